@@ -1,0 +1,106 @@
+"""What a method (one paper) is to the rest of the toolkit: networks, turns, a way to fill a hole.
+
+The module path is the registry: `config.method.name = "scan"` is `scan_jax/methods/scan.py`, whose `build(section)`
+returns a `Method`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import scan_jax.methods
+from scan_jax.errors import UserError
+from scan_jax.settings import did_you_mean
+from scan_jax.types import Array, Example, Observation, Prediction
+
+Tree = Any  # a nested dict of arrays
+Trees = Mapping[str, Tree]  # one tree for each network
+
+
+@dataclasses.dataclass(frozen=True)
+class Variables:
+    """A method's networks' arrays, by network name.
+
+    Attributes:
+      params: what an optimiser changes.
+      stats: what a forward pass changes (spectral vectors, running statistics); empty trees where there are none.
+    """
+
+    params: Trees
+    stats: Trees
+
+
+@dataclasses.dataclass(frozen=True)
+class Aux:
+    """What a turn's loss hands back beside its value.
+
+    Attributes:
+      terms: named scalars for the log, unweighted.
+      stats: the networks' statistics after the turn, only those that changed.
+      carried: whatever the next turn wants, such as the prediction, so that the generator runs once a step.
+    """
+
+    terms: Mapping[str, Array]
+    stats: Trees
+    carried: Any = None
+
+
+# (params of the trained networks, params of all others and the frozen ones, stats, example, carried, rng) -> loss, Aux
+TurnLoss = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[Array, Aux]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """One optimiser update within a step: which networks it trains, on which loss."""
+
+    name: str
+    trains: tuple[str, ...]
+    loss: TurnLoss
+
+
+Refiner = Callable[..., Prediction]
+
+
+@runtime_checkable
+class Method(Protocol):
+    """One paper.
+
+    Attributes:
+      networks: the modules by name; the one called "generator" fills holes, and has an exponential moving average.
+      turns: in the order in which a step takes them.
+      frozen: weights that no turn trains (feature networks), by name; never part of a checkpoint.
+      stride: height and width given to `predict` must be multiples of it.
+      refiners: optimisations at test time, by name; empty for most.
+    """
+
+    networks: Mapping[str, Any]
+    turns: tuple[Turn, ...]
+    frozen: Trees
+    stride: int
+    refiners: Mapping[str, Refiner]
+
+    def init(self, rng: Array, example: Example) -> Variables:
+        """Fresh variables; only the shapes of `example` matter."""
+        ...
+
+    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
+        """Fills the hole. An image's prediction does not depend on its batch or its place in it."""
+        ...
+
+
+def build(section: Mapping[str, Any]) -> Method:
+    """The method that a config's `method` section describes.
+
+    Raises:
+      UserError: no method has that name, or the method refuses the section.
+    """
+    name = section["name"]
+    known_names = sorted(m.name for m in pkgutil.iter_modules(scan_jax.methods.__path__) if m.name != "api")
+    if name not in known_names:
+        raise UserError(f"no method is called {name!r}{did_you_mean(name, known_names)}; there are: {known_names}")
+    return importlib.import_module(f"scan_jax.methods.{name}").build(section)

@@ -1,0 +1,63 @@
+"""The words every room shares: what is shown to a loss, to a network, and what comes back.
+
+Arrays are NHWC, images float32 RGB in [0, 1]; `known` is 1 where a pixel is known and 0 in the hole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+
+Array = jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """All that a network may see: the hole's pixels are zero, so it cannot read what it must invent.
+
+    Attributes:
+      image: [B,H,W,3] in [0, 1], zero in the hole.
+      known: [B,H,W,1], 1 = known pixel, 0 = hole.
+      labels: [B,H,W] integer semantic classes, or None where there are none.
+    """
+
+    image: Array
+    known: Array
+    labels: Array | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """All that a loss or a metric may see: as `Observation`, with the whole image.
+
+    Attributes:
+      image: [B,H,W,3] in [0, 1], the ground truth everywhere.
+      known: [B,H,W,1], 1 = known pixel, 0 = hole.
+      labels: [B,H,W] integer semantic classes, or None.
+    """
+
+    image: Array
+    known: Array
+    labels: Array | None = None
+
+    def observe(self) -> Observation:
+        """What a network may see of this example."""
+        return Observation(image=self.image * self.known, known=self.known, labels=self.labels)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """A network's raw output, before the known pixels are put back.
+
+    Attributes:
+      image: [B,H,W,3] in [0, 1].
+      intermediates: named pictures [B,H,W,3] on the way there, such as "stage 1".
+    """
+
+    image: Array
+    intermediates: Mapping[str, Array] = dataclasses.field(default_factory=dict)
