@@ -73,19 +73,25 @@ class Method(Protocol):
     Attributes:
       networks: the modules by name; the one called "generator" fills holes, and has an exponential moving average.
       turns: in the order in which a step takes them.
-      frozen: weights that no turn trains (feature networks), by name; never part of a checkpoint.
       stride: height and width given to `predict` must be multiples of it.
       refiners: optimisations at test time, by name; empty for most.
     """
 
     networks: Mapping[str, Any]
     turns: tuple[Turn, ...]
-    frozen: Trees
     stride: int
     refiners: Mapping[str, Refiner]
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""
+        ...
+
+    def load_frozen(self) -> Trees:
+        """The weights that no turn trains (feature networks), by name; training needs them, filling a hole does not.
+
+        Raises:
+          UserError: weights are missing; it names the file and the command that makes it.
+        """
         ...
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:

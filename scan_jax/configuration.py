@@ -1,0 +1,89 @@
+"""Config files and `--config.a.b=value` overrides, as plain nested dicts that the rooms bind to their settings."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scan_jax.errors import UserError
+from scan_jax.settings import did_you_mean
+
+SECTIONS = ("seed", "data", "holes", "method", "training", "evaluation")
+_OVERRIDE = re.compile(r"--config\.([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
+
+
+def load(path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The config that a file's `get_config()` returns, with overrides applied.
+
+    An override may set any key that the sections know, whether the file mentions it or not; names and types are checked
+    where a section is bound.
+
+    Args:
+      path: a Python file with `get_config() -> ConfigDict`.
+      overrides: such as `--config.training.steps=100`; values are Python literals, anything else is a string.
+
+    Raises:
+      UserError: no such file, a file without `get_config`, or an argument that is not an override.
+    """
+    config = _plain(_get_config(path))
+    for argument in overrides:
+        match = _OVERRIDE.fullmatch(argument)
+        if match is None:
+            raise UserError(f"cannot read the argument {argument!r}; overrides look like --config.training.steps=100")
+        _set(config, match[1].split("."), _value(match[2]), match[1])
+    unknown = [key for key in config if key not in SECTIONS]
+    if unknown:
+        raise UserError(f"unknown config key config.{unknown[0]}{did_you_mean(unknown[0], SECTIONS)}")
+    missing = [key for key in SECTIONS if key not in config]
+    if missing:
+        raise UserError(f"{path} does not set config.{missing[0]}; see configs/demo.py for an example")
+    return config
+
+
+def _get_config(path: str) -> Mapping[str, Any]:
+    """Runs the config file."""
+    if not Path(path).is_file():
+        near = did_you_mean(path, (str(other) for other in Path(path).parent.glob("*.py")))
+        raise UserError(f"no config file {path!r}{near}")
+    spec = importlib.util.spec_from_file_location("scan_jax_config", path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file; a config is one with get_config()")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}: {error.msg}") from error
+    if not hasattr(module, "get_config"):
+        raise UserError(f"{path} has no get_config(); see configs/demo.py for an example")
+    return module.get_config()
+
+
+def _plain(section: Any) -> Any:
+    """ConfigDicts as dicts, all the way down."""
+    if hasattr(section, "items"):
+        return {key: _plain(value) for key, value in section.items()}
+    return section
+
+
+def _value(text: str) -> Any:
+    """A Python literal, or else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _set(config: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
+    """Sets a nested key, making sections on the way."""
+    *sections, last = keys
+    for key in sections:
+        config = config.setdefault(key, {})
+        if not isinstance(config, dict):
+            raise UserError(f"config.{where}: {key!r} is a value, not a section")
+    if isinstance(config.get(last), dict):
+        raise UserError(f"config.{where} is a section; set one of its keys: {', '.join(config[last])}")
+    config[last] = value

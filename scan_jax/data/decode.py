@@ -1,0 +1,69 @@
+"""Image files of every kind to upright 8-bit RGB, and those to squares.
+
+What becomes of what: EXIF orientation is applied; grey is repeated over the channels; transparency is laid on white;
+palettes and CMYK are converted without colour management; 16 bits are rounded to 8; of an animation the first frame counts.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+# What Pillow raises for files that are no images, broken, truncated or absurdly large.
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """The photograph in `path`, uint8 RGB [H,W,3], upright.
+
+    Raises:
+      One of DECODE_ERRORS: the file is missing, truncated or no image.
+    """
+    with Image.open(path) as image:
+        return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+def verify_image(path: str | os.PathLike[str]) -> None:
+    """Reads all of `path`, so that what it lets pass can be read later.
+
+    A JPEG is decoded at an eighth of its size: all its data are parsed, few of its pixels computed.
+
+    Raises:
+      One of DECODE_ERRORS: the file is missing, truncated or no image.
+    """
+    with Image.open(path) as image:
+        image.draft("L", (1, 1))
+        ImageOps.exif_transpose(image).load()
+
+
+def square(image: np.ndarray, size: int) -> np.ndarray:
+    """The centre of `image`, uint8 [H,W,3], cropped to its short side and resized, uint8 [size,size,3].
+
+    Shrinking averages areas; enlarging is bicubic.
+    """
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"an image is uint8 [H,W,3], not {image.dtype} {image.shape}")
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    centre = image[top : top + side, left : left + side]  # [side,side,3]
+    if side == size:
+        return np.ascontiguousarray(centre)
+    method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    return cv2.resize(np.ascontiguousarray(centre), (size, size), interpolation=method)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """`image` in mode RGB, transparency laid on white."""
+    if image.mode.startswith("I"):  # 16 bits of grey
+        grey = np.round(np.asarray(image, np.float64) / 257.0).clip(0, 255)  # [H,W]
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        opaque = image.convert("RGBA")
+        white = Image.new("RGBA", opaque.size, "white")
+        return Image.alpha_composite(white, opaque).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,173 @@
+"""Photographs from any folder, at any depth."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scan_jax.data.api import DataSplits, Photo
+from scan_jax.data.decode import read_image, square
+from scan_jax.data.verification import File, without_broken
+from scan_jax.errors import UserError
+from scan_jax.settings import bind
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+KEPT_BYTES = 2**30  # of decoded squares: 87,000 photographs at 64x64, 5,400 at 256x256
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """`config.data` of a folder of photographs.
+
+    Attributes:
+      path: the folder.
+      size: height and width of the squares, pixels.
+      held_out_path: photographs to measure on; without it some of `path` are set aside and never trained on.
+      held_out: how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`: evenly
+        spaced over the sorted names, all for 0.
+    """
+
+    path: str
+    size: int
+    held_out_path: str = ""
+    held_out: int = 500
+
+
+def open_splits(section: Mapping[str, Any]) -> DataSplits:
+    """Reads every file once, to know what decodes, and splits the folder.
+
+    Raises:
+      UserError: a folder is missing or empty, too many files are broken, or a setting makes no sense.
+    """
+    settings = bind(section, Settings, "config.data")
+    if settings.size <= 0 or settings.held_out < 0:
+        raise UserError(f"config.data: size must be positive and held_out not negative, not {settings}")
+    train_folder = _folder(settings.path, "config.data.path")
+    if settings.held_out_path:
+        held_out_folder = _folder(settings.held_out_path, "config.data.held_out_path")
+        train, held_out = _two_folders(train_folder, held_out_folder)
+        held_out = evenly_spaced(held_out, settings.held_out or len(held_out))
+    else:
+        held_out_folder = train_folder
+        train, held_out = set_aside(without_broken(list_photographs(train_folder), train_folder), settings.held_out)
+    return DataSplits(
+        train=PhotoFolder(train_folder.name, train, settings.size),
+        held_out=PhotoFolder(f"{held_out_folder.name}, held out", held_out, settings.size),
+    )
+
+
+class PhotoFolder:
+    """A `PhotoSource` over files. Decoded squares stay in memory, up to `KEPT_BYTES`: later epochs cost nothing."""
+
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+
+    def __init__(self, name: str, files: Sequence[File], size: int) -> None:
+        self.name = name
+        self.digest = _digest(files, size)
+        self._files = tuple(files)
+        self._size = size
+        self._most_kept = KEPT_BYTES // (3 * size * size)
+        self._kept: dict[int, np.ndarray] = {}  # index -> uint8 [S,S,3]; two threads may decode the same, to the same
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Photo:
+        """Photograph `index`, "image" uint8 [S,S,3]."""
+        kept = self._kept.get(index)
+        if kept is not None:
+            return {"image": kept}
+        image = square(read_image(self._files[index].path), self._size)  # [S,S,3]
+        image.flags.writeable = False
+        if len(self._kept) < self._most_kept:
+            self._kept[index] = image
+        return {"image": image}
+
+
+def list_photographs(folder: Path) -> list[File]:
+    """The folder's image files at any depth, by relative name; hidden ones are passed over.
+
+    Raises:
+      UserError: there is none.
+    """
+    files = [_file(folder, path) for path in _walk(folder) if path.suffix.lower() in SUFFIXES]
+    if not files:
+        raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
+    return sorted(files, key=lambda file: file.name)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file that is not hidden, through links to folders too, each folder once."""
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
+        if real not in seen:
+            yield from (Path(root, name) for name in names if not name.startswith("."))
+        seen.add(real)
+
+
+def _file(folder: Path, path: Path) -> File:
+    status = path.stat() if path.exists() else os.stat_result((0,) * 10)  # a dangling link: broken, not fatal
+    return File(path.relative_to(folder).as_posix(), path, status.st_size, status.st_mtime_ns)
+
+
+def set_aside(files: Sequence[File], count: int) -> tuple[list[File], list[File]]:
+    """Files to train with and at most `count` held-out ones, a tenth of all at most, in the order given.
+
+    A file's place depends on its name's hash, so that files added later move few others.
+
+    Raises:
+      UserError: nothing would be held out.
+    """
+    if count == 0 or len(files) < 2:
+        raise UserError(
+            f"nothing to measure on: {len(files)} photographs, held_out={count}; "
+            "give two or more and held_out of at least 1, or held_out_path"
+        )
+    by_hash = sorted(files, key=lambda file: hashlib.sha256(f"held out: {file.name}".encode()).digest())
+    chosen = {file.name for file in by_hash[: min(count, max(1, len(files) // 10))]}
+    return [file for file in files if file.name not in chosen], [file for file in files if file.name in chosen]
+
+
+def evenly_spaced(files: Sequence[File], count: int) -> list[File]:
+    """At most `count` of `files`, evenly spaced, the first included."""
+    count = min(count, len(files))
+    return [files[i * len(files) // count] for i in range(count)]
+
+
+def _two_folders(train_folder: Path, held_out_folder: Path) -> tuple[list[File], list[File]]:
+    """The good files of both folders; where the one for measuring lies within the other, its files are not trained on.
+
+    Raises:
+      UserError: nothing is left to train with.
+    """
+    held_out = without_broken(list_photographs(held_out_folder), held_out_folder)
+    train, inner = list_photographs(train_folder), held_out_folder.resolve()
+    if inner.is_relative_to(train_folder.resolve()) or train_folder.resolve().is_relative_to(inner):
+        train = [file for file in train if not file.path.resolve().is_relative_to(inner)]
+    if not train:
+        raise UserError(f"all photographs in {train_folder} are held out as well; give disjoint folders")
+    return without_broken(train, train_folder), held_out
+
+
+def _folder(path: str, where: str) -> Path:
+    folder = Path(path).expanduser()
+    if not path:
+        raise UserError(f"{where} is not set; give a folder of photographs with --{where}=FOLDER")
+    if not folder.is_dir():
+        raise UserError(f"{where}: no folder {path}; give a folder of photographs with --{where}=FOLDER")
+    return folder
+
+
+def _digest(files: Sequence[File], size: int) -> str:
+    hasher = hashlib.sha256(f"{size}\n".encode())
+    for file in files:
+        hasher.update(f"{file.name}\t{file.size}\n".encode())
+    return hasher.hexdigest()

@@ -1,0 +1,194 @@
+"""Hair: one parametric head of it, which a table of cuts turns into a crop, curls, a bob ...
+
+The back layer hangs behind the neck, the front one frames the face. Strands follow lines of equal `strand`, which fan
+out from the parting and hang straight below the temples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from scan_jax.data.portraits.canvas import Canvas, Patch, ramp
+from scan_jax.data.portraits.head import face_distance, head_frame
+from scan_jax.data.portraits.labels import Part
+from scan_jax.data.portraits.noise import line_noise, plane_noise
+from scan_jax.data.portraits.palette import hair_material
+from scan_jax.data.portraits.shapes import circle, egg, ellipse, smoothstep, turn
+from scan_jax.data.portraits.traits import Hair, Light, Traits
+
+CENTRE = -0.20  # height of the skull's widest line
+SKULL_TOP = 1.20  # from there to the scalp
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """A haircut in head units.
+
+    Attributes:
+      top, side: how far the hair stands off the skull.
+      line: height of the hairline over the forehead; `peak` lowers it away from the parting, `sweep` tilts it.
+      opening: half-width of the face it leaves free.
+      front: how far down the hair in front of the ears reaches.
+      back, flare: how far down the back layer reaches (0: none) and how much it widens.
+      jag: depth of the locks at the hairline; curl: size of curls at the outline (0: smooth).
+      bun: radius of a knot on top (0: none).
+    """
+
+    top: float = 0.12
+    side: float = 0.05
+    line: float = -0.80
+    peak: float = 0.0
+    sweep: float = 0.0
+    opening: float = 0.90
+    front: float = 0.05
+    back: float = 0.0
+    flare: float = 0.0
+    jag: float = 0.06
+    curl: float = 0.0
+    bun: float = 0.0
+
+
+CUTS = {
+    "bald": Cut(top=-1.0),
+    "buzz": Cut(top=0.03, side=0.01, line=-0.82, front=-0.02, jag=0.02, opening=0.92),
+    "crop": Cut(top=0.16, side=0.04, line=-0.74, front=0.02, jag=0.16),
+    "side part": Cut(top=0.20, side=0.06, line=-0.84, sweep=0.20, peak=0.22, front=0.08, jag=0.08),
+    "quiff": Cut(top=0.36, side=0.02, line=-0.86, sweep=0.06, front=0.06, jag=0.12, opening=0.93),
+    "curls": Cut(top=0.30, side=0.16, line=-0.72, front=0.06, jag=0.14, curl=0.14, opening=0.90),
+    "afro": Cut(top=0.62, side=0.56, line=-0.72, front=0.25, back=0.95, jag=0.06, curl=0.10, opening=0.92),
+    "shaggy": Cut(top=0.24, side=0.14, line=-0.58, sweep=0.10, front=0.42, back=0.85, jag=0.26, opening=0.88),
+    "pixie": Cut(top=0.18, side=0.06, line=-0.62, sweep=0.38, front=0.22, jag=0.14, opening=0.88),
+    "long": Cut(top=0.16, side=0.12, line=-0.88, peak=0.30, front=2.5, back=2.7, flare=0.20, jag=0.05, opening=0.84),
+    "waves": Cut(top=0.22, side=0.20, line=-0.84, peak=0.38, front=2.0, back=2.35, flare=0.34, jag=0.06, opening=0.86),
+    "bob": Cut(top=0.18, side=0.17, line=-0.82, peak=0.26, front=1.05, back=1.28, flare=0.12, jag=0.05, opening=0.82),
+    "fringe": Cut(top=0.18, side=0.14, line=-0.40, front=1.7, back=1.95, flare=0.14, jag=0.10, opening=0.80),
+    "bun": Cut(top=0.09, side=0.02, line=-0.88, front=0.0, jag=0.03, bun=0.44, opening=0.95),
+    "curtains": Cut(top=0.18, side=0.12, line=-0.92, peak=0.62, front=0.62, back=0.95, jag=0.08, opening=0.82),
+}
+HATTED = {"top": 0.04, "bun": 0.0}  # what a hat presses down
+
+
+def cut_of(traits: Traits) -> Cut:
+    """The sitter's cut, flattened under a hat."""
+    cut = CUTS[traits.hair.cut]
+    if traits.hat.kind == "none":
+        return cut
+    return dataclasses.replace(cut, top=min(cut.top, HATTED["top"]), bun=HATTED["bun"], side=min(cut.side, 0.22))
+
+
+def paint_back_hair(canvas: Canvas, traits: Traits) -> None:
+    """What hangs behind neck and shoulders, and a knot on top."""
+    cut, hair = cut_of(traits), traits.hair
+    if cut.bun > 0:
+        _paint_bun(canvas, traits, cut.bun)
+    if cut.back == 0:
+        return
+    reach = 1.25 + cut.side + cut.flare
+    patch = canvas.patch(head_frame(traits.pose), (-reach - 0.2, reach + 0.2), (-1.6 - cut.top, cut.back + 0.35))
+    u, v = patch.u + 0.15 * traits.pose.yaw, patch.v
+    strand = _strand(u, v, hair)
+    width = 0.98 + cut.side + cut.flare * smoothstep(0.0, 1.6, v)
+    if cut.curl > 0:
+        distance = egg(u, v - CENTRE, 1.02 + cut.side, SKULL_TOP + cut.top, cut.back - CENTRE) + _curls(u, v, cut)
+    else:
+        tips = cut.back - 0.22 * line_noise(strand * 7 + 30) - 0.25 * (u / width) ** 2
+        ripple = 0.09 * hair.wave * np.sin(v * 5.5 + 1.5 * np.sign(u)) + 0.05 * (line_noise(v * 2 + 60) - 0.5)
+        round_top = egg(u, v - CENTRE, 1.0 + cut.side, SKULL_TOP + cut.top, 9.0)
+        distance = np.maximum(np.where(v < 0, round_top, np.abs(u) - width + ripple), v - tips)
+    shade = _shade(u, v, strand, cut, hair, traits.light) - 0.20
+    shade = shade - 0.16 * smoothstep(0.4, 1.1, v) * smoothstep(0.95, 0.5, np.abs(u))
+    patch.paint(ramp(shade, hair_material(hair.colour)), patch.cover(distance), Part.HAIR)
+
+
+def paint_front_hair(canvas: Canvas, traits: Traits) -> None:
+    """The hair that frames the face, with its shadow on the forehead."""
+    cut, hair, pose = cut_of(traits), traits.hair, traits.pose
+    if cut.top < 0:
+        return
+    reach = 1.2 + cut.side + cut.flare
+    patch = canvas.patch(head_frame(pose), (-reach - 0.15, reach + 0.15), (-1.55 - cut.top, max(cut.front, 0) + 0.3))
+    u, v = patch.u + 0.12 * pose.yaw, patch.v
+    strand = _strand(u, v, hair)
+    outer = _outer(u, v, cut, hair, strand)
+    opening = _opening(turn(patch.u, pose.yaw), v, strand, cut, hair)
+    distance = np.maximum(outer, -opening)
+    skin = patch.cover(face_distance(patch.u, v, traits.face, pose.yaw))
+    shadow = smoothstep(-0.22, 0.02, -opening - 0.02) * smoothstep(0.3, -0.5, v) * skin * patch.cover(outer)
+    patch.shade(np.array([0.62, 0.52, 0.50], np.float32), shadow * (0.7 if cut.jag > 0.02 else 0.2))
+    shade = _shade(u, v, strand, cut, hair, traits.light) - 0.14 * smoothstep(0.10, 0.0, opening)
+    cover = patch.cover(distance)
+    if hair.cut == "buzz":
+        cover = cover * np.clip(0.80 * smoothstep(0.02, -0.14, distance) + 0.25, 0, 0.9)
+    patch.paint(ramp(shade, hair_material(hair.colour)), cover, Part.HAIR)
+
+
+def _outer(u: np.ndarray, v: np.ndarray, cut: Cut, hair: Hair, strand: np.ndarray) -> np.ndarray:
+    """Signed distance [h,w] to the outline of the front hair, down to where it ends beside the face."""
+    lean = 0.20 * cut.sweep * u
+    round_top = egg(u, v - CENTRE + lean, 1.01 + cut.side, SKULL_TOP + cut.top, 9.0)
+    spread = cut.flare * smoothstep(0.0, 1.6, v) * 0.8
+    ripple = 0.08 * hair.wave * np.sin(v * 5.5 + 1.5 * np.sign(u)) * smoothstep(0.0, 0.7, v)
+    sides = np.abs(u) - 1.01 - cut.side - spread + ripple
+    outer = np.where(v < CENTRE, round_top, np.maximum(sides, round_top - 0.4))
+    if cut.curl > 0:
+        outer = egg(u, v - CENTRE, 1.02 + cut.side, SKULL_TOP + cut.top, 1.3 + cut.side) + _curls(u, v, cut)
+    elif cut.jag > 0.1:
+        outer = outer + 0.35 * cut.jag * (line_noise(strand * 16 + 11) - 0.4)
+    tips = cut.front - cut.jag * line_noise(strand * 12 + 5) - 0.10 * line_noise(strand * 5 + 90) * float(cut.front > 0.5)
+    return np.maximum(outer, (v - tips) * 0.8)
+
+
+def _opening(u0: np.ndarray, v: np.ndarray, strand: np.ndarray, cut: Cut, hair: Hair) -> np.ndarray:
+    """Signed distance [h,w] to the part of the face that the hair leaves free."""
+    side = 1.0 if hair.parting >= 0 else -1.0
+    away = np.abs(u0 - hair.parting)
+    low = v - cut.peak * (away**1.35 - 0.12) - cut.sweep * u0 * side + cut.jag * (line_noise(strand * 11) - 0.5)
+    top = -cut.line + 0.05
+    below = np.maximum(low - 0.25, 0)
+    width = cut.opening + 0.10 * smoothstep(0.5, 1.3, v) * float(cut.front > 0.7)
+    radius_u, height = np.abs(u0) / width, np.minimum(low - 0.05, 0) * (1 / top)
+    radius = np.sqrt(radius_u**2.4 + np.abs(height) ** 2.4 + 1e-6)
+    length = np.sqrt(u0 * u0 + np.minimum(low - 0.05, 0) ** 2) + 0.0 * below
+    return length - length / np.maximum(radius, 1e-3) ** (2 / 2.4)
+
+
+def _strand(u: np.ndarray, v: np.ndarray, hair: Hair) -> np.ndarray:
+    """A coordinate [h,w] that is constant along each strand."""
+    fan = 0.35 + 0.9 * np.sqrt(np.clip((v + 1.75) * 0.45, 0.02, 1))
+    wave = 0.06 * hair.wave * np.sin(v * 5.5 + 2.0 * u) * smoothstep(-0.6, 0.5, v)
+    return (u - hair.parting * smoothstep(0.4, -1.2, v) + wave) / fan + hair.phase
+
+
+def _shade(u: np.ndarray, v: np.ndarray, strand: np.ndarray, cut: Cut, hair: Hair, light: Light) -> np.ndarray:
+    """Shade [h,w]: strands, a band of gloss around the crown, and the round of the head."""
+    if cut.curl > 0:
+        coil = plane_noise(u * 9 + hair.phase, v * 9 + 77) * 0.6 + plane_noise(u * 19 + hair.phase, v * 19 + 33) * 0.4
+        texture, gloss = 0.85 * (coil - 0.5), 0.05
+    else:
+        fine = 0.5 * line_noise(strand * 16) + 0.32 * line_noise(strand * 37 + 7) + 0.18 * line_noise(strand * 80 + 3)
+        texture, gloss = 0.75 * (fine - 0.5), 0.24
+    nx, ny = u * 0.72, (v + 0.2) * 0.52
+    nz = np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0.0))
+    shade = 0.28 + light.strength * (0.24 * (nx * light.x + np.minimum(ny, 0.3) * light.y) + 0.14 * nz) + texture * 0.62
+    ring = ellipse(u - 0.25 * light.x, v - CENTRE, 0.86 + cut.side, 0.92 + 0.7 * cut.top) - 0.10 * texture
+    band = np.exp(-((ring * (1 / 0.10)) ** 2)) * smoothstep(0.1, -0.6, v)
+    return shade + gloss * light.strength * band * (0.55 + texture)
+
+
+def _curls(u: np.ndarray, v: np.ndarray, cut: Cut) -> np.ndarray:
+    """How far [h,w] round curls push the outline in or out."""
+    lumps = plane_noise(u * 4.5 + 20, v * 4.5 + 20) * 0.65 + plane_noise(u * 10 + 60, v * 10 + 60) * 0.35
+    return 2.2 * cut.curl * (0.5 - lumps)
+
+
+def _paint_bun(canvas: Canvas, traits: Traits, radius: float) -> None:
+    """A knot of hair on the crown, wound in a spiral."""
+    patch: Patch = canvas.patch(head_frame(traits.pose), (-0.7, 0.7), (-2.1, -1.0))
+    u, v = patch.u + 0.25 * traits.pose.yaw, patch.v + 1.48
+    wind = np.arctan2(v, u) * 0.8 + np.sqrt(u * u + v * v) * 9
+    light = traits.light
+    shade = 0.34 + 0.30 * light.strength * (u * light.x + v * light.y) / radius + 0.35 * (line_noise(wind * 4 + 50) - 0.5)
+    shape = circle(u, v * 1.12, radius) + 0.02 * np.sin(wind * 2)
+    patch.paint(ramp(shade, hair_material(traits.hair.colour)), patch.cover(shape), Part.HAIR)

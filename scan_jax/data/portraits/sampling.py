@@ -1,0 +1,235 @@
+"""Draws a person's traits. Every number is drawn here, before a pixel exists, so a face does not depend on its size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from scan_jax.data.portraits import palette
+from scan_jax.data.portraits.palette import Colour, blend, from_hex
+from scan_jax.data.portraits.traits import (
+    Backdrop,
+    Beard,
+    Brows,
+    Clothing,
+    Eyes,
+    Face,
+    Glasses,
+    Hair,
+    Hat,
+    Jewellery,
+    Light,
+    Mouth,
+    Nose,
+    Pose,
+    Traits,
+)
+
+# Odds, not probabilities: each table is normalised where it is drawn from.
+CUT_ODDS = {
+    "plain": {"bald": 7, "buzz": 12, "crop": 18, "side part": 22, "quiff": 18, "curls": 14, "afro": 5, "shaggy": 14},
+    "adorned": {"long": 22, "waves": 20, "bob": 18, "fringe": 15, "bun": 10, "curtains": 8, "afro": 9, "pixie": 10},
+}
+HAT_ODDS = {"none": 87, "beanie": 5, "cap": 4, "brim": 4, "headscarf": 2}
+RIM_ODDS = {"none": 79, "round": 8, "square": 8, "cat": 3, "aviator": 3}
+EARRING_ODDS = {
+    "plain": {"none": 92, "stud": 6, "hoop": 2},
+    "adorned": {"none": 35, "stud": 22, "hoop": 20, "drop": 23},
+}
+NECKLACE_ODDS = {
+    "plain": {"none": 91, "chain": 9},
+    "adorned": {"none": 52, "chain": 14, "beads": 16, "pendant": 18},
+}
+COLLAR_ODDS = {"crew": 30, "vee": 22, "shirt": 20, "jacket": 14, "turtleneck": 14}
+PATTERN_ODDS = {"plain": 42, "stripes": 20, "check": 13, "dots": 10, "knit": 15}
+SCENE_ODDS = {
+    **{"gradient": 13, "plaster": 11, "stripes": 12, "curtain": 10, "bricks": 12, "books": 14},
+    **{"tiles": 9, "bokeh": 10, "leaves": 14, "panels": 9},
+}
+BEARD_ODDS = {"none": 50, "stubble": 20, "full": 16, "goatee": 7, "moustache": 7}
+BEARDS = {
+    "none": (0.0, 0.0, 0.0, 0.0),
+    "stubble": (0.42, 1.0, 1.0, 0.0),
+    "full": (0.95, 1.0, 1.0, 0.12),
+    "goatee": (0.9, 0.42, 0.9, 0.08),
+    "moustache": (0.92, 0.0, 1.0, 0.0),
+}
+# Which hair grows with which skin: of the tones in order of darkness, the lightest hair that is still likely.
+HAIR_ODDS = {
+    "fair": dict(zip(palette.HAIR_COLOURS, (6, 10, 16, 14, 9, 8, 11, 13, 4, 5, 4))),
+    "dark": dict(zip(palette.HAIR_COLOURS, (48, 26, 9, 4, 3, 0, 2, 0, 0, 5, 3))),
+}
+IRIS_ODDS = {
+    "fair": dict(zip(palette.IRIS_COLOURS, (6, 20, 14, 10, 15, 12, 23))),
+    "dark": dict(zip(palette.IRIS_COLOURS, (48, 36, 8, 6, 2, 0, 0))),
+}
+
+
+class Draw:
+    """A random generator that speaks in the ranges and tables of this file and returns plain Python floats."""
+
+    def __init__(self, rng: np.random.Generator):
+        self._rng = rng
+
+    def between(self, low: float, high: float) -> float:
+        """Uniform in [low, high)."""
+        return low + (high - low) * float(self._rng.random())
+
+    def around(self, mean: float, spread: float) -> float:
+        """Bell-shaped around `mean`, never further off than `spread`."""
+        return mean + spread * (float(self._rng.random()) + float(self._rng.random()) - 1)
+
+    def chance(self, probability: float) -> bool:
+        """True with this probability."""
+        return float(self._rng.random()) < probability
+
+    def pick(self, odds: Mapping[str, float]) -> str:
+        """A key of `odds`, as likely as its value."""
+        bounds = np.cumsum(list(odds.values()))
+        return list(odds)[int(np.searchsorted(bounds, self._rng.random() * bounds[-1], side="right"))]
+
+    def colour(self, table: Mapping[str, str], vary: float = 0.04) -> Colour:
+        """A named colour of `table`, each channel and the whole shifted a little."""
+        codes = list(table.values())
+        return self.shift(from_hex(codes[int(self._rng.random() * len(codes))]), vary)
+
+    def shift(self, colour: Colour, vary: float) -> Colour:
+        """`colour` [3] with its brightness and tint varied by up to `vary`."""
+        gain = 1 + vary * (2 * self._rng.random() - 1) + 0.5 * vary * (2 * self._rng.random(3) - 1)
+        return np.clip(colour * gain, 0, 1).astype(np.float32)
+
+
+def sample_traits(seed: int, index: int) -> Traits:
+    """The person number `index` of the population `seed`."""
+    draw = Draw(np.random.default_rng((seed, index)))
+    manner = "adorned" if draw.chance(0.52) else "plain"
+    tone = draw.pick(dict(zip(palette.SKIN_TONES, (12, 16, 16, 14, 11, 10, 9, 7, 5))))
+    descent = "fair" if tone in ("porcelain", "ivory", "sand") else "dark"
+    skin = draw.shift(from_hex(palette.SKIN_TONES[tone]), 0.04)
+    hair = _hair(draw, manner, descent)
+    return Traits(
+        pose=_pose(draw),
+        light=_light(draw),
+        face=_face(draw, manner, skin),
+        eyes=_eyes(draw, manner, descent, skin),
+        brows=_brows(draw, manner, hair.colour),
+        nose=Nose(draw.around(0.56, 0.07), draw.around(0.245, 0.06), draw.around(0.105, 0.025)),
+        mouth=_mouth(draw, manner, skin),
+        beard=_beard(draw, manner),
+        hair=hair,
+        hat=Hat(draw.pick(HAT_ODDS), draw.colour(palette.FABRICS), draw.colour(palette.FABRICS)),
+        glasses=_glasses(draw),
+        jewellery=_jewellery(draw, manner),
+        clothing=_clothing(draw, manner),
+        backdrop=_backdrop(draw),
+        grain=(draw.between(0, 200), draw.between(0, 200)),
+    )
+
+
+def _pose(draw: Draw) -> Pose:
+    return Pose(
+        draw.around(0, 0.14), draw.around(-0.12, 0.08), draw.around(0.445, 0.055), draw.around(0, 0.16), draw.around(0, 0.36)
+    )
+
+
+def _light(draw: Draw) -> Light:
+    angle = draw.around(0, 1.25)  # from straight above, in radians
+    warmth = draw.between(-0.045, 0.06)
+    tint = np.array([1 + warmth, 1 + 0.15 * warmth, 1 - warmth], np.float32)
+    return Light(float(np.sin(angle)), -float(np.cos(angle)), draw.between(0.65, 1.15), tint)
+
+
+def _face(draw: Draw, manner: str, skin: Colour) -> Face:
+    square = {"plain": 2.35, "adorned": 2.12}[manner]
+    return Face(
+        width=draw.around(0.97, 0.06),
+        chin=draw.around(1.31, 0.09),
+        squareness=draw.around(square, 0.22),
+        taper=draw.around(0.17, 0.09),
+        skin=skin,
+        blush=draw.between(0.05, 0.3) * {"plain": 0.6, "adorned": 1.0}[manner],
+        freckles=max(0.0, draw.between(-1.6, 0.8)),
+        age=draw.between(0, 1) ** 2,
+        ear=draw.around(1.0, 0.12),
+    )
+
+
+def _eyes(draw: Draw, manner: str, descent: str, skin: Colour) -> Eyes:
+    made_up = {"plain": 0.0, "adorned": 1.0}[manner]
+    return Eyes(
+        spacing=draw.around(0.425, 0.03),
+        width=draw.around(0.215, 0.025),
+        opening=draw.around(0.115 + 0.012 * made_up, 0.035),
+        slant=draw.around(-0.05, 0.13),
+        gaze=(draw.around(0, 0.055), draw.around(0.0, 0.02)),
+        iris=draw.shift(from_hex(palette.IRIS_COLOURS[draw.pick(IRIS_ODDS[descent])]), 0.08),
+        lash=draw.between(0.016, 0.028) + 0.012 * made_up,
+        shadow=draw.shift(blend(skin * np.float32(0.55), from_hex("7a4a5e"), 0.35), 0.1),
+        shadow_strength=0.25 + made_up * draw.between(0.0, 0.5),
+    )
+
+
+def _brows(draw: Draw, manner: str, hair: Colour) -> Brows:
+    return Brows(
+        height=draw.around(0.29, 0.05),
+        thickness=draw.around({"plain": 0.058, "adorned": 0.042}[manner], 0.018),
+        arch=draw.around(0.075, 0.045),
+        slant=draw.around(0.02, 0.12),
+        colour=blend(hair * np.float32(0.62), from_hex("2a1d18"), 0.25),
+    )
+
+
+def _mouth(draw: Draw, manner: str, skin: Colour) -> Mouth:
+    natural = blend(skin * np.array([0.86, 0.60, 0.60], np.float32), palette.BLOOD * np.float32(0.8), 0.22)
+    stick = draw.colour(palette.LIPSTICKS)
+    made_up = draw.chance({"plain": 0.0, "adorned": 0.6}[manner])
+    return Mouth(
+        line=draw.around(0.86, 0.04),
+        width=draw.around(0.37, 0.06),
+        smile=draw.between(-0.25, 1.0),
+        gap=max(0.0, draw.between(-0.12, 0.17)),
+        upper=draw.around(0.075, 0.022),
+        lower=draw.around(0.112, 0.03),
+        colour=blend(natural, stick, draw.between(0.55, 0.95)) if made_up else natural,
+        gloss=draw.between(0.12, 0.35) + 0.25 * made_up,
+    )
+
+
+def _beard(draw: Draw, manner: str) -> Beard:
+    kind = draw.pick(BEARD_ODDS)
+    return Beard(*BEARDS[kind if manner == "plain" else "none"])
+
+
+def _hair(draw: Draw, manner: str, descent: str) -> Hair:
+    colour = from_hex(palette.HAIR_COLOURS[draw.pick(HAIR_ODDS[descent])])
+    cut = draw.pick(CUT_ODDS[manner])
+    return Hair(cut, draw.shift(colour, 0.1), draw.around(0, 0.55), draw.between(0, 1), draw.between(0, 500))
+
+
+def _glasses(draw: Draw) -> Glasses:
+    dark = draw.between(0.72, 0.95) if draw.chance(0.18) else 0.0
+    return Glasses(draw.pick(RIM_ODDS), draw.colour(palette.FRAMES), dark)
+
+
+def _jewellery(draw: Draw, manner: str) -> Jewellery:
+    stones = {**palette.FABRICS, **palette.METALS}
+    return Jewellery(
+        draw.pick(EARRING_ODDS[manner]),
+        draw.pick(NECKLACE_ODDS[manner]),
+        draw.colour(palette.METALS),
+        draw.colour(stones),
+    )
+
+
+def _clothing(draw: Draw, manner: str) -> Clothing:
+    shoulder = {"plain": 2.25, "adorned": 1.95}[manner]
+    collar, pattern = draw.pick(COLLAR_ODDS), draw.pick(PATTERN_ODDS)
+    base, accent = draw.colour(palette.FABRICS), draw.colour(palette.FABRICS)
+    return Clothing(collar, pattern, base, accent, draw.around(shoulder, 0.15), draw.around(0.34, 0.09))
+
+
+def _backdrop(draw: Draw) -> Backdrop:
+    scene = draw.pick(SCENE_ODDS)
+    base, accent = draw.colour(palette.WALLS, 0.08), draw.colour(palette.WALLS, 0.08)
+    return Backdrop(scene, base, accent, draw.between(0, 1), (draw.between(0, 60), draw.between(0, 60)))

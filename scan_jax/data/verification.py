@@ -1,0 +1,117 @@
+"""Finds the files of a folder that do not decode, and remembers large folders' results between runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from scan_jax.data.decode import DECODE_ERRORS, verify_image
+from scan_jax.errors import UserError
+
+log = logging.getLogger(__name__)
+
+MANY = 500  # files; from here on progress is shown and the result kept
+TOLERATED = 0.01  # of the files may be broken
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file of a folder.
+
+    Attributes:
+      name: relative to the folder, with forward slashes.
+      path: where it lies.
+      size: bytes.
+      changed: nanoseconds.
+    """
+
+    name: str
+    path: Path
+    size: int
+    changed: int
+
+
+def without_broken(files: Sequence[File], folder: Path) -> list[File]:
+    """The files that decode; the others are named and counted in the log.
+
+    Raises:
+      UserError: none decodes, or more than 1% do not.
+    """
+    broken = find_broken(files)
+    good = [file for file in files if file.name not in broken]
+    named = [f"{name} ({reason})" for name, reason in broken.items()]
+    if not good:
+        raise UserError(f"none of the {len(files)} files in {folder} decodes as an image, such as {named[0]}")
+    if len(broken) > TOLERATED * len(files):
+        raise UserError(
+            f"{len(broken)} of {len(files)} files in {folder} do not decode (at most 1% are skipped): "
+            f"{'; '.join(named[:3])}; replace or remove them"
+        )
+    for line in named:
+        log.warning("skipped, it does not decode: %s", line)
+    log.info("%d photographs, %d broken, in %s", len(good), len(broken), folder)
+    return good
+
+
+def find_broken(files: Sequence[File]) -> dict[str, str]:
+    """The names of the files that do not decode, with the reason; large folders are looked up before they are read."""
+    if len(files) <= MANY:
+        return _decode_all(files)
+    memory = _memory(files)
+    try:
+        return json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        log.info("decoding %d files once, to find broken ones", len(files))
+    broken = _decode_all(files)
+    _remember(memory, broken)
+    return broken
+
+
+def _decode_all(files: Sequence[File]) -> dict[str, str]:
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        reasons = tqdm(
+            pool.map(_reason_broken, files),
+            "verifying photographs",
+            len(files),
+            file=sys.stderr,
+            disable=len(files) <= MANY,
+        )
+        return {file.name: reason for file, reason in zip(files, reasons) if reason is not None}
+
+
+def _reason_broken(file: File) -> str | None:
+    """Why `file` does not decode, in one line; None where it does."""
+    try:
+        verify_image(file.path)
+    except DECODE_ERRORS as error:
+        return " ".join(str(error).replace(str(file.path), file.name).split()) or type(error).__name__
+    return None
+
+
+def _memory(files: Sequence[File]) -> Path:
+    """Where the result for exactly these files, unchanged, is kept."""
+    hasher = hashlib.sha256()
+    for file in files:
+        hasher.update(f"{file.path}\t{file.size}\t{file.changed}\n".encode())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return cache / "scan_jax" / "verified" / f"{hasher.hexdigest()[:32]}.json"
+
+
+def _remember(memory: Path, broken: dict[str, str]) -> None:
+    """Writes the result whole or not at all; a cache that cannot be written only costs time."""
+    part = memory.with_suffix(f".{os.getpid()}.part")
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(broken), encoding="utf-8")
+        part.replace(memory)
+    except OSError as error:
+        log.info("the list of verified files is not kept: %s", error)

@@ -1,0 +1,120 @@
+"""Frozen feature networks by name, with the weights that were imported for them; never with random ones.
+
+The module path is the registry: `scan_jax/features/vgg19.py` is "vgg19", with its `LAYERS` and its `NETWORK`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pathlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+import scan_jax.features
+from scan_jax.errors import UserError
+from scan_jax.settings import did_you_mean
+from scan_jax.types import Array
+from scan_jax.weights import registry, safetensors_tree
+
+Tree = Any  # a nested dict of arrays
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """A frozen network.
+
+    Attributes:
+      apply: (params, image [B,H,W,3] RGB in [0, 1]) -> activations by layer, each [B,h,w,C]; pure, may be jitted.
+      params: the arrays that `apply` needs, no others; float32. Hand them to the step as an argument, not as constants.
+    """
+
+    apply: Callable[[Tree, Array], dict[str, Array]]
+    params: Tree
+
+
+def names() -> list[str]:
+    """All feature networks."""
+    modules = (module.name for module in pkgutil.iter_modules(scan_jax.features.__path__))
+    return sorted(name for name in modules if name != "api" and not name.startswith("_"))
+
+
+def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: Any = jnp.float32) -> Features:
+    """The network `name`, cut after the deepest of `layers`, with its imported weights.
+
+    Args:
+      name: a module of `scan_jax.features`, such as "vgg19" or "squeezenet".
+      layers: the activations that are wanted, such as `losses.perceptual.PERCEPTUAL_LAYERS[name]`.
+      path: a file written by `python -m scan_jax.weights import`; empty for the default folder's.
+      dtype: of the convolutions and activations; bfloat16 halves their memory.
+
+    Raises:
+      UserError: an unknown name or layer; weights that are missing (with the command that imports them), damaged, or
+        of another network.
+    """
+    network = build_network(name, layers, dtype=dtype)
+    file = pathlib.Path(path).expanduser() if path else registry.imported_file(name)
+    if not file.is_file():
+        raise UserError(_missing(name, file, path))
+    tree, metadata = safetensors_tree.load(file)
+    if metadata.get("network") != name:
+        raise UserError(
+            f"{file} was not imported as {name!r} weights (it says {metadata.get('network')!r}); "
+            f"run: {registry.import_command(name, path)}"
+        )
+    wanted = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32))[
+        "params"
+    ]
+    params = jax.tree.map(jnp.asarray, _take(tree, wanted, file))
+
+    def apply(params: Tree, image: Array) -> dict[str, Array]:
+        return cast(dict[str, Array], network.apply({"params": params}, image))
+
+    return Features(apply=apply, params=params)
+
+
+def build_network(name: str, layers: tuple[str, ...], *, dtype: Any = jnp.float32) -> nn.Module:
+    """The module without weights.
+
+    Raises:
+      UserError: an unknown name or layer, or no layer.
+    """
+    if name not in names():
+        raise UserError(
+            f"no features are called {name!r}{did_you_mean(name, names())}; there are: {', '.join(names())}"
+        )
+    module = importlib.import_module(f"scan_jax.features.{name}")
+    for layer in layers:
+        if layer not in module.LAYERS:
+            raise UserError(f"{name} has no layer {layer!r}{did_you_mean(layer, module.LAYERS)}")
+    if not layers:
+        raise UserError(f"name at least one layer of {name}: {', '.join(module.LAYERS)}")
+    return module.NETWORK(layers=tuple(layers), dtype=dtype)
+
+
+def _missing(name: str, file: pathlib.Path, path: str) -> str:
+    source = registry.importer(name).SOURCE
+    return (
+        f"the weights of the {name!r} features are missing: there is no file {file}; get {source.file} "
+        f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"
+    )
+
+
+def _take(tree: Mapping[str, Any], wanted: Mapping[str, Any], file: pathlib.Path) -> Tree:
+    """The part of `tree` that has the names and shapes of `wanted`."""
+    taken = {}
+    for key, node in wanted.items():
+        if key not in tree:
+            raise UserError(f"{file} lacks {key!r}; import it again")
+        if isinstance(node, Mapping):
+            taken[key] = _take(tree[key], node, file)
+        elif tree[key].shape != node.shape or tree[key].dtype != node.dtype:
+            raise UserError(f"{file}: {key!r} has shape {tree[key].shape}, not {node.shape}; import it again")
+        else:
+            taken[key] = tree[key]
+    return taken

@@ -1,0 +1,45 @@
+"""Channel Attention Normalization (SCAN, section 3.2): group normalisation whose groups follow the channels' meaning."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.ops.correlation import channel_correlation, orthogonality
+from scan_jax.ops.normalization import group_normalize
+from scan_jax.types import Array
+
+
+class ChannelAttentionNorm(nn.Module):
+    """CAN(X) = eta * Xbar + X. Sows the orthogonality of its kernels as a loss.
+
+    Attributes:
+      groups: n, the number of groups of channels.
+      statistics: which reading of eq. (3), see `group_normalize`.
+      scale: "mean" divides both correlations by H*W; "sum" is the paper's letter, which saturates the softmax on
+        large maps.
+      dtype: of the products; softmax and statistics are float32.
+    """
+
+    groups: int = 16
+    statistics: Literal["product", "weighted"] = "weighted"
+    scale: Literal["mean", "sum"] = "mean"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[B,H,W,C] -> [B,H,W,C]."""
+        kernel = self.param("kernel", nn.initializers.orthogonal(), (self.groups, x.shape[-1]))  # K_c [N,C]
+        beta = self.param("beta", nn.initializers.constant(0.1), (self.groups,))
+        eta = self.param("eta", nn.initializers.zeros, ())
+        self.sow("losses", "orthogonality", orthogonality(kernel))
+        attention = jnp.einsum("bhwc,nc->bhwn", x, kernel.astype(x.dtype))  # C
+        raw = jnp.einsum("bhwn,bhwc->bcn", attention, x, preferred_element_type=jnp.float32)  # R^raw
+        regular = channel_correlation(x).astype(jnp.float32)  # R^re [B,C], eq. (4)
+        pixels = x.shape[1] * x.shape[2] if self.scale == "mean" else 1
+        scores = (raw + regular[:, :, None] * beta[None, None]) / pixels  # [B,C,N]
+        groups = jax.nn.softmax(scores, axis=-1).astype(x.dtype)  # R* [B,C,N], eq. (5)
+        return x + eta.astype(x.dtype) * group_normalize(x, groups, statistics=self.statistics)

@@ -1,0 +1,85 @@
+"""Spatial Attention Normalization (SCAN, section 3.1): normalises soft semantic regions, each by its own statistics."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.ops.correlation import correlate, orthogonality, patch_correlation
+from scan_jax.ops.normalization import region_normalize
+from scan_jax.ops.patches import extract_patches, sample_positions
+from scan_jax.types import Array
+
+PATCH_SIZE = 3  # Fig. 1
+
+
+class SpatialAttentionNorm(nn.Module):
+    """SAN(X) = gamma * Xbar + X, with Xbar of eq. (3). Sows the orthogonality of its kernels, eq. (1), as a loss.
+
+    Attributes:
+      regions: n, the number of semantic entities.
+      statistics: which reading of eq. (3), see `region_normalize`.
+      kernels: "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" is the
+        paper's letter, whose sums over 9C products saturate the softmax.
+      dtype: of the products; softmax and statistics are float32.
+    """
+
+    regions: int = 16
+    statistics: Literal["product", "weighted"] = "weighted"
+    kernels: Literal["unit", "raw"] = "unit"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, encoded: Array, known: Array, keys: Array) -> Array:
+        """Normalises the decoder's map.
+
+        Args:
+          x: X, the decoder's features [B,H,W,C].
+          encoded: F, the encoder's features at this level [B,H,W,C].
+          known: [B,H,W,1], as the encoder's partial convolutions left it at this level.
+          keys: [B] random keys, one a sample, for the choice of patches.
+        """
+        kernel = self.param("kernel", nn.initializers.orthogonal(), (self.regions, x.shape[-1]))  # K_s [N,C]
+        alpha = self.param("alpha", nn.initializers.constant(0.1), (self.regions,))
+        gamma = self.param("gamma", nn.initializers.zeros, ())
+        self.sow("losses", "orthogonality", orthogonality(kernel))
+        raw = jnp.einsum("bhwc,nc->bhwn", x, kernel.astype(x.dtype))  # S^raw
+        filters = self_sampled_filters(x, encoded, known, keys, count=self.regions, kernels=self.kernels)
+        regular = correlate(x, filters)  # S^re [B,H,W,N]
+        scores = raw.astype(jnp.float32) + alpha[None, None, None] * regular.astype(jnp.float32)
+        regions = jax.nn.softmax(scores, axis=-1).astype(x.dtype)  # S* [B,H,W,N]
+        return x + gamma.astype(x.dtype) * region_normalize(x, regions, statistics=self.statistics)
+
+
+def self_sampled_filters(
+    x: Array, encoded: Array, known: Array, keys: Array, *, count: int, kernels: Literal["unit", "raw"]
+) -> Array:
+    """s(F)^n: of 2n random known patches the n most similar to any of 2n random hole patches, eq. (2).
+
+    Args:
+      x: [B,H,W,C], where the hole's patches come from.
+      encoded: [B,H,W,C], where the known ones come from.
+      known: [B,H,W,1].
+      keys: [B] random keys.
+      count: n.
+      kernels: "unit" or "raw", see `SpatialAttentionNorm`.
+
+    Returns:
+      [B,n,3,3,C]; zero for a sample without a hole or without a known pixel, so that the term drops out.
+    """
+    hole_key, known_key = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)  # [B], [B]
+    hole_at, hole_usable = sample_positions(hole_key, known[..., 0] < 0.5, 2 * count)  # [B,2n,2], [B,2n]
+    known_at, known_usable = sample_positions(known_key, known[..., 0] >= 0.5, 2 * count)
+    hole_patches = extract_patches(x, hole_at, PATCH_SIZE)  # [B,2n,3,3,C]
+    known_patches = extract_patches(encoded, known_at, PATCH_SIZE)  # [B,2n,3,3,C]
+    similarity = jax.lax.stop_gradient(patch_correlation(hole_patches, known_patches))  # phi [B,2n,2n]
+    best = jax.lax.top_k(similarity.max(axis=1), count)[1]  # [B,n]: the choice has no gradient
+    chosen = jnp.take_along_axis(known_patches, best[:, :, None, None, None], axis=1)  # [B,n,3,3,C]
+    if kernels == "unit":
+        square = jnp.sum(jnp.square(chosen.astype(jnp.float32)), axis=(2, 3, 4), keepdims=True)  # [B,n,1,1,1]
+        chosen = chosen * jax.lax.rsqrt(square + 1e-12).astype(chosen.dtype)
+    usable = jnp.any(hole_usable, axis=1) & jnp.any(known_usable, axis=1)  # [B]
+    return jnp.where(usable[:, None, None, None, None], chosen, 0)

@@ -1,0 +1,80 @@
+"""Spectrally normalised convolution (Miyato et al. 2018), pure at evaluation and with the stored kernel untouched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.types import Array
+
+
+def normalize(vector: Array, epsilon: float = 1e-12) -> Array:
+    """`vector` at length 1; zero stays zero."""
+    return vector / jnp.maximum(jnp.linalg.norm(vector), epsilon)
+
+
+class SpectralConv(nn.Module):
+    """A convolution whose kernel is divided by its largest singular value.
+
+    The kernel is seen as a [kh*kw*in, out] matrix. Each training pass takes one step of the power iteration from the
+    stored vectors and stores the new ones in the collection "spectral"; an evaluation uses the stored ones as they are.
+
+    Attributes:
+      features: output channels.
+      kernel_size: height and width.
+      stride: the same along both axes.
+      padding: zeros on every side.
+      use_bias: whether a bias is added.
+      dtype: of the convolution; the norm itself is float32.
+      warmup: power iterations at initialisation, so that the first passes divide by the right value.
+    """
+
+    features: int
+    kernel_size: int = 4
+    stride: int = 2
+    padding: int = 1
+    use_bias: bool = True
+    dtype: Any = jnp.float32
+    warmup: int = 15
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        """[B,H,W,C] -> [B,H',W',features]."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        kernel = kernel / self._largest_singular_value(kernel.reshape(-1, self.features), train)
+        padding = ((self.padding, self.padding),) * 2
+        y = jax.lax.conv_general_dilated(
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            (self.stride, self.stride),
+            padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # [B,H',W',features]
+        if self.use_bias:
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)[None, None, None]
+        return y
+
+    def _largest_singular_value(self, matrix: Array, train: bool) -> Array:
+        """sigma = v^T W u for W [kh*kw*in, out]; u and v are constants to the gradient."""
+
+        def iterate(u: Array) -> tuple[Array, Array]:
+            v = normalize(matrix @ u)  # [kh*kw*in]
+            return normalize(v @ matrix), v  # [out], [kh*kw*in]
+
+        def start() -> dict[str, Array]:
+            u = normalize(jax.random.normal(self.make_rng("params"), (self.features,)))
+            for _ in range(self.warmup):
+                u, v = iterate(u)
+            return {"u": u, "v": v}
+
+        vectors = self.variable("spectral", "vectors", start)
+        u, v = vectors.value["u"], vectors.value["v"]
+        if train:
+            u, v = jax.lax.stop_gradient(iterate(u))
+            if self.is_mutable_collection("spectral"):
+                vectors.value = {"u": u, "v": v}
+        return v @ matrix @ u

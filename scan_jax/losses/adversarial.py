@@ -1,0 +1,47 @@
+"""Adversarial losses on a critic's logits, for each patch; positive logits mean real.
+
+SCAN section 3.3 (the term L_G) leaves the form open; here it is the non-saturating logistic loss (Goodfellow et al. 2014).
+EdgeConnect halves the critic's sum, which Adam does not notice.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from scan_jax.types import Array
+
+
+def logistic_generator(fake: Array) -> Array:
+    """-log sigmoid(fake), non-saturating: logits [B,h,w,1] of completions -> [B,h,w,1] float32."""
+    return jax.nn.softplus(-fake.astype(jnp.float32))
+
+
+def logistic_critic(real: Array, fake: Array) -> Array:
+    """-log sigmoid(real) - log sigmoid(-fake): two logits [B,h,w,1] -> [B,h,w,1] float32.
+
+    Raises:
+      ValueError: the shapes differ.
+    """
+    _check(real, fake)
+    return jax.nn.softplus(-real.astype(jnp.float32)) + jax.nn.softplus(fake.astype(jnp.float32))
+
+
+def hinge_generator(fake: Array) -> Array:
+    """-fake (Lim & Ye 2017): logits [B,h,w,1] of completions -> [B,h,w,1] float32."""
+    return -fake.astype(jnp.float32)
+
+
+def hinge_critic(real: Array, fake: Array) -> Array:
+    """max(0, 1 - real) + max(0, 1 + fake): two logits [B,h,w,1] -> [B,h,w,1] float32.
+
+    Raises:
+      ValueError: the shapes differ.
+    """
+    _check(real, fake)
+    return jax.nn.relu(1.0 - real.astype(jnp.float32)) + jax.nn.relu(1.0 + fake.astype(jnp.float32))
+
+
+def _check(real: Array, fake: Array) -> None:
+    if real.shape != fake.shape:
+        raise ValueError(f"logits of real and fake images must have equal shapes, not {real.shape} and {fake.shape}")

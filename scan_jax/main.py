@@ -1,0 +1,43 @@
+"""Trains a method, measures it as it goes, and resumes where it stopped.
+
+    python -m scan_jax.main --config=configs/demo.py [--workdir=runs/demo] [--config.training.steps=1000 ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from scan_jax.errors import UserError
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The flags, and the overrides beside them."""
+    parser = argparse.ArgumentParser(prog="python -m scan_jax.main", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--config", required=True, help="a file of configs/; --config.a.b=value overrides a key of it")
+    parser.add_argument("--workdir", help="the run folder; runs/NAME of the config by default")
+    return parser.parse_known_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    flags, overrides = parse(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    for noisy in ("absl", "orbax", "jax", "grain"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        from scan_jax import configuration, experiment
+
+        config = configuration.load(flags.config, overrides)
+        experiment.run(config, Path(flags.workdir or Path("runs") / Path(flags.config).stem))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

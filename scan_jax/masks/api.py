@@ -1,0 +1,89 @@
+"""What a source of holes is. The module path is the registry.
+
+`config.holes.name = "free_form"` is `scan_jax/masks/free_form.py`, whose `open_splits(section)` returns `HoleSplits`.
+A hole is bool [S,S], True = hole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+import scan_jax.masks
+from scan_jax.errors import UserError
+from scan_jax.masks.ratio import Bucket
+from scan_jax.settings import did_you_mean
+
+
+class HoleSource(Protocol):
+    """Where holes come from, all of them with a ratio within `limits`; safe to share between threads."""
+
+    @property
+    def description(self) -> str:
+        """One line for logs and reports."""
+        ...
+
+    @property
+    def limits(self) -> Bucket:
+        """Every hole's ratio lies in this range, (low, high]."""
+        ...
+
+    def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """A hole, bool [size,size], that depends on the state of `rng` alone.
+
+        Raises:
+          UserError: the source has no hole within its limits at this size.
+        """
+        ...
+
+    def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
+        """The holes to evaluate on, bool [n,size,size], ratios in `bucket`: the same on every call and every machine.
+
+        Args:
+          size: height and width.
+          bucket: the range wanted; what lies outside `limits` is never reached.
+          count: how many. A source with a fixed stock gives at most that many, or all it has for 0.
+          seed: a source with a fixed stock ignores it.
+
+        Returns:
+          n = 0 where the source has no such hole.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class HoleSplits:
+    """Holes to train with, and holes to measure on."""
+
+    train: HoleSource
+    held_out: HoleSource
+
+
+def open_holes(section: Mapping[str, Any]) -> HoleSplits:
+    """The holes that a config's `holes` section describes.
+
+    Raises:
+      UserError: no source has that name, or the source refuses the section.
+    """
+    name = str(section.get("name", ""))
+    if name.isidentifier() and importlib.util.find_spec(f"{scan_jax.masks.__name__}.{name}"):
+        module = importlib.import_module(f"{scan_jax.masks.__name__}.{name}")
+        if hasattr(module, "open_splits"):
+            return module.open_splits(section)
+    names = _source_names()
+    raise UserError(
+        f"no hole source is called {name!r}{did_you_mean(name, names)}; config.holes.name is one of {names}"
+    )
+
+
+def _source_names() -> list[str]:
+    """The modules of this room that open a source; imports them, so only for messages."""
+    prefix = f"{scan_jax.masks.__name__}."
+    modules = {m.name: importlib.import_module(prefix + m.name) for m in pkgutil.iter_modules(scan_jax.masks.__path__)}
+    return sorted(name for name, module in modules.items() if hasattr(module, "open_splits"))

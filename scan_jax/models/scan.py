@@ -1,0 +1,161 @@
+"""The SCAN generator (section 3.3): two encoders, one shared decoder with spatial and channel attention normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.layers.channel_attention_norm import ChannelAttentionNorm
+from scan_jax.layers.partial_conv import PartialConv
+from scan_jax.layers.residual import DilatedResidualBlock
+from scan_jax.layers.spatial_attention_norm import SpatialAttentionNorm
+from scan_jax.ops.convolution import update_known
+from scan_jax.ops.image import complete, high_frequency, sobel_gradient
+from scan_jax.types import Array
+
+STRIDE = 8
+STAGE_KERNELS = ((7, 5, 5, 5), (5, 3, 3, 3))  # of enc1 and enc2: the second stage looks closer
+
+
+class Encoder(nn.Module):
+    """Four partial convolutions at strides 1,2,4,8, then dilated residual blocks at stride 8.
+
+    Attributes:
+      width: channels at stride 1; they double with every stride.
+      kernels: the four kernel sizes.
+      blocks: residual blocks.
+      dtype: of the convolutions.
+    """
+
+    width: int
+    kernels: Sequence[int]
+    blocks: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Array, valid: Array, known: Array) -> tuple[list[Array], list[Array]]:
+        """Encodes an image.
+
+        Args:
+          x: [B,H,W,7].
+          valid: [B,H,W,1], 1 where x may be read: the known pixels, or all once the hole has been filled roughly.
+          known: [B,H,W,1], 1 where x is the photograph's.
+
+        Returns:
+          Features [B,H/s,W/s,width*s] and known [B,H/s,W/s,1] at s = 1,2,4,8.
+        """
+        features, knowns = [], []
+        for depth, size in enumerate(self.kernels):
+            stride = 1 if depth == 0 else 2
+            x, valid = PartialConv(self.width * 2**depth, size, stride, dtype=self.dtype)(x, valid)
+            x = jax.nn.leaky_relu(x, 0.2)
+            known = update_known(known, size, stride)
+            features.append(x)
+            knowns.append(known)
+        for _ in range(self.blocks):
+            x = DilatedResidualBlock(dtype=self.dtype)(x)
+        return [*features[:-1], x], knowns
+
+
+class Decoder(nn.Module):
+    """Three times: up, join the encoder's level, convolve, SAN, CAN; then to RGB. Both stages call the same one.
+
+    Attributes:
+      width: channels at stride 1.
+      regions: n of SAN and CAN.
+      attention: which of "spatial" and "channel" are there, for ablations.
+      statistics, kernels, scale: see the two layers.
+      dtype: of the convolutions.
+    """
+
+    width: int
+    regions: int
+    attention: Sequence[str]
+    statistics: Literal["product", "weighted"]
+    kernels: Literal["unit", "raw"]
+    scale: Literal["mean", "sum"]
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, features: Sequence[Array], knowns: Sequence[Array], keys: Array) -> Array:
+        """Features and known at s = 1,2,4,8, [B] keys -> [B,H,W,3] in [0, 1]."""
+        x = features[-1]
+        for depth in (2, 1, 0):
+            x = self._join(x, features[depth], self.width * 2**depth, name=f"join{depth}")
+            if "spatial" in self.attention:
+                san = SpatialAttentionNorm(
+                    self.regions, self.statistics, self.kernels, dtype=self.dtype, name=f"spatial{depth}"
+                )
+                level_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, depth)
+                x = san(x, features[depth], knowns[depth], level_keys)
+            if "channel" in self.attention:
+                x = ChannelAttentionNorm(
+                    self.regions, self.statistics, self.scale, dtype=self.dtype, name=f"channel{depth}"
+                )(x)
+            x = jax.nn.leaky_relu(x, 0.2)  # [B,H/2^depth,W/2^depth,width*2^depth]
+        rgb = nn.Conv(3, (3, 3), padding=1, dtype=self.dtype, name="rgb")(x)
+        return jax.nn.sigmoid(rgb.astype(jnp.float32))
+
+    def _join(self, x: Array, encoded: Array, width: int, *, name: str) -> Array:
+        """Nearest upsampling of x, concatenation with the encoder's level, 3x3 convolution."""
+        x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)  # [B,2h,2w,C]
+        joined = jnp.concatenate([x, encoded.astype(x.dtype)], axis=-1)
+        init = nn.initializers.he_normal()
+        return nn.Conv(width, (3, 3), padding=1, dtype=self.dtype, kernel_init=init, name=name)(joined)
+
+
+class ScanGenerator(nn.Module):
+    """G1 = enc1 + dec makes a rough image, G2 = enc2 + the same dec a fine one.
+
+    Attributes:
+      width: channels at stride 1; the paper's setting is 64.
+      regions: n of SAN and CAN.
+      stages: 1 stops at the rough image.
+      blocks: dilated residual blocks in each encoder.
+      attention, statistics, kernels, scale: see `Decoder`.
+      sigma: of the Gaussian blur that the high-frequency residual is taken from, in pixels.
+      dtype: of the convolutions.
+    """
+
+    width: int = 64
+    regions: int = 16
+    stages: int = 2
+    blocks: int = 4
+    attention: Sequence[str] = ("spatial", "channel")
+    statistics: Literal["product", "weighted"] = "weighted"
+    kernels: Literal["unit", "raw"] = "unit"
+    scale: Literal["mean", "sum"] = "mean"
+    sigma: float = 2.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, image: Array, known: Array, keys: Array) -> list[Array]:
+        """Fills a hole.
+
+        Args:
+          image: [B,H,W,3] in [0, 1], zero in the hole; H and W multiples of 8.
+          known: [B,H,W,1].
+          keys: [B] random keys, one a sample, for the patches of SAN.
+
+        Returns:
+          One raw prediction [B,H,W,3] in [0, 1] a stage, the last being the method's answer.
+        """
+        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
+            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        decode = Decoder(
+            self.width, self.regions, self.attention, self.statistics, self.kernels, self.scale, self.dtype, name="dec"
+        )
+        guides = (sobel_gradient(image, known), high_frequency(image, known, self.sigma))  # G^, H^ [B,H,W,3]
+        predictions: list[Array] = []
+        seen, valid = image, known  # I^, then I^ + I_rough * (1 - M), where nothing is missing any more
+        for stage in range(self.stages):
+            encode = Encoder(self.width, STAGE_KERNELS[stage], self.blocks, self.dtype, name=f"enc{stage + 1}")
+            features, knowns = encode(jnp.concatenate([seen, guides[stage], known], axis=-1), valid, known)
+            stage_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, stage)
+            predictions.append(decode(features, knowns, stage_keys))
+            seen, valid = complete(image, predictions[-1], known), jnp.ones_like(known)
+        return predictions

@@ -1,0 +1,114 @@
+"""Correlations between patches, of a map with kernels, and between channels."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+from jax import lax
+
+Array = jax.Array
+
+# A shorter patch counts as zero: the slope of 1 / norm would overflow float32.
+_SHORTEST = 1e-12
+
+
+def patch_correlation(a: Array, b: Array) -> Array:
+    """Cosine of the angle between all patches of `a` and `b`; 0 where either is zero (SCAN, eq. (2)).
+
+    Args:
+      a: [B,P,k,k,C].
+      b: [B,Q,k,k,C].
+
+    Returns:
+      [B,P,Q] in [-1, 1], in the dtype of `a`.
+
+    Raises:
+      ValueError: the shapes are not those.
+    """
+    if a.ndim != 5 or b.ndim != 5 or a.shape[0] != b.shape[0] or a.shape[2:] != b.shape[2:]:
+        raise ValueError(f"a must be [B,P,k,k,C] and b [B,Q,k,k,C], not {a.shape} and {b.shape}")
+    cosine = jnp.einsum("bpd,bqd->bpq", _unit(a), _unit(b), precision=lax.Precision.HIGHEST)
+    return cosine.astype(a.dtype)
+
+
+def correlate(x: Array, kernels: Array) -> Array:
+    """Cross-correlation of each sample with kernels of its own, zeros outside the map (SCAN, section 3.1).
+
+    One matrix product of all pixels with all taps, then k*k shifted sums of N channels: a convolution with kernels per
+    sample is a grouped one, which is slow.
+
+    Args:
+      x: [B,H,W,C].
+      kernels: [B,N,k,k,C], k odd.
+
+    Returns:
+      [B,H,W,N], in the dtype of `x`.
+
+    Raises:
+      ValueError: the shapes are not those, or k is even.
+    """
+    if x.ndim != 4 or kernels.ndim != 5 or x.shape[0] != kernels.shape[0] or x.shape[-1] != kernels.shape[-1]:
+        raise ValueError(f"x must be [B,H,W,C] and kernels [B,N,k,k,C], not {x.shape} and {kernels.shape}")
+    _, height, width, _ = x.shape
+    _, count, size, size_too, _ = kernels.shape
+    if size != size_too or size % 2 == 0:
+        raise ValueError(f"kernels must be square with an odd side, not {size} x {size_too}")
+    pad = size // 2
+    taps = rearrange(kernels.astype(x.dtype), "b n i j c -> b c (i j n)")
+    pixels = rearrange(x, "b h w c -> b (h w) c")
+    products = jnp.einsum("bpc,bct->bpt", pixels, taps, preferred_element_type=jnp.float32)  # [B,HW,k*k*N]
+    products = rearrange(products, "b (h w) t -> b h w t", h=height)
+    products = jnp.pad(products, ((0, 0), (pad, pad), (pad, pad), (0, 0)))  # [B,H+2p,W+2p,k*k*N]
+    total = jnp.zeros((*x.shape[:3], count), jnp.float32)  # [B,H,W,N]
+    for i in range(size):
+        for j in range(size):
+            tap = (i * size + j) * count
+            total += products[:, i : i + height, j : j + width, tap : tap + count]
+    return total.astype(x.dtype)
+
+
+def channel_correlation(x: Array) -> Array:
+    """How each channel goes with all others: (sum_i X_i - X_j) . X_j / C, summed over the map (SCAN, eq. (4)).
+
+    Args:
+      x: [B,H,W,C].
+
+    Returns:
+      [B,C], in the dtype of `x`. It grows with H*W: divide by that for a mean.
+
+    Raises:
+      ValueError: `x` is not [B,H,W,C].
+    """
+    if x.ndim != 4:
+        raise ValueError(f"x must be [B,H,W,C], not {x.shape}")
+    values = x.astype(jnp.float32)  # [B,H,W,C]
+    others = jnp.sum(values, axis=-1, keepdims=True) - values  # [B,H,W,C]
+    return (jnp.sum(others * values, axis=(1, 2)) / x.shape[-1]).astype(x.dtype)
+
+
+def orthogonality(kernels: Array) -> Array:
+    """How far the rows are from orthonormal: ||K K^T - I||_F^2 (SCAN, eq. (1)).
+
+    Args:
+      kernels: [N,C].
+
+    Returns:
+      A scalar, in the dtype of `kernels`.
+
+    Raises:
+      ValueError: `kernels` is not [N,C].
+    """
+    if kernels.ndim != 2:
+        raise ValueError(f"kernels must be [N,C], not {kernels.shape}")
+    rows = kernels.astype(jnp.float32)  # [N,C]
+    gram = jnp.matmul(rows, rows.T, precision=lax.Precision.HIGHEST)  # [N,N]
+    return jnp.sum(jnp.square(gram - jnp.eye(rows.shape[0]))).astype(kernels.dtype)
+
+
+def _unit(patches: Array) -> Array:
+    """[B,P,k,k,C] -> [B,P,k*k*C] float32 of length 1, or 0 for zero patches."""
+    flat = rearrange(patches.astype(jnp.float32), "b p i j c -> b p (i j c)")
+    square = jnp.sum(jnp.square(flat), axis=-1, keepdims=True)  # [B,P,1]
+    is_zero = square < _SHORTEST**2
+    return flat * jnp.where(is_zero, 0.0, lax.rsqrt(jnp.where(is_zero, 1.0, square)))

@@ -1,0 +1,147 @@
+"""Normalisation by soft regions of the map and by soft groups of channels, without ever building a map per region.
+
+Both compute sum_i (X - mu_i) / (sigma_i + epsilon) * S_i, SCAN's eq. (3), with one of two readings of mu_i, sigma_i:
+`"product"`, the letter: mean and standard deviation of X * S_i over all positions; `"weighted"`, the sense: mean and
+standard deviation of X under the weights S_i. The sum is X * (S @ 1/sigma) - S @ (mu/sigma), and all that it needs are
+moments: of each channel with each region, around a pivot near the channel's mean so that a large mean costs no digits.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+from jax import lax
+
+Array = jax.Array
+Statistics = Literal["product", "weighted"]
+
+# A region (or group) of less total weight than this, of one pixel (or channel), counts as empty: its term drops out.
+_EMPTY = 1e-12
+
+
+def region_normalize(x: Array, regions: Array, *, statistics: Statistics, epsilon: float = 1e-5) -> Array:
+    """Normalises each channel within soft regions of the map (SCAN, eq. (3)).
+
+    Args:
+      x: [B,H,W,C].
+      regions: [B,H,W,N], weights >= 0; they need not sum to one, and a region may be empty.
+      statistics: "product" or "weighted", see the module.
+      epsilon: added to each standard deviation.
+
+    Returns:
+      [B,H,W,C], in the dtype of `x`.
+
+    Raises:
+      ValueError: the shapes do not agree, or no such `statistics`.
+    """
+    if x.ndim != 4 or regions.ndim != 4 or x.shape[:3] != regions.shape[:3]:
+        raise ValueError(f"x must be [B,H,W,C] and regions [B,H,W,N], not {x.shape} and {regions.shape}")
+    _check_statistics(statistics)
+    values = rearrange(x.astype(jnp.float32), "b h w c -> b (h w) c")
+    weights = rearrange(regions.astype(jnp.float32), "b h w n -> b (h w) n")
+    # The result does not depend on the pivot, so no gradient flows through it.
+    pivot = lax.stop_gradient(jnp.mean(values, axis=1, keepdims=True))  # [B,1,C]
+    moments = _region_moments_product if statistics == "product" else _region_moments_weighted
+    mean, variance = moments(values - pivot, weights, pivot)  # [B,N,C] both, mean as a distance from the pivot
+    scale = _inverse_deviation(variance, jnp.sum(weights, axis=1)[:, :, None], epsilon)  # [B,N,C]
+    slope = _matmul("bpn,bnc->bpc", weights, scale)  # [B,HW,C]
+    shift = _matmul("bpn,bnc->bpc", weights, mean * scale)  # [B,HW,C]
+    result = (values - pivot) * slope - shift  # [B,HW,C]
+    return rearrange(result, "b (h w) c -> b h w c", h=x.shape[1]).astype(x.dtype)
+
+
+def group_normalize(x: Array, groups: Array, *, statistics: Statistics, epsilon: float = 1e-5) -> Array:
+    """Normalises the map within soft groups of channels, over channels and positions (SCAN, section 3.2).
+
+    Everything follows from each channel's mean and variance, and the result is one affine map per channel.
+
+    Args:
+      x: [B,H,W,C].
+      groups: [B,C,N], weights >= 0; a group may be empty.
+      statistics: "product" or "weighted", see the module.
+      epsilon: added to each standard deviation.
+
+    Returns:
+      [B,H,W,C], in the dtype of `x`.
+
+    Raises:
+      ValueError: the shapes do not agree, or no such `statistics`.
+    """
+    if x.ndim != 4 or groups.ndim != 3 or groups.shape[:2] != (x.shape[0], x.shape[3]):
+        raise ValueError(f"x must be [B,H,W,C] and groups [B,C,N], not {x.shape} and {groups.shape}")
+    _check_statistics(statistics)
+    values = x.astype(jnp.float32)  # [B,H,W,C]
+    weights = groups.astype(jnp.float32)  # [B,C,N]
+    pivot = lax.stop_gradient(jnp.mean(values, axis=(1, 2)))  # [B,C]
+    offset = values - pivot[:, None, None, :]  # [B,H,W,C]
+    correction = jnp.mean(offset, axis=(1, 2))  # [B,C], what rounding left out of the pivot
+    channel_mean = (pivot + correction)[:, :, None]  # [B,C,1]
+    channel_variance = (jnp.mean(jnp.square(offset), axis=(1, 2)) - jnp.square(correction))[:, :, None]  # [B,C,1]
+    moments = _group_moments_product if statistics == "product" else _group_moments_weighted
+    mean, variance = moments(channel_mean, channel_variance, weights)  # [B,1,N] both
+    scale = _inverse_deviation(variance, jnp.sum(weights, axis=1, keepdims=True), epsilon)  # [B,1,N]
+    slope = jnp.sum(weights * scale, axis=2)[:, None, None, :]  # [B,1,1,C]
+    level = jnp.sum(weights * scale * (pivot[:, :, None] - mean), axis=2)[:, None, None, :]  # [B,1,1,C]
+    return (offset * slope + level).astype(x.dtype)
+
+
+def _check_statistics(statistics: str) -> None:
+    if statistics not in ("product", "weighted"):
+        raise ValueError(f'statistics must be "product" or "weighted", not {statistics!r}')
+
+
+def _matmul(pattern: str, a: Array, b: Array) -> Array:
+    """An einsum in full float32: accelerators would round the operands to fewer bits."""
+    return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST)
+
+
+def _region_moments_weighted(offset: Array, weights: Array, pivot: Array) -> tuple[Array, Array]:
+    """Mean, as a distance from the pivot, and variance of each channel in each region: [B,N,C] both."""
+    del pivot  # both are free of it
+    share = 1.0 / jnp.maximum(jnp.sum(weights, axis=1), _EMPTY)[:, :, None]  # [B,N,1]
+    mean = share * _matmul("bpn,bpc->bnc", weights, offset)  # [B,N,C]
+    square = share * _matmul("bpn,bpc->bnc", weights, jnp.square(offset))  # [B,N,C]
+    return mean, square - jnp.square(mean)
+
+
+def _region_moments_product(offset: Array, weights: Array, pivot: Array) -> tuple[Array, Array]:
+    """Mean, less the pivot m, and variance of X * S_i over all positions, with X = m + d: [B,N,C] both.
+
+    Var(X S) = m^2 Var S + 2 m Cov(S, d S) + Var(d S).
+    """
+    count = weights.shape[1]
+    mean_weight = jnp.mean(weights, axis=1, keepdims=True)  # [B,1,N]
+    spread = weights - mean_weight  # [B,HW,N]
+    m = pivot  # [B,1,C]
+    mean_product = _matmul("bpn,bpc->bnc", weights, offset) / count  # [B,N,C]
+    covariance = _matmul("bpn,bpc->bnc", spread * weights, offset) / count  # [B,N,C]
+    square = _matmul("bpn,bpc->bnc", jnp.square(weights), jnp.square(offset)) / count  # [B,N,C]
+    weight_variance = jnp.mean(jnp.square(spread), axis=1)[:, :, None]  # [B,N,1]
+    variance = jnp.square(m) * weight_variance + 2 * m * covariance + square - jnp.square(mean_product)  # [B,N,C]
+    mean = m * (jnp.swapaxes(mean_weight, 1, 2) - 1) + mean_product  # [B,N,C]
+    return mean, variance
+
+
+def _group_moments_weighted(mean: Array, variance: Array, weights: Array) -> tuple[Array, Array]:
+    """Of channels' moments [B,C,1] and weights [B,C,N], the groups' mean and variance: [B,1,N] both."""
+    share = weights / jnp.maximum(jnp.sum(weights, axis=1, keepdims=True), _EMPTY)  # [B,C,N]
+    group_mean = jnp.sum(share * mean, axis=1, keepdims=True)  # [B,1,N]
+    return group_mean, jnp.sum(share * (variance + jnp.square(mean - group_mean)), axis=1, keepdims=True)
+
+
+def _group_moments_product(mean: Array, variance: Array, weights: Array) -> tuple[Array, Array]:
+    """Of channels' moments [B,C,1] and weights [B,C,N], mean and variance of X * S_i over (C,H,W): [B,1,N] both."""
+    group_mean = jnp.mean(weights * mean, axis=1, keepdims=True)  # [B,1,N]
+    within = jnp.square(weights) * variance  # [B,C,N]
+    between = jnp.square(weights * mean - group_mean)  # [B,C,N]
+    return group_mean, jnp.mean(within + between, axis=1, keepdims=True)
+
+
+def _inverse_deviation(variance: Array, total: Array, epsilon: float) -> Array:
+    """1 / (sqrt(variance) + epsilon), 0 where the region is empty; the root's slope is 0 at no variance."""
+    flat = variance <= 0  # rounding can leave it below zero
+    deviation = jnp.where(flat, 0.0, jnp.sqrt(jnp.where(flat, 1.0, variance)))
+    return jnp.where(total > _EMPTY, 1.0 / (deviation + epsilon), 0.0)

@@ -1,0 +1,203 @@
+"""The training loop: it is handed its step, batches and callbacks, and sees to time, logs, checkpoints and bad news."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+from tqdm import tqdm
+
+from scan_jax.errors import UserError
+from scan_jax.methods.api import Trees
+from scan_jax.training.checkpoints import Checkpoints
+from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.preemption import StopRequest
+from scan_jax.training.scalars import ScalarWriters
+from scan_jax.training.state import TrainState
+from scan_jax.training.step import Scalars, Step
+from scan_jax.types import Array, Example
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """A config's `training` section.
+
+    Attributes:
+      steps: updates in the whole run.
+      batch_size: over all devices.
+      optimizers: by turn.
+      ema_decay: of the generator's moving average.
+      log_every, checkpoint_every, evaluate_every, pictures_every: in steps; the last step counts for all four.
+      keep: checkpoints kept.
+      fsdp: devices over which parameters may be split.
+      sharding: rules (pattern, "replicate" or "fsdp").
+      threads: that read and prepare photographs.
+    """
+
+    steps: int
+    batch_size: int
+    optimizers: Mapping[str, OptimizerSettings]
+    ema_decay: float = 0.999
+    log_every: int = 50
+    checkpoint_every: int = 1000
+    evaluate_every: int = 0
+    pictures_every: int = 500
+    keep: int = 3
+    fsdp: int = 1
+    sharding: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
+    threads: int = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Callback:
+    """Something to do with the state now and then: `act(step, state)` every `every` steps and at the end; 0 is never.
+
+    What it returns is written with the scalars.
+    """
+
+    every: int
+    act: Callable[[int, TrainState], Mapping[str, float]]
+
+
+def due(step: int, every: int, last: int) -> bool:
+    """Whether a thing that happens every `every` steps happens after `step`."""
+    return bool(every) and (step % every == 0 or step == last)
+
+
+class Pending:
+    """Scalars of the steps since the last log, still on the device, so that the loop need not wait for each."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[int, Scalars]] = []
+
+    def add(self, step: int, scalars: Scalars) -> None:
+        """Keeps the scalars that the step which leads to `step` gave."""
+        self._steps.append((step, scalars))
+
+    def collect(self) -> dict[str, float]:
+        """The mean over the pending steps, which are then forgotten.
+
+        Raises:
+          UserError: a scalar is not finite; it names the first such step and its terms.
+        """
+        fetched = [(step, jax.device_get(scalars)) for step, scalars in self._steps]
+        self._steps = []
+        for step, scalars in fetched:
+            bad = [name for name, value in scalars.items() if not math.isfinite(value)]
+            if bad:
+                raise UserError(
+                    f"{', '.join(bad)} not finite at step {step}; the last good checkpoint is kept. Lower the learning rate "
+                    "or the term's weight, or set an optimizer's clip, and start a new run folder"
+                )
+        names = fetched[0][1] if fetched else {}
+        return {name: float(sum(scalars[name] for _, scalars in fetched)) / len(fetched) for name in names}
+
+
+class Loop:
+    """Runs a step over batches until the last one or a polite request to stop."""
+
+    def __init__(
+        self, settings: TrainingSettings, checkpoints: Checkpoints, writers: ScalarWriters, callbacks: Sequence[Callback]
+    ) -> None:
+        self._settings = settings
+        self._checkpoints = checkpoints
+        self._writers = writers
+        self._callbacks = callbacks
+
+    def run(self, step: Step, state: TrainState, frozen: Trees, batches: Iterator[Example], key: Array) -> TrainState:
+        """From `state` to the last step.
+
+        Args:
+          step: jitted; it takes over the state's buffers.
+          state: where to begin.
+          frozen: weights that nothing trains.
+          batches: global arrays, beginning with the batch of `state.step`.
+          key: the run's, from which each step folds its own.
+
+        Returns:
+          The state after the last step, or after the one at which the run was asked to stop.
+
+        Raises:
+          UserError: a loss or gradient is not finite, or a checkpoint cannot be written.
+        """
+        first, last = int(state.step), self._settings.steps
+        pending, meter = Pending(), _Meter(self._settings.batch_size)
+        progress = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, mininterval=1.0, smoothing=0.05)
+        with StopRequest() as stop, progress, jax.transfer_guard("disallow"):
+            for done in range(first + 1, last + 1):
+                with meter.waiting():
+                    batch = next(batches)
+                state, scalars = step(state, frozen, batch, key)
+                pending.add(done, scalars)
+                progress.update()
+                with jax.transfer_guard("allow"):
+                    self._after(done, state, pending, meter, progress, stop)
+                if stop.asked:
+                    break
+        self._checkpoints.wait()
+        return state
+
+    def _after(
+        self, done: int, state: TrainState, pending: Pending, meter: _Meter, progress: Any, stop: StopRequest
+    ) -> None:
+        """Log, checkpoint and callbacks, where they are due; scalars are checked before anything is saved."""
+        settings, last = self._settings, self._settings.steps
+        saves = due(done, settings.checkpoint_every, last) or stop.asked or done == last
+        if due(done, settings.log_every, last) or saves:
+            scalars = pending.collect()
+            self._writers.write(done, {**scalars, **meter.rates()})
+            shown = {name.removeprefix("term/"): f"{v:.3g}" for name, v in scalars.items() if name.startswith("term/")}
+            progress.set_postfix({"images/s": f"{meter.images_per_second:.1f}", **shown})
+        if saves:
+            self._checkpoints.save(done, state)
+        for callback in self._callbacks:
+            if due(done, callback.every, last) and not stop.asked:
+                self._writers.write(done, callback.act(done, state))
+                meter.reset()
+
+
+class _Meter:
+    """Throughput, and the share of time that a step waited for its data, since the last reading."""
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self.images_per_second = 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        """Begins anew, so that evaluations do not count as slow steps."""
+        self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
+
+    def waiting(self) -> _Stopwatch:
+        """A context that counts as waiting for data."""
+        self._steps += 1
+        return _Stopwatch(self)
+
+    def add_wait(self, seconds: float) -> None:
+        """Time spent waiting."""
+        self._waited += seconds
+
+    def rates(self) -> dict[str, float]:
+        """`images_per_second` and `data_wait` (a share of the time), then begins anew."""
+        elapsed = max(time.perf_counter() - self._start, 1e-9)
+        self.images_per_second = self._steps * self._batch_size / elapsed
+        found = {"images_per_second": self.images_per_second, "data_wait": self._waited / elapsed}
+        self.reset()
+        return found
+
+
+class _Stopwatch:
+    """Adds the time within it to a meter."""
+
+    def __init__(self, meter: _Meter) -> None:
+        self._meter = meter
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._meter.add_wait(time.perf_counter() - self._start)

@@ -1,0 +1,56 @@
+"""Optimisers from config: Adam, a learning rate that may warm up and decay, clipping by global norm."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import optax
+
+from scan_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerSettings:
+    """One network's Adam (Kingma & Ba 2015).
+
+    Attributes:
+      learning_rate: at its height.
+      b1, b2: decay of the moments; GANs use a b1 of 0 or 0.5.
+      warmup: steps of linear warm-up.
+      schedule: "constant", or "cosine", which falls to `final_share` of the height at the run's last step.
+      final_share: of the learning rate at the end of "cosine".
+      clip: largest global norm of a gradient; 0 is no limit.
+    """
+
+    learning_rate: float = 1e-4
+    b1: float = 0.0
+    b2: float = 0.9
+    warmup: int = 0
+    schedule: str = "constant"
+    final_share: float = 0.0
+    clip: float = 0.0
+
+
+def learning_rate(settings: OptimizerSettings, steps: int) -> optax.Schedule:
+    """The learning rate at each step of a run of `steps`.
+
+    Raises:
+      UserError: an unknown schedule.
+    """
+    height, rest = settings.learning_rate, max(steps - settings.warmup, 1)
+    shapes = {
+        "constant": lambda: optax.constant_schedule(height),
+        "cosine": lambda: optax.cosine_decay_schedule(height, rest, settings.final_share),
+    }
+    if settings.schedule not in shapes:
+        raise UserError(f"an optimizer's schedule must be one of {tuple(shapes)}, not {settings.schedule!r}")
+    after = shapes[settings.schedule]()
+    if not settings.warmup:
+        return after
+    return optax.join_schedules([optax.linear_schedule(0.0, height, settings.warmup), after], [settings.warmup])
+
+
+def make_optimizer(settings: OptimizerSettings, steps: int) -> optax.GradientTransformation:
+    """Adam as `settings` has it, for a run of `steps`."""
+    clip = optax.clip_by_global_norm(settings.clip) if settings.clip else optax.identity()
+    return optax.chain(clip, optax.adam(learning_rate(settings, steps), settings.b1, settings.b2))

@@ -1,0 +1,74 @@
+"""A run folder belongs to one config: what may change between two starts, and what must not."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scan_jax.errors import UserError
+
+CONFIG = "config.json"
+CHECKPOINTS = "checkpoints"
+# Where data lies, how often things happen and how long the run is do not change what a step computes.
+MAY_CHANGE = frozenset(
+    f"{section}.{key}"
+    for section, keys in {
+        "data": ("path", "held_out_path"),
+        "holes": ("path", "held_out_path"),
+        "training": ("log_every", "checkpoint_every", "evaluate_every", "pictures_every", "keep", "threads"),
+        "evaluation": ("batch_size",),
+    }.items()
+    for key in keys
+)
+
+
+def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, value in section.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def claim(folder: Path, config: Mapping[str, Any]) -> None:
+    """Writes `config` into a new run folder, or checks that an old one was made with it.
+
+    Raises:
+      UserError: the folder belongs to another config (every difference is listed), or cannot be written to.
+    """
+    path = folder / CONFIG
+    config = json.loads(json.dumps(config))  # tuples become lists, as they do on disk
+    if path.exists():
+        _compare(folder, flatten(_read(path)), flatten(config))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(config, indent=2) + "\n")
+        os.replace(partial, path)
+    except OSError as error:
+        raise UserError(f"cannot write to the run folder {folder}: {error.strerror}; choose another --workdir") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is damaged ({error}); remove the run folder or choose another --workdir") from error
+
+
+def _compare(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuses any difference outside `MAY_CHANGE`."""
+    missing = object()
+    differing = [
+        f"{key}: {old.get(key, '(none)')!r} -> {new.get(key, '(none)')!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key, missing) != new.get(key, missing) and key not in MAY_CHANGE
+    ]
+    if differing:
+        raise UserError(
+            f"{folder} belongs to another config ({'; '.join(differing)}); choose another --workdir, or give the same values"
+        )

@@ -1,0 +1,87 @@
+"""Scalars of a run: always JSON lines, TensorBoard as well where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class JsonLines:
+    """`scalars.jsonl`: one object a line, `{"step": 100, "term/l1": 0.1, ...}`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "scalars.jsonl").open("a", buffering=1)
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Appends one line."""
+        self._file.write(json.dumps({"step": step, **{name: float(value) for name, value in scalars.items()}}) + "\n")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class TensorBoard:
+    """Event files by way of clu, which needs TensorFlow."""
+
+    def __init__(self, folder: Path) -> None:
+        from clu import metric_writers
+
+        self._writer: Any = metric_writers.SummaryWriter(str(folder / "tensorboard"))
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Adds the scalars at `step`."""
+        self._writer.write_scalars(step, scalars)
+
+    def close(self) -> None:
+        """Flushes and closes."""
+        self._writer.close()
+
+
+class ScalarWriters:
+    """All the writers of a run behind one call; a context manager that closes them."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writers: list[JsonLines | TensorBoard] = [JsonLines(folder)]
+        if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard")):
+            self._writers.append(TensorBoard(folder))
+        else:
+            log.info("scalars go to %s/scalars.jsonl; `pip install tensorflow tensorboard` adds TensorBoard", folder)
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Hands the scalars to every writer."""
+        for writer in self._writers:
+            writer.write(step, scalars)
+
+    def __enter__(self) -> ScalarWriters:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for writer in self._writers:
+            writer.close()
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Drops the lines after `step`, which a resumed run is about to write again."""
+    path = folder / "scalars.jsonl"
+    if not path.exists():
+        return
+    kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+    partial = path.with_suffix(".part")
+    partial.write_text("".join(line + "\n" for line in kept))
+    partial.replace(path)
+
+
+def _step_of(line: str) -> float:
+    """The step of a line; one cut short by a crash counts as after everything."""
+    try:
+        return json.loads(line)["step"]
+    except (json.JSONDecodeError, KeyError):
+        return float("inf")

@@ -1,0 +1,127 @@
+"""From settings and a method to a state on the devices and a compiled step."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from scan_jax.errors import UserError
+from scan_jax.methods.api import Method, Trees
+from scan_jax.settings import did_you_mean
+from scan_jax.training import sharding
+from scan_jax.training.checkpoints import Checkpoints, abstract
+from scan_jax.training.loop import TrainingSettings
+from scan_jax.training.optimizers import make_optimizer
+from scan_jax.training.state import TrainState, initial_state
+from scan_jax.training.step import Step, make_step
+from scan_jax.types import Array, Example
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """A method made ready to train.
+
+    Attributes:
+      mesh: the devices.
+      shardings: where each array of the state lives.
+      shapes: the state without its memory.
+      step: jitted and sharded; it takes over its state's buffers.
+      key: the run's.
+    """
+
+    mesh: Mesh
+    shardings: Any
+    shapes: TrainState
+    step: Step
+    key: Array
+    _init: Any
+
+    def start(self, checkpoints: Checkpoints) -> TrainState:
+        """The state that the newest readable checkpoint holds, or a fresh one."""
+        restored = checkpoints.restore(abstract(self.shapes, self.shardings))
+        if restored is not None:
+            log.info("going on from step %d", int(restored.step))
+            # Restored buffers may belong to the reader; a donated state must own its memory.
+            return jax.jit(_copy, out_shardings=self.shardings)(restored)
+        return self._init(self.key)
+
+    def place(self, frozen: Trees) -> Trees:
+        """Frozen weights on every device."""
+        return jax.device_put(frozen, sharding.replicated(self.mesh))
+
+    def feed(self, batches: Iterator[Example]) -> Iterator[Example]:
+        """Batches in NumPy as global arrays."""
+        for batch in batches:
+            yield sharding.to_devices(self.mesh, batch)
+
+
+def make_trainer(method: Method, settings: TrainingSettings, size: int, seed: int) -> Trainer:
+    """Compiles nothing yet: shapes, shardings and jitted functions.
+
+    Args:
+      method: what to train.
+      settings: the config's.
+      size: of the photographs, height and width.
+      seed: of parameters, patches and all else that a step draws.
+
+    Raises:
+      UserError: optimisers and turns do not match, or the batch does not divide among the devices.
+    """
+    mesh = sharding.make_mesh(settings.batch_size, settings.fsdp)
+    optimizers = _optimizers(method, settings)
+    key = jax.device_put(jax.random.key(seed), sharding.replicated(mesh))
+    example = _blank(settings.batch_size, size)
+
+    def init(rng: Array) -> TrainState:
+        return initial_state(method, optimizers, example, rng)
+
+    shapes = jax.eval_shape(init, key)
+    places = sharding.tree_shardings(mesh, shapes, settings.sharding)
+    everywhere, split = sharding.replicated(mesh), sharding.batched(mesh)
+    step = jax.jit(
+        make_step(method, optimizers, settings.ema_decay),
+        donate_argnums=0,
+        in_shardings=(places, everywhere, split, everywhere),
+        out_shardings=(places, everywhere),
+    )
+    return Trainer(mesh, places, shapes, step, key, jax.jit(init, out_shardings=places))
+
+
+def _optimizers(method: Method, settings: TrainingSettings) -> dict[str, optax.GradientTransformation]:
+    """One for each turn of the method."""
+    turns = [turn.name for turn in method.turns]
+    for name in turns:
+        if name not in settings.optimizers:
+            raise UserError(f"config.training.optimizers.{name} is missing; the method's turns are {turns}")
+    for name in settings.optimizers:
+        if name not in turns and name not in method.networks:
+            log.info("config.training.optimizers.%s is not used%s", name, did_you_mean(name, turns))
+    return {name: make_optimizer(settings.optimizers[name], settings.steps) for name in turns}
+
+
+def _blank(batch_size: int, size: int) -> Example:
+    """An example of the right shapes."""
+    image = np.zeros((batch_size, size, size, 3), np.float32)
+    return Example(image, np.ones((batch_size, size, size, 1), np.float32))  # type: ignore[arg-type]
+
+
+def _copy(state: TrainState) -> TrainState:
+    return jax.tree.map(lambda leaf: leaf.copy(), state)
+
+
+def keep_compilations() -> None:
+    """Compiled programs are kept on disk, so that the next start of the same run finds its step ready."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "scan_jax" / "xla"
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", os.environ.get("SCAN_JAX_XLA_CACHE", str(default)))

@@ -1,0 +1,74 @@
+"""Where arrays live: a ("data", "fsdp") mesh, batches over both axes, parameters by a table of regular expressions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from scan_jax.errors import UserError
+
+DATA, FSDP = "data", "fsdp"
+Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate" or "fsdp"); the first match counts
+REPLICATE: Rules = ((".*", "replicate"),)
+
+
+def make_mesh(batch_size: int, fsdp: int = 1) -> Mesh:
+    """All devices as (devices / fsdp, fsdp).
+
+    Raises:
+      UserError: the devices or the batch cannot be divided so.
+    """
+    devices = jax.device_count()
+    if devices % fsdp:
+        raise UserError(f"training.fsdp = {fsdp} does not divide the {devices} devices; choose a divisor")
+    if batch_size % devices:
+        raise UserError(f"training.batch_size = {batch_size} must be a multiple of the {devices} devices")
+    return jax.make_mesh((devices // fsdp, fsdp), (DATA, FSDP), axis_types=(AxisType.Auto,) * 2)
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """The whole array on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def batched(mesh: Mesh) -> NamedSharding:
+    """The leading axis over all devices."""
+    return NamedSharding(mesh, PartitionSpec((DATA, FSDP)))
+
+
+def tree_shardings(mesh: Mesh, tree: Any, rules: Rules) -> Any:
+    """A sharding for every leaf of `tree` (arrays or shapes), by the first rule that its path matches.
+
+    "fsdp" splits the largest axis that the mesh's axis divides, and replicates where there is none.
+    """
+    actions = {"replicate": lambda leaf: PartitionSpec(), "fsdp": lambda leaf: _largest_axis(leaf.shape, mesh)}
+
+    def place(path: Any, leaf: Any) -> NamedSharding:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        action = next((act for pattern, act in rules if re.search(pattern, name)), "replicate")
+        if action not in actions:
+            raise UserError(f"a sharding rule must end in one of {tuple(actions)}, not {action!r}")
+        return NamedSharding(mesh, actions[action](leaf))
+
+    return jax.tree_util.tree_map_with_path(place, tree)
+
+
+def _largest_axis(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
+    """Splits the largest axis that the fsdp axis divides."""
+    parts = mesh.shape[FSDP]
+    free = [axis for axis, length in enumerate(shape) if length % parts == 0 and length >= parts]
+    if not free:
+        return PartitionSpec()
+    widest = max(free, key=lambda axis: shape[axis])
+    return PartitionSpec(*(FSDP if axis == widest else None for axis in range(len(shape))))
+
+
+def to_devices(mesh: Mesh, batch: Any) -> Any:
+    """This process' part of a batch (a tree of NumPy arrays) as global arrays split over the mesh."""
+    sharding = batched(mesh)
+    return jax.tree.map(lambda part: jax.make_array_from_process_local_data(sharding, np.asarray(part)), batch)

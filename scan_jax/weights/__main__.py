@@ -1,0 +1,63 @@
+"""python -m scan_jax.weights import vgg19 /path/to/vgg19-dcbd9e11.pth   ·   python -m scan_jax.weights list."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from scan_jax.errors import UserError
+from scan_jax.weights import registry
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scan_jax.weights",
+        description="Imports published weights of feature networks from a file on this machine; nothing is downloaded.",
+        epilog=f"Imported files lie in ${registry.FOLDER_VARIABLE}, or in ~/.cache/scan_jax/weights.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add = commands.add_parser("import", help="check a published file and rewrite it as safetensors")
+    add.add_argument("name", help=f"one of: {', '.join(registry.names())}")
+    add.add_argument("path", help="the published file, as `list` names it")
+    add.add_argument("--out", default="", metavar="FILE", help="write to FILE, not to the default folder")
+    add.add_argument(
+        "--allow_other_weights", action="store_true", help="take a file of another hash, such as own-trained weights"
+    )
+    commands.add_parser("list", help="what can be imported, from which file, and what is already there")
+    return parser
+
+
+def _import(options: argparse.Namespace) -> None:
+    from scan_jax.weights.importing import import_weights  # NumPy and safetensors: not for --help
+
+    target = import_weights(
+        options.name, options.path, out=options.out, allow_other_weights=options.allow_other_weights
+    )
+    print(f"{target}  sha256 {registry.sha256_of(target)}")
+
+
+def _list() -> None:
+    for name in registry.names():
+        source, target = registry.importer(name).SOURCE, registry.imported_file(name)
+        print(f"{name}: {target if target.is_file() else 'not imported'}")
+        print(f"  from {source.file}, sha256 {source.sha256}, {source.licence}, {source.origin}")
+        print(f"  {registry.import_command(name)}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0, or 1 after `error: ...` on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "list":
+            _list()
+        else:
+            _import(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

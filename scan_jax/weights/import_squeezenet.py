@@ -1,0 +1,80 @@
+"""SqueezeNet 1.1 (Iandola et al. 2016) from its Keras ImageNet weights without the top layer."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from scan_jax.errors import UserError
+from scan_jax.weights.registry import Source
+from scan_jax.weights.safetensors_tree import Tree
+
+SOURCE = Source(
+    name="squeezenet",
+    file="squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    sha256="2d935d8c102ad1232484a77da8e6fbdf3ff4ab608974a0d8b6283115ffff204f",
+    origin="https://github.com/rcmalli/keras-squeezenet/releases",
+    licence="MIT (Refik Can Malli)",
+)
+
+# fire module -> channels: in, squeezed, out of each of the two expanding convolutions
+FIRES = {
+    "fire2": (64, 16, 64),
+    "fire3": (128, 16, 64),
+    "fire4": (128, 32, 128),
+    "fire5": (256, 32, 128),
+    "fire6": (256, 48, 192),
+    "fire7": (384, 48, 192),
+    "fire8": (384, 64, 256),
+    "fire9": (512, 64, 256),
+}
+
+
+def read(path: pathlib.Path) -> Tree:
+    """{"conv1": {"kernel", "bias"}, "fire2": {"squeeze1x1": {...}, "expand1x1", "expand3x3"}, ...}, HWIO, float32.
+
+    Raises:
+      UserError: the file cannot be read, is no SqueezeNet 1.1 in Keras' layout, or h5py is needed and absent.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise UserError(f"reading {path.name} needs h5py, which is not installed: pip install h5py") from error
+    try:
+        with h5py.File(path, "r") as file:
+            weights = file.get("model_weights", file)  # a saved model holds its weights one level down
+            return _tree(weights, path)
+    except OSError as error:
+        raise UserError(f"{path} is damaged or no HDF5 file ({error}); get it anew") from error
+
+
+def _tree(weights: Any, path: pathlib.Path) -> Tree:
+    """All convolutions of the network."""
+    tree: Tree = {"conv1": _convolution(weights, "conv1", (3, 3, 3, 64), path)}
+    for fire, (channels, squeezed, expanded) in FIRES.items():
+        shapes = {
+            "squeeze1x1": (1, 1, channels, squeezed),
+            "expand1x1": (1, 1, squeezed, expanded),
+            "expand3x3": (3, 3, squeezed, expanded),
+        }
+        tree[fire] = {part: _convolution(weights, f"{fire}/{part}", shape, path) for part, shape in shapes.items()}
+    return tree
+
+
+def _convolution(weights: Any, layer: str, shape: tuple[int, ...], path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The kernel [h,w,I,O] and bias [O] of one Keras layer, found by the names that its group lists."""
+    if layer not in weights:
+        raise UserError(f"{path} is no SqueezeNet 1.1 in Keras' layout: it has no layer {layer!r}")
+    group = weights[layer]
+    arrays = {}
+    for part, expected in (("kernel", shape), ("bias", shape[-1:])):
+        listed = [name.decode() if isinstance(name, bytes) else name for name in group.attrs.get("weight_names", ())]
+        found = [name for name in listed if name.rsplit("/", 1)[-1].split(":")[0] == part and name in group]
+        if len(found) != 1:
+            raise UserError(f"{path} is no SqueezeNet 1.1 in Keras' layout: layer {layer!r} lists no {part}")
+        arrays[part] = np.asarray(group[found[0]], dtype=np.float32)
+        if arrays[part].shape != expected:
+            raise UserError(f"{path}: the {part} of {layer!r} has shape {arrays[part].shape}, not {expected}")
+    return arrays

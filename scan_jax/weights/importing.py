@@ -1,0 +1,55 @@
+"""A published file of weights, checked and rewritten as safetensors."""
+
+from __future__ import annotations
+
+import pathlib
+
+from scan_jax.errors import UserError
+from scan_jax.weights import registry, safetensors_tree
+
+
+def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: bool = False) -> pathlib.Path:
+    """Checks the file at `path`, writes its convolutions as safetensors and returns where.
+
+    Args:
+      name: a network with an importer, such as "vgg19".
+      path: the published file.
+      out: the file to write; empty for the default folder's `<name>.safetensors`.
+      allow_other_weights: take a file of the right layout whose hash is not the published one, and note that.
+
+    Raises:
+      UserError: unknown name, missing or damaged file, wrong hash, wrong layout, no room to write.
+    """
+    importer = registry.importer(name)
+    given = pathlib.Path(path).expanduser()
+    sha256 = registry.sha256_of(given)
+    published = registry.matches(sha256, importer.SOURCE)
+    if not (published or allow_other_weights):
+        raise UserError(
+            f"{given} is not the published {importer.SOURCE.file}: expected sha256 {importer.SOURCE.sha256}, "
+            f"found {sha256}; get it anew, or pass --allow_other_weights if these weights are meant"
+        )
+    tree = importer.read(given)
+    target = pathlib.Path(out).expanduser() if out else registry.imported_file(name)
+    _make_folder(target.parent)
+    safetensors_tree.save(target, tree, _metadata(importer.SOURCE, given, sha256, published))
+    return target
+
+
+def _metadata(source: registry.Source, given: pathlib.Path, sha256: str, published: bool) -> dict[str, str]:
+    """What a reader of the file must know about where it comes from."""
+    return {
+        "network": source.name,
+        "source": given.name,
+        "source_sha256": sha256,
+        "weights": "published" if published else "other",
+        "licence": source.licence if published else "unknown",
+    }
+
+
+def _make_folder(folder: pathlib.Path) -> None:
+    """The folder and its parents, where they are missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {folder}: {error.strerror or error}") from error

@@ -1,0 +1,124 @@
+"""Trees of arrays on disk: one safetensors file, names joined by "/", written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from scan_jax.errors import UserError
+
+Tree = dict[str, Any]  # a nested dict whose leaves are arrays
+CONTENT_HASH = "content_sha256"  # reserved metadata key: tells a flipped bit from a good file
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+    """{"a": {"b": x}} -> {"a/b": x}; subtrees without leaves have no place in a file and vanish.
+
+    Raises:
+      ValueError: a key that is empty, no string, or holds the separator "/" (it would come back as a subtree).
+      TypeError: a leaf that is no array (a list, None, a string).
+    """
+    flat: dict[str, np.ndarray] = {}
+    for key, node in tree.items():
+        if not isinstance(key, str) or not key or "/" in key:
+            raise ValueError(f"tree keys must be non-empty strings without '/', not {prefix}{key!r}")
+        if isinstance(node, Mapping):
+            flat.update(flatten(node, f"{prefix}{key}/"))
+        elif not hasattr(node, "shape") or not hasattr(node, "dtype"):
+            raise TypeError(f"the leaf {prefix}{key} must be an array, not {type(node).__name__}")
+        else:
+            # safetensors writes strided memory as it lies; ascontiguousarray would make a vector of a scalar.
+            flat[prefix + key] = np.asarray(node, order="C")
+    return flat
+
+
+def unflatten(flat: Mapping[str, Any]) -> Tree:
+    """{"a/b": x} -> {"a": {"b": x}}.
+
+    Raises:
+      ValueError: one name is both a leaf and a branch ("a" beside "a/b").
+    """
+    tree: Tree = {}
+    for name, leaf in flat.items():
+        *branches, last = name.split("/")
+        node = tree
+        for branch in branches:
+            node = node.setdefault(branch, {})
+            if not isinstance(node, dict):
+                raise ValueError(f"{branch!r} in {name!r} is both an array and a subtree")
+        if last in node:
+            raise ValueError(f"{name!r} is both an array and a subtree")
+        node[last] = leaf
+    return tree
+
+
+def content_sha256(flat: Mapping[str, np.ndarray]) -> str:
+    """Hex digest over names, dtypes, shapes and bytes; the order of the names does not matter."""
+    digest = hashlib.sha256()
+    for name in sorted(flat):
+        array = np.asarray(flat[name], order="C")
+        digest.update(f"{name} {array.dtype} {array.shape};".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def save(path: str | os.PathLike[str], tree: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
+    """Writes `tree` and `metadata` (text to text) to `path`: the whole file or, whatever goes wrong, nothing.
+
+    Raises:
+      UserError: the file cannot be written (folder missing, disk full); an older file at `path` is then still whole.
+      ValueError, TypeError: the tree is none of nested dicts of arrays, see `flatten`.
+    """
+    path = pathlib.Path(path)
+    flat = flatten(tree)
+    noted = {**(metadata or {}), CONTENT_HASH: content_sha256(flat)}
+    content = safetensors.numpy.save(flat, metadata=noted)
+    try:
+        _write_atomically(path, content)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
+
+
+def _write_atomically(path: pathlib.Path, content: bytes) -> None:
+    """A temporary file beside `path`, flushed to the disk, then renamed over it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):  # the folder itself may be out of reach; the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | os.PathLike[str]) -> tuple[Tree, dict[str, str]]:
+    """The tree (NumPy arrays, in the file's dtypes) and the metadata of any safetensors file.
+
+    Raises:
+      UserError: the file is missing, unreadable or damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = dict(file.metadata() or {})
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        tree = unflatten(flat)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path} is damaged or no safetensors file ({error}); make or copy it anew") from error
+    expected = metadata.pop(CONTENT_HASH, None)
+    if expected is not None and expected != content_sha256(flat):
+        raise UserError(f"{path} is damaged: its arrays are not those that were saved; make or copy it anew")
+    return tree, metadata
