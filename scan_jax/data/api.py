@@ -1,6 +1,7 @@
 """What a source of photographs is. The module path is the registry.
 
-`config.data.name = "photo_folder"` is `scan_jax/data/photo_folder.py`, whose `open_splits(section)` returns `DataSplits`.
+`config.data.name = "photo_folder"` is `scan_jax/data/photo_folder.py`, whose `open_splits(section)` returns
+`DataSplits`.
 """
 
 from __future__ import annotations

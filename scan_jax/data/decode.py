@@ -1,7 +1,7 @@
 """Image files of every kind to upright 8-bit RGB, and those to squares.
 
 What becomes of what: EXIF orientation is applied; grey is repeated over the channels; transparency is laid on white;
-palettes and CMYK are converted without colour management; 16 bits are rounded to 8; of an animation the first frame counts.
+palettes and CMYK are converted without colour management; 16 bits become 8; of an animation the first frame counts.
 """
 
 from __future__ import annotations

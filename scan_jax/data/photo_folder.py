@@ -9,16 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import read_image, square
+from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.verification import File, without_broken
 from scan_jax.errors import UserError
 from scan_jax.settings import bind
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-KEPT_BYTES = 2**30  # of decoded squares: 87,000 photographs at 64x64, 5,400 at 256x256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Settings:
       path: the folder.
       size: height and width of the squares, pixels.
       held_out_path: photographs to measure on; without it some of `path` are set aside and never trained on.
-      held_out: how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`: evenly
-        spaced over the sorted names, all for 0.
+      held_out: how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`:
+        evenly spaced over the sorted names, all for 0.
     """
 
     path: str
@@ -63,7 +61,7 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
 
 
 class PhotoFolder:
-    """A `PhotoSource` over files. Decoded squares stay in memory, up to `KEPT_BYTES`: later epochs cost nothing."""
+    """A `PhotoSource` over files; decoded squares stay in memory."""
 
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
@@ -72,22 +70,17 @@ class PhotoFolder:
         self.digest = _digest(files, size)
         self._files = tuple(files)
         self._size = size
-        self._most_kept = KEPT_BYTES // (3 * size * size)
-        self._kept: dict[int, np.ndarray] = {}  # index -> uint8 [S,S,3]; two threads may decode the same, to the same
+        self._memory = PhotoMemory(self._decode)
 
     def __len__(self) -> int:
         return len(self._files)
 
     def __getitem__(self, index: int) -> Photo:
         """Photograph `index`, "image" uint8 [S,S,3]."""
-        kept = self._kept.get(index)
-        if kept is not None:
-            return {"image": kept}
-        image = square(read_image(self._files[index].path), self._size)  # [S,S,3]
-        image.flags.writeable = False
-        if len(self._kept) < self._most_kept:
-            self._kept[index] = image
-        return {"image": image}
+        return self._memory[index]
+
+    def _decode(self, index: int) -> Photo:
+        return {"image": square(read_image(self._files[index].path), self._size)}  # [S,S,3]
 
 
 def list_photographs(folder: Path) -> list[File]:

@@ -1,13 +1,14 @@
 """Photographs and holes to training batches, the same ones on any number of hosts.
 
-Grain's order is what makes it so: source, seed, shuffle, repeat, random_map, [host::hosts], batch. Every draw is made before
-the hosts part, so global batch k is one set of examples, and the data position is the step.
+Grain's order is what makes it so: source, seed, shuffle, repeat, random_map, [host::hosts], batch. Every draw is made
+before the hosts part, so global batch k is one set of examples, and the data position is the step.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import grain
 import numpy as np
@@ -29,7 +30,7 @@ def training_batches(
     process_count: int = 1,
     threads: int = 2,
 ) -> Iterator[Example]:
-    """Batches without end: batch k is pure in (seed, k), whatever the step at which it started and the number of threads.
+    """Batches without end: batch k is pure in (seed, k), wherever they started and however many threads read.
 
     Args:
       source: photographs; fewer than a batch are repeated within it.
@@ -111,8 +112,9 @@ def flip(photo: Photo, flip_pairs: tuple[tuple[int, int], ...]) -> dict[str, np.
 
 def to_example(batch: Mapping[str, np.ndarray]) -> Example:
     """A batch of bytes, "image" [b,S,S,3], "hole" [b,S,S] and perhaps "labels" [b,S,S], in the toolkit's types."""
-    return Example(
-        image=batch["image"].astype(np.float32) / np.float32(255),  # [b,S,S,3]
-        known=(~batch["hole"])[..., None].astype(np.float32),  # [b,S,S,1]
-        labels=batch["labels"].astype(np.int32) if "labels" in batch else None,  # [b,S,S]
-    )
+    arrays: dict[str, Any] = {  # NumPy's, until the step takes them to its devices
+        "image": batch["image"].astype(np.float32) / np.float32(255),  # [b,S,S,3]
+        "known": (~batch["hole"])[..., None].astype(np.float32),  # [b,S,S,1]
+        "labels": batch["labels"].astype(np.int32) if "labels" in batch else None,  # [b,S,S]
+    }
+    return Example(**arrays)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scan_jax.data.api import DataSplits, Photo
+from scan_jax.data.memory import PhotoMemory
 from scan_jax.errors import UserError
 from scan_jax.settings import bind
 
@@ -55,7 +56,10 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
 
 
 class SyntheticPortraits:
-    """A `PhotoSource` that draws each portrait once and keeps it: 16 KB at 64x64."""
+    """A `PhotoSource` that draws a portrait when it is first asked for, and keeps it.
+
+    Drawing (5 ms at 64x64) then hides behind compilation and the first epoch's steps; no second process is needed.
+    """
 
     flip_pairs: tuple[tuple[int, int], ...] = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
 
@@ -64,15 +68,15 @@ class SyntheticPortraits:
         self.digest = hashlib.sha256(f"synthetic portraits {seed} {indices} {size}".encode()).hexdigest()
         self._portrait = portrait
         self._seed, self._indices, self._size = seed, indices, size
-        self._drawn: dict[int, Photo] = {}  # two threads may draw the same portrait, to the same pixels
+        self._memory = PhotoMemory(self._draw)
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def __getitem__(self, index: int) -> Photo:
         """Portrait `index`: "image" uint8 [S,S,3] and "labels" uint8 [S,S], 0 to 18."""
-        if index not in self._drawn:
-            image, labels = self._portrait(self._seed, self._indices[index], self._size)  # [S,S,3], [S,S]
-            image.flags.writeable = labels.flags.writeable = False
-            self._drawn[index] = {"image": image, "labels": labels}
-        return self._drawn[index]
+        return self._memory[index]
+
+    def _draw(self, index: int) -> Photo:
+        image, labels = self._portrait(self._seed, self._indices[index], self._size)  # [S,S,3], [S,S]
+        return {"image": image, "labels": labels}

@@ -1,7 +1,7 @@
 """Adversarial losses on a critic's logits, for each patch; positive logits mean real.
 
-SCAN section 3.3 (the term L_G) leaves the form open; here it is the non-saturating logistic loss (Goodfellow et al. 2014).
-EdgeConnect halves the critic's sum, which Adam does not notice.
+SCAN section 3.3 (the term L_G) leaves the form open; the default is the non-saturating logistic loss (Goodfellow et al.
+2014). EdgeConnect halves the critic's sum, which Adam does not notice.
 """
 
 from __future__ import annotations

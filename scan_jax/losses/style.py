@@ -1,4 +1,4 @@
-"""Style loss (SCAN section 3.3, the term L_style): how channels of a frozen network occur together (Gatys et al. 2016)."""
+"""Style loss (SCAN section 3.3, the term L_style): which channels of a frozen network occur together (Gatys 2016)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gram(x: Array) -> Array:
     if x.ndim != 4:
         raise ValueError(f"gram needs [B,H,W,C], not {x.shape}")
     _, height, width, channels = x.shape
-    # Divided first: its root on both factors keeps the products of large maps away from the ends of the float range.
+    # The root of H W C on both factors, before the sum: large maps stay far from the ends of the float range.
     scaled = x.astype(jnp.float32) / jnp.sqrt(float(height * width * channels))  # [B,H,W,C]
     return jnp.einsum("bhwc,bhwd->bcd", scaled, scaled, preferred_element_type=jnp.float32)
 

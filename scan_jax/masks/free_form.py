@@ -16,6 +16,7 @@ from scan_jax.masks.fitting import draw_fixed, draw_within
 from scan_jax.masks.ratio import Bucket
 from scan_jax.settings import bind
 
+FINEST = 256  # pixels: the side below which holes are drawn larger
 ATTEMPTS = 200  # then the nearest try is fitted; one in 20 succeeds in the hardest bucket, 50-60%
 
 
@@ -76,16 +77,18 @@ class FreeForm:
     def _try(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """One unconditioned hole, bool [size,size]."""
         share = min(self.limits.low + self.limits.high, 1.0)
-        canvas = np.zeros((size, size), np.uint8)
+        # OpenCV draws strokes of a few pixels too wide; a finer canvas, thinned out below, keeps small holes true.
+        scale = math.ceil(FINEST / size)
+        canvas = np.zeros((scale * size, scale * size), np.uint8)
         for _ in range(_fewer_than(rng, int(20 * share))):
             self._stroke(rng, canvas)
         # The strokes' headings all point the same way along an axis; turning the canvas over frees them.
         down, right = (1 - 2 * int(flip) for flip in rng.integers(2, size=2))
         canvas = np.ascontiguousarray(canvas[::down, ::right])
-        for most, longest in ((int(10 * share), size // 2), (int(5 * share), size)):
+        for most, longest in ((int(10 * share), len(canvas) // 2), (int(5 * share), len(canvas))):
             for _ in range(_fewer_than(rng, most)):
                 _rectangle(rng, canvas, longest)
-        return canvas.astype(np.bool_)
+        return canvas[scale // 2 :: scale, scale // 2 :: scale].astype(np.bool_)
 
     def _stroke(self, rng: np.random.Generator, canvas: np.ndarray) -> None:
         """Draws a zigzag of 4 to 17 vertices into `canvas` [S,S]; OpenCV rounds its ends and joints."""

@@ -182,8 +182,8 @@ class MaskFolder:
             brightest = max(mask.brightest for mask in read)
             raise UserError(
                 f"none of the {len(read)} masks in {self._files[0].parent} has a hole ratio in {self.limits} "
-                f"at {size}x{size}: they range over {ratios.min():.3f}-{ratios.max():.3f}, brightest grey {brightest} of "
-                "255; set config.holes.ratio or hole_color (white, at least 128, is hole)"
+                f"at {size}x{size}: they range over {ratios.min():.3f}-{ratios.max():.3f}, brightest grey {brightest} "
+                "of 255; set config.holes.ratio or hole_color (white, at least 128, is hole)"
             )
         log.info("%d of %d masks lie in ratio %s at %dx%d", len(usable), len(read), self.limits, size, size)
         return _Stock(np.stack([mask.packed for mask in read]), ratios, usable, size)

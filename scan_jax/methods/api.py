@@ -13,6 +13,8 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import jax
+
 import scan_jax.methods
 from scan_jax.errors import UserError
 from scan_jax.settings import did_you_mean
@@ -22,6 +24,7 @@ Tree = Any  # a nested dict of arrays
 Trees = Mapping[str, Tree]  # one tree for each network
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Variables:
     """A method's networks' arrays, by network name.
@@ -35,6 +38,7 @@ class Variables:
     stats: Trees
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Aux:
     """What a turn's loss hands back beside its value.

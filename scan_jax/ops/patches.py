@@ -59,7 +59,7 @@ def extract_patches(x: Array, positions: Array, size: int) -> Array:
     columns = positions[:, :, 1, None, None] + offsets[None, None, None, :]  # [B,count,1,size]
     samples = jnp.arange(x.shape[0])[:, None, None, None]  # [B,1,1,1]
     # "fill" spares a padded copy of the whole map; negative indices must not count from the end.
-    return x.at[samples, rows, columns].get(mode="fill", fill_value=0, wrap_negative_indices=False)
+    return jnp.asarray(x).at[samples, rows, columns].get(mode="fill", fill_value=0, wrap_negative_indices=False)
 
 
 def _keys_per_sample(key: Array, batch: int) -> Array:

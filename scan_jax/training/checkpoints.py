@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +85,21 @@ class Checkpoints:
             if damaged > step:
                 self._manager.delete(damaged)
 
-    def wait(self) -> None:
-        """Until everything is on disk.
+    @contextlib.contextmanager
+    def finished(self) -> Iterator[None]:
+        """A context at whose end, come what may, everything is on disk.
 
         Raises:
           UserError: a write in the background failed.
         """
-        self._guarded(self._manager.wait_until_finished)
+        try:
+            yield
+        finally:
+            self._guarded(self._manager.wait_until_finished)
 
     def close(self) -> None:
         """Waits and lets go of the folder."""
-        self.wait()
-        self._manager.close()
+        self._guarded(self._manager.close)
 
     def _guarded(self, action: Callable[[], Any]) -> None:
         """Runs `action`; a failed write becomes one line."""

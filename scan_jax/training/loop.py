@@ -124,10 +124,11 @@ class Loop:
         Raises:
           UserError: a loss or gradient is not finite, or a checkpoint cannot be written.
         """
-        first, last = int(state.step), self._settings.steps
+        settings, first, last = self._settings, int(state.step), self._settings.steps
         pending, meter = Pending(), _Meter(self._settings.batch_size)
         progress = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, mininterval=1.0, smoothing=0.05)
-        with StopRequest() as stop, progress, jax.transfer_guard("disallow"):
+        # Whatever ends the loop, a checkpoint that is being written is finished first.
+        with self._checkpoints.finished(), StopRequest() as stop, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
                 with meter.waiting():
                     batch = next(batches)
@@ -135,27 +136,33 @@ class Loop:
                 pending.add(done, scalars)
                 progress.update()
                 with jax.transfer_guard("allow"):
-                    self._after(done, state, pending, meter, progress, stop)
-                if stop.asked:
-                    break
-        self._checkpoints.wait()
+                    if due(done, settings.log_every, last):
+                        self._log(done, pending, meter, progress)
+                    if due(done, settings.checkpoint_every, last):
+                        self._save(done, state, pending, meter, progress)
+                    self._call_back(done, state, meter)
+                    if stop.asked:
+                        self._save(done, state, pending, meter, progress)
+                        break
         return state
 
-    def _after(
-        self, done: int, state: TrainState, pending: Pending, meter: _Meter, progress: Any, stop: StopRequest
-    ) -> None:
-        """Log, checkpoint and callbacks, where they are due; scalars are checked before anything is saved."""
-        settings, last = self._settings, self._settings.steps
-        saves = due(done, settings.checkpoint_every, last) or stop.asked or done == last
-        if due(done, settings.log_every, last) or saves:
-            scalars = pending.collect()
+    def _log(self, done: int, pending: Pending, meter: _Meter, progress: Any) -> None:
+        """Writes the pending scalars, if any, and shows the terms on the bar."""
+        scalars = pending.collect()
+        if scalars:
             self._writers.write(done, {**scalars, **meter.rates()})
             shown = {name.removeprefix("term/"): f"{v:.3g}" for name, v in scalars.items() if name.startswith("term/")}
             progress.set_postfix({"images/s": f"{meter.images_per_second:.1f}", **shown})
-        if saves:
-            self._checkpoints.save(done, state)
+
+    def _save(self, done: int, state: TrainState, pending: Pending, meter: _Meter, progress: Any) -> None:
+        """Begins a checkpoint, once every step that led to it is known to be finite."""
+        self._log(done, pending, meter, progress)
+        self._checkpoints.save(done, state)
+
+    def _call_back(self, done: int, state: TrainState, meter: _Meter) -> None:
+        """Runs the callbacks that are due; their time does not count as steps."""
         for callback in self._callbacks:
-            if due(done, callback.every, last) and not stop.asked:
+            if due(done, callback.every, self._settings.steps):
                 self._writers.write(done, callback.act(done, state))
                 meter.reset()
 

@@ -39,7 +39,9 @@ def _edges(position: np.ndarray, gap: float, soft: float) -> np.ndarray:
 def _gradient(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     slope = b.phase[0] / 30 - 1
     cloud = fractal(x * 1.1 + b.phase[0], y * 1.1 + b.phase[1], 2)
-    return _mix(np.clip(0.5 + 0.45 * y + 0.3 * slope * x + 0.5 * (cloud - 0.5), 0, 1), b.colour, blend(b.colour, b.accent, 0.6))
+    return _mix(
+        np.clip(0.5 + 0.45 * y + 0.3 * slope * x + 0.5 * (cloud - 0.5), 0, 1), b.colour, blend(b.colour, b.accent, 0.6)
+    )
 
 
 def _plaster(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
@@ -81,10 +83,10 @@ def _books(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     along = along + 0.9 * line_noise(along * 0.6)
     book = np.floor(along)
     hue, dye = cell_value(book, level), cell_value(book + 91, level + 7)
-    colour = _mix(hue, b.colour, b.accent) * (0.45 + 0.75 * dye)
+    colour = _mix(hue, b.colour, b.accent) * (0.40 + 0.62 * dye)
     round_back = 0.72 + 0.42 * np.sin(np.pi * (along - book))
     band = smoothstep(0.03, 0.02, np.abs(height - 0.42)) + smoothstep(0.02, 0.01, np.abs(height - 0.78))
-    colour = colour * round_back + 0.16 * band
+    colour = colour * round_back + 0.16 * band * (dye > 0.45)
     gap = smoothstep(0.0, 0.05, height - 0.10 - 0.22 * cell_value(book + 40, level + 3))
     board = smoothstep(0.93, 0.95, height)
     wood = blend(b.accent, np.array([0.42, 0.29, 0.2], np.float32), 0.75)[:, None, None] * (0.8 + 0.2 * board)
@@ -116,12 +118,12 @@ def _bokeh(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     night = _mix(haze, b.colour * np.float32(0.25), b.colour * np.float32(0.62))
     place = np.random.default_rng(int(b.phase[0] * 1e6)).random((BOKEH_LIGHTS, 4)) * 2 - 1  # drawn once for all sizes
     for px, py, size, hue in place.tolist():
-        glow = blend(b.accent, WARM_WHITE, 0.35 + 0.35 * hue)
+        glow = blend(b.accent, WARM_WHITE, 0.55 + 0.3 * hue)
         radius = (0.10 + 0.08 * b.size) * (1.1 + 0.5 * size)
         window = (slice(None), *_window(x, y, px * 1.1, py * 1.1, radius * 1.2))
         dx, dy = x[:, window[2]] - px * 1.1, y[window[1]] - py * 1.1
         distance = np.sqrt(dx * dx + dy * dy) / radius
-        disc = smoothstep(1.12, 0.88, distance) * (0.22 + 0.16 * distance)
+        disc = smoothstep(1.12, 0.88, distance) * (0.30 + 0.22 * distance)
         night[window] += (glow[:, None, None] - night[window]) * disc
     return night
 

@@ -83,9 +83,7 @@ class Canvas:
         dx, dy = self.x[:, columns] - frame.x, self.y[rows] - frame.y  # [1,w], [h,1]
         c, s = float(np.cos(frame.tilt)) / frame.scale, float(np.sin(frame.tilt)) / frame.scale
         u_field, v_field = dx * c + dy * s, dy * c - dx * s  # [h,w]
-        return Patch(
-            self.rgb[:, rows, columns], self.labels[rows, columns], u_field, v_field, self.pixel / frame.scale
-        )
+        return Patch(self.rgb[:, rows, columns], self.labels[rows, columns], u_field, v_field, self.pixel / frame.scale)
 
     def _index(self, position: float) -> int:
         samples = self.labels.shape[0]

@@ -1,4 +1,4 @@
-"""Eyes and brows. Each is drawn with its outer corner at positive `eu`, so that left mirrors right; the gaze does not."""
+"""Eyes and brows, drawn with the outer corner at positive `eu`, so that left mirrors right; the gaze does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scan_jax.data.portraits.canvas import Canvas, Patch
 from scan_jax.data.portraits.head import face_patch
 from scan_jax.data.portraits.labels import Part
 from scan_jax.data.portraits.noise import line_noise
-from scan_jax.data.portraits.palette import BLACK, SCLERA, WHITE, blend
+from scan_jax.data.portraits.palette import SCLERA, WHITE, blend
 from scan_jax.data.portraits.shapes import bump, circle, smoothstep
 from scan_jax.data.portraits.traits import Eyes, Light, Traits
 
@@ -70,7 +70,9 @@ def _paint_lid(patch: Patch, eu: np.ndarray, ev: np.ndarray, upper: np.ndarray, 
     patch.paint(eyes.shadow, eyes.shadow_strength * shadow)
     crease = patch.stroke(above + 0.062 + 0.10 * eu, 0.012) * reach
     patch.paint(traits.face.skin * np.array([0.55, 0.42, 0.40], np.float32), 0.62 * crease)
-    patch.paint(blend(traits.face.skin, WHITE, 0.5), 0.22 * traits.light.strength * bump(eu, above + 0.115, 0.13, 0.025))
+    patch.paint(
+        blend(traits.face.skin, WHITE, 0.5), 0.22 * traits.light.strength * bump(eu, above + 0.115, 0.13, 0.025)
+    )
 
 
 def _paint_lashes(
@@ -97,11 +99,10 @@ def paint_brows(canvas: Canvas, traits: Traits) -> None:
         patch, u0 = face_patch(canvas, traits, (min(near, far), max(near, far)), (-0.62, 0.05))
         eu = u0 * side - eyes.spacing
         t = (eu + 0.02) * (1 / 0.31)
-        ridge = -brows.height - brows.arch * (1 - (t - 0.25) ** 2) - brows.slant * t * 0.3
+        ridge = -brows.height - brows.arch * (1 - (t - 0.15) ** 2) - brows.slant * t * 0.3
         half = brows.thickness * (0.78 - 0.42 * smoothstep(0.0, 1.05, t)) * smoothstep(-1.12, -0.75, t)
         distance = np.maximum(np.abs(patch.v - ridge) - half, (np.abs(t) - 1.0) * 0.31)
         hairs = 0.62 + 0.38 * line_noise((eu * 0.8 + (patch.v - ridge) * 0.9) * 70 + 200)
         soft = smoothstep(0.022 + patch.pixel, -0.022, distance)
         patch.paint(brows.colour, 0.9 * soft * hairs)
         patch.mark(part, patch.cover(distance))
-        patch.shade(BLACK + np.float32(0.82), 0.5 * bump(eu, patch.v - ridge - 0.09, 0.2, 0.05))

@@ -23,7 +23,7 @@ def _round(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _square(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return box(u, v - 0.01, 0.31 - 0.03 * (v > 0), 0.225, 0.10)
+    return box(u * (1 + 0.22 * v), v - 0.01, 0.305, 0.225, 0.10)
 
 
 def _cat(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -63,9 +63,11 @@ def _paint_lens(patch: Patch, u0: np.ndarray, lens: np.ndarray, glasses: Glasses
     """Tint and reflection, and the label of the lens."""
     cover = patch.cover(lens)
     slant = u0 * 1.3 + patch.v
-    glare = smoothstep(0.08, 0.0, np.abs(slant - np.round(slant / 0.9) * 0.9 + 0.12) - 0.06) * smoothstep(-0.02, -0.07, lens)
+    glare = smoothstep(0.08, 0.0, np.abs(slant - np.round(slant / 0.9) * 0.9 + 0.12) - 0.06) * smoothstep(
+        -0.02, -0.07, lens
+    )
     tint = blend(DARK_GLASS, glasses.colour, 0.3)
-    patch.paint(tint, cover * (glasses.tint * (1.0 - 0.35 * smoothstep(-0.2, 0.35, patch.v))))
+    patch.paint(tint, cover * (glasses.tint * (1.0 - 0.22 * smoothstep(-0.2, 0.35, patch.v))))
     patch.paint(WHITE, cover * (0.05 + 0.13 * glare))
     through = (patch.labels == Part.SKIN) | (patch.labels == Part.NOSE) | (glasses.tint > 0)
     patch.mark(Part.GLASSES, cover * through)

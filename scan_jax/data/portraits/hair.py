@@ -53,13 +53,14 @@ class Cut:
 CUTS = {
     "bald": Cut(top=-1.0),
     "buzz": Cut(top=0.03, side=0.01, line=-0.82, front=-0.02, jag=0.02, opening=0.92),
-    "crop": Cut(top=0.16, side=0.04, line=-0.74, front=0.02, jag=0.16),
-    "side part": Cut(top=0.20, side=0.06, line=-0.84, sweep=0.20, peak=0.22, front=0.08, jag=0.08),
-    "quiff": Cut(top=0.36, side=0.02, line=-0.86, sweep=0.06, front=0.06, jag=0.12, opening=0.93),
+    "crop": Cut(top=0.18, side=0.03, line=-0.86, front=0.04, jag=0.20, opening=0.93),
+    "side part": Cut(top=0.20, side=0.06, line=-0.92, sweep=0.16, peak=0.16, front=0.08, jag=0.09, opening=0.93),
+    "quiff": Cut(top=0.40, side=0.03, line=-0.92, sweep=0.06, front=0.06, jag=0.12, opening=0.93),
     "curls": Cut(top=0.30, side=0.16, line=-0.72, front=0.06, jag=0.14, curl=0.14, opening=0.90),
     "afro": Cut(top=0.62, side=0.56, line=-0.72, front=0.25, back=0.95, jag=0.06, curl=0.10, opening=0.92),
     "shaggy": Cut(top=0.24, side=0.14, line=-0.58, sweep=0.10, front=0.42, back=0.85, jag=0.26, opening=0.88),
     "pixie": Cut(top=0.18, side=0.06, line=-0.62, sweep=0.38, front=0.22, jag=0.14, opening=0.88),
+    "tucked": Cut(top=0.14, side=0.06, line=-0.88, peak=0.30, front=0.0, back=2.5, flare=0.22, jag=0.05, opening=0.92),
     "long": Cut(top=0.16, side=0.12, line=-0.88, peak=0.30, front=2.5, back=2.7, flare=0.20, jag=0.05, opening=0.84),
     "waves": Cut(top=0.22, side=0.20, line=-0.84, peak=0.38, front=2.0, back=2.35, flare=0.34, jag=0.06, opening=0.86),
     "bob": Cut(top=0.18, side=0.17, line=-0.82, peak=0.26, front=1.05, back=1.28, flare=0.12, jag=0.05, opening=0.82),
@@ -115,8 +116,8 @@ def paint_front_hair(canvas: Canvas, traits: Traits) -> None:
     opening = _opening(turn(patch.u, pose.yaw), v, strand, cut, hair)
     distance = np.maximum(outer, -opening)
     skin = patch.cover(face_distance(patch.u, v, traits.face, pose.yaw))
-    shadow = smoothstep(-0.22, 0.02, -opening - 0.02) * smoothstep(0.3, -0.5, v) * skin * patch.cover(outer)
-    patch.shade(np.array([0.62, 0.52, 0.50], np.float32), shadow * (0.7 if cut.jag > 0.02 else 0.2))
+    shadow = smoothstep(0.24, -0.02, -opening) * smoothstep(0.25, -0.45, v) * skin
+    patch.shade(np.array([0.62, 0.52, 0.50], np.float32), shadow * (0.75 if cut.jag > 0.02 else 0.25))
     shade = _shade(u, v, strand, cut, hair, traits.light) - 0.14 * smoothstep(0.10, 0.0, opening)
     cover = patch.cover(distance)
     if hair.cut == "buzz":
@@ -136,7 +137,9 @@ def _outer(u: np.ndarray, v: np.ndarray, cut: Cut, hair: Hair, strand: np.ndarra
         outer = egg(u, v - CENTRE, 1.02 + cut.side, SKULL_TOP + cut.top, 1.3 + cut.side) + _curls(u, v, cut)
     elif cut.jag > 0.1:
         outer = outer + 0.35 * cut.jag * (line_noise(strand * 16 + 11) - 0.4)
-    tips = cut.front - cut.jag * line_noise(strand * 12 + 5) - 0.10 * line_noise(strand * 5 + 90) * float(cut.front > 0.5)
+    tips = (
+        cut.front - cut.jag * line_noise(strand * 12 + 5) - 0.10 * line_noise(strand * 5 + 90) * float(cut.front > 0.5)
+    )
     return np.maximum(outer, (v - tips) * 0.8)
 
 
@@ -146,12 +149,11 @@ def _opening(u0: np.ndarray, v: np.ndarray, strand: np.ndarray, cut: Cut, hair: 
     away = np.abs(u0 - hair.parting)
     low = v - cut.peak * (away**1.35 - 0.12) - cut.sweep * u0 * side + cut.jag * (line_noise(strand * 11) - 0.5)
     top = -cut.line + 0.05
-    below = np.maximum(low - 0.25, 0)
     width = cut.opening + 0.10 * smoothstep(0.5, 1.3, v) * float(cut.front > 0.7)
     radius_u, height = np.abs(u0) / width, np.minimum(low - 0.05, 0) * (1 / top)
-    radius = np.sqrt(radius_u**2.4 + np.abs(height) ** 2.4 + 1e-6)
-    length = np.sqrt(u0 * u0 + np.minimum(low - 0.05, 0) ** 2) + 0.0 * below
-    return length - length / np.maximum(radius, 1e-3) ** (2 / 2.4)
+    radius = np.sqrt(radius_u**2.8 + np.abs(height) ** 2.8 + 1e-6)
+    length = np.sqrt(u0 * u0 + np.minimum(low - 0.05, 0) ** 2)
+    return length - length / np.maximum(radius, 1e-3) ** (2 / 2.8)
 
 
 def _strand(u: np.ndarray, v: np.ndarray, hair: Hair) -> np.ndarray:
@@ -189,6 +191,8 @@ def _paint_bun(canvas: Canvas, traits: Traits, radius: float) -> None:
     u, v = patch.u + 0.25 * traits.pose.yaw, patch.v + 1.48
     wind = np.arctan2(v, u) * 0.8 + np.sqrt(u * u + v * v) * 9
     light = traits.light
-    shade = 0.34 + 0.30 * light.strength * (u * light.x + v * light.y) / radius + 0.35 * (line_noise(wind * 4 + 50) - 0.5)
+    shade = (
+        0.34 + 0.30 * light.strength * (u * light.x + v * light.y) / radius + 0.35 * (line_noise(wind * 4 + 50) - 0.5)
+    )
     shape = circle(u, v * 1.12, radius) + 0.02 * np.sin(wind * 2)
     patch.paint(ramp(shade, hair_material(traits.hair.colour)), patch.cover(shape), Part.HAIR)

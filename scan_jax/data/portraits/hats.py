@@ -46,22 +46,24 @@ def _beanie(patch: Patch, u0: np.ndarray, shade: np.ndarray, hat: Hat) -> None:
     u, v = patch.u, patch.v
     hem = -0.52 - 0.08 * u * u
     ribs = 0.10 * np.sin(u0 * 34)
-    patch.paint(circle_pom(patch, shade, hat), patch.cover(_pom(patch)), Part.HAT)
+    patch.paint(_wool(patch, shade, hat), patch.cover(_pom(patch)), Part.HAT)
     knit = 0.05 * np.sin(v * 60 + 3 * np.sin(u0 * 34))
-    patch.paint(ramp(shade + ribs + knit, cloth_material(hat.colour)), patch.cover(_dome(patch, 1.13, 1.05, hem)), Part.HAT)
+    patch.paint(
+        ramp(shade + ribs + knit, cloth_material(hat.colour)), patch.cover(_dome(patch, 1.14, 1.16, hem)), Part.HAT
+    )
     band = np.maximum(np.abs(v - hem + 0.13) - 0.17, np.abs(u) - 1.15)
     tube = 0.22 * smoothstep(0.17, 0.0, np.abs(v - hem + 0.15)) - 0.10
     patch.paint(ramp(shade + 1.3 * ribs + tube, cloth_material(hat.trim)), patch.cover(band), Part.HAT)
 
 
 def _pom(patch: Patch) -> np.ndarray:
-    angle = np.arctan2(patch.v + 1.62, patch.u)
-    return circle(patch.u, patch.v + 1.62, 0.27) + 0.06 * (line_noise(angle * 9 + 40) - 0.5)
+    angle = np.arctan2(patch.v + 1.72, patch.u)
+    return circle(patch.u, patch.v + 1.72, 0.27) + 0.06 * (line_noise(angle * 9 + 40) - 0.5)
 
 
-def circle_pom(patch: Patch, shade: np.ndarray, hat: Hat) -> np.ndarray:
+def _wool(patch: Patch, shade: np.ndarray, hat: Hat) -> np.ndarray:
     """Colours [3,h,w] of a woollen bobble."""
-    angle = np.arctan2(patch.v + 1.62, patch.u)
+    angle = np.arctan2(patch.v + 1.72, patch.u)
     return ramp(shade + 0.35 * (line_noise(angle * 14 + 20) - 0.3), cloth_material(hat.trim))
 
 
@@ -72,8 +74,8 @@ def _cap(patch: Patch, u0: np.ndarray, shade: np.ndarray, hat: Hat) -> None:
     patch.paint(ramp(shade - seams, cloth_material(hat.colour)), patch.cover(_dome(patch, 1.10, 0.98, hem)), Part.HAT)
     patch.paint(hat.trim * np.float32(0.8), patch.cover(circle(u, v + 1.43, 0.055)), Part.HAT)
     shift = u - (u - u0) * 0.35
-    visor = np.maximum(ellipse(shift, v + 0.66, 1.02, 0.30), -0.64 - 0.22 * np.abs(shift) ** 2 - v)
-    stitched = 0.10 * np.sin(np.clip(ellipse(shift, v + 0.66, 1.02, 0.30) * 60, -14, 0))
+    visor = np.maximum(ellipse(shift, v + 0.64, 1.04, 0.36), -0.66 - 0.22 * np.abs(shift) ** 2 - v)
+    stitched = 0.10 * np.sin(np.clip(ellipse(shift, v + 0.64, 1.04, 0.36) * 60, -14, 0))
     sheen = 0.20 * smoothstep(-0.30, -0.62, v)
     patch.paint(ramp(shade - 0.10 + sheen + 0.4 * stitched, cloth_material(hat.trim)), patch.cover(visor), Part.HAT)
 

@@ -34,7 +34,7 @@ def face_distance(u: np.ndarray, v: np.ndarray, face: Face, yaw: float) -> np.nd
 
 
 def relief(u: np.ndarray, v: np.ndarray, width: float, height: float, light: Light) -> np.ndarray:
-    """Light minus shade [h,w] on a Gaussian mound of these half-widths: its slope towards the light, about 1 at most."""
+    """Light minus shade [h,w] on a Gaussian mound of these widths: its slope towards the light, 1 at most."""
     return bump(u, v, width, height) * (u * (light.x / width) + v * (light.y / height)) * 1.65
 
 
@@ -49,16 +49,21 @@ def paint_ears(canvas: Canvas, traits: Traits) -> None:
     """Both ears; the one that the head turns away slips behind the cheek."""
     material = skin_material(blend(traits.face.skin, BLOOD, 0.07))
     for side, part in ((1, Part.L_EAR), (-1, Part.R_EAR)):
-        centre = side * (traits.face.width + 0.045) - 0.22 * traits.pose.yaw
+        centre = ear_centre(traits, side)
         patch = canvas.patch(head_frame(traits.pose), (centre - 0.3, centre + 0.3), (-0.25, 0.75))
         eu, ev = rotate((patch.u - centre) * side, patch.v - EAR_HEIGHT, 0.16)
         size = traits.face.ear
         lobe = 1 - 0.28 * smoothstep(-0.1, 0.38, ev)
-        outer = ellipse(eu / lobe, ev, 0.185 * size, 0.35 * size)
-        inner = ellipse(eu + 0.03, ev + 0.03, 0.10 * size, 0.22 * size)
-        shade = 0.40 + 0.16 * light_on_side(traits.light, side) + 0.25 * smoothstep(-0.02, 0.10, inner)
-        shade = shade - 0.28 * smoothstep(0.05, -0.06, inner) * smoothstep(0.2, -0.15, ev)
+        outer = ellipse(eu / lobe, ev, 0.16 * size, 0.33 * size)
+        inner = ellipse(eu + 0.012, ev + 0.04, 0.085 * size, 0.215 * size)
+        shade = 0.38 + 0.14 * light_on_side(traits.light, side) + 0.16 * smoothstep(0.0, 0.06, inner)
+        shade -= 0.26 * smoothstep(0.02, -0.05, inner) * smoothstep(0.30, 0.0, ev)
         patch.paint(ramp(shade, material), patch.cover(outer), part)
+
+
+def ear_centre(traits: Traits, side: int) -> float:
+    """Where on u the ear at the image's right (side 1) or left (-1) sits; it slides as the head turns."""
+    return side * (traits.face.width + 0.015) - 0.2 * traits.pose.yaw
 
 
 def light_on_side(light: Light, side: int) -> float:
@@ -105,12 +110,14 @@ def _blush(colour: np.ndarray, u0: np.ndarray, v: np.ndarray, traits: Traits) ->
     cheeks = bump(np.abs(u0) - 0.56, v - 0.42, 0.22, 0.17) + 0.55 * bump(u0, v - traits.nose.tip + 0.05, 0.14, 0.12)
     colour += (red - colour) * (face.blush * 1.3) * cheeks
     if face.freckles > 0:
-        spots = smoothstep(0.70, 0.86, plane_noise(u0 * 17 + 40, v * 17 + 40))
+        spots = smoothstep(0.70, 0.95, plane_noise(u0 * 31 + 40, v * 31 + 40))
         where = bump(np.abs(u0) - 0.40, v - 0.34, 0.27, 0.15)
         colour *= 1 - np.array([0.14, 0.24, 0.28], np.float32)[:, None, None] * (spots * where * face.freckles)
 
 
-def face_patch(canvas: Canvas, traits: Traits, u: tuple[float, float], v: tuple[float, float]) -> tuple[Patch, np.ndarray]:
+def face_patch(
+    canvas: Canvas, traits: Traits, u: tuple[float, float], v: tuple[float, float]
+) -> tuple[Patch, np.ndarray]:
     """A patch over the box u x v of the frontal face, wherever the head's turn has carried it, and u0 [h,w] in it."""
     yaw = traits.pose.yaw
     ends = [float(np.sin(np.clip(np.arcsin(np.clip(end, -1, 1)) + yaw, -1.57, 1.57))) for end in u]

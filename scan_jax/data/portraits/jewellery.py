@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from scan_jax.data.portraits.body import body_frame, neck_half_width
 from scan_jax.data.portraits.canvas import Canvas, Patch, ramp
-from scan_jax.data.portraits.head import EAR_HEIGHT, head_frame
+from scan_jax.data.portraits.head import EAR_HEIGHT, ear_centre, head_frame
 from scan_jax.data.portraits.labels import Part
 from scan_jax.data.portraits.palette import BLACK, WHITE, Colour, metal_material
 from scan_jax.data.portraits.shapes import bump, circle, ellipse, smoothstep
+from scan_jax.data.portraits.torso import body_frame, neck_half_width
 from scan_jax.data.portraits.traits import Jewellery, Traits
+
+STRING_TOP = 1.42  # where a necklace comes round the neck
+SAG = {"vee": 0.58, "turtleneck": 0.60}  # how far it hangs below, over these collars
+BEAD = 0.125
+
+
+class String(NamedTuple):
+    """A necklace's string: signed `distance` to it, `hangs` < 0 where it is in front, length `along` it; all [h,w]."""
+
+    distance: np.ndarray
+    hangs: np.ndarray
+    along: np.ndarray
+    low: float
 
 
 def paint_earrings(canvas: Canvas, traits: Traits) -> None:
@@ -21,8 +35,8 @@ def paint_earrings(canvas: Canvas, traits: Traits) -> None:
     if jewellery.earring == "none":
         return
     for side in (1, -1):
-        centre = side * (traits.face.width + 0.07) - 0.22 * traits.pose.yaw
-        lobe = EAR_HEIGHT + 0.32 * traits.face.ear
+        centre = ear_centre(traits, side) + 0.02 * side
+        lobe = EAR_HEIGHT + 0.30 * traits.face.ear
         patch = canvas.patch(head_frame(traits.pose), (centre - 0.32, centre + 0.32), (lobe - 0.15, lobe + 0.75))
         EARRINGS[jewellery.earring](patch, patch.u - centre, patch.v - lobe, jewellery)
 
@@ -60,35 +74,33 @@ def paint_necklace(canvas: Canvas, traits: Traits) -> None:
     if jewellery.necklace == "none":
         return
     patch = canvas.patch(body_frame(traits.pose), (-1.0, 1.0), (1.3, 2.6))
-    half = neck_half_width(traits) + 0.05
-    bow = np.maximum(1 - (patch.u / half) ** 2, 0)
-    sag = 0.62 if traits.clothing.collar == "vee" else 0.50
-    curve = 1.42 + sag * (bow + 0.25 * bow * bow) / 1.25  # v of the string over u
-    slope = np.sqrt(1 + (2 * sag * patch.u / (half * half)) ** 2)
-    distance = (patch.v - curve) / slope
-    on_neck = np.abs(patch.u) - half
-    patch.shade(BLACK + np.float32(0.6), 0.5 * smoothstep(0.06, 0.0, np.abs(distance - 0.04)) * patch.cover(on_neck))
-    NECKLACES[jewellery.necklace](patch, distance, on_neck, float(1.42 + sag), jewellery)
+    half, sag = neck_half_width(traits) - 0.01, SAG.get(traits.clothing.collar, 0.42)
+    v = patch.v - STRING_TOP
+    distance = np.maximum(ellipse(patch.u, v, half, sag), -patch.v)
+    hangs = STRING_TOP - patch.v  # negative where the string lies in front of the neck
+    shadow = smoothstep(0.06, 0.0, np.abs(distance - 0.04)) * patch.cover(hangs)
+    patch.shade(BLACK + np.float32(0.6), 0.5 * shadow)
+    along = np.arctan2(patch.u * (1 / half), v * (1 / sag)) * (0.5 * (half + sag))
+    NECKLACES[jewellery.necklace](patch, String(distance, hangs, along, STRING_TOP + sag), jewellery)
 
 
-def _chain(patch: Patch, distance: np.ndarray, on_neck: np.ndarray, low: float, jewellery: Jewellery) -> None:
-    links = 0.55 + 0.4 * np.sin((patch.v * 1.3 + np.abs(patch.u)) * 60)
-    cover = patch.cover(np.maximum(np.abs(distance) - 0.027, on_neck))
+def _chain(patch: Patch, string: String, jewellery: Jewellery) -> None:
+    links = 0.55 + 0.4 * np.sin(string.along * 60)
+    cover = patch.cover(np.maximum(np.abs(string.distance) - 0.027, string.hangs))
     patch.paint(ramp(links, metal_material(jewellery.metal)), cover, Part.NECKLACE)
 
 
-def _beads(patch: Patch, distance: np.ndarray, on_neck: np.ndarray, low: float, jewellery: Jewellery) -> None:
-    along = np.arctan2(patch.u, 2.05 - patch.v + (low - 1.35)) * 10.5
-    bead = (along - np.round(along)) * 0.13
-    ball = np.maximum(circle(bead, distance, 0.062), on_neck)
-    patch.mark(Part.NECKLACE, _gem(patch, bead, distance, ball, jewellery.stone, 0.062))
-    patch.mark(Part.NECKLACE, patch.cover(np.maximum(np.abs(distance) - 0.05, on_neck)))
+def _beads(patch: Patch, string: String, jewellery: Jewellery) -> None:
+    bead = string.along - np.round(string.along * (1 / BEAD)) * BEAD
+    ball = np.maximum(circle(bead, string.distance, 0.5 * BEAD), string.hangs)
+    _gem(patch, bead, string.distance, ball, jewellery.stone, 0.5 * BEAD)
+    patch.mark(Part.NECKLACE, patch.cover(np.maximum(np.abs(string.distance) - 0.4 * BEAD, string.hangs)))
 
 
-def _pendant(patch: Patch, distance: np.ndarray, on_neck: np.ndarray, low: float, jewellery: Jewellery) -> None:
-    cover = patch.cover(np.maximum(np.abs(distance) - 0.018, on_neck))
+def _pendant(patch: Patch, string: String, jewellery: Jewellery) -> None:
+    cover = patch.cover(np.maximum(np.abs(string.distance) - 0.018, string.hangs))
     patch.paint(jewellery.metal, cover, Part.NECKLACE)
-    v = patch.v - low - 0.12
+    v = patch.v - string.low - 0.12
     patch.mark(Part.NECKLACE, _gem(patch, patch.u, v, ellipse(patch.u, v, 0.085, 0.115), jewellery.stone, 0.1))
 
 
@@ -97,7 +109,7 @@ EARRINGS: dict[str, Callable[[Patch, np.ndarray, np.ndarray, Jewellery], None]] 
     "hoop": _hoop,
     "drop": _drop,
 }
-NECKLACES: dict[str, Callable[[Patch, np.ndarray, np.ndarray, float, Jewellery], None]] = {
+NECKLACES: dict[str, Callable[[Patch, String, Jewellery], None]] = {
     "chain": _chain,
     "beads": _beads,
     "pendant": _pendant,

@@ -31,7 +31,7 @@ def lip_curves(u: np.ndarray, mouth: Mouth) -> Lips:
     width = mouth.width * (1 + 0.12 * max(mouth.smile, 0))
     t = u * (1 / width)
     bow = np.maximum(1 - t * t, 0)
-    line = mouth.line + 0.085 * mouth.smile * (0.45 - t * t) - 0.012 * bump(t, t * 0, 0.16, 1.0)
+    line = mouth.line + 0.125 * mouth.smile * (0.42 - t * t) - 0.012 * bump(t, t * 0, 0.16, 1.0)
     gap_top, gap_bottom = line - 0.25 * mouth.gap * bow, line + 0.95 * mouth.gap * bow
     cupid = 1 - 0.34 * bump(t, t * 0, 0.12, 1.0) - 0.30 * np.abs(t)
     top = gap_top - mouth.upper * 1.28 * bow**0.8 * cupid
@@ -55,11 +55,13 @@ def paint_mouth(canvas: Canvas, traits: Traits) -> None:
     rise = (patch.v - lips.top) / np.maximum(lips.gap_top - lips.top, 0.01)  # 0 top of the upper lip, 1 its edge
     patch.paint(_lip(mouth.colour, 0.88 - 0.30 * rise), patch.cover(upper), Part.UPPER_LIP)
     fall = (patch.v - lips.gap_bottom) / np.maximum(lips.bottom - lips.gap_bottom, 0.01)
-    roundness = 1.12 - 0.95 * (fall - 0.38) ** 2 * 1.2
+    roundness = 1.04 - 1.1 * (fall - 0.38) ** 2
     patch.paint(_lip(mouth.colour, roundness), patch.cover(lower), Part.LOWER_LIP)
     shine = bump(u - 0.05 * traits.light.x, patch.v - lips.gap_bottom - 0.42 * mouth.lower, 0.13, 0.022)
     patch.paint(blend(mouth.colour, WARM_WHITE, 0.7), mouth.gloss * lit * shine * patch.cover(lower))
-    seam = patch.stroke(patch.v - 0.5 * (lips.gap_top + lips.gap_bottom), 0.014) * smoothstep(1.06, 0.95, np.abs(lips.t))
+    seam = patch.stroke(patch.v - 0.5 * (lips.gap_top + lips.gap_bottom), 0.014) * smoothstep(
+        1.06, 0.95, np.abs(lips.t)
+    )
     patch.paint(mouth.colour * np.float32(0.34), seam * (0.9 if mouth.gap == 0 else 0.0))
     corner = bump(np.abs(lips.t) - 1.02, patch.v - lips.gap_top, 0.06, 0.022)
     patch.paint(mouth.colour * np.float32(0.38), 0.6 * corner)

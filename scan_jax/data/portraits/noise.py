@@ -36,24 +36,24 @@ def plane_noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Two-dimensional value noise of unit cell size at the points (x, y), both [h,w]."""
     column, across = _split(x)
     row, down = _split(y)
-    mask = _PERIOD - 1
+    wrap = _PERIOD - 1
     flat = _PLANE.reshape(-1)
-    left, right = column & mask, (column + 1) & mask
-    above, below = (row & mask) * _PERIOD, ((row + 1) & mask) * _PERIOD
+    left, right = column & wrap, (column + 1) & wrap
+    above, below = (row & wrap) * _PERIOD, ((row + 1) & wrap) * _PERIOD
     top = flat.take(above + left) * (1 - across) + flat.take(above + right) * across
     bottom = flat.take(below + left) * (1 - across) + flat.take(below + right) * across
     return top + (bottom - top) * down
 
 
 def grid_noise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """`plane_noise` on an upright grid, x [1,w] and y [h,1]: first rows, then columns are joined, which is far cheaper."""
+    """`plane_noise` on an upright grid, x [1,w] and y [h,1]: rows are joined, then columns, which is far cheaper."""
     column, across = _split(x[0])  # [w]
     row, down = _split(y[:, 0])  # [h]
-    mask = _PERIOD - 1
-    rows = _PLANE[row & mask]  # [h,256]
-    rows = rows + (_PLANE[(row + 1) & mask] - rows) * down[:, None]
-    left = rows[:, column & mask]  # [h,w]
-    return left + (rows[:, (column + 1) & mask] - left) * across
+    wrap = _PERIOD - 1
+    rows = _PLANE[row & wrap]  # [h,256]
+    rows = rows + (_PLANE[(row + 1) & wrap] - rows) * down[:, None]
+    left = rows[:, column & wrap]  # [h,w]
+    return left + (rows[:, (column + 1) & wrap] - left) * across
 
 
 def fractal(x: np.ndarray, y: np.ndarray, octaves: int) -> np.ndarray:

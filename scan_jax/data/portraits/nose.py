@@ -48,8 +48,11 @@ def _relief(un: np.ndarray, v: np.ndarray, nose: Nose, light: Light) -> tuple[np
     dark = k * along * ((0.20 + 0.42 * abs(lx)) * shaded + 0.16 * (1 - abs(lx)) * other)
     aside = np.abs(un)
     wing = ellipse(aside - nose.width * 0.74, v - tip + 0.06, nose.width * 0.30, 0.085)
-    dark += 0.42 * bump(np.maximum(wing, 0) * 1.0, v * 0, 0.022, 1.0) * smoothstep(0.55, 0.9, aside / nose.width) * (
-        smoothstep(tip - 0.17, tip - 0.06, v) * smoothstep(tip + 0.07, tip + 0.02, v)
+    dark += (
+        0.42
+        * bump(np.maximum(wing, 0) * 1.0, v * 0, 0.022, 1.0)
+        * smoothstep(0.55, 0.9, aside / nose.width)
+        * (smoothstep(tip - 0.17, tip - 0.06, v) * smoothstep(tip + 0.07, tip + 0.02, v))
     )
     dark += 0.50 * k * bump(un + 0.05 * lx, v - tip - 0.055, nose.width * 0.62, 0.035)  # underside
     cast = bump(un + 0.20 * lx, v - tip - 0.10, nose.width * 0.8, 0.075)

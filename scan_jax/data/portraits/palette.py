@@ -78,7 +78,14 @@ WALLS = {
     "walnut": "6b4c37",
 }
 METALS = {"gold": "d9a94a", "silver": "c9ccd2", "rose gold": "d79c84", "bronze": "9a6b3d"}
-FRAMES = {"black": "1d1d21", "tortoise": "5d3a22", "navy": "24345a", "red": "8c2b2b", "gold": "b08d45", "clear": "b9b3aa"}
+FRAMES = {
+    "black": "1d1d21",
+    "tortoise": "5d3a22",
+    "navy": "24345a",
+    "red": "8c2b2b",
+    "gold": "b08d45",
+    "clear": "b9b3aa",
+}
 LIPSTICKS = {"berry": "8f2f4a", "red": "b3262f", "coral": "d1604f", "nude": "b9786a", "mauve": "94586a"}
 
 WHITE = np.array([1.0, 1.0, 1.0], np.float32)

@@ -29,9 +29,19 @@ from scan_jax.data.portraits.traits import (
 # Odds, not probabilities: each table is normalised where it is drawn from.
 CUT_ODDS = {
     "plain": {"bald": 7, "buzz": 12, "crop": 18, "side part": 22, "quiff": 18, "curls": 14, "afro": 5, "shaggy": 14},
-    "adorned": {"long": 22, "waves": 20, "bob": 18, "fringe": 15, "bun": 10, "curtains": 8, "afro": 9, "pixie": 10},
+    "adorned": {
+        "tucked": 13,
+        "long": 18,
+        "waves": 20,
+        "bob": 18,
+        "fringe": 15,
+        "bun": 10,
+        "curtains": 8,
+        "afro": 9,
+        "pixie": 10,
+    },
 }
-HAT_ODDS = {"none": 87, "beanie": 5, "cap": 4, "brim": 4, "headscarf": 2}
+HAT_ODDS = {"none": 88, "beanie": 4, "cap": 3, "brim": 3, "headscarf": 2}
 RIM_ODDS = {"none": 79, "round": 8, "square": 8, "cat": 3, "aviator": 3}
 EARRING_ODDS = {
     "plain": {"none": 92, "stud": 6, "hoop": 2},
@@ -44,8 +54,16 @@ NECKLACE_ODDS = {
 COLLAR_ODDS = {"crew": 30, "vee": 22, "shirt": 20, "jacket": 14, "turtleneck": 14}
 PATTERN_ODDS = {"plain": 42, "stripes": 20, "check": 13, "dots": 10, "knit": 15}
 SCENE_ODDS = {
-    **{"gradient": 13, "plaster": 11, "stripes": 12, "curtain": 10, "bricks": 12, "books": 14},
-    **{"tiles": 9, "bokeh": 10, "leaves": 14, "panels": 9},
+    "gradient": 13,
+    "plaster": 11,
+    "stripes": 12,
+    "curtain": 10,
+    "bricks": 12,
+    "books": 14,
+    "tiles": 9,
+    "bokeh": 10,
+    "leaves": 14,
+    "panels": 9,
 }
 BEARD_ODDS = {"none": 50, "stubble": 20, "full": 16, "goatee": 7, "moustache": 7}
 BEARDS = {
@@ -55,7 +73,7 @@ BEARDS = {
     "goatee": (0.9, 0.42, 0.9, 0.08),
     "moustache": (0.92, 0.0, 1.0, 0.0),
 }
-# Which hair grows with which skin: of the tones in order of darkness, the lightest hair that is still likely.
+# Fair hair and eyes go with fair skin; the odds are in the order of the palette's tables.
 HAIR_ODDS = {
     "fair": dict(zip(palette.HAIR_COLOURS, (6, 10, 16, 14, 9, 8, 11, 13, 4, 5, 4))),
     "dark": dict(zip(palette.HAIR_COLOURS, (48, 26, 9, 4, 3, 0, 2, 0, 0, 5, 3))),
@@ -129,7 +147,11 @@ def sample_traits(seed: int, index: int) -> Traits:
 
 def _pose(draw: Draw) -> Pose:
     return Pose(
-        draw.around(0, 0.14), draw.around(-0.12, 0.08), draw.around(0.445, 0.055), draw.around(0, 0.16), draw.around(0, 0.36)
+        draw.around(0, 0.14),
+        draw.around(-0.12, 0.08),
+        draw.around(0.445, 0.055),
+        draw.around(0, 0.15),
+        draw.around(0, 0.31),
     )
 
 
@@ -151,7 +173,7 @@ def _face(draw: Draw, manner: str, skin: Colour) -> Face:
         blush=draw.between(0.05, 0.3) * {"plain": 0.6, "adorned": 1.0}[manner],
         freckles=max(0.0, draw.between(-1.6, 0.8)),
         age=draw.between(0, 1) ** 2,
-        ear=draw.around(1.0, 0.12),
+        ear=draw.around(1.0, 0.1),
     )
 
 
@@ -160,7 +182,7 @@ def _eyes(draw: Draw, manner: str, descent: str, skin: Colour) -> Eyes:
     return Eyes(
         spacing=draw.around(0.425, 0.03),
         width=draw.around(0.215, 0.025),
-        opening=draw.around(0.115 + 0.012 * made_up, 0.035),
+        opening=draw.around(0.118 + 0.012 * made_up, 0.030),
         slant=draw.around(-0.05, 0.13),
         gaze=(draw.around(0, 0.055), draw.around(0.0, 0.02)),
         iris=draw.shift(from_hex(palette.IRIS_COLOURS[draw.pick(IRIS_ODDS[descent])]), 0.08),
@@ -175,21 +197,22 @@ def _brows(draw: Draw, manner: str, hair: Colour) -> Brows:
         height=draw.around(0.29, 0.05),
         thickness=draw.around({"plain": 0.058, "adorned": 0.042}[manner], 0.018),
         arch=draw.around(0.075, 0.045),
-        slant=draw.around(0.02, 0.12),
+        slant=draw.around(-0.01, 0.15),
         colour=blend(hair * np.float32(0.62), from_hex("2a1d18"), 0.25),
     )
 
 
 def _mouth(draw: Draw, manner: str, skin: Colour) -> Mouth:
-    natural = blend(skin * np.array([0.86, 0.60, 0.60], np.float32), palette.BLOOD * np.float32(0.8), 0.22)
+    natural = blend(skin * np.array([0.80, 0.60, 0.60], np.float32), palette.BLOOD * np.float32(0.72), 0.16)
     stick = draw.colour(palette.LIPSTICKS)
     made_up = draw.chance({"plain": 0.0, "adorned": 0.6}[manner])
+    smile = draw.between(0.1, 1.0)
     return Mouth(
         line=draw.around(0.86, 0.04),
         width=draw.around(0.37, 0.06),
-        smile=draw.between(-0.25, 1.0),
-        gap=max(0.0, draw.between(-0.12, 0.17)),
-        upper=draw.around(0.075, 0.022),
+        smile=smile,
+        gap=max(0.0, draw.between(-0.10, 0.17) - 0.10 * (1 - smile)),  # who opens the mouth mostly smiles
+        upper=draw.around(0.080, 0.020),
         lower=draw.around(0.112, 0.03),
         colour=blend(natural, stick, draw.between(0.55, 0.95)) if made_up else natural,
         gloss=draw.between(0.12, 0.35) + 0.25 * made_up,
@@ -208,7 +231,7 @@ def _hair(draw: Draw, manner: str, descent: str) -> Hair:
 
 
 def _glasses(draw: Draw) -> Glasses:
-    dark = draw.between(0.72, 0.95) if draw.chance(0.18) else 0.0
+    dark = draw.between(0.82, 0.98) if draw.chance(0.18) else 0.0
     return Glasses(draw.pick(RIM_ODDS), draw.colour(palette.FRAMES), dark)
 
 

@@ -27,18 +27,23 @@ def circle(u: Field, v: Field, radius: float) -> Field:
 
 
 def ellipse(u: Field, v: Field, width: float, height: float) -> Field:
-    """Distance along the ray to an ellipse of half-axes `width`, `height` around the origin."""
-    length = np.sqrt(u * u + v * v)
-    radius = np.sqrt((u * (1 / width)) ** 2 + (v * (1 / height)) ** 2)
-    return length - length / np.maximum(radius, 1e-4)
+    """Distance to an ellipse of half-axes `width`, `height` around the origin: its level function over its slope."""
+    du, dv = u * (1 / width), v * (1 / height)
+    square = du * du + dv * dv
+    slope = np.sqrt((du * (1 / width)) ** 2 + (dv * (1 / height)) ** 2)
+    radius = np.sqrt(square)
+    return (square - radius) / np.maximum(slope, 1e-4)
 
 
 def egg(u: Field, v: Field, width: float, above: float, below: float) -> Field:
-    """As `ellipse`, with different half-heights above and below the origin."""
+    """As `ellipse`, fuller (between an ellipse and its fourth-power superellipse) and unlike above and below."""
     height = np.where(v < 0, np.float32(1 / above), np.float32(1 / below))
-    length = np.sqrt(u * u + v * v)
-    radius = np.sqrt((u * (1 / width)) ** 2 + (v * height) ** 2)
-    return length - length / np.maximum(radius, 1e-4)
+    du, dv = u * (1 / width), v * height
+    a, b = du * du, dv * dv
+    square = 0.62 * (a + b) + 0.38 * np.sqrt(a * a + b * b)
+    slope = np.sqrt((du * (1 / width)) ** 2 + (dv * height) ** 2)
+    radius = np.sqrt(square)
+    return (square - radius) / np.maximum(slope, 1e-4)
 
 
 def box(u: Field, v: Field, width: float, height: float, corner: float) -> Field:

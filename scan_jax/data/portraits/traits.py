@@ -97,7 +97,9 @@ class Mouth:
 
 @dataclasses.dataclass(frozen=True)
 class Beard:
-    """`cover` of skin by hair (0 none, 0.3 stubble, 1 full); `line` where the cheek ends; moustache or chin alone."""
+    """`cover` of skin by hair (0 none, 1 dense), half-width of the `chin` part (1: the whole jaw, 0: none), `moustache`
+    in [0, 1], and the `length` by which it passes the chin.
+    """
 
     cover: float
     chin: float

@@ -1,0 +1,30 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from scan_jax.errors import UserError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes `content` beside `path`, flushes it to the disk and renames it over `path`; makes the folder where needed.
+
+    Raises:
+      UserError: the disk is full or the folder cannot be written to; an older file at `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # the folder itself may be out of reach; the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise UserError(f"cannot write {path}: {reason}; free some space or choose another place") from error

@@ -1,0 +1,230 @@
+"""Folders of photographs: what is found, split, skipped and refused."""
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.data import verification
+from scan_jax.data.api import open_data
+from scan_jax.data.memory import PhotoMemory
+from scan_jax.data.photo_folder import evenly_spaced, list_photographs
+from scan_jax.errors import UserError
+
+
+def write_photo(path, level=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((12, 16, 3), level, np.uint8)).save(path)
+
+
+def write_photos(folder, count):
+    for i in range(count):
+        write_photo(folder / f"{i:04d}.png", i % 256)
+    return folder
+
+
+def break_photo(path):
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def open_folder(path, **settings):
+    return open_data({"name": "photo_folder", "path": str(path), "size": 8, **settings})
+
+
+def names(source):
+    return [file.name for file in source._files]
+
+
+def test_photographs_are_found_at_any_depth_in_any_case(tmp_path):
+    for name in ("b.JPG", "a/z.jpeg", "a/B/c.PnG", "d.webp", ".hidden.png", ".trash/e.png", "notes.txt", "f.tiff"):
+        write_photo(tmp_path / name) if not name.endswith("txt") else (tmp_path / name).write_text("")
+    assert [file.name for file in list_photographs(tmp_path)] == ["a/B/c.PnG", "a/z.jpeg", "b.JPG", "d.webp"]
+
+
+def test_links_are_followed_once(tmp_path):
+    write_photo(tmp_path / "elsewhere" / "a.png")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "photos")
+    assert [file.name for file in list_photographs(tmp_path / "photos")] == ["link/a.png"]
+
+
+def test_a_photograph_is_a_square_of_bytes_that_nobody_writes_to(tmp_path):
+    source = open_folder(write_photos(tmp_path, 20)).train
+    image = source[3]["image"]
+    assert (image.shape, image.dtype) == ((8, 8, 3), np.uint8)
+    assert set(source[3]) == {"image"}
+    assert (image == int(names(source)[3][:4])).all()
+    assert source[3]["image"] is image
+    with pytest.raises(ValueError, match="read-only"):
+        image[:] = 0
+
+
+def test_memory_is_bounded_and_makes_what_it_did_not_keep():
+    made = []
+
+    def make(index):
+        made.append(index)
+        return {"image": np.full((2, 2, 3), index, np.uint8)}
+
+    memory = PhotoMemory(make, most_bytes=30)  # two photographs of 12 bytes
+    for index in (0, 1, 2, 0, 1, 2):
+        assert (memory[index]["image"] == index).all()
+    assert made == [0, 1, 2, 2]
+
+
+def test_a_tenth_at_most_is_set_aside_and_never_trained_on(tmp_path):
+    splits = open_folder(write_photos(tmp_path, 60))
+    train, held_out = names(splits.train), names(splits.held_out)
+    assert (len(train), len(held_out)) == (54, 6)
+    assert sorted(train + held_out) == [f"{i:04d}.png" for i in range(60)]
+    assert train == sorted(train)
+    assert held_out == sorted(held_out)
+    assert held_out != [f"{i:04d}.png" for i in range(6)]
+    assert len(open_folder(tmp_path, held_out=4).held_out) == 4
+
+
+def test_the_split_stays_put_when_photographs_are_added(tmp_path):
+    before = set(names(open_folder(write_photos(tmp_path, 60), held_out=3).held_out))
+    write_photos(tmp_path, 70)
+    after = set(names(open_folder(tmp_path, held_out=3).held_out))
+    assert len(before & after) >= 2
+
+
+def test_small_folders_hold_one_out(tmp_path):
+    splits = open_folder(write_photos(tmp_path, 2))
+    assert (len(splits.train), len(splits.held_out)) == (1, 1)
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(1, 500), (20, 0)])
+def test_nothing_to_measure_on_is_refused(count, held_out, tmp_path):
+    with pytest.raises(UserError, match="nothing to measure on"):
+        open_folder(write_photos(tmp_path, count), held_out=held_out)
+
+
+@pytest.mark.parametrize(("held_out", "expected"), [(0, 7), (500, 7), (3, 3)])
+def test_another_folder_is_held_out(held_out, expected, tmp_path):
+    write_photos(tmp_path / "a", 9), write_photos(tmp_path / "b", 7)
+    splits = open_folder(tmp_path / "a", held_out_path=str(tmp_path / "b"), held_out=held_out)
+    assert (len(splits.train), len(splits.held_out)) == (9, expected)
+    assert names(splits.held_out)[0] == "0000.png"
+
+
+def test_evenly_spaced_covers_the_list():
+    assert evenly_spaced(list(range(10)), 4) == [0, 2, 5, 7]
+    assert evenly_spaced(list(range(3)), 5) == [0, 1, 2]
+
+
+def test_a_held_out_folder_inside_the_other_is_not_trained_on(tmp_path):
+    write_photos(tmp_path / "test", 4), write_photos(tmp_path / "train", 6)
+    splits = open_folder(tmp_path, held_out_path=str(tmp_path / "test"), held_out=2)
+    assert names(splits.train) == [f"train/{i:04d}.png" for i in range(6)]
+    with pytest.raises(UserError, match="held out as well"):
+        open_folder(tmp_path, held_out_path=str(tmp_path))
+
+
+def test_missing_and_empty_folders_say_what_to_do(tmp_path):
+    with pytest.raises(UserError, match=r"config\.data\.path is not set.*--config\.data\.path=FOLDER"):
+        open_folder("")
+    with pytest.raises(UserError, match=r"config\.data\.path: no folder .*nowhere"):
+        open_folder(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no photographs"):
+        open_folder(tmp_path)
+    write_photos(tmp_path, 3)
+    with pytest.raises(UserError, match=r"config\.data\.held_out_path: no folder"):
+        open_folder(tmp_path, held_out_path=str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="size must be positive"):
+        open_folder(tmp_path, size=0)
+
+
+def test_a_folder_where_nothing_decodes_is_refused(tmp_path):
+    (tmp_path / "a.jpg").write_text("no image")
+    with pytest.raises(UserError, match=r"none of the 1 files .*a\.jpg \(cannot identify"):
+        open_folder(tmp_path)
+
+
+def test_up_to_a_hundredth_broken_is_skipped_named_and_counted(tmp_path, caplog):
+    write_photos(tmp_path, 200)
+    for name in ("0007.png", "0123.png"):
+        break_photo(tmp_path / name)
+    with caplog.at_level(logging.INFO):
+        splits = open_folder(tmp_path)
+    assert len(splits.train) + len(splits.held_out) == 198
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 2
+    assert "0007.png" in warned[0]
+    assert "0123.png" in warned[1]
+    assert any("198 photographs, 2 broken" in record.getMessage() for record in caplog.records)
+
+
+def test_more_than_a_hundredth_broken_is_an_error_that_names_the_first(tmp_path):
+    write_photos(tmp_path, 200)
+    for name in ("0007.png", "0123.png", "0150.png", "0151.png"):
+        break_photo(tmp_path / name)
+    with pytest.raises(UserError, match=r"^4 of 200 files .*0007\.png.*0123\.png.*0150\.png(?!.*0151)"):
+        open_folder(tmp_path)
+
+
+def test_a_dangling_link_counts_as_broken(tmp_path):
+    write_photos(tmp_path, 100)
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    splits = open_folder(tmp_path)
+    assert len(splits.train) + len(splits.held_out) == 100
+
+
+def test_large_folders_are_verified_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(verification, "MANY", 50)
+    read = []
+    monkeypatch.setattr(verification, "verify_image", lambda path: read.append(path.name))
+    folder = write_photos(tmp_path / "photos", 60)
+    open_folder(folder)
+    assert len(read) == 60
+    assert "verifying photographs" in capsys.readouterr().err
+    open_folder(folder)
+    assert len(read) == 60
+    write_photo(folder / "0003.png", 77)
+    open_folder(folder)
+    assert len(read) == 120
+
+
+def test_what_was_broken_is_remembered_and_a_damaged_memory_is_not_believed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(verification, "MANY", 50)
+    folder = write_photos(tmp_path / "photos", 100)
+    break_photo(folder / "0042.png")
+    files = list_photographs(folder)
+    found = verification.find_broken(files)
+    assert list(found) == ["0042.png"]
+    assert verification.find_broken(files) == found
+    (memory,) = (tmp_path / "cache").rglob("*.json")
+    memory.write_text('{"0042.p')
+    assert verification.find_broken(files) == found
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(verification, "MANY", 50)
+    assert len(open_folder(write_photos(tmp_path / "photos", 60)).train) == 54
+
+
+def test_the_digest_follows_names_sizes_order_and_side(tmp_path):
+    write_photos(tmp_path / "a", 20), write_photos(tmp_path / "b", 20)
+    digest = open_folder(tmp_path / "a").train.digest
+    assert digest == open_folder(tmp_path / "b").train.digest  # the same photographs elsewhere
+    assert digest != open_folder(tmp_path / "a").held_out.digest
+    assert digest != open_folder(tmp_path / "a", size=9).train.digest
+    write_photo(tmp_path / "b" / "9999.png")
+    assert digest != open_folder(tmp_path / "b").train.digest
+
+
+def test_unknown_sources_and_keys_name_the_nearest(tmp_path):
+    with pytest.raises(UserError, match=r"'photo_foler', did you mean 'photo_folder'\?.*synthetic_portraits"):
+        open_data({"name": "photo_foler"})
+    for no_source in ("decode", "", "no such.name"):
+        with pytest.raises(UserError, match="no data source"):
+            open_data({"name": no_source})
+    with pytest.raises(UserError, match=r"config\.data\.pth, did you mean 'path'"):
+        open_data({"name": "photo_folder", "pth": str(tmp_path), "size": 8})

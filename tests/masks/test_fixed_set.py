@@ -1,0 +1,80 @@
+"""The frozen evaluation holes."""
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.errors import UserError
+from scan_jax.masks.api import open_holes
+from scan_jax.masks.fixed_set import fixed_set
+from scan_jax.masks.ratio import BUCKETS, BUCKETS_FROM_ZERO, Bucket
+
+# Numbers are quoted on these holes: where a digest changes, so does what they mean.
+DIGESTS = {
+    "free_form": "cc2f82cc34345408043575f1e27601e8d428d87bc8e554eeef38b7ae13cfcba6",
+    "rectangles": "10a10cf3ab778aa9fd77078fed25d96110fb39ebd43ebb888d3d68ab7202279e",
+}
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_the_holes_are_the_same_on_every_machine(name):
+    frozen = fixed_set(open_holes({"name": name, "ratio": (0.0, 1.0)}).held_out, 32, BUCKETS_FROM_ZERO, 4, seed=1)
+    assert frozen.digest == DIGESTS[name]
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_every_bucket_has_just_its_number(name):
+    frozen = fixed_set(open_holes({"name": name, "ratio": (0.0, 1.0)}).held_out, 48, BUCKETS, 7)
+    assert list(frozen.holes) == [bucket.label for bucket in BUCKETS]
+    for bucket in BUCKETS:
+        holes = frozen.holes[bucket.label]
+        assert holes.shape == (7, 48, 48)
+        assert all(hole.mean() in bucket for hole in holes)
+        assert len({hole.tobytes() for hole in holes}) == 7
+
+
+def test_a_hole_depends_on_seed_bucket_and_index_alone():
+    source = open_holes({"name": "free_form"}).held_out
+    many = fixed_set(source, 32, BUCKETS, 6, seed=2)
+    few = fixed_set(source, 32, BUCKETS[2:3], 3, seed=2)
+    np.testing.assert_array_equal(few.holes["30-40%"], many.holes["30-40%"][:3])
+    assert few.digest != many.digest
+    assert fixed_set(source, 32, BUCKETS, 6, seed=3).digest != many.digest
+
+
+def test_buckets_out_of_reach_are_left_out_and_said(caplog):
+    source = open_holes({"name": "rectangles", "ratio": (0.05, 0.25)}).held_out
+    with caplog.at_level(logging.WARNING):
+        frozen = fixed_set(source, 32, BUCKETS_FROM_ZERO, 5)
+    assert list(frozen.holes) == ["0-10%", "10-20%", "20-30%"]
+    assert [hole.mean() > 0.05 for hole in frozen.holes["0-10%"]] == [True] * 5
+    assert [hole.mean() <= 0.25 for hole in frozen.holes["20-30%"]] == [True] * 5
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        f"no hole in bucket {label}" for label in ("30-40%", "40-50%", "50-60%")
+    ]
+
+
+def test_no_bucket_at_all_is_an_error():
+    source = open_holes({"name": "rectangles", "ratio": (0.7, 0.9)}).held_out
+    with pytest.raises(UserError, match="no hole to evaluate on in 10-20%"):
+        fixed_set(source, 32, BUCKETS, 5)
+
+
+def test_drawn_holes_need_a_number():
+    with pytest.raises(UserError, match="positive"):
+        fixed_set(open_holes({"name": "rectangles"}).held_out, 32, BUCKETS, 0)
+
+
+def test_a_folder_gives_its_files_in_order(tmp_path):
+    rows = [3, 9, 4, 12, 5, 10, 6, 2]  # of 20; the odd places are held out: 9, 12, 10, 2
+    for i, row in enumerate(rows):
+        grey = np.zeros((20, 20), np.uint8)
+        grey[:row] = 255
+        Image.fromarray(grey).save(tmp_path / f"{i}.png")
+    source = open_holes({"name": "mask_folder", "path": str(tmp_path), "ratio": (0.0, 0.6)}).held_out
+    everything = fixed_set(source, 20, (Bucket(0.0, 0.1), Bucket(0.4, 0.6)), per_bucket=0)
+    assert [[int(hole[:, 0].sum()) for hole in holes] for holes in everything.holes.values()] == [[2], [9, 12, 10]]
+    limited = fixed_set(source, 20, (Bucket(0.4, 0.6),), per_bucket=2)
+    np.testing.assert_array_equal(limited.holes["40-60%"], everything.holes["40-60%"][:2])

@@ -1,0 +1,189 @@
+"""Holes from files: order, splits, polarity, sizes, and what is refused."""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.errors import UserError
+from scan_jax.masks.api import open_holes
+from scan_jax.masks.hole_image import binarise, read_grey, resize_nearest
+from scan_jax.masks.mask_folder import turn_at_random
+from scan_jax.masks.ratio import BUCKETS, Bucket
+
+ANY = Bucket(0.0, 1.0)
+
+
+def write_mask(path, ratio, size=50):
+    """The top `ratio` of a square, white."""
+    grey = np.zeros((size, size), np.uint8)
+    grey[: round(ratio * size)] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(grey).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i in range(6):
+        write_mask(tmp_path / f"{i}.png", 0.1 * (i + 1) - 0.04)
+    return tmp_path
+
+
+def ratios(source, size=50):
+    return [round(float(hole.mean()), 3) for hole in source.fixed(size, ANY, 0, seed=0)]
+
+
+def test_every_second_file_is_held_out(folder):
+    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0)})
+    assert ratios(splits.train) == [0.06, 0.26, 0.46]
+    assert ratios(splits.held_out) == [0.16, 0.36, 0.56]
+
+
+def test_an_index_names_files_and_order(folder):
+    (folder / "index.csv").write_text("hole_ratio,file\n0,5.png\n0,0.png\n0,3.png\n")
+    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0)})
+    assert ratios(splits.train) == [0.56, 0.36]
+    assert ratios(splits.held_out) == [0.06]
+
+
+def test_an_index_that_names_an_absent_file_is_refused(folder):
+    (folder / "index.csv").write_text("file\n5.png\nabsent.png\n")
+    with pytest.raises(UserError, match=r"absent\.png"):
+        open_holes({"name": "mask_folder", "path": str(folder)})
+
+
+def test_an_index_without_the_column_is_passed_over(folder):
+    (folder / "index.csv").write_text("mask\n5.png\n")
+    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0)})
+    assert len(ratios(splits.train)) == 3
+
+
+def test_another_folder_can_be_held_out(folder, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    write_mask(other / "deep" / "A.PNG", 0.3)
+    splits = open_holes({"name": "mask_folder", "path": str(folder), "held_out_path": str(other), "ratio": (0.0, 1.0)})
+    assert len(ratios(splits.train)) == 6
+    assert ratios(splits.held_out) == [0.3]
+
+
+def test_files_outside_the_ratio_are_left_out(folder):
+    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.2, 0.4)})
+    assert ratios(splits.train) == [0.26]
+    assert ratios(splits.held_out) == [0.36]
+    rng = np.random.default_rng(0)
+    assert all(0.2 < splits.train.draw(rng, 50).mean() <= 0.4 for _ in range(10))
+
+
+def test_training_draws_turn_and_flip_and_held_out_ones_do_not(folder):
+    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.2, 0.4)})
+    rng = np.random.default_rng(0)
+    drawn = {splits.train.draw(rng, 50).tobytes() for _ in range(60)}
+    assert len(drawn) == 4  # a bar at each side
+    assert len({splits.held_out.draw(rng, 50).tobytes() for _ in range(20)}) == 1
+
+
+def test_random_turns_reach_all_eight_and_keep_the_pixels():
+    hole = np.zeros((3, 3), bool)
+    hole[0, 1] = hole[0, 0] = True
+    rng = np.random.default_rng(0)
+    turned = {turn_at_random(rng, hole).tobytes() for _ in range(100)}
+    flips = {np.rot90(side, k).tobytes() for side in (hole, hole[:, ::-1]) for k in range(4)}
+    assert len(flips) == 8
+    assert turned == flips
+
+
+def test_the_same_holes_from_many_threads(folder):
+    source = open_holes({"name": "mask_folder", "path": str(folder)}).train
+    with ThreadPoolExecutor(8) as pool:
+        drawn = list(pool.map(lambda i: source.draw(np.random.default_rng(i), 32), range(32)))
+    for i, hole in enumerate(drawn):
+        np.testing.assert_array_equal(hole, source.draw(np.random.default_rng(i), 32))
+
+
+def test_black_holes(folder):
+    section = {"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0), "hole_color": "black"}
+    assert ratios(open_holes(section).train) == [0.94, 0.74, 0.54]
+    with pytest.raises(UserError, match="white or black, not 'wite', did you mean 'white'"):
+        open_holes(section | {"hole_color": "wite"})
+
+
+def test_nearest_takes_the_pixel_at_the_centre_and_the_cut_is_at_a_half():
+    grey = np.arange(81, dtype=np.uint8).reshape(9, 9)
+    np.testing.assert_array_equal(resize_nearest(grey, 3), grey[1::3, 1::3])
+    wide = np.arange(54, dtype=np.uint8).reshape(3, 18)
+    np.testing.assert_array_equal(resize_nearest(wide, 3), wide[:, 3::6])
+    np.testing.assert_array_equal(binarise(np.array([[0, 127, 128, 255]], np.uint8)), [[False, False, True, True]])
+    with pytest.raises(ValueError, match="uint8"):
+        binarise(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
+def test_every_kind_of_file_gives_the_same_hole(mode, tmp_path):
+    white = np.zeros((20, 20), np.uint8)
+    white[3:9, 5:20] = 255
+    if mode == "I;16":
+        Image.fromarray(white.astype(np.uint16) * 257).save(tmp_path / "m.png")
+    else:
+        Image.fromarray(white).convert(mode).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_grey(tmp_path / "m.png"), white)
+
+
+def test_missing_empty_and_single_mask_folders_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"config\.holes\.path: no folder"):
+        open_holes({"name": "mask_folder", "path": str(tmp_path / "nowhere")})
+    with pytest.raises(UserError, match="no folder ''"):
+        open_holes({"name": "mask_folder", "path": ""})
+    with pytest.raises(UserError, match="no mask images"):
+        open_holes({"name": "mask_folder", "path": str(tmp_path)})
+    write_mask(tmp_path / "only.png", 0.3)
+    with pytest.raises(UserError, match="single mask"):
+        open_holes({"name": "mask_folder", "path": str(tmp_path)})
+
+
+def test_no_hole_in_the_range_says_what_there_is(folder):
+    source = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.8, 0.9)}).train
+    with pytest.raises(UserError, match=r"none of the 3 masks.*\(0\.8, 0\.9\].*0\.060-0\.460.*255"):
+        source.draw(np.random.default_rng(0), 50)
+
+
+def test_an_unreadable_mask_is_named(folder):
+    whole = (folder / "2.png").read_bytes()
+    (folder / "2.png").write_bytes(whole[: len(whole) // 2])
+    source = open_holes({"name": "mask_folder", "path": str(folder)}).train
+    with pytest.raises(UserError, match=r"2\.png"):
+        source.draw(np.random.default_rng(0), 50)
+
+
+def test_reversed_polarity_and_grey_masks_are_warned_of_once(tmp_path, caplog):
+    for i in range(4):
+        grey = np.full((40, 40), 250, np.uint8)
+        grey[:8] = 0
+        Image.fromarray(grey).save(tmp_path / f"{i}.png")
+    source = open_holes({"name": "mask_folder", "path": str(tmp_path), "ratio": (0.0, 1.0)}).train
+    with caplog.at_level(logging.WARNING):
+        for size in (20, 20, 40):
+            source.draw(np.random.default_rng(0), size)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert "80% hole" in messages[0]
+    assert "hole_color=black" in messages[0]
+    assert "80.00% of the mask pixels" in messages[1]
+
+
+def test_clean_masks_raise_no_warning(folder, caplog):
+    with caplog.at_level(logging.WARNING):
+        open_holes({"name": "mask_folder", "path": str(folder)}).train.draw(np.random.default_rng(0), 32)
+    assert not caplog.records
+
+
+@pytest.mark.skipif(not os.environ.get("HOLES"), reason="HOLES names no folder of real masks")
+def test_real_masks_fill_every_bucket():
+    splits = open_holes({"name": "mask_folder", "path": os.environ["HOLES"]})
+    for source in (splits.train, splits.held_out):
+        for bucket in BUCKETS:
+            holes = source.fixed(64, bucket, 20, seed=0)
+            assert len(holes) == 20
+            assert all(hole.mean() in bucket for hole in holes)

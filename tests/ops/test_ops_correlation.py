@@ -1,0 +1,113 @@
+"""Correlations against float64 loops written from SCAN's eqs. (1), (2) and (4)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from scan_jax.ops.correlation import channel_correlation, correlate, orthogonality, patch_correlation
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def test_patch_correlation_is_the_cosine():
+    a, b = normal(2, 4, 3, 3, 5), 10 * normal(2, 7, 3, 3, 5, seed=1)
+    flat_a, flat_b = np.float64(a).reshape(2, 4, -1), np.float64(b).reshape(2, 7, -1)
+    oracle = np.zeros((2, 4, 7))
+    for sample, p, q in np.ndindex(2, 4, 7):
+        u, v = flat_a[sample, p], flat_b[sample, q]
+        oracle[sample, p, q] = u @ v / (np.linalg.norm(u) * np.linalg.norm(v))
+    np.testing.assert_allclose(patch_correlation(a, b), oracle, atol=1e-6)
+    np.testing.assert_allclose(np.diagonal(patch_correlation(a, a), axis1=1, axis2=2), 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-12, 1e-6])
+def test_zero_patches_correlate_with_nothing_and_have_finite_slopes(scale):
+    a, b = normal(1, 3, 3, 3, 2), normal(1, 4, 3, 3, 2, seed=1)
+    a[0, 1] *= scale
+    result, pullback = jax.vjp(jax.jit(patch_correlation), a, b)
+    if scale < 1e-12:
+        np.testing.assert_array_equal(result[0, 1], 0.0)
+    assert np.all(np.abs(result) <= 1 + 1e-6)
+    assert all(np.isfinite(slope).all() for slope in pullback(jnp.ones_like(result)))
+
+
+def correlate_oracle(x, kernels):
+    x, kernels = np.float64(x), np.float64(kernels)
+    batch, height, width, _ = x.shape
+    size = kernels.shape[2]
+    padded = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
+    result = np.zeros((batch, height, width, kernels.shape[1]))
+    for sample, row, column, n in np.ndindex(result.shape):
+        window = padded[sample, row : row + size, column : column + size]
+        result[sample, row, column, n] = (window * kernels[sample, n]).sum()
+    return result
+
+
+@pytest.mark.parametrize(
+    "shape,count,size", [((2, 7, 9, 3), 4, 3), ((3, 5, 4, 2), 1, 5), ((2, 2, 1, 3), 3, 1), ((1, 2, 2, 1), 2, 7)]
+)
+def test_correlate_is_cross_correlation_with_kernels_per_sample(shape, count, size):
+    x, kernels = normal(*shape), normal(shape[0], count, size, size, shape[3], seed=1)
+    np.testing.assert_allclose(correlate(x, kernels), correlate_oracle(x, kernels), atol=1e-4)
+
+
+def test_channel_correlation_is_the_sum_over_the_other_channels():
+    x = normal(2, 5, 7, 6)
+    wide = np.float64(x)
+    oracle = np.zeros((2, 6))
+    for sample, j in np.ndindex(2, 6):
+        others = [i for i in range(6) if i != j]
+        oracle[sample, j] = sum((wide[sample, ..., i] * wide[sample, ..., j]).sum() for i in others) / 6
+    np.testing.assert_allclose(channel_correlation(x), oracle, atol=1e-4)
+
+
+def test_orthogonality_is_eq1():
+    kernels = normal(4, 6)
+    gram = np.float64(kernels) @ np.float64(kernels).T
+    np.testing.assert_allclose(orthogonality(kernels), np.linalg.norm(gram - np.eye(4), "fro") ** 2, rtol=1e-5)
+    rows = np.linalg.qr(normal(6, 4))[0].T
+    np.testing.assert_allclose(orthogonality(rows), 0.0, atol=1e-10)
+
+
+@pytest.mark.parametrize("function,inputs", [
+    (patch_correlation, (normal(2, 3, 3, 3, 2), normal(2, 2, 3, 3, 2, seed=1))),
+    (correlate, (normal(2, 4, 5, 3), normal(2, 2, 3, 3, 3, seed=1))),
+    (channel_correlation, (normal(2, 3, 5, 4),)),
+    (orthogonality, (0.5 * normal(3, 4),)),
+], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
+def test_gradients(function, inputs):
+    check_grads(jax.jit(function), inputs, order=1, modes=["fwd", "rev"], atol=2e-2, rtol=2e-2, eps=1e-2)
+
+
+@pytest.mark.parametrize("function,inputs", [
+    (patch_correlation, (normal(2, 3, 3, 3, 8), normal(2, 2, 3, 3, 8, seed=1))),
+    (correlate, (normal(2, 9, 7, 8), normal(2, 2, 3, 3, 8, seed=1))),
+    (channel_correlation, (1 + normal(2, 65, 63, 4),)),
+    (orthogonality, (normal(3, 4),)),
+], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
+def test_bfloat16_in_and_out_with_float32_sums(function, inputs):
+    rounded = [jnp.bfloat16(value) for value in inputs]
+    result = function(*rounded)
+    assert result.dtype == jnp.bfloat16
+    exact = np.float64(function(*(np.float32(value) for value in rounded)))
+    assert np.abs(np.float64(result) - exact).max() <= 2**-8 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("function,shapes", [
+    (patch_correlation, [(2, 3, 3, 3, 2), (1, 3, 3, 3, 2)]),
+    (patch_correlation, [(2, 3, 3, 3, 2), (2, 3, 5, 5, 2)]),
+    (patch_correlation, [(3, 3, 3, 2), (3, 3, 3, 2)]),
+    (correlate, [(2, 4, 4, 3), (1, 2, 3, 3, 3)]),
+    (correlate, [(2, 4, 4, 3), (2, 2, 3, 3, 2)]),
+    (correlate, [(2, 4, 4, 3), (2, 2, 2, 2, 3)]),
+    (correlate, [(2, 4, 4, 3), (2, 2, 3, 5, 3)]),
+    (channel_correlation, [(4, 4, 3)]),
+    (orthogonality, [(1, 1, 3, 4)]),
+])  # fmt: skip
+def test_wrong_shapes_are_named(function, shapes):
+    with pytest.raises(ValueError, match="must be"):
+        function(*(jnp.zeros(shape) for shape in shapes))
