@@ -40,7 +40,7 @@ def get_config() -> ConfigDict:
     config.method.features.path = ""
 
     config.training = ConfigDict()
-    config.training.steps = 2500
+    config.training.steps = 3000
     config.training.batch_size = 16
     config.training.log_every = 20
     config.training.checkpoint_every = 500

@@ -22,7 +22,7 @@ def navier_stokes(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
       ValueError: another type or unequal sizes.
     """
     if photograph.dtype != np.uint8 or photograph.ndim != 3 or hole.dtype != bool or hole.shape != photograph.shape[:2]:
-        raise ValueError(f"uint8 [H,W,3] and bool [H,W] are needed, not {photograph.shape} and {hole.shape} {hole.dtype}")
+        raise ValueError(f"uint8 [H,W,3] and bool [H,W] are needed, not {photograph.shape}, {hole.shape} {hole.dtype}")
     if hole.all():
         return np.full_like(photograph, 128)
     visible = np.where(hole[..., None], np.uint8(0), photograph)  # [H,W,3]

@@ -28,18 +28,23 @@ class PartialConv(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, known: Array) -> tuple[Array, Array]:
-        """[B,H,W,C], [B,H,W,1] -> [B,H',W',features], [B,H',W',1]; the output is zero where nothing is known yet."""
+    def __call__(self, x: Array, known: Array | None) -> tuple[Array, Array | None]:
+        """[B,H,W,C], [B,H,W,1] -> [B,H',W',features], [B,H',W',1]; the output is zero where nothing is known yet.
+
+        Where everything is known, `known` may be None: then this is a convolution, without the border's correction.
+        """
         size, pad = self.kernel_size, self.kernel_size // 2
         kernel = self.param("kernel", nn.initializers.he_normal(), (size, size, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         y = jax.lax.conv_general_dilated(
-            (x * known.astype(x.dtype)).astype(self.dtype),
+            (x if known is None else x * known.astype(x.dtype)).astype(self.dtype),
             kernel.astype(self.dtype),
             (self.stride, self.stride),
             ((pad, pad), (pad, pad)),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )  # [B,H',W',features]
+        if known is None:
+            return y + bias.astype(self.dtype)[None, None, None], None
         count = count_known(known, size, self.stride)  # [B,H',W',1]
         updated = (count > 0).astype(known.dtype)  # [B,H',W',1]
         ratio = (size * size / jnp.maximum(count, 1.0) * updated).astype(self.dtype)  # [B,H',W',1]

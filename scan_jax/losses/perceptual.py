@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 
+from scan_jax.losses.pixel import absolute_difference
 from scan_jax.types import Array
 
 # Feature network -> the first activation of each of its scales. VGG-19's are EdgeConnect's. SqueezeNet has four scales
@@ -28,7 +29,7 @@ def perceptual_loss(features_prediction: Mapping[str, Array], features_target: M
     """
     check_same_layers(features_prediction, features_target)
     distances = [
-        jnp.mean(jnp.abs(prediction.astype(jnp.float32) - features_target[name].astype(jnp.float32)))
+        jnp.mean(absolute_difference(prediction, features_target[name]))
         for name, prediction in features_prediction.items()
     ]
     return jnp.sum(jnp.stack(distances))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from scan_jax.losses.perceptual import check_same_layers
+from scan_jax.losses.pixel import absolute_difference
 from scan_jax.types import Array
 
 # Feature network -> late activations at strides 2, 4, 8 and 16. VGG-19's are EdgeConnect's; of SqueezeNet, the last at
@@ -46,7 +47,7 @@ def style_loss(features_prediction: Mapping[str, Array], features_target: Mappin
     """
     check_same_layers(features_prediction, features_target)
     distances = [
-        jnp.mean(jnp.abs(gram(prediction) - gram(features_target[name])))
+        jnp.mean(absolute_difference(gram(prediction), gram(features_target[name])))
         for name, prediction in features_prediction.items()
     ]
     return jnp.sum(jnp.stack(distances))

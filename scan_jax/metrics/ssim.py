@@ -50,7 +50,7 @@ def ssim(image: Array, reference: Array) -> Array:
       ValueError: the arguments are not two equal batches of float images, or smaller than the window.
     """
     check_images(image, reference)
-    batch, height, width, channels = image.shape
+    batch, height, width, _ = image.shape
     if min(height, width) < WINDOW:
         raise ValueError(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels, not {height}x{width}")
     # Variances do not change with a shift, and in float32 lose the fewest digits near zero: images turn about mid-grey.

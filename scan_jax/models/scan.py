@@ -18,6 +18,7 @@ from scan_jax.ops.image import complete, high_frequency, sobel_gradient
 from scan_jax.types import Array
 
 STRIDE = 8
+SOBEL_SCALE = 8  # the operator's answer to a slope of 1 per pixel
 STAGE_KERNELS = ((7, 5, 5, 5), (5, 3, 3, 3))  # of enc1 and enc2: the second stage looks closer
 
 
@@ -37,12 +38,12 @@ class Encoder(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Array, valid: Array, known: Array) -> tuple[list[Array], list[Array]]:
+    def __call__(self, x: Array, valid: Array | None, known: Array) -> tuple[list[Array], list[Array]]:
         """Encodes an image.
 
         Args:
           x: [B,H,W,7].
-          valid: [B,H,W,1], 1 where x may be read: the known pixels, or all once the hole has been filled roughly.
+          valid: [B,H,W,1], 1 where x may be read: the known pixels; None once the hole has been filled roughly.
           known: [B,H,W,1], 1 where x is the photograph's.
 
         Returns:
@@ -149,13 +150,14 @@ class ScanGenerator(nn.Module):
         decode = Decoder(
             self.width, self.regions, self.attention, self.statistics, self.kernels, self.scale, self.dtype, name="dec"
         )
-        guides = (sobel_gradient(image, known), high_frequency(image, known, self.sigma))  # G^, H^ [B,H,W,3]
+        guides = (sobel_gradient(image, known) / SOBEL_SCALE, high_frequency(image, known, self.sigma))  # G^, H^ [B,H,W,3]
         predictions: list[Array] = []
-        seen, valid = image, known  # I^, then I^ + I_rough * (1 - M), where nothing is missing any more
+        seen: Array = image  # I^, then I^ + I_rough * (1 - M), where nothing is missing any more
+        valid: Array | None = known
         for stage in range(self.stages):
             encode = Encoder(self.width, STAGE_KERNELS[stage], self.blocks, self.dtype, name=f"enc{stage + 1}")
             features, knowns = encode(jnp.concatenate([seen, guides[stage], known], axis=-1), valid, known)
             stage_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, stage)
             predictions.append(decode(features, knowns, stage_keys))
-            seen, valid = complete(image, predictions[-1], known), jnp.ones_like(known)
+            seen, valid = complete(image, predictions[-1], known), None
         return predictions

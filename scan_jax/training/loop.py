@@ -140,7 +140,8 @@ class Loop:
                         self._log(done, pending, meter, progress)
                     if due(done, settings.checkpoint_every, last):
                         self._save(done, state, pending, meter, progress)
-                    self._call_back(done, state, meter)
+                    if self.call_back(done, state):
+                        meter.reset()
                     if stop.asked:
                         self._save(done, state, pending, meter, progress)
                         break
@@ -159,12 +160,12 @@ class Loop:
         self._log(done, pending, meter, progress)
         self._checkpoints.save(done, state)
 
-    def _call_back(self, done: int, state: TrainState, meter: _Meter) -> None:
-        """Runs the callbacks that are due; their time does not count as steps."""
-        for callback in self._callbacks:
-            if due(done, callback.every, self._settings.steps):
-                self._writers.write(done, callback.act(done, state))
-                meter.reset()
+    def call_back(self, done: int, state: TrainState) -> bool:
+        """Runs the callbacks that are due after `done` steps; whether there was any."""
+        acting = [callback for callback in self._callbacks if due(done, callback.every, self._settings.steps)]
+        for callback in acting:
+            self._writers.write(done, callback.act(done, state))
+        return bool(acting)
 
 
 class _Meter:
@@ -176,7 +177,7 @@ class _Meter:
         self.reset()
 
     def reset(self) -> None:
-        """Begins anew, so that evaluations do not count as slow steps."""
+        """Begins anew, as after an evaluation, which is no slow step."""
         self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
 
     def waiting(self) -> _Stopwatch:

@@ -57,7 +57,7 @@ class ScalarWriters:
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Hands the scalars to every writer."""
-        for writer in self._writers:
+        for writer in self._writers if scalars else ():
             writer.write(step, scalars)
 
     def __enter__(self) -> ScalarWriters:

@@ -1,0 +1,155 @@
+"""Measures a network on held-out photographs with fixed holes, beside what needs no training."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from scan_jax.errors import UserError
+from scan_jax.evaluation import baselines, score_cache
+from scan_jax.evaluation.scoring import Photographs, Predict, Scores, by_baseline, by_network, score
+from scan_jax.evaluation.table import Conditions, Report
+from scan_jax.metrics.standard import METRICS
+
+log = logging.getLogger(__name__)
+BASELINE = "Navier-Stokes"
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSettings:
+    """A config's `evaluation` section.
+
+    Attributes:
+      edges: of the hole-ratio buckets, as fractions; each bucket contains its upper edge.
+      holes_per_bucket: in the fixed set; 0 is all that the held-out holes have.
+      photographs: how many held-out ones are measured, from the first; 0 is all.
+      batch_size: photographs at a time.
+    """
+
+    edges: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    holes_per_bucket: int = 50
+    photographs: int = 0
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuses what would measure nothing.
+
+        Raises:
+          UserError: a negative count or an empty batch.
+        """
+        for key, least in (("holes_per_bucket", 0), ("photographs", 0), ("batch_size", 1)):
+            if getattr(self, key) < least:
+                raise UserError(f"config.evaluation.{key} must be at least {least}, not {getattr(self, key)}")
+
+
+class FixedHoles(Protocol):
+    """What the evaluation asks of a fixed set of holes."""
+
+    @property
+    def holes(self) -> Mapping[str, np.ndarray]:
+        """bool [n,S,S] by bucket label, such as "30-40%"."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """The same digest, the same holes."""
+        ...
+
+
+class Evaluator:
+    """One test: photographs, holes and a baseline. Called with a network, it writes a report and yields its numbers."""
+
+    def __init__(
+        self,
+        photographs: Photographs,
+        holes: FixedHoles,
+        folder: Path,
+        *,
+        method: str,
+        batch_size: int = 16,
+        limit: int = 0,
+    ) -> None:
+        """Checks that the photographs and holes fit; computes nothing yet.
+
+        Args:
+          photographs: the held-out ones.
+          holes: the fixed set.
+          folder: where reports and the baseline's scores are kept.
+          method: the name that the table shows.
+          batch_size: photographs at a time; the last batch is padded, so that the network is compiled once.
+          limit: how many photographs, from the first; 0 is all.
+
+        Raises:
+          UserError: there are no photographs, a bucket has no holes, or the sizes differ.
+        """
+        self._photographs, self._holes, self._folder = photographs, holes, folder
+        self._method, self._batch_size = method, batch_size
+        self._count = min(limit or len(photographs), len(photographs))
+        if not self._count:
+            raise UserError(f"{photographs.name} has no photographs to evaluate on")
+        self._size = self._common_size()
+
+    def _common_size(self) -> int:
+        """Height and width of every photograph and hole."""
+        size = self._photographs[0]["image"].shape[0]
+        if not self._holes.holes:
+            raise UserError("there are no holes to evaluate with; widen config.evaluation.edges")
+        for label, stack in self._holes.holes.items():
+            if not len(stack):
+                raise UserError(f"there are no holes of {label} to evaluate with; leave that bucket out")
+            if stack.shape[1:] != (size, size):
+                raise UserError(f"photographs are {size}x{size}, holes of {label} {stack.shape[1:]}; use one size")
+        return size
+
+    def __call__(self, predict: Predict, step: int) -> Iterator[tuple[str, float]]:
+        """Measures, logs the table, writes it as Markdown and JSON, then yields what belongs with the run's scalars.
+
+        Args:
+          predict: image [B,S,S,3] without its hole and known [B,S,S,1] to a prediction [B,S,S,3].
+          step: updates that the network has seen.
+
+        Yields:
+          ("eval/psnr/30-40%", mean) for every metric and bucket, and ("eval/psnr_gain/30-40%", mean minus baseline's).
+        """
+        report = self.report(predict, step)
+        report.write(self._folder)
+        log.info("held-out photographs, step %d:\n%s", step, report.text())
+        for label in report.scores:
+            for metric in METRICS:
+                yield f"eval/{metric}/{label}", report.mean(label, metric)
+            yield f"eval/psnr_gain/{label}", report.gain(label, "psnr")
+
+    def report(self, predict: Predict, step: int) -> Report:
+        """Measures a network and, the first time, the baseline."""
+        conditions = Conditions(
+            method=self._method,
+            baseline=BASELINE,
+            step=step,
+            photographs=self._photographs.name,
+            photographs_digest=self._photographs.digest,
+            holes_digest=self._holes.digest,
+            count=self._count,
+            size=self._size,
+        )
+        scores = score(by_network(predict), *self._test(), title="evaluating")
+        return Report(conditions, scores, self.baseline())
+
+    def baseline(self) -> Scores:
+        """Navier-Stokes on the same photographs and holes; computed once, then read from the folder."""
+        definitions = [metric.definition for metric in METRICS.values()]
+        test = [self._photographs.digest, self._holes.digest, self._count, self._size]
+        depends_on = [*test, cv2.__version__, baselines.RADIUS, *definitions]
+        fill = by_baseline(baselines.navier_stokes)
+        return score_cache.cached(
+            self._folder, "navier_stokes", depends_on, lambda: score(fill, *self._test(), title=BASELINE)
+        )
+
+    def _test(self) -> tuple[Photographs, Mapping[str, np.ndarray], int, int]:
+        """What to measure on, as `score` takes it."""
+        return self._photographs, self._holes.holes, self._count, self._batch_size

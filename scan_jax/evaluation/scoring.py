@@ -1,0 +1,122 @@
+"""Completes held-out photographs and scores each completion; the one way for a network and a baseline alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from scan_jax.metrics.standard import METRICS
+
+# (image float32 [B,S,S,3] in [0, 1], known float32 [B,S,S,1]) -> prediction [B,S,S,3] in [0, 1].
+# The arrays lie on the host; placing them on devices is the function's own business.
+Predict = Callable[[np.ndarray, np.ndarray], jax.Array | np.ndarray]
+# (photographs uint8 [B,S,S,3], holes bool [B,S,S]) -> completions uint8 [B,S,S,3]
+Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Baseline = Callable[[np.ndarray, np.ndarray], np.ndarray]  # uint8 [S,S,3], bool [S,S] -> uint8 [S,S,3]
+Scores = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> metric -> one value for each photograph
+
+
+class Photographs(Protocol):
+    """What the evaluation asks of held-out photographs."""
+
+    @property
+    def name(self) -> str:
+        """One line for the report."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """The same digest, the same photographs in the same order."""
+        ...
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def __getitem__(self, index: int) -> Mapping[str, np.ndarray]:
+        """`{"image": uint8 [S,S,3]}`."""
+        ...
+
+
+def by_network(predict: Predict) -> Fill:
+    """Completion: the prediction rounded to 8 bits in the hole, the photograph's own bytes elsewhere."""
+
+    def fill(photographs: np.ndarray, holes: np.ndarray) -> np.ndarray:
+        known = 1.0 - holes[..., None].astype(np.float32)  # [B,S,S,1]
+        visible = photographs.astype(np.float32) / 255.0 * known  # [B,S,S,3]
+        prediction = np.asarray(jax.device_get(predict(visible, known)), np.float32)  # [B,S,S,3]
+        rounded = np.round(255.0 * np.clip(prediction, 0.0, 1.0)).astype(np.uint8)
+        return np.where(holes[..., None], rounded, photographs)
+
+    return fill
+
+
+def by_baseline(baseline: Baseline) -> Fill:
+    """`baseline`, which completes one photograph, over a batch and on all cores."""
+
+    def fill(photographs: np.ndarray, holes: np.ndarray) -> np.ndarray:
+        with ThreadPoolExecutor() as pool:
+            return np.stack(list(pool.map(baseline, photographs, holes)))  # [B,S,S,3]
+
+    return fill
+
+
+def score(
+    fill: Fill, photographs: Photographs, holes: Mapping[str, np.ndarray], count: int, batch_size: int, title: str
+) -> Scores:
+    """Completes photographs 0 .. count-1 once for each bucket, photograph i with hole i mod n, and scores each.
+
+    Args:
+      fill: completes a batch; it always sees `batch_size` photographs, and those that pad the last batch do not count.
+      photographs: the held-out ones.
+      holes: bool [n,S,S] by bucket.
+      count: how many photographs.
+      batch_size: photographs at a time.
+      title: for the progress bar.
+
+    Returns:
+      By bucket and metric, float32 [count].
+    """
+    found: dict[str, list[np.ndarray]] = {name: [] for name in METRICS}
+    total = -(-count * len(holes) // batch_size)
+    batches = _batches(photographs, holes, count, batch_size)
+    for truth, hole in tqdm(batches, title, total, unit="batch", leave=False, dynamic_ncols=True):
+        completion = fill(truth, hole)  # uint8 [B,S,S,3]
+        pair = jax.device_put((_to_float(completion), _to_float(truth)))
+        for name, metric in METRICS.items():
+            found[name].append(jax.device_get(metric(*pair)))  # [B]
+    pairs = count * len(holes)
+    # Photograph by photograph, each with all buckets in turn: [count * buckets] -> [count, buckets].
+    table = {name: np.concatenate(parts)[:pairs].reshape(count, len(holes)) for name, parts in found.items()}
+    return {label: {name: table[name][:, j] for name in METRICS} for j, label in enumerate(holes)}
+
+
+def _batches(
+    photographs: Photographs, holes: Mapping[str, np.ndarray], count: int, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(uint8 [B,S,S,3], bool [B,S,S]); the last pair is repeated until the last batch is full."""
+    rows: list[tuple[np.ndarray, np.ndarray]] = []
+    for i in range(count):
+        image = photographs[i]["image"]  # [S,S,3]
+        for stack in holes.values():
+            rows.append((image, stack[i % len(stack)]))
+            if len(rows) == batch_size:
+                yield _stack(rows)
+                rows = []
+    if rows:
+        yield _stack(rows + rows[-1:] * (batch_size - len(rows)))
+
+
+def _stack(rows: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    images, holes = zip(*rows)
+    return np.stack(images), np.stack(holes)  # [B,S,S,3], [B,S,S]
+
+
+def _to_float(image: np.ndarray) -> np.ndarray:
+    """uint8 -> float32 in [0, 1]."""
+    return image.astype(np.float32) / np.float32(255)

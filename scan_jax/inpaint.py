@@ -1,0 +1,64 @@
+"""Fills the hole of a photograph with a trained network.
+
+    python -m scan_jax.inpaint --run=runs/demo photo.png hole.png --out=filled.png [--hole_color=black] [--seed=0]
+
+All other pixels, the size and the metadata stay; PNG, WebP and TIFF keep the pixels byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from scan_jax.errors import UserError
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(prog="python -m scan_jax.inpaint", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("photograph", type=Path, help="an image file of any size")
+    parser.add_argument("hole", type=Path, help="an image file of the same size, white where to fill")
+    parser.add_argument("--run", type=Path, required=True, help="the run folder (--workdir) of a training run")
+    parser.add_argument("--out", type=Path, required=True, help="where to write: .png, .webp, .tif (lossless) or .jpg")
+    parser.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
+    parser.add_argument("--seed", type=int, default=0, help="of what the method draws at random")
+    return parser.parse_args(argv)
+
+
+def fill(flags: argparse.Namespace) -> None:
+    """Reads, fills and writes; the files are read before the network is loaded, so that a typo costs no wait.
+
+    Raises:
+      UserError: whatever the user can put right.
+    """
+    from scan_jax.inference.hole import read_hole
+    from scan_jax.inference.inpainter import Inpainter
+    from scan_jax.inference.photograph import check_output, read_photograph, write_photograph
+
+    check_output(flags.out)
+    photograph, hole = read_photograph(flags.photograph), read_hole(flags.hole, flags.hole_color)
+    filled = Inpainter.load(flags.run)(photograph.pixels, hole, seed=flags.seed)
+    write_photograph(flags.out, filled, photograph)
+    logging.getLogger(__name__).info("wrote %s", flags.out)
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    flags = parse(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("scan_jax").setLevel(logging.INFO)
+    for noisy in ("absl", "asyncio", "jax"):  # a damaged checkpoint is told in our own line
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    try:
+        fill(flags)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+import os
+
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scan_jax.features.api import load_features
+from scan_jax.features.squeezenet import LAYERS, SCALES, SqueezeNet
+from scan_jax.weights.importing import import_weights
+
+# fire -> channels in, squeezed, expanded (the paper's table for version 1.1)
+FIRES = {2: (64, 16, 64), 3: (128, 16, 64), 4: (128, 32, 128), 5: (256, 32, 128)}
+FIRES |= {6: (256, 48, 192), 7: (384, 48, 192), 8: (384, 64, 256), 9: (512, 64, 256)}
+REAL = os.environ.get("SCAN_JAX_SQUEEZENET_H5", "")
+
+
+def write_keras_file(path):
+    """Random weights in the layout of the published file, with the suffixes that Keras gives to reused names."""
+    rng = np.random.default_rng(0)
+    shapes = {"conv1": (3, 3, 3, 64)}
+    for i, (channels, squeezed, expanded) in FIRES.items():
+        shapes[f"fire{i}/squeeze1x1"] = (1, 1, channels, squeezed)
+        shapes[f"fire{i}/expand1x1"] = (1, 1, squeezed, expanded)
+        shapes[f"fire{i}/expand3x3"] = (3, 3, squeezed, expanded)
+    with h5py.File(path, "w") as file:
+        for layer, shape in shapes.items():
+            group = file.create_group(layer)
+            names = [f"{layer}_3/kernel:0", f"{layer}_3/bias:0"]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            group[names[0]] = (rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:3]))).astype(np.float32)
+            group[names[1]] = rng.normal(size=shape[-1:]).astype(np.float32)
+
+
+def convolve(x, kernel, bias, stride=1, pad=0):
+    """ReLU of a convolution in float64: [B,H,W,I], [h,w,I,O] -> [B,H',W',O]."""
+    x = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], axis=(1, 2))[:, ::stride, ::stride]
+    return np.maximum(np.einsum("bhwiyx,yxio->bhwo", windows, kernel.astype(np.float64), optimize=True) + bias, 0)
+
+
+def pool(x):
+    return np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))[:, ::2, ::2].max((-2, -1))
+
+
+def numpy_activations(path, image):
+    """The network from its description, reading the HDF5 file by itself."""
+    with h5py.File(path) as file:
+
+        def weights(layer):
+            found = {}
+            file[layer].visititems(lambda name, node: found.update({name.split("/")[-1]: node}))
+            return found["kernel:0"][()], found["bias:0"][()]
+
+        x = image[..., ::-1].astype(np.float64) * 255 - [103.939, 116.779, 123.68]
+        x = convolve(x, *weights("conv1"), stride=2)
+        found = {"relu_conv1": x}
+        for i in FIRES:
+            x = pool(x) if i in (2, 4, 6) else x
+            x = convolve(x, *weights(f"fire{i}/squeeze1x1"))
+            left = convolve(x, *weights(f"fire{i}/expand1x1"))
+            x = np.concatenate([left, convolve(x, *weights(f"fire{i}/expand3x3"), pad=1)], axis=-1)
+            found[f"fire{i}"] = x
+    return found
+
+
+def synthetic(height, width):
+    """Two images with edges, ramps and texture, [2,H,W,3] in [0, 1]."""
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([0.5 + 0.5 * np.sin(x / 5), (x + y) / (height + width), ((x // 9 + y // 7) % 2) * 0.8], axis=-1)
+    return np.stack([image, image[::-1, :, ::-1] ** 2]).astype(np.float32)
+
+
+def errors_by_layer(path, features, image):
+    found = jax.jit(features.apply)(features.params, image)
+    expected = numpy_activations(path, image)
+    assert found.keys() == expected.keys() == set(LAYERS)
+    unscaled = {name: np.asarray(found[name], np.float64) * SCALES[name] for name in LAYERS}
+    return {n: np.abs(unscaled[n] - expected[n]).max() / np.abs(expected[n]).max() for n in LAYERS}, unscaled, expected
+
+
+def test_every_activation_is_the_descriptions(tmp_path):
+    write_keras_file(tmp_path / "own.h5")
+    target = import_weights("squeezenet", str(tmp_path / "own.h5"), out=str(tmp_path / "s"), allow_other_weights=True)
+    features = load_features("squeezenet", LAYERS, str(target))
+    errors, found, _ = errors_by_layer(tmp_path / "own.h5", features, synthetic(71, 64))
+    assert max(errors.values()) < 1e-5, errors
+    assert found["fire9"].shape == (2, 3, 3, 512) and found["fire9"].std() > 1
+
+
+@pytest.mark.skipif(not os.path.isfile(REAL), reason="SCAN_JAX_SQUEEZENET_H5 does not name the published HDF5 file")
+def test_published_weights_give_the_descriptions_activations(tmp_path):
+    features = load_features("squeezenet", LAYERS, str(import_weights("squeezenet", REAL, out=str(tmp_path / "s"))))
+    errors, found, expected = errors_by_layer(REAL, features, synthetic(128, 128))
+    assert max(errors.values()) < 1e-5, errors
+    for statistic in (np.mean, np.std):
+        assert abs(statistic(found["fire9"]) / statistic(expected["fire9"]) - 1) < 1e-5
+    assert all(found[name].std() > 0.5 and 0.01 < (found[name] > 0).mean() < 0.95 for name in LAYERS)
+
+
+def test_every_layer_has_its_scale():
+    assert SCALES.keys() == set(LAYERS)
+
+
+def test_bfloat16_and_pruned_parameters():
+    network = SqueezeNet(("fire3", "relu_conv1"), dtype=jnp.bfloat16)
+    variables = network.init(jax.random.key(0), synthetic(33, 40))
+    assert set(variables["params"]) == {"conv1", "fire2", "fire3"}
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    found = network.apply(variables, synthetic(33, 40))
+    assert found["relu_conv1"].shape == (2, 16, 19, 64) and found["fire3"].shape == (2, 7, 9, 128)
+    assert {value.dtype for value in found.values()} == {jnp.dtype("bfloat16")}
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        (("fire2",), (1, 32, 32, 4)),
+        (("fire2",), (32, 32, 3)),
+        (("fire1",), (1, 32, 32, 3)),
+        ((), (1, 32, 32, 3)),
+        (("relu_conv1",), (1, 2, 9, 3)),
+        (("fire9",), (1, 20, 64, 3)),
+    ],
+)
+def test_what_it_cannot_see_is_refused(layers, shape):
+    with pytest.raises(ValueError, match=r"SqueezeNet|too small"):
+        jax.eval_shape(SqueezeNet(layers).init, jax.random.key(0), jnp.zeros(shape))

@@ -1,0 +1,137 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scan_jax.features._pooling import max_pool
+from scan_jax.features.api import load_features
+from scan_jax.features.vgg19 import LAYERS, VGG19
+from scan_jax.weights.importing import import_weights
+
+CFG = (64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512, 512, 512, 512, "M")
+torch = pytest.importorskip("torch")
+
+
+def torch_vgg19():
+    """The `features` of VGG-19 from its published configuration, with random weights that keep the signal alive."""
+    torch.manual_seed(0)
+    parts, channels = [], 3
+    for width in CFG:
+        if width == "M":
+            parts.append(torch.nn.MaxPool2d(2, 2))
+            continue
+        convolution = torch.nn.Conv2d(channels, width, 3, padding=1)
+        torch.nn.init.kaiming_normal_(convolution.weight)
+        torch.nn.init.normal_(convolution.bias, std=0.1)
+        parts += [convolution, torch.nn.ReLU()]
+        channels = width
+    return torch.nn.Sequential(*parts)
+
+
+def torch_activations(network, image):
+    """image: tensor [B,3,H,W] in [0, 1] -> activations by name, [B,C,h,w]."""
+    mean, std = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    x = (image - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+    block, i, found = 1, 1, {}
+    for part in network:
+        x = part(x)
+        if isinstance(part, torch.nn.MaxPool2d):
+            block, i = block + 1, 1
+        elif isinstance(part, torch.nn.ReLU):
+            found[f"relu{block}_{i}"] = x
+            i += 1
+    return found
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The PyTorch network in float64 and its weights, imported by the real importer."""
+    folder = tmp_path_factory.mktemp("vgg19")
+    network = torch_vgg19()
+    state = {f"features.{name}": value for name, value in network.state_dict().items()}
+    torch.save(state, folder / "own.pth")
+    target = import_weights("vgg19", str(folder / "own.pth"), out=str(folder / "v"), allow_other_weights=True)
+    (folder / "own.pth").unlink()
+    yield network.double(), str(target)
+    target.unlink()
+
+
+def image(height=37, width=50):
+    return np.random.default_rng(1).uniform(size=(2, height, width, 3)).astype(np.float32)
+
+
+def relative_error(found, expected):
+    return np.abs(np.asarray(found, np.float64) - expected).max() / np.abs(expected).max()
+
+
+def test_every_activation_is_pytorchs(reference):
+    network, path = reference
+    features = load_features("vgg19", LAYERS, path)
+    found = jax.jit(features.apply)(features.params, image())
+    with torch.no_grad():
+        expected = torch_activations(network, torch.tensor(image()).permute(0, 3, 1, 2).double())
+    assert found.keys() == expected.keys() == set(LAYERS)
+    errors = {name: relative_error(found[name], expected[name].permute(0, 2, 3, 1).numpy()) for name in LAYERS}
+    assert max(errors.values()) < 1e-5, errors
+    assert found["relu5_4"].shape == (2, 2, 3, 512) and float(found["relu5_4"].std()) > 0.01
+
+
+def test_the_gradient_is_pytorchs(reference):
+    network, path = reference
+    features = load_features("vgg19", ("relu3_1",), path)
+    found = jax.jit(jax.grad(lambda x: (features.apply(features.params, x)["relu3_1"] ** 2).mean()))(image(16, 21))
+    x = torch.tensor(image(16, 21)).double().requires_grad_()
+    (torch_activations(network[:12], x.permute(0, 3, 1, 2))["relu3_1"] ** 2).mean().backward()
+    assert relative_error(found, x.grad.numpy()) < 1e-4
+
+
+def test_only_what_is_asked_for_is_loaded_and_computed(reference):
+    features = load_features("vgg19", ("relu2_1", "relu1_2"), reference[1])
+    assert set(features.params) == {"conv1_1", "conv1_2", "conv2_1"}
+    shapes = jax.eval_shape(features.apply, features.params, image(9, 8))
+    assert {name: value.shape for name, value in shapes.items()} == {
+        "relu1_2": (2, 9, 8, 64),
+        "relu2_1": (2, 4, 4, 128),
+    }
+
+
+def test_bfloat16_activations_follow_float32_ones(reference):
+    exact, half = (load_features("vgg19", ("relu2_2",), reference[1], dtype=d) for d in (jnp.float32, jnp.bfloat16))
+    expected, found = (f.apply(f.params, image())["relu2_2"] for f in (exact, half))
+    assert found.dtype == jnp.bfloat16 and half.params["conv1_1"]["kernel"].dtype == jnp.float32
+    assert relative_error(found, np.asarray(expected)) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        (("relu1_1",), (1, 8, 8, 1)),
+        (("relu1_1",), (8, 8, 3)),
+        (("relu6_1",), (1, 8, 8, 3)),
+        ((), (1, 8, 8, 3)),
+        (("relu5_1",), (1, 15, 64, 3)),
+    ],
+)
+def test_what_it_cannot_see_is_refused(layers, shape):
+    with pytest.raises(ValueError, match=r"VGG-19|too small"):
+        jax.eval_shape(VGG19(layers).init, jax.random.key(0), jnp.zeros(shape))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("shape", [(2, 7, 10, 3), (1, 3, 3, 1), (1, 8, 5, 2)])
+def test_max_pool_and_its_gradient_are_pytorchs(size, shape):
+    x = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+    found, pullback = jax.vjp(lambda x: max_pool(x, size), x)
+    t = torch.tensor(x).requires_grad_()
+    expected = torch.nn.functional.max_pool2d(t.permute(0, 3, 1, 2), size, 2).permute(0, 2, 3, 1)
+    np.testing.assert_array_equal(found, expected.detach().numpy())
+    ct = np.random.default_rng(3).normal(size=found.shape).astype(np.float32)
+    expected.backward(torch.tensor(ct))
+    np.testing.assert_allclose(pullback(ct)[0], t.grad.numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_max_pool_refuses_other_shapes():
+    with pytest.raises(ValueError, match=r"B,H,W,C"):
+        max_pool(jnp.zeros((4, 4, 1)), 2)
+    with pytest.raises(ValueError, match="too small"):
+        max_pool(jnp.zeros((1, 4, 2, 1)), 3)
