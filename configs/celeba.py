@@ -1,7 +1,7 @@
 """SCAN on CelebA-HQ at 256x256, the paper's setting (Chen et al. 2021, section 4).
 
-Expected (paper, Table 1): PSNR 28.54 / 26.91 / 24.69 and SSIM 0.953 / 0.933 / 0.894 in the buckets 20-30 / 30-40 / 40-50%.
-Hardware: one GPU; the paper used an RTX 2080 Ti and trained "until the generators converge". Not yet run to the end here.
+Expected (paper, Table 1): PSNR 28.54 / 26.91 / 24.69 and SSIM 0.953 / 0.933 / 0.894 at holes of 20-30 / 30-40 / 40-50%.
+Hardware: one GPU; the paper trained on an RTX 2080 Ti "until the generators converge". Not yet run to the end here.
 Data: a folder of CelebA-HQ photographs (28,000 to train, 2,000 held out), the irregular masks of Liu et al. 2018, and
 VGG-19, imported once with `python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth`.
 

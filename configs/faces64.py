@@ -4,8 +4,8 @@ Expected: see "Results" in README.md.
 Hardware: two CPU cores, under an hour.
 Data: a folder of photographs and a folder of hole masks (white = hole), every second of which is held out.
 
-    python -m scan_jax.main --config=configs/faces64.py --config.data.path=FACES --config.data.held_out_path=TEST_FACES \\
-        --config.holes.path=HOLES
+    python -m scan_jax.main --config=configs/faces64.py --config.data.path=FACES \\
+        --config.data.held_out_path=TEST_FACES --config.holes.path=HOLES
 """
 
 from ml_collections import ConfigDict

@@ -1,10 +1,10 @@
 """SCAN on Paris StreetView at 256x256, the paper's setting (Chen et al. 2021, section 4).
 
-Expected (paper, Table 1): PSNR 28.76 / 27.09 / 25.27 and SSIM 0.918 / 0.873 / 0.840 in the buckets 20-30 / 30-40 / 40-50%;
+Expected (paper, Table 1): PSNR 28.76 / 27.09 / 25.27 and SSIM 0.918 / 0.873 / 0.840 at holes of 20-30 / 30-40 / 40-50%;
 Table 2 adds an MAE of 2.53% at 30-40%.
-Hardware: one GPU; the paper used an RTX 2080 Ti and trained "until the generators converge". Not yet run to the end here.
-Data: the folders of 14,900 training and 100 test photographs, which their authors hand out on request, the irregular masks
-of Liu et al. 2018, and VGG-19, imported once with `python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth`.
+Hardware: one GPU; the paper trained on an RTX 2080 Ti "until the generators converge". Not yet run to the end here.
+Data: the folders of 14,900 training and 100 test photographs, which their authors hand out on request, the irregular
+masks of Liu et al. 2018, and VGG-19, imported once with `python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth`.
 
     python -m scan_jax.main --config=configs/paris.py --config.data.path=TRAIN --config.data.held_out_path=TEST \\
         --config.holes.path=MASKS

@@ -1,6 +1,6 @@
 """Trains a method, measures it as it goes, and resumes where it stopped.
 
-    python -m scan_jax.main --config=configs/demo.py [--workdir=runs/demo] [--config.training.steps=1000 ...]
+python -m scan_jax.main --config=configs/demo.py [--workdir=runs/demo] [--config.training.steps=1000 ...]
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
     """`section` as an instance of the dataclass `settings`; nested dataclasses are bound likewise.
 
     Args:
-      section: a dict or ConfigDict. A key `name`, which picks the dataclass, is dropped where `settings` has no such field.
+      section: a dict or ConfigDict. A key `name`, which picked the dataclass, is dropped where `settings` has none.
       settings: a dataclass whose annotations are the allowed types.
       where: the section's path for messages, such as "config.method".
 

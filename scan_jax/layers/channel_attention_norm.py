@@ -1,4 +1,4 @@
-"""Channel Attention Normalization (SCAN, section 3.2): group normalisation whose groups follow the channels' meaning."""
+"""Channel Attention Normalization (SCAN, section 3.2): group normalisation whose groups follow channels' meaning."""
 
 from __future__ import annotations
 

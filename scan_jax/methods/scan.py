@@ -120,7 +120,7 @@ class Scan:
         self.settings = settings
         self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
         dtype = jnp.dtype(settings.compute_dtype)
-        self.generator = ScanGenerator(
+        self.generator: Any = ScanGenerator(
             width=settings.width,
             regions=settings.regions,
             stages=settings.stages,
@@ -132,9 +132,9 @@ class Scan:
             sigma=settings.sigma,
             dtype=dtype,
         )
-        self.critic = PatchDiscriminator(settings.critic_width, dtype=dtype)
+        self.critic: Any = PatchDiscriminator(settings.critic_width, dtype=dtype)
         self.networks: dict[str, Any] = {"generator": self.generator}
-        self.turns = (Turn("generator", ("generator",), self.generator_loss),)
+        self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
         if "adversarial" in self.weights:
             self.networks["critic"] = self.critic
             self.turns += (Turn("critic", ("critic",), self.critic_loss),)
@@ -144,7 +144,7 @@ class Scan:
             for term, table in (("perceptual", PERCEPTUAL_LAYERS), ("style", STYLE_LAYERS))
             if term in self.weights and name in table
         }
-        self.features = build_network(name, self._all_feature_layers(), dtype=dtype) if name else None
+        self.features: Any = build_network(name, self._all_feature_layers(), dtype=dtype) if name else None
 
     def _all_feature_layers(self) -> tuple[str, ...]:
         """The layers of the feature network that any loss reads."""
@@ -166,7 +166,8 @@ class Scan:
         seen, generator_rng, critic_rng = example.observe(), *jax.random.split(rng)
         keys = jax.random.split(rng, seen.image.shape[0])
         generator = self.generator.init(generator_rng, seen.image, seen.known, keys)
-        params, stats = {"generator": generator["params"]}, {"generator": {}}
+        params: dict[str, Any] = {"generator": generator["params"]}
+        stats: dict[str, Any] = {"generator": {}}
         if "critic" in self.networks:
             critic = self.critic.init(critic_rng, example.image, train=False)
             params["critic"], stats["critic"] = critic["params"], {"spectral": critic["spectral"]}
@@ -190,7 +191,7 @@ class Scan:
             {"params": params["generator"]}, seen.image, seen.known, keys, mutable=["losses"]
         )
         completion = complete(example.image, stages[-1], example.known)
-        terms = {
+        terms: dict[str, Any] = {
             "orthogonality": self.settings.orthogonality_scale * sum(jax.tree.leaves(sown.get("losses", {}))),
             "l1": sum(hole_normalised(l1(stage, example.image), example.known) for stage in stages),
             **self._feature_terms(frozen, stages[-1], example),
@@ -210,13 +211,15 @@ class Scan:
         terms = {}
         for term, loss, region in (("perceptual", perceptual_loss, whole), ("style", style_loss, hole)):
             if term in self.weights:
-                found, truth = (self._activations(frozen, image * region, term) for image in (prediction, example.image))
+                found, truth = (
+                    self._activations(frozen, image * region, term) for image in (prediction, example.image)
+                )
                 terms[term] = loss(found, truth)
         return terms
 
     def _activations(self, frozen: Trees, image: Array, term: str) -> dict[str, Array]:
         """The activations that a term compares, by layer."""
-        found = self.features.apply({"params": frozen["features"]}, image)  # type: ignore[union-attr]
+        found = self.features.apply({"params": frozen["features"]}, image)
         return {layer: found[layer] for layer in self.feature_layers[term]}
 
     def critic_loss(

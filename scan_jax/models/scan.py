@@ -1,4 +1,4 @@
-"""The SCAN generator (section 3.3): two encoders, one shared decoder with spatial and channel attention normalization."""
+"""The SCAN generator (section 3.3): two encoders, one shared decoder with spatial and channel attention norms."""
 
 from __future__ import annotations
 
@@ -150,7 +150,10 @@ class ScanGenerator(nn.Module):
         decode = Decoder(
             self.width, self.regions, self.attention, self.statistics, self.kernels, self.scale, self.dtype, name="dec"
         )
-        guides = (sobel_gradient(image, known) / SOBEL_SCALE, high_frequency(image, known, self.sigma))  # G^, H^ [B,H,W,3]
+        guides = (
+            sobel_gradient(image, known) / SOBEL_SCALE,
+            high_frequency(image, known, self.sigma),
+        )  # G^, H^ [B,H,W,3]
         predictions: list[Array] = []
         seen: Array = image  # I^, then I^ + I_rough * (1 - M), where nothing is missing any more
         valid: Array | None = known

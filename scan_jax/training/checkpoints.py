@@ -70,8 +70,9 @@ class Checkpoints:
             try:
                 restored = self._manager.restore(step, args=ocp.args.Composite(state=_as_restore_args(like)))
             except DAMAGE as error:
-                reason = str(error).strip().splitlines() or [type(error).__name__]
-                log.warning("checkpoint %s/%d is damaged (%s); trying the one before", self._folder, step, reason[0][:160])
+                log.warning(
+                    "checkpoint %s/%d is damaged (%s); trying the one before", self._folder, step, _first(error)
+                )
                 continue
             self._forget_after(step)
             return TrainState(**restored["state"])
@@ -107,9 +108,15 @@ class Checkpoints:
             action()
         except (OSError, ValueError) as error:
             raise UserError(
-                f"cannot write a checkpoint to {self._folder}: {str(error).splitlines()[0][:200]}; free some disk space and "
-                "run the same command again, it goes on from the last good checkpoint"
+                f"cannot write a checkpoint to {self._folder}: {_first(error)}; free some disk space and run the same "
+                "command again, it goes on from the last good checkpoint"
             ) from error
+
+
+def _first(error: Exception) -> str:
+    """The first line of a message, which may be long."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:160]
 
 
 def _as_args(state: TrainState) -> ocp.args.StandardSave:

@@ -75,7 +75,12 @@ class Pending:
         self._steps: list[tuple[int, Scalars]] = []
 
     def add(self, step: int, scalars: Scalars) -> None:
-        """Keeps the scalars that the step which leads to `step` gave."""
+        """Keeps the scalars of the update that led to `step`, and waits for those of the one before.
+
+        So the device always has work in hand, but the progress bar never runs ahead of it by more than a step.
+        """
+        if self._steps:
+            jax.block_until_ready(self._steps[-1][1])
         self._steps.append((step, scalars))
 
     def collect(self) -> dict[str, float]:
@@ -90,8 +95,8 @@ class Pending:
             bad = [name for name, value in scalars.items() if not math.isfinite(value)]
             if bad:
                 raise UserError(
-                    f"{', '.join(bad)} not finite at step {step}; the last good checkpoint is kept. Lower the learning rate "
-                    "or the term's weight, or set an optimizer's clip, and start a new run folder"
+                    f"{', '.join(bad)} not finite at step {step}; the last good checkpoint is kept. Lower the learning "
+                    "rate or the term's weight, or set an optimizer's clip, and start a new run folder"
                 )
         names = fetched[0][1] if fetched else {}
         return {name: float(sum(scalars[name] for _, scalars in fetched)) / len(fetched) for name in names}
@@ -101,7 +106,11 @@ class Loop:
     """Runs a step over batches until the last one or a polite request to stop."""
 
     def __init__(
-        self, settings: TrainingSettings, checkpoints: Checkpoints, writers: ScalarWriters, callbacks: Sequence[Callback]
+        self,
+        settings: TrainingSettings,
+        checkpoints: Checkpoints,
+        writers: ScalarWriters,
+        callbacks: Sequence[Callback],
     ) -> None:
         self._settings = settings
         self._checkpoints = checkpoints

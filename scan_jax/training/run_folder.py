@@ -50,7 +50,8 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
         partial.write_text(json.dumps(config, indent=2) + "\n")
         os.replace(partial, path)
     except OSError as error:
-        raise UserError(f"cannot write to the run folder {folder}: {error.strerror}; choose another --workdir") from error
+        reason = error.strerror
+        raise UserError(f"cannot write to the run folder {folder}: {reason}; choose another --workdir") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -70,5 +71,6 @@ def _compare(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> No
     ]
     if differing:
         raise UserError(
-            f"{folder} belongs to another config ({'; '.join(differing)}); choose another --workdir, or give the same values"
+            f"{folder} belongs to another config ({'; '.join(differing)}); choose another --workdir, or give the same "
+            "values"
         )

@@ -121,7 +121,10 @@ def _copy(state: TrainState) -> TrainState:
 
 
 def keep_compilations() -> None:
-    """Compiled programs are kept on disk, so that the next start of the same run finds its step ready."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "scan_jax" / "xla"
-    if not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", os.environ.get("SCAN_JAX_XLA_CACHE", str(default)))
+    """Compiled programs are kept on disk, so that the next start of the same run finds its step ready.
+
+    JAX_COMPILATION_CACHE_DIR names another place than the user's cache folder.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(caches / "scan_jax" / "xla"))

@@ -44,7 +44,11 @@ def test_two_steps_train_both_networks_and_learn():
     assert losses[-1] < losses[0]
     for network in ("generator", "critic"):
         assert np.mean(moved(first.params[network], state.params[network])) > 0.9
-    vectors = {name: old["vectors"]["u"] for name, old in first.stats["critic"]["spectral"].items() if old["vectors"]["u"].size > 1}
+    vectors = {
+        name: old["vectors"]["u"]
+        for name, old in first.stats["critic"]["spectral"].items()
+        if old["vectors"]["u"].size > 1
+    }
     assert all(moved(vectors, {name: state.stats["critic"]["spectral"][name]["vectors"]["u"] for name in vectors}))
     assert all(np.isfinite(value) for value in scalars.values())
 

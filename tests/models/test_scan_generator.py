@@ -31,7 +31,7 @@ def network():
 def test_two_stages_in_range(network):
     stages = network(*inputs())
     assert [stage.shape for stage in stages] == [(2, 32, 24, 3)] * 2
-    assert all(0 <= float(stage.min()) and float(stage.max()) <= 1 for stage in stages)
+    assert all(float(stage.min()) >= 0 and float(stage.max()) <= 1 for stage in stages)
     assert not np.allclose(stages[0], stages[1])
 
 

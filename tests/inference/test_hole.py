@@ -1,0 +1,62 @@
+"""Holes: white is the hole, split at 0.5."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.errors import UserError
+from scan_jax.inference.hole import read_hole
+
+
+def test_white_is_the_hole_and_mid_grey_the_border(tmp_path):
+    grey = np.array([[0, 127, 128, 255]], np.uint8)
+    expected = [[False, False, True, True]]
+    Image.fromarray(grey).save(tmp_path / "hole.png")
+    for source in (tmp_path / "hole.png", Image.fromarray(grey), grey, grey.astype(np.int64), grey / 255.0):
+        np.testing.assert_array_equal(read_hole(source), expected)
+        np.testing.assert_array_equal(read_hole(source, "black"), ~np.array(expected))
+
+
+def test_zeros_and_ones_of_every_type():
+    hole = np.random.default_rng(0).random((5, 7)) < 0.5
+    for dtype in (bool, np.uint8, np.int32, np.float32, np.float64):
+        np.testing.assert_array_equal(read_hole(hole.astype(dtype)), hole)
+        np.testing.assert_array_equal(read_hole(hole.astype(dtype)[..., None]), hole)
+
+
+def test_image_files_of_every_mode(tmp_path):
+    hole = np.random.default_rng(0).random((6, 9)) < 0.5
+    base = Image.fromarray(hole.astype(np.uint8) * 255)
+    for mode in ("1", "L", "P", "RGB", "RGBA", "LA"):
+        base.convert(mode).save(tmp_path / f"{mode}.png")
+        np.testing.assert_array_equal(read_hole(tmp_path / f"{mode}.png"), hole)
+    Image.fromarray(hole.astype(np.uint16) * 65535).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(read_hole(tmp_path / "deep.png"), hole)
+
+
+def test_a_hole_is_turned_upright_like_its_photograph(tmp_path):
+    hole = np.zeros((4, 6), bool)
+    hole[0, 1] = True
+    image = Image.fromarray(hole.astype(np.uint8) * 255)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(read_hole(tmp_path / "turned.png"), np.rot90(hole, -1))
+
+
+def test_soft_edges_are_said(caplog):
+    read_hole(np.array([[0, 255]] * 50, np.uint8))
+    assert caplog.text == ""
+    read_hole(np.linspace(0, 1, 100).reshape(10, 10))
+    assert "neither black nor white" in caplog.text
+
+
+def test_what_is_no_hole(tmp_path):
+    for wrong in (np.zeros((4, 4, 3)), np.zeros(4), np.array([["a"]]), np.zeros((2, 2), complex)):
+        with pytest.raises(UserError, match="a hole is a bool or number array"):
+            read_hole(wrong)
+    for wrong in (np.full((2, 2), 2.0), np.full((2, 2), -1), np.full((2, 2), 300), np.full((2, 2), np.nan)):
+        with pytest.raises(UserError, match="a hole's values"):
+            read_hole(wrong)
+    with pytest.raises(UserError, match=r"none\.png: there is no such file"):
+        read_hole(tmp_path / "none.png")

@@ -1,0 +1,154 @@
+"""Filling: known pixels stay byte for byte at any size, and nothing of the hole is read."""
+
+import logging
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.errors import UserError
+from scan_jax.inference.inpainter import Inpainter
+from scan_jax.methods.api import Variables
+from scan_jax.types import Prediction
+
+STRIDE, SIZE = 8, 24
+
+
+class Toy:
+    """Predicts a colour that depends on every visible pixel, plus the photograph it sees; notes the shapes it gets."""
+
+    stride = STRIDE
+
+    def __init__(self):
+        self.shapes = []
+
+    def predict(self, variables, observation, rng):
+        del rng
+        self.shapes.append(observation.image.shape)
+        assert observation.image.shape[1] % STRIDE == observation.image.shape[2] % STRIDE == 0
+        mean = observation.image.mean((1, 2), keepdims=True) / observation.known.mean()  # [B,1,1,3]
+        return Prediction(observation.image + (1 - observation.known) * (mean * variables.params["generator"]["gain"]))
+
+
+def make(gain=1.0, method=None):
+    return Inpainter(method or Toy(), Variables({"generator": {"gain": jnp.float32(gain)}}, {}), size=SIZE)
+
+
+def photo_and_hole(height, width, seed=0, share=0.3):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (height, width, 3), np.uint8), rng.random((height, width)) < share
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_known_pixels_and_size_stay_at_any_size(seed):
+    rng = np.random.default_rng(100 + seed)
+    height, width = rng.integers(5, 130, 2)
+    image, hole = photo_and_hole(height, width, seed)
+    filled = make()(image, hole)
+    assert filled.shape == image.shape and filled.dtype == np.uint8
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    assert np.any(filled[hole] != image[hole])
+
+
+@pytest.mark.parametrize("size", [(19, 23), (61, 97), (24, 24), (200, 25)])
+def test_what_the_hole_holds_makes_no_difference(size):
+    image, hole = photo_and_hole(*size)
+    other = np.where(hole[..., None], 255 - image, image)
+    inpainter = make()
+    np.testing.assert_array_equal(inpainter(image, hole), inpainter(other, hole))
+
+
+def test_a_flat_photograph_is_filled_with_its_colour_without_a_seam():
+    for size in ((20, 31), (120, 90)):  # at its own size, and shrunken
+        image = np.full((*size, 3), (40, 120, 200), np.uint8)
+        hole = np.zeros(size, bool)
+        hole[5:-7, 6:-3] = True
+        image[hole] = 255
+        assert np.abs(make()(image, hole).astype(int) - (40, 120, 200)).max() <= 2
+
+
+def test_sizes_share_compilations_and_the_short_side_is_the_trained_one():
+    toy = Toy()
+    inpainter = make(method=toy)
+    for size in [(20, 30), (25, 31), (30, 24), (17, 9)]:
+        inpainter(*photo_and_hole(*size))
+    assert toy.shapes == [(1, 32, 32, 3)]  # traced once for all of them
+    inpainter(*photo_and_hole(2 * SIZE, 5 * SIZE))
+    assert toy.shapes[-1] == (1, 32, 64, 3)  # 24x60 before padding
+
+
+def test_thin_holes_in_large_photographs_are_filled():
+    image, _ = photo_and_hole(150, 130)
+    image[:] = 90
+    hole = np.zeros((150, 130), bool)
+    hole[70], image[70] = True, 255
+    filled = make()(image, hole)
+    assert np.abs(filled[70].astype(int) - 90).max() <= 1
+
+
+def test_same_input_same_output_and_labels_arrive():
+    seen = []
+
+    class Labelled(Toy):
+        def predict(self, variables, observation, rng):
+            seen.append(observation.labels.shape)
+            labels = observation.labels[..., None].astype(jnp.float32) / 10  # [B,H,W,1]
+            return Prediction(jnp.broadcast_to(labels, observation.image.shape))
+
+    image, hole = photo_and_hole(SIZE, 40)
+    labels = np.zeros((SIZE, 40), np.int64)
+    labels[:, 20:] = 5
+    inpainter = make(method=Labelled())
+    filled = inpainter(image, hole, labels)
+    assert seen == [(1, 32, 64)]
+    assert np.all(filled[:, :20][hole[:, :20]] == 0) and np.all(filled[:, 20:][hole[:, 20:]] == 128)
+    np.testing.assert_array_equal(filled, inpainter(image, hole, labels))
+
+
+def test_no_hole_and_all_hole_are_answered_with_a_warning(caplog):
+    image, hole = photo_and_hole(16, 20)
+    np.testing.assert_array_equal(make()(image, np.zeros_like(hole)), image)
+    assert "no hole" in caplog.text
+    filled = make(method=Constant())(image, np.ones_like(hole))
+    assert np.all(filled == 51) and "whole photograph" in caplog.text
+    make()(image, np.random.default_rng(0).random(hole.shape) < 0.8)
+    assert "white is the hole" in caplog.text
+    caplog.clear()
+    make()(image, hole)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+class Constant:
+    stride = STRIDE
+
+    def predict(self, variables, observation, rng):
+        del variables, rng
+        return Prediction(jnp.full_like(observation.image, 0.2))
+
+
+def test_paths_pillow_images_and_arrays_are_one(tmp_path):
+    image, hole = photo_and_hole(21, 34)
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    Image.fromarray(hole).save(tmp_path / "hole.png")
+    expected = make()(image, hole)
+    for picture in (tmp_path / "photo.png", str(tmp_path / "photo.png"), Image.fromarray(image), image / 255.0):
+        for where in (tmp_path / "hole.png", Image.fromarray(hole), hole.astype(np.uint8), hole * 255, hole[..., None]):
+            np.testing.assert_array_equal(make()(picture, where), expected)
+
+
+def test_another_size_is_refused_with_both_sizes():
+    image, hole = photo_and_hole(16, 20)
+    with pytest.raises(UserError, match=r"20x16.*20x15"):
+        make()(image, hole[:-1])
+    with pytest.raises(UserError, match=r"20x16.*label map 16x16"):
+        make()(image, hole, np.zeros((16, 16), int))
+
+
+def test_predict_is_what_an_evaluation_asks_for():
+    rng = np.random.default_rng(0)
+    image, known = rng.random((3, 16, 24, 3), np.float32), (rng.random((3, 16, 24, 1)) < 0.5).astype(np.float32)
+    inpainter = make(method=Constant())
+    assert np.all(np.asarray(inpainter.predict(image, known)) == np.float32(0.2))
+    with pytest.raises(ValueError, match="are needed"):
+        inpainter.predict(image, known[..., 0])

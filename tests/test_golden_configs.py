@@ -1,0 +1,48 @@
+"""Every config's expansion and every parameter's shape, frozen as text: a diff shows all that a change moved.
+
+`UPDATE_GOLDEN=1 python -m pytest tests/test_golden_configs.py` writes them anew.
+"""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from scan_jax import configuration
+from scan_jax.evaluation.evaluator import EvaluationSettings
+from scan_jax.methods import api
+from scan_jax.settings import bind
+from scan_jax.training.loop import TrainingSettings
+from scan_jax.training.run_folder import flatten
+from scan_jax.types import Example
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def describe(config) -> str:
+    """The config, a key a line, then the parameters with their shapes."""
+    lines = [f"{key} = {value!r}" for key, value in sorted(flatten(config).items())]
+    size = config["data"]["size"]
+    example = Example(jnp.zeros((1, size, size, 3)), jnp.ones((1, size, size, 1)))
+    variables = jax.eval_shape(api.build(config["method"]).init, jax.random.key(0), example)
+    for path, leaf in jax.tree_util.tree_leaves_with_path({"params": variables.params, "stats": variables.stats}):
+        lines.append(f"{jax.tree_util.keystr(path, simple=True, separator='/')}: {leaf.dtype}{list(leaf.shape)}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda path: path.stem)
+def test_config_is_as_recorded(path):
+    config = configuration.load(str(path))
+    bind(config["training"], TrainingSettings, "config.training")
+    bind(config["evaluation"], EvaluationSettings, "config.evaluation")
+    golden = GOLDEN / f"{path.stem}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(describe(config))
+    assert describe(config) == golden.read_text()
+
+
+def test_every_golden_file_has_its_config():
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == {path.stem for path in (ROOT / "configs").glob("*.py")}

@@ -1,0 +1,87 @@
+"""Config sections: unknown keys, wrong types and overrides are one line that names the cure."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+
+from scan_jax import configuration
+from scan_jax.errors import UserError
+from scan_jax.settings import bind
+
+DEMO = str(Path(__file__).parents[1] / "configs" / "demo.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    rate: float = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    size: int
+    inner: Inner = Inner()
+    edges: tuple[float, ...] = (0.1,)
+    pair: tuple[int, int] = (1, 2)
+    title: str | None = None
+    by_name: Mapping[str, Inner] = dataclasses.field(default_factory=dict)
+
+
+def test_sections_bind_all_the_way_down():
+    section = ConfigDict({"name": "x", "size": 3, "inner": {"rate": 1}, "edges": [0, 0.5], "by_name": {"a": {"rate": 2}}})
+    assert bind(section, Outer, "config.x") == Outer(3, Inner(1.0), (0.0, 0.5), (1, 2), None, {"a": Inner(2.0)})
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"size": 3, "iner": {}}, r"^unknown config key config\.x\.iner, did you mean 'inner'\?$"),
+        ({"size": 3, "inner": {"rte": 1}}, r"unknown config key config\.x\.inner\.rte, did you mean 'rate'"),
+        ({}, r"config\.x\.size is missing"),
+        ({"size": 2.5}, r"config\.x\.size must be int, not 2\.5 \(float\)"),
+        ({"size": True}, r"config\.x\.size must be int, not True"),
+        ({"size": "3"}, r"config\.x\.size must be int, not '3'"),
+        ({"size": 3, "inner": 4}, r"config\.x\.inner must be a section"),
+        ({"size": 3, "pair": (1, 2, 3)}, r"config\.x\.pair must have 2 items, not 3"),
+        ({"size": 3, "edges": (0.1, "b")}, r"config\.x\.edges\[1\] must be float"),
+        ({"size": 3, "by_name": {"a": {"rate": "b"}}}, r"config\.x\.by_name\.a\.rate must be float"),
+    ],
+)
+def test_what_does_not_fit_is_named(section, message):
+    with pytest.raises(UserError, match=message):
+        bind(section, Outer, "config.x")
+
+
+def test_overrides_may_set_any_key():
+    config = configuration.load(
+        DEMO, ["--config.training.steps=7", "--config.method.attention=('spatial',)", "--config.data.path=a=b"]
+    )
+    assert config["training"]["steps"] == 7
+    assert config["method"]["attention"] == ("spatial",)
+    assert config["data"]["path"] == "a=b"
+    assert type(config["method"]["loss"]) is dict
+
+
+@pytest.mark.parametrize(
+    ("path", "overrides", "message"),
+    [
+        ("configs/dem.py", [], r"no config file 'configs/dem\.py'"),
+        (DEMO, ["--steps=3"], r"cannot read the argument '--steps=3'; overrides look like"),
+        (DEMO, ["--config.trainnig.steps=3"], r"unknown config key config\.trainnig, did you mean 'training'"),
+        (DEMO, ["--config.training=3"], r"config\.training is a section"),
+        (DEMO, ["--config.seed.x=3"], r"'seed' is a value, not a section"),
+    ],
+)
+def test_bad_arguments_are_named(path, overrides, message):
+    with pytest.raises(UserError, match=message):
+        configuration.load(path, overrides)
+
+
+def test_a_config_file_must_be_one(tmp_path):
+    for text, message in (("x = 1", "has no get_config"), ("def get_config(:", "line 1")):
+        path = tmp_path / "c.py"
+        path.write_text(text)
+        with pytest.raises(UserError, match=message):
+            configuration.load(str(path))
