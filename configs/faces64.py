@@ -44,13 +44,13 @@ def get_config() -> ConfigDict:
     config.training.batch_size = 16
     config.training.log_every = 20
     config.training.checkpoint_every = 500
-    config.training.evaluate_every = 500
+    config.training.evaluate_every = 1000
     config.training.pictures_every = 500
     config.training.ema_decay = 0.995
     config.training.optimizers = ConfigDict()
     config.training.optimizers.generator = ConfigDict()
-    config.training.optimizers.generator.learning_rate = 1e-3
-    config.training.optimizers.generator.b1 = 0.5
+    config.training.optimizers.generator.learning_rate = 5e-4
+    config.training.optimizers.generator.b1 = 0.9
     config.training.optimizers.generator.b2 = 0.99
     config.training.optimizers.generator.schedule = "cosine"
     config.training.optimizers.generator.warmup = 50

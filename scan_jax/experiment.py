@@ -44,7 +44,7 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     """
     settings = bind(config["training"], TrainingSettings, "config.training")
     evaluation = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    method = api.build(config["method"])
+    method = api.build_method(config["method"])
     frozen = method.load_frozen()
     data, holes = open_data(config["data"]), open_holes(config["holes"])
     buckets = make_buckets(evaluation.edges)

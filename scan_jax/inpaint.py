@@ -42,7 +42,7 @@ def fill(flags: argparse.Namespace) -> None:
     photograph, hole = read_photograph(flags.photograph), read_hole(flags.hole, flags.hole_color)
     filled = Inpainter.load(flags.run)(photograph.pixels, hole, seed=flags.seed)
     write_photograph(flags.out, filled, photograph)
-    logging.getLogger(__name__).info("wrote %s", flags.out)
+    logging.getLogger("scan_jax").info("wrote %s", flags.out)
 
 
 def main(argv: list[str]) -> int:

@@ -27,7 +27,7 @@ def describe(config) -> str:
     lines = [f"{key} = {value!r}" for key, value in sorted(flatten(config).items())]
     size = config["data"]["size"]
     example = Example(jnp.zeros((1, size, size, 3)), jnp.ones((1, size, size, 1)))
-    variables = jax.eval_shape(api.build(config["method"]).init, jax.random.key(0), example)
+    variables = jax.eval_shape(api.build_method(config["method"]).init, jax.random.key(0), example)
     for path, leaf in jax.tree_util.tree_leaves_with_path({"params": variables.params, "stats": variables.stats}):
         lines.append(f"{jax.tree_util.keystr(path, simple=True, separator='/')}: {leaf.dtype}{list(leaf.shape)}")
     return "\n".join(lines) + "\n"

@@ -7,17 +7,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 import scan_jax.data
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
+from scan_jax import registry
 
 Photo = Mapping[str, np.ndarray]  # "image" uint8 [S,S,3] and, where the source has them, "labels" uint8 [S,S]
 
@@ -63,17 +59,5 @@ def open_data(section: Mapping[str, Any]) -> DataSplits:
     Raises:
       UserError: no source has that name, or the source refuses the section.
     """
-    name = str(section.get("name", ""))
-    if name.isidentifier() and importlib.util.find_spec(f"{scan_jax.data.__name__}.{name}"):
-        module = importlib.import_module(f"{scan_jax.data.__name__}.{name}")
-        if hasattr(module, "open_splits"):
-            return module.open_splits(section)
-    names = _source_names()
-    raise UserError(f"no data source is called {name!r}{did_you_mean(name, names)}; config.data.name is one of {names}")
-
-
-def _source_names() -> list[str]:
-    """The modules of this room that open a source; imports them, so only for messages."""
-    prefix = f"{scan_jax.data.__name__}."
-    names = [module.name for module in pkgutil.iter_modules(scan_jax.data.__path__) if not module.ispkg]
-    return sorted(name for name in names if hasattr(importlib.import_module(prefix + name), "open_splits"))
+    module = registry.find(scan_jax.data, section.get("name", ""), "open_splits", "config.data.name")
+    return module.open_splits(registry.own_keys(scan_jax.data, module, "open_splits", section))

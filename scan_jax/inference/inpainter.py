@@ -70,7 +70,7 @@ class Inpainter:
             section, size = config["method"], int(config["data"]["size"])
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{folder}/config.json lacks a method or data.size; give the folder of a run") from error
-        method = api.build(section)
+        method = api.build_method(section)
         step, variables = run_folder.restore(folder)
         identity = run_folder.parameter_hash(variables.params)[:12]
         log.info("%s: %s at step %d, parameters %s", folder, section["name"], step, identity)

@@ -21,12 +21,15 @@ class ChannelAttentionNorm(nn.Module):
       statistics: which reading of eq. (3), see `group_normalize`.
       scale: "mean" divides both correlations by H*W; "sum" is the paper's letter, which saturates the softmax on
         large maps.
+      epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
+        not be blown up.
       dtype: of the products; softmax and statistics are float32.
     """
 
     groups: int = 16
     statistics: Literal["product", "weighted"] = "weighted"
     scale: Literal["mean", "sum"] = "mean"
+    epsilon: float = 1e-3
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -42,4 +45,4 @@ class ChannelAttentionNorm(nn.Module):
         pixels = x.shape[1] * x.shape[2] if self.scale == "mean" else 1
         scores = (raw + regular[:, :, None] * beta[None, None]) / pixels  # [B,C,N]
         groups = jax.nn.softmax(scores, axis=-1).astype(x.dtype)  # R* [B,C,N], eq. (5)
-        return x + eta.astype(x.dtype) * group_normalize(x, groups, statistics=self.statistics)
+        return x + eta.astype(x.dtype) * group_normalize(x, groups, statistics=self.statistics, epsilon=self.epsilon)

@@ -24,12 +24,15 @@ class SpatialAttentionNorm(nn.Module):
       statistics: which reading of eq. (3), see `region_normalize`.
       kernels: "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" is the
         paper's letter, whose sums over 9C products saturate the softmax.
+      epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
+        not be blown up.
       dtype: of the products; softmax and statistics are float32.
     """
 
     regions: int = 16
     statistics: Literal["product", "weighted"] = "weighted"
     kernels: Literal["unit", "raw"] = "unit"
+    epsilon: float = 1e-3
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -51,7 +54,9 @@ class SpatialAttentionNorm(nn.Module):
         regular = correlate(x, filters)  # S^re [B,H,W,N]
         scores = raw.astype(jnp.float32) + alpha[None, None, None] * regular.astype(jnp.float32)
         regions = jax.nn.softmax(scores, axis=-1).astype(x.dtype)  # S* [B,H,W,N]
-        return x + gamma.astype(x.dtype) * region_normalize(x, regions, statistics=self.statistics)
+        return x + gamma.astype(x.dtype) * region_normalize(
+            x, regions, statistics=self.statistics, epsilon=self.epsilon
+        )
 
 
 def self_sampled_filters(

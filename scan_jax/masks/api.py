@@ -7,18 +7,14 @@ A hole is bool [S,S], True = hole.
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 import scan_jax.masks
-from scan_jax.errors import UserError
+from scan_jax import registry
 from scan_jax.masks.ratio import Bucket
-from scan_jax.settings import did_you_mean
 
 
 class HoleSource(Protocol):
@@ -71,19 +67,5 @@ def open_holes(section: Mapping[str, Any]) -> HoleSplits:
     Raises:
       UserError: no source has that name, or the source refuses the section.
     """
-    name = str(section.get("name", ""))
-    if name.isidentifier() and importlib.util.find_spec(f"{scan_jax.masks.__name__}.{name}"):
-        module = importlib.import_module(f"{scan_jax.masks.__name__}.{name}")
-        if hasattr(module, "open_splits"):
-            return module.open_splits(section)
-    names = _source_names()
-    raise UserError(
-        f"no hole source is called {name!r}{did_you_mean(name, names)}; config.holes.name is one of {names}"
-    )
-
-
-def _source_names() -> list[str]:
-    """The modules of this room that open a source; imports them, so only for messages."""
-    prefix = f"{scan_jax.masks.__name__}."
-    modules = {m.name: importlib.import_module(prefix + m.name) for m in pkgutil.iter_modules(scan_jax.masks.__path__)}
-    return sorted(name for name, module in modules.items() if hasattr(module, "open_splits"))
+    module = registry.find(scan_jax.masks, section.get("name", ""), "open_splits", "config.holes.name")
+    return module.open_splits(registry.own_keys(scan_jax.masks, module, "open_splits", section))

@@ -7,17 +7,13 @@ returns a `Method`.
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import jax
 
 import scan_jax.methods
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
+from scan_jax import registry
 from scan_jax.types import Array, Example, Observation, Prediction
 
 Tree = Any  # a nested dict of arrays
@@ -103,14 +99,10 @@ class Method(Protocol):
         ...
 
 
-def build(section: Mapping[str, Any]) -> Method:
+def build_method(section: Mapping[str, Any]) -> Method:
     """The method that a config's `method` section describes.
 
     Raises:
       UserError: no method has that name, or the method refuses the section.
     """
-    name = section["name"]
-    known_names = sorted(m.name for m in pkgutil.iter_modules(scan_jax.methods.__path__) if m.name != "api")
-    if name not in known_names:
-        raise UserError(f"no method is called {name!r}{did_you_mean(name, known_names)}; there are: {known_names}")
-    return importlib.import_module(f"scan_jax.methods.{name}").build(section)
+    return registry.find(scan_jax.methods, section.get("name", ""), "build", "config.method.name").build(section)

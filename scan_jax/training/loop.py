@@ -147,7 +147,7 @@ class Loop:
                 with jax.transfer_guard("allow"):
                     if due(done, settings.log_every, last):
                         self._log(done, pending, meter, progress)
-                    if due(done, settings.checkpoint_every, last):
+                    if due(done, settings.checkpoint_every, last) or done == last:
                         self._save(done, state, pending, meter, progress)
                     if self.call_back(done, state):
                         meter.reset()

@@ -54,6 +54,10 @@ class Trainer:
             log.info("going on from step %d", int(restored.step))
             # Restored buffers may belong to the reader; a donated state must own its memory.
             return jax.jit(_copy, out_shardings=self.shardings)(restored)
+        return self.fresh()
+
+    def fresh(self) -> TrainState:
+        """The state at step 0, drawn from the run's key."""
         return self._init(self.key)
 
     def place(self, frozen: Trees) -> Trees:

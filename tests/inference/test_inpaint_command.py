@@ -42,7 +42,7 @@ def run(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"method": {"name": "grey"}, "data": {"size": 16}}))
     variables = Variables({"generator": {"level": np.float32(0.4)}}, {})
-    monkeypatch.setattr(inpainter.api, "build", lambda section: Grey())
+    monkeypatch.setattr(inpainter.api, "build_method", lambda section: Grey())
     monkeypatch.setattr(run_folder, "restore", lambda run: (12, variables))
     return folder
 
@@ -98,7 +98,7 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
 
 def test_a_run_without_a_checkpoint_is_refused(run, files, capsys, monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(inpainter.api, "build", lambda section: Grey())
+    monkeypatch.setattr(inpainter.api, "build_method", lambda section: Grey())
     assert command(run, files[0]) == 1
     assert "no checkpoint yet" in errors(capsys)
     (run / "config.json").write_text('{"method": {"name": "grey"}}')

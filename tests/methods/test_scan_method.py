@@ -33,7 +33,7 @@ def moved(before, after):
 
 
 def test_two_steps_train_both_networks_and_learn():
-    method = api.build(SMALL)
+    method = api.build_method(SMALL)
     state, step = start(method)
     losses = []
     first = state
@@ -54,7 +54,7 @@ def test_two_steps_train_both_networks_and_learn():
 
 
 def test_a_turn_trains_only_its_networks():
-    method = api.build(SMALL)
+    method = api.build_method(SMALL)
     generator, critic = method.turns
     assert (generator.trains, critic.trains) == (("generator",), ("critic",))
     variables = jax.jit(method.init)(jax.random.key(0), example())
@@ -67,7 +67,7 @@ def test_a_turn_trains_only_its_networks():
 
 
 def test_the_moving_average_follows_slowly():
-    method = api.build({**SMALL, "loss": {**LOSS, "adversarial": 0.0}})
+    method = api.build_method({**SMALL, "loss": {**LOSS, "adversarial": 0.0}})
     state, step = start(method, rate=1e-2)
     after, _ = step(state, {}, example(), jax.random.key(1))
     for old, new, mean in zip(*(jax.tree.leaves(t) for t in (state.params, after.params, after.ema))):
@@ -75,7 +75,7 @@ def test_the_moving_average_follows_slowly():
 
 
 def test_terms_of_weight_zero_are_not_computed():
-    method = api.build({**SMALL, "loss": {**LOSS, "adversarial": 0.0, "orthogonality": 0.0}})
+    method = api.build_method({**SMALL, "loss": {**LOSS, "adversarial": 0.0, "orthogonality": 0.0}})
     assert set(method.networks) == {"generator"}
     state, step = start(method)
     _, scalars = step(state, {}, example(), jax.random.key(1))
@@ -84,14 +84,14 @@ def test_terms_of_weight_zero_are_not_computed():
 
 def test_feature_terms_need_their_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(tmp_path))
-    method = api.build({"name": "scan"})
+    method = api.build_method({"name": "scan"})
     with pytest.raises(UserError, match=r"vgg19-dcbd9e11\.pth.*python -m scan_jax\.weights import vgg19"):
         method.load_frozen()
 
 
 def test_feature_terms_are_finite_with_random_weights():
     section = {**SMALL, "loss": {"perceptual": 0.1, "style": 250.0}, "features": {"name": "squeezenet"}}
-    method = api.build(section)
+    method = api.build_method(section)
     state, step = start(method)
     frozen = {"features": jax.jit(method.features.init)(jax.random.key(3), example().image)["params"]}
     _, scalars = step(state, frozen, example(), jax.random.key(1))
@@ -101,7 +101,7 @@ def test_feature_terms_are_finite_with_random_weights():
 
 
 def test_prediction_does_not_depend_on_the_hole_or_the_batch():
-    method = api.build(SMALL)
+    method = api.build_method(SMALL)
     variables = jax.jit(method.init)(jax.random.key(0), example())
     predict = jax.jit(method.predict)
     given = example()
@@ -126,9 +126,9 @@ def test_prediction_does_not_depend_on_the_hole_or_the_batch():
 )
 def test_a_bad_section_is_one_clear_line(section, message):
     with pytest.raises(UserError, match=message):
-        api.build({"name": "scan", **section})
+        api.build_method({"name": "scan", **section})
 
 
 def test_an_unknown_method_names_the_nearest():
     with pytest.raises(UserError, match="did you mean 'scan'"):
-        api.build({"name": "scam"})
+        api.build_method({"name": "scam"})

@@ -60,7 +60,7 @@ def test_a_batch_that_does_not_divide_is_refused():
 def test_one_compilation_and_a_donated_state(toy_method, batches_from):
     settings = TrainingSettings(steps=4, batch_size=8, optimizers=ADAM)
     trainer = make_trainer(toy_method, settings, 16, 0)
-    first = trainer._init(trainer.key)
+    first = trainer.fresh()
     state = first
     with jax.transfer_guard("disallow"):
         for _, batch in zip(range(4), trainer.feed(batches_from(0))):

@@ -1,0 +1,33 @@
+"""Sources and methods are found by module name, and keys of other sources do no harm."""
+
+import pytest
+
+import scan_jax.data
+import scan_jax.masks
+import scan_jax.methods
+from scan_jax import registry
+from scan_jax.data.api import open_data
+from scan_jax.errors import UserError
+
+
+def test_every_choice_is_found():
+    for room, opener, names in (
+        (scan_jax.data, "open_splits", ["photo_folder", "synthetic_portraits"]),
+        (scan_jax.masks, "open_splits", ["free_form", "mask_folder", "rectangles"]),
+        (scan_jax.methods, "build", ["scan"]),
+    ):
+        assert [module.__name__.split(".")[-1] for module in registry.choices(room, opener)] == names
+        assert all(registry.find(room, name, opener, "x").__name__.endswith(name) for name in names)
+
+
+@pytest.mark.parametrize("name", ["photo_foldr", "api", "", "../x", None, 3])
+def test_an_unknown_name_lists_the_known_ones(name):
+    with pytest.raises(UserError, match=r"^config\.data\.name = .* is not one of photo_folder, synthetic_portraits"):
+        registry.find(scan_jax.data, name, "open_splits", "config.data.name")
+
+
+def test_keys_of_another_source_are_passed_over_and_unknown_ones_are_not():
+    section = {"name": "synthetic_portraits", "size": 32, "count": 2, "held_out": 1, "path": "PHOTOS"}
+    assert len(open_data(section).train) == 2
+    with pytest.raises(UserError, match=r"unknown config key config\.data\.cuont, did you mean 'count'"):
+        open_data({**section, "cuont": 3})
