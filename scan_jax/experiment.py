@@ -21,6 +21,7 @@ from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Variables
+from scan_jax.run_layout import CHECKPOINTS
 from scan_jax.settings import bind
 from scan_jax.training import run_folder
 from scan_jax.training.checkpoints import Checkpoints
@@ -82,7 +83,7 @@ def _train(
     folder: Path,
 ) -> None:
     """From the newest checkpoint to the last step; a run that was complete already is only measured again."""
-    checkpoints = Checkpoints(folder.absolute() / run_folder.CHECKPOINTS, settings.keep)
+    checkpoints = Checkpoints(folder.absolute() / CHECKPOINTS, settings.keep)
     with contextlib.closing(checkpoints):
         state = trainer.start(checkpoints)
         first = int(state.step)

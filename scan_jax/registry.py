@@ -1,4 +1,4 @@
-"""The module path is the registry: `config.data.name = "photo_folder"` is the module `scan_jax/data/photo_folder.py`."""
+"""The module path is the registry: `config.data.name = "photo_folder"` is `scan_jax/data/photo_folder.py`."""
 
 from __future__ import annotations
 

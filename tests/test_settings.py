@@ -30,8 +30,9 @@ class Outer:
 
 
 def test_sections_bind_all_the_way_down():
-    section = ConfigDict({"name": "x", "size": 3, "inner": {"rate": 1}, "edges": [0, 0.5], "by_name": {"a": {"rate": 2}}})
-    assert bind(section, Outer, "config.x") == Outer(3, Inner(1.0), (0.0, 0.5), (1, 2), None, {"a": Inner(2.0)})
+    section = {"name": "x", "size": 3, "inner": {"rate": 1}, "edges": [0, 0.5], "by_name": {"a": {"rate": 2}}}
+    expected = Outer(3, Inner(1.0), (0.0, 0.5), (1, 2), None, {"a": Inner(2.0)})
+    assert bind(ConfigDict(section), Outer, "config.x") == expected
 
 
 @pytest.mark.parametrize(

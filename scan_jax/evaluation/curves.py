@@ -11,7 +11,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scan_jax.inference.atomic_write import write_atomically
+from scan_jax.atomic_write import write_atomically
+from scan_jax.run_layout import SCALARS
 
 Series = Mapping[str, tuple[list[int], list[float]]]  # name -> steps, values
 COLUMNS = 3  # of small plots in a row
@@ -23,7 +24,7 @@ def draw_curves(folder: Path) -> None:
     Raises:
       UserError: the pictures cannot be written.
     """
-    series = read_scalars(folder / "scalars.jsonl")
+    series = read_scalars(folder / SCALARS)
     losses = {name: curve for name, curve in series.items() if name.startswith(("loss/", "term/"))}
     quality = {name.removeprefix("eval/psnr/"): c for name, c in series.items() if name.startswith("eval/psnr/")}
     if losses:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from scan_jax.atomic_write import write_atomically
 from scan_jax.evaluation.scoring import Scores
-from scan_jax.inference.atomic_write import write_atomically
 
 log = logging.getLogger(__name__)
 

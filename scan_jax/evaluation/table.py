@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scan_jax.atomic_write import write_atomically
 from scan_jax.evaluation.scoring import Scores
-from scan_jax.inference.atomic_write import write_atomically
 from scan_jax.metrics.standard import METRICS
 
 COMPLETION = "prediction rounded to 8 bits in the hole, the photograph itself elsewhere"

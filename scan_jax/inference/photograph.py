@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, JpegImagePlugin
 
+from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
-from scan_jax.inference.atomic_write import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -13,12 +13,9 @@ import numpy as np
 
 from scan_jax.errors import UserError
 from scan_jax.methods.api import Trees, Variables
+from scan_jax.run_layout import CHECKPOINTS, COMMIT_FILE, CONFIG, DAMAGE, first_line
 
 log = logging.getLogger(__name__)
-
-COMMIT_FILE = "commit_success.txt"  # Orbax writes it last
-# What Orbax and TensorStore raise for a file that is missing, cut short or overwritten.
-DAMAGE = (ValueError, KeyError, TypeError, OSError)
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -29,7 +26,7 @@ def read_config(run: Path) -> dict[str, Any]:
     """
     if not run.is_dir():
         raise UserError(f"there is no run folder {run}; give the --workdir of a training run")
-    path = run / "config.json"
+    path = run / CONFIG
     try:
         return json.loads(path.read_text())
     except FileNotFoundError as error:
@@ -40,7 +37,7 @@ def read_config(run: Path) -> dict[str, Any]:
 
 def committed_steps(run: Path) -> list[int]:
     """The steps of all checkpoints that were written to their end, newest first."""
-    found = (run / "checkpoints").glob(f"*/{COMMIT_FILE}")
+    found = (run / CHECKPOINTS).glob(f"*/{COMMIT_FILE}")
     return sorted((int(path.parent.name) for path in found if path.parent.name.isdigit()), reverse=True)
 
 
@@ -56,10 +53,9 @@ def restore(run: Path) -> tuple[int, Variables]:
     steps = committed_steps(run)
     for step in steps:
         try:
-            return step, _restore_step(run.absolute() / "checkpoints" / str(step) / "state")
+            return step, _restore_step(run.absolute() / CHECKPOINTS / str(step) / "state")
         except DAMAGE as error:
-            cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-            log.warning("checkpoint %d of %s is damaged (%s); trying the one before", step, run, cause)
+            log.warning("checkpoint %d of %s is damaged (%s); trying the one before", step, run, first_line(error))
     if steps:
         raise UserError(f"none of the {len(steps)} checkpoints of {run} can be read; train on to write a new one")
     raise UserError(f"{run} has no checkpoint yet; train it first, or wait until the run has saved one")

@@ -14,12 +14,10 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import options as ocp_options
 
 from scan_jax.errors import UserError
+from scan_jax.run_layout import DAMAGE, first_line
 from scan_jax.training.state import TrainState
 
 log = logging.getLogger(__name__)
-
-# What Orbax and TensorStore raise for a file that is missing, cut short or overwritten.
-DAMAGE = (ValueError, KeyError, TypeError, OSError)
 
 
 class Checkpoints:
@@ -71,7 +69,7 @@ class Checkpoints:
                 restored = self._manager.restore(step, args=ocp.args.Composite(state=_as_restore_args(like)))
             except DAMAGE as error:
                 log.warning(
-                    "checkpoint %s/%d is damaged (%s); trying the one before", self._folder, step, _first(error)
+                    "checkpoint %s/%d is damaged (%s); trying the one before", self._folder, step, first_line(error)
                 )
                 continue
             self._forget_after(step)
@@ -108,15 +106,9 @@ class Checkpoints:
             action()
         except (OSError, ValueError) as error:
             raise UserError(
-                f"cannot write a checkpoint to {self._folder}: {_first(error)}; free some disk space and run the same "
-                "command again, it goes on from the last good checkpoint"
+                f"cannot write a checkpoint to {self._folder}: {first_line(error)}; free some disk space and run the "
+                "same command again, it goes on from the last good checkpoint"
             ) from error
-
-
-def _first(error: Exception) -> str:
-    """The first line of a message, which may be long."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:160]
 
 
 def _as_args(state: TrainState) -> ocp.args.StandardSave:

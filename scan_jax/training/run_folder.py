@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
+from scan_jax.run_layout import CONFIG
 
-CONFIG = "config.json"
-CHECKPOINTS = "checkpoints"
 # Where data lies, how often things happen and how long the run is do not change what a step computes.
 MAY_CHANGE = frozenset(
     f"{section}.{key}"
@@ -44,14 +43,7 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
     config = json.loads(json.dumps(config))  # tuples become lists, as they do on disk
     if path.exists():
         _compare(folder, flatten(_read(path)), flatten(config))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(config, indent=2) + "\n")
-        os.replace(partial, path)
-    except OSError as error:
-        reason = error.strerror
-        raise UserError(f"cannot write to the run folder {folder}: {reason}; choose another --workdir") from error
+    write_atomically(path, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scan_jax.atomic_write import write_atomically
+from scan_jax.run_layout import SCALARS
+
 log = logging.getLogger(__name__)
 
 
@@ -16,7 +19,7 @@ class JsonLines:
     """`scalars.jsonl`: one object a line, `{"step": 100, "term/l1": 0.1, ...}`."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / "scalars.jsonl").open("a", buffering=1)
+        self._file = (folder / SCALARS).open("a", buffering=1)
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Appends one line."""
@@ -70,13 +73,11 @@ class ScalarWriters:
 
 def forget_after(folder: Path, step: int) -> None:
     """Drops the lines after `step`, which a resumed run is about to write again."""
-    path = folder / "scalars.jsonl"
+    path = folder / SCALARS
     if not path.exists():
         return
     kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
-    partial = path.with_suffix(".part")
-    partial.write_text("".join(line + "\n" for line in kept))
-    partial.replace(path)
+    write_atomically(path, "".join(line + "\n" for line in kept).encode())
 
 
 def _step_of(line: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import pathlib
@@ -13,6 +12,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
 
 Tree = dict[str, Any]  # a nested dict whose leaves are arrays
@@ -81,25 +81,7 @@ def save(path: str | os.PathLike[str], tree: Mapping[str, Any], metadata: Mappin
     flat = flatten(tree)
     noted = {**(metadata or {}), CONTENT_HASH: content_sha256(flat)}
     content = safetensors.numpy.save(flat, metadata=noted)
-    try:
-        _write_atomically(path, content)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
-
-
-def _write_atomically(path: pathlib.Path, content: bytes) -> None:
-    """A temporary file beside `path`, flushed to the disk, then renamed over it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):  # the folder itself may be out of reach; the first error is the one to tell
-            temporary.unlink(missing_ok=True)
-        raise
+    write_atomically(path, content)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Tree, dict[str, str]]:

@@ -134,7 +134,7 @@ def test_an_older_file_survives_a_failed_write(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("scan_jax.inference.atomic_write.os.fsync", full)
+    monkeypatch.setattr("scan_jax.atomic_write.os.fsync", full)
     with pytest.raises(UserError, match="No space left on device"):
         write_photograph(tmp_path / "out.png", 255 - photograph.pixels, photograph)
     assert (tmp_path / "out.png").read_bytes() == before

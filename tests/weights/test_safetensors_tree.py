@@ -91,11 +91,13 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path, m
     assert [file.name for file in tmp_path.iterdir()] == ["t.safetensors"]
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
+def test_a_missing_folder_is_made_and_a_file_in_its_place_is_an_error(tmp_path):
+    safetensors_tree.save(tmp_path / "new" / "a.safetensors", {"x": np.zeros(2, np.float32)})
+    assert (tmp_path / "new" / "a.safetensors").is_file()
     (tmp_path / "file").write_text("")
-    for path in (tmp_path / "absent" / "t", tmp_path / "file" / "t"):
-        with pytest.raises(UserError, match="cannot write"):
-            safetensors_tree.save(path, tree())
+    with pytest.raises(UserError, match="cannot write"):
+        safetensors_tree.save(tmp_path / "file" / "a.safetensors", {"x": np.zeros(2, np.float32)})
+
 
 
 def test_the_file_is_readable_for_others_as_any_new_file(tmp_path):

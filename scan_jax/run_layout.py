@@ -1,0 +1,17 @@
+"""What lies where in a run folder, for those who write it and those who read it."""
+
+from __future__ import annotations
+
+CONFIG = "config.json"
+SCALARS = "scalars.jsonl"
+CHECKPOINTS = "checkpoints"
+COMMIT_FILE = "commit_success.txt"  # Orbax writes it last: a checkpoint without it does not count
+
+# What Orbax and TensorStore raise for a checkpoint's file that is missing, cut short or overwritten.
+DAMAGE = (ValueError, KeyError, TypeError, OSError)
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of a message, which TensorStore makes very long."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:160]
