@@ -34,7 +34,7 @@ def get_config() -> ConfigDict:
     config.method.loss.adversarial = 0.01
 
     config.training = ConfigDict()
-    config.training.steps = 600
+    config.training.steps = 700
     config.training.batch_size = 16
     config.training.log_every = 20
     config.training.checkpoint_every = 200
@@ -42,11 +42,12 @@ def get_config() -> ConfigDict:
     config.training.ema_decay = 0.99
     config.training.optimizers = ConfigDict()
     config.training.optimizers.generator = ConfigDict()
-    config.training.optimizers.generator.learning_rate = 1e-3
-    config.training.optimizers.generator.b1 = 0.5
+    config.training.optimizers.generator.learning_rate = 5e-4
+    config.training.optimizers.generator.b1 = 0.9
     config.training.optimizers.generator.b2 = 0.99
     config.training.optimizers.generator.schedule = "cosine"
     config.training.optimizers.generator.warmup = 50
+    config.training.optimizers.generator.clip = 1.0
     config.training.optimizers.critic = ConfigDict()
     config.training.optimizers.critic.learning_rate = 1e-4
 

@@ -12,7 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax import command_line
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -48,16 +48,7 @@ def fill(flags: argparse.Namespace) -> None:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("scan_jax").setLevel(logging.INFO)
-    for noisy in ("absl", "asyncio", "jax"):  # a damaged checkpoint is told in our own line
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    try:
-        fill(flags)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return command_line.run(lambda: fill(flags))
 
 
 if __name__ == "__main__":

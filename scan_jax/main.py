@@ -6,11 +6,10 @@ python -m scan_jax.main --config=configs/demo.py [--workdir=runs/demo] [--config
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax import command_line
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -22,21 +21,22 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return parser.parse_known_args(argv)
 
 
+def train(flags: argparse.Namespace, overrides: list[str]) -> None:
+    """Reads the config and runs it.
+
+    Raises:
+      UserError: whatever the user can put right.
+    """
+    from scan_jax import configuration, experiment
+
+    config = configuration.load(flags.config, overrides)
+    experiment.run(config, Path(flags.workdir or Path("runs") / Path(flags.config).stem))
+
+
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags, overrides = parse(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("absl", "orbax", "jax", "grain"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    try:
-        from scan_jax import configuration, experiment
-
-        config = configuration.load(flags.config, overrides)
-        experiment.run(config, Path(flags.workdir or Path("runs") / Path(flags.config).stem))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return command_line.run(lambda: train(flags, overrides))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "scan_jax"
-GROUND = {"types", "errors", "settings", "registry", "atomic_write", "run_layout"}
+GROUND = {"types", "errors", "settings", "registry", "atomic_write", "run_layout", "command_line"}
 # Rooms, and what each may import besides the ground floor and itself.
 ARROWS = {
     "ops": set(),

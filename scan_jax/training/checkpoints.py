@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from scan_jax.run_layout import DAMAGE, first_line
 from scan_jax.training.state import TrainState
 
 log = logging.getLogger(__name__)
+
+SPACE_FACTOR = 1.5  # of a state's bytes: what Orbax needs on the way to a checkpoint
 
 
 class Checkpoints:
@@ -52,7 +55,17 @@ class Checkpoints:
         """
         if step in self._manager.all_steps():
             return
+        self._check_space(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
         self._guarded(lambda: self._manager.save(step, args=ocp.args.Composite(state=_as_args(state)), force=True))
+
+    def _check_space(self, needed: int) -> None:
+        """Refuses early: a disk that fills up while Orbax writes costs hundreds of lines from its threads."""
+        free = shutil.disk_usage(self._folder).free
+        if free < SPACE_FACTOR * needed:
+            raise UserError(
+                f"the disk of {self._folder} is full: a checkpoint takes {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB "
+                "are free; make room and run the same command again, it goes on from the last good checkpoint"
+            )
 
     def restore(self, like: TrainState) -> TrainState | None:
         """The newest state that can be read, or None where there is no checkpoint at all.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scan_jax.atomic_write import write_atomically
+from scan_jax.errors import UserError
 from scan_jax.run_layout import SCALARS
 
 log = logging.getLogger(__name__)
@@ -59,9 +60,16 @@ class ScalarWriters:
             log.info("scalars go to %s/scalars.jsonl; `pip install tensorflow tensorboard` adds TensorBoard", folder)
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Hands the scalars to every writer."""
-        for writer in self._writers if scalars else ():
-            writer.write(step, scalars)
+        """Hands the scalars to every writer.
+
+        Raises:
+          UserError: the disk is full.
+        """
+        try:
+            for writer in self._writers if scalars else ():
+                writer.write(step, scalars)
+        except OSError as error:
+            raise UserError(f"cannot write scalars: {error.strerror}; free some disk space, then go on") from error
 
     def __enter__(self) -> ScalarWriters:
         return self

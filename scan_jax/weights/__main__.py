@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from scan_jax.errors import UserError
+from scan_jax import command_line
 from scan_jax.weights import registry
 
 
@@ -48,15 +48,7 @@ def _list() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, or 1 after `error: ...` on stderr."""
     options = _parser().parse_args(arguments)
-    try:
-        if options.command == "list":
-            _list()
-        else:
-            _import(options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return command_line.run(_list if options.command == "list" else lambda: _import(options))
 
 
 if __name__ == "__main__":

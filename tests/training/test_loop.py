@@ -1,6 +1,7 @@
 """A run that stops and goes on equals one that never stopped; bad news is one line and loses nothing."""
 
 import json
+import shutil
 import signal
 
 import jax
@@ -145,3 +146,14 @@ def test_pending_scalars_are_averaged():
     pending.add(2, {"a": jnp.float32(3)})
     assert pending.collect() == {"a": 2.0}
     assert pending.collect() == {}
+
+
+def test_a_full_disk_is_said_before_anything_is_written(toy_method, batches_from, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    sizes = iter([usage.free] + [1000] * 10)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage._replace(free=next(sizes)))
+    with pytest.raises(UserError, match=r"is full: a checkpoint takes .* MB, 0\.0 MB are free"):
+        train(toy_method, batches_from, tmp_path, settings())
+    monkeypatch.undo()
+    assert int(train(toy_method, batches_from, tmp_path, settings()).step) == 6
+    assert json.loads((tmp_path / "scalars.jsonl").read_text().splitlines()[0])["step"] == 2

@@ -1,0 +1,34 @@
+"""Scalars on disk."""
+
+import json
+
+import pytest
+
+from scan_jax.errors import UserError
+from scan_jax.training.scalars import ScalarWriters, forget_after
+
+
+def test_json_lines_are_cut_back_to_a_step(tmp_path):
+    with ScalarWriters(tmp_path) as writers:
+        for step in (1, 2, 3):
+            writers.write(step, {"term/l1": 1 / step})
+        writers.write(4, {})
+    forget_after(tmp_path, 2)
+    lines = [json.loads(line) for line in (tmp_path / "scalars.jsonl").read_text().splitlines()]
+    assert lines == [{"step": 1, "term/l1": 1.0}, {"step": 2, "term/l1": 0.5}]
+
+
+def test_a_disk_that_is_full_is_one_line(tmp_path):
+    (tmp_path / "scalars.jsonl").symlink_to("/dev/full")
+    with pytest.raises(UserError, match="cannot write scalars: No space left"), ScalarWriters(tmp_path) as writers:
+        writers.write(1, {"term/l1": 1.0})
+
+
+def test_tensorboard_gets_the_same_scalars(tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorBoard is optional and needs TensorFlow")
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with ScalarWriters(tmp_path) as writers:
+        writers.write(1, {"term/l1": 0.5})
+    events = accumulators.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Tensors("term/l1")] == [1]
