@@ -36,7 +36,8 @@ def main() -> None:
             before = time.perf_counter()
             program = compile_step(config)
             print(f"{start}: traced and compiled in {time.perf_counter() - before:.1f} s", flush=True)
-    print(f"temporary memory {program.memory_analysis().temp_size_in_bytes / 1e9:.2f} GB on {jax.devices()[0].device_kind}")
+    memory = program.memory_analysis().temp_size_in_bytes / 1e9
+    print(f"temporary memory {memory:.2f} GB on {jax.devices()[0].device_kind}")
 
 
 def compile_step(config: dict[str, Any]) -> Any:

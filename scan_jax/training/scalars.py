@@ -20,11 +20,12 @@ class JsonLines:
     """`scalars.jsonl`: one object a line, `{"step": 100, "term/l1": 0.1, ...}`."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / SCALARS).open("a", buffering=1)
+        self._file = (folder / SCALARS).open("ab", buffering=0)  # nothing is left to flush on a full disk
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Appends one line."""
-        self._file.write(json.dumps({"step": step, **{name: float(value) for name, value in scalars.items()}}) + "\n")
+        line = json.dumps({"step": step, **{name: float(value) for name, value in scalars.items()}})
+        self._file.write(f"{line}\n".encode())
 
     def close(self) -> None:
         """Closes the file."""
