@@ -51,6 +51,12 @@ def _coerce(value: Any, wanted: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if wanted is Any:
         return value
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise UserError(
+                f"{where} must be one of {arguments}, not {value!r}{did_you_mean(value, map(str, arguments))}"
+            )
+        return value
     if dataclasses.is_dataclass(wanted):
         return bind(value, typing.cast(type, wanted), where)
     if origin in (typing.Union, types.UnionType):

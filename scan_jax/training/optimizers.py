@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import optax
-
-from scan_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,25 +25,18 @@ class OptimizerSettings:
     b1: float = 0.0
     b2: float = 0.9
     warmup: int = 0
-    schedule: str = "constant"
+    schedule: Literal["constant", "cosine"] = "constant"
     final_share: float = 0.0
     clip: float = 0.0
 
 
 def learning_rate(settings: OptimizerSettings, steps: int) -> optax.Schedule:
-    """The learning rate at each step of a run of `steps`.
-
-    Raises:
-      UserError: an unknown schedule.
-    """
+    """The learning rate at each step of a run of `steps`."""
     height, rest = settings.learning_rate, max(steps - settings.warmup, 1)
-    shapes = {
-        "constant": lambda: optax.constant_schedule(height),
-        "cosine": lambda: optax.cosine_decay_schedule(height, rest, settings.final_share),
-    }
-    if settings.schedule not in shapes:
-        raise UserError(f"an optimizer's schedule must be one of {tuple(shapes)}, not {settings.schedule!r}")
-    after = shapes[settings.schedule]()
+    after = {
+        "constant": optax.constant_schedule(height),
+        "cosine": optax.cosine_decay_schedule(height, rest, settings.final_share),
+    }[settings.schedule]
     if not settings.warmup:
         return after
     return optax.join_schedules([optax.linear_schedule(0.0, height, settings.warmup), after], [settings.warmup])

@@ -9,9 +9,10 @@ import optax
 import pytest
 
 from scan_jax.errors import UserError
+from scan_jax.settings import bind
 from scan_jax.training import sharding
 from scan_jax.training.loop import TrainingSettings
-from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.optimizers import OptimizerSettings, learning_rate, make_optimizer
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step
@@ -77,8 +78,6 @@ def test_turns_without_an_optimizer_are_named(toy_method):
 
 
 def test_schedules_warm_up_and_fall():
-    from scan_jax.training.optimizers import learning_rate
-
     rate = learning_rate(OptimizerSettings(0.1, warmup=10, schedule="cosine", final_share=0.01), 110)
     assert float(rate(0)) == 0
     assert float(rate(5)) == pytest.approx(0.05)
@@ -86,12 +85,10 @@ def test_schedules_warm_up_and_fall():
     assert float(rate(60)) == pytest.approx(0.1 * (0.01 + 0.99 * 0.5))
     assert float(rate(110)) == pytest.approx(0.001)
     with pytest.raises(UserError, match="schedule must be one of"):
-        learning_rate(OptimizerSettings(schedule="linear"), 10)
+        bind({"schedule": "linear"}, OptimizerSettings, "config.training.optimizers.generator")
 
 
 def test_clipping_bounds_the_update():
-    from scan_jax.training.optimizers import make_optimizer
-
     plain, clipped = (make_optimizer(dataclasses.replace(OptimizerSettings(), clip=clip), 10) for clip in (0.0, 1e-12))
     params = {"w": jnp.ones(3)}
     updates = [tx.update({"w": jnp.full(3, 5.0)}, tx.init(params), params)[0]["w"] for tx in (plain, clipped)]

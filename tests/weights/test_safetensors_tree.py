@@ -99,7 +99,6 @@ def test_a_missing_folder_is_made_and_a_file_in_its_place_is_an_error(tmp_path):
         safetensors_tree.save(tmp_path / "file" / "a.safetensors", {"x": np.zeros(2, np.float32)})
 
 
-
 def test_the_file_is_readable_for_others_as_any_new_file(tmp_path):
     pathlib.Path(tmp_path / "plain").write_text("")
     safetensors_tree.save(tmp_path / "t", tree())
