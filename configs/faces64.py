@@ -31,6 +31,7 @@ def get_config() -> ConfigDict:
     config.method.name = "scan"
     config.method.width = 24
     config.method.critic_width = 24
+    config.method.regions = 8
     config.method.loss = ConfigDict()
     config.method.loss.perceptual = 0.0  # 0.1 and style 250 want features: squeezenet is light, vgg19 the paper's
     config.method.loss.style = 0.0
@@ -40,18 +41,18 @@ def get_config() -> ConfigDict:
     config.method.features.path = ""
 
     config.training = ConfigDict()
-    config.training.steps = 3000
+    config.training.steps = 3500
     config.training.batch_size = 16
     config.training.log_every = 20
     config.training.checkpoint_every = 500
     config.training.evaluate_every = 1000
     config.training.pictures_every = 500
-    config.training.ema_decay = 0.995
+    config.training.ema_decay = 0.998
     config.training.optimizers = ConfigDict()
     config.training.optimizers.generator = ConfigDict()
-    config.training.optimizers.generator.learning_rate = 5e-4
+    config.training.optimizers.generator.learning_rate = 8e-4
     config.training.optimizers.generator.b1 = 0.9
-    config.training.optimizers.generator.b2 = 0.99
+    config.training.optimizers.generator.b2 = 0.999
     config.training.optimizers.generator.schedule = "cosine"
     config.training.optimizers.generator.warmup = 50
     config.training.optimizers.generator.clip = 1.0
