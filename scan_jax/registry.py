@@ -32,7 +32,7 @@ def find(room: ModuleType, name: object, opener: str, where: str) -> ModuleType:
         if hasattr(module, opener):
             return module
     names = [module.__name__.rsplit(".", 1)[1] for module in choices(room, opener)]
-    raise UserError(f"{where} = {name!r} is not one of {', '.join(names)}{did_you_mean(str(name), names)}")
+    raise UserError(f"{where} has no {name!r}{did_you_mean(str(name), names)} (choose one of {', '.join(names)})")
 
 
 def choices(room: ModuleType, opener: str) -> list[ModuleType]:
