@@ -224,7 +224,7 @@ def test_unknown_sources_and_keys_name_the_nearest(tmp_path):
     with pytest.raises(UserError, match=r"'photo_foler', did you mean 'photo_folder'\?.*synthetic_portraits"):
         open_data({"name": "photo_foler"})
     for no_source in ("decode", "", "no such.name"):
-        with pytest.raises(UserError, match="no data source"):
+        with pytest.raises(UserError, match=r"config\.data\.name has no"):
             open_data({"name": no_source})
     with pytest.raises(UserError, match=r"config\.data\.pth, did you mean 'path'"):
         open_data({"name": "photo_folder", "pth": str(tmp_path), "size": 8})

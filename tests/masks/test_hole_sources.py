@@ -139,7 +139,7 @@ def test_unknown_source_names_the_nearest():
     with pytest.raises(UserError, match=r"'freeform', did you mean 'free_form'\?.*mask_folder.*rectangles"):
         open_holes({"name": "freeform"})
     for no_source in ("ratio", "", "no such.name"):
-        with pytest.raises(UserError, match="no hole source"):
+        with pytest.raises(UserError, match=r"config\.holes\.name has no"):
             open_holes({"name": no_source})
 
 
