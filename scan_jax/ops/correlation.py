@@ -50,7 +50,7 @@ def correlate(x: Array, kernels: Array) -> Array:
     """
     if x.ndim != 4 or kernels.ndim != 5 or x.shape[0] != kernels.shape[0] or x.shape[-1] != kernels.shape[-1]:
         raise ValueError(f"x must be [B,H,W,C] and kernels [B,N,k,k,C], not {x.shape} and {kernels.shape}")
-    _, height, width, _ = x.shape
+    height = x.shape[1]
     _, count, size, size_too, _ = kernels.shape
     if size != size_too or size % 2 == 0:
         raise ValueError(f"kernels must be square with an odd side, not {size} x {size_too}")
@@ -59,12 +59,11 @@ def correlate(x: Array, kernels: Array) -> Array:
     pixels = rearrange(x, "b h w c -> b (h w) c")
     products = jnp.einsum("bpc,bct->bpt", pixels, taps, preferred_element_type=jnp.float32)  # [B,HW,k*k*N]
     products = rearrange(products, "b (h w) t -> b h w t", h=height)
-    products = jnp.pad(products, ((0, 0), (pad, pad), (pad, pad), (0, 0)))  # [B,H+2p,W+2p,k*k*N]
     total = jnp.zeros((*x.shape[:3], count), jnp.float32)  # [B,H,W,N]
     for i in range(size):
         for j in range(size):
             tap = (i * size + j) * count
-            total += products[:, i : i + height, j : j + width, tap : tap + count]
+            total += _shift(products[..., tap : tap + count], pad - i, pad - j)
     return total.astype(x.dtype)
 
 
@@ -104,6 +103,12 @@ def orthogonality(kernels: Array) -> Array:
     rows = kernels.astype(jnp.float32)  # [N,C]
     gram = jnp.matmul(rows, rows.T, precision=lax.Precision.HIGHEST)  # [N,N]
     return jnp.sum(jnp.square(gram - jnp.eye(rows.shape[0]))).astype(kernels.dtype)
+
+
+def _shift(x: Array, down: int, right: int) -> Array:
+    """[B,H,W,N] moved down and right, zeros where it came from; XLA fuses it, where padding all taps would copy them."""
+    nothing = (0, 0, 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), (nothing, (down, -down, 0), (right, -right, 0), nothing))
 
 
 def _unit(patches: Array) -> Array:
