@@ -106,7 +106,7 @@ def orthogonality(kernels: Array) -> Array:
 
 
 def _shift(x: Array, down: int, right: int) -> Array:
-    """[B,H,W,N] moved down and right, zeros where it came from; XLA fuses it, where padding all taps would copy them."""
+    """[B,H,W,N] moved down and right, zeros where it came from; unlike one padded copy of all taps, XLA fuses it."""
     nothing = (0, 0, 0)
     return lax.pad(x, jnp.zeros((), x.dtype), (nothing, (down, -down, 0), (right, -right, 0), nothing))
 
