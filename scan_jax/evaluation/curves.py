@@ -73,7 +73,7 @@ def _one_plot(series: Series, title: str) -> Figure:
     axes = figure.subplots()
     for name, (steps, values) in series.items():
         axes.plot(steps, values, marker="o", markersize=3, linewidth=1.2, label=name)
-    axes.legend(title="hole", fontsize="small")
+    figure.legend(title="hole", fontsize="small", loc="outside right upper")
     _label(axes, title)
     return figure
 
