@@ -1,6 +1,6 @@
 """Trains SCAN without SAN and CAN and with each reading of the paper, alike in all else, and prints PSNR by bucket.
 
-    python benchmarks/attention_ablation.py --config=configs/faces64.py --workdir=runs/ablation --steps=400 \\
+    python -m benchmarks.attention_ablation --config=configs/faces64.py --workdir=runs/ablation --steps=400 \\
         --config.data.path=FACES --config.data.held_out_path=TEST_FACES --config.holes.path=HOLES
 
 A variant that is complete is not trained again, so an interrupted benchmark goes on where it was.

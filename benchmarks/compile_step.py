@@ -1,6 +1,6 @@
 """How long a config's training step takes to compile, and again from the compilation cache; nothing is trained.
 
-    python benchmarks/compile_step.py --config=configs/celeba.py
+    python -m benchmarks.compile_step --config=configs/celeba.py
 
 Only shapes are needed, so neither photographs nor feature weights are.
 """

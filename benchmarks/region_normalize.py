@@ -1,4 +1,4 @@
-"""What the fast form of SCAN's eq. (3) saves against the literal one: `python benchmarks/region_normalize.py`.
+"""What the fast form of SCAN's eq. (3) saves against the literal one: `python -m benchmarks.region_normalize`.
 
 Prints, for both readings of the equation, how many times faster the forward pass and the gradient are (ratios of the
 medians of interleaved repeats) and how many times less temporary memory the compiled programs ask for.
@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import argparse
 import statistics as medians
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scan_jax.ops.normalization import Statistics, region_normalize
 
 Array = jax.Array

@@ -1,6 +1,6 @@
 """What SAN and CAN add to a training step of SCAN, at the paper's widths, on whatever device JAX finds.
 
-    python benchmarks/scan_overhead.py [--width=64] [--size=256] [--batch=1] [--repeats=5]
+    python -m benchmarks.scan_overhead [--width=64] [--size=256] [--batch=1] [--repeats=5]
 
 Every variant takes the whole step (generator, critic, Adam, moving average; no feature losses), in turn, so that a busy
 machine slows all of them alike; the ratios are of medians.
