@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from scan_jax.atomic_write import write_atomically
 from scan_jax.data.decode import DECODE_ERRORS, verify_image
 from scan_jax.errors import UserError
 
@@ -107,11 +108,8 @@ def _memory(files: Sequence[File]) -> Path:
 
 
 def _remember(memory: Path, broken: dict[str, str]) -> None:
-    """Writes the result whole or not at all; a cache that cannot be written only costs time."""
-    part = memory.with_suffix(f".{os.getpid()}.part")
+    """Keeps the result; a cache that cannot be written only costs time."""
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(broken), encoding="utf-8")
-        part.replace(memory)
-    except OSError as error:
+        write_atomically(memory, json.dumps(broken).encode())
+    except UserError as error:
         log.info("the list of verified files is not kept: %s", error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import flax.linen as nn
 import jax
@@ -22,15 +22,13 @@ class ChannelAttentionNorm(nn.Module):
       scale: "mean" divides both correlations by H*W; "sum" is the paper's letter, which saturates the softmax on
         large maps.
       epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
-        not be blown up.
-      dtype: of the products; softmax and statistics are float32.
+        not be blown up. Products are in the dtype of x; softmax and statistics are float32.
     """
 
     groups: int = 16
     statistics: Literal["product", "weighted"] = "weighted"
     scale: Literal["mean", "sum"] = "mean"
     epsilon: float = 1e-3
-    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

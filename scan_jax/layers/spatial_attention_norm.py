@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import flax.linen as nn
 import jax
@@ -25,15 +25,13 @@ class SpatialAttentionNorm(nn.Module):
       kernels: "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" is the
         paper's letter, whose sums over 9C products saturate the softmax.
       epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
-        not be blown up.
-      dtype: of the products; softmax and statistics are float32.
+        not be blown up. Products are in the dtype of x; softmax and statistics are float32.
     """
 
     regions: int = 16
     statistics: Literal["product", "weighted"] = "weighted"
     kernels: Literal["unit", "raw"] = "unit"
     epsilon: float = 1e-3
-    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, encoded: Array, known: Array, keys: Array) -> Array:

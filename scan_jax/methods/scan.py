@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from scan_jax.features.api import build_network, load_features
 from scan_jax.losses.adversarial import logistic_critic, logistic_generator
-from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss
+from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss, select
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.style import STYLE_LAYERS, style_loss
 from scan_jax.losses.weighting import combine, hole_normalised
@@ -201,7 +201,7 @@ class Scan:
     def _activations(self, frozen: Trees, image: Array, term: str) -> dict[str, Array]:
         """The activations that a term compares, by layer."""
         found = self.features.apply({"params": frozen["features"]}, image)
-        return {layer: found[layer] for layer in self.feature_layers[term]}
+        return select(found, self.feature_layers[term])
 
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array

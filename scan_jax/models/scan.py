@@ -88,15 +88,11 @@ class Decoder(nn.Module):
         for depth in (2, 1, 0):
             x = self._join(x, features[depth], self.width * 2**depth, name=f"join{depth}")
             if "spatial" in self.attention:
-                san = SpatialAttentionNorm(
-                    self.regions, self.statistics, self.kernels, dtype=self.dtype, name=f"spatial{depth}"
-                )
+                san = SpatialAttentionNorm(self.regions, self.statistics, self.kernels, name=f"spatial{depth}")
                 level_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, depth)
                 x = san(x, features[depth], knowns[depth], level_keys)
             if "channel" in self.attention:
-                x = ChannelAttentionNorm(
-                    self.regions, self.statistics, self.scale, dtype=self.dtype, name=f"channel{depth}"
-                )(x)
+                x = ChannelAttentionNorm(self.regions, self.statistics, self.scale, name=f"channel{depth}")(x)
             x = jax.nn.leaky_relu(x, 0.2)  # [B,H/2^depth,W/2^depth,width*2^depth]
         rgb = nn.Conv(3, (3, 3), padding=1, dtype=self.dtype, name="rgb")(x)
         return jax.nn.sigmoid(rgb.astype(jnp.float32))

@@ -17,6 +17,7 @@ from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.preemption import StopRequest
 from scan_jax.training.scalars import ScalarWriters
+from scan_jax.training.sharding import REPLICATE
 from scan_jax.training.state import TrainState
 from scan_jax.training.step import Scalars, Step
 from scan_jax.types import Array, Example
@@ -48,7 +49,7 @@ class TrainingSettings:
     pictures_every: int = 500
     keep: int = 3
     fsdp: int = 1
-    sharding: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
+    sharding: tuple[tuple[str, str], ...] = REPLICATE
     threads: int = 2
 
 

@@ -14,7 +14,7 @@ from scan_jax.errors import UserError
 
 DATA, FSDP = "data", "fsdp"
 Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate" or "fsdp"); the first match counts
-REPLICATE: Rules = ((".*", "replicate"),)
+REPLICATE: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
 
 
 def make_mesh(batch_size: int, fsdp: int = 1) -> Mesh:

@@ -74,7 +74,7 @@ def save(path: str | os.PathLike[str], tree: Mapping[str, Any], metadata: Mappin
     """Writes `tree` and `metadata` (text to text) to `path`: the whole file or, whatever goes wrong, nothing.
 
     Raises:
-      UserError: the file cannot be written (folder missing, disk full); an older file at `path` is then still whole.
+      UserError: the file cannot be written (no access, disk full); an older file at `path` is then still whole.
       ValueError, TypeError: the tree is none of nested dicts of arrays, see `flatten`.
     """
     path = pathlib.Path(path)
