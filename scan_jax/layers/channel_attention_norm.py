@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scan_jax.ops.correlation import channel_correlation, orthogonality
+from scan_jax.ops.correlation import channel_gram, orthogonality
 from scan_jax.ops.normalization import group_normalize
 from scan_jax.types import Array
 
@@ -37,9 +37,11 @@ class ChannelAttentionNorm(nn.Module):
         beta = self.param("beta", nn.initializers.constant(0.1), (self.groups,))
         eta = self.param("eta", nn.initializers.zeros, ())
         self.sow("losses", "orthogonality", orthogonality(kernel))
-        attention = jnp.einsum("bhwc,nc->bhwn", x, kernel.astype(x.dtype))  # C
-        raw = jnp.einsum("bhwn,bhwc->bcn", attention, x, preferred_element_type=jnp.float32)  # R^raw
-        regular = channel_correlation(x).astype(jnp.float32)  # R^re [B,C], eq. (4)
+        # R^raw = C X^T with C = K_c X, and eq. (4) sums products of channels: both follow from one pass over the map.
+        gram = channel_gram(x)  # X X^T [B,C,C]
+        raw = jnp.einsum("nc,bcd->bdn", kernel, gram)  # R^raw [B,C,N]
+        own = jnp.diagonal(gram, axis1=1, axis2=2)  # [B,C]
+        regular = (jnp.sum(gram, axis=1) - own) / x.shape[-1]  # R^re [B,C], eq. (4)
         pixels = x.shape[1] * x.shape[2] if self.scale == "mean" else 1
         scores = (raw + regular[:, :, None] * beta[None, None]) / pixels  # [B,C,N]
         groups = jax.nn.softmax(scores, axis=-1).astype(x.dtype)  # R* [B,C,N], eq. (5)

@@ -47,10 +47,12 @@ class SpatialAttentionNorm(nn.Module):
         alpha = self.param("alpha", nn.initializers.constant(0.1), (self.regions,))
         gamma = self.param("gamma", nn.initializers.zeros, ())
         self.sow("losses", "orthogonality", orthogonality(kernel))
-        raw = jnp.einsum("bhwc,nc->bhwn", x, kernel.astype(x.dtype))  # S^raw
         filters = self_sampled_filters(x, encoded, known, keys, count=self.regions, kernels=self.kernels)
-        regular = correlate(x, filters)  # S^re [B,H,W,N]
-        scores = raw.astype(jnp.float32) + alpha[None, None, None] * regular.astype(jnp.float32)
+        # S^raw + alpha S^re is one correlation: K_s, being 1x1, sits at the centre of the filters.
+        centre = PATCH_SIZE // 2
+        filters = alpha[None, :, None, None, None] * filters.astype(jnp.float32)  # [B,N,3,3,C]
+        filters = filters.at[:, :, centre, centre].add(kernel[None])
+        scores = correlate(x, filters).astype(jnp.float32)  # S [B,H,W,N]
         regions = jax.nn.softmax(scores, axis=-1).astype(x.dtype)  # S* [B,H,W,N]
         return x + gamma.astype(x.dtype) * region_normalize(
             x, regions, statistics=self.statistics, epsilon=self.epsilon

@@ -28,8 +28,7 @@ def patch_correlation(a: Array, b: Array) -> Array:
     """
     if a.ndim != 5 or b.ndim != 5 or a.shape[0] != b.shape[0] or a.shape[2:] != b.shape[2:]:
         raise ValueError(f"a must be [B,P,k,k,C] and b [B,Q,k,k,C], not {a.shape} and {b.shape}")
-    cosine = jnp.einsum("bpd,bqd->bpq", _unit(a), _unit(b), precision=lax.Precision.HIGHEST)
-    return cosine.astype(a.dtype)
+    return _full_product("bpd,bqd->bpq", _unit(a), _unit(b)).astype(a.dtype)  # [B,P,Q]
 
 
 def correlate(x: Array, kernels: Array) -> Array:
@@ -86,6 +85,44 @@ def channel_correlation(x: Array) -> Array:
     return (jnp.sum(others * values, axis=(1, 2)) / x.shape[-1]).astype(x.dtype)
 
 
+def channel_gram(x: Array) -> Array:
+    """Inner products of all pairs of channels over the map, X X^T: all that SCAN's section 3.2 asks of the map.
+
+    Args:
+      x: [B,H,W,C].
+
+    Returns:
+      [B,C,C] in float32. It grows with H*W.
+
+    Raises:
+      ValueError: `x` is not [B,H,W,C].
+    """
+    if x.ndim != 4:
+        raise ValueError(f"x must be [B,H,W,C], not {x.shape}")
+    return _gram(rearrange(x, "b h w c -> b (h w) c"))
+
+
+# Differentiation would take one product with the map for each of the two equal factors.
+@jax.custom_vjp
+def _gram(pixels: Array) -> Array:
+    """[B,P,C] -> [B,C,C] float32."""
+    return _full_product("bpc,bpd->bcd", pixels, pixels)
+
+
+def _gram_gradient(pixels: Array, slope: Array) -> tuple[Array]:
+    """[B,P,C], [B,C,C] -> [B,P,C]."""
+    symmetric = (slope + jnp.swapaxes(slope, 1, 2)).astype(pixels.dtype)  # [B,C,C]
+    return (_full_product("bpc,bcd->bpd", pixels, symmetric).astype(pixels.dtype),)
+
+
+_gram.defvjp(lambda pixels: (_gram(pixels), pixels), _gram_gradient)
+
+
+def _full_product(pattern: str, a: Array, b: Array) -> Array:
+    """An einsum that keeps float32 operands whole on accelerators."""
+    return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST, preferred_element_type=jnp.float32)
+
+
 def orthogonality(kernels: Array) -> Array:
     """How far the rows are from orthonormal: ||K K^T - I||_F^2 (SCAN, eq. (1)).
 
@@ -101,7 +138,7 @@ def orthogonality(kernels: Array) -> Array:
     if kernels.ndim != 2:
         raise ValueError(f"kernels must be [N,C], not {kernels.shape}")
     rows = kernels.astype(jnp.float32)  # [N,C]
-    gram = jnp.matmul(rows, rows.T, precision=lax.Precision.HIGHEST)  # [N,N]
+    gram = _full_product("nc,mc->nm", rows, rows)  # [N,N]
     return jnp.sum(jnp.square(gram - jnp.eye(rows.shape[0]))).astype(kernels.dtype)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from scan_jax.ops.correlation import channel_correlation, correlate, orthogonality, patch_correlation
+from scan_jax.ops.correlation import channel_correlation, channel_gram, correlate, orthogonality, patch_correlation
 
 
 def normal(*shape, seed=0):
@@ -65,6 +65,19 @@ def test_channel_correlation_is_the_sum_over_the_other_channels():
     np.testing.assert_allclose(channel_correlation(x), oracle, atol=1e-4)
 
 
+def test_channel_gram_holds_all_products_of_channels():
+    x = normal(2, 5, 7, 6)
+    oracle = np.einsum("bhwc,bhwd->bcd", np.float64(x), np.float64(x))
+    np.testing.assert_allclose(channel_gram(x), oracle, atol=1e-4)
+    others = (oracle.sum(axis=1) - np.einsum("bcc->bc", oracle)) / 6
+    np.testing.assert_allclose(channel_correlation(x), others, atol=1e-4)
+    check_grads(jax.jit(channel_gram), (x,), order=1, modes=["rev"], atol=2e-2, rtol=2e-2, eps=1e-2)
+    rounded = jnp.bfloat16(x)
+    exact = channel_gram(np.float32(rounded))
+    assert channel_gram(rounded).dtype == jnp.float32
+    np.testing.assert_allclose(channel_gram(rounded), exact, rtol=1e-5, atol=1e-4)
+
+
 def test_orthogonality_is_eq1():
     kernels = normal(4, 6)
     gram = np.float64(kernels) @ np.float64(kernels).T
@@ -106,6 +119,7 @@ def test_bfloat16_in_and_out_with_float32_sums(function, inputs):
     (correlate, [(2, 4, 4, 3), (2, 2, 2, 2, 3)]),
     (correlate, [(2, 4, 4, 3), (2, 2, 3, 5, 3)]),
     (channel_correlation, [(4, 4, 3)]),
+    (channel_gram, [(4, 4, 3)]),
     (orthogonality, [(1, 1, 3, 4)]),
 ])  # fmt: skip
 def test_wrong_shapes_are_named(function, shapes):
