@@ -14,6 +14,7 @@ from tqdm import tqdm
 from scan_jax.errors import UserError
 from scan_jax.methods.api import Trees
 from scan_jax.training.checkpoints import Checkpoints
+from scan_jax.training.collapse import CollapseWatch
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.preemption import StopRequest
 from scan_jax.training.scalars import ScalarWriters
@@ -117,6 +118,7 @@ class Loop:
         self._checkpoints = checkpoints
         self._writers = writers
         self._callbacks = callbacks
+        self._collapse = CollapseWatch()
 
     def run(self, step: Step, state: TrainState, frozen: Trees, batches: Iterator[Example], key: Array) -> TrainState:
         """From `state` to the last step.
@@ -162,6 +164,7 @@ class Loop:
         scalars = pending.collect()
         if scalars:
             self._writers.write(done, {**scalars, **meter.rates()})
+            self._collapse.read(done, scalars)
             shown = {name.removeprefix("term/"): f"{v:.3g}" for name, v in scalars.items() if name.startswith("term/")}
             progress.set_postfix({"images/s": f"{meter.images_per_second:.1f}", **shown})
 

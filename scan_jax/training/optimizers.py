@@ -19,6 +19,9 @@ class OptimizerSettings:
       schedule: "constant", or "cosine", which falls to `final_share` of the height at the run's last step.
       final_share: of the learning rate at the end of "cosine".
       clip: largest global norm of a gradient; 0 is no limit.
+      update_clip: largest root mean square of Adam's update of one array, before the learning rate; 0 is no limit.
+        Where gradients jump, Adam with b2 = 0.999 takes steps of up to 31 learning rates, which can end a run; usual
+        steps are below 1 (StableAdamW, Wortsman et al. 2023).
     """
 
     learning_rate: float = 1e-4
@@ -28,6 +31,7 @@ class OptimizerSettings:
     schedule: Literal["constant", "cosine"] = "constant"
     final_share: float = 0.0
     clip: float = 0.0
+    update_clip: float = 0.0
 
 
 def learning_rate(settings: OptimizerSettings, steps: int) -> optax.Schedule:
@@ -44,5 +48,9 @@ def learning_rate(settings: OptimizerSettings, steps: int) -> optax.Schedule:
 
 def make_optimizer(settings: OptimizerSettings, steps: int) -> optax.GradientTransformation:
     """Adam as `settings` has it, for a run of `steps`."""
-    clip = optax.clip_by_global_norm(settings.clip) if settings.clip else optax.identity()
-    return optax.chain(clip, optax.adam(learning_rate(settings, steps), settings.b1, settings.b2))
+    return optax.chain(
+        optax.clip_by_global_norm(settings.clip) if settings.clip else optax.identity(),
+        optax.scale_by_adam(settings.b1, settings.b2),
+        optax.clip_by_block_rms(settings.update_clip) if settings.update_clip else optax.identity(),
+        optax.scale_by_learning_rate(learning_rate(settings, steps)),
+    )

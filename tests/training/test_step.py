@@ -94,3 +94,17 @@ def test_clipping_bounds_the_update():
     updates = [tx.update({"w": jnp.full(3, 5.0)}, tx.init(params), params)[0]["w"] for tx in (plain, clipped)]
     assert float(jnp.abs(updates[0]).max()) == pytest.approx(1e-4, rel=1e-3)
     assert float(jnp.abs(updates[1]).max()) < 1e-6
+
+
+def test_clipping_adams_update_bounds_a_leap():
+    settings = OptimizerSettings(0.1, b1=0.0, b2=0.999, update_clip=0.5)
+    sizes = {}
+    for name, clip in (("plain", 0.0), ("clipped", 0.5)):
+        optimizer = make_optimizer(dataclasses.replace(settings, update_clip=clip), 10)
+        state = optimizer.init({"w": jnp.ones(4)})
+        for _ in range(100):
+            _, state = optimizer.update({"w": jnp.full(4, 1e-3)}, state)
+        leap, _ = optimizer.update({"w": jnp.full(4, 10.0)}, state)
+        sizes[name] = float(jnp.abs(leap["w"]).max())
+    assert sizes["plain"] > 0.9  # nine learning rates and more in one step
+    assert sizes["clipped"] == pytest.approx(0.5 * 0.1, rel=1e-3)
