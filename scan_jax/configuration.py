@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def load(path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     where a section is bound.
 
     Args:
-      path: a Python file with `get_config() -> ConfigDict`.
+      path: a Python file with `get_config() -> ConfigDict`; where that takes arguments, they may follow a colon, as in
+        `configs/celebamask.py:attention=masked`.
       overrides: such as `--config.training.steps=100`; values are Python literals, anything else is a string.
 
     Raises:
@@ -44,22 +46,43 @@ def load(path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     return config
 
 
+def run_name(path: str) -> str:
+    """What a run of this config is called where nobody names it: "celebamask", or "celebamask,attention=masked"."""
+    file, _, arguments = path.partition(":")
+    return ",".join(filter(None, (Path(file).stem, arguments)))
+
+
 def _get_config(path: str) -> Mapping[str, Any]:
-    """Runs the config file."""
-    if not Path(path).is_file():
-        near = did_you_mean(path, (str(other) for other in Path(path).parent.glob("*.py")))
-        raise UserError(f"no config file {path!r}{near}")
-    spec = importlib.util.spec_from_file_location("scan_jax_config", path)
+    """Runs the config file, with the arguments after the colon."""
+    file, _, arguments = path.partition(":")
+    if not Path(file).is_file():
+        near = did_you_mean(file, (str(other) for other in Path(file).parent.glob("*.py")))
+        raise UserError(f"no config file {file!r}{near}")
+    spec = importlib.util.spec_from_file_location("scan_jax_config", file)
     if spec is None or spec.loader is None:
-        raise UserError(f"{path} is not a Python file; a config is one with get_config()")
+        raise UserError(f"{file} is not a Python file; a config is one with get_config()")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise UserError(f"{path}, line {error.lineno}: {error.msg}") from error
+        raise UserError(f"{file}, line {error.lineno}: {error.msg}") from error
     if not hasattr(module, "get_config"):
-        raise UserError(f"{path} has no get_config(); see configs/demo.py for an example")
-    return module.get_config()
+        raise UserError(f"{file} has no get_config(); see configs/demo.py for an example")
+    return module.get_config(**_arguments(arguments, module.get_config, file))
+
+
+def _arguments(text: str, function: Callable[..., Any], file: str) -> dict[str, str]:
+    """`"attention=masked,..."` as keyword arguments that the function has."""
+    known, given = inspect.signature(function).parameters, {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or key not in known:
+            raise UserError(
+                f"{file} takes no argument {part!r}{did_you_mean(key, known)} "
+                f"(after the colon it takes: {', '.join(f'{name}=...' for name in known) or 'none'})"
+            )
+        given[key] = value
+    return given
 
 
 def _plain(section: Any) -> Any:

@@ -30,7 +30,7 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
     from scan_jax import configuration, experiment
 
     config = configuration.load(flags.config, overrides)
-    experiment.run(config, Path(flags.workdir or Path("runs") / Path(flags.config).stem))
+    experiment.run(config, Path(flags.workdir or Path("runs") / configuration.run_name(flags.config)))
 
 
 def main(argv: list[str]) -> int:

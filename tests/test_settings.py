@@ -86,3 +86,20 @@ def test_a_config_file_must_be_one(tmp_path):
         path.write_text(text)
         with pytest.raises(UserError, match=message):
             configuration.load(str(path))
+
+
+def test_a_config_takes_arguments_after_a_colon(tmp_path):
+    path = tmp_path / "small.py"
+    path.write_text(
+        "from ml_collections import ConfigDict\n"
+        "def get_config(kind='plain'):\n"
+        "    names = ('data', 'holes', 'training', 'evaluation')\n"
+        "    return ConfigDict({'seed': 0, 'method': {'kind': kind}, **{name: {} for name in names}})\n"
+    )
+    assert configuration.load(str(path))["method"] == {"kind": "plain"}
+    assert configuration.load(f"{path}:kind=fancy")["method"] == {"kind": "fancy"}
+    assert configuration.run_name(f"{path}:kind=fancy") == "small,kind=fancy"
+    assert configuration.run_name(str(path)) == "small"
+    for wrong in ("knid=x", "kind", "kind=x,width=3"):
+        with pytest.raises(UserError, match=r"takes no argument .*after the colon it takes: kind=\.\.\."):
+            configuration.load(f"{path}:{wrong}")
