@@ -2,6 +2,10 @@
 
 SCAN section 3.3 (the term L_G) leaves the form open; the default is the non-saturating logistic loss (Goodfellow et al.
 2014). EdgeConnect halves the critic's sum, which Adam does not notice.
+
+Masked attention's eq. (3) is E[log D(I) + log(1 - D(fake))], which the critic ascends (`logistic_critic`, negated) and
+the generator descends (`minimax_generator`, which saturates). The released code's logistic form gives the generator
+`logistic_generator` instead, and its default is the hinge loss with feature matching.
 """
 
 from __future__ import annotations
@@ -15,6 +19,14 @@ from scan_jax.types import Array
 def logistic_generator(fake: Array) -> Array:
     """-log sigmoid(fake), non-saturating: logits [B,h,w,1] of completions -> [B,h,w,1] float32."""
     return jax.nn.softplus(-fake.astype(jnp.float32))
+
+
+def minimax_generator(fake: Array) -> Array:
+    """log(1 - sigmoid(fake)), eq. (3) of masked attention: logits [B,h,w,1] of completions -> [B,h,w,1] float32.
+
+    At most 0, and its slope vanishes where the critic is sure of a fake.
+    """
+    return -jax.nn.softplus(fake.astype(jnp.float32))
 
 
 def logistic_critic(real: Array, fake: Array) -> Array:

@@ -15,6 +15,8 @@ PERCEPTUAL_LAYERS: dict[str, tuple[str, ...]] = {
     "vgg19": ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
     "squeezenet": ("relu_conv1", "fire2", "fire4", "fire6", "fire8"),
 }
+# Of these layers, from the first: pix2pixHD's and its descendants', SPADE and SEAN among them.
+DEEP_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 def perceptual_loss(features_prediction: Mapping[str, Array], features_target: Mapping[str, Array]) -> Array:
@@ -27,12 +29,30 @@ def perceptual_loss(features_prediction: Mapping[str, Array], features_target: M
     Raises:
       ValueError: the layers or their shapes differ, or there is none.
     """
+    return jnp.mean(perceptual_distance(features_prediction, features_target, dict.fromkeys(features_prediction, 1.0)))
+
+
+def perceptual_distance(
+    features_prediction: Mapping[str, Array], features_target: Mapping[str, Array], weights: Mapping[str, float]
+) -> Array:
+    """Sum over layers of weight * mean |prediction - target|, for each image: float32 [B].
+
+    Args:
+      features_prediction: activations by layer, each [B,h,w,C].
+      features_target: the same layers of the ground truth.
+      weights: of the same layers.
+
+    Raises:
+      ValueError: the layers or their shapes differ, or there is none.
+    """
     check_same_layers(features_prediction, features_target)
+    if set(weights) != set(features_prediction):
+        raise ValueError(f"weights are for {sorted(weights)}, activations for {sorted(features_prediction)}")
     distances = [
-        jnp.mean(absolute_difference(prediction, features_target[name]))
+        weights[name] * jnp.mean(absolute_difference(prediction, features_target[name]), axis=(1, 2, 3))  # [B]
         for name, prediction in features_prediction.items()
     ]
-    return jnp.sum(jnp.stack(distances))
+    return jnp.sum(jnp.stack(distances), axis=0)
 
 
 def select(features: Mapping[str, Array], layers: tuple[str, ...]) -> dict[str, Array]:

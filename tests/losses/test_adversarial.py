@@ -3,7 +3,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scan_jax.losses.adversarial import hinge_critic, hinge_generator, logistic_critic, logistic_generator
+from scan_jax.losses.adversarial import (
+    hinge_critic,
+    hinge_generator,
+    logistic_critic,
+    logistic_generator,
+    minimax_generator,
+)
 
 SHAPE = (2, 3, 5, 1)
 
@@ -29,6 +35,19 @@ def test_logistic_losses_are_pytorchs_cross_entropy():
     r, f = torch.tensor(real), torch.tensor(fake)
     expected = cross_entropy(r, torch.ones_like(r)) + cross_entropy(f, torch.zeros_like(f))
     np.testing.assert_allclose(logistic_critic(real, fake).mean(), expected, rtol=1e-5)
+
+
+def test_minimax_is_the_game_of_eq_3():
+    real, fake = logits(0), logits(1)
+    game = log_sigmoid(real) + log_sigmoid(-fake)  # log D(I) + log(1 - D(fake))
+    np.testing.assert_allclose(logistic_critic(real, fake), -game, rtol=1e-5)
+    np.testing.assert_allclose(minimax_generator(fake), game - log_sigmoid(real), rtol=1e-5, atol=1e-6)
+
+
+def test_minimax_saturates_where_the_critic_is_sure_of_a_fake():
+    slope = jax.grad(lambda x: minimax_generator(x).sum())
+    np.testing.assert_allclose(slope(jnp.full(SHAPE, -50.0)), 0.0, atol=1e-6)
+    np.testing.assert_allclose(slope(jnp.full(SHAPE, 50.0)), -1.0, rtol=1e-6)
 
 
 def test_hinge_losses_are_their_definitions():

@@ -1,0 +1,45 @@
+"""Batch normalisation without scale and shift (Ioffe and Szegedy 2015), with PyTorch's running averages."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.types import Array
+
+
+class BatchNorm(nn.Module):
+    """Brings each channel to mean 0 and variance 1.
+
+    Training takes the statistics of the whole batch, on however many devices it lies, and moves the running ones in
+    the collection "batch_stats"; evaluation takes the running ones, so that an image's answer is its own.
+
+    Attributes:
+      momentum: share of the new statistics in the running ones.
+      epsilon: added to the variance.
+    """
+
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        """[B,H,W,C] -> [B,H,W,C] float32."""
+        if x.ndim != 4:
+            raise ValueError(f"batch normalisation needs [B,H,W,C], not {x.shape}")
+        x = x.astype(jnp.float32)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, x.shape[-1:])
+        running_variance = self.variable("batch_stats", "variance", jnp.ones, x.shape[-1:])
+        if not train:
+            scale = jax.lax.rsqrt(running_variance.value + self.epsilon)  # [C]
+            return (x - running_mean.value[None, None, None]) * scale[None, None, None]
+        mean = jnp.mean(x, axis=(0, 1, 2))  # [C]
+        centred = x - mean[None, None, None]
+        variance = jnp.mean(jnp.square(centred), axis=(0, 1, 2))  # [C], biased
+        if self.is_mutable_collection("batch_stats") and not self.is_initializing():
+            count = x.size // x.shape[-1]
+            unbiased = variance * (count / max(count - 1, 1))
+            running_mean.value += self.momentum * (jax.lax.stop_gradient(mean) - running_mean.value)
+            running_variance.value += self.momentum * (jax.lax.stop_gradient(unbiased) - running_variance.value)
+        return centred * jax.lax.rsqrt(variance + self.epsilon)[None, None, None]

@@ -1,0 +1,146 @@
+"""SEAN's region-adaptive normalisation (Zhu et al. 2020, section 3): a scale and a shift from each region's style.
+
+The style branch never builds its map of style_size channels: the convolution is linear and the map is constant over a
+class, so the kernel meets the class styles first, and what is left is a look-up by label (see `ops.label_convolution`).
+Each branch's share of the blend is folded into its kernel, and scale and shift come out of one product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.layers.batch_norm import BatchNorm
+from scan_jax.layers.class_dense import ClassDense
+from scan_jax.layers.initializers import small_xavier, small_xavier_pair
+from scan_jax.ops.label_convolution import convolve_labels
+from scan_jax.types import Array
+
+
+class StyleBranch(nn.Module):
+    """Scale and shift from the styles: a dense layer per class, ReLU, spread over the class's pixels, conv3x3.
+
+    Attributes:
+      features: channels C of the map that is modulated.
+      dtype: of the products.
+    """
+
+    features: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, styles: Array, labels: Array, share: Array) -> Array:
+        """Computes `share` times gamma and beta.
+
+        Args:
+          styles: [B,N,S], one a class.
+          labels: [B,H,W].
+          share: [2C], this branch's part in the blend.
+
+        Returns:
+          [B,H,W,2C], gamma first.
+        """
+        batch, classes, size = styles.shape
+        kernel = self.param("kernel", small_xavier_pair, (3, 3, size, 2 * self.features))
+        bias = self.param("bias", nn.initializers.zeros, (2 * self.features,))
+        hidden = jax.nn.relu(ClassDense(size, self.dtype, name="dense")(styles))  # [B,N,S]
+        # One product a tap: a single one over all taps would first transpose the whole kernel.
+        rows = jnp.broadcast_to(hidden.reshape(1, batch * classes, size), (9, batch * classes, size))
+        scaled = (kernel * share[None, None, None]).astype(self.dtype).reshape(9, size, -1)
+        table = jnp.einsum("trs,tsc->trc", rows, scaled).reshape(9, batch, classes, -1)  # [9,B,N,2C]
+        kernels = table.transpose(1, 0, 2, 3).reshape(batch, 3, 3, classes, -1)  # [B,3,3,N,2C]
+        return convolve_labels(labels, kernels) + (bias * share).astype(self.dtype)[None, None, None]
+
+
+class LabelBranch(nn.Module):
+    """Scale and shift from the label map alone (SPADE, Park et al. 2019): conv3x3, ReLU, conv3x3.
+
+    Attributes:
+      features: channels C of the map that is modulated.
+      num_labels: classes N.
+      hidden: channels in between.
+      dtype: of the products.
+    """
+
+    features: int
+    num_labels: int
+    hidden: int = 128
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, labels: Array, share: Array) -> Array:
+        """[B,H,W], share [2C] -> share times gamma and beta, [B,H,W,2C]."""
+        first = self.param("hidden_kernel", small_xavier, (3, 3, self.num_labels, self.hidden))
+        first_bias = self.param("hidden_bias", nn.initializers.zeros, (self.hidden,))
+        kernel = self.param("kernel", small_xavier_pair, (3, 3, self.hidden, 2 * self.features))
+        bias = self.param("bias", nn.initializers.zeros, (2 * self.features,))
+        shared = jnp.broadcast_to(first.astype(self.dtype), (labels.shape[0], *first.shape))  # [B,3,3,N,hidden]
+        hidden = convolve_labels(labels, shared) + first_bias.astype(self.dtype)[None, None, None]
+        y = jax.lax.conv_general_dilated(
+            jax.nn.relu(hidden),  # [B,H,W,hidden]
+            (kernel * share[None, None, None]).astype(self.dtype),
+            (1, 1),
+            ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # [B,H,W,2C]
+        return y + (bias * share).astype(self.dtype)[None, None, None]
+
+
+class RegionStyleNorm(nn.Module):
+    """Noise, batch normalisation, then `x * (1 + gamma) + beta` with gamma and beta blended from both branches.
+
+    Attributes:
+      num_labels: classes N; a pixel whose label is none of them has no style and no label.
+      hidden: channels inside the label branch.
+      dtype: of the products and the output; noise, statistics and modulation are float32.
+    """
+
+    num_labels: int
+    hidden: int = 128
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, labels: Array, styles: Array | None, keys: Array | None, *, train: bool) -> Array:
+        """Modulates a map.
+
+        Args:
+          x: [B,H,W,C].
+          labels: [B,H,W] integers, at the size of x.
+          styles: [B,N,S], or None for a layer that has the label branch alone.
+          keys: [B] random keys, one a sample, or None for no noise.
+          train: whether the statistics are the batch's.
+
+        Returns:
+          [B,H,W,C] in `dtype`.
+
+        Raises:
+          ValueError: the shapes do not agree.
+        """
+        if x.ndim != 4 or labels.shape != x.shape[:3]:
+            raise ValueError(f"x must be [B,H,W,C] and labels [B,H,W], not {x.shape} and {labels.shape}")
+        if styles is not None and (styles.ndim != 3 or styles.shape[:2] != (x.shape[0], self.num_labels)):
+            raise ValueError(f"styles must be [{x.shape[0]},{self.num_labels},S], not {styles.shape}")
+        normalized = BatchNorm(name="norm")(self._add_noise(x.astype(jnp.float32), keys), train=train)  # [B,H,W,C]
+        gamma, beta = jnp.split(self._modulation(labels, styles, x.shape[-1]).astype(jnp.float32), 2, axis=-1)
+        return (normalized * (1 + gamma) + beta).astype(self.dtype)
+
+    def _add_noise(self, x: Array, keys: Array | None) -> Array:
+        """Adds one normal number a pixel, times a learned weight a channel."""
+        scale = self.param("noise_scale", nn.initializers.zeros, x.shape[-1:])  # [C]
+        if keys is None:
+            return x
+        noise = jax.vmap(lambda key: jax.random.normal(key, (*x.shape[1:3], 1)))(keys)  # [B,H,W,1]
+        return x + noise * scale[None, None, None]
+
+    def _modulation(self, labels: Array, styles: Array | None, features: int) -> Array:
+        """Gamma and beta, [B,H,W,2C]."""
+        by_label = LabelBranch(features, self.num_labels, self.hidden, self.dtype, name="label")
+        if styles is None:
+            return by_label(labels, jnp.ones(2 * features))
+        blend = self.param("blend", nn.initializers.zeros, (2,))  # one for gamma, one for beta
+        share = jnp.repeat(jax.nn.sigmoid(blend), features)  # [2C], the style's
+        by_style = StyleBranch(features, self.dtype, name="style")(styles, labels, share)
+        return by_style + by_label(labels, 1 - share)

@@ -1,0 +1,170 @@
+"""SEAN (Zhu et al. 2020) as the masked attention paper uses it: an image from a label map and one style a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.layers.initializers import small_xavier
+from scan_jax.layers.region_style import RegionStyleNorm
+from scan_jax.layers.spectral_conv import SpectralConv
+from scan_jax.models.style_encoder import Attention, StyleEncoder
+from scan_jax.ops.label_convolution import convolve_labels
+from scan_jax.types import Array
+
+STRIDE = 32
+# name, channels in units of width, stride at which it works; the last one is painted from the labels alone
+BLOCKS = (
+    ("head", 16, 32),
+    ("middle0", 16, 16),
+    ("middle1", 16, 16),
+    ("up0", 8, 8),
+    ("up1", 4, 4),
+    ("up2", 2, 2),
+    ("up3", 1, 1),
+)
+
+
+class StyleResidualBlock(nn.Module):
+    """Twice style norm, LeakyReLU and a spectral conv3x3, beside x or, where the width changes, a spectral conv1x1.
+
+    Attributes:
+      features: output channels.
+      num_labels, hidden, dtype: see `RegionStyleNorm`.
+    """
+
+    features: int
+    num_labels: int
+    hidden: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Array, labels: Array, styles: Array | None, keys: Array | None, *, train: bool) -> Array:
+        """[B,H,W,C], [B,H,W], [B,N,S] or None, [B] keys or None -> [B,H,W,features]."""
+
+        def normalize(x: Array, place: int) -> Array:
+            norm = RegionStyleNorm(self.num_labels, self.hidden, self.dtype, name=f"norm{place}")
+            return norm(x, labels, styles, _fold_in(keys, place), train=train)
+
+        def convolve(x: Array, features: int, name: str) -> Array:
+            return SpectralConv(features, 3, 1, 1, dtype=self.dtype, name=name)(x, train=train)
+
+        middle = min(x.shape[-1], self.features)
+        y = convolve(jax.nn.leaky_relu(normalize(x, 0), 0.2), middle, "conv0")  # [B,H,W,middle]
+        y = convolve(jax.nn.leaky_relu(normalize(y, 1), 0.2), self.features, "conv1")  # [B,H,W,features]
+        if x.shape[-1] != self.features:
+            shortcut = SpectralConv(self.features, 1, 1, 0, use_bias=False, dtype=self.dtype, name="shortcut")
+            x = shortcut(normalize(x, 2), train=train)
+        return x + y
+
+
+class StyleDecoder(nn.Module):
+    """From labels at a 32nd of the size to the image: seven residual blocks, doubling the map in between.
+
+    Attributes:
+      num_labels: classes N.
+      width: channels before the last convolution; 16 times as many at the start.
+      hidden: channels inside the label branches.
+      dtype: of the convolutions and products.
+    """
+
+    num_labels: int
+    width: int = 64
+    hidden: int = 128
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, styles: Array, labels: Array, keys: Array | None, *, train: bool) -> Array:
+        """[B,N,S], [B,H,W], [B] keys or None -> [B,H,W,3] float32 in [0, 1]."""
+        stride = STRIDE
+        x = self._start(labels[:, ::stride, ::stride])  # [B,H/32,W/32,16*width]
+        for place, (name, width, block_stride) in enumerate(BLOCKS):
+            if block_stride < stride:
+                x, stride = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2), block_stride  # nearest
+            block = StyleResidualBlock(width * self.width, self.num_labels, self.hidden, self.dtype, name=name)
+            block_styles = None if name == BLOCKS[-1][0] else styles
+            x = block(x, labels[:, ::stride, ::stride], block_styles, _fold_in(keys, place), train=train)
+        x = jax.nn.leaky_relu(x, 0.2)  # [B,H,W,width]
+        rgb = nn.Conv(3, (3, 3), padding=1, dtype=self.dtype, kernel_init=small_xavier, name="rgb")(x)
+        return (jnp.tanh(rgb.astype(jnp.float32)) + 1) / 2
+
+    def _start(self, labels: Array) -> Array:
+        """conv3x3 of the one-hot labels: [B,H,W] -> [B,H,W,16*width]."""
+        features = BLOCKS[0][1] * self.width
+        kernel = self.param("start_kernel", small_xavier, (3, 3, self.num_labels, features)).astype(self.dtype)
+        bias = self.param("start_bias", nn.initializers.zeros, (features,)).astype(self.dtype)
+        kernels = jnp.broadcast_to(kernel, (labels.shape[0], *kernel.shape))
+        return convolve_labels(labels, kernels) + bias[None, None, None]
+
+
+class Sean(nn.Module):
+    """The generator of the masked attention paper: `encode` reads the styles, `decode` paints with them.
+
+    Attributes:
+      num_labels: classes N.
+      width: scales every layer; the papers' setting is 64.
+      style_size: S, the length of a style.
+      hidden: channels inside the label branches.
+      attention, target, query_block: see `StyleEncoder`.
+      dtype: of the convolutions and products; statistics, softmax and the image are float32.
+    """
+
+    num_labels: int
+    width: int = 64
+    style_size: int = 512
+    hidden: int = 128
+    attention: Attention = "contextual"
+    target: float | None = None
+    query_block: int | None = None
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        """Builds both halves."""
+        self.encoder = StyleEncoder(
+            self.num_labels,
+            self.width,
+            self.style_size,
+            self.attention,
+            self.target,
+            self.query_block,
+            self.dtype,
+        )
+        self.decoder = StyleDecoder(self.num_labels, self.width, self.hidden, self.dtype)
+
+    def __call__(self, image: Array, known: Array, labels: Array, keys: Array | None, *, train: bool) -> Array:
+        """Paints the image anew, known pixels included.
+
+        Args:
+          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 32.
+          known: [B,H,W,1].
+          labels: [B,H,W] integers; one outside 0..N-1 is of no class.
+          keys: [B] random keys for the noise, one a sample, or None for no noise.
+          train: whether batch statistics are the batch's, and the running ones and spectral vectors move.
+
+        Returns:
+          [B,H,W,3] float32 in [0, 1].
+        """
+        return self.decode(self.encode(image, known, labels), labels, keys, train=train)
+
+    def encode(self, image: Array, known: Array, labels: Array) -> Array:
+        """The styles: [B,H,W,3], [B,H,W,1], [B,H,W] -> [B,N,S]."""
+        _check_size(labels)
+        return self.encoder(image, known, labels)
+
+    def decode(self, styles: Array, labels: Array, keys: Array | None, *, train: bool) -> Array:
+        """The image: [B,N,S], [B,H,W], [B] keys or None -> [B,H,W,3] in [0, 1]."""
+        _check_size(labels)
+        return self.decoder(styles, labels, keys, train=train)
+
+
+def _fold_in(keys: Array | None, place: int) -> Array | None:
+    """Keys of their own for a layer."""
+    return None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, place)
+
+
+def _check_size(labels: Array) -> None:
+    if labels.ndim != 3 or labels.shape[1] % STRIDE or labels.shape[2] % STRIDE:
+        raise ValueError(f"labels must be [B,H,W] with H and W multiples of {STRIDE}, not {labels.shape}; pad them")
