@@ -36,6 +36,11 @@ class PhotoSource(Protocol):
         """The labels that change places when a photograph is flipped, such as left and right eye."""
         ...
 
+    @property
+    def num_labels(self) -> int:
+        """Classes: labels are from 0 to one less; 0 where photographs have no labels."""
+        ...
+
     def __len__(self) -> int:
         """How many photographs."""
         ...

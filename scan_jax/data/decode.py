@@ -11,7 +11,7 @@ import struct
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 # What Pillow raises for files that are no images, broken, truncated or absurdly large.
 DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
@@ -40,21 +40,39 @@ def verify_image(path: str | os.PathLike[str]) -> None:
         ImageOps.exif_transpose(image).load()
 
 
-def square(image: np.ndarray, size: int) -> np.ndarray:
-    """The centre of `image`, uint8 [H,W,3], cropped to its short side and resized, uint8 [size,size,3].
+def upright_shape(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of the photograph in `path` as `read_image` gives it; its pixels are not decoded.
 
-    Shrinking averages areas; enlarging is bicubic.
+    Raises:
+      One of DECODE_ERRORS: the file is missing or no image.
     """
-    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"an image is uint8 [H,W,3], not {image.dtype} {image.shape}")
-    height, width = image.shape[:2]
+    with Image.open(path) as image:
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return (width, height) if turned else (height, width)
+
+
+def square(image: np.ndarray, size: int) -> np.ndarray:
+    """The centre of `image`, uint8 [H,W,3], cropped to its short side and resized, uint8 [size,size,3]."""
+    return resize(centre(image), size)
+
+
+def centre(array: np.ndarray) -> np.ndarray:
+    """The largest centred square of an image or label map: [H,W,...] -> [side,side,...], a view."""
+    height, width = array.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    centre = image[top : top + side, left : left + side]  # [side,side,3]
-    if side == size:
-        return np.ascontiguousarray(centre)
-    method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-    return cv2.resize(np.ascontiguousarray(centre), (size, size), interpolation=method)
+    return array[top : top + side, left : left + side]
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [H,W,3] -> uint8 [size,size,3]; shrinking averages areas, enlarging is bicubic."""
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"an image is uint8 [H,W,3], not {image.dtype} {image.shape}")
+    if image.shape[:2] == (size, size):
+        return np.ascontiguousarray(image)
+    method = cv2.INTER_AREA if image.shape[0] * image.shape[1] > size * size else cv2.INTER_CUBIC
+    return cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=method)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

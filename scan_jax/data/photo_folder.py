@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import read_image, square
 from scan_jax.data.memory import PhotoMemory
-from scan_jax.data.verification import File, without_broken
+from scan_jax.data.verification import AnyFile, File, without_broken
 from scan_jax.errors import UserError
 from scan_jax.settings import bind
 
@@ -46,10 +46,11 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
     settings = bind(section, Settings, "config.data")
     if settings.size <= 0 or settings.held_out < 0:
         raise UserError(f"config.data: size must be positive and held_out not negative, not {settings}")
-    train_folder = _folder(settings.path, "config.data.path")
+    train_folder = existing_folder(settings.path, "config.data.path")
     if settings.held_out_path:
-        held_out_folder = _folder(settings.held_out_path, "config.data.held_out_path")
-        train, held_out = _two_folders(train_folder, held_out_folder)
+        held_out_folder = existing_folder(settings.held_out_path, "config.data.held_out_path")
+        held_out = without_broken(list_photographs(held_out_folder), held_out_folder)
+        train = without_broken(outside(list_photographs(train_folder), train_folder, held_out_folder), train_folder)
         held_out = evenly_spaced(held_out, settings.held_out or len(held_out))
     else:
         held_out_folder = train_folder
@@ -64,10 +65,11 @@ class PhotoFolder:
     """A `PhotoSource` over files; decoded squares stay in memory."""
 
     flip_pairs: tuple[tuple[int, int], ...] = ()
+    num_labels = 0
 
     def __init__(self, name: str, files: Sequence[File], size: int) -> None:
         self.name = name
-        self.digest = _digest(files, size)
+        self.digest = digest(files, str(size))
         self._files = tuple(files)
         self._size = size
         self._memory = PhotoMemory(self._decode)
@@ -111,7 +113,7 @@ def _file(folder: Path, path: Path) -> File:
     return File(path.relative_to(folder).as_posix(), path, status.st_size, status.st_mtime_ns)
 
 
-def set_aside(files: Sequence[File], count: int) -> tuple[list[File], list[File]]:
+def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list[AnyFile]]:
     """Files to train with and at most `count` held-out ones, a tenth of all at most, in the order given.
 
     A file's place depends on its name's hash, so that files added later move few others.
@@ -129,28 +131,32 @@ def set_aside(files: Sequence[File], count: int) -> tuple[list[File], list[File]
     return [file for file in files if file.name not in chosen], [file for file in files if file.name in chosen]
 
 
-def evenly_spaced(files: Sequence[File], count: int) -> list[File]:
+def evenly_spaced(files: Sequence[AnyFile], count: int) -> list[AnyFile]:
     """At most `count` of `files`, evenly spaced, the first included."""
     count = min(count, len(files))
     return [files[i * len(files) // count] for i in range(count)]
 
 
-def _two_folders(train_folder: Path, held_out_folder: Path) -> tuple[list[File], list[File]]:
-    """The good files of both folders; where the one for measuring lies within the other, its files are not trained on.
+def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> list[AnyFile]:
+    """The files of `folder` that do not lie in the folder to measure on as well.
 
     Raises:
       UserError: nothing is left to train with.
     """
-    held_out = without_broken(list_photographs(held_out_folder), held_out_folder)
-    train, inner = list_photographs(train_folder), held_out_folder.resolve()
-    if inner.is_relative_to(train_folder.resolve()) or train_folder.resolve().is_relative_to(inner):
-        train = [file for file in train if not file.path.resolve().is_relative_to(inner)]
-    if not train:
-        raise UserError(f"all photographs in {train_folder} are held out as well; give disjoint folders")
-    return without_broken(train, train_folder), held_out
+    inner, kept = held_out_folder.resolve(), list(files)
+    if inner.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(inner):
+        kept = [file for file in files if not file.path.resolve().is_relative_to(inner)]
+    if not kept:
+        raise UserError(f"all photographs in {folder} are held out as well; give disjoint folders")
+    return kept
 
 
-def _folder(path: str, where: str) -> Path:
+def existing_folder(path: str, where: str) -> Path:
+    """The folder that the setting `where` names.
+
+    Raises:
+      UserError: it is not set, or there is no such folder.
+    """
     folder = Path(path).expanduser()
     if not path:
         raise UserError(f"{where} is not set; give a folder of photographs with --{where}=FOLDER")
@@ -159,8 +165,9 @@ def _folder(path: str, where: str) -> Path:
     return folder
 
 
-def _digest(files: Sequence[File], size: int) -> str:
-    hasher = hashlib.sha256(f"{size}\n".encode())
+def digest(files: Iterable[File], settings: str) -> str:
+    """SHA-256 (hex) of names, sizes in bytes and order, and of the settings that make pixels of them."""
+    hasher = hashlib.sha256(f"{settings}\n".encode())
     for file in files:
         hasher.update(f"{file.name}\t{file.size}\n".encode())
     return hasher.hexdigest()

@@ -62,6 +62,7 @@ class SyntheticPortraits:
     """
 
     flip_pairs: tuple[tuple[int, int], ...] = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
+    num_labels = 19
 
     def __init__(self, portrait: Portrait, seed: int, indices: range, size: int) -> None:
         self.name = f"synthetic portraits {indices.start}-{indices.stop - 1} of seed {seed}"

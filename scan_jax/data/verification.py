@@ -8,9 +8,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -40,14 +42,38 @@ class File:
     size: int
     changed: int
 
+    def identity(self) -> str:
+        """A line that is another one where the file has changed."""
+        return f"{self.path}\t{self.size}\t{self.changed}\n"
 
-def without_broken(files: Sequence[File], folder: Path) -> list[File]:
-    """The files that decode; the others are named and counted in the log.
+
+AnyFile = TypeVar("AnyFile", bound=File)
+
+
+def verify_photograph(file: File) -> None:
+    """Reads the whole file.
 
     Raises:
-      UserError: none decodes, or more than 1% do not.
+      One of DECODE_ERRORS: it does not decode.
     """
-    broken = find_broken(files)
+    verify_image(file.path)
+
+
+def without_broken(
+    files: Sequence[AnyFile], folder: Path, verify: Callable[[AnyFile], None] = verify_photograph, rules: str = ""
+) -> list[AnyFile]:
+    """The files that decode; the others are named and counted in the log.
+
+    Args:
+      files: of one folder.
+      folder: for messages.
+      verify: raises one of DECODE_ERRORS for a file that is broken; a UserError of its own is not tolerated once.
+      rules: what `verify` depends on besides the files, as a line; a result is remembered for the same line only.
+
+    Raises:
+      UserError: none decodes, more than 1% do not, or `verify` refuses a file.
+    """
+    broken = find_broken(files, verify, rules)
     good = [file for file in files if file.name not in broken]
     named = [f"{name} ({reason})" for name, reason in broken.items()]
     if not good:
@@ -63,24 +89,26 @@ def without_broken(files: Sequence[File], folder: Path) -> list[File]:
     return good
 
 
-def find_broken(files: Sequence[File]) -> dict[str, str]:
+def find_broken(
+    files: Sequence[AnyFile], verify: Callable[[AnyFile], None] = verify_photograph, rules: str = ""
+) -> dict[str, str]:
     """The names of the files that do not decode, with the reason; large folders are looked up before they are read."""
     if len(files) <= MANY:
-        return _decode_all(files)
-    memory = _memory(files)
+        return _decode_all(files, verify)
+    memory = _memory(files, rules)
     try:
         return json.loads(memory.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         log.info("decoding %d files once, to find broken ones", len(files))
-    broken = _decode_all(files)
+    broken = _decode_all(files, verify)
     _remember(memory, broken)
     return broken
 
 
-def _decode_all(files: Sequence[File]) -> dict[str, str]:
+def _decode_all(files: Sequence[AnyFile], verify: Callable[[AnyFile], None]) -> dict[str, str]:
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         reasons = tqdm(
-            pool.map(_reason_broken, files),
+            pool.map(partial(_reason_broken, verify), files),
             "verifying photographs",
             len(files),
             file=sys.stderr,
@@ -89,20 +117,20 @@ def _decode_all(files: Sequence[File]) -> dict[str, str]:
         return {file.name: reason for file, reason in zip(files, reasons) if reason is not None}
 
 
-def _reason_broken(file: File) -> str | None:
+def _reason_broken(verify: Callable[[AnyFile], None], file: AnyFile) -> str | None:
     """Why `file` does not decode, in one line; None where it does."""
     try:
-        verify_image(file.path)
+        verify(file)
     except DECODE_ERRORS as error:
         return " ".join(str(error).replace(str(file.path), file.name).split()) or type(error).__name__
     return None
 
 
-def _memory(files: Sequence[File]) -> Path:
-    """Where the result for exactly these files, unchanged, is kept."""
-    hasher = hashlib.sha256()
+def _memory(files: Sequence[File], rules: str) -> Path:
+    """Where the result for exactly these files, unchanged, under these rules is kept."""
+    hasher = hashlib.sha256(rules.encode())
     for file in files:
-        hasher.update(f"{file.path}\t{file.size}\t{file.changed}\n".encode())
+        hasher.update(file.identity().encode())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return cache / "scan_jax" / "verified" / f"{hasher.hexdigest()[:32]}.json"
 

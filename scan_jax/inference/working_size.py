@@ -41,13 +41,6 @@ def shrink(image: np.ndarray, known: np.ndarray, shape: tuple[int, int]) -> tupl
     return np.where(small_known[..., None], average, np.float32(0)), small_known
 
 
-def shrink_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The nearest label: int [H,W] -> int32 [h,w]."""
-    rows = (np.arange(shape[0]) + 0.5) * labels.shape[0] / shape[0]  # [h], centres
-    columns = (np.arange(shape[1]) + 0.5) * labels.shape[1] / shape[1]  # [w]
-    return labels[rows.astype(int)[:, None], columns.astype(int)].astype(np.int32)
-
-
 def enlarge(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Bicubic: float32 [h,w,3] -> [H,W,3]."""
     if shape == image.shape[:2]:

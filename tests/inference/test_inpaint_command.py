@@ -28,7 +28,7 @@ def log_levels():
 
 
 class Grey:
-    stride = 4
+    stride, num_labels = 4, 0
 
     def predict(self, variables, observation, rng):
         del rng
@@ -93,6 +93,53 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
     assert "no run folder" in errors(capsys)
     assert command(run, folder, out="filled.gif") == 1
     assert "must end in" in errors(capsys)
+    assert not list(folder.glob("filled*"))
+
+
+class Painted:
+    """Predicts a tenth of the label."""
+
+    stride, num_labels = 4, 6
+
+    def predict(self, variables, observation, rng):
+        labels = observation.labels[..., None].astype(jnp.float32) / 10  # [B,H,W,1]
+        return Prediction(jnp.broadcast_to(labels, observation.image.shape))
+
+
+def test_labels_from_a_file_colour_the_hole(run, files, monkeypatch):
+    monkeypatch.setattr(inpainter.api, "build_method", lambda section: Painted())
+    folder, pixels, _ = files
+    hole = np.zeros((29, 41), bool)
+    hole[4:-4, 4:-4] = True
+    Image.fromarray(hole).save(folder / "hole.png")
+    Image.fromarray(np.full((29, 41), 5, np.uint8)).save(folder / "labels.png")
+    Image.fromarray(np.full((58, 82), 5, np.uint8)).save(folder / "twice.png")
+    for labels in ([f"--labels={folder / 'labels.png'}"], [f"--labels={folder / 'twice.png'}", "--resize_labels"]):
+        assert command(run, folder, *labels) == 0
+        filled = np.asarray(Image.open(folder / "filled.png"))
+        np.testing.assert_array_equal(filled[~hole], pixels[~hole])
+        assert np.all(np.abs(filled[12:-12, 12:-12, :3] - 127.5) < 1)  # far from the known pixels, which are blended in
+        (folder / "filled.png").unlink()
+
+
+def test_bad_label_maps_are_one_line(run, files, monkeypatch, capsys):
+    monkeypatch.setattr(inpainter.api, "build_method", lambda section: Painted())
+    folder, pixels, _ = files
+    labels = np.full((29, 41), 5, np.uint8)
+    for name, array in (("small", labels[:20]), ("seven", labels + 2), ("colour", pixels[..., :3]), ("tall", labels.T)):
+        Image.fromarray(array).save(folder / f"{name}.png")
+    expected = {
+        (): "needs a label map of 6 classes; give --labels=",
+        ("small",): "the photograph is 41x29 pixels, the label map 41x20",
+        ("tall", "--resize_labels"): "tall.png is 29x41, its photograph 41x29: their proportions differ",
+        ("seven",): "seven.png has the label 7, but 6 classes",
+        ("colour",): "colour.png is a colour image (RGB), but a pixel's value must be its class",
+        ("absent",): "absent.png: there is no such file",
+    }
+    for (name, *more), message in [((None,), expected.pop(())), *expected.items()]:
+        flags = [] if name is None else [f"--labels={folder / name}.png"]
+        assert command(run, folder, *flags, *more) == 1
+        assert message in errors(capsys)
     assert not list(folder.glob("filled*"))
 
 

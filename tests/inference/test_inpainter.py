@@ -18,7 +18,7 @@ STRIDE, SIZE = 8, 24
 class Toy:
     """Predicts a colour that depends on every visible pixel, plus the photograph it sees; notes the shapes it gets."""
 
-    stride = STRIDE
+    stride, num_labels = STRIDE, 0
 
     def __init__(self):
         self.shapes = []
@@ -87,21 +87,29 @@ def test_thin_holes_in_large_photographs_are_filled():
     assert np.abs(filled[70].astype(int) - 90).max() <= 1
 
 
-def test_same_input_same_output_and_labels_arrive():
-    seen = []
+class Labelled(Toy):
+    """Predicts a tenth of the label."""
 
-    class Labelled(Toy):
-        def predict(self, variables, observation, rng):
-            seen.append(observation.labels.shape)
-            labels = observation.labels[..., None].astype(jnp.float32) / 10  # [B,H,W,1]
-            return Prediction(jnp.broadcast_to(labels, observation.image.shape))
+    num_labels = 6
 
-    image, hole = photo_and_hole(SIZE, 40)
+    def predict(self, variables, observation, rng):
+        self.shapes.append(observation.labels.shape)
+        labels = observation.labels[..., None].astype(jnp.float32) / 10  # [B,H,W,1]
+        return Prediction(jnp.broadcast_to(labels, observation.image.shape))
+
+
+def photo_hole_and_labels():
     labels = np.zeros((SIZE, 40), np.int64)
     labels[:, 20:] = 5
-    inpainter = make(method=Labelled())
+    return *photo_and_hole(SIZE, 40), labels
+
+
+def test_same_input_same_output_and_labels_arrive():
+    image, hole, labels = photo_hole_and_labels()
+    toy = Labelled()
+    inpainter = make(method=toy)
     filled = inpainter(image, hole, labels)
-    assert seen == [(1, 32, 64)]
+    assert inpainter.num_labels == 6 and toy.shapes == [(1, 32, 64)]
     assert np.all(filled[:, :20][hole[:, :20]] == 0) and np.all(filled[:, 20:][hole[:, 20:]] == 128)
     np.testing.assert_array_equal(filled, inpainter(image, hole, labels))
 
@@ -120,7 +128,7 @@ def test_no_hole_and_all_hole_are_answered_with_a_warning(caplog):
 
 
 class Constant:
-    stride = STRIDE
+    stride, num_labels = STRIDE, 0
 
     def predict(self, variables, observation, rng):
         del variables, rng
@@ -141,8 +149,8 @@ def test_another_size_is_refused_with_both_sizes():
     image, hole = photo_and_hole(16, 20)
     with pytest.raises(UserError, match=r"20x16.*20x15"):
         make()(image, hole[:-1])
-    with pytest.raises(UserError, match=r"20x16.*label map 16x16"):
-        make()(image, hole, np.zeros((16, 16), int))
+    with pytest.raises(UserError, match=r"20x16.*label map 16x16.*--resize_labels"):
+        make(method=Labelled())(image, hole, np.zeros((16, 16), int))
 
 
 def test_predict_is_what_an_evaluation_asks_for():
@@ -152,3 +160,39 @@ def test_predict_is_what_an_evaluation_asks_for():
     assert np.all(np.asarray(inpainter.predict(image, known)) == np.float32(0.2))
     with pytest.raises(ValueError, match="are needed"):
         inpainter.predict(image, known[..., 0])
+
+
+def test_labels_are_nearest_resized_with_the_photograph():
+    """At three times the working size, each label stays what it was: nothing between 0 and 5 appears."""
+    image, hole = photo_and_hole(3 * SIZE, 120, share=0)
+    hole[9:-9, 9:-9] = True
+    labels = np.zeros((3 * SIZE, 120), np.uint8)
+    labels[:, 60:] = 5
+    filled = make(method=Labelled())(image, hole, labels)
+    assert np.all(filled[21:-21, 21:54] == 0) and np.all(np.abs(filled[21:-21, 66:-21] - 127.5) < 1)
+
+
+def test_label_maps_are_paths_pillow_images_or_arrays(tmp_path):
+    image, hole, labels = photo_hole_and_labels()
+    expected = make(method=Labelled())(image, hole, labels)
+    picture = Image.fromarray(labels.astype(np.uint8))
+    picture.save(tmp_path / "labels.png")
+    for given in (tmp_path / "labels.png", str(tmp_path / "labels.png"), picture, labels[..., None]):
+        np.testing.assert_array_equal(make(method=Labelled())(image, hole, given), expected)
+
+
+def test_labels_that_are_missing_or_above_the_class_count_are_refused(tmp_path):
+    image, hole, labels = photo_hole_and_labels()
+    with pytest.raises(UserError, match=r"needs a label map of 6 classes; give --labels="):
+        make(method=Labelled())(image, hole)
+    Image.fromarray((labels + 1).astype(np.uint8)).save(tmp_path / "labels.png")
+    with pytest.raises(UserError, match=r"labels\.png has the label 6, but 6 classes are numbered 0 to 5"):
+        make(method=Labelled())(image, hole, tmp_path / "labels.png")
+    with pytest.raises(ValueError, match=r"labels .* are needed"):
+        make(method=Labelled()).predict(image[None] / 255, hole[None, ..., None] * 1.0)
+
+
+def test_labels_for_a_method_that_takes_none_are_a_warning(caplog):
+    image, hole, labels = photo_hole_and_labels()
+    np.testing.assert_array_equal(make()(image, hole, labels), make()(image, hole))
+    assert caplog.text.count("takes no labels") == 1

@@ -1,0 +1,154 @@
+"""Photographs with semantic label maps, from any folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from scan_jax import label_map
+from scan_jax.data.api import DataSplits, Photo
+from scan_jax.data.decode import DECODE_ERRORS, centre, read_image, resize, upright_shape, verify_image
+from scan_jax.data.label_pairs import Pair, find_pairs, split_by_folder
+from scan_jax.data.memory import PhotoMemory
+from scan_jax.data.photo_folder import digest, evenly_spaced, existing_folder, outside, set_aside
+from scan_jax.data.verification import without_broken
+from scan_jax.errors import UserError
+from scan_jax.settings import bind
+
+MOST_LABELS = 256  # labels are kept in bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """`config.data` of a folder of photographs with label maps.
+
+    Attributes:
+      path: the folder: `NAME_label.png` beside `NAME.jpg`, or `images/` and `labels/` with equal names, at any depth.
+        Where all of it lies in folders `train` and `val` or `test`, those are the splits; where there are both, `val`
+        is held out and `test` is for `held_out_path`.
+      size: height and width of the squares, pixels.
+      num_labels: classes; labels are 0 to one less.
+      held_out_path: photographs to measure on, in a folder of the same kind.
+      held_out: how many to measure on. Of a folder of their own: evenly spaced over the sorted names, all for 0. Of
+        `path`, where it has no splits: at most a tenth, chosen by a hash of the name.
+      crop: "centre", the largest centred square, or "stretch", all of the photograph.
+      label_size: "equal" demands label maps of their photographs' size, "any" resizes them to it by nearest neighbour.
+      flip_pairs: labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's.
+    """
+
+    path: str
+    size: int
+    num_labels: int
+    held_out_path: str = ""
+    held_out: int = 500
+    crop: Literal["centre", "stretch"] = "centre"
+    label_size: Literal["equal", "any"] = "equal"
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+
+
+def open_splits(section: Mapping[str, Any]) -> DataSplits:
+    """Reads every photograph and label map once, to know that they can be used, and splits the folder.
+
+    Raises:
+      UserError: a folder is missing or empty, a photograph has no label map, a label map has another size, colours or a
+        label above the class count, too many files are broken, or a setting makes no sense.
+    """
+    settings = bind(section, Settings, "config.data")
+    _check(settings)
+    folder = existing_folder(settings.path, "config.data.path")
+    train, held_out = split_by_folder(find_pairs(folder))
+    held_out_folder = folder
+    if settings.held_out_path:
+        held_out_folder = existing_folder(settings.held_out_path, "config.data.held_out_path")
+        held_out = find_pairs(held_out_folder)
+        train = outside(train, folder, held_out_folder)
+    train = _usable(train, folder, settings)
+    if held_out:
+        held_out = _usable(held_out, held_out_folder, settings)
+        held_out = evenly_spaced(held_out, settings.held_out or len(held_out))
+    else:
+        train, held_out = set_aside(train, settings.held_out)
+    return DataSplits(
+        train=LabelledFolder(folder.name, train, settings),
+        held_out=LabelledFolder(f"{held_out_folder.name}, held out", held_out, settings),
+    )
+
+
+class LabelledFolder:
+    """A `PhotoSource` over photographs with label maps; decoded squares stay in memory."""
+
+    def __init__(self, name: str, pairs: Sequence[Pair], settings: Settings) -> None:
+        self.name = name
+        files = itertools.chain.from_iterable((pair, pair.labels) for pair in pairs)
+        self.digest = digest(files, f"{settings.size} {settings.crop} {settings.num_labels} labels")
+        self.flip_pairs, self.num_labels = settings.flip_pairs, settings.num_labels
+        self._pairs, self._settings = tuple(pairs), settings
+        self._memory = PhotoMemory(self._decode)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Photo:
+        """Photograph `index`: "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop."""
+        return self._memory[index]
+
+    def _decode(self, index: int) -> Photo:
+        pair, settings = self._pairs[index], self._settings
+        image = read_image(pair.path)  # [H,W,3]
+        labels = _read_labels(pair, image.shape[:2], settings)  # [H,W]
+        if settings.crop == "centre":
+            image, labels = centre(image), centre(labels)  # [side,side,3], [side,side]
+        small = label_map.resize(labels, (settings.size, settings.size))  # [S,S]
+        return {"image": resize(image, settings.size), "labels": small.astype(np.uint8)}
+
+
+def _check(settings: Settings) -> None:
+    """Refuses settings that make no sense."""
+    if settings.size <= 0 or settings.held_out < 0:
+        raise UserError(f"config.data: size must be positive and held_out not negative, not {settings}")
+    if not 1 <= settings.num_labels <= MOST_LABELS:
+        raise UserError(f"config.data.num_labels must be from 1 to {MOST_LABELS}, not {settings.num_labels}")
+    flipped = [label for pair in settings.flip_pairs for label in pair]
+    if len(set(flipped)) < len(flipped) or any(not 0 <= label < settings.num_labels for label in flipped):
+        raise UserError(
+            f"config.data.flip_pairs must name each label once, from 0 to {settings.num_labels - 1}, "
+            f"not {settings.flip_pairs}"
+        )
+
+
+def _usable(pairs: Sequence[Pair], folder: Path, settings: Settings) -> list[Pair]:
+    """The pairs that decode; a label map that decodes to something else than the classes is refused."""
+
+    def verify(pair: Pair) -> None:
+        verify_image(pair.path)
+        _read_labels(pair, upright_shape(pair.path), settings)
+
+    return without_broken(pairs, folder, verify, f"labels {settings.num_labels} {settings.label_size}")
+
+
+def _read_labels(pair: Pair, shape: tuple[int, ...], settings: Settings) -> np.ndarray:
+    """The pair's label map at its photograph's shape, int32 [H,W].
+
+    Raises:
+      UserError: it has another size, colours, or a label above the class count.
+      One of DECODE_ERRORS: it is truncated or no image.
+    """
+    try:
+        labels = label_map.read_file(pair.labels.path)
+    except DECODE_ERRORS as error:
+        raise OSError(f"its label map {pair.labels.name}: {error}") from error
+    name = f"the label map {pair.labels.path}"
+    label_map.check(labels, settings.num_labels, name)
+    if labels.shape == tuple(shape):
+        return labels
+    if settings.label_size == "any":
+        return label_map.resize_like(labels, shape, name)
+    raise UserError(
+        f"{name} is {label_map.size_text(labels.shape)}, its photograph {label_map.size_text(shape)}; make them equal, "
+        "or have label maps resized by nearest neighbour with --config.data.label_size=any"
+    )

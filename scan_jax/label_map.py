@@ -1,0 +1,101 @@
+"""Semantic label maps: a pixel's value is its class. Read from images, checked and resized here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from scan_jax.errors import UserError
+
+SINGLE_CHANNEL = ("1", "L", "P")  # Pillow's modes of up to 8 bits; those of 16 and 32 begin with I
+LOSSY = ("JPEG", "WEBP", "MPO")
+
+
+def read_file(path: str | os.PathLike[str]) -> np.ndarray:
+    """The label map in `path`, int32 [H,W], upright; a palette's colours are ignored, its indices are the classes.
+
+    Raises:
+      UserError: it has colours, or a format that blurs classes.
+      What Pillow raises for a file that is missing, truncated or no image.
+    """
+    with Image.open(path) as image:
+        if image.format in LOSSY:
+            raise UserError(f"the label map {path} is a {image.format}, which blurs classes; save it as a PNG")
+        return from_image(ImageOps.exif_transpose(image), f"the label map {path}")
+
+
+def from_image(image: Image.Image, name: str = "the label map") -> np.ndarray:
+    """A Pillow image of one channel as int32 [H,W].
+
+    Args:
+      image: of 1 to 16 bits, or with a palette.
+      name: begins the message of an error.
+
+    Raises:
+      UserError: it has colours, transparency or floating point; it says how to convert.
+    """
+    if image.mode in SINGLE_CHANNEL or image.mode.startswith("I"):
+        return np.asarray(image).astype(np.int32)  # [H,W]
+    if image.mode in ("F", "LA", "PA"):
+        raise UserError(f"{name} has Pillow's mode {image.mode}; save the classes as an 8-bit greyscale PNG")
+    channels = np.asarray(image.convert("RGB"))  # [H,W,3]
+    cure = (
+        'its channels are equal: Image.open(FILE).convert("L").save(FILE) makes it one that can be read'
+        if (channels == channels[..., :1]).all()
+        else "write the class of each colour into an 8-bit single-channel PNG (Pillow's mode L or P)"
+    )
+    raise UserError(f"{name} is a colour image ({image.mode}), but a pixel's value must be its class; {cure}")
+
+
+def check(labels: np.ndarray, num_labels: int | None, name: str = "the label map") -> None:
+    """Refuses labels below 0 or, where `num_labels` is given, from `num_labels` on.
+
+    Args:
+      labels: integers [H,W].
+      num_labels: classes, or None where any will do.
+      name: begins the message, such as "the label map street_label.png".
+
+    Raises:
+      UserError: it names the value.
+    """
+    if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.size == 0:
+        raise UserError(f"{name} must be integers [H,W], not {labels.dtype} {labels.shape}")
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0:
+        raise UserError(f"{name} has the label {least}; classes are numbered from 0")
+    if num_labels is not None and most >= num_labels:
+        void = "; 255 often marks void pixels: give them a class of their own" if most == 255 else ""
+        raise UserError(
+            f"{name} has the label {most}, but {num_labels} classes are numbered 0 to {num_labels - 1}{void}"
+        )
+
+
+def resize(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The label nearest to each new pixel's centre: integers [H,W] -> [h,w] of the same type."""
+    if labels.ndim != 2 or len(shape) != 2:
+        raise ValueError(f"[H,W] and (h, w) are needed, not {labels.shape} and {shape}")
+    rows = (2 * np.arange(shape[0]) + 1) * labels.shape[0] // (2 * shape[0])  # [h]
+    columns = (2 * np.arange(shape[1]) + 1) * labels.shape[1] // (2 * shape[1])  # [w]
+    return labels[rows[:, None], columns]
+
+
+def resize_like(labels: np.ndarray, shape: tuple[int, ...], name: str = "the label map") -> np.ndarray:
+    """`resize` to a photograph's shape, for label maps that were only saved at another size.
+
+    Raises:
+      UserError: height and width differ by factors more than 2% apart, so it shows another section of the scene.
+    """
+    across, down = labels.shape[1] / shape[1], labels.shape[0] / shape[0]
+    if abs(across - down) > 0.02 * max(across, down):
+        raise UserError(
+            f"{name} is {size_text(labels.shape)}, its photograph {size_text(shape)}: their proportions differ, "
+            "so they do not show the same; crop them alike"
+        )
+    return resize(labels, shape)
+
+
+def size_text(shape: tuple[int, ...]) -> str:
+    """(height, width, ...) as "640x480", width first."""
+    return f"{shape[1]}x{shape[0]}"
