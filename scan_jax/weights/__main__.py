@@ -41,7 +41,7 @@ def _list() -> None:
     for name in registry.names():
         source, target = registry.importer(name).SOURCE, registry.imported_file(name)
         print(f"{name}: {target if target.is_file() else 'not imported'}")
-        print(f"  from {source.file}, sha256 {source.sha256}, {source.licence}, {source.origin}")
+        print(f"  from {source.file}, sha256 {source.sha256 or 'not published'}, {source.licence}, {source.origin}")
         print(f"  {registry.import_command(name)}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from scan_jax.errors import UserError
 from scan_jax.weights import safetensors_tree
 from scan_jax.weights.registry import Source
+from scan_jax.weights.torch_file import load_state
 
 SOURCE = Source(
     name="vgg19",
@@ -42,7 +42,7 @@ def read(path: pathlib.Path) -> safetensors_tree.Tree:
     Raises:
       UserError: the file cannot be read, is no VGG-19, or PyTorch is needed and absent.
     """
-    state = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else _load_pth(path)
+    state = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else load_state(path)
     return {
         name: {
             # OIHW -> HWIO
@@ -61,19 +61,3 @@ def _take(state: Mapping[str, Any], key: str, shape: tuple[int, ...], path: path
     if array.shape != shape:
         raise UserError(f"{path} is no torchvision VGG-19: {key!r} has shape {array.shape}, not {shape}")
     return array
-
-
-def _load_pth(path: pathlib.Path) -> Mapping[str, Any]:
-    """A state dict, read without running any code that the file may hold."""
-    try:
-        import torch
-    except ImportError as error:
-        raise UserError(f"reading {path.name} needs PyTorch, which is not installed: pip install torch") from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        line = str(error).partition("\n")[0]
-        raise UserError(f"{path} is damaged or no PyTorch state dict ({line}); get it anew") from error
-    if not isinstance(state, Mapping):
-        raise UserError(f"{path} holds a {type(state).__name__}, not a state dict of tensors")
-    return {key: value.float().numpy() for key, value in state.items() if isinstance(value, torch.Tensor)}

@@ -24,7 +24,7 @@ def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: 
     given = pathlib.Path(path).expanduser()
     sha256 = registry.sha256_of(given)
     published = registry.matches(sha256, importer.SOURCE)
-    if not (published or allow_other_weights):
+    if importer.SOURCE.sha256 and not (published or allow_other_weights):
         raise UserError(
             f"{given} is not the published {importer.SOURCE.file}: expected sha256 {importer.SOURCE.sha256}, "
             f"found {sha256}; get it anew, or pass --allow_other_weights if these weights are meant"
@@ -43,7 +43,7 @@ def _metadata(source: registry.Source, given: pathlib.Path, sha256: str, publish
         "source": given.name,
         "source_sha256": sha256,
         "weights": "published" if published else "other",
-        "licence": source.licence if published else "unknown",
+        "licence": source.licence if published or not source.sha256 else "unknown",
     }
 
 

@@ -29,7 +29,8 @@ class Source:
     Attributes:
       name: what it is called here; the imported file is `<name>.safetensors`.
       file: its name where it was published.
-      sha256: hex digest of the file, or its first digits where no more was published.
+      sha256: hex digest of the file, or its first digits where no more was published; empty where nothing was, so that
+        any file of the right layout is taken, as "other" weights.
       origin: where it was published.
       licence: as stated there.
     """
@@ -84,7 +85,7 @@ def sha256_of(path: pathlib.Path) -> str:
 
 def matches(sha256: str, source: Source) -> bool:
     """Whether a file's digest is the one that was published."""
-    return sha256.startswith(source.sha256)
+    return bool(source.sha256) and sha256.startswith(source.sha256)
 
 
 def import_command(name: str, out: str = "") -> str:

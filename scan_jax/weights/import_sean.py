@@ -1,0 +1,163 @@
+"""SEAN's generator (Zhu et al. 2020) from the official PyTorch release, or with the attention of the second paper.
+
+Both keep one state dict, `*_net_G.pth`. Which of the two it is, and its widths and classes, follow from its arrays.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from scan_jax.errors import UserError
+from scan_jax.weights import safetensors_tree
+from scan_jax.weights.registry import Source
+from scan_jax.weights.torch_file import load_state
+
+SOURCE = Source(
+    name="sean",
+    file="latest_net_G.pth",
+    sha256="",  # none was published
+    origin="https://github.com/ZPdesu/SEAN",
+    licence="CC BY-NC-SA 4.0, non-commercial",
+)
+
+# ours -> theirs
+BLOCKS = {
+    "head": "head_0",
+    "middle0": "G_middle_0",
+    "middle1": "G_middle_1",
+    **{f"up{i}": f"up_{i}" for i in range(4)},
+}
+# Positions of the style encoder's convolutions; with attention the last one is in a list of its own.
+ENCODER = {"in": "model.1", "down1": "model.4", "down2": "model.7", "up": "model.10"}
+PLAIN_OUT, ATTENTIVE_OUT = "model.14", "model_last.1"
+
+
+def read(path: pathlib.Path) -> safetensors_tree.Tree:
+    """{"params": {...}, "stats": {"batch_stats": {...}, "spectral": {...}}} of `models.sean.Sean`, float32.
+
+    Raises:
+      UserError: the file cannot be read, is no SEAN generator, or PyTorch is needed and absent.
+    """
+    state = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else load_state(path)
+    try:
+        return _convert(_State(state))
+    except KeyError as error:
+        raise UserError(f"{path} is no SEAN generator: it has no {error.args[0]!r}") from error
+
+
+class _State:
+    """A state dict; arrays under dotted names, float32."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], prefix: str = "") -> None:
+        self._arrays, self._prefix = arrays, prefix
+
+    def __call__(self, name: str) -> np.ndarray:
+        return np.asarray(self._arrays[self._prefix + name], np.float32)
+
+    def __contains__(self, name: str) -> bool:
+        return self._prefix + name in self._arrays
+
+    def under(self, name: str) -> _State:
+        """What lies under `name`."""
+        return _State(self._arrays, f"{self._prefix}{name}.")
+
+    def numbered(self, name: str) -> Iterator[_State]:
+        """name0, name1, ... as far as there are any."""
+        index = 0
+        while f"{name}{index}.weight" in self:
+            yield self.under(f"{name}{index}")
+            index += 1
+
+
+def _convert(state: _State) -> safetensors_tree.Tree:
+    start = _convolution(state.under("fc"))
+    decoder = {
+        "start_kernel": start["kernel"],
+        "start_bias": start["bias"],
+        "rgb": _convolution(state.under("conv_img")),
+    }
+    batch_stats, spectral = {}, {}
+    for ours, theirs in BLOCKS.items():
+        decoder[ours], batch_stats[ours], spectral[ours] = _block(state.under(theirs))
+    return {
+        "params": {"encoder": _encoder(state.under("Zencoder")), "decoder": decoder},
+        "stats": {"batch_stats": {"decoder": batch_stats}, "spectral": {"decoder": spectral}},
+    }
+
+
+def _encoder(state: _State) -> safetensors_tree.Tree:
+    """The style encoder; SEAN's own does not see which pixels are known, ours then gives that channel no weight."""
+    tree = {ours: _convolution(state.under(theirs)) for ours, theirs in ENCODER.items() if ours != "up"}
+    kernel = tree["in"]["kernel"]  # [3,3,I,C]
+    tree["in"]["kernel"] = np.pad(kernel, ((0, 0), (0, 0), (0, 4 - kernel.shape[2]), (0, 0)))
+    up = state.under(ENCODER["up"])
+    tree["up"] = {"kernel": up("weight").transpose(2, 3, 0, 1), "bias": up("bias")}  # IOHW -> HWIO
+    attentive = "attention.gamma" in state
+    tree["out"] = _convolution(state.under(ATTENTIVE_OUT if attentive else PLAIN_OUT))
+    if attentive:
+        parts = {name: _convolution(state.under(f"attention.{name}_conv")) for name in ("query", "key", "value")}
+        tree["attention"] = {**parts, "gamma": state("attention.gamma").reshape(())}
+    return tree
+
+
+def _block(state: _State) -> tuple[safetensors_tree.Tree, safetensors_tree.Tree, safetensors_tree.Tree]:
+    """Parameters, running statistics and spectral vectors of a residual block."""
+    params, batch_stats, spectral = {}, {}, {}
+    has_shortcut = "conv_s.weight_orig" in state
+    for place, suffix in enumerate(("0", "1", "s") if has_shortcut else ("0", "1")):
+        norm = state.under(f"ace_{suffix}")
+        params[f"norm{place}"] = _norm(norm)
+        batch_stats[f"norm{place}"] = {
+            "norm": {"mean": norm("param_free_norm.running_mean"), "variance": norm("param_free_norm.running_var")}
+        }
+        name = "shortcut" if suffix == "s" else f"conv{suffix}"
+        params[name], spectral[name] = _spectral_convolution(state.under(f"conv_{suffix}"))
+    return params, batch_stats, spectral
+
+
+def _norm(state: _State) -> safetensors_tree.Tree:
+    """A region-adaptive normalisation; one without style layers has the label branch alone."""
+    hidden = _convolution(state.under("Spade.mlp_shared.0"))
+    tree = {
+        "noise_scale": state("noise_var"),
+        "label": {
+            "hidden_kernel": hidden["kernel"],
+            "hidden_bias": hidden["bias"],
+            **_side_by_side(state.under("Spade.mlp_gamma"), state.under("Spade.mlp_beta")),
+        },
+    }
+    if "conv_gamma.weight" in state:
+        dense = list(state.numbered("fc_mu"))
+        tree["blend"] = np.concatenate([state("blending_gamma"), state("blending_beta")])
+        tree["style"] = {
+            "dense": {
+                "kernel": np.stack([layer("weight").T for layer in dense]),  # [classes,S,S]
+                "bias": np.stack([layer("bias") for layer in dense]),
+            },
+            **_side_by_side(state.under("conv_gamma"), state.under("conv_beta")),
+        }
+    return tree
+
+
+def _convolution(state: _State) -> safetensors_tree.Tree:
+    """OIHW -> HWIO."""
+    return {"kernel": state("weight").transpose(2, 3, 1, 0), "bias": state("bias")}
+
+
+def _side_by_side(first: _State, second: _State) -> safetensors_tree.Tree:
+    """Two convolutions of one map as one, along the outputs."""
+    pair = _convolution(first), _convolution(second)
+    return {name: np.concatenate([part[name] for part in pair], axis=-1) for name in ("kernel", "bias")}
+
+
+def _spectral_convolution(state: _State) -> tuple[safetensors_tree.Tree, safetensors_tree.Tree]:
+    """Parameters and vectors: PyTorch's v runs over (in, height, width), ours over (height, width, in)."""
+    weight = state("weight_orig")  # [O,I,h,w]
+    params = {"kernel": weight.transpose(2, 3, 1, 0)}
+    if "bias" in state:
+        params["bias"] = state("bias")
+    v = state("weight_v").reshape(weight.shape[1:]).transpose(1, 2, 0).reshape(-1)  # [h*w*I]
+    return params, {"vectors": {"u": state("weight_u"), "v": v}}
