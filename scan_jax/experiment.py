@@ -11,11 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from scan_jax.data.agreement import agree_on_labels
 from scan_jax.data.api import DataSplits, open_data
 from scan_jax.data.pipeline import training_batches
+from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
-from scan_jax.evaluation.pictures import save_grid, tint_hole
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
@@ -29,12 +30,11 @@ from scan_jax.training.loop import Callback, Loop, TrainingSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after
 from scan_jax.training.setup import Trainer, keep_compilations, make_trainer
 from scan_jax.training.state import TrainState
-from scan_jax.types import Observation, Prediction
+from scan_jax.types import Array, Observation, Prediction
 
 log = logging.getLogger(__name__)
 
-PICTURED = 6  # held-out photographs in a picture grid
-PredictWith = Callable[[TrainState, np.ndarray, np.ndarray], Prediction]
+PredictWith = Callable[[TrainState, np.ndarray, np.ndarray, np.ndarray | None], Prediction]
 
 
 def run(config: Mapping[str, Any], folder: Path) -> None:
@@ -47,7 +47,7 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     evaluation = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
     method = api.build_method(config["method"])
     frozen = method.load_frozen()
-    data, holes = open_data(config["data"]), open_holes(config["holes"])
+    data, holes = agree_on_labels(open_data(config["data"]), method.num_labels), open_holes(config["holes"])
     buckets = make_buckets(evaluation.edges)
     fixed = fixed_set(holes.held_out, config["data"]["size"], buckets, evaluation.holes_per_bucket)
     trainer = make_trainer(method, settings, config["data"]["size"], config["seed"])
@@ -63,8 +63,9 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     _announce(folder, data, holes, fixed, trainer)
     keep_compilations()
     predict = make_predict(method)
+    sheet = ContactSheet(data.held_out, fixed.holes, method.num_labels)
     callbacks = (
-        Callback(settings.pictures_every, _pictures(predict, data, fixed, folder)),
+        Callback(settings.pictures_every, _pictures(method, predict, sheet, folder)),
         Callback(settings.evaluate_every or settings.steps, _measure(predict, evaluator)),
     )
     _train(config["seed"], settings, trainer, trainer.place(frozen), data, holes, callbacks, folder)
@@ -108,48 +109,49 @@ def _train(
 
 
 def make_predict(method: Method) -> PredictWith:
-    """A jitted `(state, image [B,S,S,3], known [B,S,S,1]) -> Prediction` by the generator's moving average."""
+    """A jitted `(state, image [B,S,S,3], known [B,S,S,1], labels) -> Prediction` by the generator's moving average.
+
+    Labels are [B,S,S], or None for a method that takes none.
+    """
 
     def predict(params: Any, stats: Any, observation: Observation) -> Prediction:
         return method.predict(Variables(params, stats), observation, jax.random.key(0))
 
     compiled = jax.jit(predict)
 
-    def predict_with(state: TrainState, image: np.ndarray, known: np.ndarray) -> Prediction:
-        observation = Observation(jax.numpy.asarray(image * known), jax.numpy.asarray(known))
+    def predict_with(state: TrainState, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> Prediction:
+        observation = Observation(*jax.device_put((image * known, known, labels)))
         return compiled({**state.params, **state.ema}, state.stats, observation)
 
     return predict_with
 
 
 def _measure(predict: PredictWith, evaluator: Evaluator) -> Callable[[int, TrainState], Mapping[str, float]]:
-    """Every held-out photograph in every bucket, beside the baseline."""
+    """Every held-out photograph in every bucket, beside the baselines."""
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        return dict(evaluator(lambda image, known: np.asarray(predict(state, image, known).image), step))
+        return dict(evaluator(lambda *seen: np.asarray(predict(state, *seen).image), step))
 
     return act
 
 
 def _pictures(
-    predict: PredictWith, data: DataSplits, fixed: FixedSet, folder: Path
+    method: Method, predict: PredictWith, sheet: ContactSheet, folder: Path
 ) -> Callable[[int, TrainState], Mapping[str, float]]:
-    """A grid of the same held-out photographs each time: input, every stage's completion, truth."""
-    labels = list(fixed.holes)
-    chosen = [(i, labels[i % len(labels)]) for i in range(min(PICTURED, len(data.held_out)))]
-    image = np.stack([data.held_out[i]["image"] for i, _ in chosen]).astype(np.float32) / 255  # [n,S,S,3]
-    hole = np.stack([fixed.holes[label][i % len(fixed.holes[label])] for i, label in chosen])  # [n,S,S]
-    known = 1 - hole[..., None].astype(np.float32)  # [n,S,S,1]
+    """A contact sheet of the same held-out photographs each time."""
+
+    def look(variables: Variables, observation: Observation, points: Array) -> Mapping[str, Array]:
+        return {name: attend(variables, observation, points) for name, attend in method.maps.items()}
+
+    compiled = jax.jit(look)
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        found = jax.device_get(predict(state, image, known).intermediates)
-        columns = {
-            "input": np.stack([tint_hole(*pair) for pair in zip(image, known)]),
-            **{name: np.where(known > 0.5, image, picture) for name, picture in found.items()},
-            "truth": image,
-        }
-        rows = [(label, [column[n] for column in columns.values()]) for n, (_, label) in enumerate(chosen)]
-        save_grid(folder / "pictures" / f"{step:07d}.png", list(columns), rows)
+        prediction = jax.device_get(predict(state, sheet.image, sheet.known, sheet.labels))
+        stages = prediction.intermediates or {"completion": prediction.image}
+        seen = Observation(*jax.device_put((sheet.image * sheet.known, sheet.known, sheet.labels)))
+        variables = Variables({**state.params, **state.ema}, state.stats)
+        looks = jax.device_get(compiled(variables, seen, jax.device_put(sheet.points)))
+        sheet.write(folder / "pictures" / f"{step:07d}.png", stages, looks)
         return {}
 
     return act

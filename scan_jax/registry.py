@@ -36,8 +36,8 @@ def find(room: ModuleType, name: object, opener: str, where: str) -> ModuleType:
 
 
 def choices(room: ModuleType, opener: str) -> list[ModuleType]:
-    """Every module of `room` that has the function `opener`, by name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(room.__path__) if not module.ispkg)
+    """Every module (or package) of `room` that has the function `opener`, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(room.__path__))
     modules = [importlib.import_module(f"{room.__name__}.{name}") for name in names]
     return [module for module in modules if hasattr(module, opener)]
 

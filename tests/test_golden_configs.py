@@ -26,8 +26,10 @@ def describe(config) -> str:
     """The config, a key a line, then the parameters with their shapes."""
     lines = [f"{key} = {value!r}" for key, value in sorted(flatten(config).items())]
     size = config["data"]["size"]
-    example = Example(jnp.zeros((1, size, size, 3)), jnp.ones((1, size, size, 1)))
-    variables = jax.eval_shape(api.build_method(config["method"]).init, jax.random.key(0), example)
+    method = api.build_method(config["method"])
+    labels = jnp.zeros((1, size, size), jnp.int32) if method.num_labels else None
+    example = Example(jnp.zeros((1, size, size, 3)), jnp.ones((1, size, size, 1)), labels)
+    variables = jax.eval_shape(method.init, jax.random.key(0), example)
     for path, leaf in jax.tree_util.tree_leaves_with_path({"params": variables.params, "stats": variables.stats}):
         lines.append(f"{jax.tree_util.keystr(path, simple=True, separator='/')}: {leaf.dtype}{list(leaf.shape)}")
     return "\n".join(lines) + "\n"

@@ -12,9 +12,9 @@ from scan_jax.errors import UserError
 
 def test_every_choice_is_found():
     for room, opener, names in (
-        (scan_jax.data, "open_splits", ["photo_folder", "synthetic_portraits"]),
+        (scan_jax.data, "open_splits", ["labelled_folder", "photo_folder", "synthetic_portraits"]),
         (scan_jax.masks, "open_splits", ["free_form", "mask_folder", "rectangles"]),
-        (scan_jax.methods, "build", ["scan"]),
+        (scan_jax.methods, "build", ["masked_attention", "scan"]),
     ):
         assert [module.__name__.split(".")[-1] for module in registry.choices(room, opener)] == names
         assert all(registry.find(room, name, opener, "x").__name__.endswith(name) for name in names)
@@ -22,7 +22,9 @@ def test_every_choice_is_found():
 
 @pytest.mark.parametrize("name", ["photo_foldr", "api", "", "../x", None, 3])
 def test_an_unknown_name_lists_the_known_ones(name):
-    with pytest.raises(UserError, match=r"^config\.data\.name has no .*\(choose one of photo_folder, synthetic_por"):
+    with pytest.raises(
+        UserError, match=r"^config\.data\.name has no .*\(choose one of labelled_folder, photo_folder, synth"
+    ):
         registry.find(scan_jax.data, name, "open_splits", "config.data.name")
 
 

@@ -8,17 +8,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from scan_jax.errors import UserError
-from scan_jax.evaluation import baselines, score_cache
+from scan_jax.evaluation import score_cache
+from scan_jax.evaluation.baselines import Baseline, baselines_for
 from scan_jax.evaluation.scoring import Photographs, Predict, Scores, by_baseline, by_network, score
 from scan_jax.evaluation.table import Conditions, Report
 from scan_jax.metrics.standard import METRICS
 
 log = logging.getLogger(__name__)
-BASELINE = "Navier-Stokes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +62,10 @@ class FixedHoles(Protocol):
 
 
 class Evaluator:
-    """One test: photographs, holes and a baseline. Called with a network, it writes a report and yields its numbers."""
+    """One test: photographs, holes and baselines. Called with a network, it writes a report and yields its numbers.
+
+    Photographs with labels are measured against the mean colour of each class, too.
+    """
 
     def __init__(
         self,
@@ -80,7 +82,7 @@ class Evaluator:
         Args:
           photographs: the held-out ones.
           holes: the fixed set.
-          folder: where reports and the baseline's scores are kept.
+          folder: where reports and the baselines' scores are kept.
           method: the name that the table shows.
           batch_size: photographs at a time; the last batch is padded, so that the network is compiled once.
           limit: how many photographs, from the first; 0 is all.
@@ -94,6 +96,7 @@ class Evaluator:
         if not self._count:
             raise UserError(f"{photographs.name} has no photographs to evaluate on")
         self._size = self._common_size()
+        self._baselines = baselines_for(photographs[0].get("labels"))
 
     def _common_size(self) -> int:
         """Height and width of every photograph and hole."""
@@ -111,11 +114,13 @@ class Evaluator:
         """Measures, logs the table, writes it as Markdown and JSON, then yields what belongs with the run's scalars.
 
         Args:
-          predict: image [B,S,S,3] without its hole and known [B,S,S,1] to a prediction [B,S,S,3].
+          predict: image [B,S,S,3] without its hole, known [B,S,S,1] and labels [B,S,S] or None to a prediction
+            [B,S,S,3].
           step: updates that the network has seen.
 
         Yields:
-          ("eval/psnr/30-40%", mean) for every metric and bucket, and ("eval/psnr_gain/30-40%", mean minus baseline's).
+          ("eval/psnr/30-40%", mean) for every metric and bucket, and ("eval/psnr_gain/30-40%", mean minus that of the
+          first baseline, Navier-Stokes).
         """
         report = self.report(predict, step)
         report.write(self._folder)
@@ -123,13 +128,12 @@ class Evaluator:
         for label in report.scores:
             for metric in METRICS:
                 yield f"eval/{metric}/{label}", report.mean(label, metric)
-            yield f"eval/psnr_gain/{label}", report.gain(label, "psnr")
+            yield f"eval/psnr_gain/{label}", report.gain(label, "psnr", self._baselines[0].name)
 
     def report(self, predict: Predict, step: int) -> Report:
-        """Measures a network and, the first time, the baseline."""
+        """Measures a network and, the first time, the baselines."""
         conditions = Conditions(
             method=self._method,
-            baseline=BASELINE,
             step=step,
             photographs=self._photographs.name,
             photographs_digest=self._photographs.digest,
@@ -138,16 +142,19 @@ class Evaluator:
             size=self._size,
         )
         scores = score(by_network(predict), *self._test(), title="evaluating")
-        return Report(conditions, scores, self.baseline())
+        return Report(conditions, scores, self.baselines())
 
-    def baseline(self) -> Scores:
-        """Navier-Stokes on the same photographs and holes; computed once, then read from the folder."""
+    def baselines(self) -> Mapping[str, Scores]:
+        """The baselines' scores on the same photographs and holes, by name; computed once, then read from `folder`."""
+        return {baseline.name: self._measure(baseline) for baseline in self._baselines}
+
+    def _measure(self, baseline: Baseline) -> Scores:
         definitions = [metric.definition for metric in METRICS.values()]
         test = [self._photographs.digest, self._holes.digest, self._count, self._size]
-        depends_on = [*test, cv2.__version__, baselines.RADIUS, *definitions]
-        fill = by_baseline(baselines.navier_stokes)
+        depends_on = [*test, *baseline.depends_on, *definitions]
+        fill = by_baseline(baseline.fill)
         return score_cache.cached(
-            self._folder, "navier_stokes", depends_on, lambda: score(fill, *self._test(), title=BASELINE)
+            self._folder, baseline.key, depends_on, lambda: score(fill, *self._test(), title=baseline.name)
         )
 
     def _test(self) -> tuple[Photographs, Mapping[str, np.ndarray], int, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -12,12 +13,14 @@ from tqdm import tqdm
 
 from scan_jax.metrics.standard import METRICS
 
-# (image float32 [B,S,S,3] in [0, 1], known float32 [B,S,S,1]) -> prediction [B,S,S,3] in [0, 1].
+Labels = np.ndarray | None  # None where the photographs have none
+# (image float32 [B,S,S,3] in [0, 1], known float32 [B,S,S,1], labels int32 [B,S,S]) -> prediction [B,S,S,3] in [0, 1].
 # The arrays lie on the host; placing them on devices is the function's own business.
-Predict = Callable[[np.ndarray, np.ndarray], jax.Array | np.ndarray]
-# (photographs uint8 [B,S,S,3], holes bool [B,S,S]) -> completions uint8 [B,S,S,3]
-Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
-Baseline = Callable[[np.ndarray, np.ndarray], np.ndarray]  # uint8 [S,S,3], bool [S,S] -> uint8 [S,S,3]
+Predict = Callable[[np.ndarray, np.ndarray, Labels], jax.Array | np.ndarray]
+# (photographs uint8 [B,S,S,3], holes bool [B,S,S], labels int32 [B,S,S]) -> completions uint8 [B,S,S,3]
+Fill = Callable[[np.ndarray, np.ndarray, Labels], np.ndarray]
+# the same for one photograph, uint8 [S,S,3], bool [S,S], int32 [S,S] -> uint8 [S,S,3]
+FillOne = Callable[[np.ndarray, np.ndarray, Labels], np.ndarray]
 Scores = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> metric -> one value for each photograph
 
 
@@ -39,29 +42,30 @@ class Photographs(Protocol):
         ...
 
     def __getitem__(self, index: int) -> Mapping[str, np.ndarray]:
-        """`{"image": uint8 [S,S,3]}`."""
+        """`{"image": uint8 [S,S,3]}`, and `"labels": uint8 [S,S]` in all photographs or in none."""
         ...
 
 
 def by_network(predict: Predict) -> Fill:
     """Completion: the prediction rounded to 8 bits in the hole, the photograph's own bytes elsewhere."""
 
-    def fill(photographs: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    def fill(photographs: np.ndarray, holes: np.ndarray, labels: Labels) -> np.ndarray:
         known = 1.0 - holes[..., None].astype(np.float32)  # [B,S,S,1]
         visible = photographs.astype(np.float32) / 255.0 * known  # [B,S,S,3]
-        prediction = np.asarray(jax.device_get(predict(visible, known)), np.float32)  # [B,S,S,3]
+        prediction = np.asarray(jax.device_get(predict(visible, known, labels)), np.float32)  # [B,S,S,3]
         rounded = np.round(255.0 * np.clip(prediction, 0.0, 1.0)).astype(np.uint8)
         return np.where(holes[..., None], rounded, photographs)
 
     return fill
 
 
-def by_baseline(baseline: Baseline) -> Fill:
+def by_baseline(baseline: FillOne) -> Fill:
     """`baseline`, which completes one photograph, over a batch and on all cores."""
 
-    def fill(photographs: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    def fill(photographs: np.ndarray, holes: np.ndarray, labels: Labels) -> np.ndarray:
+        each: Iterable[Labels] = itertools.repeat(None) if labels is None else labels
         with ThreadPoolExecutor() as pool:
-            return np.stack(list(pool.map(baseline, photographs, holes)))  # [B,S,S,3]
+            return np.stack(list(pool.map(baseline, photographs, holes, each)))  # [B,S,S,3]
 
     return fill
 
@@ -85,8 +89,8 @@ def score(
     found: dict[str, list[np.ndarray]] = {name: [] for name in METRICS}
     total = -(-count * len(holes) // batch_size)
     batches = _batches(photographs, holes, count, batch_size)
-    for truth, hole in tqdm(batches, title, total, unit="batch", leave=False, dynamic_ncols=True):
-        completion = fill(truth, hole)  # uint8 [B,S,S,3]
+    for truth, hole, labels in tqdm(batches, title, total, unit="batch", leave=False, dynamic_ncols=True):
+        completion = fill(truth, hole, labels)  # uint8 [B,S,S,3]
         pair = jax.device_put((_to_float(completion), _to_float(truth)))
         for name, metric in METRICS.items():
             found[name].append(jax.device_get(metric(*pair)))  # [B]
@@ -98,13 +102,13 @@ def score(
 
 def _batches(
     photographs: Photographs, holes: Mapping[str, np.ndarray], count: int, batch_size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(uint8 [B,S,S,3], bool [B,S,S]); the last pair is repeated until the last batch is full."""
-    rows: list[tuple[np.ndarray, np.ndarray]] = []
+) -> Iterator[tuple[np.ndarray, np.ndarray, Labels]]:
+    """(uint8 [B,S,S,3], bool [B,S,S], int32 [B,S,S] or None); the last row is repeated until the last batch is full."""
+    rows: list[tuple[np.ndarray, np.ndarray, Labels]] = []
     for i in range(count):
-        image = photographs[i]["image"]  # [S,S,3]
+        photograph = photographs[i]
         for stack in holes.values():
-            rows.append((image, stack[i % len(stack)]))
+            rows.append((photograph["image"], stack[i % len(stack)], photograph.get("labels")))
             if len(rows) == batch_size:
                 yield _stack(rows)
                 rows = []
@@ -112,9 +116,10 @@ def _batches(
         yield _stack(rows + rows[-1:] * (batch_size - len(rows)))
 
 
-def _stack(rows: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    images, holes = zip(*rows)
-    return np.stack(images), np.stack(holes)  # [B,S,S,3], [B,S,S]
+def _stack(rows: list[tuple[np.ndarray, np.ndarray, Labels]]) -> tuple[np.ndarray, np.ndarray, Labels]:
+    images, holes, labels = zip(*rows)
+    classes = None if labels[0] is None else np.stack(labels).astype(np.int32)  # [B,S,S]
+    return np.stack(images), np.stack(holes), classes  # [B,S,S,3], [B,S,S]
 
 
 def _to_float(image: np.ndarray) -> np.ndarray:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.evaluation.scoring import Scores
@@ -22,7 +24,6 @@ class Conditions:
 
     Attributes:
       method: whose numbers these are.
-      baseline: whose numbers stand beside them.
       step: updates that the network had seen.
       photographs: their source in one line.
       photographs_digest, holes_digest: the same digests, the same test.
@@ -31,7 +32,6 @@ class Conditions:
     """
 
     method: str
-    baseline: str
     step: int
     photographs: str
     photographs_digest: str
@@ -51,24 +51,24 @@ class Conditions:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Scores of a network and of a baseline under the same conditions."""
+    """Scores of a network and, by name, of baselines under the same conditions."""
 
     conditions: Conditions
     scores: Scores
-    baseline: Scores
+    baselines: Mapping[str, Scores]
 
     def mean(self, label: str, metric: str) -> float:
         """The network's mean over a bucket's photographs."""
         return float(self.scores[label][metric].mean())
 
-    def gain(self, label: str, metric: str) -> float:
-        """The network's mean minus the baseline's; equal means, infinite ones too, give 0."""
-        ours, theirs = self.mean(label, metric), float(self.baseline[label][metric].mean())
+    def gain(self, label: str, metric: str, baseline: str) -> float:
+        """The network's mean minus a baseline's; equal means, infinite ones too, give 0."""
+        ours, theirs = self.mean(label, metric), float(self.baselines[baseline][label][metric].mean())
         return 0.0 if ours == theirs else ours - theirs
 
     def text(self) -> str:
         """For the screen."""
-        rows = [self._header(), *self._rows()]
+        rows = self._table()
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows]
         rule = "-" * len(lines[0])
@@ -76,8 +76,8 @@ class Report:
 
     def markdown(self) -> str:
         """For a README."""
-        header = self._header()
-        lines = [header, ["---:"] * len(header), *self._rows()]
+        header, *rows = self._table()
+        lines = [header, ["---:"] * len(header), *rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{self.conditions.line()}\n"
 
     def json(self) -> str:
@@ -85,10 +85,8 @@ class Report:
         buckets = {
             label: {
                 metric: {
-                    "mean": _number(self.mean(label, metric)),
-                    "baseline_mean": _number(self.baseline[label][metric].mean()),
-                    "per_image": [_number(value) for value in self.scores[label][metric]],
-                    "baseline_per_image": [_number(value) for value in self.baseline[label][metric]],
+                    **_summary(self.scores[label][metric]),
+                    "baselines": {name: _summary(scores[label][metric]) for name, scores in self.baselines.items()},
                 }
                 for metric in METRICS
             }
@@ -114,26 +112,53 @@ class Report:
         write_atomically(folder / f"{stem}.md", self.markdown().encode())
         write_atomically(folder / f"{stem}.json", self.json().encode())
 
-    def _header(self) -> list[str]:
-        ours, theirs = self.conditions.method, self.conditions.baseline
+    def _table(self) -> list[list[str]]:
+        """The header and the rows: one for each bucket; with several baselines, one for each bucket and baseline."""
+        if len(self.baselines) == 1:
+            (theirs,) = self.baselines
+            return [self._wide_header(theirs), *(self._wide_row(label, theirs) for label in self.scores)]
+        rows = [row for label in self.scores for row in self._long_rows(label)]
+        return [["hole", "filled by", *map(_titled, METRICS), f"{self.conditions.method} above, dB", "n"], *rows]
+
+    def _wide_header(self, theirs: str) -> list[str]:
         cells = ["hole"]
-        for name, metric in METRICS.items():
-            shown = f"{name.upper()} {metric.unit}".strip()
-            cells += [f"{shown} {ours}", theirs, *(["difference"] if name == "psnr" else [])]
+        for name in METRICS:
+            cells += [f"{_titled(name)} {self.conditions.method}", theirs]
+            cells += ["difference"] if name == "psnr" else []
         return [*cells, "n"]
 
-    def _rows(self) -> Sequence[list[str]]:
-        return [self._row(label) for label in self.scores]
-
-    def _row(self, label: str) -> list[str]:
+    def _wide_row(self, label: str, theirs: str) -> list[str]:
         cells = [label]
-        for name, metric in METRICS.items():
-            cells += [f"{value:.{metric.decimals}f}" for value in (self.mean(label, name), self._baseline(label, name))]
-            cells += [f"{self.gain(label, name):+.{metric.decimals}f}"] if name == "psnr" else []
+        for name in METRICS:
+            cells += [_mean(self.scores, label, name), _mean(self.baselines[theirs], label, name)]
+            cells += [self._difference(label, theirs)] if name == "psnr" else []
         return [*cells, str(self.conditions.count)]
 
-    def _baseline(self, label: str, metric: str) -> float:
-        return float(self.baseline[label][metric].mean())
+    def _long_rows(self, label: str) -> list[list[str]]:
+        """The network's row, then the baselines', with by how many dB the network is above each."""
+        ours = [label, self.conditions.method, *(_mean(self.scores, label, name) for name in METRICS), ""]
+        rows = [
+            ["", theirs, *(_mean(scores, label, name) for name in METRICS), self._difference(label, theirs)]
+            for theirs, scores in self.baselines.items()
+        ]
+        return [[*row, str(self.conditions.count)] for row in (ours, *rows)]
+
+    def _difference(self, label: str, theirs: str) -> str:
+        return f"{self.gain(label, 'psnr', theirs):+.{METRICS['psnr'].decimals}f}"
+
+
+def _titled(metric: str) -> str:
+    """ "psnr" -> "PSNR dB"."""
+    return f"{metric.upper()} {METRICS[metric].unit}".strip()
+
+
+def _mean(scores: Scores, label: str, metric: str) -> str:
+    return f"{scores[label][metric].mean():.{METRICS[metric].decimals}f}"
+
+
+def _summary(values: np.ndarray) -> dict[str, Any]:
+    """The mean, and each photograph's value."""
+    return {"mean": _number(values.mean()), "per_image": [_number(value) for value in values]}
 
 
 def _number(value: float) -> float | str:

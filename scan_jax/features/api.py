@@ -26,6 +26,19 @@ Tree = Any  # a nested dict of arrays
 
 
 @dataclasses.dataclass(frozen=True)
+class FeatureSettings:
+    """A config's choice of a frozen network behind losses.
+
+    Attributes:
+      name: a module of `features/`.
+      path: its imported weights; empty for where `scan_jax.weights import` puts them.
+    """
+
+    name: str = "vgg19"
+    path: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Features:
     """A frozen network.
 

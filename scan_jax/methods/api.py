@@ -63,7 +63,40 @@ class Turn:
     loss: TurnLoss
 
 
-Refiner = Callable[..., Prediction]
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Refined:
+    """What a refiner hands back.
+
+    Attributes:
+      prediction: with the refined filling.
+      objective: [T+1,B], of every image before each of T updates and after the last.
+    """
+
+    prediction: Prediction
+    objective: Array
+
+
+Progress = Callable[[Any], None]  # called with the number of every update that is done
+
+
+class Refiner(Protocol):
+    """An optimisation at test time; pure, and no image's result depends on its batch."""
+
+    def __call__(
+        self,
+        variables: Variables,
+        frozen: Trees,
+        observation: Observation,
+        rng: Array,
+        progress: Progress | None = None,
+    ) -> Refined:
+        """Fills the hole of every image; `frozen` is the method's `load_frozen()`."""
+        ...
+
+
+# Where pixels look, for pictures: (variables, observation, points (row, column) [B,P,2]) -> weights [B,P,H,W].
+PixelMap = Callable[[Variables, Observation, Array], Array]
 
 
 @runtime_checkable
@@ -74,13 +107,17 @@ class Method(Protocol):
       networks: the modules by name; the one called "generator" fills holes, and has an exponential moving average.
       turns: in the order in which a step takes them.
       stride: height and width given to `predict` must be multiples of it.
+      num_labels: classes of the labels that it is conditioned on, in training and in `predict`; 0 where it takes none.
       refiners: optimisations at test time, by name; empty for most.
+      maps: what pixels attend to, by name; empty for most.
     """
 
     networks: Mapping[str, Any]
     turns: tuple[Turn, ...]
     stride: int
+    num_labels: int
     refiners: Mapping[str, Refiner]
+    maps: Mapping[str, PixelMap]
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""

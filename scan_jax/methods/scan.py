@@ -9,13 +9,13 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from scan_jax.features.api import build_network, load_features
+from scan_jax.features.api import FeatureSettings, build_network, load_features
 from scan_jax.losses.adversarial import logistic_critic, logistic_generator
 from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss, select
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.style import STYLE_LAYERS, style_loss
 from scan_jax.losses.weighting import combine, hole_normalised
-from scan_jax.methods.api import Aux, Refiner, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, PixelMap, Refiner, Trees, Turn, Variables
 from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.models.scan import STRIDE, ScanGenerator
 from scan_jax.ops.image import complete
@@ -24,14 +24,6 @@ from scan_jax.types import Array, Example, Observation, Prediction
 
 FEATURE_TERMS = ("perceptual", "style")
 TERMS = ("orthogonality", "l1", *FEATURE_TERMS, "adversarial")
-
-
-@dataclasses.dataclass(frozen=True)
-class FeatureSettings:
-    """The frozen network behind the perceptual and style losses: a module of `features/` and its weights."""
-
-    name: str = "vgg19"
-    path: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +71,7 @@ class ScanSettings:
     orthogonality_scale: float = 1e-3
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     loss: LossSettings = LossSettings()
-    features: FeatureSettings = FeatureSettings()
+    features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
 
 
 def build(section: Mapping[str, Any]) -> Scan:
@@ -95,7 +87,9 @@ class Scan:
     """The method: a generator and a patch critic, trained in turns on one forward pass of the generator a step."""
 
     stride = STRIDE
+    num_labels = 0
     refiners: Mapping[str, Refiner] = {}
+    maps: Mapping[str, PixelMap] = {}
 
     def __init__(self, settings: ScanSettings) -> None:
         self.settings = settings

@@ -85,7 +85,7 @@ def make_trainer(method: Method, settings: TrainingSettings, size: int, seed: in
     mesh = sharding.make_mesh(settings.batch_size, settings.fsdp)
     optimizers = _optimizers(method, settings)
     key = jax.device_put(jax.random.key(seed), sharding.replicated(mesh))
-    example = _blank(settings.batch_size, size)
+    example = _blank(settings.batch_size, size, method.num_labels)
 
     def init(rng: Array) -> TrainState:
         return initial_state(method, optimizers, example, rng)
@@ -114,10 +114,14 @@ def _optimizers(method: Method, settings: TrainingSettings) -> dict[str, optax.G
     return {name: make_optimizer(settings.optimizers[name], settings.steps) for name in turns}
 
 
-def _blank(batch_size: int, size: int) -> Example:
-    """An example of the right shapes."""
-    image = np.zeros((batch_size, size, size, 3), np.float32)
-    return Example(image, np.ones((batch_size, size, size, 1), np.float32))  # type: ignore[arg-type]
+def _blank(batch_size: int, size: int, num_labels: int) -> Example:
+    """An example of the right shapes, with labels where the method takes them."""
+    arrays: dict[str, Any] = {
+        "image": np.zeros((batch_size, size, size, 3), np.float32),
+        "known": np.ones((batch_size, size, size, 1), np.float32),
+        "labels": np.zeros((batch_size, size, size), np.int32) if num_labels else None,
+    }
+    return Example(**arrays)
 
 
 def _copy(state: TrainState) -> TrainState:

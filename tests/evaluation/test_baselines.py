@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from scan_jax.evaluation.baselines import navier_stokes
+from scan_jax.evaluation.baselines import class_mean, navier_stokes
 
 
 def scene(height=31, width=45):
@@ -44,3 +44,41 @@ def test_refuses_other_types_and_sizes():
             navier_stokes(image, wrong)
     with pytest.raises(ValueError, match="are needed"):
         navier_stokes(image / 255.0, hole)
+
+
+def labelled_scene():
+    """Four classes: 0 and 1 partly in the hole, 2 in the hole alone, 3 absent, 4 outside the hole."""
+    rng = np.random.default_rng(4)
+    image, hole = rng.integers(0, 256, (31, 45, 3), np.uint8), np.zeros((31, 45), bool)
+    hole[8:20, 10:31] = True
+    labels = np.zeros((31, 45), np.uint8)
+    labels[:, 20:] = 1
+    labels[10:14, 12:18] = 2
+    labels[25:] = 4
+    return image, hole, labels
+
+
+def test_class_mean_fills_each_class_by_itself():
+    image, hole, labels = labelled_scene()
+    filled = class_mean(image, hole, labels)
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    for label in (0, 1):
+        expected = image[(labels == label) & ~hole].astype(np.float64).mean(0)
+        assert np.abs(filled[(labels == label) & hole] - expected).max() <= 0.5
+    everywhere = image[~hole].astype(np.float64).mean(0)  # class 2 has no known pixel
+    assert np.abs(filled[labels == 2] - everywhere).max() <= 0.5
+
+
+def test_class_mean_does_not_read_the_hole_and_answers_at_both_ends():
+    image, hole, labels = labelled_scene()
+    other = np.where(hole[..., None], 255 - image, image)
+    np.testing.assert_array_equal(class_mean(image, hole, labels), class_mean(other, hole, labels.astype(np.int32)))
+    np.testing.assert_array_equal(class_mean(image, np.zeros_like(hole), labels), image)
+    assert (class_mean(image, np.ones_like(hole), labels) == 128).all()
+
+
+def test_class_mean_refuses_other_types_and_sizes():
+    image, hole, labels = labelled_scene()
+    for arguments in ((image, hole[:-1], labels), (image, hole, labels[:-1]), (image, hole, labels / 1.0)):
+        with pytest.raises(ValueError, match="are needed"):
+            class_mean(*arguments)

@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.errors import UserError
 from scan_jax.evaluation import evaluator as evaluator_module
-from scan_jax.evaluation.baselines import navier_stokes
+from scan_jax.evaluation.baselines import class_mean, navier_stokes
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
 
 SIZE = 16
@@ -30,6 +30,14 @@ class Noise:
         return {"image": self.images[index]}
 
 
+class LabelledNoise(Noise):
+    """Three classes in blocks of their own for each photograph."""
+
+    def __getitem__(self, index):
+        blocks = np.random.default_rng(index).integers(0, 3, (SIZE // 4, SIZE // 4), np.uint8)
+        return super().__getitem__(index) | {"labels": np.kron(blocks, np.ones((4, 4), np.uint8))}
+
+
 @dataclasses.dataclass
 class Holes:
     holes: dict
@@ -41,9 +49,9 @@ def random_holes(seed=1):
     return Holes({"10-20%": rng.random((3, SIZE, SIZE)) < 0.15, "40-50%": rng.random((2, SIZE, SIZE)) < 0.45})
 
 
-def constant(image, known):
+def constant(image, known, labels):
     """A prediction that depends on nothing, and is not a whole number of 8-bit steps."""
-    del known
+    del known, labels
     return np.full_like(image, 0.3)
 
 
@@ -77,7 +85,8 @@ def test_the_batch_size_does_not_change_the_numbers(tmp_path, batch_size):
 def test_the_network_sees_full_batches_without_the_hole(tmp_path):
     seen = []
 
-    def predict(image, known):
+    def predict(image, known, labels):
+        assert labels is None
         seen.append((image.shape, known.shape))
         assert image.dtype == known.dtype == np.float32
         assert np.all(image[np.broadcast_to(known == 0, image.shape)] == 0)
@@ -87,11 +96,67 @@ def test_the_network_sees_full_batches_without_the_hole(tmp_path):
     assert seen == [((4, SIZE, SIZE, 3), (4, SIZE, SIZE, 1))] * 3  # 5 photographs in 2 buckets
 
 
+def test_the_network_sees_the_labels_of_its_photographs(tmp_path):
+    photographs = LabelledNoise(5)
+    seen = []
+
+    def predict(image, known, labels):
+        assert labels.dtype == np.int32
+        for one, at, classes in zip(image, known, labels):
+            (match,) = (i for i in range(5) if np.allclose(photographs.images[i] / 255 * at, one, atol=1e-6))
+            np.testing.assert_array_equal(classes, photographs[match]["labels"])
+            seen.append(match)
+        return image
+
+    Evaluator(photographs, random_holes(), tmp_path, method="toy", batch_size=4).report(predict, 0)
+    assert seen == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4]  # the last one pads
+
+
+def test_labelled_photographs_are_compared_with_the_class_mean_too(tmp_path):
+    photographs, holes = LabelledNoise(5), random_holes()
+    evaluator = Evaluator(photographs, holes, tmp_path, method="TOY")
+    report = evaluator.report(constant, 7)
+    assert list(report.baselines) == ["Navier-Stokes", "class mean"]
+    truth, hole = photographs.images[3], holes.holes["40-50%"][1]
+    expected = peak_signal_noise_ratio(truth, class_mean(truth, hole, photographs[3]["labels"]))
+    np.testing.assert_allclose(report.baselines["class mean"]["40-50%"]["psnr"][3], expected, rtol=1e-5)
+    assert {path.name.rsplit("_", 1)[0] for path in tmp_path.glob("*.npz")} == {"navier_stokes", "class_mean"}
+    plain = make(tmp_path).report(constant, 7)
+    np.testing.assert_array_equal(
+        report.baselines["Navier-Stokes"]["40-50%"]["psnr"], plain.baselines["Navier-Stokes"]["40-50%"]["psnr"]
+    )
+    numbers = dict(evaluator(constant, 7))
+    assert numbers["eval/psnr_gain/40-50%"] == pytest.approx(report.gain("40-50%", "psnr", "Navier-Stokes"))
+
+
+def test_the_table_of_several_baselines_has_a_row_for_each(tmp_path):
+    report = Evaluator(LabelledNoise(5), random_holes(), tmp_path, method="TOY").report(constant, 7)
+    header, _, *rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in report.markdown().splitlines() if "|" in line
+    ]
+    assert header == ["hole", "filled by", "PSNR dB", "SSIM", "MAE %", "TOY above, dB", "n"]
+    assert [row[:2] for row in rows[:4]] == [
+        ["10-20%", "TOY"],
+        ["", "Navier-Stokes"],
+        ["", "class mean"],
+        ["40-50%", "TOY"],
+    ]
+    for row, baseline in zip(rows[4:6], ("Navier-Stokes", "class mean")):
+        mean = report.baselines[baseline]["40-50%"]["psnr"].mean()
+        assert row[2] == f"{mean:.2f}"
+        assert float(row[5]) == pytest.approx(report.mean("40-50%", "psnr") - mean, abs=0.006)
+    assert max(map(len, report.text().splitlines()[:8])) < 80
+    stored = json.loads(report.json())["buckets"]["40-50%"]["mae"]
+    assert stored["baselines"]["class mean"]["mean"] == pytest.approx(
+        np.mean(stored["baselines"]["class mean"]["per_image"])
+    )
+
+
 def test_a_perfect_prediction_is_perfect_and_known_pixels_never_count(tmp_path):
     photographs = Noise(4)
     whole = iter(np.repeat(photographs.images, 2, axis=0).reshape(2, 4, SIZE, SIZE, 3) / np.float32(255))
 
-    def oracle(image, known):
+    def oracle(image, known, labels):
         return next(whole) * (1 - known) + 7.0 * known  # nonsense where the pixels are known
 
     report = make(tmp_path, count=4, batch_size=4).report(oracle, 0)
@@ -99,7 +164,7 @@ def test_a_perfect_prediction_is_perfect_and_known_pixels_never_count(tmp_path):
         assert report.mean(label, "psnr") == np.inf and report.mean(label, "mae") == 0.0
     stored = json.loads(report.json())
     assert float(stored["buckets"]["10-20%"]["psnr"]["per_image"][0]) == np.inf
-    assert report.gain("10-20%", "psnr") == np.inf
+    assert report.gain("10-20%", "psnr", "Navier-Stokes") == np.inf
 
 
 def test_limit_measures_the_first_photographs(tmp_path):
@@ -119,9 +184,10 @@ def test_yields_names_and_writes_the_report(tmp_path, caplog):
     stored = json.loads((tmp_path / "step_00001500.json").read_text())
     for label in ("10-20%", "40-50%"):
         cell = stored["buckets"][label]["psnr"]
-        assert len(cell["per_image"]) == len(cell["baseline_per_image"]) == 5
+        (baseline,) = cell["baselines"].values()
+        assert len(cell["per_image"]) == len(baseline["per_image"]) == 5
         assert numbers[f"eval/psnr/{label}"] == pytest.approx(np.mean(cell["per_image"]), rel=1e-6)
-        gain = np.mean(cell["per_image"]) - np.mean(cell["baseline_per_image"])
+        gain = np.mean(cell["per_image"]) - np.mean(baseline["per_image"])
         assert numbers[f"eval/psnr_gain/{label}"] == pytest.approx(gain, abs=1e-5)
     conditions = stored["conditions"]
     assert (conditions["step"], conditions["count"], conditions["size"]) == (1500, 5, SIZE)
@@ -133,30 +199,30 @@ def test_yields_names_and_writes_the_report(tmp_path, caplog):
 
 
 def test_the_baseline_is_navier_stokes_and_computed_once(tmp_path, monkeypatch):
-    first = make(tmp_path).baseline()
+    first = make(tmp_path).baselines()["Navier-Stokes"]
     truth, hole = Noise(5).images[3], random_holes().holes["40-50%"][1]
     expected = peak_signal_noise_ratio(truth, navier_stokes(truth, hole))
     np.testing.assert_allclose(first["40-50%"]["psnr"][3], expected, rtol=1e-5)
 
     monkeypatch.setattr(evaluator_module, "score", lambda *_, **__: pytest.fail("computed again"))
-    again = make(tmp_path).baseline()
+    again = make(tmp_path).baselines()["Navier-Stokes"]
     for label, found in first.items():
         for metric, values in found.items():
             np.testing.assert_array_equal(again[label][metric], values)
 
 
 def test_the_baseline_is_computed_anew_for_another_test_or_a_damaged_file(tmp_path, caplog):
-    make(tmp_path).baseline()
-    make(tmp_path, limit=3).baseline()
+    make(tmp_path).baselines()
+    make(tmp_path, limit=3).baselines()
     other = Evaluator(Noise(5), Holes(random_holes().holes, "c" * 64), tmp_path, method="toy")
-    other.baseline()
+    other.baselines()
     files = sorted(tmp_path.glob("navier_stokes_*.npz"))
     assert len(files) == 3
     for file in files:
         file.write_bytes(file.read_bytes()[:100])
-    found = make(tmp_path).baseline()
+    found = make(tmp_path).baselines()["Navier-Stokes"]
     assert "damaged" in caplog.text
-    np.testing.assert_array_equal(found["10-20%"]["mae"], make(tmp_path).baseline()["10-20%"]["mae"])
+    np.testing.assert_array_equal(found["10-20%"]["mae"], make(tmp_path).baselines()["Navier-Stokes"]["10-20%"]["mae"])
 
 
 def test_metrics_run_under_the_transfer_guard(tmp_path):

@@ -1,0 +1,182 @@
+"""Section III: a SEAN generator whose style encoder attends from the hole to known pixels; a critic of two scales."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+
+from scan_jax.features.api import build_network, load_features
+from scan_jax.losses.adversarial import hinge_critic, hinge_generator, logistic_critic, logistic_generator
+from scan_jax.losses.feature_matching import feature_matching
+from scan_jax.losses.perceptual import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, perceptual_distance
+from scan_jax.losses.pixel import l1
+from scan_jax.losses.weighting import combine
+from scan_jax.methods.api import Aux, PixelMap, Refiner, Tree, Trees, Turn, Variables
+from scan_jax.methods.masked_attention.settings import Settings
+from scan_jax.methods.masked_attention.style_search import StyleSearch
+from scan_jax.models.label_discriminator import LabelDiscriminator
+from scan_jax.models.sean import STRIDE, Sean
+from scan_jax.ops.attention import Kind, attention_rows
+from scan_jax.ops.image import complete
+from scan_jax.types import Array, Example, Observation, Prediction
+
+SIGNED = 2.0  # the networks' images span [-1, 1], where the paper takes its differences, ours [0, 1]
+ADVERSARIAL = {"log": (logistic_generator, logistic_critic), "hinge": (hinge_generator, hinge_critic)}
+CRITIC_TERMS = ("adversarial", "feature_matching")
+
+
+class MaskedAttention:
+    """The method: generator and critic, trained in turns on one forward pass of the generator a step."""
+
+    stride = STRIDE
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.num_labels = settings.num_labels
+        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
+        dtype = jnp.dtype(settings.compute_dtype)
+        self.generator: Any = Sean(
+            num_labels=settings.num_labels,
+            width=settings.width,
+            style_size=settings.style_size,
+            hidden=settings.label_width,
+            attention=settings.attention,
+            target=settings.target if "semantic_attention" in self.weights else None,
+            query_block=settings.query_block,
+            dtype=dtype,
+        )
+        self.critic: Any = LabelDiscriminator(settings.num_labels, settings.critic_width, dtype=dtype)
+        self.networks: dict[str, Any] = {"generator": self.generator}
+        self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
+        if self.weights.keys() & set(CRITIC_TERMS):
+            self.networks["critic"] = self.critic
+            self.turns += (Turn("critic", ("critic",), self.critic_loss),)
+        source = settings.features.name
+        self.layers = dict(zip(PERCEPTUAL_LAYERS.get(source, ()), DEEP_WEIGHTS))
+        self.features: Any = build_network(source, tuple(self.layers), dtype=dtype) if self._wants_features() else None
+        self.maps: Mapping[str, PixelMap] = {} if settings.attention == "none" else {"attention": self.attention_map}
+        self.refiners: Mapping[str, Refiner] = {"style_search": StyleSearch(self.generator, self._distance, settings)}
+
+    def _wants_features(self) -> bool:
+        return bool(self.settings.loss.perceptual or self.settings.style_search.perceptual)
+
+    def load_frozen(self) -> Trees:
+        """The feature network's weights, where an objective reads it.
+
+        Raises:
+          UserError: they are missing; it names the file and the command that imports it.
+        """
+        if self.features is None:
+            return {}
+        source = self.settings.features
+        return {"features": load_features(source.name, tuple(self.layers), source.path).params}
+
+    def init(self, rng: Array, example: Example) -> Variables:
+        """Fresh variables of both networks; only the shapes of `example` matter."""
+        seen, generator_rng, critic_rng = example.observe(), *jax.random.split(rng)
+        keys = jax.random.split(rng, seen.image.shape[0])
+        generator = self.generator.init(generator_rng, seen.image, seen.known, seen.labels, keys, train=False)
+        params, stats = {}, {}
+        params["generator"], stats["generator"] = _split(generator)
+        if "critic" in self.networks:
+            critic = self.critic.init(critic_rng, example.labels, example.image, train=False)
+            params["critic"], stats["critic"] = _split(critic)
+        return Variables(params, stats)
+
+    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
+        """Fills the hole; every sample's noise comes from the same `rng`, wherever it stands in the batch."""
+        keys = jnp.broadcast_to(rng, (observation.image.shape[0],))
+        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
+        image = self.generator.apply(
+            networks, observation.image, observation.known, observation.labels, keys, train=False
+        )
+        return Prediction(image, {"filled": image})
+
+    def attention(self, variables: Variables, observation: Observation) -> Mapping[str, Array]:
+        """What section III-A works on, at half the size with N pixels: "query", "key" [B,N,D] and "known" [B,N]."""
+        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
+        seen = (observation.image, observation.known, observation.labels)
+        _, noted = self.generator.apply(networks, *seen, method="encode", mutable=["intermediates", "losses"])
+        return noted["intermediates"]["encoder"]["attention"]["attention"][0]
+
+    def attention_map(self, variables: Variables, observation: Observation, points: Array) -> Array:
+        """Where hole pixels look, as in Fig. 4: points (row, column) [B,P,2] -> attention over the image [B,P,H,W]."""
+        height, width = observation.image.shape[1:3]
+        at = points // 2  # [B,P,2]
+        parts = self.attention(variables, observation)
+        pixels = at[..., 0] * (width // 2) + at[..., 1]  # [B,P]
+        rows = attention_rows(**parts, kind=cast(Kind, self.settings.attention), rows=pixels)  # [B,P,N]
+        maps = rows.reshape(*points.shape[:2], height // 2, width // 2)  # [B,P,H/2,W/2]
+        return jnp.repeat(jnp.repeat(maps, 2, axis=2), 2, axis=3) / 4
+
+    def generator_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """The first turn: eq. (6)."""
+        del carried
+        seen = example.observe()
+        prediction, changed = self.generator.apply(
+            {"params": params["generator"], **stats["generator"]},
+            *(seen.image, seen.known, seen.labels),
+            jax.random.split(rng, seen.image.shape[0]),
+            train=True,
+            mutable=["losses", *stats["generator"]],
+        )
+        sown = jax.tree.leaves(changed.pop("losses", {}))
+        completion = complete(example.image, prediction, example.known)  # eq. (9)
+        region = jnp.ones_like(example.known) if self.settings.region == "everywhere" else example.known
+        terms: dict[str, Any] = {"pixel": SIGNED * l1(prediction * region, example.image * region).mean()}  # eq. (2)
+        if "perceptual" in self.weights:  # eq. (1)
+            terms["perceptual"] = self._distance(frozen, prediction * region, example.image * region).mean()
+        if "semantic_attention" in self.weights:
+            terms["semantic_attention"] = jnp.mean(jnp.stack(sown))  # eq. (5)
+        if "critic" in self.networks:
+            terms |= self._critic_terms({"params": frozen["critic"], **stats["critic"]}, example, completion)
+        terms = {name: term for name, term in terms.items() if name in self.weights}
+        return combine(terms, self.weights), Aux(
+            terms, {"generator": {**stats["generator"], **changed}}, jax.lax.stop_gradient(completion)
+        )
+
+    def _distance(self, frozen: Trees, image: Array, target: Array) -> Array:
+        """Eq. (1) for each image: [B,H,W,3] twice -> [B]."""
+        if self.features is None:
+            return jnp.zeros(image.shape[0])
+        found, truth = (self.features.apply({"params": frozen["features"]}, x) for x in (image, target))
+        return perceptual_distance(found, truth, self.layers)
+
+    def _critic_terms(self, critic: Mapping[str, Tree], example: Example, completion: Array) -> dict[str, Array]:
+        """What the critic says of the completion, and how far its activations are from the photograph's."""
+        answer, _ = ADVERSARIAL[self.settings.adversarial]
+        fake = self.critic.apply(critic, example.labels, completion, train=False)  # activations by scale and layer
+        terms = {"adversarial": jnp.mean(jnp.stack([answer(layers[-1]).mean() for layers in fake]))}
+        if "feature_matching" in self.weights:
+            real = self.critic.apply(critic, example.labels, example.image, train=False)
+            terms["feature_matching"] = feature_matching(fake, real)
+        return terms
+
+    def critic_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """The second turn, eq. (7): photographs and completions in one batch, so that one power iteration serves."""
+        del frozen, rng
+        both = jnp.concatenate([example.image, carried])  # [2B,H,W,3]
+        labels = jnp.concatenate([jnp.asarray(example.labels)] * 2)  # [2B,H,W]
+        variables = {"params": params["critic"], **stats["critic"]}
+        scales, changed = self.critic.apply(variables, labels, both, train=True, mutable=list(stats["critic"]))
+        _, judge = ADVERSARIAL[self.settings.adversarial]
+        logits = [jnp.split(layers[-1], 2) for layers in scales]  # real and fake [B,h,w,1] of each scale
+        loss = jnp.mean(jnp.stack([judge(real, fake).mean() for real, fake in logits]))
+        terms = {"critic": loss}
+        for index, name in enumerate(("critic_real", "critic_fake")):
+            terms[name] = jnp.mean(jnp.stack([pair[index].mean() for pair in logits]))
+        return loss, Aux(terms, {"critic": changed})
+
+
+def _split(variables: Mapping[str, Tree]) -> tuple[Tree, Trees]:
+    """Parameters, and the collections that a forward pass changes."""
+    kept = ("batch_stats", "spectral")
+    return variables["params"], {name: variables[name] for name in kept if name in variables}

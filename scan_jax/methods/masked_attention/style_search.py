@@ -1,0 +1,126 @@
+"""Section III-C: at test time the styles are optimised so that the known pixels come out as they are, eq. (8)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from scan_jax.methods.api import Progress, Refined, Trees, Variables
+from scan_jax.methods.masked_attention.settings import Settings
+from scan_jax.types import Array, Observation, Prediction
+
+SIGNED_SQUARE = 4.0  # squared differences in [-1, 1], as the paper's, from those in [0, 1]
+Distance = Callable[[Trees, Array, Array], Array]  # feature weights, two images [B,H,W,3] -> [B]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class _Search:
+    """Where the search stands; every leaf has the batch in front, and no image sees another.
+
+    Attributes:
+      styles: [B,L,S], where the next gradient is taken.
+      moments: Adam's.
+      best: [B,L,S], the styles of the lowest objective so far.
+      lowest: [B].
+      waited: [B] updates since the objective last fell.
+    """
+
+    styles: Array
+    moments: Any
+    best: Array
+    lowest: Array
+    waited: Array
+
+
+class StyleSearch:
+    """A refiner: pure, may be jitted and sharded over the batch."""
+
+    def __init__(self, generator: Any, distance: Distance, settings: Settings) -> None:
+        """From the method's generator (`Sean`) and feature distance."""
+        self._generator, self._distance, self._settings = generator, distance, settings.style_search
+        # Adam acts on every element alone, so a batch of images is as many searches.
+        self._adam = optax.adam(self._settings.learning_rate, 0.9, 0.999)
+
+    def __call__(
+        self,
+        variables: Variables,
+        frozen: Trees,
+        observation: Observation,
+        rng: Array,
+        progress: Progress | None = None,
+    ) -> Refined:
+        """Fills the hole with the styles that the search found best.
+
+        Args:
+          variables: the method's.
+          frozen: its `load_frozen()`.
+          observation: a batch.
+          rng: of the generator's noise, the same for every sample and update.
+          progress: called with each finished update.
+        """
+        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
+        keys = jnp.broadcast_to(rng, (observation.image.shape[0],))
+        styles = self._generator.apply(
+            networks, observation.image, observation.known, observation.labels, method="encode"
+        )  # [B,L,S]
+
+        def paint(styles: Array) -> Array:
+            return self._generator.apply(networks, styles, observation.labels, keys, train=False, method="decode")
+
+        def objective(styles: Array) -> Array:
+            return self._objective(frozen, paint(styles), observation)
+
+        def update(search: _Search, index: Array) -> tuple[_Search, Array]:
+            search, value = self._update(search, objective)
+            if progress is not None:
+                jax.debug.callback(progress, index)
+            return search, value
+
+        start = _Search(
+            *(styles, self._adam.init(styles), styles),
+            lowest=jnp.full(styles.shape[:1], jnp.inf),
+            waited=jnp.zeros(styles.shape[:1], jnp.int32),
+        )
+        search, trace = lax.scan(update, start, jnp.arange(self._settings.steps))  # trace [T,B]
+        last = objective(search.styles)  # [B]
+        best = jnp.where((last < search.lowest)[:, None, None], search.styles, search.best)
+        before, after = paint(styles), paint(best)
+        found = Prediction(after, {"before": before, "style search": after})
+        return Refined(found, jnp.concatenate([trace, last[None]]))
+
+    def _objective(self, frozen: Trees, image: Array, observation: Observation) -> Array:
+        """Eq. (8) for each image: [B]."""
+        seen = image * observation.known  # [B,H,W,3]
+        square = jnp.mean(jnp.square(seen - observation.image), axis=(1, 2, 3))  # [B]
+        total = self._settings.pixel * SIGNED_SQUARE * square
+        if self._settings.perceptual:
+            total = total + self._settings.perceptual * self._distance(frozen, seen, observation.image)
+        return total
+
+    def _update(self, search: _Search, objective: Callable[[Array], Array]) -> tuple[_Search, Array]:
+        """One step of Adam for the images whose objective still falls, and the objective before it [B]."""
+
+        def total(styles: Array) -> tuple[Array, Array]:
+            values = objective(styles)  # [B]
+            return jnp.sum(values), values
+
+        (_, values), gradient = jax.value_and_grad(total, has_aux=True)(search.styles)
+        falls = values < search.lowest * (1 - self._settings.tolerance)  # [B]; the first value is below infinity
+        waited = jnp.where(falls, 0, search.waited + 1)
+        active = (waited < self._settings.patience)[:, None, None]  # [B,1,1]
+        step, moments = self._adam.update(gradient, search.moments)
+        better = values < search.lowest
+        return _Search(
+            styles=jnp.where(active, search.styles + step, search.styles),
+            moments=moments,
+            best=jnp.where(better[:, None, None], search.styles, search.best),
+            lowest=jnp.where(better, values, search.lowest),
+            waited=waited,
+        ), values

@@ -1,0 +1,169 @@
+"""Masked attention as a method: its turns, terms, and what it must not see."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from scan_jax.errors import UserError
+from scan_jax.methods import api
+from scan_jax.training.state import initial_state
+from scan_jax.training.step import make_step
+from scan_jax.types import Example
+
+LOSS = {"perceptual": 0.0, "adversarial": 0.01}
+SMALL = {
+    "name": "masked_attention",
+    "num_labels": 5,
+    "width": 4,
+    "style_size": 8,
+    "label_width": 8,
+    "critic_width": 4,
+    "target": 2e-3,
+    "loss": LOSS,
+    "style_search": {"steps": 3, "perceptual": 0.0, "learning_rate": 0.05},
+}
+
+
+def example(batch=2, size=32):
+    image = jax.random.uniform(jax.random.key(2), (batch, size, size, 3))
+    known = jnp.ones((batch, size, size, 1)).at[:, 5:20, 10:25].set(0)
+    labels = jax.random.randint(jax.random.key(5), (batch, 8, 8), 0, 5).repeat(size // 8, 1).repeat(size // 8, 2)
+    return Example(image, known, labels)
+
+
+def start(method, rate=1e-3):
+    optimizers = {turn.name: optax.adam(rate, 0.5) for turn in method.turns}
+    state = jax.jit(lambda key: initial_state(method, optimizers, example(), key))(jax.random.key(0))
+    return state, jax.jit(make_step(method, optimizers, 0.9))
+
+
+def moved(before, after):
+    return [not np.array_equal(a, b) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after))]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A method, its state at the start and after ten steps, and the scalars of each step."""
+    method = api.build_method(SMALL)
+    first, step = start(method, rate=5e-3)
+    state, scalars = first, []
+    for _ in range(10):
+        state, found = step(state, {}, example(), jax.random.key(1))
+        scalars.append({name: float(value) for name, value in found.items()})
+    return method, first, state, scalars
+
+
+@pytest.fixture(scope="module")
+def predict(trained):
+    """(example, key) -> the trained method's image; compiled once for all tests."""
+    method, _, state, _ = trained
+    compiled, variables = jax.jit(method.predict), api.Variables(state.params, state.stats)
+    return lambda given, key=0: np.asarray(compiled(variables, given.observe(), jax.random.key(key)).image)
+
+
+def test_ten_steps_train_both_networks_and_learn(trained):
+    _, first, state, scalars = trained
+    assert scalars[-1]["term/pixel"] < scalars[0]["term/pixel"]
+    assert all(np.isfinite(list(found.values())).all() for found in scalars)
+    for network in ("generator", "critic"):
+        assert np.mean(moved(first.params[network], state.params[network])) > 0.8
+    for collection in ("batch_stats", "spectral"):
+        assert np.mean(moved(first.stats["generator"][collection], state.stats["generator"][collection])) > 0.8
+    assert set(scalars[0]) >= {f"term/{name}" for name in ("pixel", "semantic_attention", "adversarial", "critic")}
+
+
+def test_the_loss_is_eq6(trained):
+    scalars = trained[3][0]
+    weights = {"pixel": 0.5, "semantic_attention": 0.1, "adversarial": 0.01}
+    total = sum(weight * scalars[f"term/{name}"] for name, weight in weights.items())
+    assert scalars["loss/generator"] == pytest.approx(total, rel=1e-5)
+
+
+def test_prediction_sees_neither_the_hole_nor_the_batch(predict):
+    given = example()
+    hidden = dataclasses.replace(given, image=jnp.where(given.known > 0, given.image, 0.7))
+    np.testing.assert_array_equal(predict(given), predict(hidden))
+    mate = dataclasses.replace(given, image=given.image.at[0].set(0.3), labels=given.labels.at[0].set(2))
+    np.testing.assert_allclose(predict(given)[1], predict(mate)[1], atol=1e-6)
+    assert np.abs(predict(given)[0] - predict(mate)[0]).max() > 1e-3
+    turned = jax.tree.map(lambda leaf: leaf[::-1], given)
+    np.testing.assert_allclose(predict(given)[::-1], predict(turned), atol=1e-6)
+
+
+def test_a_hidden_or_absent_class_and_an_empty_hole_are_answered(predict):
+    given = example()
+    hidden = jnp.zeros_like(given.labels).at[:, 6:10, 12:15].set(3)  # class 3 lies wholly in the hole, 4 nowhere
+    for known in (given.known, jnp.ones_like(given.known), jnp.zeros_like(given.known)):
+        image = predict(Example(given.image, known, hidden))
+        assert np.isfinite(image).all()
+        assert 0 <= float(image.min()) <= float(image.max()) <= 1
+
+
+def test_known_region_hinge_and_feature_matching():
+    loss = {**LOSS, "feature_matching": 10.0}
+    method = api.build_method({**SMALL, "region": "known", "adversarial": "hinge", "loss": loss})
+    given = example()
+    variables = jax.jit(method.init)(jax.random.key(0), given)
+    trained, others = {"generator": variables.params["generator"]}, {"critic": variables.params["critic"]}
+    turn = jax.jit(method.turns[0].loss)
+    found = []
+    for hole in (given.image, jnp.zeros_like(given.image)):
+        changed = dataclasses.replace(given, image=jnp.where(given.known > 0, given.image, hole))
+        total, aux = turn(trained, others, variables.stats, changed, None, jax.random.key(1))
+        assert np.isfinite(float(total))
+        found.append(aux.terms)
+    assert float(found[0]["pixel"]) == float(found[1]["pixel"])  # eq. (2) does not look into the hole
+    assert float(found[0]["feature_matching"]) != float(found[1]["feature_matching"])
+
+
+@pytest.mark.parametrize("attention", ["none", "self", "masked"])
+def test_the_other_mechanisms_of_table_1(attention):
+    section = {**SMALL, "attention": attention, "loss": {**LOSS, "semantic_attention": 0.0}}
+    method = api.build_method(section)
+    optimizers = {turn.name: optax.adam(1e-3) for turn in method.turns}
+    state = jax.eval_shape(lambda key: initial_state(method, optimizers, example(), key), jax.random.key(0))
+    _, scalars = jax.eval_shape(make_step(method, optimizers, 0.9), state, {}, example(), jax.random.key(1))
+    assert "term/semantic_attention" not in scalars
+    assert ("attention" in state.params["generator"]["encoder"]) == (attention != "none")
+    assert set(method.maps) == ({"attention"} if attention != "none" else set())
+
+
+def test_attention_maps_are_shares_of_the_known_pixels(trained):
+    method, _, state, _ = trained
+    given, points = example(), jnp.array([[[8, 12], [1, 2]]] * 2)  # in the hole, known
+    variables = api.Variables(state.params, state.stats)
+    maps = jax.jit(method.maps["attention"])(variables, given.observe(), points)
+    assert maps.shape == (2, 2, 32, 32)
+    np.testing.assert_allclose(maps[:, 0].sum((1, 2)), 1, rtol=1e-4)
+    np.testing.assert_array_equal(maps[:, 1], 0)  # contextual: a known pixel attends to nothing
+    inside = given.known[:, ::2, ::2, 0].repeat(2, 1).repeat(2, 2)
+    np.testing.assert_array_equal(maps[:, 0] * (1 - inside), 0)
+
+
+def test_feature_terms_need_their_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match=r"vgg19-dcbd9e11\.pth.*python -m scan_jax\.weights import vgg19"):
+        api.build_method({"name": "masked_attention"}).load_frozen()
+
+
+@pytest.mark.parametrize(("section", "message"), [
+    ({"atention": "self"}, r"config\.method\.atention, did you mean 'attention'"),
+    ({"attention": "contextal"}, r"attention must be one of .*did you mean 'contextual'"),
+    ({"attention": "none"}, r"semantic_attention needs an attention; set it to 0"),
+    ({"num_labels": 0}, r"num_labels must be at least 1"),
+])  # fmt: skip
+def test_a_bad_section_is_one_clear_line(section, message):
+    with pytest.raises(UserError, match=message):
+        api.build_method({**SMALL, **section})
+
+
+def test_style_search_begins_with_the_prediction_and_lowers_its_objective(trained, predict):
+    method, _, state, _ = trained
+    given, search = example(), jax.jit(method.refiners["style_search"])
+    found = search(api.Variables(state.params, state.stats), {}, given.observe(), jax.random.key(0))
+    assert np.all(np.min(found.objective, axis=0) < found.objective[0])
+    np.testing.assert_allclose(found.prediction.intermediates["before"], predict(given), atol=1e-6)

@@ -1,0 +1,103 @@
+"""Labels on their way from the photographs through a run: into the step, the table and the pictures."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax import experiment
+from scan_jax.errors import UserError
+from scan_jax.evaluation.palette import palette
+from scan_jax.methods.api import Aux
+from scan_jax.training.loop import TrainingSettings
+from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.setup import make_trainer
+from scan_jax.types import Prediction
+
+OPTIMIZERS = {turn: {"learning_rate": 1e-3} for turn in ("generator", "critic")}
+
+
+def config(**method):
+    return {
+        "seed": 0,
+        "data": {"name": "synthetic_portraits", "size": 16, "count": 8, "held_out": 3},
+        "holes": {"name": "free_form"},
+        "method": {"name": "toy", **method},
+        "training": {"steps": 1, "batch_size": 8, "optimizers": OPTIMIZERS, "threads": 0},
+        "evaluation": {"edges": (0.1, 0.6), "holes_per_bucket": 2, "batch_size": 3},
+    }
+
+
+@pytest.fixture
+def labelled_method(toy_method):
+    """The toy, with a term and a prediction that read labels."""
+    toy_method.num_labels = 19
+    loss = toy_method.turns[0].loss
+
+    def generator_loss(params, frozen, stats, example, carried, rng):
+        value, aux = loss(params, frozen, stats, example, carried, rng)
+        return value, Aux({**aux.terms, "highest_label": example.labels.max().astype(float)}, aux.stats, aux.carried)
+
+    def predict(variables, observation, rng):
+        grey = observation.labels[..., None].astype(jnp.float32) / 18  # [B,H,W,1]
+        return Prediction(jnp.broadcast_to(grey, observation.image.shape))
+
+    toy_method.turns = (type(toy_method.turns[0])("generator", ("generator",), generator_loss), toy_method.turns[1])
+    toy_method.predict = predict
+    return toy_method
+
+
+def run(method, monkeypatch, folder, **changes):
+    monkeypatch.setattr(experiment.api, "build_method", lambda section: method)
+    monkeypatch.setattr(experiment, "keep_compilations", lambda: None)
+    experiment.run(config() | changes, folder)
+    return [json.loads(line) for line in (folder / "scalars.jsonl").read_text().splitlines()]
+
+
+def test_labels_reach_the_step_the_table_and_the_pictures(labelled_method, monkeypatch, tmp_path):
+    lines = run(labelled_method, monkeypatch, tmp_path)
+    assert 1 <= lines[0]["term/highest_label"] <= 18
+    table = next(tmp_path.glob("step_*.md")).read_text()
+    assert "class mean" in table and "Navier-Stokes" in table
+    with Image.open(next((tmp_path / "pictures").glob("*.png"))) as sheet:
+        colours = {tuple(colour) for colour in np.asarray(sheet.convert("RGB")).reshape(-1, 3).tolist()}
+    assert sum(tuple(colour) in colours for colour in palette(19)[1:].tolist()) >= 3  # the label column
+    assert len(colours & {(round(255 * k / 18),) * 3 for k in range(19)}) >= 4  # the completion column
+
+
+def test_a_method_without_labels_gets_none(toy_method, monkeypatch, tmp_path):
+    loss = toy_method.turns[0].loss
+
+    def generator_loss(params, frozen, stats, example, carried, rng):
+        assert example.labels is None
+        return loss(params, frozen, stats, example, carried, rng)
+
+    toy_method.turns = (type(toy_method.turns[0])("generator", ("generator",), generator_loss), toy_method.turns[1])
+    run(toy_method, monkeypatch, tmp_path)
+    assert "class mean" not in next(tmp_path.glob("step_*.md")).read_text()
+
+
+def test_disagreement_is_an_error_before_anything_is_compiled(labelled_method, monkeypatch, tmp_path):
+    monkeypatch.setattr(experiment, "make_trainer", lambda *_: pytest.fail("too late"))
+    labelled_method.num_labels = 12
+    with pytest.raises(UserError, match=r"config\.method\.num_labels is 12, but synthetic portraits .* has 19 classes"):
+        run(labelled_method, monkeypatch, tmp_path)
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "b.png")
+    photographs = {"name": "photo_folder", "path": str(tmp_path), "size": 16}
+    with pytest.raises(UserError, match=r"needs labels of 12 classes, but .* has none"):
+        run(labelled_method, monkeypatch, tmp_path / "run", data=photographs)
+
+
+def test_shapes_are_drawn_with_labels_where_the_method_takes_them(labelled_method):
+    seen = []
+    init = labelled_method.init
+    labelled_method.init = lambda rng, example: seen.append(example) or init(rng, example)
+    optimizers = {turn: OptimizerSettings() for turn in OPTIMIZERS}
+    make_trainer(labelled_method, TrainingSettings(steps=1, batch_size=8, optimizers=optimizers), 16, 0)
+    assert (seen[0].labels.shape, seen[0].labels.dtype) == ((8, 16, 16), np.int32)
+    labelled_method.num_labels = 0
+    make_trainer(labelled_method, TrainingSettings(steps=1, batch_size=8, optimizers=optimizers), 16, 0)
+    assert seen[-1].labels is None
