@@ -24,7 +24,8 @@ def save_squeezenet(path, layers=("fire3",), **metadata):
 
 
 def test_networks_layers_and_importers_belong_together():
-    assert api.names() == ["squeezenet", "vgg19"] == registry.names()
+    assert api.names() == ["squeezenet", "vgg19"]
+    assert set(api.names()) < set(registry.names())
     assert PERCEPTUAL_LAYERS.keys() == STYLE_LAYERS.keys() == set(api.names())
     for table in (PERCEPTUAL_LAYERS, STYLE_LAYERS):
         for name, layers in table.items():

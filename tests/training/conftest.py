@@ -17,6 +17,7 @@ class ToyMethod:
     stride = 2
     num_labels = 0
     refiners = {}
+    maps = {}
 
     def __init__(self):
         self.networks = {"generator": nn.Conv(3, (3, 3)), "critic": SpectralConv(8, kernel_size=4)}
