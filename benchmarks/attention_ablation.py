@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from benchmarks import variants
+from scan_jax.inference import run_folder
 
 VARIANTS: variants.Variants = {
     "neither": {"attention": ()},
@@ -21,7 +24,19 @@ VARIANTS: variants.Variants = {
 def main() -> None:
     """Trains what is missing, then prints the table."""
     given, overrides = variants.parse(__doc__.splitlines()[0], list(VARIANTS))
-    variants.print_psnr(variants.train(VARIANTS, given, overrides), given.steps)
+    runs = variants.train(VARIANTS, given, overrides)
+    variants.print_psnr(runs, given.steps)
+    print("largest |gamma| or |eta|: how far the modules have opened")
+    for name, folders in runs.items():
+        print(f"{name:28}{max(_widest_gate(folder) for folder in folders):9.3f}")
+
+
+def _widest_gate(folder: Path) -> float:
+    """The largest gate of a trained run, in size; 0 without the modules."""
+    _, trained = run_folder.restore(folder)
+    layers = trained.params["generator"]["dec"].values()
+    gates = [abs(float(layer[name])) for layer in layers for name in ("gamma", "eta") if name in layer]
+    return max(gates, default=0.0)
 
 
 if __name__ == "__main__":

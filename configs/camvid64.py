@@ -1,6 +1,6 @@
 """Masked attention on CamVid street frames with their 12 classes, 64x64, on a laptop.
 
-Expected: see "Results" in README.md.
+Expected: not measured yet.
 Hardware: two CPU cores.
 Data: CamVid in folders train/ and val/, each frame with its NAME_label.png of classes 0 to 11 (11 = void).
 

@@ -1,6 +1,6 @@
 """Masked attention on synthetic portraits with their 19 classes, 64x64: all of the second paper on a laptop.
 
-Expected: see "Results" in README.md.
+Expected: not measured yet.
 Hardware: two CPU cores.
 
     python -m scan_jax.main --config=configs/portraits64.py[:attention=none|self|masked|contextual]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import matplotlib
 import numpy as np
 
@@ -53,7 +54,5 @@ def overlay(image: np.ndarray, weights: np.ndarray, point: np.ndarray) -> np.nda
 
 def _distance_inside(hole: np.ndarray) -> np.ndarray:
     """City-block distance of every hole pixel to the nearest known one or the border: [H,W]."""
-    import cv2
-
     padded = np.pad(hole.astype(np.uint8), 1)
     return cv2.distanceTransform(padded, cv2.DIST_L1, 3)[1:-1, 1:-1]

@@ -39,6 +39,6 @@ class CollapseWatch:
             turn = name.removeprefix(LOSS)
             log.warning(
                 "%s was %.3g at step %d and is %.3g at step %d: the run has probably collapsed; start a new one with "
-                "a lower config.training.optimizers.%s.learning_rate, or set its update_clip to 0.5",
+                "a lower config.training.optimizers.%s.learning_rate",
                 *(name, lowest, at, value, step, turn),
             )

@@ -20,8 +20,8 @@ class OptimizerSettings:
       final_share: of the learning rate at the end of "cosine".
       clip: largest global norm of a gradient; 0 is no limit.
       update_clip: largest root mean square of Adam's update of one array, before the learning rate; 0 is no limit.
-        Where gradients jump, Adam with b2 = 0.999 takes steps of up to 31 learning rates, which can end a run; usual
-        steps are below 1 (StableAdamW, Wortsman et al. 2023).
+        Where gradients jump, Adam with b2 = 0.999 takes steps of up to 31 learning rates (after StableAdamW, Wortsman
+        et al. 2023).
     """
 
     learning_rate: float = 1e-4

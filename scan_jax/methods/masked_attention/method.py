@@ -10,7 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.features.api import build_network, load_features
-from scan_jax.losses.adversarial import hinge_critic, hinge_generator, logistic_critic, logistic_generator
+from scan_jax.losses.adversarial import (
+    hinge_critic,
+    hinge_generator,
+    logistic_critic,
+    logistic_generator,
+    minimax_generator,
+)
 from scan_jax.losses.feature_matching import feature_matching
 from scan_jax.losses.perceptual import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, perceptual_distance
 from scan_jax.losses.pixel import l1
@@ -25,7 +31,11 @@ from scan_jax.ops.image import complete
 from scan_jax.types import Array, Example, Observation, Prediction
 
 SIGNED = 2.0  # the networks' images span [-1, 1], where the paper takes its differences, ours [0, 1]
-ADVERSARIAL = {"log": (logistic_generator, logistic_critic), "hinge": (hinge_generator, hinge_critic)}
+ADVERSARIAL = {
+    "log": (logistic_generator, logistic_critic),
+    "minimax": (minimax_generator, logistic_critic),
+    "hinge": (hinge_generator, hinge_critic),
+}
 CRITIC_TERMS = ("adversarial", "feature_matching")
 
 

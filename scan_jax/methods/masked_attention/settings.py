@@ -62,7 +62,8 @@ class Settings:
       attention: of the style encoder, Table I.
       target: mu of eq. (4).
       region: where eqs. (1) and (2) look: "known", the letter, or "everywhere", as the released code does.
-      adversarial: "log", eq. (3), or "hinge", as the released code does.
+      adversarial: "log", eq. (3) with a generator's side that does not saturate; "minimax", its letter; "hinge", the
+        released code's.
       query_block: rows of the attention map in memory at a time; None chooses.
       compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
       loss: the terms' weights.
@@ -78,7 +79,7 @@ class Settings:
     attention: Literal["none", "self", "masked", "contextual"] = "contextual"
     target: float = 5e-4
     region: Literal["everywhere", "known"] = "everywhere"
-    adversarial: Literal["log", "hinge"] = "log"
+    adversarial: Literal["log", "minimax", "hinge"] = "log"
     query_block: int | None = None
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     loss: LossSettings = LossSettings()
