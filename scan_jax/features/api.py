@@ -91,6 +91,31 @@ def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: 
     return Features(apply=apply, params=params)
 
 
+class LossFeatures:
+    """The network that a method's losses look through: known from the config on, its weights asked for when training.
+
+    Attributes:
+      network: the module, without weights.
+    """
+
+    def __init__(self, settings: FeatureSettings, layers: tuple[str, ...], dtype: Any = jnp.float32) -> None:
+        """Raises UserError for an unknown name or layer, or no layer."""
+        self._settings, self._layers = settings, layers
+        self.network = build_network(settings.name, layers, dtype=dtype)
+
+    def load(self) -> Tree:
+        """The imported weights.
+
+        Raises:
+          UserError: they are missing; it names the file and the command that imports it.
+        """
+        return load_features(self._settings.name, self._layers, self._settings.path).params
+
+    def __call__(self, params: Tree, image: Array) -> dict[str, Array]:
+        """[B,H,W,3] in [0, 1] -> activations by layer, each [B,h,w,C]."""
+        return cast(dict[str, Array], self.network.apply({"params": params}, image))
+
+
 def build_network(name: str, layers: tuple[str, ...], *, dtype: Any = jnp.float32) -> nn.Module:
     """The module without weights.
 

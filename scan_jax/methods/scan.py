@@ -9,7 +9,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from scan_jax.features.api import FeatureSettings, build_network, load_features
+from scan_jax.features.api import FeatureSettings, LossFeatures
 from scan_jax.losses.adversarial import logistic_critic, logistic_generator
 from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss, select
 from scan_jax.losses.pixel import l1
@@ -119,7 +119,7 @@ class Scan:
             for term, table in (("perceptual", PERCEPTUAL_LAYERS), ("style", STYLE_LAYERS))
             if term in self.weights and name in table
         }
-        self.features: Any = build_network(name, self._all_feature_layers(), dtype=dtype) if name else None
+        self.features: Any = LossFeatures(settings.features, self._all_feature_layers(), dtype) if name else None
 
     def _all_feature_layers(self) -> tuple[str, ...]:
         """The layers of the feature network that any loss reads."""
@@ -131,10 +131,7 @@ class Scan:
         Raises:
           UserError: they are missing; it names the file and the command that imports it.
         """
-        if self.features is None:
-            return {}
-        source = self.settings.features
-        return {"features": load_features(source.name, self._all_feature_layers(), source.path).params}
+        return {"features": self.features.load()} if self.features else {}
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
@@ -194,8 +191,7 @@ class Scan:
 
     def _activations(self, frozen: Trees, image: Array, term: str) -> dict[str, Array]:
         """The activations that a term compares, by layer."""
-        found = self.features.apply({"params": frozen["features"]}, image)
-        return select(found, self.feature_layers[term])
+        return select(self.features(frozen["features"], image), self.feature_layers[term])
 
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array

@@ -93,7 +93,7 @@ def test_feature_terms_are_finite_with_random_weights():
     section = {**SMALL, "loss": {"perceptual": 0.1, "style": 250.0}, "features": {"name": "squeezenet"}}
     method = api.build_method(section)
     state, step = start(method)
-    frozen = {"features": jax.jit(method.features.init)(jax.random.key(3), example().image)["params"]}
+    frozen = {"features": jax.jit(method.features.network.init)(jax.random.key(3), example().image)["params"]}
     _, scalars = step(state, frozen, example(), jax.random.key(1))
     assert float(scalars["term/perceptual"]) > 0
     assert float(scalars["term/style"]) > 0

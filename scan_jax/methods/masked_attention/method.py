@@ -9,7 +9,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from scan_jax.features.api import build_network, load_features
+from scan_jax.features.api import LossFeatures
 from scan_jax.losses.adversarial import (
     hinge_critic,
     hinge_generator,
@@ -65,14 +65,11 @@ class MaskedAttention:
         if self.weights.keys() & set(CRITIC_TERMS):
             self.networks["critic"] = self.critic
             self.turns += (Turn("critic", ("critic",), self.critic_loss),)
-        source = settings.features.name
-        self.layers = dict(zip(PERCEPTUAL_LAYERS.get(source, ()), DEEP_WEIGHTS))
-        self.features: Any = build_network(source, tuple(self.layers), dtype=dtype) if self._wants_features() else None
+        self.layers = dict(zip(PERCEPTUAL_LAYERS.get(settings.features.name, ()), DEEP_WEIGHTS))
+        wanted = settings.loss.perceptual or settings.style_search.perceptual
+        self.features: Any = LossFeatures(settings.features, tuple(self.layers), dtype) if wanted else None
         self.maps: Mapping[str, PixelMap] = {} if settings.attention == "none" else {"attention": self.attention_map}
         self.refiners: Mapping[str, Refiner] = {"style_search": StyleSearch(self.generator, self._distance, settings)}
-
-    def _wants_features(self) -> bool:
-        return bool(self.settings.loss.perceptual or self.settings.style_search.perceptual)
 
     def load_frozen(self) -> Trees:
         """The feature network's weights, where an objective reads it.
@@ -80,10 +77,7 @@ class MaskedAttention:
         Raises:
           UserError: they are missing; it names the file and the command that imports it.
         """
-        if self.features is None:
-            return {}
-        source = self.settings.features
-        return {"features": load_features(source.name, tuple(self.layers), source.path).params}
+        return {"features": self.features.load()} if self.features else {}
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
@@ -153,9 +147,7 @@ class MaskedAttention:
 
     def _distance(self, frozen: Trees, image: Array, target: Array) -> Array:
         """Eq. (1) for each image: [B,H,W,3] twice -> [B]."""
-        if self.features is None:
-            return jnp.zeros(image.shape[0])
-        found, truth = (self.features.apply({"params": frozen["features"]}, x) for x in (image, target))
+        found, truth = (self.features(frozen["features"], x) for x in (image, target))
         return perceptual_distance(found, truth, self.layers)
 
     def _critic_terms(self, critic: Mapping[str, Tree], example: Example, completion: Array) -> dict[str, Array]:
