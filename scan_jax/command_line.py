@@ -1,10 +1,12 @@
-"""How every command ends: with 0, or with one line on stderr and 1."""
+"""What commands share: how each ends, with 0 or with one line on stderr and 1; and the flags of a photograph."""
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from scan_jax.errors import UserError
 
@@ -28,3 +30,14 @@ def run(action: Callable[[], object]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def add_photograph_flags(parser: argparse.ArgumentParser) -> None:
+    """Those of every command on one photograph; `inference.request` reads what they name."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("photograph", type=Path, help="an image file of any size")
+    parser.add_argument("hole", type=Path, help="an image file of the same size, white where to fill")
+    parser.add_argument("--run", type=Path, required=True, help="the run folder (--workdir) of a training run")
+    parser.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
+    parser.add_argument("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
+    parser.add_argument("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")

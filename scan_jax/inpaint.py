@@ -4,6 +4,11 @@
     python -m scan_jax.inpaint --run=runs/camvid photo.png hole.png --labels=labels.png --out=filled.png
 
 All other pixels, the size and the metadata stay; PNG, WebP and TIFF keep the pixels byte for byte.
+
+Networks that paint each part of a label map from a style take that style from the photograph itself. --style_steps
+optimises it for this photograph; --style_from takes it, for all parts or those of --style_parts, from another one:
+
+    ... --style_from=reference.png --style_labels=reference_labels.png --style_parts hair skin --style_amount=0.5
 """
 
 from __future__ import annotations
@@ -14,22 +19,22 @@ import sys
 from pathlib import Path
 
 from scan_jax import command_line
+from scan_jax.errors import UserError
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(prog="python -m scan_jax.inpaint", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("photograph", type=Path, help="an image file of any size")
-    parser.add_argument("hole", type=Path, help="an image file of the same size, white where to fill")
-    parser.add_argument("--run", type=Path, required=True, help="the run folder (--workdir) of a training run")
+    command_line.add_photograph_flags(parser)
     parser.add_argument("--out", type=Path, required=True, help="where to write: .png, .webp, .tif (lossless) or .jpg")
-    parser.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
-    parser.add_argument("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
-    parser.add_argument(
-        "--resize_labels", action="store_true", help="a label map of another size: by nearest neighbour"
-    )
     parser.add_argument("--seed", type=int, default=0, help="of what the method draws at random")
+    parser.add_argument("--style_steps", type=int, default=0, help="updates of the style search, such as 20")
+    parser.add_argument("--style_from", type=Path, help="a photograph to take styles from")
+    parser.add_argument("--style_labels", type=Path, help="its label map")
+    parser.add_argument("--style_parts", nargs="+", default=[], help="names or numbers of classes; all without it")
+    parser.add_argument(
+        "--style_amount", type=float, default=1.0, help="0 is the photograph's own style, 1 the other's"
+    )
     return parser.parse_args(argv)
 
 
@@ -39,22 +44,25 @@ def fill(flags: argparse.Namespace) -> None:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax import label_map
-    from scan_jax.inference.hole import read_hole
     from scan_jax.inference.inpainter import Inpainter
-    from scan_jax.inference.labels import read_labels
-    from scan_jax.inference.photograph import check_output, read_photograph, write_photograph
+    from scan_jax.inference.photograph import check_output, write_photograph
+    from scan_jax.inference.request import Request
+    from scan_jax.inference.restyle import interpolate, pick_styles
 
     check_output(flags.out)
-    photograph, hole = read_photograph(flags.photograph), read_hole(flags.hole, flags.hole_color)
-    labels = read_labels(flags.labels) if flags.labels else None  # [H,W]
+    if bool(flags.style_from) != bool(flags.style_labels):
+        raise UserError("--style_from and --style_labels go together: a photograph and its label map")
+    request = Request.read(flags)
     inpainter = Inpainter.load(flags.run)
-    if labels is not None and inpainter.num_labels:
-        name = f"the label map {flags.labels}"
-        label_map.check(labels, inpainter.num_labels, name)
-        labels = label_map.resize_like(labels, photograph.pixels.shape[:2], name) if flags.resize_labels else labels
-    filled = inpainter(photograph.pixels, hole, labels, seed=flags.seed)
-    write_photograph(flags.out, filled, photograph)
+    photograph, hole = request.photograph.pixels, request.hole  # [H,W,3], [H,W]
+    labels = request.labels_for(inpainter.num_labels)  # [H,W]
+    styles = None
+    if flags.style_from:
+        reference = pick_styles(inpainter.styles(flags.style_from, flags.style_labels), flags.style_parts)
+        styles = interpolate(inpainter.styles(photograph, labels, hole), reference, flags.style_amount)
+    refine = {"refine": "style_search", "steps": flags.style_steps} if flags.style_steps else {}
+    filled = inpainter(photograph, hole, labels, seed=flags.seed, styles=styles, **refine)
+    write_photograph(flags.out, filled, request.photograph)
     logging.getLogger("scan_jax").info("wrote %s", flags.out)
 
 

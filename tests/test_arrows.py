@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "scan_jax"
-GROUND = {"types", "errors", "settings", "registry", "atomic_write", "run_layout", "command_line", "label_map"}
+GROUND = {
+    "types",
+    "errors",
+    "settings",
+    "registry",
+    "atomic_write",
+    "run_layout",
+    "command_line",
+    "label_map",
+    "part_names",
+}
 # Rooms, and what each may import besides the ground floor and itself.
 ARROWS = {
     "ops": set(),
@@ -23,7 +33,18 @@ ARROWS = {
     "inference": {"methods.api", "weights"},
     "evaluation": {"metrics", "inference"},
 }
-COMMANDS = {"main", "evaluate", "inpaint", "export", "prepare", "demo", "experiment", "configuration", "__init__"}
+COMMANDS = {
+    "main",
+    "evaluate",
+    "inpaint",
+    "attend",
+    "export",
+    "prepare",
+    "demo",
+    "experiment",
+    "configuration",
+    "__init__",
+}
 LINEN_ROOMS = {"layers", "models", "features"}
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import cv2
 import matplotlib
 import numpy as np
+
+from scan_jax.evaluation.palette import paint
+from scan_jax.evaluation.pictures import save_grid, tint_hole
 
 MARK = 0.03  # half the diamond's diagonal, as a share of the shorter side
 
@@ -56,3 +62,36 @@ def _distance_inside(hole: np.ndarray) -> np.ndarray:
     """City-block distance of every hole pixel to the nearest known one or the border: [H,W]."""
     padded = np.pad(hole.astype(np.uint8), 1)
     return cv2.distanceTransform(padded, cv2.DIST_L1, 3)[1:-1, 1:-1]
+
+
+def save_heat_maps(
+    path: Path,
+    photograph: np.ndarray,
+    known: np.ndarray,
+    labels: np.ndarray | None,
+    maps: Mapping[str, np.ndarray],
+    points: np.ndarray,
+    num_labels: int,
+) -> None:
+    """The input, its labels and what each point attends to, side by side in one PNG.
+
+    Args:
+      path: the file.
+      photograph: uint8 [H,W,3].
+      known: [H,W,1], 1 = known pixel.
+      labels: integers [H,W], or None.
+      maps: by name, float [P,H,W].
+      points: (row, column) [P,2].
+      num_labels: classes.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    image = photograph.astype(np.float32) / np.float32(255)
+    columns = {"input": tint_hole(image, known)}
+    if labels is not None and num_labels:
+        columns["labels"] = paint(labels, num_labels) / np.float32(255)
+    for name, weights in maps.items():
+        for one, (row, column) in zip(weights, points):
+            columns[f"{name} of {column},{row}"] = overlay(image * known, one, np.array([row, column]))
+    save_grid(path, list(columns), [("", list(columns.values()))])

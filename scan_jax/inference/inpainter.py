@@ -4,45 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
-import jax
 import numpy as np
 from PIL import Image
 
-from scan_jax import label_map
 from scan_jax.errors import UserError
 from scan_jax.inference import run_folder
+from scan_jax.inference.canvas import Canvas
+from scan_jax.inference.engine import Engine
 from scan_jax.inference.hole import read_hole
 from scan_jax.inference.labels import read_labels
 from scan_jax.inference.photograph import read_photograph
-from scan_jax.inference.working_size import enlarge, pad, shrink, working_shape
 from scan_jax.methods import api
-from scan_jax.methods.api import Trees, Variables
-from scan_jax.types import Array, Observation, Prediction
+from scan_jax.methods.api import Method, Variables
+from scan_jax.part_names import part_names
+from scan_jax.settings import did_you_mean
+from scan_jax.types import Array, Observation
 
 log = logging.getLogger(__name__)
 Picture = str | os.PathLike[str] | Image.Image | np.ndarray
 LARGE_HOLE = 0.6  # of the photograph; beyond it, black is more often the hole than white
-
-
-class Fills(Protocol):
-    """What filling asks of a method; `methods.api.Method` has it."""
-
-    @property
-    def stride(self) -> int:
-        """Height and width given to `predict` must be multiples of it."""
-        ...
-
-    @property
-    def num_labels(self) -> int:
-        """Classes of the labels that `predict` wants; 0 where it takes none."""
-        ...
-
-    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
-        """Fills the hole."""
-        ...
 
 
 class Inpainter:
@@ -54,23 +37,18 @@ class Inpainter:
       num_labels: classes of the label map that it wants; 0 where it takes none.
     """
 
-    def __init__(self, method: Fills, variables: Variables, *, size: int, step: int = 0) -> None:
+    def __init__(self, method: Method, variables: Variables, *, size: int, step: int = 0) -> None:
         """From parts; `Inpainter.load` finds them in a run folder."""
         self.size, self.step, self.num_labels = size, step, method.num_labels
-        self._stride = method.stride
-        self._params, self._stats = jax.device_put((dict(variables.params), dict(variables.stats)))
-
-        def predict(params: Trees, stats: Trees, observation: Observation, rng: Array) -> Array:
-            return method.predict(Variables(params, stats), observation, rng).image
-
-        self._predict = jax.jit(predict)
+        self._engine, self._stride = Engine(method, variables), method.stride
 
     @classmethod
     def load(cls, run: str | os.PathLike[str]) -> Inpainter:
         """The newest whole checkpoint of a run folder, with the generator's moving average.
 
         Raises:
-          UserError: there is no such run, it has no checkpoint that can be read, or its config describes no method.
+          UserError: there is no such run, it has no checkpoint that can be read, or its config describes no method or
+            another than the checkpoint's.
         """
         folder = Path(run)
         config = run_folder.read_config(folder)
@@ -84,31 +62,98 @@ class Inpainter:
         log.info("%s: %s at step %d, parameters %s", folder, section["name"], step, identity)
         return cls(method, variables, size=size, step=step)
 
-    def __call__(self, image: Picture, hole: Picture, labels: Picture | None = None, *, seed: int = 0) -> np.ndarray:
+    def __call__(
+        self,
+        image: Picture,
+        hole: Picture,
+        labels: Picture | None = None,
+        *,
+        seed: int = 0,
+        refine: str | None = None,
+        steps: int | None = None,
+        styles: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
         """Fills the hole and touches nothing else.
 
         Args:
           image: a path, Pillow image or array, of any size; what it holds in the hole makes no difference.
           hole: the same size; white, True or 1 is the hole.
           labels: the same size; integer classes [H,W], or a picture whose pixel values are the classes. Needed where
-            `num_labels` is not 0; a class may be absent, or lie in the hole alone.
+            `num_labels` is not 0; a class may be absent, or lie in the hole alone. An edited map fills the hole with
+            what it says.
           seed: of whatever the method draws at random.
+          refine: an optimisation at test time, such as "style_search".
+          steps: its updates at most; None is what the method's config says.
+          styles: what parts are painted from instead of the photograph's own, as `Inpainter.styles` returns it.
 
         Returns:
           uint8 RGB [H,W,3], upright; every known pixel is the photograph's own.
 
         Raises:
-          UserError: a file that cannot be read, sizes that differ, labels that are missing or above the class count.
+          UserError: a file that cannot be read, sizes that differ, labels that are missing or above the class count, or
+            something that this method cannot do.
         """
-        pixels, holes = read_photograph(image).pixels, read_hole(hole)  # [H,W,3], [H,W]
-        classes = self._read_labels(labels)  # [H,W]
-        _check_sizes(pixels, holes, classes)
+        if refine and styles:
+            raise UserError("styles of another photograph are not optimised for this one; give either of the two")
+        pixels, holes, classes = self._read(image, hole, labels)  # [H,W,3], [H,W], [H,W]
         if not holes.any():
             log.warning("there is no hole: the photograph is returned as it is")
             return pixels
         _warn_of_large_holes(holes)
-        filled = self._fill(pixels, ~holes, classes, seed)  # [H,W,3]
+        canvas = self._canvas(pixels, ~holes, classes)
+        if styles:
+            prediction = self._engine.paint(canvas.observation, self._exchange(canvas, styles), seed)
+        elif refine:
+            prediction = self._engine.refine(refine, canvas.observation, seed, steps).prediction.image
+        else:
+            prediction = self._engine.predict(canvas.observation, seed)
+        filled = canvas.complete(np.asarray(prediction))  # [H,W,3]
         return np.where(holes[..., None], _to_bytes(filled), pixels)
+
+    def styles(self, image: Picture, labels: Picture | None, hole: Picture | None = None) -> dict[str, np.ndarray]:
+        """What every part of a photograph would be painted from; plain vectors, so a weighted mean lies in between.
+
+        Args:
+          image: as in filling.
+          labels: its label map.
+          hole: what is not to be read; None reads all.
+
+        Returns:
+          By the name of each class that occurs ("hair", or its number where classes have no names), float32 [S].
+
+        Raises:
+          UserError: a file that cannot be read, sizes that differ, or a method that does not paint from styles.
+        """
+        pixels, holes, classes = self._read(image, hole, labels)
+        canvas = self._canvas(pixels, ~holes, classes)
+        found = self._engine.read_styles(canvas.observation)[0]  # [L,S]
+        present = np.unique(np.asarray(canvas.observation.labels))
+        return {name: found[k] for k, name in enumerate(part_names(self.num_labels)) if k in present}
+
+    def attention(
+        self, image: Picture, hole: Picture, labels: Picture | None, points: np.ndarray
+    ) -> Mapping[str, np.ndarray]:
+        """What hole pixels attend to (masked attention, Fig. 4).
+
+        Args:
+          image: as in filling, like `hole` and `labels`.
+          hole: where the points lie.
+          labels: the label map where the method wants one.
+          points: (row, column) of hole pixels, int [P,2].
+
+        Returns:
+          By the map's name, float32 [P,H,W]: the weight of every pixel, from low to high.
+
+        Raises:
+          UserError: a point outside the hole, a method without attention, or what filling would refuse.
+        """
+        pixels, holes, classes = self._read(image, hole, labels)
+        for row, column in points:
+            if not (0 <= row < holes.shape[0] and 0 <= column < holes.shape[1] and holes[row, column]):
+                raise UserError(f"pixel ({column}, {row}) is not in the hole; attention is shown from hole pixels")
+        canvas = self._canvas(pixels, ~holes, classes)
+        found = self._engine.look(canvas.observation, canvas.inward(points)[None])  # each [1,P,h',w']
+        return {name: canvas.outward(maps[0]) for name, maps in found.items()}
 
     def predict(self, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None = None, seed: int = 0) -> Array:
         """The network's raw prediction for a batch at a size that it takes, as an evaluation wants it.
@@ -127,8 +172,17 @@ class Inpainter:
         classes = labels if self.num_labels else None
         if self.num_labels and (classes is None or classes.shape != image.shape[:3]):
             raise ValueError(f"labels {image.shape[:3]} are needed, not {None if classes is None else classes.shape}")
-        observation = Observation(*jax.device_put((image * known, known, classes)))
-        return self._predict(self._params, self._stats, observation, jax.random.key(seed))
+        return self._engine.predict(Observation(image * known, known, classes), seed)  # type: ignore[arg-type]
+
+    def _read(
+        self, image: Picture, hole: Picture | None, labels: Picture | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """uint8 [H,W,3], bool [H,W] and int32 [H,W] or None, all of one size."""
+        pixels = read_photograph(image).pixels
+        holes = np.zeros(pixels.shape[:2], bool) if hole is None else read_hole(hole)
+        classes = self._read_labels(labels)
+        _check_sizes(pixels, holes, classes)
+        return pixels, holes, classes
 
     def _read_labels(self, labels: Picture | None) -> np.ndarray | None:
         """int32 [H,W] for a method that wants labels, None for one that takes none."""
@@ -141,17 +195,20 @@ class Inpainter:
             log.warning("this method takes no labels: the label map is not used")
         return None if labels is None or not self.num_labels else read_labels(labels, self.num_labels)
 
-    def _fill(self, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None, seed: int) -> np.ndarray:
-        """uint8 [H,W,3], bool [H,W] -> a completion, float32 [H,W,3], whose hole is what counts."""
-        height, width = shape = working_shape(pixels.shape[:2], self.size)
-        image, seen = shrink(pixels.astype(np.float32) / np.float32(255), known, shape)  # [h,w,3], [h,w]
-        padded = pad(image, self._stride)[None]  # [1,h',w',3]
-        padded_known = pad(seen[..., None].astype(np.float32), self._stride)[None]  # [1,h',w',1]
-        classes = None if labels is None else pad(label_map.resize(labels, shape), self._stride)[None]  # [1,h',w']
-        prediction = np.asarray(jax.device_get(self.predict(padded, padded_known, classes, seed)))  # [1,h',w',3]
-        # Known pixels beside the hole keep their colours while it is enlarged, so that no seam opens at its border.
-        completion = np.where(seen[..., None], image, prediction[0, :height, :width])  # [h,w,3]
-        return enlarge(completion, pixels.shape[:2])
+    def _canvas(self, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> Canvas:
+        return Canvas.of(pixels, known, labels, self.size, self._stride)
+
+    def _exchange(self, canvas: Canvas, styles: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The photograph's own styles [1,L,S] with those of `styles` in their place."""
+        own = self._engine.read_styles(canvas.observation).copy()  # [1,L,S]
+        names = part_names(self.num_labels)
+        for part, style in styles.items():
+            if part not in names:
+                raise UserError(f"there is no part {part!r}{did_you_mean(part, names)}; there are: {', '.join(names)}")
+            if np.shape(style) != own.shape[2:]:
+                raise UserError(f"the style of {part!r} must be {own.shape[2:]}, not {np.shape(style)}")
+            own[0, names.index(part)] = style
+        return own
 
 
 def _check_sizes(pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> None:

@@ -70,7 +70,7 @@ class Refined:
 
     Attributes:
       prediction: with the refined filling.
-      objective: [T+1,B], of every image before each of T updates and after the last.
+      objective: [T+1,B], of every image before each of T updates and after the last; lower is better.
     """
 
     prediction: Prediction
@@ -89,9 +89,32 @@ class Refiner(Protocol):
         frozen: Trees,
         observation: Observation,
         rng: Array,
+        *,
+        steps: int | None = None,
         progress: Progress | None = None,
     ) -> Refined:
-        """Fills the hole of every image; `frozen` is the method's `load_frozen()`."""
+        """Fills the hole of every image.
+
+        Args:
+          variables: the method's.
+          frozen: its `load_frozen()`.
+          observation: a batch.
+          rng: of what it draws, the same for every sample.
+          steps: updates at most; None is what the method's config says.
+          progress: called with the number of every update that is done.
+        """
+        ...
+
+
+class Styles(Protocol):
+    """The vectors that a method paints from, one a class, for those who want to exchange them."""
+
+    def read(self, variables: Variables, observation: Observation) -> Array:
+        """The styles of what is known: [B,L,S]."""
+        ...
+
+    def paint(self, variables: Variables, observation: Observation, styles: Array, rng: Array) -> Prediction:
+        """Fills the hole with `styles` [B,L,S]; of the observation only the labels count."""
         ...
 
 
@@ -110,6 +133,7 @@ class Method(Protocol):
       num_labels: classes of the labels that it is conditioned on, in training and in `predict`; 0 where it takes none.
       refiners: optimisations at test time, by name; empty for most.
       maps: what pixels attend to, by name; empty for most.
+      styles: what it paints each class from; None for most.
     """
 
     networks: Mapping[str, Any]
@@ -118,6 +142,7 @@ class Method(Protocol):
     num_labels: int
     refiners: Mapping[str, Refiner]
     maps: Mapping[str, PixelMap]
+    styles: Styles | None
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""

@@ -15,7 +15,7 @@ from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss, selec
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.style import STYLE_LAYERS, style_loss
 from scan_jax.losses.weighting import combine, hole_normalised
-from scan_jax.methods.api import Aux, PixelMap, Refiner, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, PixelMap, Refiner, Styles, Trees, Turn, Variables
 from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.models.scan import STRIDE, ScanGenerator
 from scan_jax.ops.image import complete
@@ -90,6 +90,7 @@ class Scan:
     num_labels = 0
     refiners: Mapping[str, Refiner] = {}
     maps: Mapping[str, PixelMap] = {}
+    styles: Styles | None = None
 
     def __init__(self, settings: ScanSettings) -> None:
         self.settings = settings

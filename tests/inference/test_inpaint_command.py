@@ -29,6 +29,7 @@ def log_levels():
 
 class Grey:
     stride, num_labels = 4, 0
+    refiners, maps, styles = {}, {}, None
 
     def predict(self, variables, observation, rng):
         del rng
@@ -100,6 +101,7 @@ class Painted:
     """Predicts a tenth of the label."""
 
     stride, num_labels = 4, 6
+    refiners, maps, styles = {}, {}, None
 
     def predict(self, variables, observation, rng):
         labels = observation.labels[..., None].astype(jnp.float32) / 10  # [B,H,W,1]

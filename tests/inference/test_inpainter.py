@@ -19,6 +19,7 @@ class Toy:
     """Predicts a colour that depends on every visible pixel, plus the photograph it sees; notes the shapes it gets."""
 
     stride, num_labels = STRIDE, 0
+    refiners, maps, styles = {}, {}, None
 
     def __init__(self):
         self.shapes = []
@@ -129,6 +130,7 @@ def test_no_hole_and_all_hole_are_answered_with_a_warning(caplog):
 
 class Constant:
     stride, num_labels = STRIDE, 0
+    refiners, maps, styles = {}, {}, None
 
     def predict(self, variables, observation, rng):
         del variables, rng

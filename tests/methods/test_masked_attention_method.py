@@ -167,3 +167,16 @@ def test_style_search_begins_with_the_prediction_and_lowers_its_objective(traine
     found = search(api.Variables(state.params, state.stats), {}, given.observe(), jax.random.key(0))
     assert np.all(np.min(found.objective, axis=0) < found.objective[0])
     np.testing.assert_allclose(found.prediction.intermediates["before"], predict(given), atol=1e-6)
+
+
+def test_styles_read_and_painted_again_are_the_prediction(trained, predict):
+    method, _, state, _ = trained
+    given, variables = example(), api.Variables(state.params, state.stats)
+    styles = jax.jit(method.styles.read)(variables, given.observe())
+    paint = jax.jit(method.styles.paint)
+    again = paint(variables, given.observe(), styles, jax.random.key(0)).image
+    np.testing.assert_allclose(again, predict(given), atol=1e-6)
+    other = paint(
+        variables, given.observe(), styles.at[:, int(given.labels[0, 0, 0])].add(1.0), jax.random.key(0)
+    ).image
+    assert np.abs(np.asarray(other - again)).max() > 1e-3

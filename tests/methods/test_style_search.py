@@ -8,13 +8,17 @@ import pytest
 from scan_jax.methods.api import Variables
 from scan_jax.methods.masked_attention.settings import Settings, StyleSearchSettings
 from scan_jax.methods.masked_attention.style_search import StyleSearch
+from scan_jax.methods.masked_attention.style_space import StyleSpace
 from scan_jax.types import Observation
 
 VARIABLES = Variables({"generator": {"start": jnp.float32(0.2)}}, {"generator": {}})
 
 
 class Painter:
-    """A generator whose styles [B,1,3] are the colour of the whole image; it starts at one grey."""
+    """A generator whose styles [B,1,3] are the colour of the whole image; it starts at one grey, and counts."""
+
+    def __init__(self):
+        self.painted = []
 
     def apply(self, networks, *inputs, method, train=None):
         if method == "encode":
@@ -23,12 +27,17 @@ class Painter:
         styles, labels, keys = inputs
         assert train is False
         assert keys.shape == labels.shape[:1]
+        jax.debug.callback(lambda: self.painted.append(None))
         return jnp.broadcast_to(styles[:, :, None], (*labels.shape, 3))
 
 
-def search(**settings):
+def search(painter=None, **settings):
     chosen = StyleSearchSettings(**{"perceptual": 0.0, "learning_rate": 0.1, **settings})
-    return StyleSearch(Painter(), lambda frozen, image, target: jnp.zeros(len(image)), Settings(style_search=chosen))
+    return StyleSearch(
+        StyleSpace(painter or Painter()),
+        lambda frozen, image, target: jnp.zeros(len(image)),
+        Settings(style_search=chosen),
+    )
 
 
 def observation(colours):
@@ -52,7 +61,9 @@ def test_it_lowers_eq8_and_keeps_the_best():
 
 def test_the_feature_distance_joins_in_where_it_has_a_weight():
     settings = Settings(style_search=StyleSearchSettings(steps=1, pixel=0.0, perceptual=2.0))
-    distance = StyleSearch(Painter(), lambda frozen, image, target: frozen["w"] * image.mean((1, 2, 3)), settings)
+    distance = StyleSearch(
+        StyleSpace(Painter()), lambda frozen, image, target: frozen["w"] * image.mean((1, 2, 3)), settings
+    )
     seen = observation([0.9])
     found = distance(VARIABLES, {"w": jnp.float32(3.0)}, seen, jax.random.key(0))
     assert float(found.objective[0, 0]) == pytest.approx(2 * 3 * 0.2 * float(seen.known.mean()), rel=1e-5)
@@ -75,6 +86,35 @@ def test_an_image_that_no_longer_improves_is_left_alone():
     assert near[1] > near[0]
     np.testing.assert_array_equal(near[1:], near[1])
     assert np.all(np.diff(far[:4]) < 0)
+
+
+def test_updates_are_skipped_once_no_image_improves():
+    painter = Painter()
+    found = jax.jit(search(painter, steps=10, learning_rate=0.5, patience=1))(
+        VARIABLES, {}, observation([0.25, 0.15]), jax.random.key(0)
+    )
+    jax.effects_barrier()
+    assert len(painter.painted) == 2 + 3  # the first overshoots, the second sees it; the last value, before and after
+    np.testing.assert_array_equal(found.objective[1:], np.broadcast_to(found.objective[1], (10, 2)))
+
+
+def test_the_caller_may_choose_the_number_of_updates():
+    found = search(steps=12)(VARIABLES, {}, observation([0.9]), jax.random.key(0), steps=3)
+    assert found.objective.shape == (4, 1)
+    none = search(steps=12)(VARIABLES, {}, observation([0.9]), jax.random.key(0), steps=0)
+    np.testing.assert_array_equal(none.prediction.image, none.prediction.intermediates["before"])
+
+
+def test_a_batch_divides_among_devices():
+    seen = observation(np.linspace(0.1, 0.9, 8))
+    mesh = jax.sharding.Mesh(jax.devices(), ("data",))
+    split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+    refine = jax.jit(search(steps=6))
+    together = refine(VARIABLES, {}, seen, jax.random.key(0))
+    divided = refine(VARIABLES, {}, jax.device_put(seen, split), jax.random.key(0))
+    assert divided.prediction.image.sharding.is_equivalent_to(split, 4)
+    np.testing.assert_allclose(divided.objective, together.objective, rtol=1e-6)
+    np.testing.assert_allclose(divided.prediction.image, together.prediction.image, rtol=1e-6)
 
 
 def test_progress_is_told_after_each_update():

@@ -18,6 +18,7 @@ class ToyMethod:
     num_labels = 0
     refiners = {}
     maps = {}
+    styles = None
 
     def __init__(self):
         self.networks = {"generator": nn.Conv(3, (3, 3)), "critic": SpectralConv(8, kernel_size=4)}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import enum
 
+from scan_jax.part_names import CELEBAMASK_HQ
+
 
 class Part(enum.IntEnum):
     """A label of CelebAMask-HQ (Lee et al. 2020, "MaskGAN"); names in that dataset's spelling are `CLASS_NAMES`."""
@@ -33,7 +35,4 @@ class Part(enum.IntEnum):
     CLOTH = 18
 
 
-CLASS_NAMES: tuple[str, ...] = (
-    *("background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear"),
-    *("mouth", "u_lip", "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth"),
-)
+CLASS_NAMES = CELEBAMASK_HQ

@@ -24,6 +24,7 @@ from scan_jax.losses.weighting import combine
 from scan_jax.methods.api import Aux, PixelMap, Refiner, Tree, Trees, Turn, Variables
 from scan_jax.methods.masked_attention.settings import Settings
 from scan_jax.methods.masked_attention.style_search import StyleSearch
+from scan_jax.methods.masked_attention.style_space import StyleSpace
 from scan_jax.models.label_discriminator import LabelDiscriminator
 from scan_jax.models.sean import STRIDE, Sean
 from scan_jax.ops.attention import Kind, attention_rows
@@ -68,8 +69,9 @@ class MaskedAttention:
         self.layers = dict(zip(PERCEPTUAL_LAYERS.get(settings.features.name, ()), DEEP_WEIGHTS))
         wanted = settings.loss.perceptual or settings.style_search.perceptual
         self.features: Any = LossFeatures(settings.features, tuple(self.layers), dtype) if wanted else None
+        self.styles = StyleSpace(self.generator)
         self.maps: Mapping[str, PixelMap] = {} if settings.attention == "none" else {"attention": self.attention_map}
-        self.refiners: Mapping[str, Refiner] = {"style_search": StyleSearch(self.generator, self._distance, settings)}
+        self.refiners: Mapping[str, Refiner] = {"style_search": StyleSearch(self.styles, self._distance, settings)}
 
     def load_frozen(self) -> Trees:
         """The feature network's weights, where an objective reads it.
@@ -93,12 +95,7 @@ class MaskedAttention:
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole; every sample's noise comes from the same `rng`, wherever it stands in the batch."""
-        keys = jnp.broadcast_to(rng, (observation.image.shape[0],))
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
-        image = self.generator.apply(
-            networks, observation.image, observation.known, observation.labels, keys, train=False
-        )
-        return Prediction(image, {"filled": image})
+        return self.styles.paint(variables, observation, self.styles.read(variables, observation), rng)
 
     def attention(self, variables: Variables, observation: Observation) -> Mapping[str, Array]:
         """What section III-A works on, at half the size with N pixels: "query", "key" [B,N,D] and "known" [B,N]."""

@@ -13,6 +13,7 @@ from jax import lax
 
 from scan_jax.methods.api import Progress, Refined, Trees, Variables
 from scan_jax.methods.masked_attention.settings import Settings
+from scan_jax.methods.masked_attention.style_space import StyleSpace
 from scan_jax.types import Array, Observation, Prediction
 
 SIGNED_SQUARE = 4.0  # squared differences in [-1, 1], as the paper's, from those in [0, 1]
@@ -30,6 +31,7 @@ class _Search:
       best: [B,L,S], the styles of the lowest objective so far.
       lowest: [B].
       waited: [B] updates since the objective last fell.
+      value: [B], the objective of the newest update.
     """
 
     styles: Array
@@ -37,14 +39,15 @@ class _Search:
     best: Array
     lowest: Array
     waited: Array
+    value: Array
 
 
 class StyleSearch:
     """A refiner: pure, may be jitted and sharded over the batch."""
 
-    def __init__(self, generator: Any, distance: Distance, settings: Settings) -> None:
-        """From the method's generator (`Sean`) and feature distance."""
-        self._generator, self._distance, self._settings = generator, distance, settings.style_search
+    def __init__(self, space: StyleSpace, distance: Distance, settings: Settings) -> None:
+        """From the method's styles and feature distance."""
+        self._space, self._distance, self._settings = space, distance, settings.style_search
         # Adam acts on every element alone, so a batch of images is as many searches.
         self._adam = optax.adam(self._settings.learning_rate, 0.9, 0.999)
 
@@ -54,41 +57,30 @@ class StyleSearch:
         frozen: Trees,
         observation: Observation,
         rng: Array,
+        *,
+        steps: int | None = None,
         progress: Progress | None = None,
     ) -> Refined:
-        """Fills the hole with the styles that the search found best.
+        """Fills the hole with the styles that the search found best; see `Refiner`.
 
-        Args:
-          variables: the method's.
-          frozen: its `load_frozen()`.
-          observation: a batch.
-          rng: of the generator's noise, the same for every sample and update.
-          progress: called with each finished update.
+        The generator's noise is the same in every update. Updates are skipped once no image of the batch improves.
         """
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
-        keys = jnp.broadcast_to(rng, (observation.image.shape[0],))
-        styles = self._generator.apply(
-            networks, observation.image, observation.known, observation.labels, method="encode"
-        )  # [B,L,S]
+        styles = self._space.read(variables, observation)  # [B,L,S]
 
         def paint(styles: Array) -> Array:
-            return self._generator.apply(networks, styles, observation.labels, keys, train=False, method="decode")
+            return self._space.paint(variables, observation, styles, rng).image
 
         def objective(styles: Array) -> Array:
             return self._objective(frozen, paint(styles), observation)
 
         def update(search: _Search, index: Array) -> tuple[_Search, Array]:
-            search, value = self._update(search, objective)
+            search = lax.cond(self._active(search).any(), lambda s: self._update(s, objective), lambda s: s, search)
             if progress is not None:
                 jax.debug.callback(progress, index)
-            return search, value
+            return search, search.value
 
-        start = _Search(
-            *(styles, self._adam.init(styles), styles),
-            lowest=jnp.full(styles.shape[:1], jnp.inf),
-            waited=jnp.zeros(styles.shape[:1], jnp.int32),
-        )
-        search, trace = lax.scan(update, start, jnp.arange(self._settings.steps))  # trace [T,B]
+        updates = jnp.arange(self._settings.steps if steps is None else steps)
+        search, trace = lax.scan(update, self._start(styles), updates)  # trace [T,B]
         last = objective(search.styles)  # [B]
         best = jnp.where((last < search.lowest)[:, None, None], search.styles, search.best)
         before, after = paint(styles), paint(best)
@@ -104,23 +96,34 @@ class StyleSearch:
             total = total + self._settings.perceptual * self._distance(frozen, seen, observation.image)
         return total
 
-    def _update(self, search: _Search, objective: Callable[[Array], Array]) -> tuple[_Search, Array]:
-        """One step of Adam for the images whose objective still falls, and the objective before it [B]."""
+    def _start(self, styles: Array) -> _Search:
+        """Before the first update, from the encoder's styles [B,L,S]."""
+        unknown = jnp.full(styles.shape[:1], jnp.inf)  # [B]
+        waited = jnp.zeros(styles.shape[:1], jnp.int32)  # [B]
+        return _Search(styles, self._adam.init(styles), styles, lowest=unknown, waited=waited, value=unknown)
+
+    def _active(self, search: _Search) -> Array:
+        """[B]: the images whose objective still falls."""
+        return search.waited < self._settings.patience
+
+    def _update(self, search: _Search, objective: Callable[[Array], Array]) -> _Search:
+        """One step of Adam for the images that are active, and the objective before it."""
 
         def total(styles: Array) -> tuple[Array, Array]:
             values = objective(styles)  # [B]
             return jnp.sum(values), values
 
-        (_, values), gradient = jax.value_and_grad(total, has_aux=True)(search.styles)
-        falls = values < search.lowest * (1 - self._settings.tolerance)  # [B]; the first value is below infinity
-        waited = jnp.where(falls, 0, search.waited + 1)
-        active = (waited < self._settings.patience)[:, None, None]  # [B,1,1]
+        (_, value), gradient = jax.value_and_grad(total, has_aux=True)(search.styles)
+        falls = value < search.lowest * (1 - self._settings.tolerance)  # [B]; the first value is below infinity
+        better = value < search.lowest
         step, moments = self._adam.update(gradient, search.moments)
-        better = values < search.lowest
-        return _Search(
-            styles=jnp.where(active, search.styles + step, search.styles),
+        seen = dataclasses.replace(
+            search,
             moments=moments,
             best=jnp.where(better[:, None, None], search.styles, search.best),
-            lowest=jnp.where(better, values, search.lowest),
-            waited=waited,
-        ), values
+            lowest=jnp.where(better, value, search.lowest),
+            waited=jnp.where(falls, 0, search.waited + 1),
+            value=value,
+        )
+        active = self._active(seen)[:, None, None]  # [B,1,1]
+        return dataclasses.replace(seen, styles=jnp.where(active, seen.styles + step, seen.styles))

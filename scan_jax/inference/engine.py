@@ -1,0 +1,107 @@
+"""A method's networks, compiled: what runs on the device when a photograph is filled, refined, restyled, looked at."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from scan_jax.errors import UserError
+from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables
+from scan_jax.settings import did_you_mean
+from scan_jax.types import Array, Observation
+
+
+class Engine:
+    """Functions of observations on the host; each is compiled once for each shape.
+
+    Attributes:
+      method: whose networks these are.
+    """
+
+    def __init__(self, method: Method, variables: Variables) -> None:
+        """Puts the variables on the device."""
+        self.method = method
+        self._variables = jax.device_put(Variables(dict(variables.params), dict(variables.stats)))
+        self._compiled: dict[object, Callable[..., Any]] = {}
+        self._bar: Any = None
+
+    def predict(self, observation: Observation, seed: int) -> Array:
+        """The filled image [B,H,W,3] in [0, 1]."""
+        run = self._jit("predict", lambda *given: self.method.predict(*given).image)
+        return run(self._variables, jax.device_put(observation), jax.random.key(seed))
+
+    def refine(self, name: str, observation: Observation, seed: int, steps: int | None) -> Refined:
+        """By an optimisation at test time, with a progress bar.
+
+        Raises:
+          UserError: the method has none of that name, or the weights that it needs are missing.
+        """
+        refiner = _find(self.method.refiners, name, "optimisation at test time")
+
+        def refine(*given: Any) -> Refined:
+            return refiner(*given, steps=steps, progress=self._advance)
+
+        run = self._jit((name, steps), refine)
+        with tqdm(total=steps, desc=name.replace("_", " "), unit="update", leave=False, disable=None) as self._bar:
+            given = (self._variables, self._frozen, jax.device_put(observation), jax.random.key(seed))
+            return jax.block_until_ready(run(*given))
+
+    def read_styles(self, observation: Observation) -> np.ndarray:
+        """What each class is painted from: [B,L,S].
+
+        Raises:
+          UserError: the method has no styles.
+        """
+        run = self._jit("read", self._styles.read)
+        return np.asarray(run(self._variables, jax.device_put(observation)))
+
+    def paint(self, observation: Observation, styles: np.ndarray, seed: int) -> Array:
+        """The image [B,H,W,3] that styles [B,L,S] make.
+
+        Raises:
+          UserError: the method has no styles.
+        """
+        run = self._jit("paint", lambda *given: self._styles.paint(*given).image)
+        return run(self._variables, *jax.device_put((observation, styles)), jax.random.key(seed))
+
+    def look(self, observation: Observation, points: np.ndarray) -> Mapping[str, np.ndarray]:
+        """What pixels (row, column) [B,P,2] attend to, by the map's name: each [B,P,H,W].
+
+        Raises:
+          UserError: the method has no attention between pixels.
+        """
+        if not self.method.maps:
+            raise UserError("this network has no attention between pixels that could be shown")
+        run = self._jit("look", lambda *given: {name: look(*given) for name, look in self.method.maps.items()})
+        return jax.device_get(run(self._variables, *jax.device_put((observation, points))))
+
+    @property
+    def _styles(self) -> Styles:
+        if self.method.styles is None:
+            raise UserError("this network does not paint from styles of parts")
+        return self.method.styles
+
+    @functools.cached_property
+    def _frozen(self) -> Trees:
+        return jax.device_put(self.method.load_frozen())
+
+    def _jit(self, key: object, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, compiled; the one that was kept under `key` where there is one."""
+        return self._compiled.setdefault(key, jax.jit(function))
+
+    def _advance(self, index: Any) -> None:
+        del index
+        self._bar.update()
+
+
+def _find(known: Mapping[str, Any], name: str, kind: str) -> Any:
+    """`known[name]`, or an error that names what there is."""
+    if name in known:
+        return known[name]
+    there_are = f"; it has: {', '.join(known)}" if known else ""
+    raise UserError(f"this network has no {kind} {name!r}{did_you_mean(name, known)}{there_are}")

@@ -1,0 +1,35 @@
+"""The generator's two halves for those who work on the styles in between: the search, and people who exchange them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from scan_jax.methods.api import Variables
+from scan_jax.types import Array, Observation, Prediction
+
+
+class StyleSpace:
+    """`methods.api.Styles` of a generator with `encode` and `decode` (`models.sean.Sean`)."""
+
+    def __init__(self, generator: Any) -> None:
+        """From the method's generator."""
+        self._generator = generator
+
+    def read(self, variables: Variables, observation: Observation) -> Array:
+        """The styles of what is known, one a class: [B,L,S]; zero for a class that no pixel has."""
+        seen = (observation.image, observation.known, observation.labels)
+        return self._generator.apply(_networks(variables), *seen, method="encode")
+
+    def paint(self, variables: Variables, observation: Observation, styles: Array, rng: Array) -> Prediction:
+        """The image that `styles` [B,L,S] and the labels make; every sample's noise comes from the same `rng`."""
+        keys = jnp.broadcast_to(rng, styles.shape[:1])
+        image = self._generator.apply(
+            _networks(variables), styles, observation.labels, keys, train=False, method="decode"
+        )
+        return Prediction(image, {"filled": image})
+
+
+def _networks(variables: Variables) -> dict[str, Any]:
+    return {"params": variables.params["generator"], **variables.stats["generator"]}

@@ -1,0 +1,198 @@
+"""What a method may offer besides filling: refinement, styles of parts, attention; from Python and from commands."""
+
+import json
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax import attend, inpaint
+from scan_jax.errors import UserError
+from scan_jax.inference import inpainter as inpainter_module
+from scan_jax.inference import run_folder
+from scan_jax.inference.inpainter import Inpainter
+from scan_jax.inference.restyle import interpolate
+from scan_jax.methods.api import Refined, Variables
+from scan_jax.types import Prediction
+
+HEIGHT, WIDTH, LABELS = 30, 44, 3
+GREY = Variables({"generator": {"level": np.float32(0.2)}}, {})
+
+
+class MeanColours:
+    """The style of a class is the mean colour of its known pixels; a search adds a tenth of the wanted updates."""
+
+    def read(self, variables, observation):
+        del variables
+        members = jax.nn.one_hot(observation.labels, LABELS) * observation.known  # [B,H,W,L]
+        total = jnp.einsum("bhwl,bhwc->blc", members, observation.image)
+        return total / jnp.maximum(members.sum((1, 2))[..., None], 1)  # [B,L,3]
+
+    def paint(self, variables, observation, styles, rng):
+        del variables, rng
+        return Prediction(jnp.einsum("bhwl,blc->bhwc", jax.nn.one_hot(observation.labels, LABELS), styles))
+
+
+class Stylish:
+    stride, num_labels, styles = 4, LABELS, MeanColours()
+
+    def __init__(self):
+        self.refiners, self.maps = {"style_search": self.search}, {"attention": self.attend}
+
+    def load_frozen(self):
+        return {"scale": jnp.float32(0.01)}
+
+    def predict(self, variables, observation, rng):
+        del rng
+        return Prediction(jnp.full_like(observation.image, variables.params["generator"]["level"]))
+
+    def search(self, variables, frozen, observation, rng, *, steps=None, progress=None):
+        before = self.predict(variables, observation, rng).image
+        for index in range(steps or 2):
+            progress(index)
+        return Refined(Prediction(before + frozen["scale"] * (steps or 2)), jnp.zeros((1, 1)))
+
+    def attend(self, variables, observation, points):
+        """All on the pixel that looks."""
+        del variables
+        height, width = observation.labels.shape[1:]
+        rows, columns = jax.nn.one_hot(points[..., 0], height), jax.nn.one_hot(points[..., 1], width)
+        return rows[..., :, None] * columns[..., None, :]  # [B,P,H,W]
+
+
+def painted_inpainter():
+    return Inpainter(Stylish(), GREY, size=64)
+
+
+def photo_hole_and_labels():
+    """Left half class 0, right half class 2, each in one colour."""
+    image, labels = np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8)
+    image[:, :22], image[:, 22:], labels[:, 22:] = (200, 40, 0), (0, 80, 160), 2
+    hole = np.zeros((HEIGHT, WIDTH), bool)
+    hole[8:20, 10:30] = True
+    return image, hole, labels
+
+
+def test_a_refiner_is_named_and_counted():
+    given = photo_hole_and_labels()
+    _, hole, _ = given
+    inpainter = painted_inpainter()
+    assert np.all(inpainter(*given)[hole] == 51)
+    assert np.all(inpainter(*given, refine="style_search")[hole] == round(255 * 0.22))
+    refined = inpainter(*given, refine="style_search", steps=30)
+    assert np.all(refined[hole] == round(255 * 0.5))
+    np.testing.assert_array_equal(refined[~hole], given[0][~hole])
+    with pytest.raises(UserError, match="no optimisation at test time 'style_serch', did you mean 'style_search'"):
+        inpainter(*given, refine="style_serch")
+
+
+def test_styles_of_a_reference_paint_the_parts_that_are_named():
+    image, hole, labels = photo_hole_and_labels()
+    inpainter = painted_inpainter()
+    reference = inpainter.styles(np.full_like(image, 255), labels)
+    assert list(reference) == ["0", "2"]  # class 1 does not occur
+    filled = inpainter(image, hole, labels, styles={"2": reference["2"]})
+    assert np.all(filled[8:20, 22:30] == 255)
+    assert np.all(filled[8:20, 10:22] == (200, 40, 0))
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    own = inpainter.styles(image, labels, hole)
+    halfway = interpolate(own, {"2": reference["2"]}, 0.5)
+    np.testing.assert_allclose(inpainter(image, hole, labels, styles=halfway)[12, 25], (128, 168, 208), atol=1)
+
+
+def test_what_a_method_has_not_is_said():
+    given = photo_hole_and_labels()
+    plain = Stylish()
+    plain.styles, plain.refiners, plain.maps = None, {}, {}
+    inpainter = Inpainter(plain, GREY, size=64)
+    with pytest.raises(UserError, match="does not paint from styles"):
+        inpainter.styles(given[0], given[2])
+    with pytest.raises(UserError, match="no optimisation at test time 'style_search'"):
+        inpainter(*given, refine="style_search")
+    with pytest.raises(UserError, match="no attention"):
+        inpainter.attention(*given, np.array([[10, 12]]))
+
+
+def test_styles_that_do_not_fit_are_refused():
+    given, inpainter = photo_hole_and_labels(), painted_inpainter()
+    with pytest.raises(UserError, match=r"no part 'hair'; there are: 0, 1, 2"):
+        inpainter(*given, styles={"hair": np.zeros(3)})
+    with pytest.raises(UserError, match=r"style of '2' must be \(3,\), not \(4,\)"):
+        inpainter(*given, styles={"2": np.zeros(4)})
+    with pytest.raises(UserError, match="either of the two"):
+        inpainter(*given, styles={"2": np.zeros(3)}, refine="style_search")
+    with pytest.raises(UserError, match=r"from 0 .* to 1 .*, not 1\.5"):
+        interpolate({}, {}, 1.5)
+
+
+def test_attention_comes_back_at_the_photographs_size():
+    image, hole, labels = (np.repeat(np.repeat(array, 3, axis=0), 3, axis=1) for array in photo_hole_and_labels())
+    points = np.array([[30, 40], [58, 88]])
+    found = Inpainter(Stylish(), GREY, size=HEIGHT).attention(image, hole, labels, points)["attention"]
+    assert found.shape == (2, 3 * HEIGHT, 3 * WIDTH)
+    for one, (row, column) in zip(found, points):
+        expected = np.zeros(one.shape)
+        expected[row // 3 * 3 :, column // 3 * 3 :][:3, :3] = 1
+        np.testing.assert_array_equal(one, expected)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A photograph, its hole and labels, and a run folder whose method and checkpoint are stand-ins."""
+    for name, array in zip(("photo", "hole", "labels"), photo_hole_and_labels()):
+        Image.fromarray(array).save(tmp_path / f"{name}.png")
+    (tmp_path / "config.json").write_text(json.dumps({"method": {"name": "stylish"}, "data": {"size": 64}}))
+    monkeypatch.setattr(inpainter_module.api, "build_method", lambda section: Stylish())
+    monkeypatch.setattr(run_folder, "restore", lambda run: (12, GREY))
+    yield tmp_path
+    for name in ("scan_jax", "absl", "asyncio", "jax"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def flags(folder, out):
+    files = [str(folder / name) for name in ("photo.png", "hole.png")]
+    return [*files, f"--labels={folder}/labels.png", f"--run={folder}", f"--out={folder / out}"]
+
+
+def test_inpaint_restyles_and_searches(folder, capsys):
+    image, hole, _ = photo_hole_and_labels()
+    Image.fromarray(np.full_like(image, 255)).save(folder / "white.png")
+    take = [f"--style_from={folder}/white.png", f"--style_labels={folder}/labels.png"]
+
+    def filled(*more):
+        assert inpaint.main([*flags(folder, "filled.png"), *more]) == 0
+        result = np.asarray(Image.open(folder / "filled.png"))
+        np.testing.assert_array_equal(result[~hole], image[~hole])
+        return result[12, 25]  # class 2
+
+    assert np.all(filled(*take, "--style_parts", "2") == 255)
+    np.testing.assert_array_equal(filled(*take, "--style_parts", "0"), image[12, 25])
+    np.testing.assert_allclose(filled(*take, "--style_amount=0.5"), (128, 168, 208), atol=1)
+    assert np.all(filled("--style_steps=10") == round(255 * 0.3))
+    capsys.readouterr()
+    assert inpaint.main([*flags(folder, "x.png"), *take, "--style_parts", "1"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: the reference photograph shows no part '1'; it shows: 0, 2"
+    )
+    assert inpaint.main([*flags(folder, "x.png"), take[0]]) == 1
+    assert "go together" in capsys.readouterr().err
+    assert not (folder / "x.png").exists()
+
+
+def test_attend_draws_a_map_for_each_point(folder, capsys):
+    assert attend.main([*flags(folder, "maps.png"), "--points", "12,10", "28,15"]) == 0
+    with Image.open(folder / "maps.png") as sheet:
+        four = sheet.size[0]  # input, labels and two maps
+    assert attend.main([*flags(folder, "chosen.png")]) == 0
+    with Image.open(folder / "chosen.png") as sheet:
+        assert sheet.size[0] > four  # four were chosen
+    capsys.readouterr()
+    for point, message in {"3,4": r"pixel (3, 4) is not in the hole", "12": "X,Y", "500,2": "not in the hole"}.items():
+        assert attend.main([*flags(folder, "no.png"), "--points", point]) == 1
+        assert message in capsys.readouterr().err.splitlines()[-1]
+    assert attend.main([*flags(folder, "maps.jpg")]) == 1
+    assert "must end in .png" in capsys.readouterr().err
+    assert not (folder / "no.png").exists()
