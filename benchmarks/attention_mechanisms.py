@@ -29,16 +29,12 @@ from scan_jax.types import Array, Example, Observation
 MEASURED = 32  # held-out photographs
 
 
-def _mechanism(attention: str, semantic: float) -> dict[str, Any]:
-    return {"attention": attention, "loss": {"semantic_attention": semantic}}
-
-
 VARIANTS: variants.Variants = {
-    "none": _mechanism("none", 0.0),
-    "self": _mechanism("self", 0.0),
-    "masked": _mechanism("masked", 0.0),
-    "contextual": _mechanism("contextual", 0.0),
-    "contextual, attention loss": _mechanism("contextual", 0.1),
+    **{
+        kind: {"attention": kind, "loss": {"semantic_attention": 0.0}}
+        for kind in ("none", "self", "masked", "contextual")
+    },
+    "contextual, attention loss": {"attention": "contextual"},  # with the config's own weight
 }
 
 

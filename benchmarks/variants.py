@@ -61,6 +61,7 @@ def _train(given: argparse.Namespace, overrides: list[str], name: str, changes: 
     for key, value in changes.items():
         nested = isinstance(value, Mapping)
         config["method"][key] = {**config["method"].get(key, {}), **value} if nested else value
+    config["evaluation"]["refine"] = ()
     config["training"] |= {"steps": given.steps, "checkpoint_every": 0, "evaluate_every": 0, "pictures_every": 0}
     folder = given.workdir / f"{name.replace(', ', '_').replace(' ', '_')}_{seed}"
     if not last_scalars(folder, "eval/psnr/"):

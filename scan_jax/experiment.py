@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,18 @@ import numpy as np
 from scan_jax.data.agreement import agree_on_labels
 from scan_jax.data.api import DataSplits, open_data
 from scan_jax.data.pipeline import training_batches
+from scan_jax.errors import UserError
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
+from scan_jax.evaluation.scoring import Predict
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods import api
-from scan_jax.methods.api import Method, Variables
+from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.run_layout import CHECKPOINTS
-from scan_jax.settings import bind
+from scan_jax.settings import bind, did_you_mean
 from scan_jax.training import run_folder
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.loop import Callback, Loop, TrainingSettings
@@ -46,6 +48,7 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     settings = bind(config["training"], TrainingSettings, "config.training")
     evaluation = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
     method = api.build_method(config["method"])
+    _check_refiners(method, evaluation.refine)
     frozen = method.load_frozen()
     data, holes = agree_on_labels(open_data(config["data"]), method.num_labels), open_holes(config["holes"])
     buckets = make_buckets(evaluation.edges)
@@ -62,13 +65,14 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     run_folder.claim(folder, config)
     _announce(folder, data, holes, fixed, trainer)
     keep_compilations()
-    predict = make_predict(method)
+    predict, on_devices = make_predict(method), trainer.place(frozen)
+    refine = {name: make_refine(method, name, on_devices) for name in evaluation.refine}
     sheet = ContactSheet(data.held_out, fixed.holes, method.num_labels)
     callbacks = (
         Callback(settings.pictures_every, _pictures(method, predict, sheet, folder)),
-        Callback(settings.evaluate_every or settings.steps, _measure(predict, evaluator)),
+        Callback(settings.evaluate_every or settings.steps, _measure(predict, refine, evaluator, settings.steps)),
     )
-    _train(config["seed"], settings, trainer, trainer.place(frozen), data, holes, callbacks, folder)
+    _train(config["seed"], settings, trainer, on_devices, data, holes, callbacks, folder)
     draw_curves(folder)
     log.info("table, pictures, curves and checkpoints are in %s", folder)
 
@@ -126,11 +130,41 @@ def make_predict(method: Method) -> PredictWith:
     return predict_with
 
 
-def _measure(predict: PredictWith, evaluator: Evaluator) -> Callable[[int, TrainState], Mapping[str, float]]:
-    """Every held-out photograph in every bucket, beside the baselines."""
+def make_refine(method: Method, name: str, frozen: Trees) -> PredictWith:
+    """As `make_predict`, by one of the method's optimisations at test time; `frozen` lies on the devices."""
+
+    def refine(params: Any, stats: Any, frozen: Trees, observation: Observation) -> Prediction:
+        return method.refiners[name](Variables(params, stats), frozen, observation, jax.random.key(0)).prediction
+
+    compiled = jax.jit(refine)
+
+    def refine_with(state: TrainState, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> Prediction:
+        observation = Observation(*jax.device_put((image * known, known, labels)))
+        return compiled({**state.params, **state.ema}, state.stats, frozen, observation)
+
+    return refine_with
+
+
+def _check_refiners(method: Method, names: Sequence[str]) -> None:
+    """Refuses names that are none of the method's."""
+    for name in names:
+        if name not in method.refiners:
+            there_are = ", ".join(method.refiners) or "none"
+            near = did_you_mean(name, method.refiners)
+            raise UserError(f"config.evaluation.refine: this method has no {name!r}{near}; there are: {there_are}")
+
+
+def _measure(
+    predict: PredictWith, refine: Mapping[str, PredictWith], evaluator: Evaluator, last: int
+) -> Callable[[int, TrainState], Mapping[str, float]]:
+    """Every held-out photograph in every bucket, beside the baselines; after the last step refined, too."""
+
+    def images(run: PredictWith, state: TrainState) -> Predict:
+        return lambda *seen: np.asarray(run(state, *seen).image)
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        return dict(evaluator(lambda *seen: np.asarray(predict(state, *seen).image), step))
+        refined = {name: images(run, state) for name, run in refine.items()} if step == last else {}
+        return dict(evaluator(images(predict, state), step, refined))
 
     return act
 

@@ -29,12 +29,14 @@ class EvaluationSettings:
       holes_per_bucket: in the fixed set; 0 is all that the held-out holes have.
       photographs: how many held-out ones are measured, from the first; 0 is all.
       batch_size: photographs at a time.
+      refine: the method's optimisations at test time that are measured too, when the run is complete.
     """
 
     edges: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
     holes_per_bucket: int = 50
     photographs: int = 0
     batch_size: int = 16
+    refine: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses what would measure nothing.
@@ -110,28 +112,33 @@ class Evaluator:
                 raise UserError(f"photographs are {size}x{size}, holes of {label} {stack.shape[1:]}; use one size")
         return size
 
-    def __call__(self, predict: Predict, step: int) -> Iterator[tuple[str, float]]:
+    def __call__(
+        self, predict: Predict, step: int, refined: Mapping[str, Predict] | None = None
+    ) -> Iterator[tuple[str, float]]:
         """Measures, logs the table, writes it as Markdown and JSON, then yields what belongs with the run's scalars.
 
         Args:
           predict: image [B,S,S,3] without its hole, known [B,S,S,1] and labels [B,S,S] or None to a prediction
             [B,S,S,3].
           step: updates that the network has seen.
+          refined: predictions after an optimisation at test time, by its name.
 
         Yields:
-          ("eval/psnr/30-40%", mean) for every metric and bucket, and ("eval/psnr_gain/30-40%", mean minus that of the
-          first baseline, Navier-Stokes).
+          ("eval/psnr/30-40%", mean) for every metric and bucket, ("eval/psnr_gain/30-40%", mean minus that of the
+          first baseline, Navier-Stokes), and ("eval/style_search/psnr/30-40%", mean) where it was refined.
         """
-        report = self.report(predict, step)
+        report = self.report(predict, step, refined or {})
         report.write(self._folder)
         log.info("held-out photographs, step %d:\n%s", step, report.text())
         for label in report.scores:
             for metric in METRICS:
                 yield f"eval/{metric}/{label}", report.mean(label, metric)
+                for name, scores in report.refined.items():
+                    yield f"eval/{name}/{metric}/{label}", float(scores[label][metric].mean())
             yield f"eval/psnr_gain/{label}", report.gain(label, "psnr", self._baselines[0].name)
 
-    def report(self, predict: Predict, step: int) -> Report:
-        """Measures a network and, the first time, the baselines."""
+    def report(self, predict: Predict, step: int, refined: Mapping[str, Predict] | None = None) -> Report:
+        """Measures a network, alone and refined, and, the first time, the baselines."""
         conditions = Conditions(
             method=self._method,
             step=step,
@@ -142,7 +149,11 @@ class Evaluator:
             size=self._size,
         )
         scores = score(by_network(predict), *self._test(), title="evaluating")
-        return Report(conditions, scores, self.baselines())
+        after = {
+            name: score(by_network(refine), *self._test(), title=name.replace("_", " "))
+            for name, refine in (refined or {}).items()
+        }
+        return Report(conditions, scores, self.baselines(), after)
 
     def baselines(self) -> Mapping[str, Scores]:
         """The baselines' scores on the same photographs and holes, by name; computed once, then read from `folder`."""

@@ -51,11 +51,19 @@ class Conditions:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Scores of a network and, by name, of baselines under the same conditions."""
+    """Scores under the same conditions.
+
+    Attributes:
+      conditions: what was measured, and on what.
+      scores: the network's.
+      baselines: of what needs no training, by name.
+      refined: the network's after an optimisation at test time, by its name.
+    """
 
     conditions: Conditions
     scores: Scores
     baselines: Mapping[str, Scores]
+    refined: Mapping[str, Scores] = dataclasses.field(default_factory=dict)
 
     def mean(self, label: str, metric: str) -> float:
         """The network's mean over a bucket's photographs."""
@@ -63,8 +71,7 @@ class Report:
 
     def gain(self, label: str, metric: str, baseline: str) -> float:
         """The network's mean minus a baseline's; equal means, infinite ones too, give 0."""
-        ours, theirs = self.mean(label, metric), float(self.baselines[baseline][label][metric].mean())
-        return 0.0 if ours == theirs else ours - theirs
+        return _difference(self.scores, self.baselines[baseline], label, metric)
 
     def text(self) -> str:
         """For the screen."""
@@ -87,6 +94,7 @@ class Report:
                 metric: {
                     **_summary(self.scores[label][metric]),
                     "baselines": {name: _summary(scores[label][metric]) for name, scores in self.baselines.items()},
+                    "refined": {name: _summary(scores[label][metric]) for name, scores in self.refined.items()},
                 }
                 for metric in METRICS
             }
@@ -113,8 +121,8 @@ class Report:
         write_atomically(folder / f"{stem}.json", self.json().encode())
 
     def _table(self) -> list[list[str]]:
-        """The header and the rows: one for each bucket; with several baselines, one for each bucket and baseline."""
-        if len(self.baselines) == 1:
+        """The header and the rows: one for each bucket; with more than one to compare with, one for each of them."""
+        if len(self._others()) == 1:
             (theirs,) = self.baselines
             return [self._wide_header(theirs), *(self._wide_row(label, theirs) for label in self.scores)]
         rows = [row for label in self.scores for row in self._long_rows(label)]
@@ -131,25 +139,36 @@ class Report:
         cells = [label]
         for name in METRICS:
             cells += [_mean(self.scores, label, name), _mean(self.baselines[theirs], label, name)]
-            cells += [self._difference(label, theirs)] if name == "psnr" else []
+            cells += [self._above(label, self.baselines[theirs])] if name == "psnr" else []
         return [*cells, str(self.conditions.count)]
 
     def _long_rows(self, label: str) -> list[list[str]]:
-        """The network's row, then the baselines', with by how many dB the network is above each."""
+        """The network's row, then the others', with by how many dB the network is above each."""
         ours = [label, self.conditions.method, *(_mean(self.scores, label, name) for name in METRICS), ""]
         rows = [
-            ["", theirs, *(_mean(scores, label, name) for name in METRICS), self._difference(label, theirs)]
-            for theirs, scores in self.baselines.items()
+            ["", theirs, *(_mean(scores, label, name) for name in METRICS), self._above(label, scores)]
+            for theirs, scores in self._others().items()
         ]
         return [[*row, str(self.conditions.count)] for row in (ours, *rows)]
 
-    def _difference(self, label: str, theirs: str) -> str:
-        return f"{self.gain(label, 'psnr', theirs):+.{METRICS['psnr'].decimals}f}"
+    def _others(self) -> dict[str, Scores]:
+        """All that the network's own row is compared with, by what the table calls it."""
+        refined = {f"with {name.replace('_', ' ')}": scores for name, scores in self.refined.items()}
+        return {**refined, **self.baselines}
+
+    def _above(self, label: str, theirs: Scores) -> str:
+        return f"{_difference(self.scores, theirs, label, 'psnr'):+.{METRICS['psnr'].decimals}f}"
 
 
 def _titled(metric: str) -> str:
     """ "psnr" -> "PSNR dB"."""
     return f"{metric.upper()} {METRICS[metric].unit}".strip()
+
+
+def _difference(ours: Scores, theirs: Scores, label: str, metric: str) -> float:
+    """Of the means over a bucket; equal means, infinite ones too, give 0."""
+    first, second = float(ours[label][metric].mean()), float(theirs[label][metric].mean())
+    return 0.0 if first == second else first - second
 
 
 def _mean(scores: Scores, label: str, metric: str) -> str:

@@ -152,6 +152,30 @@ def test_the_table_of_several_baselines_has_a_row_for_each(tmp_path):
     )
 
 
+def test_a_refined_network_stands_beside_the_plain_one(tmp_path):
+    photographs = LabelledNoise(5)
+
+    def nearer(image, known, labels):
+        return constant(image, known, labels) * 0.5 + 0.25  # halfway to mid-grey, the mean of the noise
+
+    evaluator = Evaluator(photographs, random_holes(), tmp_path, method="TOY")
+    numbers = dict(evaluator(constant, 7, {"style_search": nearer}))
+    alone = evaluator.report(nearer, 7)
+    for label in alone.scores:
+        assert numbers[f"eval/style_search/psnr/{label}"] == pytest.approx(alone.mean(label, "psnr"))
+    stored = json.loads((tmp_path / "step_00000007.json").read_text())["buckets"]["40-50%"]["mae"]
+    assert stored["refined"]["style_search"]["mean"] == pytest.approx(alone.mean("40-50%", "mae"))
+    rows = [line.split("|")[2:7] for line in (tmp_path / "step_00000007.md").read_text().splitlines() if "|" in line]
+    name, psnr, *_, above = (cell.strip() for cell in rows[3])
+    assert (name, psnr) == ("with style search", f"{alone.mean('10-20%', 'psnr'):.2f}")
+    plain = numbers["eval/psnr/10-20%"]
+    assert float(above) == pytest.approx(plain - alone.mean("10-20%", "psnr"), abs=0.006)
+    plain_only = Evaluator(Noise(5), random_holes(), tmp_path, method="TOY").report(
+        constant, 8, {"style_search": nearer}
+    )
+    assert "with style search" in plain_only.markdown()  # one baseline alone would make the wide table
+
+
 def test_a_perfect_prediction_is_perfect_and_known_pixels_never_count(tmp_path):
     photographs = Noise(4)
     whole = iter(np.repeat(photographs.images, 2, axis=0).reshape(2, 4, SIZE, SIZE, 3) / np.float32(255))

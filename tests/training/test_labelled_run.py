@@ -10,7 +10,7 @@ from PIL import Image
 from scan_jax import experiment
 from scan_jax.errors import UserError
 from scan_jax.evaluation.palette import palette
-from scan_jax.methods.api import Aux
+from scan_jax.methods.api import Aux, Refined
 from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.setup import make_trainer
@@ -101,3 +101,23 @@ def test_shapes_are_drawn_with_labels_where_the_method_takes_them(labelled_metho
     labelled_method.num_labels = 0
     make_trainer(labelled_method, TrainingSettings(steps=1, batch_size=8, optimizers=optimizers), 16, 0)
     assert seen[-1].labels is None
+
+
+def test_a_refiner_is_measured_when_the_run_is_complete(labelled_method, monkeypatch, tmp_path):
+    def whiten(variables, frozen, observation, rng):
+        before = labelled_method.predict(variables, observation, rng)
+        return Refined(Prediction(jnp.ones_like(before.image) * frozen["white"]), jnp.zeros((1, 1)))
+
+    labelled_method.refiners = {"whiten": whiten}
+    labelled_method.load_frozen = lambda: {"white": jnp.float32(1)}
+    evaluation = {**config()["evaluation"], "refine": ("whiten",)}
+    training = {**config()["training"], "steps": 2, "evaluate_every": 1}
+    lines = run(labelled_method, monkeypatch, tmp_path, evaluation=evaluation, training=training)
+    first, last = (line for line in lines if "eval/psnr/10-60%" in line)
+    assert "eval/whiten/psnr/10-60%" not in first
+    assert last["eval/whiten/psnr/10-60%"] != last["eval/psnr/10-60%"]
+    assert "with whiten" in (tmp_path / "step_00000002.md").read_text()
+    with pytest.raises(
+        UserError, match=r"refine: this method has no 'whitn', did you mean 'whiten'\?; there are: whiten"
+    ):
+        run(labelled_method, monkeypatch, tmp_path, evaluation={**evaluation, "refine": ("whitn",)})
