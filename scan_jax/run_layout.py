@@ -1,10 +1,11 @@
-"""What lies where in a run folder, for those who write it and those who read it."""
+"""What lies where in a run folder or a bundle, for those who write it and those who read it."""
 
 from __future__ import annotations
 
 CONFIG = "config.json"
 SCALARS = "scalars.jsonl"
 CHECKPOINTS = "checkpoints"
+BUNDLE = "model.safetensors"  # instead of checkpoints, where there is nothing to train on
 COMMIT_FILE = "commit_success.txt"  # Orbax writes it last: a checkpoint without it does not count
 
 # What Orbax and TensorStore raise for a checkpoint's file that is missing, cut short or overwritten.

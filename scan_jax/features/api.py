@@ -71,7 +71,7 @@ def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: 
         of another network.
     """
     network = build_network(name, layers, dtype=dtype)
-    file = pathlib.Path(path).expanduser() if path else registry.imported_file(name)
+    file = pathlib.Path(path).expanduser() if path else registry.imported_path(name)
     if not file.is_file():
         raise UserError(_missing(name, file, path))
     tree, metadata = safetensors_tree.load(file)

@@ -11,13 +11,12 @@ import numpy as np
 from PIL import Image
 
 from scan_jax.errors import UserError
-from scan_jax.inference import run_folder
 from scan_jax.inference.canvas import Canvas
 from scan_jax.inference.engine import Engine
 from scan_jax.inference.hole import read_hole
 from scan_jax.inference.labels import read_labels
 from scan_jax.inference.photograph import read_photograph
-from scan_jax.methods import api
+from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import Method, Variables
 from scan_jax.part_names import part_names
 from scan_jax.settings import did_you_mean
@@ -44,23 +43,13 @@ class Inpainter:
 
     @classmethod
     def load(cls, run: str | os.PathLike[str]) -> Inpainter:
-        """The newest whole checkpoint of a run folder, with the generator's moving average.
+        """The newest whole checkpoint of a run folder, with the generator's moving average; or a bundle.
 
         Raises:
-          UserError: there is no such run, it has no checkpoint that can be read, or its config describes no method or
-            another than the checkpoint's.
+          UserError: there is no such folder, nothing in it can be read, or its config describes another network.
         """
-        folder = Path(run)
-        config = run_folder.read_config(folder)
-        try:
-            section, size = config["method"], int(config["data"]["size"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{folder}/config.json lacks a method or data.size; give the folder of a run") from error
-        method = api.build_method(section)
-        step, variables = run_folder.restore(folder)
-        identity = run_folder.parameter_hash(variables.params)[:12]
-        log.info("%s: %s at step %d, parameters %s", folder, section["name"], step, identity)
-        return cls(method, variables, size=size, step=step)
+        trained = Trained.load(Path(run))
+        return cls(trained.method, trained.variables, size=trained.size, step=trained.step)
 
     def __call__(
         self,

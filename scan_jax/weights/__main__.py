@@ -7,20 +7,21 @@ import sys
 from collections.abc import Sequence
 
 from scan_jax import command_line
+from scan_jax.run_layout import BUNDLE
 from scan_jax.weights import registry
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scan_jax.weights",
-        description="Imports published weights of feature networks from a file on this machine; nothing is downloaded.",
+        description="Imports published weights from a file on this machine; nothing is downloaded.",
         epilog=f"Imported files lie in ${registry.FOLDER_VARIABLE}, or in ~/.cache/scan_jax/weights.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = commands.add_parser("import", help="check a published file and rewrite it as safetensors")
     add.add_argument("name", help=f"one of: {', '.join(registry.names())}")
     add.add_argument("path", help="the published file, as `list` names it")
-    add.add_argument("--out", default="", metavar="FILE", help="write to FILE, not to the default folder")
+    add.add_argument("--out", default="", metavar="PATH", help="write there, not to the default place")
     add.add_argument(
         "--allow_other_weights", action="store_true", help="take a file of another hash, such as own-trained weights"
     )
@@ -34,13 +35,14 @@ def _import(options: argparse.Namespace) -> None:
     target = import_weights(
         options.name, options.path, out=options.out, allow_other_weights=options.allow_other_weights
     )
-    print(f"{target}  sha256 {registry.sha256_of(target)}")
+    written = target / BUNDLE if target.is_dir() else target
+    print(f"{target}  sha256 {registry.sha256_of(written)}")
 
 
 def _list() -> None:
     for name in registry.names():
-        source, target = registry.importer(name).SOURCE, registry.imported_file(name)
-        print(f"{name}: {target if target.is_file() else 'not imported'}")
+        source, target = registry.importer(name).SOURCE, registry.imported_path(name)
+        print(f"{name}: {target if target.exists() else 'not imported'}")
         print(f"  from {source.file}, sha256 {source.sha256 or 'not published'}, {source.licence}, {source.origin}")
         print(f"  {registry.import_command(name)}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -33,10 +34,29 @@ BLOCKS = {
 # Positions of the style encoder's convolutions; with attention the last one is in a list of its own.
 ENCODER = {"in": "model.1", "down1": "model.4", "down2": "model.7", "up": "model.10"}
 PLAIN_OUT, ATTENTIVE_OUT = "model.14", "model_last.1"
+PUBLISHED_SIZE = {False: 256, True: 128}  # pixels, with attention or without it
+
+
+def config(tree: safetensors_tree.Tree) -> dict[str, Any]:
+    """What the bundle of such a generator says of it: the method's settings that its arrays tell, and the size."""
+    encoder, decoder = (tree["params"]["generator"][half] for half in ("encoder", "decoder"))
+    attentive = "attention" in encoder
+    method = {
+        "name": "masked_attention",
+        "num_labels": decoder["start_kernel"].shape[2],
+        "width": decoder["rgb"]["kernel"].shape[2],
+        "style_size": encoder["out"]["kernel"].shape[3],
+        "label_width": decoder["head"]["norm0"]["label"]["hidden_kernel"].shape[3],
+        "attention": "contextual" if attentive else "none",
+        "loss": {} if attentive else {"semantic_attention": 0.0},
+    }
+    return {"method": method, "data": {"size": PUBLISHED_SIZE[attentive]}}
 
 
 def read(path: pathlib.Path) -> safetensors_tree.Tree:
-    """{"params": {...}, "stats": {"batch_stats": {...}, "spectral": {...}}} of `models.sean.Sean`, float32.
+    """The variables of the method `masked_attention`, float32, without a critic.
+
+    {"params": {"generator": ...}, "stats": {"generator": {"batch_stats": ..., "spectral": ...}}}
 
     Raises:
       UserError: the file cannot be read, is no SEAN generator, or PyTorch is needed and absent.
@@ -83,8 +103,8 @@ def _convert(state: _State) -> safetensors_tree.Tree:
     for ours, theirs in BLOCKS.items():
         decoder[ours], batch_stats[ours], spectral[ours] = _block(state.under(theirs))
     return {
-        "params": {"encoder": _encoder(state.under("Zencoder")), "decoder": decoder},
-        "stats": {"batch_stats": {"decoder": batch_stats}, "spectral": {"decoder": spectral}},
+        "params": {"generator": {"encoder": _encoder(state.under("Zencoder")), "decoder": decoder}},
+        "stats": {"generator": {"batch_stats": {"decoder": batch_stats}, "spectral": {"decoder": spectral}}},
     }
 
 

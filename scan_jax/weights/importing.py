@@ -5,16 +5,16 @@ from __future__ import annotations
 import pathlib
 
 from scan_jax.errors import UserError
-from scan_jax.weights import registry, safetensors_tree
+from scan_jax.weights import bundle, registry, safetensors_tree
 
 
 def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: bool = False) -> pathlib.Path:
-    """Checks the file at `path`, writes its convolutions as safetensors and returns where.
+    """Checks the file at `path`, rewrites it and returns where: a safetensors file, or a bundle of a whole generator.
 
     Args:
       name: a network with an importer, such as "vgg19".
       path: the published file.
-      out: the file to write; empty for the default folder's `<name>.safetensors`.
+      out: the file or, for a generator, the folder to write; empty for the default folder's `<name>.safetensors`.
       allow_other_weights: take a file of the right layout whose hash is not the published one, and note that.
 
     Raises:
@@ -30,9 +30,13 @@ def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: 
             f"found {sha256}; get it anew, or pass --allow_other_weights if these weights are meant"
         )
     tree = importer.read(given)
-    target = pathlib.Path(out).expanduser() if out else registry.imported_file(name)
+    target = pathlib.Path(out).expanduser() if out else registry.imported_path(name)
+    metadata = _metadata(importer.SOURCE, given, sha256, published)
+    if registry.is_bundle(name):
+        bundle.save(target, importer.config(tree), tree, metadata)
+        return target
     _make_folder(target.parent)
-    safetensors_tree.save(target, tree, _metadata(importer.SOURCE, given, sha256, published))
+    safetensors_tree.save(target, tree, metadata)
     return target
 
 

@@ -1,7 +1,7 @@
 """Which published weights are known, where imported ones lie, and whether a file is what it says it is.
 
 The module path is the registry: `scan_jax/weights/import_vgg19.py` makes "vgg19" known; it has a `SOURCE` and a
-`read(path) -> tree`.
+`read(path) -> tree` and, for a generator, a `config(tree)` of its bundle.
 """
 
 from __future__ import annotations
@@ -65,9 +65,14 @@ def folder() -> pathlib.Path:
     return pathlib.Path(chosen).expanduser() if chosen else pathlib.Path.home() / ".cache" / "scan_jax" / "weights"
 
 
-def imported_file(name: str) -> pathlib.Path:
-    """The file that an import of `name` writes unless told otherwise."""
-    return folder() / f"{name}.safetensors"
+def is_bundle(name: str) -> bool:
+    """Whether `name` is a whole generator, which becomes a bundle; a feature network becomes a file."""
+    return hasattr(importer(name), "config")
+
+
+def imported_path(name: str) -> pathlib.Path:
+    """The file or, for a bundle, the folder that an import of `name` writes unless told otherwise."""
+    return folder() / (name if is_bundle(name) else f"{name}.safetensors")
 
 
 def sha256_of(path: pathlib.Path) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 
 import scan_jax
 from scan_jax import inpaint
-from scan_jax.inference import inpainter, run_folder
+from scan_jax.inference import inpainter, run_folder, trained
 from scan_jax.methods.api import Variables
 from scan_jax.types import Prediction
 
@@ -27,9 +27,15 @@ def log_levels():
         logger.setLevel(level)
 
 
+LEVEL = Variables({"generator": {"level": np.float32(0.4)}}, {"generator": {}})
+
+
 class Grey:
     stride, num_labels = 4, 0
     refiners, maps, styles = {}, {}, None
+
+    def init(self, rng, example):
+        return LEVEL
 
     def predict(self, variables, observation, rng):
         del rng
@@ -42,9 +48,8 @@ def run(tmp_path, monkeypatch):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"method": {"name": "grey"}, "data": {"size": 16}}))
-    variables = Variables({"generator": {"level": np.float32(0.4)}}, {})
-    monkeypatch.setattr(inpainter.api, "build_method", lambda section: Grey())
-    monkeypatch.setattr(run_folder, "restore", lambda run: (12, variables))
+    monkeypatch.setattr(trained.api, "build_method", lambda section: Grey())
+    monkeypatch.setattr(run_folder, "restore", lambda run: (12, LEVEL))
     return folder
 
 
@@ -97,11 +102,10 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
     assert not list(folder.glob("filled*"))
 
 
-class Painted:
+class Painted(Grey):
     """Predicts a tenth of the label."""
 
-    stride, num_labels = 4, 6
-    refiners, maps, styles = {}, {}, None
+    num_labels = 6
 
     def predict(self, variables, observation, rng):
         labels = observation.labels[..., None].astype(jnp.float32) / 10  # [B,H,W,1]
@@ -109,7 +113,7 @@ class Painted:
 
 
 def test_labels_from_a_file_colour_the_hole(run, files, monkeypatch):
-    monkeypatch.setattr(inpainter.api, "build_method", lambda section: Painted())
+    monkeypatch.setattr(trained.api, "build_method", lambda section: Painted())
     folder, pixels, _ = files
     hole = np.zeros((29, 41), bool)
     hole[4:-4, 4:-4] = True
@@ -125,7 +129,7 @@ def test_labels_from_a_file_colour_the_hole(run, files, monkeypatch):
 
 
 def test_bad_label_maps_are_one_line(run, files, monkeypatch, capsys):
-    monkeypatch.setattr(inpainter.api, "build_method", lambda section: Painted())
+    monkeypatch.setattr(trained.api, "build_method", lambda section: Painted())
     folder, pixels, _ = files
     labels = np.full((29, 41), 5, np.uint8)
     for name, array in (("small", labels[:20]), ("seven", labels + 2), ("colour", pixels[..., :3]), ("tall", labels.T)):
@@ -147,7 +151,7 @@ def test_bad_label_maps_are_one_line(run, files, monkeypatch, capsys):
 
 def test_a_run_without_a_checkpoint_is_refused(run, files, capsys, monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(inpainter.api, "build_method", lambda section: Grey())
+    monkeypatch.setattr(trained.api, "build_method", lambda section: Grey())
     assert command(run, files[0]) == 1
     assert "no checkpoint yet" in errors(capsys)
     (run / "config.json").write_text('{"method": {"name": "grey"}}')

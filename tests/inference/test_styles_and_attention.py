@@ -11,15 +11,14 @@ from PIL import Image
 
 from scan_jax import attend, inpaint
 from scan_jax.errors import UserError
-from scan_jax.inference import inpainter as inpainter_module
-from scan_jax.inference import run_folder
+from scan_jax.inference import run_folder, trained
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.restyle import interpolate
 from scan_jax.methods.api import Refined, Variables
 from scan_jax.types import Prediction
 
 HEIGHT, WIDTH, LABELS = 30, 44, 3
-GREY = Variables({"generator": {"level": np.float32(0.2)}}, {})
+GREY = Variables({"generator": {"level": np.float32(0.2)}}, {"generator": {}})
 
 
 class MeanColours:
@@ -41,6 +40,9 @@ class Stylish:
 
     def __init__(self):
         self.refiners, self.maps = {"style_search": self.search}, {"attention": self.attend}
+
+    def init(self, rng, example):
+        return GREY
 
     def load_frozen(self):
         return {"scale": jnp.float32(0.01)}
@@ -145,7 +147,7 @@ def folder(tmp_path, monkeypatch):
     for name, array in zip(("photo", "hole", "labels"), photo_hole_and_labels()):
         Image.fromarray(array).save(tmp_path / f"{name}.png")
     (tmp_path / "config.json").write_text(json.dumps({"method": {"name": "stylish"}, "data": {"size": 64}}))
-    monkeypatch.setattr(inpainter_module.api, "build_method", lambda section: Stylish())
+    monkeypatch.setattr(trained.api, "build_method", lambda section: Stylish())
     monkeypatch.setattr(run_folder, "restore", lambda run: (12, GREY))
     yield tmp_path
     for name in ("scan_jax", "absl", "asyncio", "jax"):

@@ -1,13 +1,17 @@
 """A SEAN generator in the layout of the official release comes back as this toolkit's parameters."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from scan_jax.errors import UserError
+from scan_jax.inference.inpainter import Inpainter
 from scan_jax.models.sean import Sean
-from scan_jax.weights import safetensors_tree
+from scan_jax.run_layout import BUNDLE, CONFIG
+from scan_jax.weights import bundle, safetensors_tree
 from scan_jax.weights.import_sean import BLOCKS
 from scan_jax.weights.importing import import_weights
 
@@ -22,7 +26,9 @@ def variables(attention):
     shapes = jax.eval_shape(lambda key: model.init(key, image, known, labels, None, train=False), jax.random.key(0))
     rng = np.random.default_rng(0)
     kept = {name: shapes[name] for name in ("params", "batch_stats", "spectral")}
-    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), kept)
+    drawn = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), kept)
+    positive = lambda path, leaf: np.abs(leaf) + 0.5 if "variance" in jax.tree_util.keystr(path) else leaf  # noqa: E731
+    return jax.tree_util.tree_map_with_path(positive, drawn)
 
 
 def convolution(state, name, kernel, bias=None, weight="weight"):
@@ -94,11 +100,12 @@ def test_every_array_comes_back(tmp_path, attention):
     tree = variables(attention)
     path = tmp_path / "latest_net_G.safetensors"
     safetensors_tree.save(path, official_state(tree, attention))
-    target = import_weights("sean", str(path), out=str(tmp_path / "sean.safetensors"))
-    found, metadata = safetensors_tree.load(target)
+    target = import_weights("sean", str(path), out=str(tmp_path / "sean"))
+    found, metadata = safetensors_tree.load(target / BUNDLE)
     if attention == "none":
         tree["params"]["encoder"]["in"]["kernel"][:, :, 3] = 0
-    wanted = {"params": tree["params"], "stats": {name: tree[name] for name in ("batch_stats", "spectral")}}
+    stats = {name: tree[name] for name in ("batch_stats", "spectral")}
+    wanted = {"params": {"generator": tree["params"]}, "stats": {"generator": stats}}
     assert jax.tree.structure(found) == jax.tree.structure(wanted)
     jax.tree.map(np.testing.assert_array_equal, found, wanted)
     assert metadata["weights"] == "other"
@@ -110,8 +117,8 @@ def test_a_pth_file_is_read(tmp_path):
     tree = variables("masked")
     state = {name: torch.tensor(np.array(value)) for name, value in official_state(tree, "masked").items()}
     torch.save(state, tmp_path / "latest_net_G.pth")
-    target = import_weights("sean", str(tmp_path / "latest_net_G.pth"), out=str(tmp_path / "sean.safetensors"))
-    kernel = safetensors_tree.load(target)[0]["params"]["decoder"]["rgb"]["kernel"]
+    target = import_weights("sean", str(tmp_path / "latest_net_G.pth"), out=str(tmp_path / "sean"))
+    kernel = bundle.load(target)["params"]["generator"]["decoder"]["rgb"]["kernel"]
     np.testing.assert_array_equal(kernel, tree["params"]["decoder"]["rgb"]["kernel"])
 
 
@@ -120,3 +127,33 @@ def test_another_network_is_refused_by_the_array_it_lacks(tmp_path):
     safetensors_tree.save(path, {"fc.weight": np.zeros((4, 3, 3, 3), np.float32)})
     with pytest.raises(UserError, match=r"is no SEAN generator: it has no 'fc\.bias'"):
         import_weights("sean", str(path))
+
+
+@pytest.mark.parametrize("attention", ["none", "contextual"])
+def test_an_imported_generator_fills_holes(attention, tmp_path):
+    path = tmp_path / "latest_net_G.safetensors"
+    safetensors_tree.save(path, official_state(variables(attention), attention))
+    inpainter = Inpainter.load(import_weights("sean", str(path), out=str(tmp_path / "sean")))
+    assert (inpainter.num_labels, inpainter.size) == (CLASSES, 256 if attention == "none" else 128)
+    image, hole = np.full((40, 50, 3), 90, np.uint8), np.zeros((40, 50), bool)
+    hole[10:20, 10:30] = True
+    filled = inpainter(image, hole, np.zeros((40, 50), int))
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    assert np.any(filled[hole] != 90)
+
+
+def test_a_bundle_of_another_class_count_is_refused(tmp_path):
+    path = tmp_path / "latest_net_G.safetensors"
+    safetensors_tree.save(path, official_state(variables("none"), "none"))
+    target = import_weights("sean", str(path), out=str(tmp_path / "sean"))
+    config = json.loads((target / CONFIG).read_text())
+    config["method"]["num_labels"] = 5
+    (target / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(
+        UserError, match=r"hidden_kernel.* is \(3, 3, 3, 5\), by the config \(3, 3, 5, 5\): .*class count"
+    ):
+        Inpainter.load(target)
+    config["method"] = {"name": "scan", "loss": {"perceptual": 0.0, "style": 0.0}}
+    (target / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"by the config .*: they are of another method"):
+        Inpainter.load(target)
