@@ -19,6 +19,7 @@ from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
 from scan_jax.evaluation.scoring import Predict
+from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
@@ -49,7 +50,7 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     evaluation = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
     method = api.build_method(config["method"])
     _check_refiners(method, evaluation.refine)
-    frozen = method.load_frozen()
+    frozen, networks = method.load_frozen(), _start_from(settings.start_from, method)
     data, holes = agree_on_labels(open_data(config["data"]), method.num_labels), open_holes(config["holes"])
     buckets = make_buckets(evaluation.edges)
     fixed = fixed_set(holes.held_out, config["data"]["size"], buckets, evaluation.holes_per_bucket)
@@ -72,7 +73,7 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
         Callback(settings.pictures_every, _pictures(method, predict, sheet, folder)),
         Callback(settings.evaluate_every or settings.steps, _measure(predict, refine, evaluator, settings.steps)),
     )
-    _train(config["seed"], settings, trainer, on_devices, data, holes, callbacks, folder)
+    _train(config["seed"], settings, trainer, networks, on_devices, data, holes, callbacks, folder)
     draw_curves(folder)
     log.info("table, pictures, curves and checkpoints are in %s", folder)
 
@@ -81,6 +82,7 @@ def _train(
     seed: int,
     settings: TrainingSettings,
     trainer: Trainer,
+    networks: Variables | None,
     frozen: Any,
     data: DataSplits,
     holes: HoleSplits,
@@ -90,7 +92,7 @@ def _train(
     """From the newest checkpoint to the last step; a run that was complete already is only measured again."""
     checkpoints = Checkpoints(folder.absolute() / CHECKPOINTS, settings.keep)
     with contextlib.closing(checkpoints):
-        state = trainer.start(checkpoints)
+        state = trainer.start(checkpoints, networks)
         first = int(state.step)
         forget_after(folder, first)
         batches = training_batches(
@@ -110,6 +112,17 @@ def _train(
                 loop.call_back(settings.steps, state)
             else:
                 loop.run(trainer.step, state, frozen, trainer.feed(batches), trainer.key)
+
+
+def _start_from(folder: str, method: Method) -> Variables | None:
+    """The networks that a new run begins with, where the config names some.
+
+    Raises:
+      UserError: they cannot be read, or are another method's.
+    """
+    if not folder:
+        return None
+    return fit(Trained.load(Path(folder)).variables, method, f"the networks in {folder}")
 
 
 def make_predict(method: Method) -> PredictWith:

@@ -38,6 +38,7 @@ class TrainingSettings:
       fsdp: devices over which parameters may be split.
       sharding: rules (pattern, "replicate" or "fsdp").
       threads: that read and prepare photographs.
+      start_from: a run folder or bundle of the same method, whose networks a new run begins with; empty for none.
     """
 
     steps: int
@@ -52,6 +53,7 @@ class TrainingSettings:
     fsdp: int = 1
     sharding: tuple[tuple[str, str], ...] = REPLICATE
     threads: int = 2
+    start_from: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,13 +15,13 @@ import optax
 from jax.sharding import Mesh
 
 from scan_jax.errors import UserError
-from scan_jax.methods.api import Method, Trees
+from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.settings import did_you_mean
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract
 from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.optimizers import make_optimizer
-from scan_jax.training.state import TrainState, initial_state
+from scan_jax.training.state import GENERATOR, TrainState, initial_state
 from scan_jax.training.step import Step, make_step
 from scan_jax.types import Array, Example
 
@@ -47,18 +47,26 @@ class Trainer:
     key: Array
     _init: Any
 
-    def start(self, checkpoints: Checkpoints) -> TrainState:
-        """The state that the newest readable checkpoint holds, or a fresh one."""
+    def start(self, checkpoints: Checkpoints, networks: Variables | None = None) -> TrainState:
+        """The state that the newest readable checkpoint holds, or a fresh one, with `networks` where they are given."""
         restored = checkpoints.restore(abstract(self.shapes, self.shardings))
         if restored is not None:
             log.info("going on from step %d", int(restored.step))
             # Restored buffers may belong to the reader; a donated state must own its memory.
             return jax.jit(_copy, out_shardings=self.shardings)(restored)
-        return self.fresh()
+        return self.fresh() if networks is None else self.begin_with(networks)
 
     def fresh(self) -> TrainState:
         """The state at step 0, drawn from the run's key."""
         return self._init(self.key)
+
+    def begin_with(self, networks: Variables) -> TrainState:
+        """As `fresh`, but for some networks, whose parameters and statistics were trained before."""
+        state = self.fresh()
+        params, stats = {**state.params, **networks.params}, {**state.stats, **networks.stats}
+        ema = {GENERATOR: params[GENERATOR]}
+        begun = jax.device_put(dataclasses.replace(state, params=params, stats=stats, ema=ema), self.shardings)
+        return jax.jit(_copy, out_shardings=self.shardings)(begun)  # a donated state must own its memory
 
     def place(self, frozen: Trees) -> Trees:
         """Frozen weights on every device."""

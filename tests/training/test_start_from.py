@@ -1,0 +1,77 @@
+"""A new run may begin with the networks of another, or of a bundle."""
+
+import jax
+import numpy as np
+import pytest
+
+from scan_jax import experiment
+from scan_jax.errors import UserError
+from scan_jax.inference import run_folder, trained
+from scan_jax.methods.api import Variables
+from scan_jax.weights import bundle
+
+NO_STEP = {turn: {"learning_rate": 0.0} for turn in ("generator", "critic")}
+
+
+def config(**training):
+    return {
+        "seed": 0,
+        "data": {"name": "synthetic_portraits", "size": 16, "count": 8, "held_out": 3},
+        "holes": {"name": "free_form"},
+        "method": {"name": "toy"},
+        "training": {"steps": 1, "batch_size": 8, "optimizers": NO_STEP, "threads": 0, "pictures_every": 0, **training},
+        "evaluation": {"edges": (0.1, 0.6), "holes_per_bucket": 2, "batch_size": 3},
+    }
+
+
+@pytest.fixture
+def toy(toy_method, monkeypatch):
+    monkeypatch.setattr(trained.api, "build_method", lambda section: toy_method)
+    monkeypatch.setattr(experiment, "keep_compilations", lambda: None)
+    return toy_method
+
+
+def drawn(method, seed):
+    """Random variables in the shapes of the toy's."""
+    shapes = jax.eval_shape(method.init, jax.random.key(0), trained._blank(0))
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)
+
+
+def close(x, y):
+    """Equal but for the rounding of a moving average."""
+    np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-7)
+
+
+def test_a_run_begins_with_the_networks_of_a_bundle_and_another_with_its(toy, tmp_path):
+    given = drawn(toy, 1)
+    generator_only = {"params": {"generator": given.params["generator"]}}
+    bundle.save(tmp_path / "bundle", config(), generator_only, {})
+    experiment.run(config(start_from=str(tmp_path / "bundle")), tmp_path / "first")
+    _, first = run_folder.restore(tmp_path / "first")
+    jax.tree.map(close, first.params["generator"], given.params["generator"])
+    fresh = jax.jit(toy.init)(jax.random.key(0), trained._blank(0))
+    jax.tree.map(close, first.params["critic"], fresh.params["critic"])
+    experiment.run({**config(start_from=str(tmp_path / "first")), "seed": 5}, tmp_path / "second")
+    _, second = run_folder.restore(tmp_path / "second")
+    jax.tree.map(close, second.params, first.params)
+
+
+def test_networks_that_do_not_fit_are_refused(toy, tmp_path):
+    given = drawn(toy, 1)
+    narrow = jax.tree.map(lambda leaf: leaf[..., :1], given.params["generator"])
+    bundle.save(tmp_path / "narrow", config(), {"params": {"generator": narrow}}, {})
+    with pytest.raises(UserError, match=r"narrow: generator.* is \(1,\), by the config \(3,\)"):
+        experiment.run(config(start_from=str(tmp_path / "narrow")), tmp_path / "run")
+    bundle.save(tmp_path / "critic", config(), {"params": {"critic": given.params["critic"]}}, {})
+    with pytest.raises(UserError, match="have no generator"):
+        experiment.run(config(start_from=str(tmp_path / "critic")), tmp_path / "run")
+    with pytest.raises(UserError, match="no run folder"):
+        experiment.run(config(start_from=str(tmp_path / "nowhere")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_method_lacks_is_left_out(toy):
+    given = drawn(toy, 2)
+    more = Variables({**given.params, "edges": given.params["critic"]}, given.stats)
+    assert trained.fit(more, toy, "these").params.keys() == given.params.keys()
