@@ -1,0 +1,27 @@
+"""A run's first held-out photographs, each with one hole, as its network may see them; the benchmarks of attention and
+styles measure on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from scan_jax.data.api import open_data
+from scan_jax.masks.api import open_holes
+from scan_jax.types import Example
+
+
+def held_out(config: Mapping[str, Any], count: int) -> Example:
+    """At most `count` photographs of the config's data, with labels; photograph i has the hole drawn from seed i."""
+    source, size = open_data(config["data"]).held_out, config["data"]["size"]
+    photos = [source[index] for index in range(min(count, len(source)))]
+    holes = open_holes(config["holes"]).held_out
+    drawn = np.stack([holes.draw(np.random.default_rng(index), size) for index in range(len(photos))])  # [n,S,S]
+    known = 1 - drawn[..., None].astype(np.float32)  # [n,S,S,1]
+    image = np.stack([photo["image"] for photo in photos]).astype(np.float32) / 255  # [n,S,S,3]
+    labels = np.stack([photo["labels"] for photo in photos]).astype(np.int32)  # [n,S,S]
+    return Example(*map(jnp.asarray, (image, known, labels)))
