@@ -13,7 +13,16 @@ import numpy as np
 from scan_jax.errors import UserError
 from scan_jax.evaluation import score_cache
 from scan_jax.evaluation.baselines import Baseline, baselines_for
-from scan_jax.evaluation.scoring import Photographs, Predict, Scores, by_baseline, by_network, score
+from scan_jax.evaluation.scoring import (
+    COMPLETION,
+    PREDICTION,
+    Photographs,
+    Predict,
+    Scores,
+    by_baseline,
+    by_network,
+    score,
+)
 from scan_jax.evaluation.table import Conditions, Report
 from scan_jax.metrics.standard import METRICS
 
@@ -125,7 +134,8 @@ class Evaluator:
 
         Yields:
           ("eval/psnr/30-40%", mean) for every metric and bucket, ("eval/psnr_gain/30-40%", mean minus that of the
-          first baseline, Navier-Stokes), and ("eval/style_search/psnr/30-40%", mean) where it was refined.
+          first baseline, Navier-Stokes), ("eval/prediction/psnr/30-40%", mean) of the raw prediction, and
+          ("eval/style_search/psnr/30-40%", mean) where it was refined.
         """
         report = self.report(predict, step, refined or {})
         report.write(self._folder)
@@ -133,7 +143,7 @@ class Evaluator:
         for label in report.scores:
             for metric in METRICS:
                 yield f"eval/{metric}/{label}", report.mean(label, metric)
-                for name, scores in report.refined.items():
+                for name, scores in {"prediction": report.prediction, **report.refined}.items():
                     yield f"eval/{name}/{metric}/{label}", float(scores[label][metric].mean())
             yield f"eval/psnr_gain/{label}", report.gain(label, "psnr", self._baselines[0].name)
 
@@ -148,12 +158,12 @@ class Evaluator:
             count=self._count,
             size=self._size,
         )
-        scores = score(by_network(predict), *self._test(), title="evaluating")
+        found = score(by_network(predict), *self._test(), title="evaluating")
         after = {
-            name: score(by_network(refine), *self._test(), title=name.replace("_", " "))
+            name: score(by_network(refine), *self._test(), title=name.replace("_", " "))[COMPLETION]
             for name, refine in (refined or {}).items()
         }
-        return Report(conditions, scores, self.baselines(), after)
+        return Report(conditions, found[COMPLETION], found[PREDICTION], self.baselines(), after)
 
     def baselines(self) -> Mapping[str, Scores]:
         """The baselines' scores on the same photographs and holes, by name; computed once, then read from `folder`."""
@@ -165,7 +175,7 @@ class Evaluator:
         depends_on = [*test, *baseline.depends_on, *definitions]
         fill = by_baseline(baseline.fill)
         return score_cache.cached(
-            self._folder, baseline.key, depends_on, lambda: score(fill, *self._test(), title=baseline.name)
+            self._folder, baseline.key, depends_on, lambda: score(fill, *self._test(), title=baseline.name)[COMPLETION]
         )
 
     def _test(self) -> tuple[Photographs, Mapping[str, np.ndarray], int, int]:

@@ -17,9 +17,11 @@ Labels = np.ndarray | None  # None where the photographs have none
 # (image float32 [B,S,S,3] in [0, 1], known float32 [B,S,S,1], labels int32 [B,S,S]) -> prediction [B,S,S,3] in [0, 1].
 # The arrays lie on the host; placing them on devices is the function's own business.
 Predict = Callable[[np.ndarray, np.ndarray, Labels], jax.Array | np.ndarray]
-# (photographs uint8 [B,S,S,3], holes bool [B,S,S], labels int32 [B,S,S]) -> completions uint8 [B,S,S,3]
-Fill = Callable[[np.ndarray, np.ndarray, Labels], np.ndarray]
-# the same for one photograph, uint8 [S,S,3], bool [S,S], int32 [S,S] -> uint8 [S,S,3]
+COMPLETION, PREDICTION = "completion", "prediction"
+Pictures = Mapping[str, np.ndarray]  # by one of those names: uint8 [B,S,S,3]
+# (photographs uint8 [B,S,S,3], holes bool [B,S,S], labels int32 [B,S,S]) -> completions, maybe raw predictions
+Fill = Callable[[np.ndarray, np.ndarray, Labels], Pictures]
+# a baseline's completion of one photograph: uint8 [S,S,3], bool [S,S], int32 [S,S] -> uint8 [S,S,3]
 FillOne = Callable[[np.ndarray, np.ndarray, Labels], np.ndarray]
 Scores = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> metric -> one value for each photograph
 
@@ -47,14 +49,14 @@ class Photographs(Protocol):
 
 
 def by_network(predict: Predict) -> Fill:
-    """Completion: the prediction rounded to 8 bits in the hole, the photograph's own bytes elsewhere."""
+    """Completion: the prediction rounded to 8 bits in the hole, the photograph's own bytes elsewhere; and all of it."""
 
-    def fill(photographs: np.ndarray, holes: np.ndarray, labels: Labels) -> np.ndarray:
+    def fill(photographs: np.ndarray, holes: np.ndarray, labels: Labels) -> Pictures:
         known = 1.0 - holes[..., None].astype(np.float32)  # [B,S,S,1]
         visible = photographs.astype(np.float32) / 255.0 * known  # [B,S,S,3]
         prediction = np.asarray(jax.device_get(predict(visible, known, labels)), np.float32)  # [B,S,S,3]
         rounded = np.round(255.0 * np.clip(prediction, 0.0, 1.0)).astype(np.uint8)
-        return np.where(holes[..., None], rounded, photographs)
+        return {COMPLETION: np.where(holes[..., None], rounded, photographs), PREDICTION: rounded}
 
     return fill
 
@@ -62,17 +64,17 @@ def by_network(predict: Predict) -> Fill:
 def by_baseline(baseline: FillOne) -> Fill:
     """`baseline`, which completes one photograph, over a batch and on all cores."""
 
-    def fill(photographs: np.ndarray, holes: np.ndarray, labels: Labels) -> np.ndarray:
+    def fill(photographs: np.ndarray, holes: np.ndarray, labels: Labels) -> Pictures:
         each: Iterable[Labels] = itertools.repeat(None) if labels is None else labels
         with ThreadPoolExecutor() as pool:
-            return np.stack(list(pool.map(baseline, photographs, holes, each)))  # [B,S,S,3]
+            return {COMPLETION: np.stack(list(pool.map(baseline, photographs, holes, each)))}  # [B,S,S,3]
 
     return fill
 
 
 def score(
     fill: Fill, photographs: Photographs, holes: Mapping[str, np.ndarray], count: int, batch_size: int, title: str
-) -> Scores:
+) -> Mapping[str, Scores]:
     """Completes photographs 0 .. count-1 once for each bucket, photograph i with hole i mod n, and scores each.
 
     Args:
@@ -84,20 +86,25 @@ def score(
       title: for the progress bar.
 
     Returns:
-      By bucket and metric, float32 [count].
+      By the pictures' name, bucket and metric, float32 [count].
     """
-    found: dict[str, list[np.ndarray]] = {name: [] for name in METRICS}
+    found: dict[str, dict[str, list[np.ndarray]]] = {}
     total = -(-count * len(holes) // batch_size)
     batches = _batches(photographs, holes, count, batch_size)
     for truth, hole, labels in tqdm(batches, title, total, unit="batch", leave=False, dynamic_ncols=True):
-        completion = fill(truth, hole, labels)  # uint8 [B,S,S,3]
-        pair = jax.device_put((_to_float(completion), _to_float(truth)))
-        for name, metric in METRICS.items():
-            found[name].append(jax.device_get(metric(*pair)))  # [B]
-    pairs = count * len(holes)
-    # Photograph by photograph, each with all buckets in turn: [count * buckets] -> [count, buckets].
-    table = {name: np.concatenate(parts)[:pairs].reshape(count, len(holes)) for name, parts in found.items()}
-    return {label: {name: table[name][:, j] for name in METRICS} for j, label in enumerate(holes)}
+        for kind, pictures in fill(truth, hole, labels).items():  # uint8 [B,S,S,3]
+            pair = jax.device_put((_to_float(pictures), _to_float(truth)))
+            values = found.setdefault(kind, {name: [] for name in METRICS})
+            for name, metric in METRICS.items():
+                values[name].append(jax.device_get(metric(*pair)))  # [B]
+    return {kind: _by_bucket(values, list(holes), count) for kind, values in found.items()}
+
+
+def _by_bucket(values: Mapping[str, list[np.ndarray]], buckets: list[str], count: int) -> Scores:
+    """Batches of values, photograph by photograph and each with all buckets in turn, as bucket -> metric -> [count]."""
+    pairs = count * len(buckets)
+    table = {name: np.concatenate(parts)[:pairs].reshape(count, len(buckets)) for name, parts in values.items()}
+    return {label: {name: table[name][:, j] for name in table} for j, label in enumerate(buckets)}
 
 
 def _batches(

@@ -55,13 +55,15 @@ class Report:
 
     Attributes:
       conditions: what was measured, and on what.
-      scores: the network's.
+      scores: the network's completions'.
+      prediction: its raw predictions', known pixels included; in the JSON alone.
       baselines: of what needs no training, by name.
       refined: the network's after an optimisation at test time, by its name.
     """
 
     conditions: Conditions
     scores: Scores
+    prediction: Scores
     baselines: Mapping[str, Scores]
     refined: Mapping[str, Scores] = dataclasses.field(default_factory=dict)
 
@@ -93,6 +95,7 @@ class Report:
             label: {
                 metric: {
                     **_summary(self.scores[label][metric]),
+                    "prediction": _summary(self.prediction[label][metric]),
                     "baselines": {name: _summary(scores[label][metric]) for name, scores in self.baselines.items()},
                     "refined": {name: _summary(scores[label][metric]) for name, scores in self.refined.items()},
                 }

@@ -191,6 +191,16 @@ def test_a_perfect_prediction_is_perfect_and_known_pixels_never_count(tmp_path):
     assert report.gain("10-20%", "psnr", "Navier-Stokes") == np.inf
 
 
+def test_the_raw_prediction_is_measured_over_all_pixels(tmp_path):
+    report = make(tmp_path).report(constant, 0)
+    grey = np.asarray(constant(np.zeros((1, SIZE, SIZE, 3)), np.zeros((1, SIZE, SIZE, 1)), None))
+    images = Noise(5).images
+    difference = np.abs(np.round(255 * grey.astype(np.float32)) - images).mean((1, 2, 3)) / 255 * 100
+    np.testing.assert_allclose(report.prediction["10-20%"]["mae"], difference, rtol=1e-5)
+    stored = json.loads(report.json())["buckets"]["40-50%"]["mae"]["prediction"]
+    assert stored["mean"] == pytest.approx(difference.mean(), rel=1e-5)
+
+
 def test_limit_measures_the_first_photographs(tmp_path):
     few, all_of_them = make(tmp_path, limit=2).report(constant, 0), make(tmp_path).report(constant, 0)
     assert few.conditions.count == 2 and all_of_them.conditions.count == 5
@@ -202,9 +212,8 @@ def test_limit_measures_the_first_photographs(tmp_path):
 def test_yields_names_and_writes_the_report(tmp_path, caplog):
     caplog.set_level(logging.INFO, "scan_jax.evaluation.evaluator")
     numbers = dict(make(tmp_path)(constant, 1500))
-    assert set(numbers) == {
-        f"eval/{metric}/{label}" for metric in ("psnr", "psnr_gain", "ssim", "mae") for label in ("10-20%", "40-50%")
-    }
+    kinds = [f"{of}{metric}" for of in ("", "prediction/") for metric in ("psnr", "ssim", "mae")]
+    assert set(numbers) == {f"eval/{kind}/{label}" for kind in [*kinds, "psnr_gain"] for label in ("10-20%", "40-50%")}
     stored = json.loads((tmp_path / "step_00001500.json").read_text())
     for label in ("10-20%", "40-50%"):
         cell = stored["buckets"][label]["psnr"]
