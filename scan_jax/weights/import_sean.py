@@ -38,13 +38,20 @@ PUBLISHED_SIZE = {False: 256, True: 128}  # pixels, with attention or without it
 
 
 def config(tree: safetensors_tree.Tree) -> dict[str, Any]:
-    """What the bundle of such a generator says of it: the method's settings that its arrays tell, and the size."""
+    """What the bundle of such a generator says of it: the method's settings that its arrays tell, and the size.
+
+    Raises:
+      UserError: encoder and decoder are of different widths, which this toolkit's generator has not.
+    """
     encoder, decoder = (tree["params"]["generator"][half] for half in ("encoder", "decoder"))
     attentive = "attention" in encoder
+    width, other = decoder["rgb"]["kernel"].shape[2], encoder["down1"]["kernel"].shape[3]
+    if width != other:
+        raise UserError(f"the decoder is {width} wide and the encoder {other}; only equal widths can be imported")
     method = {
         "name": "masked_attention",
         "num_labels": decoder["start_kernel"].shape[2],
-        "width": decoder["rgb"]["kernel"].shape[2],
+        "width": width,
         "style_size": encoder["out"]["kernel"].shape[3],
         "label_width": decoder["head"]["norm0"]["label"]["hidden_kernel"].shape[3],
         "attention": "contextual" if attentive else "none",
@@ -150,7 +157,8 @@ def _norm(state: _State) -> safetensors_tree.Tree:
         },
     }
     if "conv_gamma.weight" in state:
-        dense = list(state.numbered("fc_mu"))
+        classes = hidden["kernel"].shape[2]
+        dense = list(state.numbered("fc_mu"))[:classes]  # the official code always has 19
         tree["blend"] = np.concatenate([state("blending_gamma"), state("blending_beta")])
         tree["style"] = {
             "dense": {

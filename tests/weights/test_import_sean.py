@@ -122,6 +122,23 @@ def test_a_pth_file_is_read(tmp_path):
     np.testing.assert_array_equal(kernel, tree["params"]["decoder"]["rgb"]["kernel"])
 
 
+def test_class_layers_beyond_the_class_count_are_left_out(tmp_path):
+    state = official_state(variables("none"), "none")
+    for name in [name for name in state if ".fc_mu0." in name]:
+        state[name.replace(".fc_mu0.", f".fc_mu{CLASSES}.")] = state[name]
+    safetensors_tree.save(tmp_path / "net_G.safetensors", state)
+    Inpainter.load(import_weights("sean", str(tmp_path / "net_G.safetensors"), out=str(tmp_path / "sean")))
+
+
+def test_an_encoder_of_another_width_is_refused(tmp_path):
+    state = official_state(variables("none"), "none")
+    state["conv_img.weight"] = state["conv_img.weight"][:, :4]
+    safetensors_tree.save(tmp_path / "net_G.safetensors", state)
+    with pytest.raises(UserError, match="the decoder is 4 wide and the encoder 8"):
+        import_weights("sean", str(tmp_path / "net_G.safetensors"), out=str(tmp_path / "sean"))
+    assert not (tmp_path / "sean").exists()
+
+
 def test_another_network_is_refused_by_the_array_it_lacks(tmp_path):
     path = tmp_path / "other.safetensors"
     safetensors_tree.save(path, {"fc.weight": np.zeros((4, 3, 3, 3), np.float32)})
