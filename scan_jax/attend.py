@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from scan_jax import command_line
+from scan_jax.compilation_cache import keep_compilations
 from scan_jax.errors import UserError
 
 CHOSEN = 4  # pixels, where none are named
@@ -44,6 +45,7 @@ def show(flags: argparse.Namespace) -> None:
         raise UserError(f"cannot write {flags.out.name!r}: the name must end in .png")
     points = [_row_and_column(text) for text in flags.points]
     request = Request.read(flags)
+    keep_compilations()
     inpainter = Inpainter.load(flags.run)
     photograph, known = request.photograph.pixels, ~request.hole[..., None]  # [H,W,3], [H,W,1]
     places = np.array(points or choose_points(known, CHOSEN))  # [P,2]

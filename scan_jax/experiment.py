@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from scan_jax.compilation_cache import keep_compilations
 from scan_jax.data.agreement import agree_on_labels
 from scan_jax.data.api import DataSplits, open_data
 from scan_jax.data.pipeline import training_batches
@@ -31,7 +32,7 @@ from scan_jax.training import run_folder
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.loop import Callback, Loop, TrainingSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after
-from scan_jax.training.setup import Trainer, keep_compilations, make_trainer
+from scan_jax.training.setup import Trainer, make_trainer
 from scan_jax.training.state import TrainState
 from scan_jax.types import Array, Observation, Prediction
 

@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from scan_jax import command_line
+from scan_jax.compilation_cache import keep_compilations
 from scan_jax.errors import UserError
 
 
@@ -53,6 +54,7 @@ def fill(flags: argparse.Namespace) -> None:
     if bool(flags.style_from) != bool(flags.style_labels):
         raise UserError("--style_from and --style_labels go together: a photograph and its label map")
     request = Request.read(flags)
+    keep_compilations()
     inpainter = Inpainter.load(flags.run)
     photograph, hole = request.photograph.pixels, request.hole  # [H,W,3], [H,W]
     labels = request.labels_for(inpainter.num_labels)  # [H,W]

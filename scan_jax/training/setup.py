@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -134,13 +132,3 @@ def _blank(batch_size: int, size: int, num_labels: int) -> Example:
 
 def _copy(state: TrainState) -> TrainState:
     return jax.tree.map(lambda leaf: leaf.copy(), state)
-
-
-def keep_compilations() -> None:
-    """Compiled programs are kept on disk, so that the next start of the same run finds its step ready.
-
-    JAX_COMPILATION_CACHE_DIR names another place than the user's cache folder.
-    """
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(caches / "scan_jax" / "xla"))

@@ -148,6 +148,8 @@ def folder(tmp_path, monkeypatch):
         Image.fromarray(array).save(tmp_path / f"{name}.png")
     (tmp_path / "config.json").write_text(json.dumps({"method": {"name": "stylish"}, "data": {"size": 64}}))
     monkeypatch.setattr(trained.api, "build_method", lambda section: Stylish())
+    for command in (inpaint, attend):
+        monkeypatch.setattr(command, "keep_compilations", lambda: None)
     monkeypatch.setattr(run_folder, "restore", lambda run: (12, GREY))
     yield tmp_path
     for name in ("scan_jax", "absl", "asyncio", "jax"):
