@@ -1,8 +1,9 @@
 """SEAN's region-adaptive normalisation (Zhu et al. 2020, section 3): a scale and a shift from each region's style.
 
 The style branch never builds its map of style_size channels: the convolution is linear and the map is constant over a
-class, so the kernel meets the class styles first, and what is left is a look-up by label (see `ops.label_convolution`).
-Each branch's share of the blend is folded into its kernel, and scale and shift come out of one product.
+class, so the kernel meets the class styles first, and what is left is a sum of rows that the labels choose (see
+`ops.label_convolution`). Each branch's share of the blend is folded into its kernel or its rows, and scale and shift
+come out of one product.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 from scan_jax.layers.batch_norm import BatchNorm
 from scan_jax.layers.class_dense import ClassDense
 from scan_jax.layers.initializers import small_xavier, small_xavier_pair
+from scan_jax.ops.convolution import convolve
 from scan_jax.ops.label_convolution import convolve_labels
 from scan_jax.types import Array
 
@@ -49,10 +51,10 @@ class StyleBranch(nn.Module):
         hidden = jax.nn.relu(ClassDense(size, self.dtype, name="dense")(styles))  # [B,N,S]
         # One product a tap: a single one over all taps would first transpose the whole kernel.
         rows = jnp.broadcast_to(hidden.reshape(1, batch * classes, size), (9, batch * classes, size))
-        scaled = (kernel * share[None, None, None]).astype(self.dtype).reshape(9, size, -1)
-        table = jnp.einsum("trs,tsc->trc", rows, scaled).reshape(9, batch, classes, -1)  # [9,B,N,2C]
+        table = jnp.einsum("trs,tsc->trc", rows, kernel.astype(self.dtype).reshape(9, size, -1))  # [9,B*N,2C]
+        table = (table * share[None, None]).astype(self.dtype).reshape(9, batch, classes, -1)
         kernels = table.transpose(1, 0, 2, 3).reshape(batch, 3, 3, classes, -1)  # [B,3,3,N,2C]
-        return convolve_labels(labels, kernels) + (bias * share).astype(self.dtype)[None, None, None]
+        return convolve_labels(labels, kernels, bias * share)
 
 
 class LabelBranch(nn.Module):
@@ -78,14 +80,9 @@ class LabelBranch(nn.Module):
         kernel = self.param("kernel", small_xavier_pair, (3, 3, self.hidden, 2 * self.features))
         bias = self.param("bias", nn.initializers.zeros, (2 * self.features,))
         shared = jnp.broadcast_to(first.astype(self.dtype), (labels.shape[0], *first.shape))  # [B,3,3,N,hidden]
-        hidden = convolve_labels(labels, shared) + first_bias.astype(self.dtype)[None, None, None]
-        y = jax.lax.conv_general_dilated(
-            jax.nn.relu(hidden),  # [B,H,W,hidden]
-            (kernel * share[None, None, None]).astype(self.dtype),
-            (1, 1),
-            ((1, 1), (1, 1)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # [B,H,W,2C]
+        hidden = convolve_labels(labels, shared, first_bias)  # [B,H,W,hidden]
+        scaled = (kernel * share[None, None, None]).astype(self.dtype)
+        y = convolve(jax.nn.relu(hidden), scaled, (1, 1))  # [B,H,W,2C]
         return y + (bias * share).astype(self.dtype)[None, None, None]
 
 

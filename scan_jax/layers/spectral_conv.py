@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.ops.convolution import convolve
 from scan_jax.types import Array
 
 
@@ -45,18 +46,20 @@ class SpectralConv(nn.Module):
         """[B,H,W,C] -> [B,H',W',features]."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
-        kernel = kernel / self._largest_singular_value(kernel.reshape(-1, self.features), train)
-        padding = ((self.padding, self.padding),) * 2
-        y = jax.lax.conv_general_dilated(
-            x.astype(self.dtype),
-            kernel.astype(self.dtype),
-            (self.stride, self.stride),
-            padding,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # [B,H',W',features]
+        sigma = self._largest_singular_value(kernel.reshape(-1, self.features), train)
+        # Dividing the result is as exact as dividing the kernel, and spares a copy of it.
+        y = (self._convolve(x.astype(self.dtype), kernel.astype(self.dtype)) / sigma).astype(self.dtype)
         if self.use_bias:
             y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)[None, None, None]
         return y
+
+    def _convolve(self, x: Array, kernel: Array) -> Array:
+        """[B,H,W,C], [k,k,C,features] -> [B,H',W',features]."""
+        if self.stride == 1:
+            return convolve(x, kernel, (self.padding, self.padding))
+        padding = ((self.padding, self.padding),) * 2
+        strides = (self.stride, self.stride)
+        return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
     def _largest_singular_value(self, matrix: Array, train: bool) -> Array:
         """sigma = v^T W u for W [kh*kw*in, out]; u and v are constants to the gradient."""

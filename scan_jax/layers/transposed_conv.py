@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from scan_jax.layers.initializers import small_xavier
+from scan_jax.ops.convolution import convolve
 from scan_jax.types import Array
 
 # Output 2m reads tap 1 at input m; output 2m+1 reads tap 2 at m and tap 0 at m+1. [input offset, parity, tap]
@@ -39,12 +39,6 @@ class TransposedConv(nn.Module):
         places = jnp.asarray(_PLACES, self.dtype)
         # offsets a, b; parities r, s; taps k, l
         four = jnp.einsum("ark,bsl,klio->abirso", places, places, kernel)  # [2,2,C,2,2,F]
-        y = jax.lax.conv_general_dilated(
-            x.astype(self.dtype),
-            four.reshape(2, 2, channels, -1),
-            (1, 1),
-            ((0, 1), (0, 1)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # [B,H,W,4F]
+        y = convolve(x.astype(self.dtype), four.reshape(2, 2, channels, -1), (0, 1))  # [B,H,W,4F]
         y = y.reshape(batch, height, width, 2, 2, self.features).transpose(0, 1, 3, 2, 4, 5)  # [B,H,2,W,2,F]
         return y.reshape(batch, 2 * height, 2 * width, self.features) + bias[None, None, None]

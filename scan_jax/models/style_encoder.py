@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.layers.conv import Conv
 from scan_jax.layers.initializers import small_xavier
 from scan_jax.layers.instance_norm import InstanceNorm
 from scan_jax.layers.masked_self_attention import MaskedSelfAttention
@@ -72,8 +73,7 @@ class StyleEncoder(nn.Module):
     def _reflected(self, name: str, x: Array, features: int) -> Array:
         """A 3x3 convolution of the map continued by reflection."""
         padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-        conv = nn.Conv(features, (3, 3), padding="VALID", dtype=self.dtype, kernel_init=small_xavier, name=name)
-        return conv(padded)
+        return Conv(features, padding=0, dtype=self.dtype, name=name)(padded)
 
     def _halved(self, name: str, x: Array, features: int) -> Array:
         """A 3x3 convolution of stride 2 of the map continued by zeros."""

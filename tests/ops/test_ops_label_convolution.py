@@ -43,6 +43,15 @@ def test_a_label_outside_the_classes_adds_nothing():
     np.testing.assert_allclose(convolve_labels(labels, kernels), literal(labels, kernels), rtol=1e-5, atol=1e-5)
 
 
+def test_a_bias_is_added_everywhere():
+    labels, kernels = draw(low=-1, high=6)
+    bias = jnp.arange(6.0)
+    found, pull = jax.vjp(lambda bias: convolve_labels(labels, kernels, bias), bias)
+    np.testing.assert_allclose(found, literal(labels, kernels) + np.arange(6), rtol=1e-5, atol=1e-5)
+    direction = jax.random.normal(jax.random.key(2), found.shape)
+    np.testing.assert_allclose(pull(direction)[0], direction.sum((0, 1, 2)), rtol=1e-4, atol=1e-4)
+
+
 def test_gradient_is_the_literal_ones():
     labels, kernels = draw(low=-1, high=6)
     direction = np.asarray(jax.random.normal(jax.random.key(2), (2, 7, 5, 6)))
