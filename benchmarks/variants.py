@@ -66,6 +66,8 @@ def _train(given: argparse.Namespace, overrides: list[str], name: str, changes: 
     folder = given.workdir / f"{name.replace(', ', '_').replace(' ', '_')}_{seed}"
     if not last_scalars(folder, "eval/psnr/"):
         experiment.run(config, folder)
+    if not last_scalars(folder, "eval/psnr/"):
+        raise SystemExit(f"{folder} was stopped; the same command goes on there")
     return folder
 
 
