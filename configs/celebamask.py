@@ -70,4 +70,5 @@ def get_config(attention: str = "contextual") -> ConfigDict:
     config.evaluation.edges = (0.01, 0.05, 0.1, 0.15, 0.2)
     config.evaluation.holes_per_bucket = 50
     config.evaluation.photographs = 0  # all held-out ones
+    config.evaluation.refine = ("style_search",)  # Table II
     return config
