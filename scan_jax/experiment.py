@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from scan_jax.compilation_cache import keep_compilations
+from scan_jax.compiled import LookWith, PredictWith, make_look, make_predict, make_refine
 from scan_jax.data.agreement import agree_on_labels
 from scan_jax.data.api import DataSplits, open_data
 from scan_jax.data.pipeline import training_batches
@@ -25,7 +26,7 @@ from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods import api
-from scan_jax.methods.api import Method, Trees, Variables
+from scan_jax.methods.api import Method, Variables
 from scan_jax.run_layout import CHECKPOINTS
 from scan_jax.settings import bind, did_you_mean
 from scan_jax.training import run_folder
@@ -34,11 +35,8 @@ from scan_jax.training.loop import Callback, Loop, TrainingSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after
 from scan_jax.training.setup import Trainer, make_trainer
 from scan_jax.training.state import TrainState
-from scan_jax.types import Array, Observation, Prediction
 
 log = logging.getLogger(__name__)
-
-PredictWith = Callable[[TrainState, np.ndarray, np.ndarray, np.ndarray | None], Prediction]
 
 
 def run(config: Mapping[str, Any], folder: Path) -> None:
@@ -67,11 +65,11 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     run_folder.claim(folder, config)
     _announce(folder, data, holes, fixed, trainer)
     keep_compilations()
-    predict, on_devices = make_predict(method), trainer.place(frozen)
-    refine = {name: make_refine(method, name, on_devices) for name in evaluation.refine}
+    predict, on_devices = make_predict(method, trainer.share), trainer.place(frozen)
+    refine = {name: make_refine(method, name, on_devices, trainer.share) for name in evaluation.refine}
     sheet = ContactSheet(data.held_out, fixed.holes, method.num_labels)
     callbacks = (
-        Callback(settings.pictures_every, _pictures(method, predict, sheet, folder)),
+        Callback(settings.pictures_every, _pictures(predict, make_look(method, trainer.share), sheet, folder)),
         Callback(settings.evaluate_every or settings.steps, _measure(predict, refine, evaluator, settings.steps)),
     )
     _train(config["seed"], settings, trainer, networks, on_devices, data, holes, callbacks, folder)
@@ -126,39 +124,6 @@ def _start_from(folder: str, method: Method) -> Variables | None:
     return fit(Trained.load(Path(folder)).variables, method, f"the networks in {folder}")
 
 
-def make_predict(method: Method) -> PredictWith:
-    """A jitted `(state, image [B,S,S,3], known [B,S,S,1], labels) -> Prediction` by the generator's moving average.
-
-    Labels are [B,S,S], or None for a method that takes none.
-    """
-
-    def predict(params: Any, stats: Any, observation: Observation) -> Prediction:
-        return method.predict(Variables(params, stats), observation, jax.random.key(0))
-
-    compiled = jax.jit(predict)
-
-    def predict_with(state: TrainState, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> Prediction:
-        observation = Observation(*jax.device_put((image * known, known, labels)))
-        return compiled({**state.params, **state.ema}, state.stats, observation)
-
-    return predict_with
-
-
-def make_refine(method: Method, name: str, frozen: Trees) -> PredictWith:
-    """As `make_predict`, by one of the method's optimisations at test time; `frozen` lies on the devices."""
-
-    def refine(params: Any, stats: Any, frozen: Trees, observation: Observation) -> Prediction:
-        return method.refiners[name](Variables(params, stats), frozen, observation, jax.random.key(0)).prediction
-
-    compiled = jax.jit(refine)
-
-    def refine_with(state: TrainState, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> Prediction:
-        observation = Observation(*jax.device_put((image * known, known, labels)))
-        return compiled({**state.params, **state.ema}, state.stats, frozen, observation)
-
-    return refine_with
-
-
 def _check_refiners(method: Method, names: Sequence[str]) -> None:
     """Refuses names that are none of the method's."""
     for name in names:
@@ -184,22 +149,15 @@ def _measure(
 
 
 def _pictures(
-    method: Method, predict: PredictWith, sheet: ContactSheet, folder: Path
+    predict: PredictWith, look: LookWith, sheet: ContactSheet, folder: Path
 ) -> Callable[[int, TrainState], Mapping[str, float]]:
     """A contact sheet of the same held-out photographs each time."""
 
-    def look(variables: Variables, observation: Observation, points: Array) -> Mapping[str, Array]:
-        return {name: attend(variables, observation, points) for name, attend in method.maps.items()}
-
-    compiled = jax.jit(look)
-
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        prediction = jax.device_get(predict(state, sheet.image, sheet.known, sheet.labels))
+        seen = sheet.image, sheet.known, sheet.labels
+        prediction = jax.device_get(predict(state, *seen))
         stages = prediction.intermediates or {"completion": prediction.image}
-        seen = Observation(*jax.device_put((sheet.image * sheet.known, sheet.known, sheet.labels)))
-        variables = Variables({**state.params, **state.ema}, state.stats)
-        looks = jax.device_get(compiled(variables, seen, jax.device_put(sheet.points)))
-        sheet.write(folder / "pictures" / f"{step:07d}.png", stages, looks)
+        sheet.write(folder / "pictures" / f"{step:07d}.png", stages, jax.device_get(look(state, *seen, sheet.points)))
         return {}
 
     return act

@@ -27,16 +27,8 @@ ARROWS = {
     "evaluation": {"metrics", "inference"},
 }
 COMMANDS = {
-    "main",
-    "evaluate",
-    "inpaint",
-    "attend",
-    "export",
-    "prepare",
-    "demo",
-    "experiment",
-    "configuration",
-    "__init__",
+    *("main", "evaluate", "inpaint", "attend", "export", "prepare", "demo"),
+    *("experiment", "compiled", "configuration", "__init__"),
 }
 LINEN_ROOMS = {"layers", "models", "features"}
 

@@ -70,6 +70,12 @@ class Trainer:
         """Frozen weights on every device."""
         return jax.device_put(frozen, sharding.replicated(self.mesh))
 
+    def share(self, batch: Any) -> Any:
+        """A batch of any size, in NumPy: split over the devices where it divides among them, else whole on each."""
+        sizes = {len(leaf) for leaf in jax.tree.leaves(batch)}
+        divides = all(size % self.mesh.size == 0 for size in sizes)
+        return jax.device_put(batch, sharding.batched(self.mesh) if divides else sharding.replicated(self.mesh))
+
     def feed(self, batches: Iterator[Example]) -> Iterator[Example]:
         """Batches in NumPy as global arrays."""
         for batch in batches:

@@ -51,6 +51,17 @@ def test_fsdp_rules_split_the_largest_axis():
     assert places["bias"].spec == places["other"].spec == jax.sharding.PartitionSpec()
 
 
+def test_what_is_measured_is_shared_among_the_devices_where_it_divides(toy_method):
+    settings = TrainingSettings(steps=1, batch_size=8, optimizers=ADAM)
+    trainer = make_trainer(toy_method, settings, 16, 0)
+    image = np.random.default_rng(0).random((16, 4, 4, 3), np.float32)
+    shared, whole = trainer.share((image, None)), trainer.share((image[:6], None))
+    assert shared[1] is None
+    assert {shard.data.shape for shard in shared[0].addressable_shards} == {(2, 4, 4, 3)}
+    assert {shard.data.shape for shard in whole[0].addressable_shards} == {(6, 4, 4, 3)}
+    np.testing.assert_array_equal(shared[0], image)
+
+
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(UserError, match="multiple of the 8 devices"):
         sharding.make_mesh(12)
