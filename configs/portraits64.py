@@ -41,11 +41,11 @@ def get_config(attention: str = "contextual") -> ConfigDict:
     config.method.style_search.perceptual = 0.0
 
     config.training = ConfigDict()
-    config.training.steps = 1500
+    config.training.steps = 600
     config.training.batch_size = 8
     config.training.log_every = 20
-    config.training.checkpoint_every = 250
-    config.training.pictures_every = 250
+    config.training.checkpoint_every = 200
+    config.training.pictures_every = 200
     config.training.ema_decay = 0.99
     config.training.optimizers = ConfigDict()
     config.training.optimizers.generator = ConfigDict()
