@@ -1,7 +1,7 @@
 """Masked attention on CamVid street frames with their 12 classes, 64x64, on a laptop.
 
 Expected: PSNR 28.2, 25.7 and 24.1 dB at 10-20%, 20-30% and 30-40%, with style search 0.3 to 0.6 more.
-Hardware: two CPU cores, some 10 minutes.
+Hardware: two CPU cores, minutes.
 Data: CamVid in folders train/ and val/, each frame with its NAME_label.png of classes 0 to 11 (11 = void).
 
     python -m scan_jax.main --config=configs/camvid64.py[:attention=none|self|masked|contextual] \\

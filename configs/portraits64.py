@@ -1,7 +1,7 @@
 """Masked attention on synthetic portraits with their 19 classes, 64x64: all of the second paper on a laptop.
 
 Expected: PSNR 27.2, 25.2 and 23.3 dB at 10-20%, 20-30% and 30-40% (seeds 0 and 1, before the style search).
-Hardware: two CPU cores, some 5 minutes.
+Hardware: two CPU cores, minutes.
 
     python -m scan_jax.main --config=configs/portraits64.py[:attention=none|self|masked|contextual]
 """

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from scan_jax.methods.api import Method, Trees, Variables
+from scan_jax.methods.api import Method, Trees, Variables, find_refiner
 from scan_jax.training.state import TrainState
 from scan_jax.types import Array, Observation, Prediction
 
@@ -29,7 +29,7 @@ def make_predict(method: Method, place: Place) -> PredictWith:
 
 def make_refine(method: Method, name: str, frozen: Trees, place: Place) -> PredictWith:
     """By one of the method's optimisations at test time; `frozen` lies on the devices."""
-    refiner = method.refiners[name]
+    refiner = find_refiner(method, name)
     refine = jax.jit(lambda networks, frozen, seen: refiner(networks, frozen, seen, jax.random.key(0)).prediction)
     return lambda state, *seen: refine(_averaged(state), frozen, place(_observe(*seen)))
 

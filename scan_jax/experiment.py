@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from scan_jax.compiled import LookWith, PredictWith, make_look, make_predict, ma
 from scan_jax.data.agreement import agree_on_labels
 from scan_jax.data.api import DataSplits, open_data
 from scan_jax.data.pipeline import training_batches
-from scan_jax.errors import UserError
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
@@ -28,7 +27,7 @@ from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Variables
 from scan_jax.run_layout import CHECKPOINTS
-from scan_jax.settings import bind, did_you_mean
+from scan_jax.settings import bind
 from scan_jax.training import run_folder
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.loop import Callback, Loop, TrainingSettings
@@ -48,7 +47,8 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     settings = bind(config["training"], TrainingSettings, "config.training")
     evaluation = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
     method = api.build_method(config["method"])
-    _check_refiners(method, evaluation.refine)
+    for name in evaluation.refine:
+        api.find_refiner(method, name)  # before hours of training, not after
     frozen, networks = method.load_frozen(), _start_from(settings.start_from, method)
     data, holes = agree_on_labels(open_data(config["data"]), method.num_labels), open_holes(config["holes"])
     buckets = make_buckets(evaluation.edges)
@@ -122,15 +122,6 @@ def _start_from(folder: str, method: Method) -> Variables | None:
     if not folder:
         return None
     return fit(Trained.load(Path(folder)).variables, method, f"the networks in {folder}")
-
-
-def _check_refiners(method: Method, names: Sequence[str]) -> None:
-    """Refuses names that are none of the method's."""
-    for name in names:
-        if name not in method.refiners:
-            there_are = ", ".join(method.refiners) or "none"
-            near = did_you_mean(name, method.refiners)
-            raise UserError(f"config.evaluation.refine: this method has no {name!r}{near}; there are: {there_are}")
 
 
 def _measure(

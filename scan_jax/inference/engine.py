@@ -11,8 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from scan_jax.errors import UserError
-from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables
-from scan_jax.settings import did_you_mean
+from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
 from scan_jax.types import Array, Observation
 
 
@@ -41,7 +40,7 @@ class Engine:
         Raises:
           UserError: the method has none of that name, or the weights that it needs are missing.
         """
-        refiner = _find(self.method.refiners, name, "optimisation at test time")
+        refiner = find_refiner(self.method, name)
 
         def refine(*given: Any) -> Refined:
             return refiner(*given, steps=steps, progress=self._advance)
@@ -97,11 +96,3 @@ class Engine:
     def _advance(self, index: Any) -> None:
         del index
         self._bar.update()
-
-
-def _find(known: Mapping[str, Any], name: str, kind: str) -> Any:
-    """`known[name]`, or an error that names what there is."""
-    if name in known:
-        return known[name]
-    there_are = f"; it has: {', '.join(known)}" if known else ""
-    raise UserError(f"this network has no {kind} {name!r}{did_you_mean(name, known)}{there_are}")

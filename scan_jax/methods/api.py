@@ -14,6 +14,8 @@ import jax
 
 import scan_jax.methods
 from scan_jax import registry
+from scan_jax.errors import UserError
+from scan_jax.settings import did_you_mean
 from scan_jax.types import Array, Example, Observation, Prediction
 
 Tree = Any  # a nested dict of arrays
@@ -168,3 +170,16 @@ def build_method(section: Mapping[str, Any]) -> Method:
       UserError: no method has that name, or the method refuses the section.
     """
     return registry.find(scan_jax.methods, section.get("name", ""), "build", "config.method.name").build(section)
+
+
+def find_refiner(method: Method, name: str) -> Refiner:
+    """A method's optimisation at test time.
+
+    Raises:
+      UserError: it has none of that name; it names the nearest, and those that there are.
+    """
+    if name in method.refiners:
+        return method.refiners[name]
+    there_are = ", ".join(method.refiners) or "none"
+    near = did_you_mean(name, method.refiners)
+    raise UserError(f"this method has no optimisation at test time {name!r}{near}; there are: {there_are}")

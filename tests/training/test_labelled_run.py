@@ -118,6 +118,6 @@ def test_a_refiner_is_measured_when_the_run_is_complete(labelled_method, monkeyp
     assert last["eval/whiten/psnr/10-60%"] != last["eval/psnr/10-60%"]
     assert "with whiten" in (tmp_path / "step_00000002.md").read_text()
     with pytest.raises(
-        UserError, match=r"refine: this method has no 'whitn', did you mean 'whiten'\?; there are: whiten"
+        UserError, match=r"no optimisation at test time 'whitn', did you mean 'whiten'\?; there are: whiten"
     ):
         run(labelled_method, monkeypatch, tmp_path, evaluation={**evaluation, "refine": ("whitn",)})
