@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "scan_jax"
 GROUND = {
     *("types", "errors", "settings", "registry", "atomic_write", "run_layout", "command_line", "label_map"),
-    *("part_names", "compilation_cache"),
+    *("part_names", "compilation_cache", "pictures", "palette"),
 }
 # Rooms, and what each may import besides the ground floor and itself.
 ARROWS = {

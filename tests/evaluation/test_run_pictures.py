@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from scan_jax.evaluation.curves import draw_curves, read_scalars
-from scan_jax.evaluation.pictures import TINT, grid, save_grid, tint_hole
+from scan_jax.pictures import TINT, grid, save_grid, tint_hole
 
 
 def test_tint_hides_the_hole_and_nothing_else():

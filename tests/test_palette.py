@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scan_jax.evaluation.palette import paint, palette
+from scan_jax.palette import paint, palette
 
 
 @pytest.mark.parametrize("count", [1, 2, 12, 18, 19, 20, 151, 256, 4000])
