@@ -29,6 +29,9 @@ def run(action: Callable[[], object]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130  # as a shell has it: 128 + SIGINT
     return 0
 
 

@@ -14,6 +14,7 @@ from scan_jax.errors import UserError
 from scan_jax.settings import did_you_mean
 
 SECTIONS = ("seed", "data", "holes", "method", "training", "evaluation")
+OPTIONAL = ("augmentation",)
 _OVERRIDE = re.compile(r"--config\.([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 
 
@@ -32,18 +33,28 @@ def load(path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
       UserError: no such file, a file without `get_config`, or an argument that is not an override.
     """
     config = _plain(_get_config(path))
+    apply(config, overrides)
+    sections = SECTIONS + OPTIONAL
+    unknown = [key for key in config if key not in sections]
+    if unknown:
+        raise UserError(f"unknown config key config.{unknown[0]}{did_you_mean(unknown[0], sections)}")
+    missing = [key for key in SECTIONS if key not in config]
+    if missing:
+        raise UserError(f"{path} does not set config.{missing[0]}; see configs/demo.py for an example")
+    return config
+
+
+def apply(config: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Sets the keys of `config` that overrides such as `--config.training.steps=100` name.
+
+    Raises:
+      UserError: an argument is no override, or treats a value as a section.
+    """
     for argument in overrides:
         match = _OVERRIDE.fullmatch(argument)
         if match is None:
             raise UserError(f"cannot read the argument {argument!r}; overrides look like --config.training.steps=100")
         _set(config, match[1].split("."), _value(match[2]), match[1])
-    unknown = [key for key in config if key not in SECTIONS]
-    if unknown:
-        raise UserError(f"unknown config key config.{unknown[0]}{did_you_mean(unknown[0], SECTIONS)}")
-    missing = [key for key in SECTIONS if key not in config]
-    if missing:
-        raise UserError(f"{path} does not set config.{missing[0]}; see configs/demo.py for an example")
-    return config
 
 
 def run_name(path: str) -> str:

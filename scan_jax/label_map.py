@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -13,8 +14,12 @@ SINGLE_CHANNEL = ("1", "L", "P")  # Pillow's modes of up to 8 bits; those of 16 
 LOSSY = ("JPEG", "WEBP", "MPO")
 
 
-def read_file(path: str | os.PathLike[str]) -> np.ndarray:
+def read_file(path: str | os.PathLike[str] | BinaryIO, name: str = "") -> np.ndarray:
     """The label map in `path`, int32 [H,W], upright; a palette's colours are ignored, its indices are the classes.
+
+    Args:
+      path: a path, or an open file.
+      name: of an open file, for messages.
 
     Raises:
       UserError: it has colours, or a format that blurs classes.
@@ -22,8 +27,8 @@ def read_file(path: str | os.PathLike[str]) -> np.ndarray:
     """
     with Image.open(path) as image:
         if image.format in LOSSY:
-            raise UserError(f"the label map {path} is a {image.format}, which blurs classes; save it as a PNG")
-        return from_image(ImageOps.exif_transpose(image), f"the label map {path}")
+            raise UserError(f"the label map {name or path} is a {image.format}, which blurs classes; save it as a PNG")
+        return from_image(ImageOps.exif_transpose(image), f"the label map {name or path}")
 
 
 def from_image(image: Image.Image, name: str = "the label map") -> np.ndarray:
@@ -87,13 +92,22 @@ def resize_like(labels: np.ndarray, shape: tuple[int, ...], name: str = "the lab
     Raises:
       UserError: height and width differ by factors more than 2% apart, so it shows another section of the scene.
     """
-    across, down = labels.shape[1] / shape[1], labels.shape[0] / shape[0]
+    check_proportions(labels.shape, shape, name)
+    return resize(labels, shape)
+
+
+def check_proportions(labels: tuple[int, ...], photograph: tuple[int, ...], name: str = "the label map") -> None:
+    """Refuses a label map (height, width) that cannot show the same as its photograph (height, width, ...).
+
+    Raises:
+      UserError: height and width differ by factors more than 2% apart.
+    """
+    across, down = labels[1] / photograph[1], labels[0] / photograph[0]
     if abs(across - down) > 0.02 * max(across, down):
         raise UserError(
-            f"{name} is {size_text(labels.shape)}, its photograph {size_text(shape)}: their proportions differ, "
+            f"{name} is {size_text(labels)}, its photograph {size_text(photograph)}: their proportions differ, "
             "so they do not show the same; crop them alike"
         )
-    return resize(labels, shape)
 
 
 def size_text(shape: tuple[int, ...]) -> str:

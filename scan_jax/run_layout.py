@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CONFIG = "config.json"
+DATA = "data.json"  # names and hashes of what it was trained and measured on
 SCALARS = "scalars.jsonl"
 CHECKPOINTS = "checkpoints"
 BUNDLE = "model.safetensors"  # instead of checkpoints, where there is nothing to train on

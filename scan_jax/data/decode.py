@@ -6,25 +6,35 @@ palettes and CMYK are converted without colour management; 16 bits become 8; of 
 
 from __future__ import annotations
 
+import io
 import os
 import struct
+from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 # What Pillow raises for files that are no images, broken, truncated or absurdly large.
 DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+MOST_PIXELS = 80_000_000  # a file of a few kilobytes can claim to hold any number
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """The photograph in `path`, uint8 RGB [H,W,3], upright.
+def read_image(path: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
+    """The photograph in `path`, or in an open file, uint8 RGB [H,W,3], upright.
 
     Raises:
-      One of DECODE_ERRORS: the file is missing, truncated or no image.
+      One of DECODE_ERRORS: the file is missing, truncated, no image or absurdly large.
     """
-    with Image.open(path) as image:
-        return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+    content = Path(path).read_bytes() if isinstance(path, (str, os.PathLike)) else path.read()
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            check_pixels(image)
+            decoded = _decode_plain_jpeg(image, content)
+            return np.array(_to_rgb(ImageOps.exif_transpose(image))) if decoded is None else decoded
+    except UnidentifiedImageError as error:
+        raise OSError("not an image") from error
 
 
 def verify_image(path: str | os.PathLike[str]) -> None:
@@ -36,8 +46,20 @@ def verify_image(path: str | os.PathLike[str]) -> None:
       One of DECODE_ERRORS: the file is missing, truncated or no image.
     """
     with Image.open(path) as image:
+        check_pixels(image)
         image.draft("L", (1, 1))
         ImageOps.exif_transpose(image).load()
+
+
+def check_pixels(image: Image.Image) -> None:
+    """Refuses an image before its pixels are decoded, where they would fill the memory.
+
+    Raises:
+      ValueError: it has more than `MOST_PIXELS`.
+    """
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels are more than the {MOST_PIXELS / 1e6:.0f} million that are read")
 
 
 def upright_shape(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -73,6 +95,19 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
         return np.ascontiguousarray(image)
     method = cv2.INTER_AREA if image.shape[0] * image.shape[1] > size * size else cv2.INTER_CUBIC
     return cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=method)
+
+
+def _decode_plain_jpeg(image: Image.Image, content: bytes) -> np.ndarray | None:
+    """An upright, whole JPEG by OpenCV: the same pixels in half the time. None for anything else.
+
+    OpenCV fills what is missing of a truncated file with grey; Pillow refuses it, so that one gets it that does not end
+    as a JPEG ends.
+    """
+    plain = image.format == "JPEG" and image.mode in ("RGB", "L") and content.endswith(b"\xff\xd9")
+    if not plain or image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        return None
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.imdecode(np.frombuffer(content, np.uint8), flags)  # [H,W,3], or None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

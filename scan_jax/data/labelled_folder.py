@@ -15,7 +15,16 @@ from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import DECODE_ERRORS, centre, read_image, resize, upright_shape, verify_image
 from scan_jax.data.label_pairs import Pair, find_pairs, split_by_folder
 from scan_jax.data.memory import PhotoMemory
-from scan_jax.data.photo_folder import digest, evenly_spaced, existing_folder, outside, set_aside
+from scan_jax.data.photo_folder import (
+    BY_FOLDER,
+    BY_NAME,
+    digest,
+    evenly_spaced,
+    existing_folder,
+    file_split,
+    outside,
+    set_aside,
+)
 from scan_jax.data.verification import without_broken
 from scan_jax.errors import UserError
 from scan_jax.settings import bind
@@ -68,14 +77,16 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
         held_out = find_pairs(held_out_folder)
         train = outside(train, folder, held_out_folder)
     train = _usable(train, folder, settings)
+    split = BY_FOLDER if held_out else BY_NAME
     if held_out:
         held_out = _usable(held_out, held_out_folder, settings)
         held_out = evenly_spaced(held_out, settings.held_out or len(held_out))
     else:
         train, held_out = set_aside(train, settings.held_out)
+    title = file_split(split, train, held_out).title
     return DataSplits(
-        train=LabelledFolder(folder.name, train, settings),
-        held_out=LabelledFolder(f"{held_out_folder.name}, held out", held_out, settings),
+        train=LabelledFolder(f"{folder.name}, {title}", train, settings),
+        held_out=LabelledFolder(f"{held_out_folder.name}, held out, {title}", held_out, settings),
     )
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import read_image, square
+from scan_jax.data.files import AnyFile, File, walk
 from scan_jax.data.memory import PhotoMemory
-from scan_jax.data.verification import AnyFile, File, without_broken
+from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.data.verification import without_broken
 from scan_jax.errors import UserError
 from scan_jax.settings import bind
 
+# Splits without a text file: those that folders make, and that of `set_aside`.
+BY_FOLDER, BY_NAME = "by_folder", "by_name_hash"
+T = TypeVar("T")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -55,9 +59,10 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
     else:
         held_out_folder = train_folder
         train, held_out = set_aside(without_broken(list_photographs(train_folder), train_folder), settings.held_out)
+    title = file_split(BY_FOLDER if settings.held_out_path else BY_NAME, train, held_out).title
     return DataSplits(
-        train=PhotoFolder(train_folder.name, train, settings.size),
-        held_out=PhotoFolder(f"{held_out_folder.name}, held out", held_out, settings.size),
+        train=PhotoFolder(f"{train_folder.name}, {title}", train, settings.size),
+        held_out=PhotoFolder(f"{held_out_folder.name}, held out, {title}", held_out, settings.size),
     )
 
 
@@ -91,26 +96,10 @@ def list_photographs(folder: Path) -> list[File]:
     Raises:
       UserError: there is none.
     """
-    files = [_file(folder, path) for path in _walk(folder) if path.suffix.lower() in SUFFIXES]
+    files = [file for file in walk(folder) if file.path.suffix.lower() in SUFFIXES]
     if not files:
         raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
-    return sorted(files, key=lambda file: file.name)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every file that is not hidden, through links to folders too, each folder once."""
-    seen = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
-        if real not in seen:
-            yield from (Path(root, name) for name in names if not name.startswith("."))
-        seen.add(real)
-
-
-def _file(folder: Path, path: Path) -> File:
-    status = path.stat() if path.exists() else os.stat_result((0,) * 10)  # a dangling link: broken, not fatal
-    return File(path.relative_to(folder).as_posix(), path, status.st_size, status.st_mtime_ns)
+    return files
 
 
 def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list[AnyFile]]:
@@ -131,10 +120,15 @@ def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list
     return [file for file in files if file.name not in chosen], [file for file in files if file.name in chosen]
 
 
-def evenly_spaced(files: Sequence[AnyFile], count: int) -> list[AnyFile]:
-    """At most `count` of `files`, evenly spaced, the first included."""
-    count = min(count, len(files))
-    return [files[i * len(files) // count] for i in range(count)]
+def file_split(name: str, train: Sequence[File], held_out: Sequence[File]) -> SplitList:
+    """Who is where, by the files' names."""
+    return split_of(name, train=(file.name for file in train), test=(file.name for file in held_out))
+
+
+def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
+    """At most `count` of `things`, evenly spaced, the first included."""
+    count = min(count, len(things))
+    return [things[i * len(things) // count] for i in range(count)]
 
 
 def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> list[AnyFile]:

@@ -1,22 +1,29 @@
-"""Photographs and holes to training batches, the same ones on any number of hosts.
+"""Photographs and holes to training batches, the same ones on any number of hosts, threads and worker processes.
 
-Grain's order is what makes it so: source, seed, shuffle, repeat, random_map, [host::hosts], batch. Every draw is made
-before the hosts part, so global batch k is one set of examples, and the data position is the step.
+Grain's order is what makes it so: source, seed, shuffle, repeat, random_map, [host::hosts], batch, [start:]. Every draw
+is made before the hosts part, so global batch k is one set of examples, and the data position is the step.
 """
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import grain
 import numpy as np
 
 from scan_jax.data.api import Photo, PhotoSource
+from scan_jax.data.augmentation import DEFAULT, AugmentationSettings, crop, draw_box, flip
+from scan_jax.data.workers import deaths_reported, in_workers, release_memory
 from scan_jax.errors import UserError
 from scan_jax.masks.api import HoleSource
 from scan_jax.types import Example
+
+Batches = Generator[Example, None, None]
+_OPEN: weakref.WeakSet[Batches] = weakref.WeakSet()  # the batches that somebody may yet read
 
 
 def training_batches(
@@ -26,28 +33,35 @@ def training_batches(
     batch_size: int,
     seed: int,
     start_step: int,
+    size: int | None = None,
+    augmentation: AugmentationSettings = DEFAULT,
     process_index: int = 0,
     process_count: int = 1,
     threads: int = 2,
-) -> Iterator[Example]:
+    workers: int = 0,
+) -> Batches:
     """Batches without end: batch k is pure in (seed, k), wherever they started and however many threads read.
 
     Args:
       source: photographs; fewer than a batch are repeated within it.
       holes: one is drawn for each example.
       batch_size: over all hosts.
-      seed: of order, flips and holes.
+      seed: of order, crops, flips and holes.
       start_step: the first batch's number.
+      size: S, at most the source's own, which it is by default.
+      augmentation: of each photograph; its hole does not depend on it.
       process_index: this host.
       process_count: all hosts. Over them, batch k holds the same examples as on one host.
-      threads: that read ahead; 0 reads in the caller's.
+      threads: that read ahead, in each process; 0 reads in the caller's.
+      workers: processes that read and prepare instead of this one; 0 for none.
 
     Returns:
       NumPy Examples of b = batch_size / process_count: image float32 [b,S,S,3] in [0, 1], known float32 [b,S,S,1],
-      labels int32 [b,S,S] or None. Closing or dropping the iterator stops its threads.
+      labels int32 [b,S,S] or None. Closing or dropping the iterator stops its threads and processes.
 
     Raises:
-      UserError: the batch does not divide among the hosts, the seed is out of range, or a source has nothing to give.
+      UserError: the batch does not divide among the hosts, the seed or the size is out of range, or a source has
+        nothing to give; from the iterator, whatever a source raises, or that a worker died.
     """
     if len(source) == 0:
         raise UserError(f"{source.name} has no photographs to train with")
@@ -55,66 +69,83 @@ def training_batches(
         raise UserError(f"the batch of {batch_size} must be a positive multiple of the {process_count} processes")
     if not 0 <= seed < 2**32:
         raise UserError(f"the seed must be from 0 to {2**32 - 1}, not {seed}")
-    size = source[0]["image"].shape[0]
+    if min(threads, workers) < 0:
+        raise UserError(f"config.training.threads and workers must not be negative, not {threads} and {workers}")
+    size = _training_size(source, size)
     holes.draw(np.random.default_rng(seed), size)  # a source that refuses does so here, not in a thread
     dataset = (
         grain.MapDataset.source(source)
         .seed(seed)
         .shuffle()
         .repeat()
-        .random_map(DrawExample(holes, size, source.flip_pairs))[process_index::process_count]
-        .batch(batch_size // process_count, drop_remainder=True)
-        .map(to_example)
+        .random_map(DrawExample(holes, size, source.flip_pairs, augmentation))[process_index::process_count]
+        .batch(batch_size // process_count, drop_remainder=True)[start_step:]
     )
     # Without threads Grain reads in the caller's, and wants no buffer.
-    return _read(dataset.to_iter_dataset(grain.ReadOptions(threads, 2 * threads)), start_step)
+    read = dataset.to_iter_dataset(grain.ReadOptions(threads, 2 * threads))
+    batches = _read(in_workers(read, workers))
+    _OPEN.add(batches)
+    return batches
 
 
-def _read(dataset: grain.IterDataset, start_step: int) -> Iterator[Example]:
-    """The batches from `start_step` on; leaving the generator stops the readers."""
+def _training_size(source: PhotoSource, size: int | None) -> int:
+    """`size`, or the source's own.
+
+    Raises:
+      UserError: photographs would have to be enlarged.
+    """
+    stored = source[0]["image"].shape[0]
+    if size is not None and not 0 < size <= stored:
+        raise UserError(
+            f"config.data.size is {size}, but {source.name} has photographs of {stored}x{stored}; choose a size from 1 "
+            f"to {stored}, or prepare them larger"
+        )
+    return stored if size is None else size
+
+
+@atexit.register
+def _close() -> None:
+    """For a program that ends without closing its batches: Grain's own end comes too late and is noisy."""
+    for batches in list(_OPEN):
+        batches.close()
+    release_memory()
+
+
+def _read(dataset: grain.IterDataset) -> Batches:
+    """The batches in the toolkit's types; leaving the generator stops the readers."""
     iterator = iter(dataset)
-    iterator.set_state({"next_index": start_step})
     try:
-        yield from iterator
+        with deaths_reported():
+            for batch in iterator:
+                yield to_example(batch)
     finally:
         iterator.close()
 
 
 @dataclasses.dataclass(frozen=True)
 class DrawExample(grain.transforms.RandomMap):
-    """One photograph to one example, still in bytes: half of them flipped, each with its own hole."""
+    """One photograph to one example, still in bytes: cropped, perhaps flipped, and with its own hole."""
 
     holes: HoleSource
     size: int
     flip_pairs: tuple[tuple[int, int], ...]
+    augmentation: AugmentationSettings
 
     def random_map(self, element: Photo, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Adds "hole" bool [S,S]; flips image and labels together."""
-        photo = flip(element, self.flip_pairs) if rng.random() < 0.5 else dict(element)
-        return photo | {"hole": self.holes.draw(rng, self.size)}
-
-
-def flip(photo: Photo, flip_pairs: tuple[tuple[int, int], ...]) -> dict[str, np.ndarray]:
-    """`photo` mirrored left to right, so that its left labels become right ones.
-
-    Args:
-      photo: "image" uint8 [S,S,3] and perhaps "labels" uint8 [S,S].
-      flip_pairs: the labels that change places.
-    """
-    flipped = {name: array[:, ::-1] for name, array in photo.items()}
-    if "labels" in flipped:
-        swap = np.arange(256, dtype=np.uint8)  # [256], old label -> new label
-        for left, right in flip_pairs:
-            swap[left], swap[right] = right, left
-        flipped["labels"] = swap[flipped["labels"]]
-    return flipped
+        """Adds "hole" bool [S,S]; crops and flips image and labels together."""
+        # In this order, so that whoever augments otherwise still trains on the same holes.
+        flipped = rng.random() < self.augmentation.flip
+        hole = self.holes.draw(rng, self.size)  # [S,S]
+        photo = crop(element, draw_box(rng, element["image"].shape, self.augmentation), self.size)
+        return (flip(photo, self.flip_pairs) if flipped else photo) | {"hole": hole}
 
 
 def to_example(batch: Mapping[str, np.ndarray]) -> Example:
     """A batch of bytes, "image" [b,S,S,3], "hole" [b,S,S] and perhaps "labels" [b,S,S], in the toolkit's types."""
+    given = {name: np.asarray(array) for name, array in batch.items()}  # a worker's are Grain's kind of array
     arrays: dict[str, Any] = {  # NumPy's, until the step takes them to its devices
-        "image": batch["image"].astype(np.float32) / np.float32(255),  # [b,S,S,3]
-        "known": (~batch["hole"])[..., None].astype(np.float32),  # [b,S,S,1]
-        "labels": batch["labels"].astype(np.int32) if "labels" in batch else None,  # [b,S,S]
+        "image": np.divide(given["image"], np.float32(255), dtype=np.float32),  # [b,S,S,3]
+        "known": (~given["hole"])[..., None].astype(np.float32),  # [b,S,S,1]
+        "labels": given["labels"].astype(np.int32) if "labels" in given else None,  # [b,S,S]
     }
     return Example(**arrays)

@@ -11,6 +11,7 @@ import numpy as np
 
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.memory import PhotoMemory
+from scan_jax.data.split_list import SplitList, split_of
 from scan_jax.errors import UserError
 from scan_jax.settings import bind
 
@@ -49,10 +50,16 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
     # Held-out portraits come first, so that a larger `count` leaves them as they are.
     held_out = range(settings.held_out)
     train = range(settings.held_out, settings.held_out + settings.count)
+    title = portrait_split(train, held_out).title
     return DataSplits(
-        train=SyntheticPortraits(portrait, settings.seed, train, settings.size),
-        held_out=SyntheticPortraits(portrait, settings.seed, held_out, settings.size),
+        train=SyntheticPortraits(portrait, settings.seed, train, settings.size, title),
+        held_out=SyntheticPortraits(portrait, settings.seed, held_out, settings.size, title),
     )
+
+
+def portrait_split(train: range, held_out: range) -> SplitList:
+    """Who is where, by the portraits' numbers."""
+    return split_of("held_out_first", train=map(str, train), test=map(str, held_out))
 
 
 class SyntheticPortraits:
@@ -64,8 +71,8 @@ class SyntheticPortraits:
     flip_pairs: tuple[tuple[int, int], ...] = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
     num_labels = 19
 
-    def __init__(self, portrait: Portrait, seed: int, indices: range, size: int) -> None:
-        self.name = f"synthetic portraits {indices.start}-{indices.stop - 1} of seed {seed}"
+    def __init__(self, portrait: Portrait, seed: int, indices: range, size: int, split: str = "") -> None:
+        self.name = f"synthetic portraits {indices.start}-{indices.stop - 1} of seed {seed}{split and ', '}{split}"
         self.digest = hashlib.sha256(f"synthetic portraits {seed} {indices} {size}".encode()).hexdigest()
         self._portrait = portrait
         self._seed, self._indices, self._size = seed, indices, size

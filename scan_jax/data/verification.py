@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -12,42 +11,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from tqdm import tqdm
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.data.decode import DECODE_ERRORS, verify_image
+from scan_jax.data.files import AnyFile, File
 from scan_jax.errors import UserError
 
 log = logging.getLogger(__name__)
 
 MANY = 500  # files; from here on progress is shown and the result kept
 TOLERATED = 0.01  # of the files may be broken
-
-
-@dataclasses.dataclass(frozen=True)
-class File:
-    """One file of a folder.
-
-    Attributes:
-      name: relative to the folder, with forward slashes.
-      path: where it lies.
-      size: bytes.
-      changed: nanoseconds.
-    """
-
-    name: str
-    path: Path
-    size: int
-    changed: int
-
-    def identity(self) -> str:
-        """A line that is another one where the file has changed."""
-        return f"{self.path}\t{self.size}\t{self.changed}\n"
-
-
-AnyFile = TypeVar("AnyFile", bound=File)
 
 
 def verify_photograph(file: File) -> None:

@@ -16,6 +16,7 @@ from orbax.checkpoint import options as ocp_options
 
 from scan_jax.errors import UserError
 from scan_jax.run_layout import DAMAGE, first_line
+from scan_jax.training.provenance import Provenance
 from scan_jax.training.state import TrainState
 
 log = logging.getLogger(__name__)
@@ -29,14 +30,15 @@ class Checkpoints:
     A step counts only once its commit file stands, so a process killed while writing leaves nothing that looks whole.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
+    def __init__(self, folder: Path, keep: int, data: Provenance | None = None) -> None:
         """Opens or makes the folder.
 
         Args:
           folder: where the steps lie.
           keep: how many of the newest are kept.
+          data: what the run is trained on, written beside each state.
         """
-        self._folder = folder
+        self._folder, self._data = folder, dict(data or {})
         atomicity = ocp_options.AtomicityOptions(mode=ocp_options.AtomicityMode.COMMIT_FILE)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
@@ -56,7 +58,8 @@ class Checkpoints:
         if step in self._manager.all_steps():
             return
         self._check_space(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
-        self._guarded(lambda: self._manager.save(step, args=ocp.args.Composite(state=_as_args(state)), force=True))
+        args = ocp.args.Composite(state=_as_args(state))
+        self._guarded(lambda: self._manager.save(step, args=args, force=True, custom_metadata=self._data))
 
     def _check_space(self, needed: int) -> None:
         """Refuses early: a disk that fills up while Orbax writes costs hundreds of lines from its threads."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from scan_jax.errors import UserError
 from scan_jax.methods.api import Trees
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.collapse import CollapseWatch
+from scan_jax.training.feed import Feed
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.preemption import StopRequest
 from scan_jax.training.scalars import ScalarWriters
@@ -22,6 +23,8 @@ from scan_jax.training.sharding import REPLICATE
 from scan_jax.training.state import TrainState
 from scan_jax.training.step import Scalars, Step
 from scan_jax.types import Array, Example
+
+SLOW_DATA = 0.05  # the share of the time from which the bar says that a run waits for its data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,8 @@ class TrainingSettings:
       keep: checkpoints kept.
       fsdp: devices over which parameters may be split.
       sharding: rules (pattern, "replicate" or "fsdp").
-      threads: that read and prepare photographs.
+      threads: that read and prepare photographs, in each process.
+      workers: processes that do so instead of this one; 0 for none.
       start_from: a run folder or bundle of the same method, whose networks a new run begins with; empty for none.
     """
 
@@ -53,6 +57,7 @@ class TrainingSettings:
     fsdp: int = 1
     sharding: tuple[tuple[str, str], ...] = REPLICATE
     threads: int = 2
+    workers: int = 0
     start_from: str = ""
 
 
@@ -83,9 +88,13 @@ class Pending:
 
         So the device always has work in hand, but the progress bar never runs ahead of it by more than a step.
         """
+        self.wait()
+        self._steps.append((step, scalars))
+
+    def wait(self) -> None:
+        """Waits for the last step, after which the device has nothing in hand."""
         if self._steps:
             jax.block_until_ready(self._steps[-1][1])
-        self._steps.append((step, scalars))
 
     def collect(self) -> dict[str, float]:
         """The mean over the pending steps, which are then forgotten.
@@ -122,14 +131,14 @@ class Loop:
         self._callbacks = callbacks
         self._collapse = CollapseWatch()
 
-    def run(self, step: Step, state: TrainState, frozen: Trees, batches: Iterator[Example], key: Array) -> TrainState:
+    def run(self, step: Step, state: TrainState, frozen: Trees, batches: Feed, key: Array) -> TrainState:
         """From `state` to the last step.
 
         Args:
           step: jitted; it takes over the state's buffers.
           state: where to begin.
           frozen: weights that nothing trains.
-          batches: global arrays, beginning with the batch of `state.step`.
+          batches: beginning with the batch of `state.step`.
           key: the run's, from which each step folds its own.
 
         Returns:
@@ -144,8 +153,7 @@ class Loop:
         # Whatever ends the loop, a checkpoint that is being written is finished first.
         with self._checkpoints.finished(), StopRequest() as stop, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
-                with meter.waiting():
-                    batch = next(batches)
+                batch = _take(batches, pending, meter)
                 state, scalars = step(state, frozen, batch, key)
                 pending.add(done, scalars)
                 progress.update()
@@ -165,10 +173,11 @@ class Loop:
         """Writes the pending scalars, if any, and shows the terms on the bar."""
         scalars = pending.collect()
         if scalars:
-            self._writers.write(done, {**scalars, **meter.rates()})
+            rates = meter.rates()
+            self._writers.write(done, {**scalars, **rates})
             self._collapse.read(done, scalars)
             shown = {name.removeprefix("term/"): f"{v:.3g}" for name, v in scalars.items() if name.startswith("term/")}
-            progress.set_postfix({"images/s": f"{meter.images_per_second:.1f}", **shown})
+            progress.set_postfix({"images/s": f"{rates['images_per_second']:.1f}", **_slow_data(rates), **shown})
 
     def _save(self, done: int, state: TrainState, pending: Pending, meter: _Meter, progress: Any) -> None:
         """Begins a checkpoint, once every step that led to it is known to be finite."""
@@ -183,12 +192,24 @@ class Loop:
         return bool(acting)
 
 
+def _take(batches: Feed, pending: Pending, meter: _Meter) -> Example:
+    """The next batch. A device that still computes does not wait for it: the clock starts when that is done."""
+    if not batches.ready:
+        pending.wait()
+    with meter.waiting():
+        return next(batches)
+
+
+def _slow_data(rates: Mapping[str, float]) -> dict[str, str]:
+    """What the bar shows of the wait for data: nothing while it is small."""
+    return {"data_wait": f"{rates['data_wait']:.0%}"} if rates["data_wait"] > SLOW_DATA else {}
+
+
 class _Meter:
-    """Throughput, and the share of time that a step waited for its data, since the last reading."""
+    """Throughput, and the share of time that the devices waited for their data, since the last reading."""
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
-        self.images_per_second = 0.0
         self.reset()
 
     def reset(self) -> None:
@@ -207,8 +228,8 @@ class _Meter:
     def rates(self) -> dict[str, float]:
         """`images_per_second` and `data_wait` (a share of the time), then begins anew."""
         elapsed = max(time.perf_counter() - self._start, 1e-9)
-        self.images_per_second = self._steps * self._batch_size / elapsed
-        found = {"images_per_second": self.images_per_second, "data_wait": self._waited / elapsed}
+        images = self._steps * self._batch_size
+        found = {"images_per_second": images / elapsed, "data_wait": self._waited / elapsed}
         self.reset()
         return found
 

@@ -15,9 +15,9 @@ from scan_jax.run_layout import CONFIG
 MAY_CHANGE = frozenset(
     f"{section}.{key}"
     for section, keys in {
-        "data": ("path", "held_out_path"),
-        "holes": ("path", "held_out_path"),
-        "training": ("log_every", "checkpoint_every", "evaluate_every", "pictures_every", "keep", "threads"),
+        "data": ("path", "held_out_path", "data_dir"),
+        "holes": ("path", "held_out_path", "data_dir"),
+        "training": ("log_every", "checkpoint_every", "evaluate_every", "pictures_every", "keep", "threads", "workers"),
         "evaluation": ("batch_size",),
     }.items()
     for key in keys

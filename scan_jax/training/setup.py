@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.settings import did_you_mean
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract
+from scan_jax.training.feed import Feed
 from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.optimizers import make_optimizer
 from scan_jax.training.state import GENERATOR, TrainState, initial_state
@@ -76,10 +78,9 @@ class Trainer:
         divides = all(size % self.mesh.size == 0 for size in sizes)
         return jax.device_put(batch, sharding.batched(self.mesh) if divides else sharding.replicated(self.mesh))
 
-    def feed(self, batches: Iterator[Example]) -> Iterator[Example]:
-        """Batches in NumPy as global arrays."""
-        for batch in batches:
-            yield sharding.to_devices(self.mesh, batch)
+    def feed(self, batches: Iterator[Example]) -> Feed:
+        """Batches in NumPy as global arrays, made ahead of the steps; closing it closes `batches`."""
+        return Feed(batches, functools.partial(sharding.to_devices, self.mesh))
 
 
 def make_trainer(method: Method, settings: TrainingSettings, size: int, seed: int) -> Trainer:

@@ -1,17 +1,25 @@
 """Batches: pure in (seed, step), the same on any number of hosts."""
 
+import contextlib
 import gc
+import hashlib
 import itertools
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 
+import cloudpickle
 import numpy as np
 import pytest
+from jax._src import xla_bridge
 
 from scan_jax.data.api import open_data
-from scan_jax.data.pipeline import flip, training_batches
+from scan_jax.data.augmentation import DEFAULT, AugmentationSettings
+from scan_jax.data.memory import PhotoMemory
+from scan_jax.data.pipeline import training_batches
 from scan_jax.data.synthetic_portraits import SyntheticPortraits
 from scan_jax.errors import UserError
 from scan_jax.masks.free_form import FreeForm
@@ -109,12 +117,50 @@ def test_half_are_flipped_with_their_labels():
     assert 20 < sum(flips) < 60
 
 
-def test_flip_mirrors_and_swaps_left_and_right():
-    photo = {"image": np.arange(12, dtype=np.uint8).reshape(1, 4, 3), "labels": np.array([[4, 5, 6, 1]], np.uint8)}
-    flipped = flip(photo, ((4, 5), (6, 7)))
-    np.testing.assert_array_equal(flipped["image"], photo["image"][:, ::-1])
-    np.testing.assert_array_equal(flipped["labels"], [[1, 7, 4, 5]])
-    np.testing.assert_array_equal(flip(photo, ())["labels"], [[1, 6, 5, 4]])
+class Noise:
+    """Holes that depend on nothing but the generator that they are drawn with."""
+
+    description, limits = "noise", Bucket(0.0, 1.0)
+
+    def draw(self, rng, size):
+        return rng.random((size, size)) < 0.3
+
+
+def test_the_default_is_what_published_results_were_trained_on():
+    """Order, flips and holes as they were before crops and workers came; whoever changes them changes every result."""
+    hasher = hashlib.sha256()
+    for example in itertools.islice(training_batches(Photos(20), Noise(), batch_size=8, seed=5, start_step=3), 4):
+        for array in (example.image, example.known, example.labels):
+            hasher.update(array.tobytes())
+    assert hasher.hexdigest() == "759472f3310e21c3806de29c8baa5488f62eed0fa57b5fca682a1b8fc36ceb79"
+
+
+CROPPED = AugmentationSettings(crop="random_resized", flip=0.25)
+
+
+def test_holes_do_not_depend_on_the_augmentation():
+    for whole, cropped in zip(batches(3), batches(3, augmentation=CROPPED), strict=True):
+        np.testing.assert_array_equal(whole.known, cropped.known)
+        assert (whole.image != cropped.image).any()
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, set()), (1.0, {True})])
+def test_none_or_all_are_flipped(share, expected):
+    shown = [
+        which_photo(image)[1]
+        for example in batches(3, augmentation=AugmentationSettings(flip=share))
+        for image in example.image
+    ]
+    assert set(shown) == (expected or {False})
+
+
+def test_a_larger_source_is_reduced_to_the_size():
+    (example,) = batches(1, size=SIZE // 2, augmentation=AugmentationSettings(flip=0.0))
+    (whole,) = batches(1, augmentation=AugmentationSettings(flip=0.0))
+    assert example.known.shape == (8, 8, 8, 1)
+    assert example.labels.shape == (8, 8, 8)
+    means = whole.image.reshape(8, 8, 2, 8, 2, 3).mean((2, 4))
+    assert np.abs(example.image - means).max() <= 0.5 / 255 + 1e-6
 
 
 @pytest.mark.parametrize("step", [1, 5])
@@ -138,10 +184,11 @@ def test_seeds_differ():
     assert rows(one) != rows(other)
 
 
+@pytest.mark.parametrize("augmentation", [DEFAULT, CROPPED], ids=["default", "cropped"])
 @pytest.mark.parametrize("hosts", [2, 4])
-def test_hosts_share_the_same_global_batches(hosts):
-    alone = batches(6)
-    shares = [batches(6, process_index=host, process_count=hosts) for host in range(hosts)]
+def test_hosts_share_the_same_global_batches(hosts, augmentation):
+    alone = batches(6, augmentation=augmentation)
+    shares = [batches(6, process_index=host, process_count=hosts, augmentation=augmentation) for host in range(hosts)]
     for step, example in enumerate(alone):
         parts = [share[step] for share in shares]
         assert all(part.image.shape[0] == 8 // hosts for part in parts)
@@ -170,6 +217,13 @@ def test_fewer_photographs_than_a_batch_are_repeated_with_other_holes():
         ({"batch_size": 0}, "positive multiple"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**32}, "seed"),
+        ({"threads": -1}, "threads and workers must not be negative, not -1 and 0"),
+        ({"workers": -2}, "must not be negative"),
+        (
+            {"size": 17},
+            r"config.data.size is 17, but test photographs has photographs of 16x16; choose a size from 1 to",
+        ),
+        ({"size": 0}, "size is 0"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(settings, message):
@@ -202,6 +256,88 @@ def test_an_error_in_a_reader_reaches_the_caller():
         batches(10, Breaks(20))
 
 
+class Photographer(Photos):
+    """Each image is of the process that made it: its number, and how many accelerators or CPUs JAX found in it."""
+
+    def __getitem__(self, index):
+        image = np.zeros((SIZE, SIZE, 3), np.uint8)
+        image.reshape(-1)[:8] = np.frombuffer(os.getpid().to_bytes(8, "little"), np.uint8)
+        image[1] = len(xla_bridge._backends)
+        if self.count == 21 and index == 7:
+            raise UserError("photograph 7 is gone")
+        return {"image": image}
+
+
+def process_of(example):
+    """The process that made the batch, and the number of JAX's backends there."""
+    (made,) = {image.tobytes() for image in np.round(255 * example.image).astype(np.uint8)}
+    image = np.frombuffer(made, np.uint8).reshape(SIZE, SIZE, 3)
+    return int.from_bytes(image.reshape(-1)[:8].tobytes(), "little"), int(image[1, 0, 0])
+
+
+def alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_workers_do_not_show_and_start_anywhere():
+    for workers, threads, start in ((1, 0, 0), (2, 1, 3), (2, 1, 10_000_002)):
+        settings = {"start_step": start, "augmentation": CROPPED}
+        iterator = batches(**settings, workers=workers, threads=threads)
+        with contextlib.closing(iterator):
+            assert_same(list(itertools.islice(iterator, 5)), batches(5, **settings))
+
+
+def test_workers_take_turns_leave_signals_and_devices_alone_and_one_that_dies_is_said():
+    unflipped = AugmentationSettings(flip=0.0)
+    with contextlib.closing(batches(source=Photographer(20), workers=2, threads=0, augmentation=unflipped)) as iterator:
+        (one, backends), (other, _), (again, _) = (process_of(next(iterator)) for _ in range(3))
+        assert one != other
+        assert again == one
+        assert os.getpid() not in (one, other)
+        assert backends == 0, "a worker that touches JAX takes memory of the trainer's accelerator"
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(one, number)  # as a whole process group gets them
+        for _ in range(6):
+            next(iterator)
+        os.kill(other, signal.SIGKILL)
+        with pytest.raises(UserError, match=r"a worker process .* died \(exit code -9\)"):
+            list(itertools.islice(iterator, 10))
+    assert not alive(one)
+    assert not alive(other)
+
+
+def test_an_error_in_a_worker_reaches_the_caller():
+    iterator = batches(source=Photographer(21), workers=1, threads=1)
+    with contextlib.closing(iterator), pytest.raises(UserError, match="photograph 7 is gone"):
+        list(itertools.islice(iterator, 10))
+
+
+def test_what_cannot_be_sent_to_a_worker_is_said_at_once():
+    source = Photos(20)
+    source.lock = threading.Lock()
+    with pytest.raises(UserError, match=r"cannot be read in worker processes .*set config\.training\.workers=0"):
+        batches(source=source, workers=1)
+
+
+def test_a_memory_is_sent_empty():
+    made = []
+
+    def make(index):
+        made.append(index)
+        return {"image": np.zeros((4, 4, 3), np.uint8)}
+
+    memory = PhotoMemory(make, most_bytes=100)
+    for index in (0, 0, 1, 2, 1):
+        memory[index]
+    assert made == [0, 1, 2], "two of 48 bytes each are kept"
+    sent = cloudpickle.loads(cloudpickle.dumps(memory))
+    assert (sent._photos, sent._room) == ({}, 100)
+
+
 def readers():
     return [thread for thread in threading.enumerate() if thread.name.startswith("grain-prefetch")]
 
@@ -226,8 +362,9 @@ def test_readers_end_with_the_iterator(leave):
     assert wait_until_no_readers() == []
 
 
-def test_a_process_that_leaves_batches_unread_ends():
-    script = """
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_process_that_leaves_batches_unread_ends(workers):
+    script = f"""
 import itertools, numpy as np
 from scan_jax.data.api import open_data
 from scan_jax.data.pipeline import training_batches
@@ -236,13 +373,15 @@ from scan_jax.masks.ratio import Bucket
 class Photos:
     name, digest, flip_pairs = "p", "", ()
     def __len__(self): return 5
-    def __getitem__(self, index): return {"image": np.zeros((8, 8, 3), np.uint8)}
-batches = training_batches(Photos(), Rectangles(Bucket(0.1, 0.2)), batch_size=4, seed=0, start_step=0)
+    def __getitem__(self, index): return {{"image": np.zeros((8, 8, 3), np.uint8)}}
+holes = Rectangles(Bucket(0.1, 0.2))
+batches = training_batches(Photos(), holes, batch_size=4, seed=0, start_step=0, workers={workers})
 print(next(batches).image.shape)
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip() == "(4, 8, 8, 3)"
+    assert ended.stderr == ""
 
 
 def draw_stand_in(seed, index, size):

@@ -1,0 +1,128 @@
+"""Images a second that a config's photographs and holes become batches at: no training, no accelerator.
+
+    python -m benchmarks.feeding --config=configs/faces64.py --config.data.path=FACES --config.data.size=256 \\
+        --config.training.batch_size=8 [--batches=50]
+
+Cold is the first epoch over that many batches of photographs, warm the next, whose photographs are in memory already
+(in the worker process that read them: another one reads them again). The profile is of one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import logging
+import pickle
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from scan_jax import command_line, configuration, experiment
+from scan_jax.data.api import DataSplits, Photo, PhotoSource
+from scan_jax.data.augmentation import AugmentationSettings, crop, draw_box, flip
+from scan_jax.data.pipeline import to_example
+from scan_jax.masks.api import HoleSplits
+from scan_jax.methods.api import build_method
+from scan_jax.settings import bind
+
+READERS = ((1, 0), (2, 0), (4, 0), (2, 1), (1, 2), (2, 2))  # (threads in each process, worker processes)
+
+
+def main(argv: list[str]) -> int:
+    """Prints a line for each number of threads and workers, then the profile."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.feeding", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--batches", type=int, default=50, help="in an epoch")
+    flags, overrides = parser.parse_known_args(argv)
+    jax.config.update("jax_platforms", "cpu")
+    return command_line.run(lambda: _measure(configuration.load(flags.config, overrides), flags.batches))
+
+
+def _measure(config: Mapping[str, Any], batches: int) -> None:
+    logging.getLogger("scan_jax").setLevel(logging.WARNING)
+    data, holes = experiment.open_sources(config, build_method(config["method"]).num_labels)
+    photographs = batches * config["training"]["batch_size"]
+    print(
+        f"{min(photographs, len(data.train))} of {data.train.name}, {config['data']['size']} pixels; "
+        f"{holes.train.description}; batches of {config['training']['batch_size']}"
+    )
+    for threads, workers in READERS:
+        # A source that was pickled remembers no photographs.
+        fresh = DataSplits(First(pickle.loads(pickle.dumps(data.train)), photographs), data.held_out)
+        training = {**config["training"], "threads": threads, "workers": workers}
+        cold, warm = _epochs({**config, "training": training}, fresh, holes, batches)
+        print(f"threads {threads}, workers {workers}: cold {cold:6.0f}, warm {warm:6.0f} images/s")
+    _profile(config, First(pickle.loads(pickle.dumps(data.train)), photographs), holes)
+
+
+class First:
+    """A `PhotoSource` of another one's first photographs."""
+
+    def __init__(self, source: PhotoSource, count: int) -> None:
+        self.name, self.digest = source.name, source.digest
+        self.flip_pairs, self.num_labels = source.flip_pairs, source.num_labels
+        self._source, self._count = source, min(count, len(source))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Photo:
+        return self._source[index]
+
+
+def _epochs(config: Mapping[str, Any], data: DataSplits, holes: HoleSplits, batches: int) -> tuple[float, float]:
+    """Images a second in the first and the second epoch; the clock starts with the first batch."""
+    batch_size, rates = config["training"]["batch_size"], []
+    with contextlib.closing(experiment.open_batches(config, data, holes, 0)) as iterator:
+        next(iterator)
+        for count in (batches - 1, batches):
+            start = time.perf_counter()
+            for _ in itertools.islice(iterator, count):
+                pass
+            rates.append(count * batch_size / (time.perf_counter() - start))
+    return rates[0], rates[1]
+
+
+def _profile(config: Mapping[str, Any], source: PhotoSource, holes: HoleSplits) -> None:
+    """Prints what an image costs, part by part."""
+    settings = bind(config.get("augmentation", {}), AugmentationSettings, "config.augmentation")
+    size, batch_size = config["data"]["size"], config["training"]["batch_size"]
+    rng, indices = np.random.default_rng(0), range(len(source))
+
+    def augment(index: int) -> dict[str, np.ndarray]:
+        photo = source[index]
+        photo = crop(photo, draw_box(rng, photo["image"].shape, settings), size)
+        return flip(photo, source.flip_pairs) if rng.random() < settings.flip else photo
+
+    def batch(index: int) -> None:
+        if index % batch_size == 0:
+            group = examples[index : index + batch_size]
+            to_example({name: np.stack([example[name] for example in group]) for name in group[0]})
+
+    reading, _ = _timed(lambda index: source[index], indices)
+    again, _ = _timed(lambda index: source[index], indices)
+    augmenting, photos = _timed(augment, indices)
+    drawing, drawn = _timed(lambda _: holes.train.draw(rng, size), indices)
+    examples = [photo | {"hole": hole} for photo, hole in zip(photos, drawn)]
+    batching, _ = _timed(batch, indices)
+    print(
+        f"ms an image: reading {reading:.2f} (again {again:.2f}), augmenting {augmenting - again:.2f}, "
+        f"drawing the hole {drawing:.2f}, batching {batching:.2f}"
+    )
+
+
+def _timed(act: Callable[[int], Any], indices: range) -> tuple[float, list[Any]]:
+    """Mean milliseconds, and the results."""
+    start = time.perf_counter()
+    results = [act(index) for index in indices]
+    return 1000 * (time.perf_counter() - start) / len(indices), results
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

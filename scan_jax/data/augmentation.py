@@ -1,0 +1,120 @@
+"""What chance does to a photograph before training sees it: a part of it is cropped, and it may be mirrored."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from scan_jax import label_map
+from scan_jax.data.api import Photo
+from scan_jax.errors import UserError
+
+TRIES = 10  # for a box that fits, then the centre is taken, as torchvision does
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentationSettings:
+    """A config's `augmentation` section; without one, half of the photographs are flipped and none is cropped.
+
+    Attributes:
+      crop: "none" shows each photograph whole. "random_resized" shows a rectangle of it, resized to the square (Szegedy
+        et al. 2015, "Going deeper with convolutions", section 6), of uniform area and log-uniform aspect.
+      scale: least and greatest area of the rectangle, as shares of the photograph's. Classifiers take 0.08 and 1; half
+        keeps a face a face.
+      aspect: its least and greatest width by height.
+      flip: the share of photographs that are mirrored.
+    """
+
+    crop: Literal["none", "random_resized"] = "none"
+    scale: tuple[float, float] = (0.5, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.scale[0] <= self.scale[1] <= 1.0:
+            raise UserError(f"config.augmentation.scale must be 0 < low <= high <= 1, not {self.scale}")
+        if not 0.0 < self.aspect[0] <= self.aspect[1] < math.inf:
+            raise UserError(f"config.augmentation.aspect must be 0 < low <= high, not {self.aspect}")
+        if not 0.0 <= self.flip <= 1.0:
+            raise UserError(f"config.augmentation.flip must be from 0 to 1, the share that is flipped, not {self.flip}")
+
+
+DEFAULT = AugmentationSettings()
+
+
+class Box(NamedTuple):
+    """A rectangle of a photograph, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def draw_box(rng: np.random.Generator, shape: tuple[int, ...], settings: AugmentationSettings) -> Box:
+    """What to keep of a photograph of `shape` (height, width, ...): all of it where the settings crop nothing.
+
+    As torchvision's RandomResizedCrop: up to ten boxes are drawn until one fits, else the largest centred one with an
+    aspect within the limits is taken.
+    """
+    height, width = shape[:2]
+    if settings.crop == "none":
+        return Box(0, 0, height, width)
+    low, high = settings.aspect
+    for _ in range(TRIES):
+        area = height * width * rng.uniform(*settings.scale)
+        aspect = math.exp(rng.uniform(math.log(low), math.log(high)))
+        h, w = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+        if 0 < h <= height and 0 < w <= width:
+            return Box(int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w)
+    aspect = min(max(width / height, low), high)
+    h, w = min(height, max(1, round(width / aspect))), min(width, max(1, round(height * aspect)))
+    return Box((height - h) // 2, (width - w) // 2, h, w)
+
+
+def crop(photo: Photo, box: Box, size: int) -> dict[str, np.ndarray]:
+    """`box` of the photograph as a square: the image filtered, the labels by nearest neighbour.
+
+    Args:
+      photo: "image" uint8 [H,W,3] and perhaps "labels" uint8 [H,W].
+      box: within it.
+      size: S.
+
+    Returns:
+      "image" uint8 [S,S,3] and, where there were, "labels" uint8 [S,S].
+    """
+    rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
+    cropped = {"image": _resize(photo["image"][rows, columns], size)}  # [S,S,3]
+    if "labels" in photo:
+        cropped["labels"] = label_map.resize(photo["labels"][rows, columns], (size, size))  # [S,S]
+    return cropped
+
+
+def flip(photo: Photo, flip_pairs: tuple[tuple[int, int], ...]) -> dict[str, np.ndarray]:
+    """`photo` mirrored left to right, so that its left labels become right ones.
+
+    Args:
+      photo: "image" uint8 [S,S,3] and perhaps "labels" uint8 [S,S].
+      flip_pairs: the labels that change places.
+    """
+    flipped = {name: array[:, ::-1] for name, array in photo.items()}
+    if "labels" in flipped:
+        swap = np.arange(256, dtype=np.uint8)  # [256], old label -> new label
+        for left, right in flip_pairs:
+            swap[left], swap[right] = right, left
+        flipped["labels"] = swap[flipped["labels"]]
+    return flipped
+
+
+def _resize(image: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [h,w,3] -> uint8 [S,S,3]: an axis that shrinks is averaged, one that grows is bicubic, each by itself."""
+    height, width = min(image.shape[0], size), min(image.shape[1], size)
+    if image.shape[:2] != (height, width):  # OpenCV averages no axis where the other one grows
+        image = cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=cv2.INTER_AREA)
+    if (height, width) != (size, size):
+        image = cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=cv2.INTER_CUBIC)
+    return image

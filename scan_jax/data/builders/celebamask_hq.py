@@ -1,0 +1,224 @@
+"""CelebAMask-HQ (Lee et al. 2020): CelebA-HQ with 19 classes, merged from masks of 18 parts."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from scan_jax import label_map
+from scan_jax.data.builders import celeba_hq
+from scan_jax.data.builders.celeba_hq import (
+    by_split,
+    config_name,
+    find_photographs,
+    is_annotation,
+    missing,
+    read_numbered_split,
+    split_usage,
+)
+from scan_jax.data.decode import DECODE_ERRORS, check_pixels
+from scan_jax.data.files import File
+from scan_jax.data.preparation.archive import open_source
+from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
+from scan_jax.data.preparation.squares import read_photograph, reason_broken, square_image, square_labels
+from scan_jax.data.split_list import name_ranges
+from scan_jax.errors import UserError
+from scan_jax.part_names import CELEBAMASK_HQ
+from scan_jax.settings import did_you_mean
+
+Settings = celeba_hq.Settings
+ANNOTATIONS = "CelebAMask-HQ-mask-anno"
+PER_FOLDER = 2000  # people
+PARTS = CELEBAMASK_HQ[1:]  # later parts are painted over earlier ones
+FLIP_PAIRS = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
+_PART_FILE = re.compile(r"(\d{5})_(\w+)\.png")
+
+
+def plan(settings: Settings) -> Plan:
+    """The photographs with the masks of their parts, or with label maps that were merged before.
+
+    Raises:
+      UserError: photographs or masks are not there, a mask lies in another person's folder or has an unknown part.
+    """
+    check_size(settings.size)
+    files = open_source(settings.source)
+    photographs, labels = find_photographs(files, settings.source), find_labels(files, settings.source)
+    split = read_numbered_split(settings.split, files)
+    _check_labels(photographs, labels, settings)
+    items = {
+        number: _item(number, file, labels[number], settings.size)
+        for number, file in photographs.items()
+        if number in labels
+    }
+    return Plan(
+        dataset="celebamask_hq",
+        config=config_name(settings.size, settings.split),
+        description="CelebAMask-HQ: 30,000 aligned portraits with 19 classes, merged from masks of 18 parts.",
+        homepage="https://github.com/switchablenorms/CelebAMask-HQ",
+        arrays={"image": (settings.size, settings.size, 3), "labels": (settings.size, settings.size)},
+        splits=by_split(split, items),
+        split=split.name,
+        split_digest=split.digest,
+        label_names=CELEBAMASK_HQ,
+        flip_pairs=FLIP_PAIRS,
+        missing=missing(split, items),
+        allow_missing=settings.allow_missing,
+        rules=f"size={settings.size}",
+        found=(
+            f"found {len(photographs):,} photographs and the labels of {len(labels):,} in {settings.source}",
+            str(split),
+        ),
+        usage={"name": "celebamask_hq", "size": settings.size} | split_usage(settings.split),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PartMasks:
+    """One person's masks, white where the part is.
+
+    Attributes:
+      files: by part.
+    """
+
+    files: Mapping[str, File]
+
+    def identity(self) -> str:
+        """Another line where a mask has changed."""
+        return "".join(file.identity() for file in self.files.values())
+
+    def read(self) -> np.ndarray:
+        """The masks merged into one label map, int32 [H,W]: later parts over earlier ones, in the official order.
+
+        Raises:
+          UserError: the masks have several sizes.
+          OSError: one is truncated or no image; it is named.
+        """
+        merged: np.ndarray | None = None
+        for label, part in enumerate(PARTS, start=1):
+            if part not in self.files:
+                continue
+            mask = _read_part(self.files[part])  # [H,W]
+            if merged is None:
+                merged = np.zeros(mask.shape, np.int32)
+            if mask.shape != merged.shape:
+                shapes = " and ".join(map(label_map.size_text, (merged.shape, mask.shape)))
+                raise UserError(f"{self.files[part].name}: masks of one person are {shapes}; replace the odd one")
+            merged[mask] = label
+        assert merged is not None  # a person without masks is not made
+        return merged
+
+
+@dataclasses.dataclass(frozen=True)
+class MergedLabels:
+    """One person's label map, merged before.
+
+    Attributes:
+      file: a PNG whose values are classes.
+    """
+
+    file: File
+
+    def identity(self) -> str:
+        """Another line where the file has changed."""
+        return self.file.identity()
+
+    def read(self) -> np.ndarray:
+        """The label map, int32 [H,W].
+
+        Raises:
+          UserError: it has colours.
+          OSError: it is truncated or no image; it is named.
+        """
+        try:
+            with self.file.open() as opened:
+                return label_map.read_file(opened, self.file.name)
+        except DECODE_ERRORS as error:
+            raise OSError(f"its label map {self.file.name}: {reason_broken(error)}") from error
+
+
+Labels = PartMasks | MergedLabels
+
+
+def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
+    """Each person's labels by number, "0" to "29999".
+
+    Raises:
+      UserError: there are none, or a mask has an unknown part or lies in another person's folder.
+    """
+    parts: dict[str, dict[str, File]] = {}
+    merged: dict[str, Labels] = {}
+    for file in files:
+        path = PurePosixPath(file.name)
+        match = _PART_FILE.fullmatch(path.name)
+        if match:
+            number, part = int(match[1]), match[2]
+            _check_part(file.name, number, part)
+            parts.setdefault(str(number), {})[part] = file
+        elif path.suffix.lower() == ".png" and path.stem.isdigit() and is_annotation(file.name):
+            merged[str(int(path.stem))] = MergedLabels(file)
+    if not parts and not merged:
+        raise UserError(
+            f"--source: the masks are missing: {source} has no {ANNOTATIONS}/0/00000_hair.png, ..., and no merged "
+            "label maps labels/0.png, ...; give the whole of CelebAMask-HQ.zip"
+        )
+    return {number: PartMasks(masks) for number, masks in parts.items()} or merged
+
+
+def _check_part(name: str, number: int, part: str) -> None:
+    """Refuses a mask of an unknown part, or in a folder of other people's."""
+    if part not in PARTS:
+        raise UserError(f"{name}: {part!r} is no part of CelebAMask-HQ{did_you_mean(part, PARTS)}; remove or rename it")
+    folder = PurePosixPath(name).parent.name
+    if folder.isdigit() and int(folder) != number // PER_FOLDER:
+        raise UserError(
+            f"{name}: masks of person {number} belong in folder {number // PER_FOLDER}, not {folder}; the source is "
+            "mixed up: unpack the archive again"
+        )
+
+
+def _check_labels(photographs: Mapping[str, File], labels: Mapping[str, Labels], settings: Settings) -> None:
+    """Refuses photographs without labels, naming the part of the archive that is not there."""
+    bare = [number for number in photographs if number not in labels]
+    if len(bare) <= settings.allow_missing:
+        return
+    folders = {int(number) // PER_FOLDER for number in bare}
+    gone = [str(k) for k in sorted(folders) if not any(int(number) // PER_FOLDER == k for number in labels)]
+    part = f"; {ANNOTATIONS}/{name_ranges(gone)} is missing from the source" if gone else ""
+    raise UserError(
+        f"{len(bare):,} photographs have no masks: {name_ranges(bare)}{part}; complete the source, or do without them: "
+        f"--allow_missing={len(bare)}"
+    )
+
+
+def _read_part(file: File) -> np.ndarray:
+    """A part's mask, bool [H,W]: whatever is not black.
+
+    Raises:
+      OSError: it does not decode; a person has many masks, so that the file is named.
+    """
+    try:
+        with file.open() as opened, Image.open(opened) as image:
+            check_pixels(image)
+            return np.asarray(image.getchannel(0)) != 0
+    except DECODE_ERRORS as error:
+        raise OSError(f"its mask {file.name}: {reason_broken(error)}") from error
+
+
+def _item(number: str, photograph: File, labels: Labels, size: int) -> Item:
+    return Item(number, photograph.identity() + labels.identity(), partial(_make, photograph, labels, size))
+
+
+def _make(photograph: File, labels: Labels, size: int) -> Arrays:
+    """Photograph and labels, each resized from its own size; the official ones are 1024 and 512 pixels."""
+    image = read_photograph(photograph)  # [H,W,3]
+    classes = labels.read()  # [h,w]
+    name = f"the labels of {photograph.name}"
+    label_map.check(classes, len(CELEBAMASK_HQ), name)
+    label_map.check_proportions(classes.shape, image.shape, name)
+    return {"image": square_image(image, size, "centre"), "labels": square_labels(classes, size, "centre")}

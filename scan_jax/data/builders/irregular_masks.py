@@ -1,0 +1,92 @@
+"""Irregular masks (Liu et al. 2018), or any folder of hole masks, as a dataset: white = hole, black and white only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from scan_jax.data.files import File
+from scan_jax.data.photo_folder import BY_FOLDER, SUFFIXES
+from scan_jax.data.preparation.archive import open_source
+from scan_jax.data.preparation.flags import flag
+from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size
+from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.errors import UserError
+from scan_jax.masks import hole_image
+from scan_jax.masks.hole_image import HoleColor
+
+TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask", "train")  # of the authors' training archive
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a person chooses."""
+
+    source: str = flag("the authors' archives (irregular_mask.zip, test_mask.zip), unpacked or not, or any masks")
+    name: str = flag("what to call the dataset; the source's name by default", "")
+    size: int = flag("height and width, pixels; by nearest neighbour", 512)
+    hole_color: HoleColor = flag("what the source's files have in the hole", "white")
+    allow_missing: int = flag("broken masks to do without", 0)
+
+
+def plan(settings: Settings) -> Plan:
+    """The masks of the source; training and test masks are told apart by the authors' folders.
+
+    Without training masks the even ones, by name, are to train with and the odd ones to measure with.
+
+    Raises:
+      UserError: there are none.
+    """
+    check_size(settings.size)
+    files = [file for file in open_source(settings.source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
+    if len(files) < 2:
+        raise UserError(f"--source: no mask images ({', '.join(SUFFIXES)}) in {settings.source}; two are the fewest")
+    split, parts = _split(files)
+    name = check_name(settings.name or Path(settings.source).resolve().stem)
+    make = partial(_make, size=settings.size, color=settings.hole_color)
+    return Plan(
+        dataset="irregular_masks",
+        config=f"{name}-{settings.size}",
+        description=f"Hole masks of {name}, white = hole, {settings.size}x{settings.size}.",
+        homepage="https://github.com/NVIDIA/partialconv",
+        arrays={"hole": (settings.size, settings.size)},
+        splits={
+            part: [Item(file.name, file.identity(), partial(make, file)) for file in members]
+            for part, members in parts.items()
+        },
+        split=split.name,
+        split_digest=split.digest,
+        allow_missing=settings.allow_missing,
+        rules=f"size={settings.size} hole_color={settings.hole_color}",
+        found=(f"found {len(files):,} masks in {settings.source}", str(split)),
+        section="holes",
+        usage={"name": "irregular_masks", "dataset": f"irregular_masks/{name}-{settings.size}"},
+    )
+
+
+def _split(files: Sequence[File]) -> tuple[SplitList, dict[str, Sequence[File]]]:
+    training = [file for file in files if _is_to_train(file.name)]
+    others = [file for file in files if not _is_to_train(file.name)]
+    both = bool(training and others)
+    train, test = (training, others) if both else (files[0::2], files[1::2])
+    parts: dict[str, Sequence[File]] = {"train": train, "test": test}
+    name = BY_FOLDER if both else "every_second"
+    return split_of(name, **{part: (file.name for file in some) for part, some in parts.items()}), parts
+
+
+def _is_to_train(name: str) -> bool:
+    return not set(TRAIN_FOLDERS).isdisjoint(PurePosixPath(name).parts[:-1])
+
+
+def _make(file: File, size: int, color: HoleColor) -> Arrays:
+    """The hole in the file, 255 where it is, binarised after the resize."""
+    if file.size == 0:
+        raise OSError("an empty file")
+    with file.open() as opened:
+        grey = hole_image.decode_grey(opened)  # [H,W]
+    hole = hole_image.binarise(hole_image.resize_nearest(grey, size), color)  # [S,S]
+    return {"hole": np.where(hole, np.uint8(255), np.uint8(0))}

@@ -1,0 +1,184 @@
+"""From a plan to a dataset in TFDS's form: built beside its place, checked, and only then put there."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scan_jax import prepared
+from scan_jax.data.preparation.encoding import split_digest
+from scan_jax.data.preparation.plan import Plan
+from scan_jax.data.preparation.shards import Shard, make_shards
+from scan_jax.errors import UserError
+from scan_jax.prepared import PreparedDataset
+
+log = logging.getLogger(__name__)
+
+
+def build(plan: Plan, data_dir: str, jobs: int) -> PreparedDataset:
+    """Builds the dataset, or finds it built.
+
+    An interruption (Ctrl-C, a kill) leaves the finished shards in a hidden folder, from which the same call goes on; an
+    error leaves nothing.
+
+    Args:
+      plan: what to build.
+      data_dir: of all datasets; empty for the default one.
+      jobs: photographs made at a time.
+
+    Raises:
+      UserError: photographs are missing or broken, the disk is full, or another dataset has the place.
+    """
+    plan.check()
+    for line in plan.found:
+        log.info("%s", line)
+    folder = prepared.dataset_folder(data_dir, plan.dataset, plan.config)
+    if folder.exists():
+        return _already_there(folder, plan)
+    staging = folder.parent / f".{folder.name}-{plan.identity()[:16]}.building"
+    with _staged(staging, folder):
+        shards = make_shards(plan, staging, jobs)
+        result = _assemble(plan, shards, staging / "whole")
+        _verify(result, shards)
+        os.replace(result, folder)
+    return prepared.load(folder)
+
+
+def _already_there(folder: Path, plan: Plan) -> PreparedDataset:
+    """The dataset in the plan's place, if it is the plan's."""
+    told = prepared.load_metadata(folder)
+    if told.get("membership") != plan.membership():
+        raise UserError(
+            f"{folder} holds a dataset of other photographs or settings; remove it, or choose another --data_dir"
+        )
+    log.info("%s is there already, of the same names and settings; remove it to build it anew", folder)
+    return prepared.load(folder)
+
+
+@contextlib.contextmanager
+def _staged(staging: Path, folder: Path) -> Iterator[None]:
+    """The staging folder: kept by an interruption, removed by success and by errors."""
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {staging.parent}: {error.strerror}; choose another --data_dir") from error
+    try:
+        yield
+    except KeyboardInterrupt:
+        log.warning("interrupted; what is done is kept in %s: run the same command again to go on", staging)
+        raise
+    except OSError as error:
+        _remove(staging, folder)
+        raise UserError(f"cannot write {folder}: {error.strerror or error}; make room and run it again") from error
+    except Exception:
+        _remove(staging, folder)
+        raise
+    _remove(staging, folder)
+
+
+def _remove(staging: Path, folder: Path) -> None:
+    """Removes the staging folder, and the folders made for it where they are empty."""
+    shutil.rmtree(staging, ignore_errors=True)
+    for parent in folder.parents[:2]:
+        with contextlib.suppress(OSError):  # it holds other datasets
+            parent.rmdir()
+
+
+def _assemble(plan: Plan, shards: Mapping[str, Sequence[Shard]], whole: Path) -> Path:
+    """The shards under TFDS's names in the folder `whole`, with what TFDS must know of them."""
+    import tensorflow_datasets as tfds
+
+    shutil.rmtree(whole, ignore_errors=True)
+    whole.mkdir()
+    infos = []
+    template = tfds.core.ShardedFileTemplate(data_dir=whole, dataset_name=plan.dataset, filetype_suffix="array_record")
+    for split, written in shards.items():
+        kept = [shard for shard in written if shard.digests]
+        for number, shard in enumerate(kept):
+            name = f"{plan.dataset}-{split}.array_record-{number:05d}-of-{len(kept):05d}"
+            _link(shard.path, whole / name)
+        infos.append(
+            tfds.core.SplitInfo(
+                name=split,
+                shard_lengths=[len(shard.digests) for shard in kept],
+                num_bytes=sum(shard.bytes for shard in kept),
+                filename_template=template.replace(split=split),
+            )
+        )
+    tfds.folder_dataset.write_metadata(
+        data_dir=whole,
+        features=_features(plan),
+        split_infos=infos,
+        version=prepared.VERSION,
+        check_data=False,  # it would want TensorFlow
+        description=plan.description,
+        homepage=plan.homepage,
+        disable_shuffling=True,
+        metadata=tfds.core.MetadataDict(_metadata(plan, shards)),
+    )
+    return whole
+
+
+def _link(path: Path, other: Path) -> None:
+    """The same file by another name, so that an interruption loses no shard; a copy where the disk has no links."""
+    try:
+        os.link(path, other)
+    except OSError:
+        shutil.copyfile(path, other)
+
+
+def _features(plan: Plan) -> Mapping[str, Any]:
+    """The record's arrays as TFDS's features."""
+    import tensorflow_datasets as tfds
+
+    features: dict[str, Any] = {"name": tfds.features.Text()}
+    for name, shape in plan.arrays.items():
+        shape = shape if len(shape) == 3 else (*shape, 1)
+        if name == "labels":
+            features[name] = tfds.features.LabeledImage(
+                labels=list(plan.label_names), shape=shape, encoding_format="png"
+            )
+        else:
+            features[name] = tfds.features.Image(shape=shape, encoding_format="png")
+    return features
+
+
+def _metadata(plan: Plan, shards: Mapping[str, Sequence[Shard]]) -> dict[str, Any]:
+    """What readers of the toolkit want to know besides."""
+    digests = {
+        split: split_digest([bytes.fromhex(digest) for shard in written for digest in shard.digests])
+        for split, written in shards.items()
+    }
+    return {
+        "format": prepared.FORMAT,
+        "membership": plan.membership(),
+        "split": plan.split,
+        "split_digest": plan.split_digest,
+        "digests": digests,
+        "arrays": {name: list(shape) for name, shape in plan.arrays.items()},
+        "label_names": list(plan.label_names),
+        "flip_pairs": [list(pair) for pair in plan.flip_pairs],
+        "rules": plan.rules,
+        "missing": list(plan.missing),
+        "broken": [
+            name.partition(" (")[0] for written in shards.values() for shard in written for name in shard.broken
+        ],
+    }
+
+
+def _verify(whole: Path, shards: Mapping[str, Sequence[Shard]]) -> None:
+    """Reads counts, and the first and last record of each split, back from the disk."""
+    dataset = prepared.load(whole)
+    for split, written in shards.items():
+        records, count = dataset.splits[split], sum(len(shard.digests) for shard in written)
+        if len(records) != count:
+            raise UserError(f"{whole}: {split} has {len(records)} records, but {count} were written; run it again")
+        for record in (records[0], records[count - 1]):
+            for name, shape in dataset.shapes.items():
+                if record[name].shape[: len(shape)] != shape:
+                    raise UserError(f"{whole}: {name} came back as {record[name].shape}, not {shape}; run it again")

@@ -1,0 +1,129 @@
+"""What a dataset is to be built from: the result of looking through a source, before a pixel is decoded."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scan_jax.data.split_list import name_ranges
+from scan_jax.errors import UserError
+
+LEAST_SIZE, MOST_SIZE = 64, 1024
+Arrays = Mapping[str, np.ndarray]  # "image" uint8 [S,S,3], "labels" uint8 [S,S], "hole" uint8 [S,S]
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One record to be.
+
+    Attributes:
+      name: the photograph's, unique in the dataset.
+      identity: another line where its files have changed.
+      make: decodes and resizes. It raises one of DECODE_ERRORS for a broken file, a UserError for what is not to be
+        tolerated once.
+    """
+
+    name: str
+    identity: str
+    make: Callable[[], Arrays]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A dataset to be.
+
+    Attributes:
+      dataset: its name, such as "celeba_hq".
+      config: which of its kind, such as "256"; the folder's name.
+      description: what it is and where it comes from, in a sentence or two.
+      homepage: where its authors describe it.
+      arrays: the shape of each array of a record, "image" (256, 256, 3).
+      label_names: of the classes of "labels", in order.
+      flip_pairs: labels that change places when a photograph is flipped.
+      splits: records by split.
+      split: the split's name.
+      split_digest: SHA-256 (hex) of who is in which split.
+      missing: names that the split knows and the source has not.
+      allow_missing: how many may be missing or broken.
+      rules: the settings that make pixels of files, as a line.
+      found: lines for the person who waits.
+      section: of the config that reads the dataset.
+      usage: its keys.
+    """
+
+    dataset: str
+    config: str
+    description: str
+    homepage: str
+    arrays: Mapping[str, tuple[int, ...]]
+    splits: Mapping[str, Sequence[Item]]
+    split: str
+    split_digest: str
+    label_names: tuple[str, ...] = ()
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    missing: tuple[str, ...] = ()
+    allow_missing: int = 0
+    rules: str = ""
+    found: tuple[str, ...] = ()
+    section: str = "data"
+    usage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def membership(self) -> str:
+        """SHA-256 (hex) of names, splits and settings: what makes two datasets the same, wherever their files lie."""
+        return self._hash(lambda item: item.name)
+
+    def identity(self) -> str:
+        """SHA-256 (hex) of those and of the files: the work of an interrupted build under the same one can be used."""
+        return self._hash(lambda item: f"{item.name}\t{item.identity}")
+
+    def _hash(self, line: Callable[[Item], str]) -> str:
+        kind = (self.dataset, self.config, self.rules, sorted(self.arrays.items()), self.label_names, self.flip_pairs)
+        hasher = hashlib.sha256(f"{kind}\n".encode())
+        for split, items in self.splits.items():
+            for item in items:
+                hasher.update(f"{split}\t{line(item)}\n".encode())
+        return hasher.hexdigest()
+
+    def check(self) -> None:
+        """Refuses a plan with too few photographs, before anything is decoded.
+
+        Raises:
+          UserError: it says which are missing.
+        """
+        if self.allow_missing < 0:
+            raise UserError(f"--allow_missing must not be negative, as {self.allow_missing} is")
+        if len(self.missing) > self.allow_missing:
+            total = len(self.missing) + sum(map(len, self.splits.values()))
+            raise UserError(
+                f"{self.dataset}: {len(self.missing):,} of {total:,} photographs are missing: "
+                f"{name_ranges(self.missing)}; complete the source, or do without them: "
+                f"--allow_missing={len(self.missing)}"
+            )
+        empty = [split for split, items in self.splits.items() if not items]
+        if not self.splits or empty:
+            raise UserError(f"{self.dataset}: no photographs for {', '.join(empty) or 'any split'} in the source")
+
+
+def check_size(size: int) -> None:
+    """Refuses a side that no network here takes.
+
+    Raises:
+      UserError: it is not from 64 to 1024.
+    """
+    if not LEAST_SIZE <= size <= MOST_SIZE:
+        raise UserError(f"--size must be from {LEAST_SIZE} to {MOST_SIZE} pixels, not {size}")
+
+
+def check_name(name: str) -> str:
+    """A dataset's name as it is.
+
+    Raises:
+      UserError: it would be no folder, or another one than it says.
+    """
+    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
+        raise UserError(f"--name must be a folder's name without / and \\ and no dot before it, not {name!r}")
+    return name

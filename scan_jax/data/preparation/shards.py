@@ -1,0 +1,174 @@
+"""Records made in parallel and written shard by shard into a staging folder, so that an interrupted build goes on."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+
+from array_record.python import array_record_module
+from tqdm import tqdm
+
+from scan_jax.atomic_write import write_atomically
+from scan_jax.data.decode import DECODE_ERRORS
+from scan_jax.data.preparation.encoding import encode_record, record_digest
+from scan_jax.data.preparation.plan import Item, Plan
+from scan_jax.data.preparation.squares import reason_broken
+from scan_jax.errors import UserError
+
+RECORDS = 256  # in a shard: what an interruption loses at most, 25 MB of photographs at 256x256
+HANDFUL = 32  # records made at a time: threads that hand over each one spend half of the time on that
+AHEAD = 2  # handfuls in the making for each worker
+NAMED = 50  # broken files beyond those allowed after which the rest is not looked at
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A written shard.
+
+    Attributes:
+      path: an ArrayRecord file.
+      digests: SHA-256 (hex) of its records, in order.
+      broken: those that did not decode, as "name (reason)".
+      bytes: of all records.
+    """
+
+    path: Path
+    digests: tuple[str, ...]
+    broken: tuple[str, ...]
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Made:
+    """A record, or why there is none."""
+
+    record: bytes
+    digest: str
+    broken: str = ""
+
+
+def make_shards(plan: Plan, staging: Path, jobs: int) -> dict[str, list[Shard]]:
+    """Every shard of every split, those of an earlier start included.
+
+    Args:
+      plan: what to make.
+      staging: a folder for this plan alone.
+      jobs: records made at a time.
+
+    Raises:
+      UserError: too many files are broken, one must not be tolerated, or the disk is full.
+    """
+    shards: dict[str, list[Shard]] = {split: [] for split in plan.splits}
+    broken: list[str] = []
+    total = sum(map(len, plan.splits.values()))
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=total, desc=plan.dataset, unit="image", mininterval=0.5) as bar:
+        for split, path, items in _pieces(plan, staging):
+            shard = _finished(path)
+            if shard is None:
+                shard = _write(path, _counted(_in_order(pool, items, AHEAD * jobs), bar))
+            else:
+                bar.update(len(items))
+            shards[split].append(shard)
+            broken.extend(shard.broken)
+            _check_broken(broken, plan, NAMED)
+    _check_broken(broken, plan, 0)
+    empty = [split for split, written in shards.items() if not any(shard.digests for shard in written)]
+    if empty:
+        raise UserError(f"{plan.dataset}: no photographs for {', '.join(empty)} that decode: {'; '.join(broken[:3])}")
+    return shards
+
+
+def _pieces(plan: Plan, staging: Path) -> Iterator[tuple[str, Path, Sequence[Item]]]:
+    """Split, path and items of each shard."""
+    for split, items in plan.splits.items():
+        for number, start in enumerate(range(0, len(items), RECORDS)):
+            yield split, staging / f"{split}-{number:05d}.array_record", items[start : start + RECORDS]
+
+
+def _check_broken(broken: Sequence[str], plan: Plan, patience: int) -> None:
+    """Refuses more broken files than are allowed, once there are `patience` more."""
+    allowed = plan.allow_missing - len(plan.missing)
+    if len(broken) > allowed + patience:
+        raise UserError(
+            f"{plan.dataset}: {len(broken)} file{'s do' if len(broken) > 1 else ' does'} not decode: "
+            f"{'; '.join(broken[:10])}"
+            f"{f' and {len(broken) - 10} more' if len(broken) > 10 else ''}; replace them, or do without them: "
+            f"--allow_missing={len(plan.missing) + len(broken)}"
+        )
+
+
+def _counted(made: Iterator[_Made], bar: tqdm) -> Iterator[_Made]:
+    """`made`, counted on the bar."""
+    for one in made:
+        bar.update()
+        yield one
+
+
+def _in_order(pool: Executor, items: Sequence[Item], ahead: int) -> Iterator[_Made]:
+    """Every item made, in order, at most `ahead` handfuls at a time, since records take room."""
+    waiting: collections.deque[Future[list[_Made]]] = collections.deque()
+    try:
+        for start in range(0, len(items), HANDFUL):
+            waiting.append(pool.submit(_make_all, items[start : start + HANDFUL]))
+            if len(waiting) >= ahead:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _make_all(items: Sequence[Item]) -> list[_Made]:
+    return [_make(item) for item in items]
+
+
+def _make(item: Item) -> _Made:
+    try:
+        arrays = item.make()
+    except DECODE_ERRORS as error:
+        return _Made(b"", "", f"{item.name} ({reason_broken(error)})")
+    return _Made(encode_record(item.name, arrays), record_digest(item.name, arrays).hex())
+
+
+def _write(path: Path, made: Iterator[_Made]) -> Shard:
+    """Writes a shard; its JSON file, the last, says that it is whole."""
+    unfinished = path.with_suffix(".unfinished")
+    digests, broken, size = [], [], 0
+    try:
+        # Photographs do not compress further, and groups of one are found fastest.
+        writer = array_record_module.ArrayRecordWriter(os.fspath(unfinished), "group_size:1,uncompressed")
+        for one in made:
+            if one.broken:
+                broken.append(one.broken)
+                continue
+            writer.write(one.record)
+            digests.append(one.digest)
+            size += len(one.record)
+        writer.close()
+        unfinished.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"cannot write {path}: {' '.join(str(error).split())}; make room and run it again") from error
+    shard = Shard(path, tuple(digests), tuple(broken), size)
+    summary = {**dataclasses.asdict(shard), "path": path.name, "file_bytes": path.stat().st_size}
+    write_atomically(_summary(path), json.dumps(summary).encode())
+    return shard
+
+
+def _finished(path: Path) -> Shard | None:
+    """The shard that an earlier start finished, if it did."""
+    try:
+        summary = json.loads(_summary(path).read_text(encoding="utf-8"))
+        whole = summary["file_bytes"] == path.stat().st_size
+        return Shard(path, tuple(summary["digests"]), tuple(summary["broken"]), summary["bytes"]) if whole else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _summary(path: Path) -> Path:
+    return path.with_suffix(".json")

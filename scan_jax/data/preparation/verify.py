@@ -1,0 +1,37 @@
+"""Reads a built dataset again, all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tqdm import tqdm
+
+from scan_jax import prepared
+from scan_jax.data.preparation.encoding import record_digest, split_digest
+from scan_jax.errors import UserError
+from scan_jax.prepared import Record
+
+
+def verify(folder: Path) -> dict[str, int]:
+    """The number of records in each split, once names and pixels are known to be those that were built.
+
+    Raises:
+      UserError: there is no such dataset, or a split is another one.
+    """
+    dataset = prepared.load(folder)
+    counts = {}
+    for split, records in dataset.splits.items():
+        rows = tqdm(range(len(records)), desc=split, unit="image", mininterval=0.5)
+        digest = split_digest([_digest(records[row], dataset.shapes) for row in rows])
+        if digest != dataset.digests[split]:
+            raise UserError(
+                f"{folder}: {split} is not what was built (hash {digest[:12]}); remove it and build it again"
+            )
+        counts[split] = len(records)
+    return counts
+
+
+def _digest(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
+    arrays = {name: record[name].reshape(shape) for name, shape in shapes.items()}
+    return record_digest(record["name"].decode(), arrays)

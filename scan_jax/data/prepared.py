@@ -1,0 +1,105 @@
+"""Photographs that `scan_jax.prepare` squared and resized beforehand: any dataset of its making."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scan_jax import prepared
+from scan_jax.data.api import DataSplits, Photo
+from scan_jax.data.decode import resize
+from scan_jax.data.memory import PhotoMemory
+from scan_jax.data.photo_folder import evenly_spaced
+from scan_jax.errors import UserError
+from scan_jax.label_map import resize as resize_labels
+from scan_jax.prepared import PreparedDataset
+from scan_jax.settings import bind, did_you_mean
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """`config.data` of a prepared dataset.
+
+    Attributes:
+      dataset: its name, as `scan_jax.prepare` prints it, such as "photo_folder/faces-64".
+      size: height and width that the network sees, pixels.
+      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
+      held_out: how many to measure on, evenly spaced; 0 for all.
+      measure_on: the split to measure on; empty for "test", or "validation" where there is no other.
+    """
+
+    dataset: str
+    size: int
+    data_dir: str = ""
+    held_out: int = 0
+    measure_on: str = ""
+
+
+def open_splits(section: Mapping[str, Any]) -> DataSplits:
+    """The dataset's photographs.
+
+    Raises:
+      UserError: it was not prepared, has no photographs, or not the split.
+    """
+    settings = bind(section, Settings, "config.data")
+    name, _, config = settings.dataset.partition("/")
+    if not name or not config:
+        raise UserError(f"config.data.dataset is NAME/CONFIG, as scan_jax.prepare prints it, not {settings.dataset!r}")
+    command = f"python -m scan_jax.prepare {name} --source=... --size={settings.size}"
+    dataset = prepared.find(settings.data_dir, name, config, command)
+    return split_photographs(dataset, settings.size, settings.held_out, settings.measure_on)
+
+
+def split_photographs(dataset: PreparedDataset, size: int, held_out: int, measure_on: str) -> DataSplits:
+    """The dataset's training photographs as they are stored, and those to measure on at `size`.
+
+    Raises:
+      UserError: the dataset has no photographs, smaller ones, or not the split.
+    """
+    if size <= 0 or held_out < 0:
+        raise UserError(f"config.data: size must be positive and held_out not negative, not {size} and {held_out}")
+    stored = dataset.shapes.get("image", (0,))[0]
+    if stored < size:
+        raise UserError(
+            f"{dataset.folder} has no photographs of {size} pixels a side, but {stored}; prepare larger ones"
+        )
+    names = [name for name in dataset.splits if name != "train"]
+    measure_on = measure_on or names[-1]
+    if measure_on not in names:
+        near = did_you_mean(measure_on, names)
+        raise UserError(f"config.data.measure_on must be one of {names}, not {measure_on!r}{near}")
+    count = len(dataset.splits[measure_on])
+    chosen = evenly_spaced(range(count), held_out or count)
+    return DataSplits(
+        train=PreparedPhotos(dataset, "train", range(len(dataset.splits["train"])), stored),
+        held_out=PreparedPhotos(dataset, measure_on, chosen, size),
+    )
+
+
+class PreparedPhotos:
+    """A `PhotoSource` over records on disk; decoded ones stay in memory while there is room."""
+
+    def __init__(self, dataset: PreparedDataset, part: str, rows: Any, size: int) -> None:
+        self.name = f"{dataset.name} {part}, split {dataset.split} ({dataset.split_digest[:12]})"
+        self.digest = dataset.digests[part]
+        self.flip_pairs, self.num_labels = dataset.flip_pairs, len(dataset.label_names)
+        self._records, self._rows, self._size = dataset.splits[part], rows, size
+        self._memory = PhotoMemory(self._read)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Photo:
+        """Photograph `index`: "image" uint8 [S,S,3] and, where the dataset has them, "labels" uint8 [S,S]."""
+        return self._memory[index]
+
+    def _read(self, index: int) -> Photo:
+        record = self._records[self._rows[index]]
+        photo = {"image": resize(record["image"], self._size)}  # [S,S,3]
+        if self.num_labels:
+            labels = record["labels"][..., 0]  # [S,S]
+            photo["labels"] = resize_labels(labels, (self._size, self._size)).astype(np.uint8)
+        return photo

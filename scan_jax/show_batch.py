@@ -1,0 +1,70 @@
+"""Draws a batch exactly as training sees it: each photograph, its hole tinted, and its label map where it has one.
+
+    python -m scan_jax.show_batch --config=configs/camvid64.py --config.data.path=CAMVID --out=batch.png [--step=0]
+
+Overrides (--config.augmentation.crop=random_resized) are as for scan_jax.main. Nothing is trained or compiled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from scan_jax import command_line
+from scan_jax.errors import UserError
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The flags, and the overrides beside them."""
+    parser = argparse.ArgumentParser(prog="python -m scan_jax.show_batch", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--config", required=True, help="a file of configs/")
+    parser.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
+    parser.add_argument("--step", type=int, default=0, help="the batch's number; a run begins with 0")
+    parser.add_argument("--rows", type=int, default=8, help="the first so many examples of it")
+    return parser.parse_known_args(argv)
+
+
+def show(flags: argparse.Namespace, overrides: list[str]) -> None:
+    """Reads one batch and draws it; a UserError is something that the user can put right."""
+    import jax
+
+    from scan_jax import configuration, experiment
+    from scan_jax.methods.api import build_method
+
+    if flags.out.suffix.lower() != ".png":
+        raise UserError(f"cannot write {flags.out.name!r}: the name must end in .png")
+    if flags.step < 0 or flags.rows < 1:
+        raise UserError(f"--step must not be negative and --rows must be positive, not {flags.step} and {flags.rows}")
+    jax.config.update("jax_platforms", "cpu")  # looking at pictures needs no accelerator
+    config = configuration.load(flags.config, overrides)
+    data, holes = experiment.open_sources(config, build_method(config["method"]).num_labels)
+    with contextlib.closing(experiment.open_batches(config, data, holes, flags.step)) as batches:
+        _draw(flags.out, jax.tree.map(lambda array: array[: flags.rows], next(batches)), data.train.num_labels)
+    logging.getLogger("scan_jax").info("wrote %s, batch %d of %s", flags.out, flags.step, data.train.name)
+
+
+def _draw(path: Path, example: Any, num_labels: int) -> None:
+    """A row for each example, with its hole's share of it."""
+    from scan_jax.palette import paint
+    from scan_jax.pictures import save_grid, tint_hole
+
+    columns = {"photograph": example.image, "hole": map(tint_hole, example.image, example.known)}  # each [n,S,S,3]
+    if example.labels is not None:
+        columns["labels"] = paint(example.labels, num_labels)
+    names = [f"{1 - known.mean():.0%}" for known in example.known]
+    save_grid(path, list(columns), list(zip(names, zip(*columns.values()))))
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    flags, overrides = parse(argv)
+    return command_line.run(lambda: show(flags, overrides))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
