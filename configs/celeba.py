@@ -2,10 +2,12 @@
 
 Expected (paper, Table 1): PSNR 28.54 / 26.91 / 24.69 and SSIM 0.953 / 0.933 / 0.894 at holes of 20-30 / 30-40 / 40-50%.
 Hardware: one GPU; the paper trained on an RTX 2080 Ti "until the generators converge". Not yet run to the end here.
-Data: a folder of CelebA-HQ photographs (28,000 to train, 2,000 held out), the irregular masks of Liu et al. 2018, and
-VGG-19, imported once with `python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth`.
+Data: CelebA-HQ (28,000 to train, 2,000 held out), the irregular masks of Liu et al. 2018, and VGG-19, each once:
 
-    python -m scan_jax.main --config=configs/celeba.py --config.data.path=PHOTOS --config.holes.path=MASKS
+    python -m scan_jax.prepare celeba_hq --source=CelebAMask-HQ.zip
+    python -m scan_jax.prepare irregular_masks --source=MASKS
+    python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth
+    python -m scan_jax.main --config=configs/celeba.py
 """
 
 from ml_collections import ConfigDict
@@ -16,15 +18,14 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     config.data = ConfigDict()
-    config.data.name = "photo_folder"
-    config.data.path = ""
-    config.data.held_out_path = ""  # a second folder to measure on; else `held_out` of the first are set aside
-    config.data.held_out = 2000
+    config.data.name = "celeba_hq"  # "photo_folder" takes any folder, by config.data.path
+    config.data.split = "celebahq_28k_2k"
+    config.data.data_dir = ""  # of prepared datasets; empty: ~/tensorflow_datasets, or $TFDS_DATA_DIR
     config.data.size = 256
 
     config.holes = ConfigDict()
-    config.holes.name = "mask_folder"
-    config.holes.path = ""
+    config.holes.name = "irregular_masks"  # "mask_folder" takes any folder, by config.holes.path
+    config.holes.data_dir = ""
     config.holes.ratio = (0.01, 0.6)
 
     config.method = ConfigDict()

@@ -2,11 +2,11 @@
 
 Expected (paper, Table I): PSNR 29.42 without attention, 30.26 self, 30.41 masked, 30.49 contextual with the loss.
 Hardware: one GPU; the paper took 3 days on four GTX 1080 Ti. Not yet run to the end here.
-Data: a folder of CelebAMask-HQ photographs, each with its 19-class NAME_label.png beside it (28,000 to train, 2,000
-held out), and VGG-19, imported once with `python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth`.
+Data: CelebAMask-HQ (28,000 to train, 2,000 held out) and VGG-19, each once:
 
-    python -m scan_jax.main --config=configs/celebamask.py[:attention=none|self|masked|contextual] \\
-        --config.data.path=PHOTOS
+    python -m scan_jax.prepare celebamask_hq --source=CelebAMask-HQ.zip --size=128
+    python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth
+    python -m scan_jax.main --config=configs/celebamask.py[:attention=none|self|masked|contextual]
 """
 
 from ml_collections import ConfigDict
@@ -17,13 +17,9 @@ def get_config(attention: str = "contextual") -> ConfigDict:
     config.seed = 0
 
     config.data = ConfigDict()
-    config.data.name = "labelled_folder"
-    config.data.path = ""
-    config.data.held_out_path = ""  # a second folder to measure on; else `held_out` of the first are set aside
-    config.data.held_out = 2000
-    config.data.num_labels = 19
-    config.data.label_size = "any"  # the official maps are 512x512, the photographs 1024x1024
-    config.data.flip_pairs = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
+    config.data.name = "celebamask_hq"  # "labelled_folder" takes any folder, by config.data.path
+    config.data.split = "celebahq_28k_2k"
+    config.data.data_dir = ""  # of prepared datasets; empty: ~/tensorflow_datasets, or $TFDS_DATA_DIR
     config.data.size = 128
 
     config.holes = ConfigDict()

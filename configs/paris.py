@@ -3,11 +3,13 @@
 Expected (paper, Table 1): PSNR 28.76 / 27.09 / 25.27 and SSIM 0.918 / 0.873 / 0.840 at holes of 20-30 / 30-40 / 40-50%;
 Table 2 adds an MAE of 2.53% at 30-40%.
 Hardware: one GPU; the paper trained on an RTX 2080 Ti "until the generators converge". Not yet run to the end here.
-Data: the folders of 14,900 training and 100 test photographs, which their authors hand out on request, the irregular
-masks of Liu et al. 2018, and VGG-19, imported once with `python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth`.
+Data: 14,900 photographs to train with and 100 to measure on, which their authors hand out on request, the irregular
+masks of Liu et al. 2018, and VGG-19, each once:
 
-    python -m scan_jax.main --config=configs/paris.py --config.data.path=TRAIN --config.data.held_out_path=TEST \\
-        --config.holes.path=MASKS
+    python -m scan_jax.prepare paris_street_view --source=PARIS
+    python -m scan_jax.prepare irregular_masks --source=MASKS
+    python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth
+    python -m scan_jax.main --config=configs/paris.py
 """
 
 from ml_collections import ConfigDict
@@ -18,15 +20,14 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     config.data = ConfigDict()
-    config.data.name = "photo_folder"
-    config.data.path = ""
-    config.data.held_out_path = ""  # the 100 test photographs; else `held_out` of the first folder are set aside
-    config.data.held_out = 100
+    config.data.name = "paris_street_view"  # "photo_folder" takes any folder, by config.data.path
+    config.data.crop = "centre"  # as prepared
+    config.data.data_dir = ""  # of prepared datasets; empty: ~/tensorflow_datasets, or $TFDS_DATA_DIR
     config.data.size = 256
 
     config.holes = ConfigDict()
-    config.holes.name = "mask_folder"
-    config.holes.path = ""
+    config.holes.name = "irregular_masks"  # "mask_folder" takes any folder, by config.holes.path
+    config.holes.data_dir = ""
     config.holes.ratio = (0.01, 0.6)
 
     config.method = ConfigDict()

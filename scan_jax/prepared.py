@@ -9,11 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.json_format import ParseError
+from google.protobuf.message import Error
+
 from scan_jax.errors import UserError
 
 VERSION = "1.0.0"
 FORMAT = 1  # of the metadata below
 Record = Mapping[str, Any]  # arrays as NumPy's, "name" as bytes
+# What reading a damaged record raises: ArrayRecord's own, protocol buffers', and those of the pictures inside.
+UNREADABLE = (RuntimeError, OSError, ValueError, IndexError, Error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +98,7 @@ def load(folder: Path) -> PreparedDataset:
     try:
         builder = tfds.builder_from_directory(folder)
         splits = {split: builder.as_data_source(split) for split in builder.info.splits}
-    except (OSError, ValueError, AssertionError, tfds.core.DatasetNotFoundError) as error:
+    except (OSError, ValueError, AssertionError, ParseError, tfds.core.DatasetNotFoundError) as error:
         raise UserError(f"{folder} is no dataset that can be read: {error}; build it with scan_jax.prepare") from error
     told = load_metadata(folder)
     if told.get("format") != FORMAT:

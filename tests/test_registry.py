@@ -9,11 +9,17 @@ from scan_jax import registry
 from scan_jax.data.api import open_data
 from scan_jax.errors import UserError
 
+DATA = [
+    *("celeba_hq", "celebamask_hq", "labelled_folder", "paris_street_view", "photo_folder", "prepared"),
+    "synthetic_portraits",
+]
+HOLES = ["border", "free_form", "half", "irregular_masks", "mask_folder", "mixture", "rectangles", "strokes"]
+
 
 def test_every_choice_is_found():
     for room, opener, names in (
-        (scan_jax.data, "open_splits", ["labelled_folder", "photo_folder", "synthetic_portraits"]),
-        (scan_jax.masks, "open_splits", ["free_form", "mask_folder", "rectangles"]),
+        (scan_jax.data, "open_splits", DATA),
+        (scan_jax.masks, "open_splits", HOLES),
         (scan_jax.methods, "build", ["masked_attention", "scan"]),
     ):
         assert [module.__name__.split(".")[-1] for module in registry.choices(room, opener)] == names
@@ -23,7 +29,7 @@ def test_every_choice_is_found():
 @pytest.mark.parametrize("name", ["photo_foldr", "api", "", "../x", None, 3])
 def test_an_unknown_name_lists_the_known_ones(name):
     with pytest.raises(
-        UserError, match=r"^config\.data\.name has no .*\(choose one of labelled_folder, photo_folder, synth"
+        UserError, match=r"^config\.data\.name has no .*\(choose one of celeba_hq, celebamask_hq, labelled"
     ):
         registry.find(scan_jax.data, name, "open_splits", "config.data.name")
 

@@ -87,6 +87,7 @@ class PreparedPhotos:
         self.digest = dataset.digests[part]
         self.flip_pairs, self.num_labels = dataset.flip_pairs, len(dataset.label_names)
         self._records, self._rows, self._size = dataset.splits[part], rows, size
+        self._folder = dataset.folder
         self._memory = PhotoMemory(self._read)
 
     def __len__(self) -> int:
@@ -97,7 +98,13 @@ class PreparedPhotos:
         return self._memory[index]
 
     def _read(self, index: int) -> Photo:
-        record = self._records[self._rows[index]]
+        try:
+            record = self._records[self._rows[index]]
+        except prepared.UNREADABLE as error:
+            raise UserError(
+                f"{self._folder}: record {self._rows[index]} of {self.name} cannot be read ({error}); "
+                f"python -m scan_jax.prepare verify looks at the rest; remove it and build it again"
+            ) from error
         photo = {"image": resize(record["image"], self._size)}  # [S,S,3]
         if self.num_labels:
             labels = record["labels"][..., 0]  # [S,S]

@@ -18,7 +18,10 @@ from scan_jax.masks.ratio import Bucket
 
 
 class HoleSource(Protocol):
-    """Where holes come from, all of them with a ratio within `limits`; safe to share between threads."""
+    """Where holes come from, all of them with a ratio within `limits`.
+
+    Safe to share between threads, and to pickle for worker processes.
+    """
 
     @property
     def description(self) -> str:
@@ -64,8 +67,17 @@ class HoleSplits:
 def open_holes(section: Mapping[str, Any]) -> HoleSplits:
     """The holes that a config's `holes` section describes.
 
+    With any source, `held_out_path` names a folder of masks or a frozen set to measure on instead.
+
     Raises:
       UserError: no source has that name, or the source refuses the section.
     """
     module = registry.find(scan_jax.masks, section.get("name", ""), "open_splits", "config.holes.name")
-    return module.open_splits(registry.own_keys(scan_jax.masks, module, "open_splits", section))
+    splits = module.open_splits(registry.own_keys(scan_jax.masks, module, "open_splits", section))
+    path = section.get("held_out_path", "")
+    if not path or hasattr(module.Settings, "held_out_path"):  # a source that sees to it itself
+        return splits
+    from scan_jax.masks import mask_folder  # which imports this module
+
+    held_out = mask_folder.open_held_out(path, section.get("hole_color", "white"), splits.held_out.limits)
+    return HoleSplits(splits.train, held_out)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from scan_jax.errors import UserError
+from scan_jax.masks.mask_files import progress
 from scan_jax.masks.ratio import Bucket, hole_ratio
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]  # (rng, size) -> bool [size,size] of any ratio
@@ -78,4 +79,4 @@ def draw_fixed(source: Draw, size: int, bucket: Bucket, count: int, seed: int) -
         raise UserError(f"drawn holes need a positive count per bucket, not {count}")
     name = [seed, round(1e6 * bucket.low), round(1e6 * bucket.high)]
     rngs = (np.random.Generator(np.random.Philox(np.random.SeedSequence([*name, i]))) for i in range(count))
-    return np.stack([source(rng, size) for rng in rngs])
+    return np.stack([source(rng, size) for rng in progress(rngs, bucket.label, count)])

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
 from scan_jax.errors import UserError
 from scan_jax.masks.api import HoleSplits
+from scan_jax.masks.brush import draw_stroke, fewer_than, fine_canvas, thin, turn_over
 from scan_jax.masks.fitting import draw_fixed, draw_within
 from scan_jax.masks.ratio import Bucket
 from scan_jax.settings import bind
 
-FINEST = 256  # pixels: the side below which holes are drawn larger
 ATTEMPTS = 200  # then the nearest try is fitted; one in 20 succeeds in the hardest bucket, 50-60%
 
 
@@ -77,49 +75,20 @@ class FreeForm:
     def _try(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """One unconditioned hole, bool [size,size]."""
         share = min(self.limits.low + self.limits.high, 1.0)
-        # OpenCV draws strokes of a few pixels too wide; a finer canvas, thinned out below, keeps small holes true.
-        scale = math.ceil(FINEST / size)
-        canvas = np.zeros((scale * size, scale * size), np.uint8)
-        for _ in range(_fewer_than(rng, int(20 * share))):
-            self._stroke(rng, canvas)
-        # The strokes' headings all point the same way along an axis; turning the canvas over frees them.
-        down, right = (1 - 2 * int(flip) for flip in rng.integers(2, size=2))
-        canvas = np.ascontiguousarray(canvas[::down, ::right])
+        canvas = fine_canvas(size)
+        for _ in range(fewer_than(rng, int(20 * share))):
+            draw_stroke(rng, canvas, int(rng.integers(4, 18)) - 1, self.stroke_width)
+        canvas = turn_over(rng, canvas)
         for most, longest in ((int(10 * share), len(canvas) // 2), (int(5 * share), len(canvas))):
-            for _ in range(_fewer_than(rng, most)):
+            for _ in range(fewer_than(rng, most)):
                 _rectangle(rng, canvas, longest)
-        return canvas[scale // 2 :: scale, scale // 2 :: scale].astype(np.bool_)
-
-    def _stroke(self, rng: np.random.Generator, canvas: np.ndarray) -> None:
-        """Draws a zigzag of 4 to 17 vertices into `canvas` [S,S]; OpenCV rounds its ends and joints."""
-        size = len(canvas)
-        turns = int(rng.integers(4, 18)) - 1
-        step = math.sqrt(2.0) * size / 8
-        lengths = rng.normal(step, step // 2, turns).clip(0.0, 2 * step)  # [turns]
-        spread = rng.uniform(0.0, 2 * math.pi / 15, size=2)  # below and above the mean heading
-        headings = rng.uniform(2 * math.pi / 5 - spread[0], 2 * math.pi / 5 + spread[1], turns)  # [turns]
-        headings[1::2] *= -1
-        x, y = rng.integers(0, size, size=2).astype(float)
-        vertices = [(x, y)]
-        for length, heading in zip(lengths.tolist(), headings.tolist()):
-            # The C library's cosine: NumPy's vectorised one differs between processors.
-            x = min(max(x + length * math.cos(heading), 0.0), size)
-            y = min(max(y + length * math.sin(heading), 0.0), size)
-            vertices.append((x, y))
-        points = np.asarray(vertices).astype(np.int32)  # [turns+1,2], x then y
-        width = max(1, round(rng.uniform(*self.stroke_width) * size))
-        cv2.polylines(canvas, [points[:, None]], isClosed=False, color=1, thickness=width)
-
-
-def _fewer_than(rng: np.random.Generator, count: int) -> int:
-    """A random count below `count`; 0 for 0."""
-    return int(rng.integers(count)) if count > 0 else 0
+        return thin(canvas, size)
 
 
 def _rectangle(rng: np.random.Generator, canvas: np.ndarray, longest: int) -> None:
     """Fills a rectangle with sides below `longest` in `canvas` [S,S]; half of it may lie outside."""
     size = len(canvas)
-    height, width = (int(side) for side in rng.integers(max(longest, 1), size=2))
+    height, width = int(rng.integers(max(longest, 1))), int(rng.integers(max(longest, 1)))
     top = int(rng.integers(-(height // 2), size - height + height // 2 + 1))
     left = int(rng.integers(-(width // 2), size - width + width // 2 + 1))
     canvas[max(top, 0) : top + height, max(left, 0) : left + width] = 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Literal
+import zlib
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,12 @@ from scan_jax.settings import did_you_mean
 
 HoleColor = Literal["white", "black"]
 HOLE_COLORS = ("white", "black")
+MOST_PIXELS = 2**26  # 8192x8192: a small file can unpack to any size
+# What Pillow raises for a file that is cut short, damaged, foreign or enormous.
+UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
 
 
 def check_color(color: str, where: str) -> None:
@@ -30,15 +37,26 @@ def read_grey(path: str | os.PathLike[str]) -> np.ndarray:
     """The file's brightness, uint8 [H,W]: colours weighed as luma, 16 bits brought to 8, alpha ignored.
 
     Raises:
-      UserError: it is missing or no image.
+      UserError: it is missing, no image, or larger than `MOST_PIXELS`.
     """
     try:
-        with Image.open(path) as image:
-            if image.mode.startswith("I"):  # 16 bits
-                return np.round(np.asarray(image, np.float64) / 257.0).clip(0, 255).astype(np.uint8)
-            return np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        return decode_grey(path)
+    except UNREADABLE as error:
         raise UserError(f"cannot read the hole image {os.fspath(path)}: {error}; replace or remove it") from error
+
+
+def decode_grey(path: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
+    """As `read_grey`, also of an open file, for those who count what is broken.
+
+    Raises:
+      One of UNREADABLE: it is missing, no image, or larger than `MOST_PIXELS`.
+    """
+    with Image.open(path) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"{image.width}x{image.height} pixels are too many")
+        if image.mode.startswith("I"):  # 16 bits
+            return np.round(np.asarray(image, np.float64) / 257.0).clip(0, 255).astype(np.uint8)
+        return np.asarray(image.convert("L"))
 
 
 def resize_nearest(grey: np.ndarray, size: int) -> np.ndarray:

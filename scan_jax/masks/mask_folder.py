@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scan_jax.errors import UserError
-from scan_jax.masks import hole_image
+from scan_jax.masks import hole_image, manifest, mask_files
 from scan_jax.masks.api import HoleSplits
+from scan_jax.masks.mask_files import SUFFIXES
 from scan_jax.masks.ratio import Bucket, hole_ratio
 from scan_jax.settings import bind
 
 log = logging.getLogger(__name__)
-
-SUFFIXES = (".png", ".jpg", ".jpeg")
-INDEX = "index.csv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +28,9 @@ class Settings:
     Attributes:
       path: the folder; an `index.csv` in it with a column `file` names the files and their order.
       ratio: (low, high]; files outside it, at the size asked for, are left out.
-      held_out_path: masks to measure on; without it every second file of `path` is held out.
-      hole_color: "white" or "black".
+      held_out_path: masks to measure on; without it every second file of `path` is held out. All of a frozen set is
+        measured on, whatever `ratio`.
+      hole_color: "white" or "black"; frozen sets are white whatever it says.
     """
 
     path: str
@@ -51,53 +47,76 @@ def open_splits(section: Mapping[str, Any]) -> HoleSplits:
     """
     settings = bind(section, Settings, "config.holes")
     hole_image.check_color(settings.hole_color, "config.holes.hole_color")
-    train = list_masks(settings.path, "config.holes.path")
+    limits = Bucket(*settings.ratio)
+    folder = find_masks(settings.path, settings.hole_color, "config.holes.path")
     if settings.held_out_path:
-        held_out = list_masks(settings.held_out_path, "config.holes.held_out_path")
-    else:
-        train, held_out = train[0::2], train[1::2]
-    if not held_out:
+        held_out = open_held_out(settings.held_out_path, settings.hole_color, limits)
+        return HoleSplits(MaskFolder(folder, limits, turn_at_random), held_out)
+    even, odd = folder.part(0), folder.part(1)
+    if not odd.files:
         raise UserError(f"{settings.path} has a single mask, but one must be held out; add masks or set held_out_path")
-    limits, color = Bucket(*settings.ratio), settings.hole_color
-    log.info("%d masks to train with, %d held out, from %s", len(train), len(held_out), settings.path)
-    return HoleSplits(
-        train=MaskFolder(train, limits, color, turn_at_random),
-        held_out=MaskFolder(held_out, limits, color, keep_upright),
-    )
+    log.info("%d masks to train with, %d held out, from %s", len(even.files), len(odd.files), settings.path)
+    return HoleSplits(MaskFolder(even, limits, turn_at_random), MaskFolder(odd, limits, keep_upright))
 
 
-def list_masks(path: str, where: str) -> list[Path]:
-    """The folder's mask files, in the order of its `index.csv` or else of their relative paths.
+def open_held_out(path: str, hole_color: str, limits: Bucket) -> MaskFolder:
+    """All masks of a folder to measure on, within `limits`; a frozen set has its own.
 
     Raises:
-      UserError: there is no such folder, it has no mask, or its index names a file that is not there.
+      UserError: there is no such folder, or a file of it is missing or changed.
+    """
+    masks = find_masks(path, hole_color, "config.holes.held_out_path")
+    return MaskFolder(masks, masks.edges or limits, keep_upright)
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskFiles:
+    """Masks of one folder, or of one dataset.
+
+    Attributes:
+      name: for logs and reports: the folder's, and of a frozen set its digest's beginning.
+      files: in order; paths, or whatever `read` takes.
+      hole_color: "white" or "black".
+      edges: the ratios that a frozen set was drawn for; None for other folders.
+      read: a file's brightness, uint8 [H,W].
+    """
+
+    name: str
+    files: tuple[Any, ...]
+    hole_color: str
+    edges: Bucket | None = None
+    read: Callable[[Any], np.ndarray] = hole_image.read_grey
+
+    def part(self, first: int) -> MaskFiles:
+        """Every second file from number `first` on."""
+        return dataclasses.replace(self, files=self.files[first::2])
+
+
+def find_masks(path: str, hole_color: str, where: str) -> MaskFiles:
+    """The folder's mask files, in the order of its `index.csv` or else of their relative paths.
+
+    The files of a frozen set are checked against its manifest.
+
+    Raises:
+      UserError: there is no such folder, it has no mask, or its index or manifest names a file that is not there.
     """
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():
         raise UserError(f"{where}: no folder {path!r}; give a folder of mask images ({', '.join(SUFFIXES)})")
-    files = _indexed(folder) or sorted(
-        (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")),
-        key=lambda file: file.relative_to(folder).as_posix(),
-    )
-    if not files:
-        raise UserError(f"{where}: no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
-    return files
-
-
-def _indexed(folder: Path) -> list[Path]:
-    """The files of the folder's index, or none where it has no index with a column `file`."""
-    index = folder / INDEX
-    if not index.is_file():
-        return []
-    with index.open(newline="", encoding="utf-8-sig") as lines:
-        rows = csv.DictReader(lines)
-        if "file" not in (rows.fieldnames or ()):
-            return []
-        files = [folder / row["file"] for row in rows if row["file"]]
+    name, frozen = folder.resolve().name, manifest.load(folder)
+    if frozen:
+        manifest.check(folder, frozen)
+    files = tuple(mask_files.find(folder))
     absent = [file.name for file in files if not file.is_file()]
     if absent:
+        index = folder / mask_files.INDEX
         raise UserError(f"{index} names {len(absent)} files that are not there, such as {absent[0]}; correct the index")
-    return files
+    if not files:
+        raise UserError(f"{where}: no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
+    if frozen:  # these are white on black, whatever the config says of other folders
+        edges = Bucket(frozen.edges[0], frozen.edges[-1])
+        return MaskFiles(f"the frozen set {name} ({frozen.digest[:12]})", files, "white", edges)
+    return MaskFiles(name, files, hole_color)
 
 
 def turn_at_random(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
@@ -133,22 +152,27 @@ class MaskFolder:
 
     def __init__(
         self,
-        files: Sequence[Path],
+        masks: MaskFiles,
         limits: Bucket,
-        hole_color: str,
         orient: Callable[[np.random.Generator, np.ndarray], np.ndarray],
     ) -> None:
         self.limits = limits
-        self._files = tuple(files)
-        self._hole_color = hole_color
+        self._masks = masks
         self._orient = orient
         self._stocks: dict[int, _Stock] = {}
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For worker processes: what was read goes along, since reading takes longer; a lock cannot."""
+        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
     @property
     def description(self) -> str:
         """One line for logs and reports."""
-        return f"{len(self._files)} mask files of {self._files[0].parent.name}, ratio {self.limits}"
+        return f"{len(self._masks.files)} mask files of {self._masks.name}, ratio {self.limits}"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """One of the folder's holes within the limits, bool [size,size]."""
@@ -172,16 +196,19 @@ class MaskFolder:
             return self._stocks[size]
 
     def _read(self, size: int) -> _Stock:
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            read = list(pool.map(lambda file: _read_mask(file, size, self._hole_color), self._files))
+        read = mask_files.read_all(
+            lambda file: _read_mask(self._masks.read(file), size, self._masks.hole_color),
+            self._masks.files,
+            "reading masks",
+        )
         if not self._stocks:
-            _warn_of_odd_masks(read, self._files[0].parent)
+            _warn_of_odd_masks(read, self._masks.name)
         ratios = np.asarray([mask.ratio for mask in read])  # [n]
         usable = np.flatnonzero([ratio in self.limits for ratio in ratios])  # [m]
         if len(usable) == 0:
             brightest = max(mask.brightest for mask in read)
             raise UserError(
-                f"none of the {len(read)} masks in {self._files[0].parent} has a hole ratio in {self.limits} "
+                f"none of the {len(read)} masks in {self._masks.name} has a hole ratio in {self.limits} "
                 f"at {size}x{size}: they range over {ratios.min():.3f}-{ratios.max():.3f}, brightest grey {brightest} "
                 "of 255; set config.holes.ratio or hole_color (white, at least 128, is hole)"
             )
@@ -199,22 +226,22 @@ class _Mask:
     brightest: int
 
 
-def _read_mask(file: Path, size: int, hole_color: str) -> _Mask:
-    grey = hole_image.read_grey(file)  # [H,W]
+def _read_mask(grey: np.ndarray, size: int, hole_color: str) -> _Mask:
+    """`grey`, uint8 [H,W], at a size."""
     hole = hole_image.binarise(hole_image.resize_nearest(grey, size), hole_color)  # [S,S]
     grey_share = float(np.mean((grey > 0) & (grey < 255)))
     return _Mask(np.packbits(hole), hole_ratio(hole), grey_share, int(grey.max()))
 
 
-def _warn_of_odd_masks(masks: Sequence[_Mask], folder: Path) -> None:
+def _warn_of_odd_masks(masks: Sequence[_Mask], name: str) -> None:
     """Says where the polarity looks reversed or the files are not black and white."""
     ratio = float(np.mean([mask.ratio for mask in masks]))
     if ratio > 0.6:
         log.warning(
             "the masks in %s are %.0f%% hole on average: white is hole here; if theirs is black, set hole_color=black",
-            folder,
+            name,
             100 * ratio,
         )
     grey = float(np.mean([mask.grey_share for mask in masks]))
     if grey > 0.001:
-        log.warning("%.2f%% of the mask pixels in %s are neither black nor white; cut at 0.5", 100 * grey, folder)
+        log.warning("%.2f%% of the mask pixels in %s are neither black nor white; cut at 0.5", 100 * grey, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Settings:
     """What a person chooses."""
 
     source: str = flag("the authors' archives (irregular_mask.zip, test_mask.zip), unpacked or not, or any masks")
-    name: str = flag("what to call the dataset; the source's name by default", "")
+    name: str = flag("what to call masks of your own", "")
     size: int = flag("height and width, pixels; by nearest neighbour", 512)
     hole_color: HoleColor = flag("what the source's files have in the hole", "white")
     allow_missing: int = flag("broken masks to do without", 0)
@@ -46,12 +46,13 @@ def plan(settings: Settings) -> Plan:
     if len(files) < 2:
         raise UserError(f"--source: no mask images ({', '.join(SUFFIXES)}) in {settings.source}; two are the fewest")
     split, parts = _split(files)
-    name = check_name(settings.name or Path(settings.source).resolve().stem)
+    if settings.name:
+        check_name(settings.name)
     make = partial(_make, size=settings.size, color=settings.hole_color)
     return Plan(
         dataset="irregular_masks",
-        config=f"{name}-{settings.size}",
-        description=f"Hole masks of {name}, white = hole, {settings.size}x{settings.size}.",
+        config=f"{settings.name}-{settings.size}" if settings.name else str(settings.size),
+        description=f"{settings.name or 'Irregular'} hole masks, white = hole, {settings.size}x{settings.size}.",
         homepage="https://github.com/NVIDIA/partialconv",
         arrays={"hole": (settings.size, settings.size)},
         splits={
@@ -64,7 +65,8 @@ def plan(settings: Settings) -> Plan:
         rules=f"size={settings.size} hole_color={settings.hole_color}",
         found=(f"found {len(files):,} masks in {settings.source}", str(split)),
         section="holes",
-        usage={"name": "irregular_masks", "dataset": f"irregular_masks/{name}-{settings.size}"},
+        usage={"name": "irregular_masks", "stored_size": settings.size}
+        | ({"set_name": settings.name} if settings.name else {}),
     )
 
 

@@ -78,7 +78,8 @@ def _staged(staging: Path, folder: Path) -> Iterator[None]:
     except Exception:
         _remove(staging, folder)
         raise
-    _remove(staging, folder)
+    for left in folder.parent.glob(f".{folder.name}-*.building"):  # what other plans for the place left, as well
+        _remove(left, folder)
 
 
 def _remove(staging: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from scan_jax import prepared
 from scan_jax.data.preparation.encoding import record_digest, split_digest
 from scan_jax.errors import UserError
-from scan_jax.prepared import Record
+from scan_jax.prepared import UNREADABLE, Record
 
 
 def verify(folder: Path) -> dict[str, int]:
@@ -23,7 +23,10 @@ def verify(folder: Path) -> dict[str, int]:
     counts = {}
     for split, records in dataset.splits.items():
         rows = tqdm(range(len(records)), desc=split, unit="image", mininterval=0.5)
-        digest = split_digest([_digest(records[row], dataset.shapes) for row in rows])
+        try:
+            digest = split_digest([_digest(records[row], dataset.shapes) for row in rows])
+        except UNREADABLE as error:
+            raise UserError(f"{folder}: {split} cannot be read ({error}); remove it and build it again") from error
         if digest != dataset.digests[split]:
             raise UserError(
                 f"{folder}: {split} is not what was built (hash {digest[:12]}); remove it and build it again"

@@ -1,0 +1,157 @@
+"""The doctor for mask folders: what is in there, which colour is the hole, and what to put right before training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from scan_jax.errors import UserError
+from scan_jax.masks import manifest, mask_files, mask_sheet, pairing, polarity, problems
+from scan_jax.masks.hole_image import check_color
+from scan_jax.masks.mask_file import MaskFile, Unreadable, measure
+from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, bucket_of
+
+EMPTY, OVER, ALL_HOLE = "empty", "over 60%", "all hole"
+GROUPS = (EMPTY, *(bucket.label for bucket in BUCKETS_FROM_ZERO), OVER, ALL_HOLE)
+BAR = 40  # characters of the histogram's longest bar
+SHOWN = 5  # names in a list
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What the doctor found.
+
+    Attributes:
+      folder: that was examined.
+      hole_color: "white" or "black", as given.
+      files: all that could be read, in order.
+      unreadable: the others.
+      polarity: the guess.
+      groups: ratio group, such as "10-20%" or "empty", to files; in order, empty ones too.
+      pairing: masks and photographs; None where no photographs were given.
+      frozen: what the folder's manifest says, or nothing.
+      problems: one sentence each, with what to do.
+    """
+
+    folder: Path
+    hole_color: str
+    files: tuple[MaskFile, ...]
+    unreadable: tuple[Unreadable, ...]
+    polarity: polarity.Polarity
+    groups: Mapping[str, Sequence[Path]]
+    pairing: pairing.Pairing | None
+    frozen: str
+    problems: tuple[str, ...]
+
+    def text(self) -> str:
+        """The whole report, in lines."""
+        lines = [f"{self.folder}: {len(self.files) + len(self.unreadable)} mask files, {self._sizes()}"]
+        lines += [self.frozen] if self.frozen else []
+        lines += [self.polarity.text(), problems.grey_text(self.files), *self._histogram()]
+        lines += [f"duplicates: {problems.duplicates(self.files)}", *self._unreadable(), *self._pairs()]
+        count = len(self.problems)
+        lines += [f"{count or 'no'} problem{'' if count == 1 else 's'} found{':' if count else ''}"]
+        return "\n".join(lines + [f"  {i}. {problem}" for i, problem in enumerate(self.problems, 1)])
+
+    def _sizes(self) -> str:
+        sizes = Counter((file.width, file.height) for file in self.files).most_common()
+        shown = [f"{width}x{height}" + (f" ({n})" if len(sizes) > 1 else "") for (width, height), n in sizes[:SHOWN]]
+        more = [f"{len(sizes) - SHOWN} more sizes"] if len(sizes) > SHOWN else []
+        return ", ".join(shown + more) or "none readable"
+
+    def _histogram(self) -> list[str]:
+        most = max(map(len, self.groups.values())) or 1
+        bars = {label: "#" * -(-BAR * len(files) // most) for label, files in self.groups.items()}
+        rows = [f"  {label:>8} {len(files):6} {bars[label]}".rstrip() for label, files in self.groups.items()]
+        return [f"hole ratio, {self.hole_color} = hole:", *rows]
+
+    def _unreadable(self) -> list[str]:
+        names = [f"  {bad.file.relative_to(self.folder)}: {bad.reason}" for bad in self.unreadable]
+        more = [f"  and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+        return [f"unreadable: {len(names)}", *names[:SHOWN], *more]
+
+    def _pairs(self) -> list[str]:
+        if self.pairing is None:
+            return []
+        alone = f"{len(self.pairing.masks_alone)} masks and {len(self.pairing.photographs_alone)} photographs alone"
+        return [f"pairs: {len(self.pairing.photograph_of)} masks have their photograph; {alone}"]
+
+
+def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: Path | None) -> Report:
+    """Reads every mask of a folder, at any depth or as its `index.csv` lists them, and says what is odd.
+
+    Args:
+      folder: of masks.
+      hole_color: what its white or black is taken for: "white" or "black".
+      photographs: the folder of the photographs that the masks belong to, one by one; it may be `folder` itself.
+      sheet: a PNG to write examples of each ratio bucket to.
+
+    Raises:
+      UserError: there is no such folder, or no mask in it; or the sheet cannot be written.
+    """
+    check_color(hole_color, "hole_color")
+    masks = _masks(folder, photographs)
+    measured = mask_files.read_all(measure, masks, "reading masks")
+    files = tuple(mask for mask in measured if isinstance(mask, MaskFile))
+    unreadable = tuple(mask for mask in measured if isinstance(mask, Unreadable))
+    guess = polarity.guess(files)
+    pairs = None if photographs is None else pairing.pair(masks, photographs)
+    frozen, broken = _frozen(folder)
+    found = (
+        *broken,
+        *problems.unreadable(unreadable, len(masks)),
+        *problems.mixed(files, pairs),
+        *problems.uniform(files, hole_color),
+        *problems.inverted(guess, hole_color),
+        *problems.grey(files),
+        *problems.shapes(files),
+        *(() if frozen else problems.repeated(files)),  # sources with few holes repeat them in large sets
+        *problems.other_kinds(folder, masks, photographs),
+        *problems.unmatched(pairs),
+    )
+    groups = _group(files, hole_color)
+    if sheet is not None and files:
+        mask_sheet.write_sheet(sheet, groups, hole_color, pairs.photograph_of if pairs else {})
+    return Report(folder, hole_color, files, unreadable, guess, groups, pairs, frozen, found)
+
+
+def _masks(folder: Path, photographs: Path | None) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(mask_files.SUFFIXES)})")
+    masks = mask_files.find(folder)
+    if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
+        masks = pairing.split_shared_folder(masks)
+    if not masks:
+        raise UserError(f"no mask images ({', '.join(mask_files.SUFFIXES)}) in {folder}; give a folder that has some")
+    return masks
+
+
+def _group(files: Sequence[MaskFile], hole_color: str) -> dict[str, list[Path]]:
+    """The files by ratio."""
+    groups: dict[str, list[Path]] = {label: [] for label in GROUPS}
+    for file in files:
+        groups[_label(file.ratio(hole_color))].append(file.file)
+    return groups
+
+
+def _label(ratio: float) -> str:
+    """The group of a hole ratio."""
+    if ratio in (0.0, 1.0):
+        return ALL_HOLE if ratio else EMPTY
+    bucket = bucket_of(ratio)
+    return bucket.label if bucket else OVER
+
+
+def _frozen(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """What the folder's manifest says, and what is wrong with it."""
+    try:
+        frozen = manifest.load(folder)
+        if frozen is None:
+            return "", ()
+        manifest.check(folder, frozen)
+    except UserError as error:
+        return "", (str(error),)
+    drawn = f"{frozen.generator}, seed {frozen.seed}, digest {frozen.digest[:12]}"
+    return f"a frozen set ({drawn}); every file is as it was written", ()

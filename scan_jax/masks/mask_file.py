@@ -1,0 +1,96 @@
+"""What one mask file tells of itself, before anyone decides what its white means."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import UnidentifiedImageError
+
+from scan_jax.errors import UserError
+from scan_jax.masks.hole_image import binarise, read_grey, resize_nearest
+
+PIECES_SIDE = 128  # pixels: pieces are counted at this size, so that specks do not count
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskFile:
+    """A file that could be read; shares are of its pixels.
+
+    Attributes:
+      file: where it lies.
+      height: in pixels.
+      width: in pixels.
+      white: share above 127.
+      above_zero: share above 0, which other programs take for white.
+      grey: share that is neither 0 nor 255.
+      frame: share of white among the outermost pixels.
+      white_pieces: connected white regions.
+      black_pieces: connected black regions.
+      pixels: a hash of size and brightness: the same, the same picture.
+    """
+
+    file: Path
+    height: int
+    width: int
+    white: float
+    above_zero: float
+    grey: float
+    frame: float
+    white_pieces: int
+    black_pieces: int
+    pixels: str
+
+    @property
+    def has_both(self) -> bool:
+        """Neither all white nor all black."""
+        return 0.0 < self.white < 1.0
+
+    def ratio(self, hole_color: str) -> float:
+        """The hole's share where its colour is "white" or "black"."""
+        return self.white if hole_color == "white" else 1.0 - self.white
+
+
+@dataclasses.dataclass(frozen=True)
+class Unreadable:
+    """A file that could not be read, and why, in one line."""
+
+    file: Path
+    reason: str
+
+
+def measure(file: Path) -> MaskFile | Unreadable:
+    """Reads one file."""
+    try:
+        grey = read_grey(file)  # [H,W]
+    except UserError as error:
+        return Unreadable(file, _reason(file, error.__cause__ or error))
+    white = binarise(grey)  # [H,W]
+    small = binarise(resize_nearest(grey, PIECES_SIDE)).astype(np.uint8)
+    height, width = grey.shape
+    return MaskFile(
+        file=file,
+        height=height,
+        width=width,
+        white=np.count_nonzero(white) / white.size,
+        above_zero=cv2.countNonZero(grey) / grey.size,
+        grey=np.count_nonzero((grey != 0) & (grey != 255)) / grey.size,
+        frame=float(np.concatenate([white[0], white[-1], white[1:-1, 0], white[1:-1, -1]]).mean()),
+        white_pieces=cv2.connectedComponents(small)[0] - 1,
+        black_pieces=cv2.connectedComponents(1 - small)[0] - 1,
+        pixels=hashlib.sha256(f"{height} {width} ".encode() + np.ascontiguousarray(grey).tobytes()).hexdigest(),
+    )
+
+
+def _reason(file: Path, error: BaseException) -> str:
+    """Why it could not be read, without its name."""
+    if isinstance(error, OSError) and error.strerror:  # such as a file that is not there
+        return error.strerror
+    if file.stat().st_size == 0:
+        return "zero bytes"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image"
+    return str(error).split("\n")[0]

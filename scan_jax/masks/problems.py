@@ -1,0 +1,148 @@
+"""What can be wrong with a mask set: one sentence for each, with what to do; nothing where all is well."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from scan_jax.masks import mask_files
+from scan_jax.masks.mask_file import MaskFile, Unreadable
+from scan_jax.masks.pairing import MASK_ENDING, PHOTOGRAPHS, Pairing
+from scan_jax.masks.polarity import Polarity
+
+MUCH_GREY = 0.001  # of all pixels
+# Images that mask folders do not read, and what people keep arrays in.
+OTHER_KINDS = (*(kind for kind in PHOTOGRAPHS if kind not in mask_files.SUFFIXES), ".gif", ".npy", ".npz", ".mat")
+
+
+def unreadable(files: Sequence[Unreadable], total: int) -> Iterable[str]:
+    """Files that are missing, cut short or no images."""
+    if files:
+        yield (
+            f"{len(files)} of {total} files cannot be read, such as {files[0].file.name} ({files[0].reason}); "
+            "fetch them again or remove them"
+        )
+
+
+def uniform(files: Sequence[MaskFile], hole_color: str) -> Iterable[str]:
+    """Masks of one colour."""
+    for share, color in ((1.0, "white"), (0.0, "black")):
+        count = sum(file.white == share for file in files)
+        if count and color == hole_color:
+            yield f"{count} of {len(files)} files are all {color}, nothing but hole and no pixel known; remove them"
+        elif count:
+            yield f"{count} of {len(files)} files are all {color}, without a hole to fill; remove them"
+
+
+def inverted(guess: Polarity, hole_color: str) -> Iterable[str]:
+    """A polarity that looks like the other one."""
+    if guess.hole and guess.hole != hole_color:
+        yield (
+            f"the masks look inverted: {hole_color} is taken for hole, but {guess.hole} looks like it "
+            f"(white takes {guess.white:.0%} on average); set hole_color={guess.hole}"
+        )
+
+
+def grey_text(files: Sequence[MaskFile]) -> str:
+    """The share of intermediate grey, and what it does to the ratio."""
+    share = _grey_share(files)
+    if share == 0.0:
+        return "grey: none, all pixels are 0 or 255"
+    shifts = [file.above_zero - file.white for file in files]
+    return (
+        f"{'GREY' if share > MUCH_GREY else 'grey'}: {share:.2%} of the pixels are neither 0 nor 255; cut at >0 "
+        f"instead of >127, white takes {statistics.fmean(shifts):.2%} more of an image on average, "
+        f"{max(shifts):.2%} at most"
+    )
+
+
+def grey(files: Sequence[MaskFile]) -> Iterable[str]:
+    """More than a trace of intermediate grey."""
+    share = _grey_share(files)
+    if share > MUCH_GREY:
+        yield (
+            f"{share:.2%} of the pixels are neither black nor white, as JPEG or smooth resizing leaves them, and "
+            "programs that cut elsewhere than at 127 see other holes; save the masks as black and white PNGs"
+        )
+
+
+def shapes(files: Sequence[MaskFile]) -> Iterable[str]:
+    """Masks that are not square."""
+    odd = [file for file in files if file.height != file.width]
+    if odd:
+        size = f"{odd[0].width}x{odd[0].height}"
+        yield (
+            f"{len(odd)} of {len(files)} files are not square, such as {odd[0].file.name} ({size}): they would be "
+            "stretched to squares; crop them first if that matters"
+        )
+
+
+def duplicates(files: Sequence[MaskFile]) -> int:
+    """How many files have the same pixels as an earlier one."""
+    return len(files) - len({file.pixels for file in files})
+
+
+def repeated(files: Sequence[MaskFile]) -> Iterable[str]:
+    """Files with the same pixels; those of one colour have their own problem."""
+    files = [file for file in files if file.has_both]
+    count = duplicates(files)
+    if count:
+        name = Counter(file.pixels for file in files).most_common(1)[0][0]
+        first, second = [file.file.name for file in files if file.pixels == name][:2]
+        yield (
+            f"{count} of {len(files)} files repeat the pixels of an earlier one, such as {first} and {second}; "
+            "remove them, or they count double"
+        )
+
+
+def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -> Iterable[str]:
+    """Files that look like masks of a kind that is not read."""
+    if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
+        return
+    known = set(masks)
+    kinds = Counter(file.suffix.lower() for file in mask_files.all_files(folder) if file not in known)
+    for kind in OTHER_KINDS:
+        if kinds[kind]:
+            yield f"{kinds[kind]} {kind} files are not read as masks; save them as PNGs"
+    unlisted = sum(kinds[kind] for kind in mask_files.SUFFIXES)
+    if unlisted:
+        yield f"{unlisted} images are not in {mask_files.INDEX}, which names the masks; add them to it, or remove it"
+
+
+def mixed(files: Sequence[MaskFile], pairs: Pairing | None) -> Iterable[str]:
+    """Photographs among their masks, in the layout NAME.png with NAME_mask001.png."""
+    masks = sum(bool(MASK_ENDING.search(file.file.stem)) for file in files)
+    if pairs is None and 0 < masks < len(files):
+        yield (
+            f"{masks} of {len(files)} files are called NAME_mask*, the others may be their photographs: "
+            "give the same folder as photographs, too, and move the masks to a folder of their own before training"
+        )
+
+
+def unmatched(pairs: Pairing | None) -> Iterable[str]:
+    """Masks and photographs that have no partner."""
+    if pairs is None:
+        return
+    if not pairs.photograph_of:
+        yield (
+            f"no mask has a photograph's name (NAME.*, or NAME_mask001.*; {pairs.masks_alone[0].name} and "
+            f"{pairs.photographs_alone[0].name} are the first); rename them, unless any mask may go with any photograph"
+        )
+        return
+    if pairs.masks_alone:
+        names = f"{len(pairs.masks_alone)} masks have no photograph, such as {pairs.masks_alone[0].name}"
+        yield f"{names}; add {MASK_ENDING.sub('', pairs.masks_alone[0].stem)}.*, or remove them"
+    if pairs.photographs_alone:
+        first = pairs.photographs_alone[0]
+        yield (
+            f"{len(pairs.photographs_alone)} photographs have no mask, such as {first.name}; "
+            f"add {first.stem}.png or {first.stem}_mask.png, or remove them"
+        )
+
+
+def _grey_share(files: Sequence[MaskFile]) -> float:
+    """Of all pixels of all files."""
+    pixels = sum(file.height * file.width for file in files)
+    return sum(file.grey * file.height * file.width for file in files) / pixels if pixels else 0.0

@@ -1,0 +1,259 @@
+"""CelebAMask-HQ: the merge of the part masks, every form of the archive, and what is refused."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import miniatures
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.data.builders import celebamask_hq
+from scan_jax.data.builders.celebamask_hq import Settings
+from scan_jax.errors import UserError
+from scan_jax.part_names import CELEBAMASK_HQ
+
+NUMBERS = (0, 1, 2, 1999, 2000, 2001)
+SIDE = 192
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """The official tree, with a split for its few people."""
+    folder = tmp_path_factory.mktemp("original")
+    masks = miniatures.write_celebamask(folder / "tree", NUMBERS, SIDE)
+    split = miniatures.write_split(folder / "few.txt", train=["0-2", "2000"], test=["1999", "2001"])
+    return folder / "tree", masks, split
+
+
+@pytest.fixture
+def tree(original, tmp_path):
+    """A copy to spoil."""
+    return Path(shutil.copytree(original[0], tmp_path / "tree"))
+
+
+def annotations(tree):
+    return tree / "CelebAMask-HQ" / "CelebAMask-HQ-mask-anno"
+
+
+def build(source, split, data_dir, **settings):
+    plan = celebamask_hq.plan(Settings(source=str(source), split=split, **({"size": 64} | settings)))
+    return miniatures.built(plan, data_dir)
+
+
+def refused(source, split, data_dir, match, **settings):
+    with pytest.raises(UserError, match=match) as caught:
+        build(source, split, data_dir, **settings)
+    assert "\n" not in str(caught.value)
+    assert miniatures.files_below(data_dir) == []
+
+
+def merged_by_hand(masks, side):
+    """The classes of every pixel, by looking each pixel up: the last part in the official order that covers it."""
+    planes = np.zeros((19, side, side))  # float64
+    for label, part in enumerate(miniatures.PARTS, 1):
+        planes[label] = label * masks.get(part, np.zeros((side, side))).astype(float)
+    return planes.max(0)  # [side,side]; the order of the parts is the order of the labels
+
+
+def nearest_by_hand(labels, size):
+    """The label at each new pixel's centre, in float64."""
+    places = np.floor((np.arange(size) + 0.5) * labels.shape[0] / size).astype(int)
+    return labels[np.ix_(places, places)]
+
+
+def test_the_tree_photograph_by_photograph(original, tmp_path):
+    source, masks, split = original
+    dataset = build(source, split, tmp_path)
+    records = miniatures.all_pixels(dataset)
+    assert {part: list(names) for part, names in records.items()} == {
+        "train": ["0", "1", "2", "2000"],
+        "test": ["1999", "2001"],
+    }
+    assert (dataset.label_names, dataset.flip_pairs) == (CELEBAMASK_HQ, ((4, 5), (6, 7), (8, 9)))
+    assert dataset.label_names == ("background", *miniatures.PARTS)
+    seen = set()
+    for name, record in (records["train"] | records["test"]).items():
+        jpeg = np.asarray(Image.open(source / "CelebAMask-HQ" / "CelebA-HQ-img" / f"{name}.jpg"))  # [192,192,3]
+        np.testing.assert_array_equal(record["image"], cv2.resize(jpeg, (64, 64), interpolation=cv2.INTER_AREA))
+        block_means = jpeg.reshape(64, 3, 64, 3, 3).astype(np.float64).mean((1, 3))  # [64,64,3]
+        assert np.abs(record["image"] - block_means).max() <= 0.5 + 1e-9
+        expected = nearest_by_hand(merged_by_hand(masks[int(name)], SIDE // 2), 64)
+        np.testing.assert_array_equal(record["labels"], expected)
+        seen |= set(np.unique(expected))
+    assert len(seen) > 12  # the parts were not all hidden under others
+
+
+@pytest.mark.parametrize("size", [96, 128, 200])
+def test_other_sizes(size, original, tmp_path):
+    """As the masks, between masks and photograph, and larger than both."""
+    source, masks, split = original
+    record = miniatures.pixels(build(source, split, tmp_path, size=size), "test")["1999"]
+    jpeg = np.asarray(Image.open(source / "CelebAMask-HQ" / "CelebA-HQ-img" / "1999.jpg"))
+    method = cv2.INTER_AREA if size < SIDE else cv2.INTER_CUBIC
+    np.testing.assert_array_equal(record["image"], cv2.resize(jpeg, (size, size), interpolation=method))
+    np.testing.assert_array_equal(record["labels"], nearest_by_hand(merged_by_hand(masks[1999], SIDE // 2), size))
+
+
+def as_zip(tree, place):
+    return miniatures.write_zip(place / "CelebAMask-HQ.zip", tree)
+
+
+def as_folder_with_zip(tree, place):
+    (place / "downloads").mkdir()
+    (place / "downloads" / "notes.txt").write_text("from the official site")
+    return as_zip(tree, place / "downloads").parent
+
+
+def as_inner_folder(tree, place):
+    return tree / "CelebAMask-HQ"
+
+
+def as_linked_tree(tree, place):
+    (place / "link").symlink_to(tree)
+    return place / "link"
+
+
+def as_list(tree, place):
+    names = sorted(str(file) for file in tree.rglob("*") if file.is_file())
+    (place / "files.txt").write_text("# all of it\n" + "\n".join(names) + "\n")
+    return place / "files.txt"
+
+
+def as_merged(tree, place, photographs="CelebA-HQ-img", labels="CelebAMask-HQ-mask"):
+    root = tree / "CelebAMask-HQ"
+    for file in (root / "CelebA-HQ-img").iterdir():
+        copy = place / "merged" / photographs / file.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+        masks = {
+            part: np.asarray(Image.open(path).convert("L")) > 0
+            for part in miniatures.PARTS
+            if (path := next(iter(root.glob(f"*/*/{int(file.stem):05d}_{part}.png")), None))
+        }
+        classes = merged_by_hand(masks, SIDE // 2).astype(np.uint8)
+        miniatures.write(place / "merged" / labels / f"{file.stem}.png", classes)
+    return place / "merged"
+
+
+def as_plain_merged(tree, place):
+    return as_merged(tree, place, "images", "labels")
+
+
+FORMS = (as_zip, as_folder_with_zip, as_inner_folder, as_linked_tree, as_list, as_merged, as_plain_merged)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_every_form_gives_the_same_dataset(form, original, tmp_path):
+    tree, _, split = original
+    expected = build(tree, split, tmp_path / "tree")
+    dataset = build(form(tree, tmp_path), split, tmp_path / "form")
+    miniatures.assert_same_pixels(dataset, expected)
+    assert (dataset.digests, dataset.split_digest) == (expected.digests, expected.split_digest)
+    miniatures.assert_same_files(tmp_path / "form", tmp_path / "tree")
+
+
+def test_plain_tfds_reads_it_without_tensorflow(original, tmp_path):
+    source, masks, split = original
+    plan = celebamask_hq.plan(Settings(source=str(source), split=split, size=64))
+    miniatures.built(plan, tmp_path)
+    script = f"""
+import sys
+import tensorflow_datasets as tfds
+builder = tfds.builder("celebamask_hq/{plan.config}", data_dir={str(tmp_path)!r})
+records = builder.as_data_source("train")
+assert (len(records), builder.info.splits["test"].num_examples) == (4, 2)
+labels = builder.info.features["labels"]
+assert records[3]["name"] == b"2000" and records[3]["labels"].shape == (64, 64, 1)
+assert "tensorflow" not in sys.modules
+print(records[3]["labels"].sum(), ",".join(labels._int2str if hasattr(labels, "_int2str") else labels.names))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    total, names = done.stdout.split()
+    assert int(total) == nearest_by_hand(merged_by_hand(masks[2000], SIDE // 2), 64).sum()
+    assert names == ",".join(CELEBAMASK_HQ)
+
+
+def test_a_grey_level_of_one_is_a_mask(tree, original, tmp_path):
+    """Whatever is not black, as the official script has it."""
+    faint = np.zeros((SIDE // 2, SIDE // 2), np.uint8)
+    faint[:10] = 1
+    miniatures.write(annotations(tree) / "0" / "00000_cloth.png", faint)
+    labels = miniatures.pixels(build(tree, original[2], tmp_path / "out", size=96), "train")["0"]["labels"]
+    assert (labels[:10] == 18).all()
+
+
+def test_a_missing_part_of_the_archive_is_named(tree, original, tmp_path):
+    shutil.rmtree(annotations(tree) / "1")
+    match = r"2 photographs have no masks: 2000-2001; CelebAMask-HQ-mask-anno/1 is missing"
+    refused(tree, original[2], tmp_path / "out", match)
+
+
+def test_photographs_without_any_masks(tree, original, tmp_path):
+    shutil.rmtree(annotations(tree))
+    refused(tree, original[2], tmp_path / "out", r"the masks are missing.*CelebAMask-HQ-mask-anno")
+
+
+def test_masks_without_any_photographs(tree, original, tmp_path):
+    shutil.rmtree(tree / "CelebAMask-HQ" / "CelebA-HQ-img")
+    refused(tree, original[2], tmp_path / "out", r"no photographs by number")
+
+
+def test_one_person_without_masks(tree, original, tmp_path):
+    for file in annotations(tree).glob("0/00001_*.png"):
+        file.unlink()
+    match = r"1 photographs? ha\w+ no masks: 1\b(?!.*mask-anno/).*--allow_missing=1"
+    refused(tree, original[2], tmp_path / "out", match)
+    dataset = build(tree, original[2], tmp_path / "out", allow_missing=1)
+    assert list(miniatures.pixels(dataset, "train")) == ["0", "2", "2000"]
+
+
+def test_a_missing_photograph_is_named(tree, original, tmp_path):
+    (tree / "CelebAMask-HQ" / "CelebA-HQ-img" / "1999.jpg").unlink()
+    refused(tree, original[2], tmp_path / "out", r"1 of 6 photographs are missing: 1999;.*--allow_missing=1")
+
+
+def test_another_persons_folder(tree, original, tmp_path):
+    wrong = annotations(tree) / "0" / "02000_skin.png"
+    shutil.move(annotations(tree) / "1" / "02000_skin.png", wrong)
+    refused(tree, original[2], tmp_path / "out", r"0/02000_skin.png: masks of person 2000 belong in folder 1, not 0")
+
+
+def test_an_unknown_part_and_the_nearest(tree, original, tmp_path):
+    shutil.move(annotations(tree) / "0" / "00000_skin.png", annotations(tree) / "0" / "00000_skim.png")
+    refused(tree, original[2], tmp_path / "out", r"00000_skim.png: 'skim' is no part .* did you mean 'skin'")
+
+
+@pytest.mark.parametrize("spoil", [miniatures.truncate, lambda path: path.write_bytes(b"")])
+def test_a_broken_mask_is_named_and_can_be_done_without(spoil, tree, original, tmp_path):
+    spoil(annotations(tree) / "1" / "02001_skin.png")
+    refused(tree, original[2], tmp_path / "out", r"1 file does not decode: 2001 \(.*02001_skin.png.*--allow_missing=1")
+    dataset = build(tree, original[2], tmp_path / "out", allow_missing=1)
+    assert list(miniatures.pixels(dataset, "test")) == ["1999"]
+
+
+def test_masks_of_several_sizes(tree, original, tmp_path):
+    miniatures.write(annotations(tree) / "0" / "00002_skin.png", np.zeros((64, 64), np.uint8))
+    refused(tree, original[2], tmp_path / "out", r"00002_\w+.png: masks of one person are .*64x64")
+
+
+def test_labels_of_other_proportions(tree, original, tmp_path):
+    source = as_merged(tree, tmp_path)
+    miniatures.write(source / "CelebAMask-HQ-mask" / "0.png", np.zeros((96, 90), np.uint8))
+    refused(source, original[2], tmp_path / "out", r"0.jpg is 90x96, its photograph 192x192: their proportions differ")
+
+
+def test_a_label_that_is_no_class(tree, original, tmp_path):
+    source = as_merged(tree, tmp_path)
+    miniatures.write(source / "CelebAMask-HQ-mask" / "0.png", np.full((96, 96), 19, np.uint8))
+    refused(source, original[2], tmp_path / "out", r"0\.\w+ has the label 19, but 19 classes")
+
+
+def test_label_maps_with_colours(tree, original, tmp_path):
+    source = as_merged(tree, tmp_path)
+    miniatures.write(source / "CelebAMask-HQ-mask" / "0.png", miniatures.photograph(0, 96))
+    refused(source, original[2], tmp_path / "out", r"0.png is a colour image")

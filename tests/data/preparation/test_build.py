@@ -1,0 +1,369 @@
+"""Building: the same bytes every time, interrupted or not, and nothing left of what failed."""
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+import miniatures
+import numpy as np
+import pytest
+
+from scan_jax import prepared
+from scan_jax.data.builders import photo_folder
+from scan_jax.data.builders.photo_folder import Settings
+from scan_jax.data.preparation import build as building
+from scan_jax.data.preparation import shards
+from scan_jax.errors import UserError
+
+COUNT, HELD_OUT = 22, 2  # 20 to train with: 7 shards of 3
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(shards, "RECORDS", 3)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    names = [f"{i:02d}.png" for i in range(COUNT)]
+    return miniatures.write_photographs(tmp_path_factory.mktemp("source") / "faces", names, 64)
+
+
+@pytest.fixture
+def whole(source, tmp_path):
+    """An uninterrupted build."""
+    miniatures.built(make_plan(source), tmp_path / "whole")
+    return tmp_path / "whole"
+
+
+def make_plan(source, **settings):
+    return photo_folder.plan(Settings(source=str(source), size=64, **settings))
+
+
+def spied(plan, watch):
+    """The plan, with `watch(name)` called before an item is made."""
+
+    def wrap(item):
+        def make():
+            watch(item.name)
+            return item.make()
+
+        return dataclasses.replace(item, make=make)
+
+    splits = {split: [wrap(item) for item in items] for split, items in plan.splits.items()}
+    return dataclasses.replace(plan, splits=splits)
+
+
+class Calls:
+    """Names of the items made; the one numbered `at` raises `error`."""
+
+    def __init__(self, error=None, at=-1):
+        self.names, self._error, self._at, self._lock = [], error, at, threading.Lock()
+
+    def __call__(self, name):
+        with self._lock:
+            self.names.append(name)
+            if len(self.names) == self._at + 1:
+                raise self._error
+
+
+def interrupted(plan, data_dir, at=8):
+    """Ctrl-C while item `at` is made, after two shards; the staging folder."""
+    with pytest.raises(KeyboardInterrupt):
+        miniatures.built(spied(plan, Calls(KeyboardInterrupt(), at)), data_dir, jobs=1)
+    (staging,) = data_dir.glob("photo_folder/faces-64/.*.building")
+    return staging
+
+
+def finished(staging):
+    return sorted(path.name for path in staging.glob("*.json"))
+
+
+def test_the_folder_is_as_tfds_has_it(whole):
+    folder = prepared.dataset_folder(whole, "photo_folder", "faces-64")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("dataset_info.json", "features.json", "metadata.json"),
+        "photo_folder-test.array_record-00000-of-00001",
+        *(f"photo_folder-train.array_record-{i:05d}-of-00007" for i in range(7)),
+    ]
+    info = json.loads((folder / "dataset_info.json").read_text())
+    assert info["fileFormat"] == "array_record"
+    assert {split["name"]: split["shardLengths"] for split in info["splits"]} == {
+        "train": ["3"] * 6 + ["2"],
+        "test": ["2"],
+    }
+    assert miniatures.files_below(whole)[:2] == ["photo_folder", "photo_folder/faces-64"]
+    assert [path.name for path in folder.parent.iterdir()] == ["1.0.0"]  # no staging folder stays
+
+
+def test_two_processes_write_the_same_bytes(source, whole, tmp_path):
+    script = (
+        "import sys; from scan_jax.data.preparation import shards; from scan_jax.prepare.__main__ import main\n"
+        "shards.RECORDS = 3; sys.exit(main(sys.argv[1:]))"
+    )
+    for seed, jobs in (("1", "1"), ("77", "3")):
+        arguments = ["photo_folder", f"--source={source}", "--size=64", f"--data_dir={tmp_path / seed}"]
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments, f"--jobs={jobs}"],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        miniatures.assert_same_files(tmp_path / seed, whole)
+
+
+def test_an_interrupted_build_goes_on(source, whole, tmp_path):
+    staging = interrupted(make_plan(source), tmp_path / "out")
+    assert finished(staging) == ["train-00000.json", "train-00001.json"]
+    assert [path.name for path in staging.parent.iterdir()] == [staging.name]  # nothing at the final place
+    calls = Calls()
+    miniatures.built(spied(make_plan(source), calls), tmp_path / "out")
+    assert len(calls.names) == COUNT - 6
+    miniatures.assert_same_files(tmp_path / "out", whole)
+
+
+def test_interrupted_twice(source, whole, tmp_path):
+    interrupted(make_plan(source), tmp_path / "out")
+    staging = interrupted(make_plan(source), tmp_path / "out", at=5)
+    assert len(finished(staging)) == 3
+    miniatures.built(make_plan(source), tmp_path / "out")
+    miniatures.assert_same_files(tmp_path / "out", whole)
+
+
+@pytest.mark.parametrize("spoil", [miniatures.truncate, os.unlink])
+@pytest.mark.parametrize("name", ["train-00001.array_record", "train-00001.json"])
+def test_a_spoilt_shard_is_made_again(spoil, name, source, whole, tmp_path):
+    staging = interrupted(make_plan(source), tmp_path / "out")
+    spoil(staging / name)
+    calls = Calls()
+    miniatures.built(spied(make_plan(source), calls), tmp_path / "out")
+    assert len(calls.names) == COUNT - 3
+    miniatures.assert_same_files(tmp_path / "out", whole)
+
+
+def test_a_killed_build_goes_on(source, whole, tmp_path):
+    script = f"""
+import dataclasses, itertools, os, signal, sys
+from scan_jax.data.builders import photo_folder
+from scan_jax.data.preparation import build, shards
+shards.RECORDS = 3
+plan = photo_folder.plan(photo_folder.Settings(source={str(source)!r}, size=64))
+count = itertools.count()
+def wrap(item):
+    def make():
+        if next(count) == 10:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item.make()
+    return dataclasses.replace(item, make=make)
+plan = dataclasses.replace(plan, splits={{k: [wrap(i) for i in v] for k, v in plan.splits.items()}})
+build.build(plan, {str(tmp_path / "out")!r}, 1)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (staging,) = (tmp_path / "out").glob("photo_folder/faces-64/.*.building")
+    kept = 3 * len(finished(staging))
+    assert kept >= 3
+    calls = Calls()
+    miniatures.built(spied(make_plan(source), calls), tmp_path / "out")
+    assert len(calls.names) == COUNT - kept
+    miniatures.assert_same_files(tmp_path / "out", whole)
+
+
+def test_shards_of_a_changed_source_are_not_used(source, whole, tmp_path):
+    changing = miniatures.copied(source, tmp_path / "faces")
+    staging = interrupted(make_plan(changing), tmp_path / "out")
+    name = make_plan(changing).splits["train"][0].name
+    miniatures.write(changing / name, miniatures.photograph(99, 64))
+    calls = Calls()
+    dataset = miniatures.built(spied(make_plan(changing), calls), tmp_path / "out")
+    assert sorted(calls.names) == sorted(f"{i:02d}.png" for i in range(COUNT))
+    np.testing.assert_array_equal(miniatures.pixels(dataset, "train")[name]["image"], miniatures.photograph(99, 64))
+    assert not staging.exists()  # nobody would ever come back for it
+
+
+def test_interrupted_while_it_is_put_together(source, whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "_verify", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            miniatures.built(make_plan(source), tmp_path / "out")
+    calls = Calls()
+    miniatures.built(spied(make_plan(source), calls), tmp_path / "out")
+    assert calls.names == []
+    miniatures.assert_same_files(tmp_path / "out", whole)
+
+
+def test_a_disk_without_links(source, whole, tmp_path, monkeypatch):
+    def link(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(building.os, "link", link)
+    miniatures.built(make_plan(source), tmp_path / "out")
+    miniatures.assert_same_files(tmp_path / "out", whole)
+
+
+def test_what_is_there_already_is_left_alone(source, whole):
+    calls = Calls()
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    dataset = miniatures.built(spied(make_plan(source), calls), whole)
+    assert calls.names == [] and len(dataset.splits["train"]) == 20
+    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+
+
+def refused(match, plan, data_dir, jobs=2):
+    with pytest.raises(UserError, match=match) as caught:
+        miniatures.built(plan, data_dir, jobs)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_dataset_in_the_place(source, whole):
+    before = miniatures.files_below(whole)
+    refused(r"faces-64/1.0.0 holds a dataset of other photographs", make_plan(source, held_out=1), whole)
+    refused(r"faces-64/1.0.0 holds a dataset of other", make_plan(source, crop="stretch"), whole)
+    assert miniatures.files_below(whole) == before
+
+
+def test_something_else_in_the_place(source, tmp_path):
+    folder = prepared.dataset_folder(tmp_path, "photo_folder", "faces-64")
+    folder.mkdir(parents=True)
+    (folder / "mine.txt").write_text("precious")
+    refused(r"faces-64/1.0.0 holds a dataset of other photographs", make_plan(source), tmp_path)
+    assert (folder / "mine.txt").read_text() == "precious"
+
+
+def test_other_datasets_beside_it_stay(source, tmp_path):
+    miniatures.built(make_plan(source, name="first"), tmp_path)
+    before = miniatures.files_below(tmp_path)
+    broken = spied(make_plan(source), Calls(ValueError("broken"), 5))
+    refused(r"1 file does not decode: \d\d.png \(broken\)", broken, tmp_path, jobs=1)
+    assert miniatures.files_below(tmp_path) == before
+
+
+def test_many_broken_files_end_it_early(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "NAMED", 4)
+
+    def watch(name):
+        names.append(name)
+        raise ValueError("never")
+
+    names = []
+    refused(r"6 files do not decode: 00.png \(never\)", spied(make_plan(source), watch), tmp_path, jobs=1)
+    assert len(names) == 6
+
+
+def test_ten_broken_files_are_named_and_the_rest_counted(source, tmp_path):
+    def watch(name):
+        if name < "12":
+            raise OSError("no\nimage")
+
+    match = r"\d+ files do not decode: (\d\d.png \(no image\); ){9}\d\d.png \(no image\) and [12] more; replace them"
+    refused(match, spied(make_plan(source), watch), tmp_path)
+    assert miniatures.files_below(tmp_path) == []
+
+
+def test_what_is_not_to_be_tolerated_once(source, tmp_path):
+    plan = dataclasses.replace(make_plan(source), allow_missing=20)
+    refused(r"^wrong person$", spied(plan, Calls(UserError("wrong person"), 8)), tmp_path)
+    assert miniatures.files_below(tmp_path) == []
+
+
+def test_an_error_of_the_program_leaves_nothing(source, tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        miniatures.built(spied(make_plan(source), Calls(ZeroDivisionError(), 8)), tmp_path)
+    assert miniatures.files_below(tmp_path) == []
+
+
+def full_writer(after):
+    class Writer:
+        def __init__(self, path, options):
+            self._path, self._left = path, after
+
+        def write(self, record):
+            self._left -= 1
+            if self._left < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self):
+            with open(self._path, "wb") as file:
+                file.write(b"x")
+
+    return Writer
+
+
+def test_a_full_disk(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(shards.array_record_module, "ArrayRecordWriter", full_writer(2))
+    match = r"cannot write .*train-00000.*No space left on device; make room and run it again"
+    refused(match, make_plan(source), tmp_path)
+    assert miniatures.files_below(tmp_path) == []
+
+
+def test_a_disk_that_is_full_at_the_very_end(source, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(building, "_link", full)
+    refused(r"cannot write .*faces-64/1.0.0: No space left on device; make room", make_plan(source), tmp_path)
+    assert miniatures.files_below(tmp_path) == []
+
+
+def test_files_that_may_not_grow(source, tmp_path):
+    """A true error of the disk, by the process's limit on the size of files."""
+    script = f"""
+import resource, sys
+from scan_jax.prepare.__main__ import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))
+sys.exit(main(["photo_folder", "--source={source}", "--size=64", "--data_dir={tmp_path}"]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "cannot write" in line and "make room" in line
+    assert "Traceback" not in done.stderr
+    assert miniatures.files_below(tmp_path) == []
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """128 KB of memory as a disk."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    arguments = ["-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    done = mount and subprocess.run([mount, *arguments], capture_output=True)
+    if not done or done.returncode:
+        pytest.skip("mounting a small disk takes root and its capability")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_tiny_disk(source, tiny_disk):
+    refused(r"cannot write .*(No space left on device|Resource|space)", make_plan(source), tiny_disk)
+    assert miniatures.files_below(tiny_disk) == []
+
+
+def test_a_place_that_cannot_be_written_to(source, tmp_path):
+    (tmp_path / "file").write_text("")
+    refused(r"cannot write to .*file/.*; choose another --data_dir", make_plan(source), tmp_path / "file")
+    assert miniatures.files_below(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_place(source, tmp_path):
+    tmp_path.chmod(0o555)
+    refused(r"cannot write to .*Permission denied; choose another --data_dir", make_plan(source), tmp_path / "out")
+    tmp_path.chmod(0o755)
+
+
+def test_a_record_that_comes_back_wrong(source, tmp_path):
+    """The last look: a plan that promises other shapes than it makes."""
+    plan = dataclasses.replace(make_plan(source), arrays={"image": (32, 32, 3)})
+    with pytest.raises((UserError, ValueError)):
+        miniatures.built(plan, tmp_path)
+    assert miniatures.files_below(tmp_path) == []

@@ -1,0 +1,77 @@
+"""What makes two datasets the same, and what is refused before a pixel is decoded."""
+
+import dataclasses
+
+import pytest
+
+from scan_jax.data.preparation.plan import Item, Plan, check_name, check_size
+from scan_jax.errors import UserError
+
+
+def item(name, identity="1"):
+    return Item(name, identity, dict)
+
+
+PLAN = Plan(
+    dataset="toys",
+    config="64",
+    description="",
+    homepage="",
+    arrays={"image": (64, 64, 3)},
+    splits={"train": [item("a"), item("b")], "test": [item("c")]},
+    split="own",
+    split_digest="0",
+)
+OTHERS = {
+    "config": "65",
+    "arrays": {"image": (65, 65, 3)},
+    "rules": "crop=stretch",
+    "label_names": ("a",),
+    "flip_pairs": ((1, 2),),
+    "splits": {"train": [item("b"), item("a")], "test": [item("c")]},
+}
+
+
+@pytest.mark.parametrize("field", OTHERS)
+def test_another_dataset(field):
+    other = dataclasses.replace(PLAN, **{field: OTHERS[field]})
+    assert other.membership() != PLAN.membership() and other.identity() != PLAN.identity()
+
+
+def test_the_same_dataset_of_other_files():
+    other = dataclasses.replace(PLAN, splits={"train": [item("a", "2"), item("b")], "test": [item("c")]})
+    assert other.membership() == PLAN.membership() and other.identity() != PLAN.identity()
+
+
+def refused(match, **fields):
+    with pytest.raises(UserError, match=match) as caught:
+        dataclasses.replace(PLAN, **fields).check()
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_photographs():
+    refused(r"toys: 2 of 5 photographs are missing: d, e; .*--allow_missing=2", missing=("d", "e"), allow_missing=1)
+    dataclasses.replace(PLAN, missing=("d", "e"), allow_missing=2).check()
+    many = tuple(str(number) for number in range(0, 60, 3))
+    refused(r"missing: 0, 3, 6, 9, 12, 15, 18, 21 and 12 more;", missing=many)
+
+
+def test_nobody():
+    refused(r"no photographs for test", splits={"train": [item("a")], "test": []})
+    refused(r"no photographs for any split", splits={})
+    refused(r"--allow_missing must not be negative", allow_missing=-1)
+
+
+@pytest.mark.parametrize("size", [63, 1025, 0, -1])
+def test_sizes(size):
+    with pytest.raises(UserError, match=f"from 64 to 1024 pixels, not {size}"):
+        check_size(size)
+    check_size(64)
+    check_size(1024)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", ".x", "a\0"])
+def test_names(name):
+    with pytest.raises(UserError, match="--name must be a folder's name"):
+        check_name(name)
+    assert check_name("faces (2).v3") == "faces (2).v3"

@@ -1,0 +1,345 @@
+"""The doctor's verdicts on sets that the tests make."""
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.errors import UserError
+from scan_jax.masks import frozen_set, hole_image
+from scan_jax.masks.api import open_holes
+from scan_jax.masks.inspection import inspect
+from scan_jax.masks.mask_sheet import spread
+from scan_jax.masks.ratio import BUCKETS_FROM_ZERO
+from scan_jax.pictures import TINT
+
+
+def examine(folder, hole_color="white", photographs=None, sheet=None):
+    return inspect(folder, hole_color=hole_color, photographs=photographs, sheet=sheet)
+
+
+def save(array, path, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+
+
+@pytest.fixture(scope="module")
+def holes():
+    """Four strokes for each bucket, bool [24,64,64]."""
+    source = open_holes({"name": "strokes", "ratio": (0.0, 0.6)}).held_out
+    return np.concatenate([source.fixed(64, bucket, 4, seed=0) for bucket in BUCKETS_FROM_ZERO])
+
+
+@pytest.fixture
+def clean(holes, tmp_path):
+    for i, hole in enumerate(holes):
+        save(np.uint8(255) * hole, tmp_path / "masks" / f"{i:02}.png")
+    return tmp_path / "masks"
+
+
+def sizes(report):
+    return {label: len(files) for label, files in report.groups.items() if files}
+
+
+def test_a_clean_set_has_no_problem(clean):
+    report = examine(clean)
+    assert report.problems == ()
+    assert report.polarity.hole == "white"
+    assert sizes(report) == {bucket.label: 4 for bucket in BUCKETS_FROM_ZERO}
+    text = report.text()
+    assert text.startswith(f"{clean}: 24 mask files, 64x64\npolarity: white is hole\n")
+    assert "grey: none" in text
+    assert "duplicates: 0\nunreadable: 0\nno problems found" in text
+    assert "   10-20%      4 ####" in text
+
+
+def test_an_inverted_set_is_recognised_and_hole_color_puts_it_right(holes, tmp_path):
+    for i, hole in enumerate(holes):
+        save(np.uint8(255) * ~hole, tmp_path / f"{i}.png")
+    report = examine(tmp_path)
+    assert report.polarity.hole == "black"
+    assert len(report.problems) == 1
+    assert "look inverted: white is taken for hole, but black looks like it" in report.problems[0]
+    assert report.problems[0].endswith("set hole_color=black")
+    right = examine(tmp_path, "black")
+    assert right.problems == ()
+    assert sizes(right) == {bucket.label: 4 for bucket in BUCKETS_FROM_ZERO}
+
+
+def test_a_clean_set_taken_for_black_looks_inverted(clean):
+    (problem,) = examine(clean, "black").problems
+    assert "black is taken for hole, but white looks like it" in problem
+
+
+def test_the_evidence_is_what_the_pixels_say(tmp_path):
+    grey = np.zeros((128, 128), np.uint8)
+    grey[16:48, 16:48] = grey[80:112, 16:48] = 255  # two boxes
+    grey[:, 64:66] = 255  # and a line that cuts the black in two
+    save(grey, tmp_path / "a.png")
+    (file,) = examine(tmp_path).files
+    assert (file.white, file.above_zero, file.grey) == ((2 * 32**2 + 256) / 128**2,) * 2 + (0.0,)
+    assert file.frame == 4 / (4 * 127)
+    assert (file.white_pieces, file.black_pieces) == (3, 2)
+
+
+@pytest.mark.parametrize(("name", "group"), [("border", 2), ("border", 4), ("half", 4)])
+def test_frames_and_halves_cannot_be_told(name, group, tmp_path):
+    source = open_holes({"name": name}).held_out
+    for i, hole in enumerate(source.fixed(32, BUCKETS_FROM_ZERO[group], 4, seed=0)):
+        for color, shown in (("white", hole), ("black", ~hole)):
+            save(np.uint8(255) * shown, tmp_path / color / f"{i}.png")
+    for color in ("white", "black"):
+        report = examine(tmp_path / color, color)
+        assert report.polarity.hole == ""
+        assert "polarity: cannot tell" in report.text()
+        assert not any("inverted" in problem for problem in report.problems)
+
+
+@pytest.mark.parametrize("name", ["free_form", "rectangles", "mixture"])
+@pytest.mark.parametrize("color", ["white", "black"])
+def test_the_other_generators_can_be_told(name, color, tmp_path):
+    source = open_holes({"name": name}).held_out
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        save(np.uint8(255) * (source.draw(rng, 32) == (color == "white")), tmp_path / f"{i}.png")
+    assert examine(tmp_path, color).polarity.hole == color
+
+
+def test_jpeg_masks_are_grey(holes, tmp_path):
+    for i, hole in enumerate(holes):
+        save(np.uint8(255) * hole, tmp_path / f"{i}.jpg", quality=60)
+    report = examine(tmp_path)
+    share = np.mean([(grey > 0) & (grey < 255) for grey in (hole_image.read_grey(f.file) for f in report.files)])
+    assert share > 0.01
+    (problem,) = report.problems
+    assert problem.startswith(f"{share:.2%} of the pixels are neither black nor white")
+    assert f"GREY: {share:.2%} of the pixels" in report.text()
+
+
+def test_what_a_cut_at_zero_would_do_to_grey_masks(tmp_path):
+    for i, grey_rows in enumerate((2, 4)):
+        grey = np.zeros((20, 20), np.uint8)
+        grey[:4] = 255
+        grey[4 : 4 + grey_rows] = 100
+        save(grey, tmp_path / f"{i}.png")
+    report = examine(tmp_path)
+    assert "GREY: 15.00% of the pixels are neither 0 nor 255" in report.text()
+    assert "white takes 15.00% more of an image on average, 20.00% at most" in report.text()
+    assert sizes(report) == {"10-20%": 2}  # 4 of 20 rows: lower-open buckets
+
+
+def test_a_trace_of_grey_is_no_problem(clean):
+    grey = np.zeros((64, 64), np.uint8)
+    grey[:9] = 255
+    grey[0, :60] = 254  # 60 of 25 * 4096
+    save(grey, clean / "trace.png")
+    report = examine(clean)
+    assert report.problems == ()
+    assert "grey: 0.06% of the pixels" in report.text()
+
+
+@pytest.mark.parametrize(("level", "name", "group"), [(255, "white", "all hole"), (0, "black", "empty")])
+def test_sets_of_one_colour(level, name, group, tmp_path):
+    for i in range(3):
+        save(np.full((16, 16), level, np.uint8), tmp_path / f"{i}.png")
+    report = examine(tmp_path)
+    assert sizes(report) == {group: 3}
+    assert report.polarity.hole == ""
+    assert "cannot tell (no file has both black and white)" in report.text()
+    (problem,) = report.problems
+    assert problem.startswith(f"3 of 3 files are all {name}")
+    assert problem.endswith("remove them")
+    other = examine(tmp_path, "black")
+    assert sizes(other) == {"empty" if group == "all hole" else "all hole": 3}
+
+
+def test_more_than_sixty_percent_has_its_own_group(tmp_path):
+    for i, rows in enumerate((12, 13, 19)):
+        grey = np.zeros((20, 20), np.uint8)
+        grey[:rows] = 255
+        save(grey, tmp_path / f"{i}.png")
+    assert sizes(examine(tmp_path)) == {"50-60%": 1, "over 60%": 2}
+
+
+def test_unreadable_files_are_listed_with_their_reasons(clean):
+    whole = (clean / "05.png").read_bytes()
+    (clean / "05.png").write_bytes(whole[: len(whole) // 2])
+    (clean / "06.png").write_bytes(b"")
+    (clean / "07.png").write_text("not a picture")
+    report = examine(clean)
+    reasons = {bad.file.name: bad.reason for bad in report.unreadable}
+    assert set(reasons) == {"05.png", "06.png", "07.png"}
+    assert "truncated" in reasons["05.png"]
+    assert (reasons["06.png"], reasons["07.png"]) == ("zero bytes", "not an image")
+    assert report.problems[0].startswith("3 of 24 files cannot be read, such as 05.png (")
+    assert "unreadable: 3\n  05.png: " in report.text()
+    assert len(report.files) == 21
+
+
+def test_files_that_unpack_to_too_many_pixels_are_not_unpacked(clean, monkeypatch):
+    monkeypatch.setattr(hole_image, "MOST_PIXELS", 64 * 64)
+    save(np.zeros((64, 65), np.uint8), clean / "huge.png")
+    (bad,) = examine(clean).unreadable
+    assert bad.reason == "65x64 pixels are too many"
+
+
+def test_repeated_pixels_are_counted(clean):
+    (clean / "again.png").write_bytes((clean / "03.png").read_bytes())
+    save(np.repeat(np.asarray(hole_image.read_grey(clean / "03.png"))[..., None], 3, axis=2), clean / "deeper.png")
+    report = examine(clean)
+    assert "duplicates: 2" in report.text()
+    assert "2 of 26 files repeat the pixels of an earlier one, such as 03.png and again.png" in report.problems[0]
+
+
+def test_several_and_uneven_sizes(clean):
+    save(np.uint8(255) * (np.mgrid[:30, :40][0] < 5), clean / "wide.png")
+    report = examine(clean)
+    assert "25 mask files, 64x64 (24), 40x30 (1)" in report.text()
+    (problem,) = report.problems
+    assert problem.startswith("1 of 25 files are not square, such as wide.png (40x30)")
+
+
+def test_kinds_that_are_not_read_are_said(clean):
+    save(hole_image.read_grey(clean / "03.png"), clean / "more.bmp")
+    (clean / "notes.txt").write_text("mine")
+    (clean / ".hidden.png").write_text("")
+    report = examine(clean)
+    assert report.problems == ("1 .bmp files are not read as masks; save them as PNGs",)
+
+
+def test_an_index_names_the_masks_and_may_name_missing_ones(clean):
+    (clean / "index.csv").write_text("file,note\n02.png,a\n01.png,b\nlost.png,c\n")
+    report = examine(clean)
+    assert [file.file.name for file in report.files] == ["02.png", "01.png"]
+    assert [(bad.file.name, bad.reason) for bad in report.unreadable] == [("lost.png", "No such file or directory")]
+    assert "22 images are not in index.csv" in report.problems[-1]
+
+
+def test_masks_at_any_depth(holes, tmp_path):
+    for i, hole in enumerate(holes):
+        save(np.uint8(255) * hole, tmp_path / f"{i % 3}" / "deep" / f"{i}.PNG", format="png")
+    assert len(examine(tmp_path).files) == 24
+
+
+def photograph(path, level=40):
+    save(np.full((50, 40, 3), level, np.uint8), path)
+
+
+def test_masks_and_photographs_without_their_partners(clean, tmp_path):
+    photos = tmp_path / "photos"
+    for i in range(2, 24):
+        photograph(photos / "x" / f"{i:02}.jpg")
+    photograph(photos / "alone.jpeg")
+    report = examine(clean, photographs=photos)
+    assert len(report.pairing.photograph_of) == 22
+    assert report.problems == (
+        "2 masks have no photograph, such as 00.png; add 00.*, or remove them",
+        "1 photographs have no mask, such as alone.jpeg; add alone.png or alone_mask.png, or remove them",
+    )
+    assert "pairs: 22 masks have their photograph; 2 masks and 1 photographs alone" in report.text()
+
+
+def test_masks_named_after_their_photographs_in_the_same_folder(clean, tmp_path):
+    both = tmp_path / "both"
+    for i in range(6):
+        photograph(both / f"{i}.png")
+        for ending in ("_mask", "_mask001"):
+            save(hole_image.read_grey(clean / f"{2 * i + (ending == '_mask'):02}.png"), both / f"{i}{ending}.png")
+    photograph(both / "6.png")
+    report = examine(both, photographs=both)
+    assert len(report.files) == 12
+    assert report.pairing.photograph_of[both / "3_mask001.png"] == both / "3.png"
+    assert [path.name for path in report.pairing.photographs_alone] == ["6.png"]
+    mixed = examine(both).problems
+    assert mixed[0].startswith("12 of 19 files are called NAME_mask*")
+
+
+def test_unrelated_photographs_are_one_problem(clean, tmp_path):
+    for name in "ab":
+        photograph(tmp_path / "photos" / f"{name}.png")
+    (problem,) = examine(clean, photographs=tmp_path / "photos").problems
+    assert problem.startswith("no mask has a photograph's name")
+
+
+def pixel(sheet, x, y):
+    with Image.open(sheet) as image:
+        return image.convert("RGB").getpixel((x, y))
+
+
+def test_the_sheet_shows_each_group_tinted(tmp_path):
+    for i in range(3):
+        grey = np.zeros((128, 128), np.uint8)
+        grey[: 13 * (i + 1)] = 255  # 10.2%, 20.3%, 30.5%
+        save(grey, tmp_path / "masks" / f"{i}.png")
+    photograph(tmp_path / "photos" / "1.png")
+    examine(tmp_path / "masks", photographs=tmp_path / "photos", sheet=tmp_path / "out" / "sheet.png")
+    with Image.open(tmp_path / "out" / "sheet.png") as image:
+        width, height = image.size
+    left, top, cell = width - 132, height - 3 * 132, 132
+    tint = tuple(round(255 * value) for value in TINT)
+    for row in range(3):
+        assert pixel(tmp_path / "out" / "sheet.png", left + 64, top + row * cell + 6) == tint
+        known = pixel(tmp_path / "out" / "sheet.png", left + 64, top + row * cell + 100)
+        assert (known == (40, 40, 40)) == (row == 1)  # the photograph, elsewhere the backdrop
+        assert known != tint
+
+
+def test_the_sheet_survives_a_damaged_photograph(clean, tmp_path):
+    photograph(tmp_path / "photos" / "00.png")
+    (tmp_path / "photos" / "01.png").write_bytes(b"damaged")
+    examine(clean, photographs=tmp_path / "photos", sheet=tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.size[0] > 4 * 128
+
+
+def test_examples_are_spread():
+    files = [Path(str(i)) for i in range(20)]
+    assert [int(path.name) for path in spread(files, 4)] == [0, 5, 10, 15]
+    assert spread(files[:3], 4) == files[:3]
+
+
+def test_frozen_sets_are_checked(tmp_path):
+    frozen_set.write({"name": "strokes"}, tmp_path / "set", size=32, edges=(0.1, 0.2, 0.3), per_bucket=5, seed=1)
+    report = examine(tmp_path / "set")
+    assert report.problems == ()
+    assert "a frozen set (strokes, seed 1, digest " in report.text()
+    frozen_set.write({"name": "half"}, tmp_path / "halves", size=32, edges=(0.4, 0.5), per_bucket=9, seed=1)
+    halves = examine(tmp_path / "halves")
+    assert "duplicates: 5" in halves.text()
+    assert halves.problems == ()  # they are as they were asked for
+    file = tmp_path / "set" / "10-20_00002.png"
+    save(hole_image.read_grey(file), file)  # the same pixels in other bytes
+    (problem,) = examine(tmp_path / "set").problems
+    assert "10-20_00002.png is not what manifest.json" in problem
+
+
+def test_what_cannot_be_examined(tmp_path, clean):
+    with pytest.raises(UserError, match="no folder"):
+        examine(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no mask images"):
+        examine(tmp_path / "empty")
+    with pytest.raises(UserError, match=r"no folder .*photographs"):
+        examine(clean, photographs=tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no photographs"):
+        examine(clean, photographs=tmp_path / "empty")
+    with pytest.raises(UserError, match="hole_color must be white or black"):
+        examine(clean, "blue")
+
+
+def test_a_file_that_is_no_text_as_index(clean):
+    (clean / "index.csv").write_bytes(b"\xff\xfe\x00file\n")
+    with pytest.raises(UserError, match=r"cannot read .*index\.csv"):
+        examine(clean)
+
+
+@pytest.mark.skipif(not os.environ.get("HOLES"), reason="HOLES names no folder of real masks")
+def test_real_masks_are_white_on_black(caplog):
+    with caplog.at_level(logging.WARNING):
+        report = examine(Path(os.environ["HOLES"]))
+    assert report.polarity.hole == "white"
+    assert report.problems == ()
+    assert not caplog.records
