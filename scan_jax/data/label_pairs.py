@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from scan_jax.data.files import File, stem
-from scan_jax.data.photo_folder import list_photographs
+from scan_jax.data.photo_folder import LABEL, list_photographs
 from scan_jax.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _split(name: str) -> str:
 def _label_map(name: str, maps: Mapping[str, File]) -> File | None:
     """The label map of the photograph `name`, if there is one: beside it, or in labels/ where it is in images/."""
     base, folders = stem(name), PurePosixPath(name).parts[:-1]
-    beside = maps.get(f"{base}_label")
+    beside = maps.get(f"{base}{LABEL}")
     if beside is not None or "images" not in folders:
         return beside
     place = folders.index("images")
@@ -130,4 +130,4 @@ def _label_map(name: str, maps: Mapping[str, File]) -> File | None:
 
 def _is_label_map(name: str) -> bool:
     """Whether a name is of a label map: NAME_label.png, or anything in labels/."""
-    return name.lower().endswith("_label.png") or "labels" in PurePosixPath(name).parts[:-1]
+    return name.lower().endswith(f"{LABEL}.png") or "labels" in PurePosixPath(name).parts[:-1]

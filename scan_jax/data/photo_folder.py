@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, TypeVar
 
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import read_image, square
-from scan_jax.data.files import AnyFile, File, walk
+from scan_jax.data.files import AnyFile, File, stem, walk
 from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.split_list import SplitList, split_of
 from scan_jax.data.verification import without_broken
 from scan_jax.errors import UserError
 from scan_jax.settings import bind
 
+log = logging.getLogger(__name__)
+
 # Splits without a text file: those that folders make, and that of `set_aside`.
 BY_FOLDER, BY_NAME = "by_folder", "by_name_hash"
+LABEL = "_label"  # ends the name of a label map that lies beside its photograph
 T = TypeVar("T")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -53,12 +57,12 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
     train_folder = existing_folder(settings.path, "config.data.path")
     if settings.held_out_path:
         held_out_folder = existing_folder(settings.held_out_path, "config.data.held_out_path")
-        held_out = without_broken(list_photographs(held_out_folder), held_out_folder)
-        train = without_broken(outside(list_photographs(train_folder), train_folder, held_out_folder), train_folder)
+        held_out = without_broken(_photographs(held_out_folder), held_out_folder)
+        train = without_broken(outside(_photographs(train_folder), train_folder, held_out_folder), train_folder)
         held_out = evenly_spaced(held_out, settings.held_out or len(held_out))
     else:
         held_out_folder = train_folder
-        train, held_out = set_aside(without_broken(list_photographs(train_folder), train_folder), settings.held_out)
+        train, held_out = set_aside(without_broken(_photographs(train_folder), train_folder), settings.held_out)
     title = file_split(BY_FOLDER if settings.held_out_path else BY_NAME, train, held_out).title
     return DataSplits(
         train=PhotoFolder(f"{train_folder.name}, {title}", train, settings.size),
@@ -100,6 +104,23 @@ def list_photographs(folder: Path) -> list[File]:
     if not files:
         raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     return files
+
+
+def _photographs(folder: Path) -> list[File]:
+    return without_label_maps(list_photographs(folder))
+
+
+def without_label_maps(files: Sequence[File]) -> list[File]:
+    """The files without each NAME_label.png that lies beside a NAME: nobody wants to train on those as photographs."""
+    names = {stem(file.name) for file in files}
+    kept = [file for file in files if not _is_label_map(stem(file.name), names)]
+    if len(kept) < len(files):
+        log.info("passed over %d label maps (NAME%s.png beside NAME)", len(files) - len(kept), LABEL)
+    return kept
+
+
+def _is_label_map(name: str, names: Set[str]) -> bool:
+    return name.endswith(LABEL) and name.removesuffix(LABEL) in names
 
 
 def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list[AnyFile]]:

@@ -73,8 +73,8 @@ def read_split(name: str, numbers: Mapping[str, str] | None = None) -> SplitList
             continue
         if words[0] == "numbers" and len(words) == 2:
             wants = words[1]
-        elif words[0] in SPLIT_NAMES and len(words) == 2:
-            found.setdefault(words[0], []).extend(_members(words[1].strip()))
+        elif words[0] in SPLIT_NAMES and len(words) == 2 and (members := _members(words[1].strip())):
+            found.setdefault(words[0], []).extend(members)
         else:
             raise UserError(
                 f"split {title}, line {number}: cannot read {line.strip()!r}; a line is a split "
@@ -111,6 +111,8 @@ def _find(name: str) -> tuple[str, Sequence[str]]:
     shipped = {Path(file.name).stem: file for file in resources.files("scan_jax.data").joinpath("splits").iterdir()}
     if name in shipped:
         return name, shipped[name].read_text(encoding="utf-8").splitlines()
+    if Path(name).stem in shipped:  # tables quote the name
+        raise UserError(f"the split {name} has the name of one that comes with the toolkit; rename the file")
     try:
         return Path(name).stem, Path(name).expanduser().read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
@@ -120,7 +122,7 @@ def _find(name: str) -> tuple[str, Sequence[str]]:
 
 
 def _members(text: str) -> list[str]:
-    """The names of "0-27999", or of a line that is a name."""
+    """The names of "0-27999", or of a line that is a name; none of "5-4"."""
     match = _RANGE.fullmatch(text)
     return [str(number) for number in range(int(match[1]), int(match[2]) + 1)] if match else [text]
 

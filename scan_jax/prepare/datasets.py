@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import logging
 import os
 import shlex
@@ -52,8 +53,17 @@ def _build(module: ModuleType, flags: argparse.Namespace) -> None:
 
 
 def _override(section: str, key: str, value: Any) -> str:
-    """The argument of a command, as a shell takes it."""
-    return shlex.quote(f"--config.{section}.{key}={value}")
+    """The argument of a command, as a shell takes it; text that would be read as a number is quoted for Python, too."""
+    text = repr(value) if isinstance(value, str) and _is_literal(value) else value
+    return shlex.quote(f"--config.{section}.{key}={text}")
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return False
+    return True
 
 
 def _verify(flags: argparse.Namespace) -> None:

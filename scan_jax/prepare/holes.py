@@ -53,7 +53,6 @@ def _freeze(flags: argparse.Namespace) -> None:
     )
     for label, count in written.counts.items():
         log.info("%s: %d holes", label, count)
-    log.info("%s (%s)", written.folder, written.digest[:12])
     log.info("measure on it with --config.holes.held_out_path=%s", written.folder)
 
 

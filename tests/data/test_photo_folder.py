@@ -9,7 +9,7 @@ from PIL import Image
 from scan_jax.data import verification
 from scan_jax.data.api import open_data
 from scan_jax.data.memory import PhotoMemory
-from scan_jax.data.photo_folder import evenly_spaced, list_photographs
+from scan_jax.data.photo_folder import evenly_spaced, list_photographs, without_label_maps
 from scan_jax.errors import UserError
 
 
@@ -228,3 +228,11 @@ def test_unknown_sources_and_keys_name_the_nearest(tmp_path):
             open_data({"name": no_source})
     with pytest.raises(UserError, match=r"config\.data\.pth, did you mean 'path'"):
         open_data({"name": "photo_folder", "pth": str(tmp_path), "size": 8})
+
+
+def test_label_maps_beside_their_photographs_are_no_photographs(tmp_path):
+    for name in ("a.jpg", "a_label.png", "b.png", "c_label.png", "d/a_label.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    kept = [file.name for file in without_label_maps(list_photographs(tmp_path))]
+    assert kept == ["a.jpg", "b.png", "c_label.png", "d/a_label.png"]

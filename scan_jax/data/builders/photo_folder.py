@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from scan_jax.data.files import AnyFile, File, stem
-from scan_jax.data.photo_folder import BY_NAME, SUFFIXES, file_split, set_aside
+from scan_jax.data.photo_folder import BY_NAME, SUFFIXES, file_split, set_aside, without_label_maps
 from scan_jax.data.preparation.archive import open_source
 from scan_jax.data.preparation.flags import flag
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size
@@ -40,6 +40,7 @@ def plan(settings: Settings) -> Plan:
     files = [file for file in open_source(settings.source) if Path(file.name).suffix.lower() in SUFFIXES]
     if not files:
         raise UserError(f"--source: no photographs ({', '.join(SUFFIXES)}) in {settings.source}")
+    files = without_label_maps(files)
     split, parts, missing = split_files(files, settings.split, settings.held_out)
     name = check_name(settings.name or Path(settings.source).resolve().stem)
     make = partial(_make, size=settings.size, crop=settings.crop)

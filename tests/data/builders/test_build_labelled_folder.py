@@ -197,9 +197,7 @@ def test_camvid_is_built_as_the_folder_source_reads_it(tmp_path):
     }
     assert verify(dataset.folder) == {"train": 367, "validation": 101, "test": 233}
     folder = open_data({"name": "labelled_folder", "path": source, "size": 64, "num_labels": 12}).train
-    built = open_data(
-        {"name": "prepared", "dataset": dataset.name, "size": 64, "data_dir": str(tmp_path)}
-    ).train
+    built = open_data({"name": "prepared", "dataset": dataset.name, "size": 64, "data_dir": str(tmp_path)}).train
     for i in range(0, 367, 40):
         for key in ("image", "labels"):
             np.testing.assert_array_equal(built[i][key], folder[i][key])

@@ -57,7 +57,15 @@ def test_a_folder_of_zips(tree, tmp_path):
     miniatures.write_zip(folder / "one.zip", tree)
     miniatures.write_members(folder / "two.zip", {"c.png": b"x"})
     (folder / "mapping.txt").write_text("x")
-    assert names(folder) == ["mapping.txt", "one.zip", "two.zip", "one/a/10.jpg", "one/a/2.jpg", "one/b.png", "two/c.png"]
+    assert names(folder) == [
+        "mapping.txt",
+        "one.zip",
+        "two.zip",
+        "one/a/10.jpg",
+        "one/a/2.jpg",
+        "one/b.png",
+        "two/c.png",
+    ]
 
 
 def test_a_zip_beside_photographs_is_left_alone(tree):
@@ -95,7 +103,9 @@ def test_lists_that_are_wrong(tree, tmp_path):
     refused(r"cannot read the list", tree / "list.txt")
 
 
-@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/etc/x.png", "..\\x.png", "\\x.png", "C:\\x.png", "C:/x"])
+@pytest.mark.parametrize(
+    "name", ["../x.png", "a/../../x.png", "/etc/x.png", "..\\x.png", "\\x.png", "C:\\x.png", "C:/x"]
+)
 def test_a_name_that_leads_out(name, tmp_path):
     source = miniatures.write_members(tmp_path / "x.zip", {"a.png": b"x", name: b"x"})
     refused(r"x.zip has a member with the name .*which leads out of it", source)

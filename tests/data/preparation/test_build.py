@@ -149,7 +149,8 @@ def test_a_spoilt_shard_is_made_again(spoil, name, source, whole, tmp_path):
     miniatures.assert_same_files(tmp_path / "out", whole)
 
 
-def test_a_killed_build_goes_on(source, whole, tmp_path):
+@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGKILL, 1), (signal.SIGINT, 3)])
+def test_a_stopped_process_goes_on(number, jobs, source, whole, tmp_path):
     script = f"""
 import dataclasses, itertools, os, signal, sys
 from scan_jax.data.builders import photo_folder
@@ -159,15 +160,15 @@ plan = photo_folder.plan(photo_folder.Settings(source={str(source)!r}, size=64))
 count = itertools.count()
 def wrap(item):
     def make():
-        if next(count) == 10:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if next(count) == 17:
+            os.kill(os.getpid(), {int(number)})
         return item.make()
     return dataclasses.replace(item, make=make)
 plan = dataclasses.replace(plan, splits={{k: [wrap(i) for i in v] for k, v in plan.splits.items()}})
-build.build(plan, {str(tmp_path / "out")!r}, 1)
+build.build(plan, {str(tmp_path / "out")!r}, {jobs})
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.returncode == -number, done.stderr
     (staging,) = (tmp_path / "out").glob("photo_folder/faces-64/.*.building")
     kept = 3 * len(finished(staging))
     assert kept >= 3

@@ -1,0 +1,136 @@
+"""Hole masks as a dataset: black and white whatever they were, training and test masks told apart."""
+
+import shutil
+
+import miniatures
+import numpy as np
+import pytest
+
+from scan_jax.data.builders import irregular_masks
+from scan_jax.data.builders.irregular_masks import Settings
+from scan_jax.errors import UserError
+
+
+def hole(seed, side=128):
+    """White strokes on black, uint8 [side,side], some of it grey at the border as the authors' training masks are."""
+    draw = np.random.default_rng(seed)
+    mask = np.zeros((side, side), np.uint8)
+    for _ in range(4):
+        top, left = draw.integers(0, side - 20, 2)
+        mask[top : top + draw.integers(5, 60), left : left + draw.integers(5, 60)] = draw.choice([127, 128, 255])
+    return mask
+
+
+def write_training(folder, count=4):
+    for i in range(count):
+        miniatures.write(folder / "irregular_mask" / "disocclusion_img_mask" / f"{i:05d}.png", hole(i))
+    return folder
+
+
+def write_test(folder, count=3):
+    for i in range(count):
+        miniatures.write(folder / "mask" / "testing_mask_dataset" / f"{i:05d}.png", hole(100 + i))
+    return folder
+
+
+def plan(source, **settings):
+    return irregular_masks.plan(Settings(source=str(source), **({"size": 64} | settings)))
+
+
+def nearest(mask, size):
+    places = np.floor((np.arange(size) + 0.5) * mask.shape[0] / size).astype(int)
+    return mask[np.ix_(places, places)]
+
+
+@pytest.mark.parametrize("size", [64, 100, 128])
+@pytest.mark.parametrize("color", ["white", "black"])
+def test_black_and_white_by_the_nearest_pixel(size, color, tmp_path):
+    dataset = miniatures.built(plan(write_test(tmp_path / "in"), size=size, hole_color=color), tmp_path / "out")
+    records = miniatures.pixels(dataset, "train") | miniatures.pixels(dataset, "test")
+    assert len(records) == 3
+    for name, record in records.items():
+        seed = 100 + int(name.removesuffix(".png")[-5:])
+        white = nearest(hole(seed), size) >= 128
+        np.testing.assert_array_equal(record["hole"], np.where(white == (color == "white"), 255, 0))
+
+
+def test_training_and_test_masks_by_their_folders(tmp_path):
+    write_test(write_training(tmp_path / "both"))
+    made = plan(tmp_path / "both")
+    assert (made.split, {part: len(items) for part, items in made.splits.items()}) == (
+        "by_folder",
+        {"train": 4, "test": 3},
+    )
+    assert all("disocclusion" in item.name for item in made.splits["train"])
+    dataset = miniatures.built(made, tmp_path / "out")
+    assert (dataset.name, dataset.label_names) == ("irregular_masks/64", ())
+
+
+def test_both_archives_as_they_are_downloaded(tmp_path):
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    miniatures.write_zip(downloads / "irregular_mask.zip", write_training(tmp_path / "one"))
+    miniatures.write_zip(downloads / "test_mask.zip", write_test(tmp_path / "two"))
+    zipped = miniatures.built(plan(downloads), tmp_path / "out")
+    tree = miniatures.built(plan(write_test(write_training(tmp_path / "both"))), tmp_path / "out tree")
+    for part in ("train", "test"):
+        one = [record["hole"] for record in miniatures.pixels(zipped, part).values()]
+        other = [record["hole"] for record in miniatures.pixels(tree, part).values()]
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("layout", [write_training, write_test])
+def test_one_kind_alone_is_halved(layout, tmp_path):
+    made = plan(layout(tmp_path / "in"))
+    assert made.split == "every_second"
+    names = {part: [item.name[-9:-4] for item in items] for part, items in made.splits.items()}
+    assert (names["train"], names["test"][:1]) == (["00000", "00002"], ["00001"])
+
+
+def test_many_masks_are_told_apart_quickly(tmp_path):
+    """55,116 training and 12,000 test masks must not be compared with one another."""
+    for folder, count in (("irregular_mask", 3000), ("other", 3000)):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        for i in range(count):
+            (tmp_path / "in" / folder / f"{i}.png").touch()
+    calls = []
+    original = irregular_masks._is_to_train
+
+    def counted(name):
+        calls.append(name)
+        return original(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(irregular_masks, "_is_to_train", counted)
+        made = plan(tmp_path / "in")
+    assert len(calls) <= 2 * 6000
+    assert [len(items) for items in made.splits.values()] == [3000, 3000]
+
+
+def test_a_name_of_ones_own(tmp_path):
+    made = plan(write_test(tmp_path / "in"), name="mine")
+    assert made.config == "mine-64" and made.section == "holes" and made.usage["name"] == "irregular_masks"
+    with pytest.raises(UserError, match="--name must be"):
+        plan(tmp_path / "in", name="../mine")
+
+
+@pytest.mark.parametrize("spoil", [miniatures.truncate, miniatures.write_bomb, lambda path: path.write_bytes(b"")])
+def test_broken_masks_are_listed(spoil, tmp_path):
+    write_test(tmp_path / "in", 6)
+    spoil(next((tmp_path / "in").rglob("00004.png")))
+    with pytest.raises(
+        UserError, match=r"1 file does not decode: mask/testing_mask_dataset/00004.png \(.*allow_missing=1"
+    ):
+        miniatures.built(plan(tmp_path / "in"), tmp_path / "out")
+    assert miniatures.files_below(tmp_path / "out") == []
+    dataset = miniatures.built(plan(tmp_path / "in", allow_missing=1), tmp_path / "out")
+    assert [len(records) for records in dataset.splits.values()] == [2, 3]
+
+
+def test_too_few_masks(tmp_path):
+    write_test(tmp_path / "in", 1)
+    with pytest.raises(UserError, match=r"no mask images .*two are the fewest"):
+        plan(tmp_path / "in")
+    shutil.rmtree(tmp_path / "in" / "mask")
+    with pytest.raises(UserError, match="no mask images"):
+        plan(tmp_path / "in")

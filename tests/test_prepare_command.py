@@ -1,0 +1,319 @@
+"""`python -m scan_jax.prepare`: from the command line to photographs that a config reads."""
+
+import importlib
+import logging
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import miniatures
+import numpy as np
+import pytest
+
+from scan_jax import configuration
+from scan_jax.data.api import open_data
+from scan_jax.data.builders import celeba_hq, paris_street_view
+from scan_jax.data.preparation import build as building
+from scan_jax.prepare.__main__ import main
+
+BUILDERS = (
+    *("celeba_hq", "celebamask_hq", "irregular_masks", "labelled_folder"),
+    *("paris_street_view", "photo_folder", "synthetic_portraits"),
+)
+
+
+@pytest.fixture(autouse=True)
+def log(caplog):
+    caplog.set_level(logging.INFO, "scan_jax")
+    return caplog
+
+
+def refused(argv, words, capsys, data_dir):
+    """Exit code 1, one line that has the words, and nothing in data_dir."""
+    before = miniatures.files_below(data_dir)
+    assert main([*argv, f"--data_dir={data_dir}"]) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    for word in words:
+        assert word in errors[0]
+    assert miniatures.files_below(data_dir) == before
+
+
+def wrong_flags(argv, words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def usage(log):
+    """The arguments of the line that says how to train on it."""
+    (line,) = [message for message in log.messages if message.startswith("train on it with ")]
+    return shlex.split(line.removeprefix("train on it with "))
+
+
+def open_as_printed(log):
+    """The data that a config with the printed arguments opens; the config has another source's keys."""
+    config = {"data": {"name": "synthetic_portraits", "size": 32, "count": 10}}
+    configuration.apply(config, usage(log))
+    return open_data(config["data"])
+
+
+def faces(folder, count=12):
+    return miniatures.write_photographs(folder, [f"{i:02d}.png" for i in range(count)], 64)
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    script = """
+import sys
+from scan_jax.prepare.__main__ import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert end.code == 0
+heavy = {"jax", "flax", "grain", "tensorflow", "tensorflow_datasets", "torch", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    for argv in (["--help"], ["celebamask_hq", "--help"]):
+        start = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", script, *argv], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "usage: python -m scan_jax.prepare" in done.stdout
+        assert time.monotonic() - start < 10  # seconds; a quarter of one on an idle machine
+    assert "--allow_missing" in done.stdout and "(256)" in done.stdout
+
+
+def test_help_names_every_builder(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for name in (*BUILDERS, "verify", "holes", "inspect"):
+        assert name in text
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_every_builder_has_a_plan_and_settings(name):
+    module = importlib.import_module(f"scan_jax.data.builders.{name}")
+    assert callable(module.plan) and module.Settings.__dataclass_fields__ and module.__doc__
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "required"),
+        (["celeba"], "invalid choice: 'celeba'"),
+        (["photo_folder"], "required: --source"),
+        (["photo_folder", "--source=x", "--sise=64"], "unrecognized arguments: --sise=64"),
+        (["photo_folder", "--source=x", "--siz=64"], "unrecognized arguments: --siz=64"),
+        (["photo_folder", "--source=x", "--config.data.size=64"], "unrecognized arguments"),
+        (["photo_folder", "--source=x", "--size=big"], "invalid int value"),
+        (["photo_folder", "--source=x", "--crop=left"], "invalid choice: 'left'"),
+        (["labelled_folder", "--source=x", "--num_labels=3", "--flip_pairs=1+2"], "pairs of numbers such as 4-5,6-7"),
+        (["verify"], "required: folder"),
+    ],
+)
+def test_arguments_that_cannot_be(argv, words, capsys):
+    wrong_flags(argv, words, capsys)
+
+
+def test_a_folder_of_photographs_from_end_to_end(tmp_path, log):
+    argv = ["photo_folder", f"--source={faces(tmp_path / 'faces')}", "--size=64", f"--data_dir={tmp_path / 'out'}"]
+    assert main(argv) == 0
+    dataset = miniatures.load(tmp_path / "out", "photo_folder/faces-64")
+    assert f"found 12 photographs in {tmp_path / 'faces'}" in log.messages
+    assert f"split by_name_hash ({dataset.split_digest[:12]}): train 11, test 1" in log.messages
+    assert f"train: 11 records ({dataset.digests['train'][:12]})" in log.messages
+    splits = open_as_printed(log)
+    assert splits.train.digest == dataset.digests["train"] and len(splits.held_out) == 1
+    np.testing.assert_array_equal(
+        splits.held_out[0]["image"], next(iter(miniatures.pixels(dataset, "test").values()))["image"]
+    )
+    assert main(["verify", str(dataset.folder)]) == 0
+    assert "train: 11 records are as they were built" in log.messages
+
+
+def test_twice_is_once(tmp_path, log):
+    argv = ["photo_folder", f"--source={faces(tmp_path / 'faces')}", "--size=64", f"--data_dir={tmp_path / 'out'}"]
+    assert main(argv) == 0
+    log.clear()
+    assert main(argv) == 0
+    assert any("is there already, of the same names and settings" in message for message in log.messages)
+    assert len(open_as_printed(log).train) == 11
+
+
+def test_a_place_with_a_space(tmp_path, log):
+    out = tmp_path / "my data; rm"
+    argv = ["photo_folder", f"--source={faces(tmp_path / 'my faces')}", "--size=64", f"--data_dir={out}", "--jobs=1"]
+    assert main(argv) == 0
+    assert len(open_as_printed(log).train) == 11
+
+
+def test_the_default_place(tmp_path, log, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "default"))
+    assert main(["photo_folder", f"--source={faces(tmp_path / 'faces')}", "--size=64"]) == 0
+    assert not any("data_dir" in argument for argument in usage(log))
+    assert len(open_as_printed(log).train) == 11
+
+
+def celebamask(tmp_path):
+    miniatures.write_celebamask(tmp_path / "tree", range(6), 128)
+    split = miniatures.write_split(tmp_path / "few.txt", train=["0-3"], test=["4-5"])
+    return [f"--source={miniatures.write_zip(tmp_path / 'CelebAMask-HQ.zip', tmp_path / 'tree')}", f"--split={split}"]
+
+
+def labelled(tmp_path):
+    for i in range(4):
+        miniatures.write(tmp_path / "street" / f"{i}.png", miniatures.photograph(i, 64))
+        labels = np.full((64, 64), i, np.uint8)
+        miniatures.write(tmp_path / "street" / f"{i}_label.png", labels)
+    return [f"--source={tmp_path / 'street'}", "--num_labels=4", "--flip_pairs=1-2"]
+
+
+def paris(tmp_path):
+    miniatures.write_photographs(tmp_path / "paris" / "paris_train", ["a.jpg", "b.jpg", "c.jpg"], 68, 118)
+    miniatures.write_photographs(tmp_path / "paris" / "paris_eval", ["d.png", "e.png"], 68, 118)
+    return [f"--source={tmp_path / 'paris'}"]
+
+
+DATASETS = {
+    "celebamask_hq": (celebamask, (4, 2), 19),
+    "celeba_hq": (celebamask, (4, 2), 0),
+    "labelled_folder": (labelled, (3, 1), 4),
+    "paris_street_view": (paris, (3, 2), 0),
+    "paris_street_view --crop=stretch": (paris, (3, 2), 0),
+    "synthetic_portraits": (lambda _: ["--count=3", "--held_out=2", "--seed=5"], (3, 2), 19),
+}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_what_is_printed_opens_what_was_built(name, tmp_path, log, monkeypatch):
+    monkeypatch.setattr(paris_street_view, "EXPECTED", {"train": 3, "test": 2})
+    write, counts, classes = DATASETS[name]
+    argv = [*name.split(), *write(tmp_path), "--size=64", f"--data_dir={tmp_path / 'out'}"]
+    assert main(argv) == 0
+    splits = open_as_printed(log)
+    assert (len(splits.train), len(splits.held_out), splits.train.num_labels) == (*counts, classes)
+    photo = splits.train[0]
+    assert photo["image"].shape == (64, 64, 3) and ("labels" in photo) == bool(classes)
+
+
+def test_a_split_file_named_as_the_papers(tmp_path, capsys):
+    """Its name would pass for the papers' split in logs and tables."""
+    miniatures.write_photographs(tmp_path / "faces", [f"{i}.png" for i in range(4)], 64)
+    split = miniatures.write_split(tmp_path / "celebahq_28k_2k.txt", train=["0-1"], test=["2-3"])
+    argv = ["celeba_hq", f"--source={tmp_path / 'faces'}", f"--split={split}", "--size=64"]
+    refused(argv, ["has the name of one that comes with the toolkit; rename the file"], capsys, tmp_path / "out")
+
+
+def test_a_split_file_whose_name_is_a_number(tmp_path, log):
+    miniatures.write_photographs(tmp_path / "faces", [f"{i}.png" for i in range(4)], 64)
+    split = miniatures.write_split(tmp_path / "2024.txt", train=["0-1"], test=["2-3"])
+    argv = ["celeba_hq", f"--source={tmp_path / 'faces'}", f"--split={split}", "--size=64"]
+    assert main([*argv, f"--data_dir={tmp_path / 'out'}"]) == 0
+    assert len(open_as_printed(log).train) == 2
+
+
+def test_masks(tmp_path, log):
+    for i in range(4):
+        grey = np.where(miniatures.photograph(i, 64)[..., 0] > 128, np.uint8(255), np.uint8(0))
+        miniatures.write(tmp_path / "masks" / f"{i}.png", grey)
+    argv = ["irregular_masks", f"--source={tmp_path / 'masks'}", "--size=64", f"--data_dir={tmp_path / 'out'}"]
+    assert main(argv) == 0
+    assert usage(log)[0] == "--config.holes.name=irregular_masks"
+
+
+@pytest.mark.parametrize("size", ["32", "2048"])
+def test_sizes_out_of_range(size, tmp_path, capsys):
+    argv = ["photo_folder", f"--source={faces(tmp_path / 'faces')}", f"--size={size}"]
+    refused(argv, ["--size must be from 64 to 1024", size], capsys, tmp_path / "out")
+
+
+def test_jobs(tmp_path, capsys):
+    argv = ["photo_folder", f"--source={faces(tmp_path / 'faces')}", "--jobs=0"]
+    refused(argv, ["--jobs must be positive, not 0"], capsys, tmp_path / "out")
+
+
+def spoil_source(kind, tmp_path):
+    """A source with something wrong, and the words that say so."""
+    folder = faces(tmp_path / "faces")
+    archive = tmp_path / "faces.zip"
+    if kind == "traversal":
+        miniatures.write_members(archive, {"a.png": b"x", "../../evil.png": b"x"})
+        return archive, ["'../../evil.png'", "leads out of it"]
+    if kind == "truncated zip":
+        miniatures.truncate(miniatures.write_zip(archive, folder))
+        return archive, ["faces.zip is damaged or not wholly there"]
+    if kind == "tar":
+        (tmp_path / "faces.tar.gz").write_bytes(b"x")
+        return tmp_path / "faces.tar.gz", ["faces.tar.gz cannot be read piece by piece; unpack it"]
+    if kind == "truncated":
+        miniatures.truncate(folder / "03.png")
+        return folder, ["1 file does not decode: 03.png", "--allow_missing=1"]
+    if kind == "empty file":
+        (folder / "04.png").write_bytes(b"")
+        return folder, ["04.png (an empty file)", "--allow_missing=1"]
+    if kind == "bomb":
+        miniatures.write_bomb(folder / "05.png")
+        return folder, ["05.png (", "--allow_missing=1"]
+    if kind == "not an image":
+        (folder / "06.png").write_text("<html>404</html>")
+        return folder, ["06.png (not an image)"]
+    if kind == "no photographs":
+        (tmp_path / "empty").mkdir()
+        return tmp_path / "empty", ["no photographs"]
+    return tmp_path / "nowhere", ["nothing at", "nowhere"]
+
+
+KINDS = (
+    *("traversal", "truncated zip", "tar", "truncated", "empty file", "bomb", "not an image"),
+    *("no photographs", "nothing"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bad_sources_are_one_line(kind, tmp_path, capsys):
+    source, words = spoil_source(kind, tmp_path)
+    refused(["photo_folder", f"--source={source}", "--size=64"], words, capsys, tmp_path / "out")
+    assert not (tmp_path.parent / "evil.png").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, capsys, log, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    argv = ["photo_folder", f"--source={faces(tmp_path / 'faces')}", "--size=64", f"--data_dir={tmp_path / 'out'}"]
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "make_shards", interrupt)
+        assert main(argv) == 130
+    assert "run the same command again" in log.text
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(argv) == 0
+
+
+def test_the_papers_counts_are_asked_for(tmp_path, capsys):
+    miniatures.write_photographs(tmp_path / "some", ["0.png", "1.png", "28000.png"], 64)
+    words = ["29,997 of 30,000 photographs are missing: 2-27999, 28001-29999;", "--allow_missing=29997"]
+    refused(["celeba_hq", f"--source={tmp_path / 'some'}", "--size=64"], words, capsys, tmp_path / "out")
+    assert celeba_hq.COUNT == 30_000
+
+
+@pytest.mark.skipif(not os.environ.get("SCAN_JAX_FACES"), reason="SCAN_JAX_FACES names no folder of photographs")
+def test_real_photographs(tmp_path, log):
+    folder = Path(os.environ["SCAN_JAX_FACES"])
+    listed = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".png"))[:200]
+    (tmp_path / "faces.txt").write_text("\n".join(map(str, listed)))
+    argv = ["photo_folder", f"--source={tmp_path / 'faces.txt'}", "--size=64", f"--data_dir={tmp_path / 'out'}"]
+    assert main(argv) == 0
+    built = open_as_printed(log)
+    assert (len(built.train), len(built.held_out)) == (180, 20)
+    (tmp_path / "links").mkdir()
+    for path in listed:
+        (tmp_path / "links" / path.name).symlink_to(path)
+    read = open_data({"name": "photo_folder", "path": str(tmp_path / "links"), "size": 64})
+    images = {read.train[i]["image"].tobytes() for i in range(180)} | {
+        read.held_out[i]["image"].tobytes() for i in range(20)
+    }
+    assert {built.train[i]["image"].tobytes() for i in range(180)} <= images
