@@ -1,0 +1,45 @@
+"""A test that has a name and a version: without it two tables cannot be compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from scan_jax.evaluation.published import PublishedTable
+
+COMPLETION = "prediction rounded to 8 bits in the hole, the photograph itself elsewhere"
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """Photographs, holes, definitions: everything that must be equal where numbers are compared.
+
+    The photographs and holes themselves are named by their digests, which every table carries.
+
+    Attributes:
+      name: such as "scan_celeba_hq".
+      version: raised whenever a number could change.
+      data: a config's `data` section; its held-out photographs are measured.
+      holes: a config's `holes` section; its held-out holes are used.
+      edges: of the buckets of hole ratios, (low, high], as fractions.
+      holes_per_bucket: 0 is all that there are.
+      photographs: how many, from the first; 0 is all.
+      metrics: groups of definitions, such as "edge_connect".
+      tables: the paper's, which measured rows are printed into.
+      completion: what is measured.
+    """
+
+    name: str
+    version: int
+    data: Mapping[str, Any]
+    holes: Mapping[str, Any]
+    edges: tuple[float, ...]
+    holes_per_bucket: int = 0
+    photographs: int = 0
+    metrics: tuple[str, ...] = ("standard",)
+    tables: tuple[PublishedTable, ...] = ()
+    completion: str = COMPLETION
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"

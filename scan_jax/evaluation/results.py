@@ -1,0 +1,121 @@
+"""What an evaluation found: who filled the holes, how well, and under which conditions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from scan_jax.metrics.api import AnyMetric
+
+# bucket ("30-40%") -> metric ("standard/psnr") -> one value for each photograph, float32 [n]
+Scores = Mapping[str, Mapping[str, np.ndarray]]
+# bucket -> metric of sets ("inception/fid") -> its value
+SetScores = Mapping[str, Mapping[str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Conditions:
+    """Without these, numbers say nothing.
+
+    Attributes:
+      protocol: name and version, such as "scan_table1 v1", or "faces64 (the run's own)".
+      photographs: their source in one line, split and its hash included.
+      photographs_digest, holes_digest: SHA-256 (hex); the same digests, the same test.
+      holes: their source in one line.
+      count: photographs in each bucket.
+      size: height and width in pixels.
+      completion: what was measured, in one clause.
+    """
+
+    protocol: str
+    photographs: str
+    photographs_digest: str
+    holes: str
+    holes_digest: str
+    count: int
+    size: int
+    completion: str
+
+    def line(self) -> str:
+        """All of it in two sentences, for the foot of a table."""
+        return (
+            f"Protocol {self.protocol}: {self.count} photographs ({self.photographs}, {self.photographs_digest[:12]}) "
+            f"at {self.size}x{self.size}, each once in every bucket (low, high] of hole ratios, photograph i with hole "
+            f"i modulo their number; holes {self.holes} ({self.holes_digest[:12]}). Completion: {self.completion}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """Who filled the holes, and how well.
+
+    Attributes:
+      name: in tables; no two entries of an evaluation share it.
+      kind: what filled them.
+      details: for the reader, such as {"folder": "runs/faces64", "step": "4900", "parameters": "8c1f..."}.
+      completion: scores of the completed images.
+      prediction: scores of the raw predictions; empty where there are none.
+      sets: of the completed images.
+      images_per_second: at which they were filled; None where that is not known.
+      config: of the run; empty for others.
+      folder: of the run, with its scalars; None for others.
+    """
+
+    name: str
+    kind: Literal["run", "predictions", "baseline"]
+    details: Mapping[str, str]
+    completion: Scores
+    prediction: Scores
+    sets: SetScores
+    images_per_second: float | None = None
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    folder: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One photograph in one bucket, as it is shown in the report.
+
+    Attributes:
+      bucket: such as "30-40%".
+      index: of the photograph.
+      rank: "best", "median" or "worst" by the first entry's score.
+      known: float32 [S,S,1], 1 = known pixel.
+      truth: uint8 [S,S,3].
+      completions: uint8 [S,S,3] by the entry's name.
+      looks: what pixels of the hole attend to, uint8 [S,S,3] by title; empty for most methods.
+    """
+
+    bucket: str
+    index: int
+    rank: Literal["best", "median", "worst"]
+    known: np.ndarray
+    truth: np.ndarray
+    completions: Mapping[str, np.ndarray]
+    looks: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Everything that tables and the report are made from.
+
+    Attributes:
+      conditions: shared by all entries.
+      metrics: the columns, by full name, in order.
+      entries: the first is the one that the others are compared with.
+      cases: pictures for the report.
+    """
+
+    conditions: Conditions
+    metrics: Mapping[str, AnyMetric]
+    entries: tuple[Entry, ...]
+    cases: tuple[Case, ...] = ()
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """Their labels, in order."""
+        return tuple(self.entries[0].completion)

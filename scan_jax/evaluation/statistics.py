@@ -1,0 +1,66 @@
+"""Mean, deviation and bootstrap intervals of scores; infinite ones are counted and kept out of every mean."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+RESAMPLES, CONFIDENCE, SEED = 2000, 0.95, 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """Of the scores of many photographs.
+
+    Attributes:
+      mean, deviation: of the finite values (deviation with n - 1); NaN where there are too few.
+      low, high: the 95% interval of the mean, by the percentile bootstrap (Efron 1979), 2,000 resamples, fixed seed.
+      n: finite values.
+      infinite: values that were not finite, such as the PSNR of identical images.
+    """
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    n: int
+    infinite: int
+
+
+def summarize(values: np.ndarray) -> Summary:
+    """Of scores [n]; NaN is refused, for a score that is no number is a defect.
+
+    Raises:
+      ValueError: another rank, or a NaN.
+    """
+    if values.ndim != 1 or np.isnan(values).any():
+        raise ValueError(f"scores [n] without NaN are needed, not {values.shape}")
+    finite = values[np.isfinite(values)].astype(np.float64)
+    n = len(finite)
+    if not n:
+        return Summary(np.nan, np.nan, np.nan, np.nan, 0, len(values))
+    low, high = np.quantile(resampled_means(finite), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    deviation = float(finite.std(ddof=1)) if n > 1 else np.nan
+    return Summary(float(finite.mean()), deviation, float(low), float(high), n, len(values) - n)
+
+
+def paired(ours: np.ndarray, theirs: np.ndarray) -> Summary:
+    """Of `ours - theirs`, photograph by photograph, which leaves out how hard each photograph is.
+
+    Equal values, infinite ones too, differ by 0; a difference to one infinite value is infinite.
+    """
+    if ours.shape != theirs.shape:
+        raise ValueError(f"scores of the same photographs are needed, not {ours.shape} and {theirs.shape}")
+    equal = ours == theirs
+    difference = np.subtract(ours, theirs, out=np.zeros(ours.shape), where=~equal, dtype=np.float64)
+    return summarize(difference)
+
+
+def resampled_means(values: np.ndarray) -> np.ndarray:
+    """Means [RESAMPLES] of as many draws of n from finite values [n] with replacement; the same on every call."""
+    rng = np.random.default_rng(SEED)
+    n = len(values)
+    # How often each value is drawn, in parts, for 2,000 x 30,000 counts would take half a gigabyte.
+    counts = (rng.multinomial(n, np.full(n, 1 / n), size=100) for _ in range(RESAMPLES // 100))
+    return np.concatenate([count @ values / n for count in counts])

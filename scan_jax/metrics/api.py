@@ -1,0 +1,118 @@
+"""What a metric is, and where to find those of a paper. The module path is the registry.
+
+`scan_jax/metrics/edge_connect.py` is the definitions "edge_connect": its `open_metrics()` returns them by name, so
+that "edge_connect/psnr" is one column of a table and "standard/psnr" another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+import scan_jax.metrics
+from scan_jax import registry
+from scan_jax.errors import UserError
+from scan_jax.types import Array
+
+log = logging.getLogger(__name__)
+Tree = Any  # a nested dict of arrays
+Better = Literal["higher", "lower", "zero"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """What one filled image is worth against its photograph.
+
+    Attributes:
+      measure: (parameters, image [B,H,W,3], photograph [B,H,W,3], known [B,H,W,1]) -> [B]; images are 8-bit ones as
+        floats in [0, 1]. Pure, may be jitted; an image's value does not depend on the others of its batch.
+      title: as a table's head has it, such as "PSNR".
+      better: which direction is the better one; "zero" where both sides of it are errors.
+      unit: as printed beside the title, or empty.
+      decimals: how many a table shows.
+      definition: one clause that tells it from other papers' metrics of that title.
+      parameters: the arrays that `measure` needs besides, such as a network's weights.
+    """
+
+    measure: Callable[[Tree, Array, Array, Array], Array]
+    title: str
+    better: Better
+    unit: str
+    decimals: int
+    definition: str
+    parameters: Tree = None
+
+    def __call__(self, image: Array, photograph: Array, known: Array) -> Array:
+        """[B,H,W,3], [B,H,W,3], [B,H,W,1] -> [B]."""
+        return self.measure(self.parameters, image, photograph, known)
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedding:
+    """A network that turns images into vectors, for the metrics of whole sets.
+
+    Attributes:
+      name: such as "inception_v3"; metrics of equal names share its vectors.
+      embed: (parameters, image [B,H,W,3] in [0, 1]) -> [B,D]; pure, may be jitted.
+      parameters: the network's weights.
+    """
+
+    name: str
+    embed: Callable[[Tree, Array], Array]
+    parameters: Tree
+
+
+@dataclasses.dataclass(frozen=True)
+class SetMetric:
+    """What a set of filled images is worth against the set of their photographs.
+
+    Attributes:
+      distance: (vectors of the photographs float64 [N,D], of the filled images [N,D], in the same order) -> a number;
+        deterministic.
+      embedding: makes the vectors.
+      least: images that it needs; fewer are refused.
+      title, better, unit, decimals, definition: as those of `Metric`.
+    """
+
+    distance: Callable[[np.ndarray, np.ndarray], float]
+    embedding: Embedding
+    least: int
+    title: str
+    better: Better
+    unit: str
+    decimals: int
+    definition: str
+
+
+AnyMetric = Metric | SetMetric
+
+
+def names() -> list[str]:
+    """All groups of definitions."""
+    return [module.__name__.rsplit(".", 1)[1] for module in registry.choices(scan_jax.metrics, "open_metrics")]
+
+
+def open_metrics(groups: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
+    """The metrics of these groups by their full names, such as "edge_connect/psnr".
+
+    Args:
+      groups: such as "standard"; a group whose weights were never imported is left out, and the log says how to get it.
+      where: what named the groups, for messages.
+
+    Raises:
+      UserError: there is no such group.
+    """
+    found: dict[str, AnyMetric] = {}
+    for group in groups:
+        module = registry.find(scan_jax.metrics, group, "open_metrics", where)
+        try:
+            metrics: Mapping[str, AnyMetric] = module.open_metrics()
+        except UserError as error:
+            log.warning("without %s: %s", group, error)
+            continue
+        found |= {f"{group}/{name}": metric for name, metric in metrics.items()}
+    return found
