@@ -20,7 +20,7 @@ from scan_jax.data.pipeline import Batches, training_batches
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
-from scan_jax.evaluation.scoring import Predict
+from scan_jax.evaluation.filling import Predict
 from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
@@ -62,6 +62,7 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
         fixed,
         folder,
         method=config["method"]["name"].upper(),
+        holes_name=holes.held_out.description,
         batch_size=evaluation.batch_size,
         limit=evaluation.photographs,
     )

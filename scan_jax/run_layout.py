@@ -6,6 +6,8 @@ CONFIG = "config.json"
 DATA = "data.json"  # names and hashes of what it was trained and measured on
 SCALARS = "scalars.jsonl"
 CHECKPOINTS = "checkpoints"
+SCORES = "scores"  # of what was measured, to go on from
+EVALUATION = "evaluation"  # tables and reports of the finished network
 BUNDLE = "model.safetensors"  # instead of checkpoints, where there is nothing to train on
 COMMIT_FILE = "commit_success.txt"  # Orbax writes it last: a checkpoint without it does not count
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from importlib.metadata import version
 
 import cv2
 import numpy as np
+
+from scan_jax.errors import UserError
+from scan_jax.evaluation.filling import FillOne
 
 RADIUS = 3  # pixels around the hole that OpenCV looks at
 GREY = 128  # where there is nothing to start from
@@ -25,7 +29,7 @@ class Baseline:
 
     name: str
     key: str
-    fill: Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
+    fill: FillOne
     depends_on: tuple[object, ...] = ()
 
 
@@ -47,11 +51,42 @@ def navier_stokes(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: another type or unequal sizes.
     """
+    return _by_opencv(photograph, hole, cv2.INPAINT_NS)
+
+
+def telea(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """OpenCV's inpainting after Telea (2004): `INPAINT_TELEA`, radius 3; arguments and results as `navier_stokes`."""
+    return _by_opencv(photograph, hole, cv2.INPAINT_TELEA)
+
+
+def biharmonic(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """scikit-image's biharmonic equation (Damelin and Hoang 2018); arguments and results as `navier_stokes`.
+
+    Seconds for a photograph of 256x256: every pixel of the hole is an unknown of one linear system.
+    """
+    from skimage.restoration import inpaint_biharmonic  # half a second to import, for those who ask for it
+
+    _check(photograph, hole)
+    if hole.all() or not hole.any():
+        return np.full_like(photograph, GREY) if hole.all() else photograph
+    visible = np.where(hole[..., None], 0.0, photograph / 255.0)  # [H,W,3]
+    filled = np.clip(inpaint_biharmonic(visible, hole, channel_axis=-1), 0.0, 1.0)
+    return np.where(hole[..., None], np.round(255.0 * filled).astype(np.uint8), photograph)
+
+
+def mean(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """The mean colour of the known pixels; arguments and results as `navier_stokes`."""
+    _check(photograph, hole)
+    colour = photograph[~hole].mean(0) if not hole.all() else np.full(3, float(GREY))  # [3]
+    return np.where(hole[..., None], np.round(colour).astype(np.uint8), photograph)
+
+
+def _by_opencv(photograph: np.ndarray, hole: np.ndarray, flag: int) -> np.ndarray:
     _check(photograph, hole)
     if hole.all():
         return np.full_like(photograph, GREY)
     visible = np.where(hole[..., None], np.uint8(0), photograph)  # [H,W,3]
-    filled = cv2.inpaint(visible, hole.astype(np.uint8), RADIUS, cv2.INPAINT_NS)
+    filled = cv2.inpaint(visible, hole.astype(np.uint8), RADIUS, flag)
     return np.where(hole[..., None], filled, photograph)
 
 
@@ -87,16 +122,21 @@ def _check(photograph: np.ndarray, hole: np.ndarray) -> None:
         raise ValueError(f"uint8 [H,W,3] and bool [H,W] are needed, not {photograph.shape}, {hole.shape} {hole.dtype}")
 
 
-def _fill_navier_stokes(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    del labels
-    return navier_stokes(photograph, hole)
+def _without_labels(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> FillOne:
+    """`fill`, handed labels that it does not look at."""
+    return lambda photograph, hole, labels: fill(photograph, hole)
 
 
 def _fill_class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     if labels is None:
-        raise ValueError("the class mean needs labels")
+        raise UserError("the baseline class_mean needs photographs with label maps; leave it out")
     return class_mean(photograph, hole, labels)
 
 
-NAVIER_STOKES = Baseline("Navier-Stokes", "navier_stokes", _fill_navier_stokes, (cv2.__version__, RADIUS))
+_OPENCV = (cv2.__version__, RADIUS)
+NAVIER_STOKES = Baseline("Navier-Stokes", "navier_stokes", _without_labels(navier_stokes), _OPENCV)
+TELEA = Baseline("Telea", "telea", _without_labels(telea), _OPENCV)
+BIHARMONIC = Baseline("biharmonic", "biharmonic", _without_labels(biharmonic), (version("scikit-image"),))
+MEAN = Baseline("mean colour", "mean", _without_labels(mean))
 CLASS_MEAN = Baseline("class mean", "class_mean", _fill_class_mean)
+BASELINES = {baseline.key: baseline for baseline in (NAVIER_STOKES, TELEA, BIHARMONIC, MEAN, CLASS_MEAN)}

@@ -11,20 +11,16 @@ from typing import Protocol
 import numpy as np
 
 from scan_jax.errors import UserError
-from scan_jax.evaluation import score_cache
 from scan_jax.evaluation.baselines import Baseline, baselines_for
-from scan_jax.evaluation.scoring import (
-    COMPLETION,
-    PREDICTION,
-    Photographs,
-    Predict,
-    Scores,
-    by_baseline,
-    by_network,
-    score,
-)
-from scan_jax.evaluation.table import Conditions, Report
+from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Predict, by_baseline, by_network
+from scan_jax.evaluation.judge import Judge
+from scan_jax.evaluation.protocol import COMPLETION as COMPLETION_RULE
+from scan_jax.evaluation.results import Conditions
+from scan_jax.evaluation.score_store import ScoreStore
+from scan_jax.evaluation.scoring import Photographs, Scores, Test, score
+from scan_jax.evaluation.table import Report
 from scan_jax.metrics.standard import METRICS
+from scan_jax.run_layout import SCORES
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +81,7 @@ class Evaluator:
         folder: Path,
         *,
         method: str,
+        holes_name: str = "",
         batch_size: int = 16,
         limit: int = 0,
     ) -> None:
@@ -95,6 +92,7 @@ class Evaluator:
           holes: the fixed set.
           folder: where reports and the baselines' scores are kept.
           method: the name that the table shows.
+          holes_name: their source in one line.
           batch_size: photographs at a time; the last batch is padded, so that the network is compiled once.
           limit: how many photographs, from the first; 0 is all.
 
@@ -102,11 +100,13 @@ class Evaluator:
           UserError: there are no photographs, a bucket has no holes, or the sizes differ.
         """
         self._photographs, self._holes, self._folder = photographs, holes, folder
-        self._method, self._batch_size = method, batch_size
-        self._count = min(limit or len(photographs), len(photographs))
-        if not self._count:
+        self._method, self._holes_name = method, holes_name
+        count = min(limit or len(photographs), len(photographs))
+        if not count:
             raise UserError(f"{photographs.name} has no photographs to evaluate on")
         self._size = self._common_size()
+        self._test = Test(photographs, holes.holes, count, batch_size)
+        self._judge = Judge(METRICS)
         self._baselines = baselines_for(photographs[0].get("labels"))
 
     def _common_size(self) -> int:
@@ -149,21 +149,26 @@ class Evaluator:
 
     def report(self, predict: Predict, step: int, refined: Mapping[str, Predict] | None = None) -> Report:
         """Measures a network, alone and refined, and, the first time, the baselines."""
-        conditions = Conditions(
-            method=self._method,
-            step=step,
-            photographs=self._photographs.name,
-            photographs_digest=self._photographs.digest,
-            holes_digest=self._holes.digest,
-            count=self._count,
-            size=self._size,
-        )
-        found = score(by_network(predict), *self._test(), title="evaluating")
+        found = score(by_network(predict), self._test, self._judge, title="evaluating").scores
         after = {
-            name: score(by_network(refine), *self._test(), title=name.replace("_", " "))[COMPLETION]
+            name: score(by_network(refine), self._test, self._judge, title=name.replace("_", " ")).scores[COMPLETION]
             for name, refine in (refined or {}).items()
         }
-        return Report(conditions, found[COMPLETION], found[PREDICTION], self.baselines(), after)
+        return Report(
+            self._conditions(), self._method, step, found[COMPLETION], found[PREDICTION], self.baselines(), after
+        )
+
+    def _conditions(self) -> Conditions:
+        return Conditions(
+            protocol="of the config",
+            photographs=self._photographs.name,
+            photographs_digest=self._photographs.digest,
+            holes=self._holes_name,
+            holes_digest=self._holes.digest,
+            count=self._test.count,
+            size=self._size,
+            completion=COMPLETION_RULE,
+        )
 
     def baselines(self) -> Mapping[str, Scores]:
         """The baselines' scores on the same photographs and holes, by name; computed once, then read from `folder`."""
@@ -171,13 +176,8 @@ class Evaluator:
 
     def _measure(self, baseline: Baseline) -> Scores:
         definitions = [metric.definition for metric in METRICS.values()]
-        test = [self._photographs.digest, self._holes.digest, self._count, self._size]
-        depends_on = [*test, *baseline.depends_on, *definitions]
-        fill = by_baseline(baseline.fill)
-        return score_cache.cached(
-            self._folder, baseline.key, depends_on, lambda: score(fill, *self._test(), title=baseline.name)[COMPLETION]
-        )
-
-    def _test(self) -> tuple[Photographs, Mapping[str, np.ndarray], int, int]:
-        """What to measure on, as `score` takes it."""
-        return self._photographs, self._holes.holes, self._count, self._batch_size
+        test = [self._photographs.digest, self._holes.digest, self._test.count, self._size, self._test.batch_size]
+        store = ScoreStore(self._folder / SCORES, baseline.key, [*test, *baseline.depends_on, *definitions])
+        return score(by_baseline(baseline.fill), self._test, self._judge, title=baseline.name, store=store).scores[
+            COMPLETION
+        ]

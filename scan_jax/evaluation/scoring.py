@@ -1,29 +1,23 @@
-"""Completes held-out photographs and scores each completion; the one way for a network and a baseline alike."""
+"""Completes held-out photographs and scores each: the one way for a network, a baseline and a folder of results."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from tqdm import tqdm
 
-from scan_jax.metrics.standard import METRICS
+from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Row
+from scan_jax.evaluation.judge import Judge, VectorsOnly
+from scan_jax.evaluation.results import Scores
+from scan_jax.evaluation.score_store import Part, ScoreStore
 
-Labels = np.ndarray | None  # None where the photographs have none
-# (image float32 [B,S,S,3] in [0, 1], known float32 [B,S,S,1], labels int32 [B,S,S]) -> prediction [B,S,S,3] in [0, 1].
-# The arrays lie on the host; placing them on devices is the function's own business.
-Predict = Callable[[np.ndarray, np.ndarray, Labels], jax.Array | np.ndarray]
-COMPLETION, PREDICTION = "completion", "prediction"
-Pictures = Mapping[str, np.ndarray]  # by one of those names: uint8 [B,S,S,3]
-# (photographs uint8 [B,S,S,3], holes bool [B,S,S], labels int32 [B,S,S]) -> completions, maybe raw predictions
-Fill = Callable[[np.ndarray, np.ndarray, Labels], Pictures]
-# a baseline's completion of one photograph: uint8 [S,S,3], bool [S,S], int32 [S,S] -> uint8 [S,S,3]
-FillOne = Callable[[np.ndarray, np.ndarray, Labels], np.ndarray]
-Scores = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> metric -> one value for each photograph
+Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
+PART = 128  # rows, about: what an interruption loses at most
 
 
 class Photographs(Protocol):
@@ -48,87 +42,168 @@ class Photographs(Protocol):
         ...
 
 
-def by_network(predict: Predict) -> Fill:
-    """Completion: the prediction rounded to 8 bits in the hole, the photograph's own bytes elsewhere; and all of it."""
+@dataclasses.dataclass(frozen=True)
+class Test:
+    """What everybody is measured on: photograph i meets hole i modulo their number, in every bucket.
 
-    def fill(photographs: np.ndarray, holes: np.ndarray, labels: Labels) -> Pictures:
-        known = 1.0 - holes[..., None].astype(np.float32)  # [B,S,S,1]
-        visible = photographs.astype(np.float32) / 255.0 * known  # [B,S,S,3]
-        prediction = np.asarray(jax.device_get(predict(visible, known, labels)), np.float32)  # [B,S,S,3]
-        rounded = np.round(255.0 * np.clip(prediction, 0.0, 1.0)).astype(np.uint8)
-        return {COMPLETION: np.where(holes[..., None], rounded, photographs), PREDICTION: rounded}
+    Attributes:
+      photographs: the held-out ones.
+      holes: bool [n,S,S] by bucket; a bucket without any is empty in the result.
+      count: how many photographs, from the first.
+      batch_size: photographs at a time; the last batch is padded, so that a network is compiled once.
+    """
 
-    return fill
+    __test__ = False  # pytest takes the name for one of its own
+
+    photographs: Photographs
+    holes: Mapping[str, np.ndarray]
+    count: int
+    batch_size: int
+
+    def rows(self) -> list[Row]:
+        """Photograph by photograph, each with all buckets in turn."""
+        filled = [bucket for bucket, holes in self.holes.items() if len(holes)]
+        return [Row(bucket, index) for index in range(self.count) for bucket in filled]
+
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """Those rows, at most `batch_size`; the last is repeated."""
+        padded = [*rows, *[rows[-1]] * (self.batch_size - len(rows))]
+        photos = {index: self.photographs[index] for index in {row.index for row in rows}}
+        labels = [photos[row.index].get("labels") for row in padded]
+        holes = [self.holes[row.bucket] for row in padded]
+        return Batch(
+            np.stack([photos[row.index]["image"] for row in padded]),  # [B,S,S,3]
+            np.stack([hole[row.index % len(hole)] for row, hole in zip(padded, holes)]),  # [B,S,S]
+            None if labels[0] is None else np.stack(labels).astype(np.int32),  # [B,S,S]
+            tuple(rows),
+        )
 
 
-def by_baseline(baseline: FillOne) -> Fill:
-    """`baseline`, which completes one photograph, over a batch and on all cores."""
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which parts of the work are this process'; every process ends with all results.
 
-    def fill(photographs: np.ndarray, holes: np.ndarray, labels: Labels) -> Pictures:
-        each: Iterable[Labels] = itertools.repeat(None) if labels is None else labels
-        with ThreadPoolExecutor() as pool:
-            return {COMPLETION: np.stack(list(pool.map(baseline, photographs, holes, each)))}  # [B,S,S,3]
+    Attributes:
+      index: of this process.
+      count: of processes.
+    """
 
-    return fill
+    index: int = 0
+    count: int = 1
+
+    def takes(self, part: int) -> bool:
+        """Whether this process does part number `part`."""
+        return part % self.count == self.index
+
+    def gather(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The sum over all processes, each of which has zeros where others did the work."""
+        if self.count == 1:
+            return dict(arrays)
+        return {name: np.sum(parts, axis=0) for name, parts in multihost_utils.process_allgather(arrays).items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """Of everything that one way to fill holes made of a test.
+
+    Attributes:
+      scores: by the pictures' kind, such as "completion".
+      vectors: of the completions, for the metrics of whole sets.
+      images_per_second: the median over batches, the first of them left out; None where there was only one.
+    """
+
+    scores: Mapping[str, Scores]
+    vectors: Vectors
+    images_per_second: float | None
 
 
 def score(
-    fill: Fill, photographs: Photographs, holes: Mapping[str, np.ndarray], count: int, batch_size: int, title: str
-) -> Mapping[str, Scores]:
-    """Completes photographs 0 .. count-1 once for each bucket, photograph i with hole i mod n, and scores each.
+    fill: Fill,
+    test: Test,
+    judge: Judge | VectorsOnly,
+    *,
+    title: str,
+    store: ScoreStore | None = None,
+    share: Share = Share(),
+) -> Found:
+    """Fills every hole of the test and judges each completion, and each raw prediction where there is one.
 
     Args:
-      fill: completes a batch; it always sees `batch_size` photographs, and those that pad the last batch do not count.
-      photographs: the held-out ones.
-      holes: bool [n,S,S] by bucket.
-      count: how many photographs.
-      batch_size: photographs at a time.
+      fill: completes a batch.
+      test: the photographs and holes.
+      judge: the metrics.
       title: for the progress bar.
-
-    Returns:
-      By the pictures' name, bucket and metric, float32 [count].
+      store: keeps what is done, and has what was done before.
+      share: of several processes; those with too little to do for all of them do everything each.
     """
-    found: dict[str, dict[str, list[np.ndarray]]] = {}
-    total = -(-count * len(holes) // batch_size)
-    batches = _batches(photographs, holes, count, batch_size)
-    for truth, hole, labels in tqdm(batches, title, total, unit="batch", leave=False, dynamic_ncols=True):
-        for kind, pictures in fill(truth, hole, labels).items():  # uint8 [B,S,S,3]
-            pair = jax.device_put((_to_float(pictures), _to_float(truth)))
-            values = found.setdefault(kind, {name: [] for name in METRICS})
-            for name, metric in METRICS.items():
-                values[name].append(jax.device_get(metric(*pair)))  # [B]
-    return {kind: _by_bucket(values, list(holes), count) for kind, values in found.items()}
+    rows, step = test.rows(), test.batch_size * max(1, PART // test.batch_size)
+    parts = [rows[start : start + step] for start in range(0, len(rows), step)]
+    share = share if len(parts) >= share.count else Share()
+    whole: dict[str, np.ndarray] = {}
+    with tqdm(total=len(rows), desc=title, unit="image", leave=False, dynamic_ncols=True) as bar:
+        for index in filter(share.takes, range(len(parts))):
+            part = _kept(store, index, lambda i=index: _score_part(fill, test, judge, parts[i], bar))
+            bar.n = min((index + 1) * step, len(rows))
+            bar.refresh()
+            for name, values in part.items():
+                everything = whole.setdefault(name, np.zeros((len(rows), *values.shape[1:]), values.dtype))
+                everything[index * step : index * step + len(values)] = values
+    return _sorted(share.gather(whole), rows, list(test.holes))
 
 
-def _by_bucket(values: Mapping[str, list[np.ndarray]], buckets: list[str], count: int) -> Scores:
-    """Batches of values, photograph by photograph and each with all buckets in turn, as bucket -> metric -> [count]."""
-    pairs = count * len(buckets)
-    table = {name: np.concatenate(parts)[:pairs].reshape(count, len(buckets)) for name, parts in values.items()}
-    return {label: {name: table[name][:, j] for name in table} for j, label in enumerate(buckets)}
+def _kept(store: ScoreStore | None, index: int, compute: Callable[[], Part]) -> Part:
+    """A part from the store, or else computed and kept there."""
+    part = store.read(index) if store else None
+    if part is None:
+        part = compute()
+        if store:
+            store.write(index, part)
+    return part
 
 
-def _batches(
-    photographs: Photographs, holes: Mapping[str, np.ndarray], count: int, batch_size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, Labels]]:
-    """(uint8 [B,S,S,3], bool [B,S,S], int32 [B,S,S] or None); the last row is repeated until the last batch is full."""
-    rows: list[tuple[np.ndarray, np.ndarray, Labels]] = []
-    for i in range(count):
-        photograph = photographs[i]
-        for stack in holes.values():
-            rows.append((photograph["image"], stack[i % len(stack)], photograph.get("labels")))
-            if len(rows) == batch_size:
-                yield _stack(rows)
-                rows = []
-    if rows:
-        yield _stack(rows + rows[-1:] * (batch_size - len(rows)))
+def _score_part(fill: Fill, test: Test, judge: Judge | VectorsOnly, rows: Sequence[Row], bar: Any) -> Part:
+    """One value or vector for each row: `completion|scores|psnr`, `completion|vectors|inception_v3`, `seconds`."""
+    found: dict[str, list[np.ndarray]] = {}
+    for first in range(0, len(rows), test.batch_size):
+        batch = test.batch(rows[first : first + test.batch_size])
+        count = len(batch.rows)
+        begun = time.perf_counter()
+        pictures = fill(batch)  # uint8 [B,S,S,3]
+        # A process compiles in its first batch; which one that was is not known later, so each part leaves out its own.
+        seconds = np.nan if first == 0 else (time.perf_counter() - begun) / count
+        found.setdefault("seconds", []).append(np.full(count, seconds))
+        for kind, images in pictures.items():
+            for name, values in judge.scores(images, batch.photographs, batch.holes).items():
+                found.setdefault(f"{kind}|scores|{name}", []).append(values[:count])
+        for name, vectors in judge.vectors(pictures[COMPLETION]).items():
+            found.setdefault(f"{COMPLETION}|vectors|{name}", []).append(vectors[:count])
+        bar.update(count)
+    return {name: np.concatenate(values) for name, values in found.items()}
 
 
-def _stack(rows: list[tuple[np.ndarray, np.ndarray, Labels]]) -> tuple[np.ndarray, np.ndarray, Labels]:
-    images, holes, labels = zip(*rows)
-    classes = None if labels[0] is None else np.stack(labels).astype(np.int32)  # [B,S,S]
-    return np.stack(images), np.stack(holes), classes  # [B,S,S,3], [B,S,S]
+def _sorted(whole: Mapping[str, np.ndarray], rows: Sequence[Row], buckets: Sequence[str]) -> Found:
+    """By kind, bucket and name; a bucket without holes has arrays of length 0."""
+    places = {bucket: [i for i, row in enumerate(rows) if row.bucket == bucket] for bucket in buckets}
+
+    def by_bucket(start: str) -> dict[str, dict[str, np.ndarray]]:
+        names = {name: name.removeprefix(start) for name in whole if name.startswith(start)}
+        return {bucket: {short: whole[name][at] for name, short in names.items()} for bucket, at in places.items()}
+
+    kinds = dict.fromkeys(name.split("|")[0] for name in whole if "|scores|" in name)
+    seconds = whole["seconds"][np.isfinite(whole["seconds"])]
+    return Found(
+        {kind: by_bucket(f"{kind}|scores|") for kind in kinds},
+        by_bucket(f"{COMPLETION}|vectors|"),
+        float(1 / np.median(seconds)) if len(seconds) else None,
+    )
 
 
-def _to_float(image: np.ndarray) -> np.ndarray:
-    """uint8 -> float32 in [0, 1]."""
-    return image.astype(np.float32) / np.float32(255)
+def photograph_vectors(test: Test, judge: Judge, store: ScoreStore | None, share: Share) -> Mapping[str, np.ndarray]:
+    """What the embeddings say of the photographs themselves: by name, [count,D]; nothing without metrics of sets."""
+    if not judge.has_embeddings:
+        return {}
+    no_hole = np.zeros((1, *test.photographs[0]["image"].shape[:2]), bool)
+    once = dataclasses.replace(test, holes={"photographs": no_hole})
+    fill: Fill = lambda batch: {COMPLETION: batch.photographs}  # noqa: E731
+    found = score(fill, once, VectorsOnly(judge), title="photographs", store=store, share=share)
+    return found.vectors["photographs"]

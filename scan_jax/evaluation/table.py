@@ -12,41 +12,8 @@ from typing import Any
 import numpy as np
 
 from scan_jax.atomic_write import write_atomically
-from scan_jax.evaluation.scoring import Scores
+from scan_jax.evaluation.results import Conditions, Scores
 from scan_jax.metrics.standard import METRICS
-
-COMPLETION = "prediction rounded to 8 bits in the hole, the photograph itself elsewhere"
-
-
-@dataclasses.dataclass(frozen=True)
-class Conditions:
-    """What was measured, and on what.
-
-    Attributes:
-      method: whose numbers these are.
-      step: updates that the network had seen.
-      photographs: their source in one line.
-      photographs_digest, holes_digest: the same digests, the same test.
-      count: photographs in each bucket.
-      size: height and width in pixels.
-    """
-
-    method: str
-    step: int
-    photographs: str
-    photographs_digest: str
-    holes_digest: str
-    count: int
-    size: int
-
-    def line(self) -> str:
-        """All of it in one sentence, for the foot of a table."""
-        definitions = "; ".join(metric.definition for metric in METRICS.values())
-        return (
-            f"Step {self.step}. {self.count} photographs ({self.photographs}, {self.photographs_digest[:12]}) at "
-            f"{self.size}x{self.size}, each once in every bucket, holes {self.holes_digest[:12]}. "
-            f"Completion: {COMPLETION}. {definitions}."
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +22,8 @@ class Report:
 
     Attributes:
       conditions: what was measured, and on what.
+      method: whose numbers these are.
+      step: updates that the network had seen.
       scores: the network's completions'.
       prediction: its raw predictions', known pixels included; in the JSON alone.
       baselines: of what needs no training, by name.
@@ -62,6 +31,8 @@ class Report:
     """
 
     conditions: Conditions
+    method: str
+    step: int
     scores: Scores
     prediction: Scores
     baselines: Mapping[str, Scores]
@@ -81,13 +52,13 @@ class Report:
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows]
         rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:], rule, self.conditions.line()])
+        return "\n".join([lines[0], rule, *lines[1:], rule, self._line()])
 
     def markdown(self) -> str:
         """For a README."""
         header, *rows = self._table()
         lines = [header, ["---:"] * len(header), *rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{self.conditions.line()}\n"
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{self._line()}\n"
 
     def json(self) -> str:
         """Everything, with each photograph's values in the order of the photographs; an infinite value is "inf"."""
@@ -105,8 +76,9 @@ class Report:
         }
         content: dict[str, Any] = {
             "conditions": {
+                "method": self.method,
+                "step": self.step,
                 **dataclasses.asdict(self.conditions),
-                "completion": COMPLETION,
                 "metrics": {name: metric.definition for name, metric in METRICS.items()},
             },
             "buckets": buckets,
@@ -119,9 +91,14 @@ class Report:
         Raises:
           UserError: the folder cannot be written to.
         """
-        stem = f"step_{self.conditions.step:08d}"
+        stem = f"step_{self.step:08d}"
         write_atomically(folder / f"{stem}.md", self.markdown().encode())
         write_atomically(folder / f"{stem}.json", self.json().encode())
+
+    def _line(self) -> str:
+        """What a reader must know beside the numbers."""
+        definitions = "; ".join(metric.definition for metric in METRICS.values())
+        return f"Step {self.step}. {self.conditions.line()} {definitions}."
 
     def _table(self) -> list[list[str]]:
         """The header and the rows: one for each bucket; with more than one to compare with, one for each of them."""
@@ -129,12 +106,12 @@ class Report:
             (theirs,) = self.baselines
             return [self._wide_header(theirs), *(self._wide_row(label, theirs) for label in self.scores)]
         rows = [row for label in self.scores for row in self._long_rows(label)]
-        return [["hole", "filled by", *map(_titled, METRICS), f"{self.conditions.method} above, dB", "n"], *rows]
+        return [["hole", "filled by", *map(_titled, METRICS), f"{self.method} above, dB", "n"], *rows]
 
     def _wide_header(self, theirs: str) -> list[str]:
         cells = ["hole"]
         for name in METRICS:
-            cells += [f"{_titled(name)} {self.conditions.method}", theirs]
+            cells += [f"{_titled(name)} {self.method}", theirs]
             cells += ["difference"] if name == "psnr" else []
         return [*cells, "n"]
 
@@ -147,7 +124,7 @@ class Report:
 
     def _long_rows(self, label: str) -> list[list[str]]:
         """The network's row, then the others', with by how many dB the network is above each."""
-        ours = [label, self.conditions.method, *(_mean(self.scores, label, name) for name in METRICS), ""]
+        ours = [label, self.method, *(_mean(self.scores, label, name) for name in METRICS), ""]
         rows = [
             ["", theirs, *(_mean(scores, label, name) for name in METRICS), self._above(label, scores)]
             for theirs, scores in self._others().items()

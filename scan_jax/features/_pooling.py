@@ -20,6 +20,20 @@ def max_pool(x: Array, size: int) -> Array:
     return _pool_axis(_pool_axis(x, 1, size), 2, size)
 
 
+def max_pool_rounding_up(x: Array, size: int) -> Array:
+    """As `max_pool`, but a last window that hangs over the edge counts too: PyTorch's `ceil_mode`.
+
+    [B,H,W,C] -> [B,ceil((H-size)/2)+1,ceil((W-size)/2)+1,C]
+
+    Raises:
+      ValueError: x is not [B,H,W,C], or so small that no window is left.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"max_pool_rounding_up needs [B,H,W,C], not {x.shape}")
+    over = [(0, (length - size) % 2) for length in x.shape[1:3]]
+    return max_pool(jnp.pad(x, ((0, 0), *over, (0, 0)), constant_values=-jnp.inf), size)
+
+
 def _pool_axis(x: Array, axis: int, size: int) -> Array:
     """Windows along one axis; the maximum over a square is the maximum of row maxima."""
     count = (x.shape[axis] - size) // 2 + 1

@@ -71,6 +71,26 @@ def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: 
         of another network.
     """
     network = build_network(name, layers, dtype=dtype)
+    wanted = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32))
+    params = load_imported(name, wanted["params"], path)
+
+    def apply(params: Tree, image: Array) -> dict[str, Array]:
+        return cast(dict[str, Array], network.apply({"params": params}, image))
+
+    return Features(apply=apply, params=params)
+
+
+def load_imported(name: str, wanted: Mapping[str, Any], path: str = "") -> Tree:
+    """Imported arrays of any importer, such as a head on top of a network.
+
+    Args:
+      name: as `python -m scan_jax.weights import` knows it.
+      wanted: a tree of shapes and dtypes; what else the file holds is left there.
+      path: a file written by that command; empty for the default folder's.
+
+    Raises:
+      UserError: weights that are missing (with the command that imports them), damaged, or of another network.
+    """
     file = pathlib.Path(path).expanduser() if path else registry.imported_path(name)
     if not file.is_file():
         raise UserError(_missing(name, file, path))
@@ -80,15 +100,7 @@ def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: 
             f"{file} was not imported as {name!r} weights (it says {metadata.get('network')!r}); "
             f"run: {registry.import_command(name, path)}"
         )
-    wanted = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32))[
-        "params"
-    ]
-    params = jax.tree.map(jnp.asarray, _take(tree, wanted, file))
-
-    def apply(params: Tree, image: Array) -> dict[str, Array]:
-        return cast(dict[str, Array], network.apply({"params": params}, image))
-
-    return Features(apply=apply, params=params)
+    return jax.tree.map(jnp.asarray, _take(tree, wanted, file))
 
 
 class LossFeatures:
@@ -138,7 +150,7 @@ def build_network(name: str, layers: tuple[str, ...], *, dtype: Any = jnp.float3
 def _missing(name: str, file: pathlib.Path, path: str) -> str:
     source = registry.importer(name).SOURCE
     return (
-        f"the weights of the {name!r} features are missing: there is no file {file}; get {source.file} "
+        f"the {name!r} weights are missing: there is no file {file}; get {source.file} "
         f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"
     )
 

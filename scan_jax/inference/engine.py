@@ -14,6 +14,8 @@ from scan_jax.errors import UserError
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
 from scan_jax.types import Array, Observation
 
+Place = Callable[[Any], Any]  # moves a tree of arrays to the devices
+
 
 class Engine:
     """Functions of observations on the host; each is compiled once for each shape.
@@ -22,17 +24,27 @@ class Engine:
       method: whose networks these are.
     """
 
-    def __init__(self, method: Method, variables: Variables) -> None:
-        """Puts the variables on the device."""
+    def __init__(
+        self, method: Method, variables: Variables, *, share: Place = jax.device_put, copy: Place = jax.device_put
+    ) -> None:
+        """Puts the variables on the devices.
+
+        Args:
+          method: whose networks these are.
+          variables: trained, on the host.
+          share: places a batch; several devices may divide it among them.
+          copy: places what each of them needs whole.
+        """
         self.method = method
-        self._variables = jax.device_put(Variables(dict(variables.params), dict(variables.stats)))
+        self._share, self._copy = share, copy
+        self._variables = copy(Variables(dict(variables.params), dict(variables.stats)))
         self._compiled: dict[object, Callable[..., Any]] = {}
         self._bar: Any = None
 
     def predict(self, observation: Observation, seed: int) -> Array:
         """The filled image [B,H,W,3] in [0, 1]."""
         run = self._jit("predict", lambda *given: self.method.predict(*given).image)
-        return run(self._variables, jax.device_put(observation), jax.random.key(seed))
+        return run(self._variables, self._share(observation), jax.random.key(seed))
 
     def refine(self, name: str, observation: Observation, seed: int, steps: int | None) -> Refined:
         """By an optimisation at test time, with a progress bar.
@@ -47,7 +59,7 @@ class Engine:
 
         run = self._jit((name, steps), refine)
         with tqdm(total=steps, desc=name.replace("_", " "), unit="update", leave=False, disable=None) as self._bar:
-            given = (self._variables, self._frozen, jax.device_put(observation), jax.random.key(seed))
+            given = (self._variables, self._frozen, self._share(observation), jax.random.key(seed))
             return jax.block_until_ready(run(*given))
 
     def read_styles(self, observation: Observation) -> np.ndarray:
@@ -57,7 +69,7 @@ class Engine:
           UserError: the method has no styles.
         """
         run = self._jit("read", self._styles.read)
-        return np.asarray(run(self._variables, jax.device_put(observation)))
+        return np.asarray(run(self._variables, self._share(observation)))
 
     def paint(self, observation: Observation, styles: np.ndarray, seed: int) -> Array:
         """The image [B,H,W,3] that styles [B,L,S] make.
@@ -66,7 +78,7 @@ class Engine:
           UserError: the method has no styles.
         """
         run = self._jit("paint", lambda *given: self._styles.paint(*given).image)
-        return run(self._variables, *jax.device_put((observation, styles)), jax.random.key(seed))
+        return run(self._variables, *self._share((observation, styles)), jax.random.key(seed))
 
     def look(self, observation: Observation, points: np.ndarray) -> Mapping[str, np.ndarray]:
         """What pixels (row, column) [B,P,2] attend to, by the map's name: each [B,P,H,W].
@@ -77,7 +89,7 @@ class Engine:
         if not self.method.maps:
             raise UserError("this network has no attention between pixels that could be shown")
         run = self._jit("look", lambda *given: {name: look(*given) for name, look in self.method.maps.items()})
-        return jax.device_get(run(self._variables, *jax.device_put((observation, points))))
+        return jax.device_get(run(self._variables, *self._share((observation, points))))
 
     @property
     def _styles(self) -> Styles:
@@ -87,7 +99,7 @@ class Engine:
 
     @functools.cached_property
     def _frozen(self) -> Trees:
-        return jax.device_put(self.method.load_frozen())
+        return self._copy(self.method.load_frozen())
 
     def _jit(self, key: object, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, compiled; the one that was kept under `key` where there is one."""

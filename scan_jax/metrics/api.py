@@ -36,6 +36,7 @@ class Metric:
       decimals: how many a table shows.
       definition: one clause that tells it from other papers' metrics of that title.
       parameters: the arrays that `measure` needs besides, such as a network's weights.
+      least_side: pixels that height and width need, such as a window's; `measure` raises ValueError below it.
     """
 
     measure: Callable[[Tree, Array, Array, Array], Array]
@@ -45,6 +46,7 @@ class Metric:
     decimals: int
     definition: str
     parameters: Tree = None
+    least_side: int = 1
 
     def __call__(self, image: Array, photograph: Array, known: Array) -> Array:
         """[B,H,W,3], [B,H,W,3], [B,H,W,1] -> [B]."""

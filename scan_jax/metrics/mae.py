@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 
-from scan_jax.metrics.arguments import check_images
+from scan_jax.metrics.sums import mean
 from scan_jax.types import Array
 
 
-@jax.jit
-def mae(image: Array, reference: Array) -> Array:
-    """Mean absolute difference over all pixels and channels, in per cent of the range.
+def mae(x: Array, y: Array, span: float) -> Array:
+    """Mean absolute difference over all pixels and channels, as a fraction of the range.
 
     Args:
-      image: [B,H,W,C] float in [0, 1].
-      reference: [B,H,W,C] likewise.
+      x: [B,H,W,C].
+      y: [B,H,W,C].
+      span: the range of the values.
 
     Returns:
-      [B] float32 in [0, 100].
-
-    Raises:
-      ValueError: the arguments are not two equal batches of float images.
+      [B] float32 in [0, 1].
     """
-    check_images(image, reference)
-    error = image.astype(jnp.float32) - reference.astype(jnp.float32)  # [B,H,W,C]
-    return 100.0 * jnp.mean(jnp.abs(error), axis=(1, 2, 3))  # [B]
+    return mean(jnp.abs(x - y)) / span

@@ -1,67 +1,67 @@
-"""Structural similarity (Wang et al. 2004), with the authors' own window and constants."""
+"""Structural similarity (Wang et al. 2004), with the authors' constants and anybody's window."""
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
-from scan_jax.metrics.arguments import check_images
+from scan_jax.metrics.sums import mean
+from scan_jax.metrics.windows import Window, local_mean
 from scan_jax.types import Array
 
-WINDOW = 11  # pixels
-SIGMA = 1.5  # pixels
 K1, K2 = 0.01, 0.03
 
 
-def _window_matrix(side: int) -> Array:
-    """[side-10, side]: row i holds the Gaussian weights of the window that begins at pixel i; each sums to one."""
-    offsets = np.arange(side) - np.arange(side - WINDOW + 1)[:, None]  # [side-10,side]
-    weights = np.exp(-0.5 * np.square((offsets - WINDOW // 2) / SIGMA)) * ((offsets >= 0) & (offsets < WINDOW))
-    return jnp.asarray(weights / weights.sum(axis=1, keepdims=True), jnp.float32)
+def ssim(x: Array, y: Array, window: Window, span: float) -> Array:
+    """Mean structural similarity over all windows inside the image and all channels.
 
-
-def _local_mean(x: Array) -> Array:
-    """Gaussian mean around every pixel whose window lies inside: [B,H,W,C] -> [B,H-10,W-10,C].
-
-    Two products with banded matrices, which every backend has fast; XLA's convolution of single channels is many times
-    slower on the CPU.
-    """
-    rows, columns = _window_matrix(x.shape[1]), _window_matrix(x.shape[2])  # [H-10,H], [W-10,W]
-    return jnp.einsum("ih,bhwc,jw->bijc", rows, x, columns, precision=lax.Precision.HIGHEST)
-
-
-@jax.jit
-def ssim(image: Array, reference: Array) -> Array:
-    """Mean structural similarity: Gaussian window of 11 pixels, sigma 1.5, windows inside the image only, per channel.
-
-    Equals scikit-image's `structural_similarity` with `gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-    data_range=1` and `channel_axis`, and the authors' MATLAB code but for its grey conversion.
+    Equals scikit-image's `structural_similarity` with `data_range=span`, `channel_axis`, and `win_size` for uniform
+    windows or `gaussian_weights=True, sigma=1.5, use_sample_covariance=False` for the Gaussian one.
 
     Args:
-      image: [B,H,W,C] float in [0, 1]; height and width at least 11.
-      reference: [B,H,W,C] likewise.
+      x: [B,H,W,C], height and width at least those of the window.
+      y: [B,H,W,C] likewise.
+      window: its weights.
+      span: the range of the values.
 
     Returns:
       [B] float32, at most 1.
 
     Raises:
-      ValueError: the arguments are not two equal batches of float images, or smaller than the window.
+      ValueError: the images are smaller than the window.
     """
-    check_images(image, reference)
-    _, height, width, _ = image.shape
-    if min(height, width) < WINDOW:
-        raise ValueError(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels, not {height}x{width}")
+    return 1 - mean(dissimilarity(x, y, window, span))
+
+
+def dissimilarity(x: Array, y: Array, window: Window, span: float) -> Array:
+    """1 minus the similarity in every window inside: [B,H,W,C] twice -> [B,H-side+1,W-side+1,C], in [0, 2].
+
+    With the sum s and the difference d of the images, `mx^2 + my^2 = (ms^2 + md^2) / 2` and likewise the variances;
+    `2 mx my = mx^2 + my^2 - md^2` and `2 cov(x, y) = var x + var y - var d`. So both factors of the similarity are 1
+    minus a term of the difference, which is small where the images are alike.
+
+    Args:
+      x, y, window, span: as those of `ssim`.
+
+    Raises:
+      ValueError: the images are smaller than the window.
+    """
+    if min(x.shape[1:3]) < window.side:
+        height, width = x.shape[1:3]
+        raise ValueError(f"SSIM needs images of at least {window.side}x{window.side} pixels here, not {height}x{width}")
     # Float32 loses digits where a variance is the difference of two large means. Variances do not change with a shift,
-    # so channels turn about their mean, and both factors are 1 minus a term of the difference, which is small.
-    centre = reference.astype(jnp.float32).mean((1, 2), keepdims=True)  # [B,1,1,C]
-    x, y = (a.astype(jnp.float32) - centre for a in (image, reference))  # [B,H,W,C]
-    difference = x - y
-    mean_x, mean_y, mean_difference = _local_mean(x), _local_mean(y), _local_mean(difference)  # [B,H-10,W-10,C]
-    variances = _local_mean(x * x + y * y) - mean_x**2 - mean_y**2
-    variance_of_difference = _local_mean(difference**2) - mean_difference**2  # var x + var y - 2 cov(x, y)
-    mean_square = (mean_x + centre) ** 2 + (mean_y + centre) ** 2
-    luminance = 1 - mean_difference**2 / (mean_square + K1**2)  # (2 mx my + C1) / (mx^2 + my^2 + C1)
-    structure = 1 - variance_of_difference / (variances + K2**2)  # (2 cov + C2) / (var x + var y + C2)
-    return jnp.mean(luminance * structure, axis=(1, 2, 3))  # [B]
+    # so channels turn about their mean, rounded so that whole numbers stay whole.
+    centre = jnp.round(x.mean((1, 2), keepdims=True) + y.mean((1, 2), keepdims=True))  # [B,1,1,C]
+    both, difference = x + y - centre, x - y  # [B,H,W,C]
+    mean_both, variance_of_both = _moments(both, window)  # [B,H-side+1,W-side+1,C]
+    mean_difference, variance_of_difference = _moments(difference, window)
+    squares = ((mean_both + centre) ** 2 + mean_difference**2) / 2  # mx^2 + my^2
+    variances = (variance_of_both + variance_of_difference) / 2  # var x + var y
+    luminance = mean_difference**2 / (squares + (K1 * span) ** 2)  # 1 - (2 mx my + C1) / (mx^2 + my^2 + C1)
+    structure = variance_of_difference / (variances + (K2 * span) ** 2)  # 1 - (2 cov + C2) / (var x + var y + C2)
+    return luminance + structure - luminance * structure
+
+
+def _moments(x: Array, window: Window) -> tuple[Array, Array]:
+    """Mean and variance in every window inside: [B,H,W,C] -> twice [B,H-side+1,W-side+1,C]."""
+    means = local_mean(x, window)
+    return means, window.correction * (local_mean(x * x, window) - means * means)

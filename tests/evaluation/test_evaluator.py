@@ -10,7 +10,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.errors import UserError
-from scan_jax.evaluation import evaluator as evaluator_module
+from scan_jax.evaluation import baselines
 from scan_jax.evaluation.baselines import class_mean, navier_stokes
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
 
@@ -120,7 +120,7 @@ def test_labelled_photographs_are_compared_with_the_class_mean_too(tmp_path):
     truth, hole = photographs.images[3], holes.holes["40-50%"][1]
     expected = peak_signal_noise_ratio(truth, class_mean(truth, hole, photographs[3]["labels"]))
     np.testing.assert_allclose(report.baselines["class mean"]["40-50%"]["psnr"][3], expected, rtol=1e-5)
-    assert {path.name.rsplit("_", 1)[0] for path in tmp_path.glob("*.npz")} == {"navier_stokes", "class_mean"}
+    assert {path.name.rsplit("_", 1)[0] for path in (tmp_path / "scores").iterdir()} == {"navier_stokes", "class_mean"}
     plain = make(tmp_path).report(constant, 7)
     np.testing.assert_array_equal(
         report.baselines["Navier-Stokes"]["40-50%"]["psnr"], plain.baselines["Navier-Stokes"]["40-50%"]["psnr"]
@@ -237,7 +237,7 @@ def test_the_baseline_is_navier_stokes_and_computed_once(tmp_path, monkeypatch):
     expected = peak_signal_noise_ratio(truth, navier_stokes(truth, hole))
     np.testing.assert_allclose(first["40-50%"]["psnr"][3], expected, rtol=1e-5)
 
-    monkeypatch.setattr(evaluator_module, "score", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(baselines.cv2, "inpaint", lambda *_, **__: pytest.fail("computed again"))
     again = make(tmp_path).baselines()["Navier-Stokes"]
     for label, found in first.items():
         for metric, values in found.items():
@@ -249,7 +249,7 @@ def test_the_baseline_is_computed_anew_for_another_test_or_a_damaged_file(tmp_pa
     make(tmp_path, limit=3).baselines()
     other = Evaluator(Noise(5), Holes(random_holes().holes, "c" * 64), tmp_path, method="toy")
     other.baselines()
-    files = sorted(tmp_path.glob("navier_stokes_*.npz"))
+    files = sorted(tmp_path.glob("scores/navier_stokes_*/*.npz"))
     assert len(files) == 3
     for file in files:
         file.write_bytes(file.read_bytes()[:100])

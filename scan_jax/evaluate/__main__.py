@@ -1,0 +1,63 @@
+"""Measures networks, folders of other programs' results and methods without training, under one protocol.
+
+    python -m scan_jax.evaluate --run=runs/faces64 [--against runs/other ...] [--baselines navier_stokes telea]
+    python -m scan_jax.evaluate --compare runs/a runs/b
+    python -m scan_jax.evaluate --protocol=scan_celeba_hq --run=runs/celeba
+    python -m scan_jax.evaluate --protocol=configs/faces64.py --config.data.path=FACES --write_test=TEST
+    python -m scan_jax.evaluate --protocol=configs/faces64.py --config.data.path=FACES --predictions RESULTS
+
+Without --protocol the test is the one that the run was measured on. Tables (Markdown, LaTeX, CSV, JSON) and a report
+for the browser lie in --out. The same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from scan_jax import command_line
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The flags, and the overrides beside them."""
+    parser = argparse.ArgumentParser(prog="python -m scan_jax.evaluate", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--run", type=Path, help="a run folder or a bundle; the others are compared with it")
+    parser.add_argument("--against", type=Path, nargs="+", default=[], help="further runs")
+    parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="the same as --run=A --against B")
+    parser.add_argument("--predictions", type=Path, nargs="+", default=[], help="folders of another program's results")
+    parser.add_argument(
+        "--baselines", nargs="*", default=None, help="navier_stokes (unless told otherwise), telea, ..."
+    )
+    parser.add_argument("--refine", nargs="*", default=None, help="optimisations at test time that are measured, too")
+    parser.add_argument("--protocol", default="", help="a protocol's name or a config file; else the run's own test")
+    parser.add_argument("--metrics", nargs="+", default=[], help="groups of definitions; all without it")
+    parser.add_argument(
+        "--write_test", type=Path, help="write the test's images and holes for another program, no more"
+    )
+    parser.add_argument("--out", type=Path, help="where to write; evaluation/PROTOCOL in the run folder without it")
+    return parser.parse_known_args(argv)
+
+
+def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
+    """Measures, or writes the test.
+
+    Raises:
+      UserError: whatever the user can put right.
+    """
+    from scan_jax.evaluate import examination
+
+    if flags.compare:
+        flags.run, flags.against = flags.compare[0], [flags.compare[1], *flags.against]
+    examination.examine(flags, overrides)
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    flags, overrides = parse(argv)
+    return command_line.run(lambda: evaluate(flags, overrides))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

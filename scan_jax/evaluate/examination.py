@@ -1,0 +1,176 @@
+"""One evaluation, from flags to tables and a report: opens every room's part and hands it to the next."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jax
+
+from scan_jax.compilation_cache import keep_compilations
+from scan_jax.errors import UserError
+from scan_jax.evaluate.contestants import (
+    Contestant,
+    from_baseline,
+    from_predictions,
+    from_run,
+    with_unique_names,
+)
+from scan_jax.evaluate.devices import Devices, local_devices
+from scan_jax.evaluate.opening import Opened, open_test
+from scan_jax.evaluation.baselines import baselines_for
+from scan_jax.evaluation.cases import choose, make_cases
+from scan_jax.evaluation.exchange import write_test
+from scan_jax.evaluation.filling import COMPLETION, PREDICTION
+from scan_jax.evaluation.judge import Judge
+from scan_jax.evaluation.paper_table import measured_table
+from scan_jax.evaluation.report import write_report
+from scan_jax.evaluation.results import Entry, Results
+from scan_jax.evaluation.score_store import ScoreStore
+from scan_jax.evaluation.scoring import Share, Test, photograph_vectors, score
+from scan_jax.evaluation.sets import score_sets
+from scan_jax.evaluation.tables.writing import screen_text, write_tables
+from scan_jax.inference.trained import Trained
+from scan_jax.metrics import api
+from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
+from scan_jax.run_layout import EVALUATION, SCORES
+
+log = logging.getLogger(__name__)
+RANKED_BY = "standard/psnr"  # which photographs the report shows
+
+
+def examine(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
+    """Measures everybody that the flags name and writes tables and a report, or writes the test alone.
+
+    Raises:
+      UserError: whatever the user can put right.
+    """
+    keep_compilations()
+    trained = {folder: Trained.load(folder) for folder in _runs(flags)}
+    first = next(iter(trained.values()), None)
+    opened = open_test(
+        flags.protocol,
+        first.config if first else {},
+        str(flags.run or ""),
+        overrides,
+        max((one.method.num_labels for one in trained.values()), default=0),
+    )
+    if flags.write_test:
+        write_test(flags.write_test, opened.test)
+        log.info("wrote the test to %s; measure results with --predictions DIR", flags.write_test)
+        return
+    devices = local_devices()
+    test = dataclasses.replace(opened.test, batch_size=devices.whole(opened.test.batch_size))
+    contestants = _contestants(flags, trained, test, opened.conditions.size, devices)
+    metrics = _metrics(flags.metrics, opened)
+    out = flags.out or (flags.run or Path()) / EVALUATION / _folder_name(opened, flags.protocol)
+    log.info("%s", opened.conditions.line())
+    results = _measure(contestants, opened, test, metrics, out, devices)
+    if jax.process_index() == 0:
+        _write(out, results, opened)
+
+
+def _runs(flags: argparse.Namespace) -> list[Path]:
+    """Every run folder that is named, the first in front."""
+    if flags.against and not flags.run:
+        raise UserError("--against compares with the network of --run; name that one, too")
+    return list(dict.fromkeys([*([flags.run] if flags.run else []), *flags.against]))
+
+
+def _contestants(
+    flags: argparse.Namespace, trained: Mapping[Path, Trained], test: Test, size: int, devices: Devices
+) -> list[Contestant]:
+    """In the order of the table."""
+    found = []
+    for folder, one in trained.items():
+        wanted = one.config.get("evaluation", {}).get("refine", ()) if flags.refine is None else flags.refine
+        found += from_run(folder, one, tuple(wanted), size, devices)
+    found += [from_predictions(folder, test) for folder in flags.predictions]
+    usual = [baseline.key for baseline in baselines_for(test.photographs[0].get("labels"))]
+    found += [from_baseline(key) for key in (usual if flags.baselines is None else flags.baselines)]
+    if not found:
+        raise UserError("nothing to measure; name a --run, --predictions or --baselines")
+    return with_unique_names(found)
+
+
+def _metrics(groups: Sequence[str], opened: Opened) -> dict[str, AnyMetric]:
+    """The columns; a metric that the test is too small for is an error where it was asked for, and else left out."""
+    found = api.open_metrics(groups or api.names())
+    kept = {}
+    for name, metric in found.items():
+        least, have, what = (
+            (metric.least_side, opened.conditions.size, "pixels a side")
+            if isinstance(metric, Metric)
+            else (metric.least, opened.conditions.count, "images")
+        )
+        if have >= least:
+            kept[name] = metric
+        elif groups:
+            raise UserError(
+                f"{name} needs at least {least} {what}, the test has {have}; leave it out or enlarge the test"
+            )
+        else:
+            log.warning("without %s: it needs at least %d %s, the test has %d", name, least, what, have)
+    if RANKED_BY not in kept:
+        kept = api.open_metrics(["standard"]) | kept
+    return kept
+
+
+def _measure(
+    contestants: Sequence[Contestant],
+    opened: Opened,
+    test: Test,
+    metrics: Mapping[str, AnyMetric],
+    out: Path,
+    devices: Devices,
+) -> Results:
+    """Everybody on the same test."""
+    judge, share = Judge(metrics, devices.share, devices.copy), Share(jax.process_index(), jax.process_count())
+    about = [*_about(opened, test), *(f"{name}: {metric.definition}" for name, metric in metrics.items())]
+    of_photographs = ScoreStore(out / SCORES, "photographs", about)
+    truth = photograph_vectors(test, judge, of_photographs, share)
+    sets = {name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)}
+    entries = []
+    for one in contestants:
+        store = ScoreStore(out / SCORES, one.key, [*about, *one.depends_on])
+        found = score(one.fill, test, judge, title=one.name, store=store, share=share)
+        entries.append(
+            Entry(
+                name=one.name,
+                kind=one.kind,
+                details=one.details,
+                completion=found.scores[COMPLETION],
+                prediction=found.scores.get(PREDICTION, {}),
+                sets=score_sets(sets, truth, found.vectors),
+                images_per_second=None if one.kind == "predictions" else found.images_per_second,
+                config=one.config,
+                folder=one.folder,
+            )
+        )
+    choices = choose(entries[0].completion, RANKED_BY)
+    cases = make_cases(choices, test, {one.name: one.fill for one in contestants}, contestants[0].engine)
+    return Results(opened.conditions, metrics, tuple(entries), tuple(cases))
+
+
+def _about(opened: Opened, test: Test) -> list[object]:
+    """What every score depends on."""
+    conditions = opened.conditions
+    digests = [conditions.photographs_digest, conditions.holes_digest, conditions.completion]
+    return [*digests, conditions.count, conditions.size, test.batch_size, list(test.holes)]
+
+
+def _write(out: Path, results: Results, opened: Opened) -> None:
+    """Tables and report; the table of the standard definitions goes to the screen."""
+    papers = [measured_table(table, results, opened.protocol) for table in opened.protocol.tables]
+    write_tables(out, results, papers)
+    write_report(out / "report.html", results, papers)
+    log.info("\n%s", screen_text(results))
+    log.info("tables and report.html are in %s", out)
+
+
+def _folder_name(opened: Opened, protocol: str) -> str:
+    """Such as "own", "faces64" or "scan_celeba_hq"."""
+    return Path(protocol.partition(":")[0]).stem or "own"

@@ -1,0 +1,103 @@
+"""A test as files, and what another program made of it: peers are measured by the same rules as our own networks.
+
+TEST/10-20/images/00000.png     the photograph, white in the hole
+TEST/10-20/holes/00000.png      white is the hole
+TEST/10-20/labels/00000.png     classes, where the photographs have them
+PREDICTIONS/10-20/00000.png     what the other program returned, any lossless or JPEG file of that stem
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
+
+from scan_jax.atomic_write import write_atomically
+from scan_jax.errors import UserError
+from scan_jax.evaluation.filling import Batch, Fill, Row, complete, pad
+from scan_jax.evaluation.scoring import Test
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+WHITE = 255
+
+
+def write_test(folder: Path, test: Test) -> None:
+    """Every photograph of every bucket without its hole, the holes, and labels where there are any.
+
+    Raises:
+      UserError: the folder cannot be written to.
+    """
+    rows = test.rows()
+    for row in tqdm(rows, "writing the test", unit="image", leave=False, dynamic_ncols=True):
+        batch = test.batch([row])
+        hole = batch.holes[0]  # [S,S]
+        images = {"images": np.where(hole[..., None], np.uint8(WHITE), batch.photographs[0])}
+        images["holes"] = np.where(hole, np.uint8(WHITE), np.uint8(0))
+        if batch.labels is not None:
+            images["labels"] = batch.labels[0].astype(np.uint8)
+        for kind, pixels in images.items():
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, "PNG")
+            write_atomically(folder / _bucket_folder(row) / kind / f"{_stem(row)}.png", buffer.getvalue())
+
+
+def by_folder(folder: Path, test: Test) -> Fill:
+    """The completions that lie in `folder`; what they show outside the hole counts for the raw prediction alone.
+
+    Raises:
+      UserError: there is no such folder, or predictions are missing, all of which are listed or counted.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; give the one that the other program wrote its results to")
+    files = {row: _find(folder, row) for row in test.rows()}
+    missing = [f"{_bucket_folder(row)}/{_stem(row)}.png" for row, path in files.items() if path is None]
+    if missing:
+        some = ", ".join(missing[:20]) + (f" and {len(missing) - 20} more" if len(missing) > 20 else "")
+        raise UserError(f"{len(missing)} of {len(files)} predictions are missing in {folder}: {some}")
+
+    def fill(batch: Batch) -> dict[str, np.ndarray]:
+        size = batch.holes.shape[1:]
+        images = [_read(files[row], size) for row in batch.rows]
+        return dict(complete(batch, pad(images, len(batch.holes))))  # [B,S,S,3]
+
+    return fill
+
+
+def file_stamps(folder: Path, test: Test) -> list[str]:
+    """Names, sizes and times of the folder's files: with any other of them scores are computed anew."""
+    found = [path for path in (_find(folder, row) for row in test.rows()) if path]
+    return [f"{path.relative_to(folder)} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in found]
+
+
+def _find(folder: Path, row: Row) -> Path | None:
+    """The prediction's file; without folders of buckets where there are none."""
+    paths = (folder / _bucket_folder(row) / f"{_stem(row)}{suffix}" for suffix in SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _read(path: Path | None, size: tuple[int, ...]) -> np.ndarray:
+    """uint8 [S,S,3]."""
+    assert path is not None  # `by_folder` has looked
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+        raise UserError(f"cannot read the prediction {path}: {error}; write it again") from error
+    if pixels.shape[:2] != size:
+        raise UserError(
+            f"the prediction {path} is {pixels.shape[1]}x{pixels.shape[0]}, the photograph {size[1]}x{size[0]}; "
+            "write predictions at the size of the test's images"
+        )
+    return pixels
+
+
+def _bucket_folder(row: Row) -> str:
+    """ "10-20%" -> "10-20", for a percent sign in a path is a trap."""
+    return row.bucket.rstrip("%")
+
+
+def _stem(row: Row) -> str:
+    return f"{row.index:05d}"

@@ -1,0 +1,145 @@
+"""Best, median and worst cases: input, completions, error, truth and where pixels look."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image
+
+from scan_jax.evaluation.report.scores import heading, number
+from scan_jax.evaluation.results import Case, Entry, Results
+from scan_jax.pictures import tint_hole
+
+EXACT_SIDE = 128  # pixels; up to it pictures are stored as they are, larger ones as JPEG
+JPEG_QUALITY = 92
+AMPLIFIED = 4  # times: how the error is shown
+RANKS = ("best", "median", "worst")
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One picture under its title.
+
+    Attributes:
+      key: its anchor in the page.
+      title: what it is.
+      score: of the first metric, or empty.
+      data: the file as a data URI.
+      alt: for those who do not see it.
+    """
+
+    key: str
+    title: str
+    score: str
+    data: str
+    alt: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """One case as the page shows it."""
+
+    key: str
+    title: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """All cases.
+
+    Attributes:
+      buckets: their cases, best first.
+      score: title of the metric under the pictures.
+      side: of the pictures in pixels; small ones are enlarged without smoothing.
+      note: how they are stored.
+    """
+
+    buckets: Mapping[str, tuple[Shown, ...]]
+    score: str
+    side: int
+    note: str
+
+
+def show_cases(results: Results, score: str) -> Gallery:
+    """The pictures of an evaluation.
+
+    Args:
+      results: of the evaluation; without cases the gallery is empty.
+      score: full name of the metric that is printed under each completion.
+    """
+    side = max((case.truth.shape[0] for case in results.cases), default=0)
+    buckets = {}
+    for bucket in results.buckets:
+        cases = sorted((case for case in results.cases if case.bucket == bucket), key=lambda c: RANKS.index(c.rank))
+        if cases:
+            place = results.buckets.index(bucket)
+            buckets[bucket] = tuple(_show(results, case, score, f"{place}-{k}") for k, case in enumerate(cases))
+    note = (
+        "" if side <= EXACT_SIDE else f"Stored here as JPEG of quality {JPEG_QUALITY}; scores are of the exact pixels."
+    )
+    title = heading(results.metrics[score]) if score in results.metrics else ""
+    return Gallery(buckets, title, side, note)
+
+
+def data_uri(picture: np.ndarray) -> str:
+    """uint8 [H,W,3] as an image within the page.
+
+    Raises:
+      ValueError: another rank or type.
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(f"uint8 [H,W,3] is needed, not {picture.dtype} {picture.shape}")
+    buffer = io.BytesIO()
+    if max(picture.shape[:2]) <= EXACT_SIDE:
+        Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+        kind = "png"
+    else:
+        Image.fromarray(picture).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        kind = "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def amplified_error(completion: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """AMPLIFIED |completion - truth|, cut at 255; uint8 [H,W,3] -> uint8 [H,W,3], black where they are equal."""
+    if completion.shape != truth.shape:
+        raise ValueError(f"pictures of one shape are needed, not {completion.shape} and {truth.shape}")
+    return np.minimum(AMPLIFIED * np.abs(completion.astype(np.int32) - truth.astype(np.int32)), 255).astype(np.uint8)
+
+
+def _show(results: Results, case: Case, score: str, key: str) -> Shown:
+    """All pictures of one case, in the order in which they are compared."""
+    what = f"photograph {case.index}, {case.bucket} hole"
+    known = case.known.astype(np.float32)  # [S,S,1]
+    seen = tint_hole(case.truth.astype(np.float32) / 255, known)  # [S,S,3]
+    found: list[tuple[str, str, np.ndarray, str]] = [
+        ("input", "", np.round(255 * seen).astype(np.uint8), f"Input: {what}, the hole in pink")
+    ]
+    filled = [entry for entry in results.entries if entry.name in case.completions]
+    for entry in filled:
+        picture = case.completions[entry.name]
+        found.append((entry.name, _score(results, entry, case, score), picture, f"Filled by {entry.name}: {what}"))
+    found.append(("truth", "", case.truth, f"The photograph itself: {what}"))
+    for entry in filled[:1]:
+        error = amplified_error(case.completions[entry.name], case.truth)
+        found.append(
+            (f"error of {entry.name}, {AMPLIFIED} times", "", error, f"Absolute error of {entry.name}: {what}")
+        )
+    found += [(title, "", look, f"{title}: {what}") for title, look in case.looks.items()]
+    pictures = tuple(
+        Picture(f"picture-{key}-{k}", title, value, data_uri(picture), alt)
+        for k, (title, value, picture, alt) in enumerate(found)
+    )
+    return Shown(f"case-{key}", f"{case.rank.capitalize()}: photograph {case.index}", pictures)
+
+
+def _score(results: Results, entry: Entry, case: Case, name: str) -> str:
+    values = entry.completion.get(case.bucket, {}).get(name)
+    if values is None or case.index >= len(values):
+        return ""
+    metric, value = results.metrics[name], float(values[case.index])
+    return f"{number(value, metric) if np.isfinite(value) else 'infinite'} {metric.unit}".strip()

@@ -1,0 +1,175 @@
+"""Everything of an evaluation on one page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import jinja2
+from markupsafe import Markup
+
+from scan_jax.atomic_write import write_atomically
+from scan_jax.evaluation.report import background, charts, scores, svg, training
+from scan_jax.evaluation.report.gallery import show_cases
+from scan_jax.evaluation.results import Results
+from scan_jax.metrics import api
+
+TEMPLATE, STYLE = "page.html.j2", "style.css"
+
+
+class TextTable(Protocol):
+    """A table that is already text, such as a published one with the measured rows beside it."""
+
+    @property
+    def title(self) -> str:
+        """Its heading."""
+        ...
+
+    @property
+    def header(self) -> Sequence[str]:
+        """Titles of the columns."""
+        ...
+
+    @property
+    def rows(self) -> Sequence[Sequence[str]]:
+        """Cells, the first of each row its name."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What a reader must know, or empty."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """One paper's definitions.
+
+    Attributes:
+      key: such as "edge_connect".
+      title: its heading.
+      images: scores of the completed images; None where the group measures sets alone.
+      predictions: scores of the raw predictions; None where no entry has any.
+      sets: None where the group measures none.
+      differences: of the first entry to the others; None where there are no others.
+      definitions: (title, clause) of every metric.
+    """
+
+    key: str
+    title: str
+    images: scores.Table | None
+    predictions: scores.Table | None
+    sets: scores.Table | None
+    differences: scores.Table | None
+    definitions: tuple[tuple[str, str], ...]
+
+
+def write_report(
+    path: Path, results: Results, tables: Sequence[TextTable] = (), *, when: datetime | None = None
+) -> None:
+    """Writes one HTML file with everything in it: nothing is loaded from elsewhere, no script runs.
+
+    Args:
+      path: the file.
+      results: of the evaluation; with two runs the page compares them.
+      tables: further ones, which are printed as they are.
+      when: the page's date; now where it is not given. Equal arguments make equal bytes.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    write_atomically(path, render(results, tables, when or datetime.now(UTC)).encode())
+
+
+def render(results: Results, tables: Sequence[TextTable], when: datetime) -> str:
+    """The page's text."""
+    loader = jinja2.PackageLoader("scan_jax.evaluation.report")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style = Markup(loader.get_source(environment, STYLE)[0])
+    return environment.get_template(TEMPLATE).render(style=style, **_content(results, tables, when))
+
+
+def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> dict[str, Any]:
+    """What the template shows, by the names that it uses."""
+    groups = [_group(results, key, names) for key, names in scores.groups_of(results).items()]
+    main = scores.per_image(results, next(iter(scores.groups_of(results).values())))
+    shown = _shown_score(results)
+    return {
+        "title": _title(results),
+        "when": when.strftime("%Y-%m-%d %H:%M %Z").strip(),
+        "results": results,
+        "findings": _findings(results, shown),
+        "entries": background.introduce(results.entries),
+        "groups": groups,
+        "absent": [name for name in api.names() if name not in {group.key for group in groups}],
+        "charts": charts.bucket_charts(results, main),
+        "difference_charts": charts.difference_charts(results, main),
+        "tables": tables,
+        "training": training.read_training(results),
+        "gallery": show_cases(results, shown),
+        "configs": background.read_configs(results),
+        "environment": background.environment(),
+        "names": {i: entry.name for i, entry in enumerate(results.entries)},
+        "other_names": {i: entry.name for i, entry in enumerate(results.entries) if i},
+        "signs": svg.SIGNS,
+    }
+
+
+def _title(results: Results) -> str:
+    first, *others = [entry.name for entry in results.entries]
+    if len(others) > 3:
+        return f"{first} against {len(others)} others"
+    return f"{first} against {' and '.join(filter(None, [', '.join(others[:-1]), others[-1]]))}" if others else first
+
+
+def _shown_score(results: Results) -> str:
+    """The metric that pictures and findings speak of: PSNR, of the first group that has one."""
+    order = [name for names in scores.groups_of(results).values() for name in scores.per_image(results, names)]
+    return next((name for name in order if name.endswith("/psnr")), next(iter(order), ""))
+
+
+def _findings(results: Results, name: str) -> list[str]:
+    """One sentence for each other entry: by how much the first one differs, and where it is better."""
+    if name not in results.metrics:
+        return []
+    metric, sentences = results.metrics[name], []
+    for other in results.entries[1:]:
+        each = [scores.difference(results, other, bucket, name) for bucket in results.buckets]
+        found = [one for one in each if one is not None and one.n]
+        if found:
+            means = [one.mean for one in found]
+            low, high = (scores.number(mean, metric, "+") for mean in (min(means), max(means)))
+            verdicts = [scores.verdict(one, metric.better) for one in found]
+            extent = f"{metric.title} {low} to {high} {metric.unit}".rstrip()
+            sentences.append(f"Against {other.name}: {extent}, {_count(verdicts)}.")
+    return sentences
+
+
+def _count(verdicts: Sequence[str]) -> str:
+    """Such as "better in 3 of 5 buckets, undecided in 2"."""
+    words = {"better": "better", "worse": "worse", "open": "undecided"}
+    counts = [(word, verdicts.count(verdict)) for verdict, word in words.items() if verdict in verdicts]
+    (word, count), *others = counts
+    return f"{word} in {count} of {len(verdicts)} buckets" + "".join(f", {each} in {n}" for each, n in others)
+
+
+def _group(results: Results, key: str, names: Sequence[str]) -> Group:
+    images, sets = scores.per_image(results, names), scores.of_sets(results, names)
+    completions = [entry.completion for entry in results.entries]
+    predictions = [entry.prediction for entry in results.entries]
+    predicted = any(name in own for one in predictions for own in one.values() for name in images)
+    against = f"{results.entries[0].name} minus each other entry"
+    return Group(
+        key,
+        scores.GROUP_TITLES.get(key, f"Definitions of {key}"),
+        scores.score_table(results, images, completions, "Completed images") if images else None,
+        scores.score_table(results, images, predictions, "Raw predictions") if predicted else None,
+        scores.set_table(results, sets, "Sets of completed images") if sets else None,
+        scores.difference_table(results, images, against) if images and len(completions) > 1 else None,
+        tuple((results.metrics[name].title, results.metrics[name].definition) for name in names),
+    )

@@ -1,0 +1,164 @@
+"""One table for each group of definitions, a row for each bucket and entry: scores, and paired differences."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from scan_jax.evaluation.results import Entry
+from scan_jax.evaluation.tables import cells
+from scan_jax.evaluation.tables.cells import NOT_MEASURED, Show
+from scan_jax.evaluation.tables.summaries import IMAGES, Image, Summaries
+from scan_jax.evaluation.tables.text_table import TextTable
+from scan_jax.metrics.api import Metric, SetMetric
+
+RAW = "Raw: the prediction itself, known pixels included."
+IDENTICAL = "What is infinite is counted and in no mean."
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A metric's column.
+
+    Attributes:
+      title: of the column.
+      text: a cell.
+      rank: of that cell, lower is better; None where nothing was measured.
+    """
+
+    title: str
+    text: Callable[[Entry, str], str]
+    rank: Callable[[Entry, str], float | None]
+
+
+def score_table(summaries: Summaries, group: str, show: Show) -> TextTable:
+    """The scores of every entry in every bucket; the best of a bucket is emphasised.
+
+    Args:
+      summaries: of the results.
+      group: of definitions, such as "edge_connect".
+      show: how a completion's score is written; a raw prediction's is its mean.
+    """
+    results = summaries.results
+    columns = _columns(summaries, group, show)
+    lines = [(bucket, entry) for bucket in results.buckets for entry in results.entries]
+    rows = tuple(
+        (
+            bucket if entry is results.entries[0] else "",
+            entry.name,
+            *(column.text(entry, bucket) for column in columns),
+            str(_count(summaries, entry, bucket)),
+        )
+        for bucket, entry in lines
+    )
+    return TextTable(
+        title=f"Scores as of {group}",
+        header=("hole", "filled by", *(column.title for column in columns), "n"),
+        rows=rows,
+        conditions=results.conditions,
+        remark=_remark(summaries, group),
+        heads=2,
+        best=_best(summaries, columns),
+    )
+
+
+def difference_table(summaries: Summaries, group: str) -> TextTable | None:
+    """The first entry minus each other, with the interval of the mean; None with nothing to compare."""
+    results, metrics = summaries.results, summaries.of_images(group)
+    first, *others = results.entries
+    if not others or not metrics:
+        return None
+
+    def text(other: Entry, bucket: str, name: str) -> str:
+        summary = summaries.difference(other, bucket, name)
+        return NOT_MEASURED if summary is None else cells.difference(summary, metrics[name])
+
+    rows = tuple(
+        (bucket if other is others[0] else "", f"minus {other.name}", *(text(other, bucket, name) for name in metrics))
+        for bucket in results.buckets
+        for other in others
+    )
+    return TextTable(
+        title=f"{first.name} minus others, as of {group}",
+        header=("hole", first.name, *map(cells.column_title, metrics.values())),
+        rows=rows,
+        conditions=results.conditions,
+        remark="Differences photograph by photograph: the mean and its 95% bootstrap interval.",
+        heads=2,
+    )
+
+
+def _columns(summaries: Summaries, group: str, show: Show) -> list[Column]:
+    """One for each metric, and one for the raw prediction's where anything predicts."""
+    columns = []
+    for name, metric in summaries.metrics_of(group).items():
+        if isinstance(metric, SetMetric):
+            columns.append(_of_sets(summaries, name, metric))
+            continue
+        columns.append(_of_images(summaries, name, metric, "completion", show))
+        if summaries.predicts:
+            columns.append(_of_images(summaries, name, metric, "prediction", cells.brief))
+    return columns
+
+
+def _of_images(summaries: Summaries, name: str, metric: Metric, image: Image, show: Show) -> Column:
+    def text(entry: Entry, bucket: str) -> str:
+        summary = summaries.of(entry, image, bucket, name)
+        return NOT_MEASURED if summary is None else show(summary, metric)
+
+    def rank(entry: Entry, bucket: str) -> float | None:
+        summary = summaries.of(entry, image, bucket, name)
+        if summary is None or not summary.n + summary.infinite:
+            return None
+        return cells.rank(cells.central(summary), metric.better)
+
+    title = cells.column_title(metric)
+    return Column(title if image == "completion" else f"raw {title}", text, rank)
+
+
+def _of_sets(summaries: Summaries, name: str, metric: SetMetric) -> Column:
+    def value(entry: Entry, bucket: str) -> float | None:
+        return entry.sets.get(bucket, {}).get(name)
+
+    def text(entry: Entry, bucket: str) -> str:
+        found = value(entry, bucket)
+        return NOT_MEASURED if found is None else cells.of_set(found, metric)
+
+    def rank(entry: Entry, bucket: str) -> float | None:
+        found = value(entry, bucket)
+        return None if found is None else cells.rank(found, metric.better)
+
+    return Column(f"{cells.column_title(metric)} (n={summaries.results.conditions.count})", text, rank)
+
+
+def _best(summaries: Summaries, columns: list[Column]) -> frozenset[tuple[int, int]]:
+    """(row, column) of the best of every bucket, all of equals; none where only one was measured."""
+    entries, best = summaries.results.entries, set()
+    for i, bucket in enumerate(summaries.results.buckets):
+        for j, column in enumerate(columns):
+            ranks = {k: column.rank(entry, bucket) for k, entry in enumerate(entries)}
+            found = {k: rank for k, rank in ranks.items() if rank is not None}
+            if len(found) > 1:
+                least = min(found.values())
+                best |= {(i * len(entries) + k, j + 2) for k, rank in found.items() if rank == least}
+    return frozenset(best)
+
+
+def _count(summaries: Summaries, entry: Entry, bucket: str) -> int:
+    """Photographs in the bucket."""
+    return next((len(values) for values in entry.completion[bucket].values()), summaries.results.conditions.count)
+
+
+def _remark(summaries: Summaries, group: str) -> str:
+    """The definitions, then how to read the cells."""
+    metrics = summaries.metrics_of(group).values()
+    definitions = "; ".join(f"{metric.title}: {metric.definition}" for metric in metrics)
+    infinite = any(
+        summary.infinite
+        for entry in summaries.results.entries
+        for bucket in summaries.results.buckets
+        for name in summaries.of_images(group)
+        for image in IMAGES
+        if (summary := summaries.of(entry, image, bucket, name))
+    )
+    return " ".join([f"{definitions}.", *([RAW] if summaries.predicts else []), *([IDENTICAL] if infinite else [])])

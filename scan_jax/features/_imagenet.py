@@ -1,0 +1,23 @@
+"""ImageNet's statistics of RGB in [0, 1], by which torchvision's networks were trained to see."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from scan_jax.types import Array
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def normalize(image: Array) -> Array:
+    """[B,H,W,3] in [0, 1] -> [B,H,W,3] float32 of about zero mean and unit deviation on photographs.
+
+    On 2 image - 1, LPIPS' own scaling layer (shift -.030, -.088, -.188; scale .458, .448, .450) is the same map.
+    """
+    return (image - _rgb(MEAN)) / _rgb(STD)
+
+
+def _rgb(values: tuple[float, float, float]) -> Array:
+    """Three numbers as [1,1,1,3]."""
+    return jnp.asarray(values, jnp.float32).reshape(1, 1, 1, 3)

@@ -1,0 +1,76 @@
+"""AlexNet (Krizhevsky 2014, the one-column network) in torchvision's layout, up to its last ReLU, for LPIPS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.features._imagenet import normalize
+from scan_jax.features._pooling import max_pool
+from scan_jax.types import Array
+
+# layer -> (channels, kernel, stride, padding) of the convolution before it
+CONVOLUTIONS = {
+    "relu1": (64, 11, 4, 2),
+    "relu2": (192, 5, 1, 2),
+    "relu3": (384, 3, 1, 1),
+    "relu4": (256, 3, 1, 1),
+    "relu5": (256, 3, 1, 1),
+}
+POOLED = ("relu2", "relu3")  # these come after a pooling
+LAYERS = tuple(CONVOLUTIONS)
+LEAST_SIDE = 7  # pixels, for one window of the first convolution
+
+
+class AlexNet(nn.Module):
+    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
+
+    Attributes:
+      layers: which of `LAYERS`, in any order.
+      dtype: of the convolutions and of what comes back; parameters stay float32.
+    """
+
+    layers: tuple[str, ...]
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, image: Array) -> dict[str, Array]:
+        """[B,H,W,3] in [0, 1] -> {"relu1": [B,(H-7)//4+1,(W-7)//4+1,64], "relu2": [B,h,w,192], ...}.
+
+        Raises:
+          ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
+        """
+        _check(image, self.layers)
+        x = normalize(image).astype(self.dtype)
+        found: dict[str, Array] = {}
+        for name, (width, size, stride, pad) in CONVOLUTIONS.items():
+            if len(found) == len(set(self.layers)):
+                break
+            x = max_pool(x, 3) if name in POOLED else x
+            convolution = nn.Conv(
+                width,
+                (size, size),
+                strides=(stride, stride),
+                padding=((pad, pad), (pad, pad)),
+                dtype=self.dtype,
+                name=name.replace("relu", "conv"),
+            )
+            x = jax.nn.relu(convolution(x))  # [B,h,w,width]
+            if name in self.layers:
+                found[name] = x
+        return found
+
+
+NETWORK = AlexNet  # what `features.api` builds
+
+
+def _check(image: Array, layers: tuple[str, ...]) -> None:
+    if image.ndim != 4 or image.shape[-1] != 3:
+        raise ValueError(f"AlexNet needs images [B,H,W,3], not {image.shape}")
+    if min(image.shape[1:3]) < LEAST_SIDE:
+        raise ValueError(f"AlexNet needs images of at least {LEAST_SIDE}x{LEAST_SIDE} pixels, not {image.shape}")
+    if not layers or set(layers) - set(LAYERS):
+        raise ValueError(f"AlexNet has the layers {LAYERS}, at least one must be asked for, not {layers}")

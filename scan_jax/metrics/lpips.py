@@ -1,0 +1,148 @@
+"""LPIPS (Zhang et al. 2018, version 0.1): how far two images are apart for a network that people's judgements weighed.
+
+Papers mean different networks by that name (AlexNet: RN, MAT; VGG-16: LaMa), so each is a metric of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from scan_jax.errors import UserError
+from scan_jax.features.api import build_network, load_features, load_imported
+from scan_jax.metrics.api import Metric
+from scan_jax.metrics.arguments import Measure, check_images, check_known
+from scan_jax.types import Array
+
+log = logging.getLogger(__name__)
+Tree = Any  # a nested dict of arrays
+
+
+@dataclasses.dataclass(frozen=True)
+class Trunk:
+    """A network under LPIPS.
+
+    Attributes:
+      network: a module of `features/`.
+      head: the importer of its weights per channel.
+      title: in a table's head.
+      layers: the activations that are compared.
+      least_side: pixels below which the deepest of them is empty.
+    """
+
+    network: str
+    head: str
+    title: str
+    layers: tuple[str, ...]
+    least_side: int
+
+
+TRUNKS: Mapping[str, Trunk] = {
+    "alex": Trunk("alexnet", "lpips_alex", "LPIPS AlexNet", tuple(f"relu{i}" for i in range(1, 6)), 31),
+    "vgg16": Trunk("vgg16", "lpips_vgg16", "LPIPS VGG-16", ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"), 16),
+    "squeeze": Trunk(
+        "squeezenet1_1",
+        "lpips_squeeze",
+        "LPIPS SqueezeNet",
+        ("relu_conv1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"),
+        17,
+    ),
+}
+EPSILON = 1e-10  # beside the length of a pixel's vector of activations
+
+
+def open_metrics() -> dict[str, Metric]:
+    """LPIPS on every network that was imported together with its head; the log says how to get the others.
+
+    Raises:
+      UserError: there is none; it names every missing file and the commands that import them.
+    """
+    found: dict[str, Metric] = {}
+    missing: dict[str, str] = {}
+    for name, trunk in TRUNKS.items():
+        try:
+            found[name] = _open(trunk)
+        except UserError as error:
+            missing[name] = str(error)
+    if not found:
+        raise UserError(" · ".join(f"{name}: {complaint}" for name, complaint in missing.items()))
+    for name, complaint in missing.items():
+        log.warning("without lpips/%s: %s", name, complaint)
+    return found
+
+
+def lpips_distance(first: Mapping[str, Array], second: Mapping[str, Array], heads: Mapping[str, Array]) -> Array:
+    """Sum over layers of the mean over pixels of sum_c w_c (a_c/|a| - b_c/|b|)^2 (Zhang et al., equation 1): [B].
+
+    Args:
+      first: activations by layer, each [B,h,w,C].
+      second: the same layers of the other image.
+      heads: the weights w of each layer, [C].
+    """
+    total = jnp.zeros(())
+    for layer, weights in heads.items():
+        difference = _unit_length(first[layer]) - _unit_length(second[layer])  # [B,h,w,C]
+        total = total + jnp.mean(jnp.square(difference) @ weights, axis=(1, 2))  # [B]
+    return total
+
+
+def _unit_length(x: Array) -> Array:
+    """Each pixel's vector of channels over its length: [B,h,w,C]."""
+    return x / (jnp.sqrt(jnp.sum(jnp.square(x), axis=-1, keepdims=True)) + EPSILON)
+
+
+def _open(trunk: Trunk) -> Metric:
+    """The metric with its weights; UserError names all that is missing."""
+    complaints, found = [], {}
+    for part, load in (("network", _load_network), ("heads", _load_heads)):
+        try:
+            found[part] = load(trunk)
+        except UserError as error:
+            complaints.append(str(error))
+    if complaints:
+        raise UserError("; ".join(complaints))
+    return Metric(
+        measure=_measure(found["network"].apply),
+        title=trunk.title,
+        better="lower",
+        unit="",
+        decimals=4,
+        definition=f"LPIPS 0.1 on {trunk.title.removeprefix('LPIPS ')} over RGB, mean over images",
+        parameters={"network": found["network"].params, "heads": found["heads"]},
+        least_side=trunk.least_side,
+    )
+
+
+def _load_network(trunk: Trunk) -> Any:
+    return load_features(trunk.network, trunk.layers)
+
+
+def _load_heads(trunk: Trunk) -> Tree:
+    """{layer: [C]}."""
+    network = build_network(trunk.network, trunk.layers)
+    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    activations, _ = jax.eval_shape(network.init_with_output, jax.random.key(0), image)
+    widths = [activations[layer].shape[-1] for layer in trunk.layers]
+    wanted = {f"lin{i}": jax.ShapeDtypeStruct((width,), jnp.float32) for i, width in enumerate(widths)}
+    heads = load_imported(trunk.head, wanted)
+    return {layer: heads[f"lin{i}"] for i, layer in enumerate(trunk.layers)}
+
+
+def _measure(apply: Callable[[Tree, Array], dict[str, Array]]) -> Measure:
+    """`Metric.measure` of a network; the networks in `features/` do what LPIPS' own scaling layer does."""
+
+    @jax.jit
+    def measure(parameters: Tree, image: Array, photograph: Array, known: Array) -> Array:
+        check_images(image, photograph)
+        check_known(image, known)
+        with jax.default_matmul_precision("highest"):  # the same number on every device
+            pair = apply(parameters["network"], jnp.concatenate([image, photograph]).astype(jnp.float32))
+            first, second = ({layer: jnp.split(x, 2)[i] for layer, x in pair.items()} for i in (0, 1))
+            return lpips_distance(first, second, parameters["heads"])
+
+    return measure

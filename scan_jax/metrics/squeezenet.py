@@ -1,0 +1,65 @@
+"""Distances between whole sets for SqueezeNet, which fits a laptop: stand-ins without InceptionV3's weights.
+
+They are no FID and no KID, and compare with nothing outside a table made with this definition.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from scan_jax.features.api import load_features
+from scan_jax.metrics.api import Embedding, SetMetric
+from scan_jax.metrics.frechet import frechet_distance
+from scan_jax.metrics.kernel_distance import kernel_distance
+from scan_jax.types import Array
+
+LAYER = "fire9"
+SOURCE = "SqueezeNet 1.1 (Keras weights), mean fire9 activations, 512 numbers; images of 31 pixels or more, as they are"
+
+
+def open_metrics() -> dict[str, SetMetric]:
+    """ "frechet" and "kernel", of one embedding.
+
+    Raises:
+      UserError: the weights of SqueezeNet are missing; it names the file and the command that imports it.
+    """
+    embedding = open_embedding()
+    return {
+        "frechet": SetMetric(
+            frechet_distance,
+            embedding,
+            2,
+            "SqueezeNet distance",
+            "lower",
+            "",
+            2,
+            f"Fréchet distance, {SOURCE}; depends on n",
+        ),
+        "kernel": SetMetric(
+            kernel_distance,
+            embedding,
+            2,
+            "SqueezeNet kernel distance",
+            "lower",
+            "",
+            4,
+            f"unbiased cubic MMD^2 over all images, {SOURCE}",
+        ),
+    }
+
+
+def open_embedding() -> Embedding:
+    """Images to 512 numbers, each about 1 in the mean on photographs.
+
+    Raises:
+      UserError: the weights are missing.
+    """
+    features = load_features("squeezenet", (LAYER,))
+
+    @jax.jit
+    def embed(parameters: object, image: Array) -> Array:
+        with jax.default_matmul_precision("highest"):  # the same number on every device
+            return jnp.mean(features.apply(parameters, image)[LAYER], axis=(1, 2))  # [B,512]
+
+    return Embedding("squeezenet_fire9", embed, features.params)

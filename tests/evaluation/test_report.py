@@ -1,0 +1,398 @@
+"""The page holds every number and picture of an evaluation, and asks nobody for anything."""
+
+import base64
+import dataclasses
+import io
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.errors import UserError
+from scan_jax.evaluation.report import write_report
+from scan_jax.evaluation.report.background import flatten
+from scan_jax.evaluation.report.gallery import amplified_error, data_uri
+from scan_jax.evaluation.report.scores import number
+from scan_jax.evaluation.report.training import POINTS, thin
+from scan_jax.evaluation.results import Case, Conditions, Entry, Results
+from scan_jax.metrics.api import Embedding, Metric, SetMetric
+from scan_jax.pictures import TINT
+
+WHEN = datetime(2020, 2, 3, 4, 5, tzinfo=UTC)
+N, SIDE = 7, 16
+BUCKETS = ("10-20%", "20-30%")
+CONDITIONS = Conditions(
+    protocol="paper_table1 v3",
+    photographs="portraits, <held> out",
+    photographs_digest="ab" * 32,
+    holes="strokes",
+    holes_digest="cd" * 32,
+    count=N,
+    size=SIDE,
+    completion="rounded & pasted",
+)
+METRICS = {
+    "standard/psnr": Metric(np.add, "PSNR", "higher", "dB", 2, "over RGB"),
+    "standard/mae": Metric(np.add, "MAE", "lower", "%", 3, "over all pixels"),
+    "edge_connect/mae": Metric(np.add, "MAE", "lower", "", 4, "relative to the sum of both"),
+    "inception/fid": SetMetric(max, Embedding("inception_v3", abs, None), 2, "FID", "lower", "", 1, "of 2048 features"),
+    "checks/colour_shift": Metric(np.add, "colour shift", "zero", "%", 2, "mean over the hole"),
+}
+
+
+@dataclasses.dataclass
+class PrintedTable:
+    title: str
+    header: list
+    rows: list
+    note: str
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, text by section, and the rows of every table by its caption."""
+
+    VOID = {"meta", "img", "br", "link", "input"}
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.text, self.tables = [], {"": ""}, {}
+        self._section, self._open, self._caption, self._row = "", [], "", None
+        self.feed(html)
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.elements.append((tag, attrs))
+        if tag not in self.VOID:
+            self._open.append(tag)
+        if tag in ("section", "header"):
+            self._section = attrs["id"]
+            self.text[self._section] = ""
+        if tag == "caption":
+            self._caption = ""
+        if tag == "tr":
+            self._row = []
+        if tag in ("td", "th"):
+            self._row.append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+        if tag == "caption":
+            self.tables.setdefault((self._section, self._caption), [])
+        if tag == "tr":
+            self.tables[self._section, self._caption].append([" ".join(cell.split()) for cell in self._row])
+
+    def handle_data(self, data):
+        self.text[self._section] += data
+        if "caption" in self._open:
+            self._caption += data
+        elif self._open and {"td", "th"} & set(self._open):
+            self._row[-1] += data + " "
+
+    def all_of(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def scores(seed, *names):
+    rng = np.random.default_rng(seed)
+    return {bucket: {name: rng.normal(20 + seed, 2, N).astype(np.float32) for name in names} for bucket in BUCKETS}
+
+
+def entry(name, seed, **changes):
+    per_image = [name for name, metric in METRICS.items() if isinstance(metric, Metric)]
+    sets = {bucket: {"inception/fid": 12.34 + seed} for bucket in BUCKETS}
+    plain = Entry(name, "baseline", {"radius": f"{seed} pixels"}, scores(seed, *per_image), {}, sets, 31.25)
+    return dataclasses.replace(plain, **changes)
+
+
+def case(*names, rank="best", index=2):
+    rng = np.random.default_rng(index)
+    truth, *filled = rng.integers(0, 256, (len(names) + 1, SIDE, SIDE, 3), np.uint8)
+    known = (rng.random((SIDE, SIDE, 1)) < 0.7).astype(np.float32)
+    return Case("20-30%", index, rank, known, truth, dict(zip(names, filled)), {"attention 1": truth[::-1].copy()})
+
+
+def write(path, *entries, tables=(), cases=(), metrics=METRICS):
+    results = Results(CONDITIONS, metrics, entries, cases)
+    write_report(path / "new" / "report.html", results, tables, when=WHEN)
+    html = (path / "new" / "report.html").read_text()
+    return html, Page(html)
+
+
+def row_of(page, table, bucket, name):
+    """Cells of one entry in one bucket, without the bucket's own."""
+    current = ""
+    for row in page.tables[table][1:]:
+        current, cells = (row[0], row[1:]) if row[0] in BUCKETS else (current, row)
+        if current == bucket and cells[0].endswith(name):
+            return cells
+    raise AssertionError(f"no row of {name} in {bucket}")
+
+
+@pytest.fixture(scope="module")
+def run_folders(tmp_path_factory):
+    folders = []
+    for name, steps in (("a", 2000), ("b", 40)):
+        folder = tmp_path_factory.mktemp(name)
+        lines = [{"step": 10 * k, "loss/generator": 1 / (k + 1), "term/l1": 2.0} for k in range(steps)]
+        lines += [{"step": 10 * k, "eval/psnr/10-20%": 20 + k} for k in (10, 30)]
+        (folder / "scalars.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        folders.append(folder)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory, run_folders):
+    """Two runs, with everything that a page can show."""
+    configs = [{"seed": 0, "method": {"name": "scan", "width": width}} for width in (8, 16)]
+    runs = [
+        entry(name, seed, kind="run", config=config, folder=folder, prediction=scores(seed + 30, *list(METRICS)[:3]))
+        for name, seed, config, folder in zip(("ours", "theirs"), (3, 1), configs, run_folders)
+    ]
+    table = PrintedTable(
+        "A paper, Table 9", ["method", "PSNR"], [["GC [12]", "27.11"], ["ours", "not run"]], "Unclear."
+    )
+    cases = (case("ours", "theirs", rank="worst", index=5), case("ours", "theirs"))
+    html, page = write(tmp_path_factory.mktemp("page"), *runs, tables=[table], cases=cases)
+    return html, page, runs, cases
+
+
+def test_the_page_stands_alone(comparison):
+    html, page, _, _ = comparison
+    assert "http" not in re.sub(r"base64,[^\"]*", "", html)
+    assert not page.all_of("script") and not page.all_of("link") and not page.all_of("iframe")
+    assert "@import" not in html
+    assert all(target.startswith("#") for target in re.findall(r"url\((.*?)\)", html))
+    for tag, attrs in page.elements:
+        assert attrs.get("src", "data:image/").startswith("data:image/"), tag
+        assert not {"srcset", "onclick", "onload", "poster", "action"} & set(attrs)
+        for target in (attrs.get("href"), attrs.get("xlink:href")):
+            assert target is None or target.startswith("#"), target
+
+
+def test_every_link_has_its_target_and_every_id_is_one(comparison):
+    _, page, _, _ = comparison
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert sum(identity.startswith("picture-") for identity in ids) == 12
+    for attrs in page.all_of("a"):
+        assert attrs["href"].removeprefix("#") in ids
+    assert set(re.findall(r"url\(#(.*?)\)", comparison[0])) <= set(ids)
+
+
+def test_pictures_tables_and_charts_can_be_read_aloud(comparison):
+    _, page, _, _ = comparison
+    assert all(attrs["alt"] for attrs in page.all_of("img"))
+    assert all("scope" in attrs for attrs in page.all_of("th"))
+    charts = page.all_of("svg")
+    assert len(charts) == 2 + 2 + 3 and all(attrs["role"] == "img" for attrs in charts)
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert page.all_of("html")[0]["lang"] == "en"
+
+
+def test_the_protocol_is_said_with_every_table(comparison):
+    _, page, _, _ = comparison
+    for section in ("top", "scores", "differences", "published", "definitions", "conditions"):
+        assert CONDITIONS.line() in page.text[section], section
+    assert CONDITIONS.photographs_digest in page.text["conditions"]
+    assert CONDITIONS.holes_digest in page.text["conditions"]
+
+
+def test_scores_are_those_of_numpy(comparison):
+    _, page, runs, _ = comparison
+    values = runs[0].completion["20-30%"]["standard/psnr"].astype(np.float64)
+    _, psnr, mae, n = row_of(page, ("scores", "Completed images"), "20-30%", "ours")
+    assert psnr.startswith(f"{values.mean():.2f} ± {values.std(ddof=1):.2f} [") and n == str(N)
+    low, high = map(float, re.search(r"\[(.*), (.*)\]", psnr).groups())
+    half = 1.96 * values.std(ddof=0) / np.sqrt(N)
+    assert values.mean() - low == pytest.approx(half, rel=0.25) and high - values.mean() == pytest.approx(
+        half, rel=0.25
+    )
+    assert mae.startswith(f"{runs[0].completion['20-30%']['standard/mae'].mean():.3f} ")
+    raw = runs[1].prediction["10-20%"]["standard/psnr"].astype(np.float64).mean()
+    assert row_of(page, ("scores", "Raw predictions"), "10-20%", "theirs")[1].startswith(f"{raw:.2f} ")
+
+
+def test_differences_are_paired_and_judged(comparison):
+    _, page, runs, _ = comparison
+    values = [run.completion["10-20%"]["standard/mae"].astype(np.float64) for run in runs]
+    difference = (values[0] - values[1]).mean()
+    cell = row_of(page, ("differences", "ours minus each other entry"), "10-20%", "theirs")[2]
+    assert cell.startswith(f"{difference:+.3f} ")
+    low, high = map(float, re.search(r"\[(.*), (.*)\]", cell).groups())
+    word = "undecided" if low <= 0 <= high else "worse" if difference > 0 else "better"  # of an error
+    assert cell.split()[1] == word
+    means = [(runs[0].completion[b]["standard/psnr"] - runs[1].completion[b]["standard/psnr"]).mean() for b in BUCKETS]
+    assert f"Against theirs: PSNR {min(means):+.2f} to {max(means):+.2f} dB" in page.text["top"]
+
+
+def test_the_best_of_each_bucket_is_marked(tmp_path):
+    values = {"high": 3.0, "low": -1.0, "middle": 2.0}
+    entries = []
+    for name, value in values.items():
+        flat = {key: np.full(N, value, np.float32) for key in METRICS if key != "inception/fid"}
+        entries.append(entry(name, 0, completion=dict.fromkeys(BUCKETS, flat), sets={}))
+    html, page = write(tmp_path, *entries)
+    best = re.findall(r'<strong class="best">(.*?)</strong>', html)
+    assert sorted(best) == sorted(["3.00", "-1.000", "-1.0000", "-1.00"] * len(BUCKETS))
+    assert row_of(page, ("definitions", "Sets of completed images"), "10-20%", "low")[1] == "absent"
+
+
+def test_other_definitions_say_what_they_are(comparison):
+    _, page, _, _ = comparison
+    text = page.text["definitions"]
+    for clause in ("relative to the sum of both", "of 2048 features", "mean over the hole"):
+        assert clause in text
+    assert row_of(page, ("definitions", "Sets of completed images"), "10-20%", "ours")[1:] == ["15.3", str(N)]
+    assert "12.3 " not in text and "31.2" in page.text["top"]
+
+
+def test_published_tables_are_printed_as_they_are(comparison):
+    _, page, _, _ = comparison
+    assert page.tables["published", "A paper, Table 9"] == [
+        ["method", "PSNR"],
+        ["GC [12]", "27.11"],
+        ["ours", "not run"],
+    ]
+    assert "Unclear." in page.text["published"]
+
+
+def test_only_keys_that_differ_are_compared(comparison):
+    _, page, _, _ = comparison
+    assert page.tables["config", "Keys that differ"] == [["key", "ours", "theirs"], ["method.width", "8", "16"]]
+    assert page.text["config"].count('"name": "scan"') == 2
+    assert flatten({"a": {"b": 1, "c": {}}, "d": [2]}) == {"a.b": 1, "a.c": {}, "d": [2]}
+
+
+def test_cases_show_their_pixels_and_scores(comparison):
+    _, page, runs, cases = comparison
+    first = cases[1]  # the best comes first
+    shown = [decode(attrs["src"]) for attrs in page.all_of("img")][:6]
+    tinted = np.where(first.known > 0.5, first.truth, np.round(255 * np.array(TINT)))
+    error = 4 * np.abs(first.completions["ours"].astype(int) - first.truth)
+    expected = [tinted, first.completions["ours"], first.completions["theirs"], first.truth, np.minimum(error, 255)]
+    for picture, pixels in zip(shown, [*expected, first.looks["attention 1"]]):
+        np.testing.assert_array_equal(picture, pixels)
+    for run in runs:
+        assert f"{run.completion['20-30%']['standard/psnr'][first.index]:.2f} dB" in page.text["cases"]
+    assert page.text["cases"].index("Best: photograph 2") < page.text["cases"].index("Worst: photograph 5")
+
+
+def decode(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+
+
+def test_large_pictures_are_stored_as_jpeg():
+    picture = np.broadcast_to(np.linspace(0, 255, 200).astype(np.uint8)[:, None, None], (200, 200, 3)).copy()
+    uri = data_uri(picture)
+    assert uri.startswith("data:image/jpeg") and np.abs(decode(uri).astype(int) - picture).max() < 6
+    with pytest.raises(ValueError, match="uint8"):
+        data_uri(picture / 255.0)
+    with pytest.raises(ValueError, match="one shape"):
+        amplified_error(picture, picture[:9])
+
+
+def test_curves_of_both_runs_share_a_chart(comparison):
+    html, page, _, _ = comparison
+    labels = [attrs["aria-label"] for attrs in page.all_of("svg")]
+    (psnr,) = [label for label in labels if label.startswith("PSNR (dB), 10-20% hole")]
+    assert psnr.endswith("last 50 at step 300, 50 at step 300")
+    chart = html[html.index('aria-label="loss/generator') :].split("</svg>")[0]
+    assert "var(--series-0)" in chart and "var(--series-1)" in chart and "#a0b0" not in html
+    assert "means of 7 values" in page.text["curves"]
+
+
+def test_long_curves_are_thinned_to_means():
+    steps = np.arange(1003.0)
+    few, means = thin(steps, steps**2)
+    assert len(few) <= POINTS and few[0] == 1.5 and few[-1] == 1001.0
+    assert means[0] == np.mean(steps[:4] ** 2) and means[-1] == np.mean(steps[1000:] ** 2)
+    assert thin(steps[:9], steps[:9])[1] is not None and len(thin(steps[:9], steps[:9])[0]) == 9
+    with pytest.raises(ValueError, match="are needed"):
+        thin(steps, steps[:3])
+
+
+def test_names_are_text_and_never_markup(tmp_path):
+    name = '<b>x</b> & "$1$'
+    html, page = write(tmp_path, entry(name, 2), entry("other", 1), cases=(case(name, "other"),))
+    assert "<b>x" not in html and name in page.text["scores"] and name in page.text["cases"]
+    assert any(name in attrs["alt"] for attrs in page.all_of("img"))
+    assert any(name in attrs["aria-label"] for attrs in page.all_of("svg"))
+    assert "<held>" in page.text["top"]
+
+
+def test_one_entry_needs_no_company(tmp_path):
+    html, page = write(tmp_path, entry("alone", 2), metrics={"standard/psnr": METRICS["standard/psnr"]})
+    assert page.all_of("title") and "differences" not in page.text and "definitions" not in page.text
+    assert 'class="best"' not in html
+    assert "No pictures were kept." in page.text["cases"]
+    assert "No entry is a run" in page.text["curves"] and "No entry has a config." in page.text["config"]
+    assert "edge_connect" not in page.text["scores"].split("Not in this report")[0]
+
+
+def test_a_run_without_scalars_has_no_curves(tmp_path):
+    _, page = write(tmp_path, entry("early", 2, kind="run", folder=tmp_path / "none", config={"seed": 1}))
+    assert "No entry is a run" in page.text["curves"] and '"seed": 1' in page.text["config"]
+
+
+def test_empty_buckets_and_infinite_values_are_told(tmp_path):
+    psnr = np.array([np.inf, 30, 32, np.inf, 34], np.float32)
+    first = {"10-20%": {"standard/psnr": psnr}, "20-30%": {"standard/psnr": np.zeros(0, np.float32)}, "30-40%": {}}
+    second = first | {"10-20%": {"standard/psnr": np.full(5, np.inf, np.float32)}}
+    entries = [entry("one", 0, completion=first, sets={}), entry("two", 0, completion=second, sets={})]
+    _, page = write(tmp_path, *entries, metrics={"standard/psnr": METRICS["standard/psnr"]})
+    table = "scores", "Completed images"
+    assert row_of(page, table, "10-20%", "one")[1:] == [
+        "32.00 ± 2.00 [30.00, 34.00] n 3, 2 infinite",
+        "5",
+    ]  # 1 of 27 draws is 30
+    assert row_of(page, table, "10-20%", "two")[1:] == ["infinite all 5", "5"]
+    assert page.tables[table][-2:] == [["20-30%", "empty", "0"], ["30-40%", "empty", "0"]]
+    cell = row_of(page, ("differences", "one minus each other entry"), "10-20%", "two")[1]
+    assert "n 2, 3 infinite" in cell  # two infinite pairs differ by 0
+
+
+def test_equal_results_make_equal_pages(tmp_path, comparison):
+    runs, cases = comparison[2:]
+    html, _ = write(tmp_path / "a", *runs, cases=cases)
+    again, _ = write(tmp_path / "b", *runs, cases=cases)
+    assert html == again and "2020-02-03 04:05 UTC" in html
+    later = tmp_path / "later.html"
+    write_report(later, Results(CONDITIONS, METRICS, tuple(runs), cases))
+    assert "2020-02-03" not in later.read_text()
+
+
+def test_numbers_never_read_minus_zero():
+    metric = METRICS["standard/psnr"]
+    assert [number(value, metric) for value in (-0.001, -0.006, 1.005)] == ["0.00", "-0.01", "1.00"]
+    assert number(-0.001, metric, "+") == "+0.00"
+
+
+def test_a_page_that_cannot_be_written_is_a_users_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        write(tmp_path / "file", entry("one", 1), metrics={"standard/psnr": METRICS["standard/psnr"]})
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
+def test_a_phone_need_not_scroll_sideways(tmp_path, comparison):
+    (tmp_path / "report.html").write_text(comparison[0])
+    script = "let d = f.contentDocument.documentElement; document.title = `${d.scrollWidth} of ${d.clientWidth}`"
+    frame = f'<iframe id="f" src="report.html" width="390" height="844" style="border:0" onload="{script}"></iframe>'
+    (tmp_path / "phone.html").write_text(frame)
+    command = ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--allow-file-access-from-files"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom"]
+    found = subprocess.run([*command, f"file://{tmp_path}/phone.html"], capture_output=True, text=True, timeout=60)
+    assert "<title>390 of 390</title>" in found.stdout

@@ -1,0 +1,89 @@
+"""Means and bootstrap intervals against NumPy and SciPy."""
+
+import numpy as np
+import pytest
+
+from scan_jax.evaluation.statistics import RESAMPLES, paired, resampled_means, summarize
+
+VALUES = np.random.default_rng(7).gamma(2.0, 3.0, 400).astype(np.float32)
+
+
+def test_mean_and_deviation_are_those_of_float64():
+    found = summarize(VALUES)
+    assert found.mean == pytest.approx(VALUES.astype(np.float64).mean(), rel=1e-12)
+    assert found.deviation == pytest.approx(VALUES.astype(np.float64).std(ddof=1), rel=1e-12)
+    assert (found.n, found.infinite) == (400, 0)
+
+
+def test_the_interval_is_that_of_the_percentile_bootstrap():
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.bootstrap(
+        (VALUES.astype(np.float64),), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(3)
+    ).confidence_interval
+    found = summarize(VALUES)
+    width = expected.high - expected.low
+    assert abs(found.low - expected.low) < 0.05 * width
+    assert abs(found.high - expected.high) < 0.05 * width
+    assert found.low < found.mean < found.high
+
+
+def test_resampled_means_are_means_of_draws_with_replacement():
+    values = np.array([0.0, 1.0, 10.0])
+    means = resampled_means(values)
+    assert means.shape == (RESAMPLES,)
+    possible = {round((a + b + c) / 3, 9) for a in values for b in values for c in values}
+    assert {round(mean, 9) for mean in means} == possible
+    assert means.mean() == pytest.approx(values.mean(), abs=4 * values.std() / np.sqrt(3 * RESAMPLES))
+
+
+def test_every_call_gives_the_same():
+    assert summarize(VALUES) == summarize(VALUES.copy())
+    np.testing.assert_array_equal(resampled_means(VALUES), resampled_means(VALUES))
+
+
+def test_infinite_values_are_counted_and_in_no_mean():
+    found = summarize(np.array([1.0, np.inf, 3.0, np.inf], np.float32))
+    assert (found.mean, found.n, found.infinite) == (2.0, 2, 2)
+    assert found.deviation == pytest.approx(np.sqrt(2.0))
+    assert 1.0 <= found.low <= found.high <= 3.0
+    all_infinite = summarize(np.full(3, np.inf, np.float32))
+    assert (all_infinite.n, all_infinite.infinite) == (0, 3)
+    assert np.isnan([all_infinite.mean, all_infinite.deviation, all_infinite.low, all_infinite.high]).all()
+
+
+def test_one_value_has_a_mean_alone():
+    found = summarize(np.array([4.5], np.float32))
+    assert (found.mean, found.low, found.high, found.n) == (4.5, 4.5, 4.5, 1)
+    assert np.isnan(found.deviation)
+
+
+def test_no_value_has_nothing():
+    found = summarize(np.zeros(0, np.float32))
+    assert (found.n, found.infinite) == (0, 0) and np.isnan(found.mean)
+
+
+def test_equal_values_do_not_spread():
+    found = summarize(np.full(5, 0.25, np.float32))
+    assert (found.mean, found.deviation) == (0.25, 0.0)
+    assert found.low == pytest.approx(0.25) and found.high == pytest.approx(0.25)
+
+
+def test_differences_leave_out_how_hard_a_photograph_is():
+    ours = VALUES + np.float32(0.5)
+    found = paired(ours, VALUES)
+    assert found.mean == pytest.approx(0.5, abs=1e-6) and found.deviation < 1e-6
+    assert found.high - found.low < 1e-6 < summarize(VALUES).high - summarize(VALUES).low
+
+
+def test_differences_of_infinite_values():
+    found = paired(np.array([np.inf, np.inf, 5.0]), np.array([np.inf, 1.0, 2.0]))
+    assert (found.mean, found.n, found.infinite) == (1.5, 2, 1)  # 0 and 3; inf - 1 is counted
+
+
+def test_refuses_what_is_no_score():
+    with pytest.raises(ValueError, match="without NaN"):
+        summarize(np.array([1.0, np.nan]))
+    with pytest.raises(ValueError, match="scores"):
+        summarize(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="same photographs"):
+        paired(np.zeros(2), np.zeros(3))

@@ -1,0 +1,54 @@
+"""Every definition on 200 real pairs: photographs of faces and streets, and what Navier-Stokes makes of their holes.
+
+Needs SCAN_JAX_REAL_DATA, a folder with `faces_dev/*.jpg`, `street/*/*.jpg` and `masks_dev/*.png`, white = hole.
+"""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from metric_oracles import ORACLES, deviations
+
+from scan_jax.metrics import api
+
+FOLDER = Path(os.environ.get("SCAN_JAX_REAL_DATA", "/nowhere"))
+SIZES = {"faces_dev": (177, 209), "street": (209, 177)}  # width, height
+COUNT, BATCH = 100, 20  # of each
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="SCAN_JAX_REAL_DATA names no folder of photographs")
+
+
+def completed(kind):
+    """Photographs cropped to an odd size, with 1-60% of each missing: uint8 [N,H,W,3] twice, bool [N,H,W]."""
+    width, height = SIZES[kind]
+    files, masks = sorted((FOLDER / kind).rglob("*.jpg")), sorted((FOLDER / "masks_dev").glob("*.png"))
+    files = files[:: len(files) // COUNT][:COUNT]
+    images, photographs, holes = [], [], []
+    for file, mask in zip(files, masks[:: len(masks) // COUNT]):
+        photograph = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)[:height, :width]
+        white = cv2.resize(
+            cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE), (width, height), interpolation=cv2.INTER_NEAREST
+        )
+        hole = white > 127
+        photographs.append(photograph)
+        images.append(cv2.inpaint(photograph, hole.astype(np.uint8), 3, cv2.INPAINT_NS))
+        holes.append(hole)
+    return np.stack(images), np.stack(photographs), np.stack(holes)
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def real(request):
+    return completed(request.param)
+
+
+@pytest.mark.parametrize("group, name", [(group, name) for group in ORACLES for name in ORACLES[group]])
+def test_equals_the_public_definition_on_real_pairs(group, name, real, record_property):
+    assert len(real[0]) == COUNT and real[2].any((1, 2)).all()
+    metric = api.open_metrics([group])[f"{group}/{name}"]
+    found = np.concatenate(
+        [deviations(group, name, metric, *(a[i : i + BATCH] for a in real)) for i in range(0, COUNT, BATCH)]
+    )
+    record_property("largest deviation", found.max())
+    assert found.max() <= 1e-5

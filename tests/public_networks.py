@@ -1,0 +1,90 @@
+"""The public implementations that ours are measured by, with random weights; tests skip where they are not installed."""
+
+import contextlib
+import io
+import warnings
+
+import numpy as np
+import pytest
+
+
+def torchvision():
+    """The package; of its compiled operators, which a build for another CUDA lacks, no network here needs any."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("importlib.metadata").version("torch")
+    try:
+        return pytest.importorskip("torchvision")
+    except RuntimeError:  # it registers kernels for operators that it could not load: declared, they may be absent
+        operators = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            with contextlib.suppress(RuntimeError):
+                operators.define(f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor")
+        _KEPT.append(operators)
+        return pytest.importorskip("torchvision")
+
+
+_KEPT = []  # an operator library that is collected takes its operators with it
+
+
+def lpips(net):
+    """`lpips.LPIPS` with its own heads on a random network that keeps the signal alive, in float64."""
+    torch = pytest.importorskip("torch")
+    torchvision()
+    package = pytest.importorskip("lpips")
+    torch.manual_seed(0)
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torchvision, on how lpips calls it
+        model = package.LPIPS(net=net, pnet_rand=True, eval_mode=True)
+    for module in model.net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+            torch.nn.init.normal_(module.bias, std=0.1)
+    return model.double().eval()
+
+
+def torchvision_state(model):
+    """The state dict that torchvision's own file would have for this network under LPIPS."""
+    state = {}
+    for part in model.net.children():
+        for index, module in part.named_children():
+            state |= {f"features.{index}.{name}": value.float() for name, value in module.state_dict().items()}
+    return state
+
+
+def head_state(model):
+    """The head's state dict, as published."""
+    return {f"lin{i}.model.1.weight": lin.model[1].weight.detach().float() for i, lin in enumerate(model.lins)}
+
+
+def fid_inception(monkeypatch):
+    """pytorch-fid's InceptionV3 with random weights and statistics, and its state dict; nothing is downloaded."""
+    torch = pytest.importorskip("torch")
+    torchvision()
+    module = pytest.importorskip("pytorch_fid.inception")
+    torch.manual_seed(0)
+    kept = {}
+
+    def randomised(self, state):
+        kept.update({name: _random(name, value) for name, value in self.state_dict().items()})
+        return original(self, kept)
+
+    original = torch.nn.Module.load_state_dict
+    monkeypatch.setattr(module, "load_state_dict_from_url", lambda *args, **options: {})
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", randomised)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torchvision, on how pytorch-fid calls it
+        model = module.InceptionV3()
+    monkeypatch.undo()
+    return model.eval(), kept
+
+
+def _random(name, value):
+    """An array of the name's kind: running variances are positive, kernels keep the signal's size."""
+    torch = pytest.importorskip("torch")
+    if name.endswith("num_batches_tracked"):
+        return value
+    if name.endswith(("running_var", "bn.weight")):
+        return torch.rand(value.shape) + 0.5
+    if name.endswith(("bn.bias", "running_mean", "fc.bias")):
+        return 0.2 * torch.randn(value.shape)
+    return torch.randn(value.shape) * (2 / np.prod(value.shape[1:])) ** 0.5
