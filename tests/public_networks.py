@@ -1,4 +1,4 @@
-"""The public implementations that ours are measured by, with random weights; tests skip where they are not installed."""
+"""The public implementations that ours are measured by, with random weights; what is not installed is skipped."""
 
 import contextlib
 import io
@@ -11,7 +11,6 @@ import pytest
 def torchvision():
     """The package; of its compiled operators, which a build for another CUDA lacks, no network here needs any."""
     torch = pytest.importorskip("torch")
-    pytest.importorskip("importlib.metadata").version("torch")
     try:
         return pytest.importorskip("torchvision")
     except RuntimeError:  # it registers kernels for operators that it could not load: declared, they may be absent
@@ -56,26 +55,23 @@ def head_state(model):
     return {f"lin{i}.model.1.weight": lin.model[1].weight.detach().float() for i, lin in enumerate(model.lins)}
 
 
-def fid_inception(monkeypatch):
+def fid_inception():
     """pytorch-fid's InceptionV3 with random weights and statistics, and its state dict; nothing is downloaded."""
     torch = pytest.importorskip("torch")
     torchvision()
     module = pytest.importorskip("pytorch_fid.inception")
     torch.manual_seed(0)
-    kept = {}
+    state, load = {}, torch.nn.Module.load_state_dict
 
-    def randomised(self, state):
-        kept.update({name: _random(name, value) for name, value in self.state_dict().items()})
-        return original(self, kept)
+    def load_random(network, published):
+        state.update({name: _random(name, value) for name, value in network.state_dict().items()})
+        return load(network, state)
 
-    original = torch.nn.Module.load_state_dict
-    monkeypatch.setattr(module, "load_state_dict_from_url", lambda *args, **options: {})
-    monkeypatch.setattr(torch.nn.Module, "load_state_dict", randomised)
-    with warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torchvision, on how pytorch-fid calls it
-        model = module.InceptionV3()
-    monkeypatch.undo()
-    return model.eval(), kept
+        patch.setattr(module, "load_state_dict_from_url", lambda *args, **options: {})
+        patch.setattr(torch.nn.Module, "load_state_dict", load_random)
+        return module.InceptionV3().eval(), state
 
 
 def _random(name, value):

@@ -15,7 +15,7 @@ ARROWS = {
     "ops": set(),
     "masks": set(),
     "weights": set(),
-    "metrics": {"ops"},
+    "metrics": {"features", "ops"},
     "features": {"ops", "weights"},
     "losses": {"features", "ops"},
     "layers": {"ops"},

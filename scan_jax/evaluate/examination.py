@@ -28,17 +28,18 @@ from scan_jax.evaluation.filling import COMPLETION, PREDICTION
 from scan_jax.evaluation.judge import Judge
 from scan_jax.evaluation.paper_table import measured_table
 from scan_jax.evaluation.report import write_report
-from scan_jax.evaluation.results import Entry, Results
+from scan_jax.evaluation.results import Conditions, Entry, Results
 from scan_jax.evaluation.score_store import ScoreStore
 from scan_jax.evaluation.scoring import Share, Test, photograph_vectors, score
 from scan_jax.evaluation.sets import score_sets
-from scan_jax.evaluation.tables.writing import screen_text, write_tables
+from scan_jax.evaluation.tables import screen_text, write_tables
 from scan_jax.inference.trained import Trained
 from scan_jax.metrics import api
-from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
+from scan_jax.metrics.api import AnyMetric, SetMetric
 from scan_jax.run_layout import EVALUATION, SCORES
 
 log = logging.getLogger(__name__)
+SHOWN = "standard/"  # what the screen has; the files have everything
 RANKED_BY = "standard/psnr"  # which photographs the report shows
 
 
@@ -54,7 +55,7 @@ def examine(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     opened = open_test(
         flags.protocol,
         first.config if first else {},
-        str(flags.run or ""),
+        flags.run.resolve().name if flags.run else "",
         overrides,
         max((one.method.num_labels for one in trained.values()), default=0),
     )
@@ -98,25 +99,26 @@ def _contestants(
 
 def _metrics(groups: Sequence[str], opened: Opened) -> dict[str, AnyMetric]:
     """The columns; a metric that the test is too small for is an error where it was asked for, and else left out."""
-    found = api.open_metrics(groups or api.names())
+    wanted = dict.fromkeys([*(groups or api.names()), RANKED_BY.split("/")[0]])
     kept = {}
-    for name, metric in found.items():
-        least, have, what = (
-            (metric.least_side, opened.conditions.size, "pixels a side")
-            if isinstance(metric, Metric)
-            else (metric.least, opened.conditions.count, "images")
-        )
-        if have >= least:
+    for name, metric in api.collect_metrics(wanted).items():
+        lacking = _lacking(metric, opened.conditions)
+        if not lacking:
             kept[name] = metric
-        elif groups:
-            raise UserError(
-                f"{name} needs at least {least} {what}, the test has {have}; leave it out or enlarge the test"
-            )
+        elif name.split("/")[0] in groups:
+            raise UserError(f"{name} {lacking}; leave it out, or enlarge the test")
         else:
-            log.warning("without %s: it needs at least %d %s, the test has %d", name, least, what, have)
-    if RANKED_BY not in kept:
-        kept = api.open_metrics(["standard"]) | kept
+            log.warning("without %s: it %s", name, lacking)
     return kept
+
+
+def _lacking(metric: AnyMetric, conditions: Conditions) -> str:
+    """What the metric needs more than the test has, or nothing."""
+    if conditions.size < metric.least_side:
+        return f"needs at least {metric.least_side} pixels a side, the test has {conditions.size}"
+    if isinstance(metric, SetMetric) and conditions.count < metric.least:
+        return f"needs at least {metric.least} images, the test has {conditions.count}"
+    return ""
 
 
 def _measure(
@@ -164,10 +166,11 @@ def _about(opened: Opened, test: Test) -> list[object]:
 
 def _write(out: Path, results: Results, opened: Opened) -> None:
     """Tables and report; the table of the standard definitions goes to the screen."""
-    papers = [measured_table(table, results, opened.protocol) for table in opened.protocol.tables]
+    papers = [measured_table(table, opened.protocol, results) for table in opened.protocol.tables]
     write_tables(out, results, papers)
     write_report(out / "report.html", results, papers)
-    log.info("\n%s", screen_text(results))
+    shown = {name: metric for name, metric in results.metrics.items() if name.startswith(SHOWN)}
+    log.info("\n%s", screen_text(dataclasses.replace(results, metrics=shown), papers))
     log.info("tables and report.html are in %s", out)
 
 

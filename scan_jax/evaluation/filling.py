@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -16,11 +15,12 @@ COMPLETION, PREDICTION = "completion", "prediction"
 Labels = np.ndarray | None  # None where the photographs have none
 
 
-class Row(NamedTuple):
-    """One photograph with one hole."""
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One photograph, by its index, with its hole of one bucket."""
 
     bucket: str
-    index: int  # of the photograph
+    index: int
 
     def __str__(self) -> str:
         return f"photograph {self.index} with its hole of {self.bucket}"

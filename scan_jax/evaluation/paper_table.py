@@ -14,7 +14,7 @@ from scan_jax.evaluation.results import Entry, Results
 from scan_jax.evaluation.statistics import summarize
 from scan_jax.evaluation.tables import cells
 from scan_jax.evaluation.tables.text_table import TextTable
-from scan_jax.metrics.api import Metric
+from scan_jax.metrics.api import AnyMetric, Metric
 
 NOT_RUN, NOT_PRINTED, UNDEFINED = "not run", "not printed", "no such metric"
 TITLES = {"psnr": "PSNR", "ssim": "SSIM", "mae": "MAE (%)"}
@@ -29,12 +29,12 @@ class Line:
     Attributes:
       method: whose numbers.
       source: "paper", or "measured" with the group of definitions.
-      cells: by the table's columns.
+      cells: in the order of the table's columns.
     """
 
     method: str
     source: str
-    cells: Mapping[Column, str]
+    cells: tuple[str, ...]
 
 
 def measured_table(table: PublishedTable, protocol: Protocol, results: Results) -> TextTable:
@@ -49,17 +49,17 @@ def measured_table(table: PublishedTable, protocol: Protocol, results: Results) 
       Rows of methods; several datasets and buckets stand side by side, with the metrics below each other, or else the
       metrics side by side.
     """
-    lines = tuple(_lines(table, protocol, results))
     places = list(dict.fromkeys((dataset, bucket) for dataset, bucket, _ in table.columns))
     remark = " ".join([table.note, *_definitions(table, results), *_origin(protocol, results)])
     if len(places) > 1:
-        header = ("", "method", "source", *(f"{dataset} {bucket}" for dataset, bucket in places))
-        return TextTable(table.title, header, _stacked(table, lines, places), results.conditions, remark, heads=3)
+        header = ("", "method", "source", *_place_titles(places))
+        rows = tuple(_stacked(table, protocol, results))
+        return TextTable(table.title, header, rows, results.conditions, remark, heads=3)
     ((dataset, bucket),) = places
     return TextTable(
         title=f"{table.title}: {dataset}, holes of {bucket}",
         header=("method", "source", *(TITLES[metric] for _, _, metric in table.columns)),
-        rows=tuple((line.method, line.source, *(line.cells[column] for column in table.columns)) for line in lines),
+        rows=tuple((line.method, line.source, *line.cells) for line in _lines(table, protocol, results)),
         conditions=results.conditions,
         remark=remark,
         heads=2,
@@ -78,11 +78,11 @@ def fills(row: PublishedRow, entry: Entry) -> bool:
 def _lines(table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[Line]:
     taken = set()
     for row in table.rows:
-        yield Line(row.name, "paper", {column: _printed(row, column) for column in table.columns})
+        yield Line(row.name, "paper", tuple(_printed(row, column) for column in table.columns))
         entries = [entry for entry in results.entries if fills(row, entry)]
         taken |= {entry.name for entry in entries}
         found = [line for entry in entries for line in _measured(entry, table, protocol, results)]
-        yield from found or [Line("", "measured", dict.fromkeys(table.columns, NOT_RUN))]
+        yield from found or [Line("", "measured", (NOT_RUN,) * len(table.columns))]
     for entry in results.entries:
         if entry.name not in taken:
             yield from _measured(entry, table, protocol, results)
@@ -91,8 +91,8 @@ def _lines(table: PublishedTable, protocol: Protocol, results: Results) -> Itera
 def _measured(entry: Entry, table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[Line]:
     """One line for each group of definitions that measured anything."""
     for group in _groups(table, results):
-        found = {column: _cell(entry, group, column, protocol, results) for column in table.columns}
-        if not set(found.values()) <= {NOT_RUN, UNDEFINED}:
+        found = tuple(_cell(entry, group, column, protocol, results) for column in table.columns)
+        if not set(found) <= {NOT_RUN, UNDEFINED}:
             yield Line(_name(entry, protocol), f"measured, {group}", found)
 
 
@@ -110,7 +110,17 @@ def _cell(entry: Entry, group: str, column: Column, protocol: Protocol, results:
         return UNDEFINED
     ours = results.conditions.protocol == str(protocol) and _is_dataset(dataset, protocol)
     values = entry.completion.get(bucket, {}).get(name) if ours else None
-    return NOT_RUN if values is None else cells.brief(summarize(values), results.metrics[name])
+    if values is None:
+        return NOT_RUN
+    shown, factor = _as_printed(results.metrics[name], metric)
+    return cells.brief(summarize(factor * values), shown)
+
+
+def _as_printed(measured: AnyMetric, metric: str) -> tuple[AnyMetric, float]:
+    """The metric in the papers' unit, and the factor that takes its values there: their MAE is in %."""
+    if metric != "mae" or measured.unit == "%":
+        return measured, 1.0
+    return dataclasses.replace(measured, unit="%", decimals=max(measured.decimals - 2, 0)), 100.0
 
 
 def _is_dataset(dataset: str, protocol: Protocol) -> bool:
@@ -130,26 +140,29 @@ def _printed(row: PublishedRow, column: Column) -> str:
     return f"{row.values[column]:.{PRINTED_DECIMALS[column[2]]}f}" if column in row.values else NOT_PRINTED
 
 
-def _stacked(table: PublishedTable, lines: tuple[Line, ...], places: list[tuple[str, str]]) -> tuple[Any, ...]:
-    """All lines for one metric, then all for the next."""
-    metrics = dict.fromkeys(metric for _, _, metric in table.columns)
-    return tuple(
-        (
-            TITLES[metric] if i == 0 else "",
-            line.method,
-            line.source,
-            *(line.cells.get((*place, metric), NOT_PRINTED) for place in places),
+def _place_titles(places: list[tuple[str, str]]) -> Iterator[str]:
+    """A dataset is named above the first of its buckets, as the papers do."""
+    named = set()
+    for dataset, bucket in places:
+        yield bucket if dataset in named else f"{dataset} {bucket}"
+        named.add(dataset)
+
+
+def _stacked(table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[tuple[str, ...]]:
+    """All rows for one metric, then all for the next."""
+    for metric in dict.fromkeys(metric for _, _, metric in table.columns):
+        columns = tuple(column for column in table.columns if column[2] == metric)
+        lines = _lines(dataclasses.replace(table, columns=columns), protocol, results)
+        yield from (
+            (TITLES[metric] if i == 0 else "", line.method, line.source, *line.cells) for i, line in enumerate(lines)
         )
-        for metric in metrics
-        for i, line in enumerate(lines)
-    )
 
 
 def _definitions(table: PublishedTable, results: Results) -> list[str]:
     """Of the measured metrics, where there are any."""
     wanted = dict.fromkeys(metric for _, _, metric in table.columns)
     found = [
-        f"{name}: {metric.definition}{f', in {metric.unit}' if metric.unit else ''}"
+        f"{name}: {metric.definition}"
         for name, metric in results.metrics.items()
         if isinstance(metric, Metric) and name.split("/", 1)[-1] in wanted
     ]

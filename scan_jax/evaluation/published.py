@@ -14,7 +14,8 @@ class PublishedRow:
     Attributes:
       name: as printed, such as "RN [11]".
       values: by (dataset, bucket, metric), such as ("CelebA-HQ", "20-30%", "psnr").
-      config: what a run's config must have to be measured for this line, by dotted key, such as {"method.name": "scan"}.
+      config: what a run's config must have to stand beside this line, by dotted key, such as {"method.name": "scan"};
+        empty for methods that no run has.
       refined: the optimisation at test time that the line is about; empty for none.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
-from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Row
+from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Pictures, Row
 from scan_jax.evaluation.judge import Judge, VectorsOnly
 from scan_jax.evaluation.results import Scores
 from scan_jax.evaluation.score_store import Part, ScoreStore
@@ -69,12 +70,12 @@ class Test:
         """Those rows, at most `batch_size`; the last is repeated."""
         padded = [*rows, *[rows[-1]] * (self.batch_size - len(rows))]
         photos = {index: self.photographs[index] for index in {row.index for row in rows}}
-        labels = [photos[row.index].get("labels") for row in padded]
+        labels = [photos[row.index]["labels"] for row in padded if "labels" in photos[row.index]]
         holes = [self.holes[row.bucket] for row in padded]
         return Batch(
             np.stack([photos[row.index]["image"] for row in padded]),  # [B,S,S,3]
             np.stack([hole[row.index % len(hole)] for row, hole in zip(padded, holes)]),  # [B,S,S]
-            None if labels[0] is None else np.stack(labels).astype(np.int32),  # [B,S,S]
+            np.stack(labels).astype(np.int32) if labels else None,  # [B,S,S]
             tuple(rows),
         )
 
@@ -140,15 +141,33 @@ def score(
     parts = [rows[start : start + step] for start in range(0, len(rows), step)]
     share = share if len(parts) >= share.count else Share()
     whole: dict[str, np.ndarray] = {}
+    watch = Stopwatch()
     with tqdm(total=len(rows), desc=title, unit="image", leave=False, dynamic_ncols=True) as bar:
         for index in filter(share.takes, range(len(parts))):
-            part = _kept(store, index, lambda i=index: _score_part(fill, test, judge, parts[i], bar))
+            compute = functools.partial(_score_part, fill, test, judge, parts[index], watch, bar)
+            part = _kept(store, index, compute)
             bar.n = min((index + 1) * step, len(rows))
             bar.refresh()
             for name, values in part.items():
                 everything = whole.setdefault(name, np.zeros((len(rows), *values.shape[1:]), values.dtype))
                 everything[index * step : index * step + len(values)] = values
     return _sorted(share.gather(whole), rows, list(test.holes))
+
+
+class Stopwatch:
+    """How long filling takes, but for the first batch, which compiles."""
+
+    def __init__(self) -> None:
+        """Nothing is compiled yet."""
+        self._warm = False
+
+    def fill(self, fill: Fill, batch: Batch) -> tuple[Pictures, float]:
+        """The pictures, and seconds; NaN the first time."""
+        begun = time.perf_counter()
+        pictures = fill(batch)
+        seconds = time.perf_counter() - begun
+        warm, self._warm = self._warm, True
+        return pictures, seconds if warm else np.nan
 
 
 def _kept(store: ScoreStore | None, index: int, compute: Callable[[], Part]) -> Part:
@@ -161,17 +180,16 @@ def _kept(store: ScoreStore | None, index: int, compute: Callable[[], Part]) -> 
     return part
 
 
-def _score_part(fill: Fill, test: Test, judge: Judge | VectorsOnly, rows: Sequence[Row], bar: Any) -> Part:
+def _score_part(
+    fill: Fill, test: Test, judge: Judge | VectorsOnly, rows: Sequence[Row], watch: Stopwatch, bar: Any
+) -> Part:
     """One value or vector for each row: `completion|scores|psnr`, `completion|vectors|inception_v3`, `seconds`."""
     found: dict[str, list[np.ndarray]] = {}
     for first in range(0, len(rows), test.batch_size):
         batch = test.batch(rows[first : first + test.batch_size])
         count = len(batch.rows)
-        begun = time.perf_counter()
-        pictures = fill(batch)  # uint8 [B,S,S,3]
-        # A process compiles in its first batch; which one that was is not known later, so each part leaves out its own.
-        seconds = np.nan if first == 0 else (time.perf_counter() - begun) / count
-        found.setdefault("seconds", []).append(np.full(count, seconds))
+        pictures, seconds = watch.fill(fill, batch)  # uint8 [B,S,S,3]
+        found.setdefault("seconds", []).append(np.full(count, seconds / count))
         for kind, images in pictures.items():
             for name, values in judge.scores(images, batch.photographs, batch.holes).items():
                 found.setdefault(f"{kind}|scores|{name}", []).append(values[:count])
@@ -190,7 +208,7 @@ def _sorted(whole: Mapping[str, np.ndarray], rows: Sequence[Row], buckets: Seque
         return {bucket: {short: whole[name][at] for name, short in names.items()} for bucket, at in places.items()}
 
     kinds = dict.fromkeys(name.split("|")[0] for name in whole if "|scores|" in name)
-    seconds = whole["seconds"][np.isfinite(whole["seconds"])]
+    seconds = whole["seconds"][whole["seconds"] > 0]
     return Found(
         {kind: by_bucket(f"{kind}|scores|") for kind in kinds},
         by_bucket(f"{COMPLETION}|vectors|"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
 RESAMPLES, CONFIDENCE, SEED = 2000, 0.95, 0
+_PART = 100  # resamples at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +61,13 @@ def paired(ours: np.ndarray, theirs: np.ndarray) -> Summary:
 
 def resampled_means(values: np.ndarray) -> np.ndarray:
     """Means [RESAMPLES] of as many draws of n from finite values [n] with replacement; the same on every call."""
-    rng = np.random.default_rng(SEED)
     n = len(values)
-    # How often each value is drawn, in parts, for 2,000 x 30,000 counts would take half a gigabyte.
-    counts = (rng.multinomial(n, np.full(n, 1 / n), size=100) for _ in range(RESAMPLES // 100))
-    return np.concatenate([count @ values / n for count in counts])
+    return np.concatenate([part.astype(np.float64) @ values / n for part in np.split(_draws(n), RESAMPLES // _PART)])
+
+
+@functools.lru_cache(maxsize=2)  # every metric of every bucket asks for the same n
+def _draws(n: int) -> np.ndarray:
+    """How often each of n values is drawn, uint8 [RESAMPLES,n]; in parts, for the counts come as int64."""
+    rng = np.random.default_rng(SEED)
+    parts = (rng.multinomial(n, np.full(n, 1 / n), size=_PART) for _ in range(RESAMPLES // _PART))
+    return np.concatenate([part.astype(np.uint8) for part in parts])

@@ -111,7 +111,9 @@ class LossFeatures:
     """
 
     def __init__(self, settings: FeatureSettings, layers: tuple[str, ...], dtype: Any = jnp.float32) -> None:
-        """Raises UserError for an unknown name or layer, or no layer."""
+        """Raises UserError for an unknown name or layer, or a network that no loss reads."""
+        if settings.name in names() and not layers:
+            raise UserError(f"no loss looks through {settings.name!r}; choose vgg19 or squeezenet as features.name")
         self._settings, self._layers = settings, layers
         self.network = build_network(settings.name, layers, dtype=dtype)
 

@@ -77,6 +77,7 @@ class SetMetric:
         deterministic.
       embedding: makes the vectors.
       least: images that it needs; fewer are refused.
+      least_side: pixels that height and width need at least, as of `Metric`.
       title, better, unit, decimals, definition: as those of `Metric`.
     """
 
@@ -88,6 +89,7 @@ class SetMetric:
     unit: str
     decimals: int
     definition: str
+    least_side: int = 1
 
 
 AnyMetric = Metric | SetMetric
@@ -98,7 +100,7 @@ def names() -> list[str]:
     return [module.__name__.rsplit(".", 1)[1] for module in registry.choices(scan_jax.metrics, "open_metrics")]
 
 
-def open_metrics(groups: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
+def collect_metrics(groups: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
     """The metrics of these groups by their full names, such as "edge_connect/psnr".
 
     Args:

@@ -15,7 +15,8 @@ from scan_jax.metrics.kernel_distance import kernel_distance
 from scan_jax.types import Array
 
 LAYER = "fire9"
-SOURCE = "SqueezeNet 1.1 (Keras weights), mean fire9 activations, 512 numbers; images of 31 pixels or more, as they are"
+LEAST_SIDE = 31  # pixels, for the pooling before it
+SOURCE = "SqueezeNet 1.1 (Keras weights), mean fire9 activations, 512 numbers"
 
 
 def open_metrics() -> dict[str, SetMetric]:
@@ -35,6 +36,7 @@ def open_metrics() -> dict[str, SetMetric]:
             "",
             2,
             f"Fréchet distance, {SOURCE}; depends on n",
+            LEAST_SIDE,
         ),
         "kernel": SetMetric(
             kernel_distance,
@@ -45,6 +47,7 @@ def open_metrics() -> dict[str, SetMetric]:
             "",
             4,
             f"unbiased cubic MMD^2 over all images, {SOURCE}",
+            LEAST_SIDE,
         ),
     }
 

@@ -46,7 +46,7 @@ def real(request):
 @pytest.mark.parametrize("group, name", [(group, name) for group in ORACLES for name in ORACLES[group]])
 def test_equals_the_public_definition_on_real_pairs(group, name, real, record_property):
     assert len(real[0]) == COUNT and real[2].any((1, 2)).all()
-    metric = api.open_metrics([group])[f"{group}/{name}"]
+    metric = api.collect_metrics([group])[f"{group}/{name}"]
     found = np.concatenate(
         [deviations(group, name, metric, *(a[i : i + BATCH] for a in real)) for i in range(0, COUNT, BATCH)]
     )

@@ -52,7 +52,7 @@ def score_table(summaries: Summaries, group: str, show: Show) -> TextTable:
         for bucket, entry in lines
     )
     return TextTable(
-        title=f"Scores as of {group}",
+        title=f"{group}: scores",
         header=("hole", "filled by", *(column.title for column in columns), "n"),
         rows=rows,
         conditions=results.conditions,
@@ -79,7 +79,7 @@ def difference_table(summaries: Summaries, group: str) -> TextTable | None:
         for other in others
     )
     return TextTable(
-        title=f"{first.name} minus others, as of {group}",
+        title=f"{group}: {first.name} minus others",
         header=("hole", first.name, *map(cells.column_title, metrics.values())),
         rows=rows,
         conditions=results.conditions,
@@ -161,4 +161,5 @@ def _remark(summaries: Summaries, group: str) -> str:
         for image in IMAGES
         if (summary := summaries.of(entry, image, bucket, name))
     )
-    return " ".join([f"{definitions}.", *([RAW] if summaries.predicts else []), *([IDENTICAL] if infinite else [])])
+    raw = summaries.predicts and summaries.of_images(group)
+    return " ".join([f"{definitions}.", *([RAW] if raw else []), *([IDENTICAL] if infinite else [])])

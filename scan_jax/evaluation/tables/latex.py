@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scan_jax.evaluation.tables.text_table import TextTable
 
 LONG = 40  # characters, beyond which a column wraps
@@ -20,14 +22,17 @@ ESCAPES = {
     "±": r"$\pm$",
 }
 
+NEGATIVE = re.compile(r"(?<!\w)-(?=\d)")  # a minus, where that of "10-20%" is none
+
 
 def render(table: TextTable) -> str:
     """A `table` environment; needs booktabs, and T1 fonts for straight quotation marks."""
     body = [[_cell(table, i, j) for j in range(len(row))] for i, row in enumerate(table.rows)]
     lines = [
         r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{escape(table.title)}. {escape(table.note)}}}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\caption[{{{escape(table.title)}}}]{{{escape(table.title)}. {escape(table.note)}}}",
+        r"\par\medskip",
         rf"\begin{{tabular}}{{{_columns(table)}}}",
         r"\toprule",
         _line([escape(cell) for cell in table.header]),
@@ -42,7 +47,8 @@ def render(table: TextTable) -> str:
 
 def escape(text: str) -> str:
     """`text` as it is to be read."""
-    return "".join(ESCAPES.get(character, character) for character in text)
+    escaped = "".join(ESCAPES.get(character, character) for character in text)
+    return NEGATIVE.sub("$-$", escaped)
 
 
 def _line(cells: list[str]) -> str:

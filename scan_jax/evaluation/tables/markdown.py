@@ -6,7 +6,7 @@ import re
 
 from scan_jax.evaluation.tables.text_table import TextTable
 
-SPECIAL = re.compile(r"([\\|*_`<>\[\]#])")
+SPECIAL = re.compile(r"([\\|*`<]|(?<!\w)_|_(?!\w))")  # an underscore within a word is one
 
 
 def render(table: TextTable) -> str:

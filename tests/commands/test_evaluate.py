@@ -1,0 +1,172 @@
+"""The evaluation as a user runs it: a run, other programs' results and baselines by the same rules, and bad input."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from scan_jax import experiment
+from scan_jax.configuration import load
+from scan_jax.errors import UserError
+from scan_jax.evaluate.__main__ import evaluate, parse
+
+TINY = [
+    "--config.data.size=32",
+    "--config.data.count=8",
+    "--config.data.held_out=4",
+    "--config.method.width=4",
+    "--config.method.critic_width=4",
+    "--config.method.regions=2",
+    "--config.method.blocks=1",
+    "--config.training.batch_size=8",
+    "--config.training.steps=1",
+    "--config.training.pictures_every=1",
+    "--config.evaluation.edges=(0.1,0.3,0.6)",
+    "--config.evaluation.holes_per_bucket=2",
+    "--config.evaluation.batch_size=4",
+]
+FEW = ["--metrics", "standard", "checks"]
+
+
+def run(*arguments):
+    evaluate(*parse([str(argument) for argument in arguments]))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two networks of one update, which differ in their seed."""
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in (0, 1):
+        experiment.run(load("configs/demo.py", [*TINY, f"--config.seed={seed}"]), folder / f"tiny{seed}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(runs):
+    """Both runs, as the command leaves them."""
+    run("--compare", runs / "tiny0", runs / "tiny1", *FEW, "--baselines", "navier_stokes", "mean")
+    return runs / "tiny0" / "evaluation" / "own"
+
+
+def values(folder, entry, bucket, metric, image="completion"):
+    """Every photograph's score."""
+    content = json.loads((folder / "results.json").read_text())
+    (found,) = (one for one in content["entries"] if one["name"] == entry)
+    return [float(value) for value in found[image][bucket][metric]["per_image"]]
+
+
+def test_everything_is_written_and_says_its_conditions(results):
+    assert {path.name for path in results.iterdir()} == {
+        *("results.csv", "results.json", "results.md", "results.tex", "report.html", "scores"),
+    }
+    for name in ("results.md", "results.tex", "report.html"):
+        text = (results / name).read_text()
+        assert "of tiny0 v1" in text and "Navier-Stokes" in text and "tiny1" in text, name
+    with (results / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["entry"] for row in rows} == {"tiny0", "tiny1", "Navier-Stokes", "mean colour"}
+    assert {row["protocol"] for row in rows} == {"of tiny0 v1"}
+
+
+def test_the_numbers_are_those_of_the_training_run(runs, results):
+    trained = json.loads(next((runs / "tiny0").glob("step_*1.json")).read_text())["buckets"]
+    for bucket in ("10-30%", "30-60%"):
+        np.testing.assert_allclose(
+            values(results, "tiny0", bucket, "standard/psnr"), trained[bucket]["psnr"]["per_image"], rtol=1e-5
+        )
+        np.testing.assert_allclose(
+            values(results, "tiny0", bucket, "standard/mae", "prediction"),
+            trained[bucket]["mae"]["prediction"]["per_image"],
+            rtol=1e-4,
+        )
+    assert values(results, "tiny0", "10-30%", "standard/psnr") != values(results, "tiny1", "10-30%", "standard/psnr")
+
+
+def test_the_same_command_gives_the_same_numbers_and_computes_nothing_twice(runs, results, tmp_path, monkeypatch):
+    def without_speed(path):
+        content = json.loads(path.read_text())
+        return json.dumps({**content, "entries": [{**one, "images_per_second": 0} for one in content["entries"]]})
+
+    arguments = ["--compare", runs / "tiny0", runs / "tiny1", *FEW, "--baselines", "navier_stokes", "mean"]
+    before = (results / "results.json").read_bytes()
+    run(*arguments, "--out", tmp_path)
+    assert without_speed(tmp_path / "results.json") == without_speed(results / "results.json")
+    monkeypatch.setattr("scan_jax.evaluation.scoring._score_part", lambda *_: pytest.fail("measured again"))
+    run(*arguments)
+    assert (results / "results.json").read_bytes() == before
+
+
+def test_another_programs_results_stand_beside_our_own(runs, results, tmp_path):
+    run("--run", runs / "tiny0", "--write_test", tmp_path / "test")
+    for path in sorted((tmp_path / "test").glob("*/images/*.png")):
+        hole = cv2.imread(str(path.parents[1] / "holes" / path.name), cv2.IMREAD_GRAYSCALE)
+        image = cv2.imread(str(path)) * (hole == 0)[..., None]
+        target = tmp_path / "theirs" / path.parents[1].name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(target), cv2.inpaint(image, hole, 3, cv2.INPAINT_NS))
+    out = tmp_path / "out"
+    run("--run", runs / "tiny0", "--predictions", tmp_path / "theirs", "--baselines", "--out", out, *FEW)
+    for bucket in ("10-30%", "30-60%"):
+        for metric in ("standard/psnr", "standard/ssim", "checks/seam"):
+            theirs, ours = values(out, "theirs", bucket, metric), values(results, "Navier-Stokes", bucket, metric)
+            np.testing.assert_allclose(theirs, ours, rtol=1e-5)
+    (next((tmp_path / "theirs").glob("*/00002.png"))).unlink()
+    with pytest.raises(UserError, match=r"1 of 8 predictions are missing .*00002\.png"):
+        run("--run", runs / "tiny0", "--predictions", tmp_path / "theirs", *FEW)
+
+
+def test_a_config_file_is_a_protocol_for_what_needs_no_run(results, tmp_path):
+    overrides = [flag for flag in TINY if flag.startswith(("--config.data", "--config.evaluation"))]
+    run("--protocol=configs/demo.py", "--baselines", "navier_stokes", "--out", tmp_path, *FEW, *overrides)
+    text = (tmp_path / "results.md").read_text()
+    for part in ("of demo.py with ", "data.size=32", "bucket=2"):
+        assert part in text
+    assert "batch" not in text
+    np.testing.assert_array_equal(
+        values(tmp_path, "Navier-Stokes", "10-30%", "standard/psnr"),
+        values(results, "Navier-Stokes", "10-30%", "standard/psnr"),
+    )
+
+
+def test_buckets_without_holes_are_shown_empty(runs, tmp_path):
+    run("--run", runs / "tiny0", "--config.evaluation.edges=(0.1,0.6,0.9)", "--out", tmp_path, *FEW)
+    assert values(tmp_path, "tiny0", "60-90%", "standard/psnr") == []
+    assert "empty" in (tmp_path / "results.md").read_text() and "empty" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing|no --run"),
+        (["--against", "runs/b"], "--against compares with the network of --run"),
+        (["--run", "nowhere"], "there is no run folder nowhere"),
+        (["--run", "RUN", "--baselines", "telia"], "did you mean 'telea'"),
+        (["--run", "RUN", "--metrics", "standart"], "did you mean 'standard'"),
+        (["--run", "RUN", "--protocol=scan_celeba"], "did you mean 'scan_celeba_hq'"),
+        (["--run", "RUN", "--metrics", "edge_connect"], "edge_connect/ssim needs at least 51 pixels a side"),
+        (["--run", "RUN", "--refine", "style_search"], "no optimisation at test time 'style_search'"),
+        (["--run", "RUN", "--config.training.steps=3"], "config.training makes no difference"),
+        (["--run", "RUN", "--config.evaluation.edge=3"], "did you mean 'edges'"),
+        (["--run", "RUN", "--against", "RUN", "--baselines", "mean", "mean"], "mean colour .* named twice"),
+    ],
+)
+def test_bad_input_is_one_clear_line(runs, arguments, message):
+    with pytest.raises(UserError, match=message):
+        run(*[str(runs / "tiny0") if argument == "RUN" else argument for argument in arguments])
+
+
+def test_the_command_ends_with_one_line_and_help_is_light(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "scan_jax.evaluate", "--run", str(tmp_path / "nowhere")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("error: there is no run folder")
+    code = "import sys; from scan_jax.evaluate.__main__ import parse; parse([]); assert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,214 @@
+"""Scores of a whole test: who does which part, what is kept, what an interruption loses, what is refused."""
+
+import dataclasses
+import types
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from skimage.metrics import peak_signal_noise_ratio
+
+from scan_jax.errors import UserError
+from scan_jax.evaluation import scoring
+from scan_jax.evaluation.baselines import BASELINES
+from scan_jax.evaluation.filling import COMPLETION, PREDICTION, by_baseline, by_network
+from scan_jax.evaluation.judge import Judge
+from scan_jax.evaluation.score_store import ScoreStore
+from scan_jax.evaluation.scoring import Share, Test, photograph_vectors, score
+from scan_jax.evaluation.sets import score_sets
+from scan_jax.metrics.api import Embedding, SetMetric
+from scan_jax.metrics.standard import METRICS
+
+SIZE = 16
+
+
+class Noise:
+    name, digest = "noise", "a" * 64
+
+    def __init__(self, count):
+        self.images = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return {"image": self.images[index]}
+
+
+def make(count=5, batch_size=4):
+    rng = np.random.default_rng(1)
+    holes = {
+        "0-10%": np.zeros((0, SIZE, SIZE), bool),
+        "10-20%": rng.random((3, SIZE, SIZE)) < 0.15,
+        "40-50%": rng.random((2, SIZE, SIZE)) < 0.45,
+    }
+    return Test(Noise(count), holes, count, batch_size)
+
+
+def constant(image, known, labels):
+    del known, labels
+    return np.full_like(image, 0.3)
+
+
+def mean_colour(parameters, image):
+    return image.mean((1, 2)) * parameters  # [B,3]
+
+
+def distance(photographs, filled):
+    return float(np.square(photographs - filled).sum())
+
+
+EMBEDDING = Embedding("mean colour", mean_colour, np.float32(2))
+SETS = {"toy/distance": SetMetric(distance, EMBEDDING, 2, "D", "lower", "", 2, "")}
+
+
+def assert_equal(found, expected):
+    for kind, scores in expected.scores.items():
+        for bucket, metrics in scores.items():
+            for name, values in metrics.items():
+                np.testing.assert_allclose(found.scores[kind][bucket][name], values, rtol=1e-6)
+    for bucket, vectors in expected.vectors.items():
+        for name, values in vectors.items():
+            np.testing.assert_allclose(found.vectors[bucket][name], values, rtol=1e-5)
+
+
+def test_every_photograph_in_every_bucket_and_empty_buckets_empty():
+    test = make()
+    found = score(by_network(constant), test, Judge(METRICS | SETS), title="toy")
+    assert list(found.scores) == [COMPLETION, PREDICTION]
+    assert list(found.scores[COMPLETION]) == ["0-10%", "10-20%", "40-50%"]
+    assert found.scores[COMPLETION]["0-10%"]["psnr"].shape == (0,)
+    for i in range(5):
+        truth, hole = test.photographs.images[i], test.holes["10-20%"][i % 3]
+        completion = np.where(hole[..., None], np.uint8(76), truth)
+        expected = peak_signal_noise_ratio(truth, completion)
+        np.testing.assert_allclose(found.scores[COMPLETION]["10-20%"]["psnr"][i], expected, rtol=1e-5)
+        vector = found.vectors["10-20%"]["mean colour"][i]
+        np.testing.assert_allclose(vector, 2 * completion.mean((0, 1)) / 255, rtol=1e-5)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_processes_share_the_parts_and_agree(monkeypatch, count):
+    """Each process' zeros where others worked; their sum is what one process finds alone."""
+    monkeypatch.setattr(scoring, "PART", 4)
+    test, judge, handed_in = make(count=7), Judge(METRICS | SETS), []
+
+    def remember(self, arrays):
+        handed_in.append(arrays)
+        return dict(arrays)
+
+    whole = score(by_network(constant), test, judge, title="alone")
+    monkeypatch.setattr(Share, "gather", remember)
+    for index in range(count):
+        score(by_network(constant), test, judge, title="toy", share=Share(index, count))
+    rows = test.rows()
+    added = {name: sum(arrays[name] for arrays in handed_in) for name in handed_in[0]}
+    worked = [np.any(arrays[f"{COMPLETION}|scores|mae"] != 0) for arrays in handed_in]
+    assert all(worked), "a process had nothing to do"
+    for name in ("psnr", "ssim", "mae"):
+        for i, row in enumerate(rows):
+            expected = whole.scores[COMPLETION][row.bucket][name][row.index]
+            np.testing.assert_allclose(added[f"{COMPLETION}|scores|{name}"][i], expected, rtol=1e-6)
+
+
+def test_too_little_work_to_share_is_done_by_everyone():
+    test, judge = make(count=2), Judge(METRICS)
+    whole = score(by_network(constant), test, judge, title="alone")
+    assert_equal(score(by_network(constant), test, judge, title="toy", share=Share(5, 6)), whole)
+
+
+def test_devices_share_a_batch():
+    devices = np.array(jax.devices())
+    assert len(devices) == 8
+    mesh = Mesh(devices, ("data",))
+
+    def share(tree):
+        return jax.device_put(tree, NamedSharding(mesh, PartitionSpec("data")))
+
+    def copy(tree):
+        return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+    test = make(batch_size=8)
+    alone = score(by_network(constant), test, Judge(METRICS | SETS), title="alone")
+    assert_equal(score(by_network(constant), test, Judge(METRICS | SETS, share, copy), title="shared"), alone)
+
+
+def test_goes_on_where_it_was_interrupted(monkeypatch, tmp_path):
+    monkeypatch.setattr(scoring, "PART", 4)
+    test, judge, asked = make(count=8), Judge(METRICS | SETS), []
+
+    def predict(image, known, labels):
+        asked.append(len(image))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return constant(image, known, labels)
+
+    def store(*depends_on):
+        return ScoreStore(tmp_path, "toy", depends_on)
+
+    with pytest.raises(KeyboardInterrupt):
+        score(by_network(predict), test, judge, title="toy", store=store("x"))
+    found = score(by_network(predict), test, judge, title="toy", store=store("x"))
+    assert len(asked) == 3 + 2  # two of four parts were kept
+    assert_equal(found, score(by_network(constant), test, judge, title="alone"))
+    score(by_network(predict), test, judge, title="toy", store=store("x"))
+    assert len(asked) == 5
+    score(by_network(predict), test, judge, title="toy", store=store("y"))
+    assert len(asked) == 9, "other conditions, other scores"
+
+
+def test_a_damaged_part_is_measured_again(tmp_path, caplog):
+    test, judge = make(), Judge(METRICS)
+    found = score(by_network(constant), test, judge, title="toy", store=ScoreStore(tmp_path, "toy", ()))
+    (part,) = tmp_path.rglob("*.npz")
+    part.write_bytes(part.read_bytes()[:200])
+    assert_equal(score(by_network(constant), test, judge, title="toy", store=ScoreStore(tmp_path, "toy", ())), found)
+    assert "damaged" in caplog.text
+
+
+def test_predictions_that_are_no_numbers_are_named():
+    def predict(image, known, labels):
+        image = np.array(constant(image, known, labels))
+        image[1, 3, 3, 0] = np.nan
+        image[2, 0, 0, 0] = np.inf
+        return image
+
+    with pytest.raises(UserError, match=r"photograph 0 with its hole of 40-50%, photograph 1 with its hole of 10-20%"):
+        score(by_network(predict), make(), Judge(METRICS), title="toy")
+
+
+def test_padding_is_never_handed_to_a_baseline():
+    filled = []
+
+    def fill(photograph, hole, labels):
+        assert labels is None
+        filled.append(hole)
+        return photograph
+
+    found = score(by_baseline(fill), make(), Judge(METRICS), title="toy")
+    assert len(filled) == 10
+    assert np.isinf(found.scores[COMPLETION]["10-20%"]["psnr"]).all()
+    assert PREDICTION not in found.scores
+
+
+def test_sets_are_compared_pair_by_pair_and_bucket_by_bucket(tmp_path):
+    test, judge = make(), Judge(SETS)
+    found = score(by_baseline(BASELINES["mean"].fill), test, judge, title="toy")
+    truth = photograph_vectors(test, judge, ScoreStore(tmp_path, "photographs", ()), Share())
+    np.testing.assert_allclose(truth["mean colour"], 2 * test.photographs.images.mean((1, 2)) / 255, rtol=1e-5)
+    sets = score_sets(SETS, truth, found.vectors)
+    assert sets["0-10%"] == {}
+    expected = np.square(truth["mean colour"].astype(float) - found.vectors["40-50%"]["mean colour"]).sum()
+    assert sets["40-50%"]["toy/distance"] == pytest.approx(expected)
+    assert photograph_vectors(test, Judge(METRICS), None, Share()) == {}
+
+
+def test_speed_leaves_out_what_compiles(monkeypatch):
+    times = iter([0.0, 100.0, 200.0, 201.0, 300.0, 301.0])  # before and after each of three batches of four
+    monkeypatch.setattr(scoring, "time", types.SimpleNamespace(perf_counter=lambda: next(times)))
+    found = score(by_baseline(BASELINES["mean"].fill), make(count=6, batch_size=4), Judge(METRICS), title="toy")
+    assert found.images_per_second == pytest.approx(4.0)
+    one = dataclasses.replace(make(count=1), batch_size=4)
+    monkeypatch.undo()
+    assert score(by_baseline(BASELINES["mean"].fill), one, Judge(METRICS), title="toy").images_per_second is None

@@ -1,0 +1,73 @@
+"""AlexNet, VGG-16 and torchvision's SqueezeNet against the networks that the public LPIPS compares activations of."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import public_networks
+import pytest
+
+from scan_jax.features.alexnet import AlexNet
+from scan_jax.features.api import build_network, load_features
+from scan_jax.features.squeezenet1_1 import SqueezeNet11
+from scan_jax.features.vgg16 import VGG16
+from scan_jax.metrics.lpips import TRUNKS
+from scan_jax.weights.importing import import_weights
+
+
+def images(height, width, count=2):
+    return np.random.default_rng(1).uniform(size=(count, height, width, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=TRUNKS)
+def reference(request, tmp_path_factory):
+    """A trunk, the public network under LPIPS in float64, and its weights through the real importer."""
+    torch = pytest.importorskip("torch")
+    model = public_networks.lpips("vgg" if request.param == "vgg16" else request.param)
+    trunk, folder = TRUNKS[request.param], tmp_path_factory.mktemp(request.param)
+    torch.save(public_networks.torchvision_state(model), folder / "own.pth")
+    target = import_weights(trunk.network, str(folder / "own.pth"), out=str(folder / "w"), allow_other_weights=True)
+    (folder / "own.pth").unlink()
+    yield trunk, model, str(target)
+    target.unlink()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (67, 90)])
+def test_every_compared_activation_is_the_public_networks(reference, size):
+    trunk, model, path = reference
+    torch = pytest.importorskip("torch")
+    features = load_features(trunk.network, trunk.layers, path)
+    found = jax.jit(features.apply)(features.params, images(*size))
+    with torch.no_grad():
+        scaled = model.scaling_layer(2 * torch.tensor(images(*size)).double().permute(0, 3, 1, 2) - 1)
+        expected = [x.permute(0, 2, 3, 1).numpy() for x in model.net(scaled)]
+    assert set(found) == set(trunk.layers) and len(expected) == len(found)
+    for layer, truth in zip(trunk.layers, expected):
+        assert found[layer].shape == truth.shape
+        assert np.abs(np.asarray(found[layer], np.float64) - truth).max() < 1e-5 * np.abs(truth).max(), layer
+        assert truth.std() > 0.05  # the signal lives
+
+
+@pytest.mark.parametrize("name", [trunk.network for trunk in TRUNKS.values()])
+def test_bfloat16_keeps_parameters_and_only_needed_ones_exist(name):
+    layers = {"alexnet": ("relu2", "relu1"), "vgg16": ("relu1_2",), "squeezenet1_1": ("fire3",)}[name]
+    network = build_network(name, layers, dtype=jnp.bfloat16)
+    found, variables = jax.eval_shape(network.init_with_output, jax.random.key(0), images(40, 33))
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    assert {x.dtype for x in found.values()} == {jnp.dtype("bfloat16")} and set(found) == set(layers)
+    expected = {
+        "alexnet": {"conv1", "conv2"},
+        "vgg16": {"conv1_1", "conv1_2"},
+        "squeezenet1_1": {"conv1", "fire2", "fire3"},
+    }
+    assert set(variables["params"]) == expected[name]
+
+
+@pytest.mark.parametrize(
+    ("network", "title"), [(AlexNet, "AlexNet"), (VGG16, "VGG-16"), (SqueezeNet11, "SqueezeNet 1.1")]
+)
+@pytest.mark.parametrize("shape", [(1, 64, 64, 1), (64, 64, 3), (1, 2, 64, 3)])
+def test_what_they_cannot_see_is_refused(network, title, shape):
+    deepest = {"AlexNet": "relu5", "VGG-16": "relu5_3", "SqueezeNet 1.1": "fire9"}[title]
+    for layers, size in (((deepest,), shape), ((), (1, 64, 64, 3)), (("relu9",), (1, 64, 64, 3))):
+        with pytest.raises(ValueError, match=f"{title}|too small"):
+            jax.eval_shape(network(layers).init, jax.random.key(0), jnp.zeros(size))

@@ -1,0 +1,115 @@
+"""Which metrics of whole sets there are, by which weights, and what their networks see."""
+
+import logging
+import os
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from scan_jax.errors import UserError
+from scan_jax.features.inception_v3 import InceptionV3
+from scan_jax.features.squeezenet import SqueezeNet
+from scan_jax.metrics import inception, squeezenet
+from scan_jax.metrics.api import SetMetric, collect_metrics
+from scan_jax.weights import registry, safetensors_tree
+from scan_jax.weights.importing import import_weights
+
+SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data"
+H5 = pathlib.Path(
+    os.environ.get(
+        "SCAN_JAX_SQUEEZENET_H5", SHARED / "weights" / "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    )
+)
+
+
+@pytest.fixture(autouse=True)
+def weights_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(registry.FOLDER_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def save_squeezenet(folder):
+    params = SqueezeNet(("fire9",)).init(jax.random.key(0), np.zeros((1, 64, 64, 3), np.float32))["params"]
+    safetensors_tree.save(folder / "squeezenet.safetensors", params, {"network": "squeezenet"})
+
+
+def save_inception(folder):
+    """Zeros, so that no time is lost on drawing them."""
+    image = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
+    shapes = jax.eval_shape(InceptionV3().init, jax.random.key(0), image)["params"]
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    safetensors_tree.save(folder / "inception_v3.safetensors", params, {"network": "inception_v3"})
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "source"), [(inception, "inception_v3", "6726825d"), (squeezenet, "squeezenet", "2d935d8c")]
+)
+def test_missing_weights_name_the_command(module, name, source, caplog):
+    with pytest.raises(UserError) as error:
+        module.open_metrics()
+    assert f"weights import {name} /path/to/" in str(error.value) and f"sha256 {source}" in str(error.value)
+    group = module.__name__.rsplit(".", 1)[1]
+    with caplog.at_level(logging.WARNING):
+        assert collect_metrics([group]) == {}
+    assert f"without {group}" in caplog.text
+
+
+def test_inceptions_metrics_share_one_embedding(weights_folder):
+    save_inception(weights_folder)
+    metrics = collect_metrics(["inception"])
+    assert set(metrics) == {"inception/fid", "inception/kid", "inception/u_ids", "inception/p_ids"}
+    assert all(isinstance(metric, SetMetric) for metric in metrics.values())
+    assert len({id(metric.embedding) for metric in metrics.values()}) == 1
+    assert [metrics[f"inception/{name}"].title for name in ("fid", "kid", "u_ids", "p_ids")] == [
+        *("FID", "KID", "U-IDS", "P-IDS")
+    ]
+    assert metrics["inception/fid"].least == metrics["inception/kid"].least == 2
+    assert 2 * metrics["inception/u_ids"].least > 2048 + 1 == 2 * (metrics["inception/p_ids"].least - 1) + 1
+    embedding = metrics["inception/fid"].embedding
+    image = jax.ShapeDtypeStruct((3, 50, 70, 3), np.float32)
+    assert jax.eval_shape(embedding.embed, embedding.parameters, image).shape == (3, 2048)
+
+
+def test_the_stand_in_is_never_called_fid(weights_folder):
+    save_squeezenet(weights_folder)
+    metrics = collect_metrics(["squeezenet"])
+    assert list(metrics) == ["squeezenet/frechet", "squeezenet/kernel"]
+    for metric in metrics.values():
+        assert "SqueezeNet" in metric.title and "SqueezeNet" in metric.definition
+        assert "FID" not in metric.title + metric.definition and "KID" not in metric.title + metric.definition
+
+
+def test_the_stand_in_averages_over_the_picture(weights_folder):
+    save_squeezenet(weights_folder)
+    embedding = squeezenet.open_embedding()
+    image = np.random.default_rng(0).uniform(size=(2, 71, 64, 3)).astype(np.float32)
+    found = embedding.embed(embedding.parameters, image)
+    network = SqueezeNet(("fire9",))
+    expected = network.apply({"params": embedding.parameters}, image)["fire9"].mean((1, 2))
+    assert found.shape == (2, 512) and float(found.std()) > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(embedding.embed(embedding.parameters, image[1:]), found[1:], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(
+    not (H5.is_file() and (SHARED / "faces_dev").is_dir()), reason="the published weights or faces are absent"
+)
+def test_more_noise_is_farther_away():
+    Image = pytest.importorskip("PIL.Image")
+    import_weights("squeezenet", str(H5))
+    files = sorted((SHARED / "faces_dev").glob("*.jpg"))[:24]
+    faces = np.stack([np.asarray(Image.open(file).crop((0, 20, 178, 198)).resize((64, 64))) for file in files]) / 255.0
+    noise = np.random.default_rng(0).normal(size=faces.shape)
+    metrics = squeezenet.open_metrics()
+    embedding = metrics["frechet"].embedding
+
+    def embed(images):
+        return np.asarray(embedding.embed(embedding.parameters, images.astype(np.float32)), np.float64)
+
+    original = embed(faces)
+    rows = [embed(np.clip(faces + deviation * noise, 0, 1)) for deviation in (0.0, 0.05, 0.1, 0.3)]
+    for metric in metrics.values():
+        values = [metric.distance(original, row) for row in rows]
+        assert values == sorted(values) and values[-1] > 2 * values[1] > 0, values

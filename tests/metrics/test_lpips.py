@@ -1,0 +1,151 @@
+"""LPIPS against the public implementation with its own heads, on random networks."""
+
+import logging
+
+import jax
+import numpy as np
+import public_networks
+import pytest
+
+from scan_jax.errors import UserError
+from scan_jax.metrics import lpips
+from scan_jax.metrics.api import collect_metrics
+from scan_jax.metrics.lpips import TRUNKS
+from scan_jax.weights import registry, safetensors_tree
+from scan_jax.weights.importing import import_weights
+
+PUBLIC = {"alex": "alex", "vgg16": "vgg", "squeeze": "squeeze"}  # our names -> theirs
+
+
+@pytest.fixture(autouse=True)
+def weights_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(registry.FOLDER_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def images(height, width, count=2, seed=1):
+    """8-bit images as floats: a ramp and texture, and noise."""
+    draw = np.random.default_rng(seed)
+    ramp = np.broadcast_to(np.linspace(0, 200, width)[None, None, :, None], (count, height, width, 3))
+    grain = draw.integers(0, 56, ramp.shape)
+    return np.round(ramp + grain).astype(np.float32) / 255
+
+
+def import_pair(name, folder):
+    """The public model in float64, its network and its head imported to the default folder."""
+    torch = pytest.importorskip("torch")
+    model = public_networks.lpips(PUBLIC[name])
+    for importer, state in (
+        (TRUNKS[name].network, public_networks.torchvision_state(model)),
+        (TRUNKS[name].head, public_networks.head_state(model)),
+    ):
+        torch.save(state, folder / "own.pth")
+        import_weights(importer, str(folder / "own.pth"), allow_other_weights=True)
+    (folder / "own.pth").unlink()
+    return model
+
+
+def tensor(image):
+    torch = pytest.importorskip("torch")
+    return torch.tensor(image).double().permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_it_is_the_public_one(name, weights_folder):
+    torch = pytest.importorskip("torch")
+    model = import_pair(name, weights_folder)
+    metrics = lpips.open_metrics()
+    assert list(metrics) == [name] and metrics[name].better == "lower"
+    for height, width in ((64, 64), (71, 90)):
+        image, photograph = images(height, width), images(height, width, seed=2)[:, ::-1]
+        known = np.ones((2, height, width, 1), np.float32)
+        found = metrics[name](image, photograph, known)
+        with torch.no_grad():
+            expected = model(tensor(image), tensor(photograph.copy()), normalize=True)[:, 0, 0, 0].numpy()
+        assert found.shape == (2,) and expected.min() > 0.01
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+        single = metrics[name](image[1:], photograph[1:], known[1:])
+        np.testing.assert_allclose(single, found[1:], rtol=1e-5)  # no image sees another one of its batch
+        assert metrics[name](image, image, known).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_least_side_is_where_the_public_one_ends(name, weights_folder):
+    torch = pytest.importorskip("torch")
+    model = import_pair(name, weights_folder)
+    metric = lpips.open_metrics()[name]
+    side = metric.least_side
+
+    def shape(side):
+        image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+        known = jax.ShapeDtypeStruct((1, side, side, 1), np.float32)
+        return jax.eval_shape(metric.measure, metric.parameters, image, image, known).shape
+
+    assert shape(side) == (1,)
+    with torch.no_grad():
+        assert np.isfinite(model(tensor(images(side, side)), tensor(images(side, side))).numpy()).all()
+        with pytest.raises(RuntimeError):
+            model(tensor(images(side - 1, side)), tensor(images(side - 1, side)))
+    with pytest.raises(ValueError, match="too small"):
+        shape(side - 1)
+
+
+def save_head(folder, name, widths, network=None):
+    tree = {f"lin{i}": np.ones(width, np.float32) for i, width in enumerate(widths)}
+    safetensors_tree.save(folder / f"{name}.safetensors", tree, {"network": network or name})
+
+
+def test_without_any_weights_everything_is_named(caplog):
+    with pytest.raises(UserError) as error:
+        lpips.open_metrics()
+    message = str(error.value)
+    assert "\n" not in message
+    for trunk in TRUNKS.values():
+        for name in (trunk.network, trunk.head):
+            source = registry.importer(name).SOURCE
+            assert f"{registry.import_command(name)}" in message and f"sha256 {source.sha256}" in message
+    with caplog.at_level(logging.WARNING):
+        assert collect_metrics(["lpips"]) == {}
+    assert "without lpips" in caplog.text and "import lpips_alex" in caplog.text
+
+
+def test_what_is_imported_is_there_and_the_log_says_how_to_get_the_rest(weights_folder, caplog):
+    network = lpips.build_network("alexnet", TRUNKS["alex"].layers)
+    params = network.init(jax.random.key(0), np.zeros((1, 64, 64, 3), np.float32))["params"]
+    safetensors_tree.save(weights_folder / "alexnet.safetensors", params, {"network": "alexnet"})
+    save_head(weights_folder, "lpips_alex", (64, 192, 384, 256, 256))
+    save_head(weights_folder, "lpips_vgg16", (64, 128, 256, 512, 512))
+    with caplog.at_level(logging.WARNING):
+        metrics = collect_metrics(["lpips"])
+    assert list(metrics) == ["lpips/alex"]
+    squeeze, vgg16 = sorted(record.getMessage() for record in caplog.records)
+    assert vgg16.startswith("without lpips/vgg16") and "import vgg16 " in vgg16 and "lpips_vgg16" not in vgg16
+    assert "import squeezenet1_1 " in squeeze and "import lpips_squeeze /path/to/squeeze.pth" in squeeze
+
+
+def test_a_head_of_another_network_is_refused(weights_folder):
+    save_head(weights_folder, "lpips_alex", (64, 128, 256, 512, 512))
+    with pytest.raises(UserError, match=r"'lin1' has shape \(128,\), not \(192,\)"):
+        lpips.open_metrics()
+    save_head(weights_folder, "lpips_alex", (64, 192, 384, 256, 256), network="lpips_vgg16")
+    with pytest.raises(UserError, match=r"not imported as 'lpips_alex' weights \(it says 'lpips_vgg16'\)"):
+        lpips.open_metrics()
+
+
+def test_distance_is_the_equation():
+    draw = np.random.default_rng(0)
+    first, second = ({f"l{i}": draw.uniform(size=(2, 3 + i, 4, 5)) for i in range(2)} for _ in range(2))
+    first["l0"][0, 0, 0] = 0  # a pixel without any activation
+    heads = {"l0": draw.uniform(size=5), "l1": draw.uniform(size=5)}
+    expected = np.zeros(2)
+    for name, weights in heads.items():
+        a, b = (x[name] / np.maximum(np.linalg.norm(x[name], axis=-1, keepdims=True), 1e-10) for x in (first, second))
+        expected += ((a - b) ** 2 * weights).sum(-1).mean((1, 2))
+    single = [{key: x.astype(np.float32) for key, x in tree.items()} for tree in (first, second, heads)]
+    np.testing.assert_allclose(lpips.lpips_distance(*single), expected, rtol=1e-5)
+
+
+def test_unequal_images_are_refused(weights_folder):
+    metric_of = lpips._measure(lambda parameters, image: {})
+    with pytest.raises(ValueError, match="two equal batches"):
+        metric_of({}, np.zeros((1, 64, 64, 3)), np.zeros((2, 64, 64, 3)), np.zeros((1, 64, 64, 1)))

@@ -1,0 +1,133 @@
+"""Distances between sets of vectors, against SciPy, scikit-learn and pytorch-fid."""
+
+import numpy as np
+import public_networks
+import pytest
+import scipy.linalg
+
+from scan_jax.metrics.discriminative_score import paired_score, unpaired_score
+from scan_jax.metrics.frechet import frechet_distance
+from scan_jax.metrics.kernel_distance import kernel_distance
+
+ALL = (frechet_distance, kernel_distance, unpaired_score, paired_score)
+
+
+def vectors(count, width, shift=0.0, seed=0):
+    """Correlated, skewed and positive, as mean activations are: float64 [N,D]."""
+    draw = np.random.default_rng(seed)
+    mixing = np.random.default_rng(99).normal(size=(width, width)) / np.sqrt(width)
+    return np.abs(draw.normal(size=(count, width)) @ mixing + shift)
+
+
+def textbook_frechet(first, second):
+    """From the formula, by SciPy's root of a matrix."""
+    c1, c2 = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
+    offset = first.mean(0) - second.mean(0)
+    return offset @ offset + np.trace(c1) + np.trace(c2) - 2 * np.trace(scipy.linalg.sqrtm(c1 @ c2)).real
+
+
+@pytest.mark.parametrize("count", [40, 41, 300])
+def test_frechet_is_the_formula(count):
+    first, second = vectors(count, 20), 1.2 * vectors(count, 20, shift=0.3, seed=1)
+    np.testing.assert_allclose(frechet_distance(first, second), textbook_frechet(first, second), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning")  # of SciPy, on how pytorch-fid calls it
+def test_frechet_is_pytorch_fids():
+    public_networks.torchvision()
+    module = pytest.importorskip("pytorch_fid.fid_score")
+    first, second = vectors(500, 64), vectors(500, 64, shift=0.1, seed=1)
+    moments = [part for x in (first, second) for part in (x.mean(0), np.cov(x, rowvar=False))]
+    expected = module.calculate_frechet_distance(*moments)
+    np.testing.assert_allclose(frechet_distance(first, second), expected, rtol=1e-6)
+
+
+def test_frechet_of_fewer_vectors_than_dimensions():
+    """Sets in few of many dimensions, turned: the distance is that in the few."""
+    first, second = vectors(8, 5), vectors(8, 5, shift=0.5, seed=1)
+    turn = np.linalg.qr(np.random.default_rng(2).normal(size=(60, 60)))[0][:5]  # [5,60], orthonormal rows
+    np.testing.assert_allclose(
+        frechet_distance(first @ turn, second @ turn), textbook_frechet(first, second), rtol=1e-9
+    )
+
+
+def test_frechet_of_known_normals():
+    """Independent dimensions: |m - m'|^2 + sum (s - s')^2, exact where the samples' own moments are."""
+    rows = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]) * np.sqrt(3 / 4)  # unit covariance
+    found = frechet_distance(rows * [2, 3] + [1, 0], rows * [5, 1] + [0, 4])
+    np.testing.assert_allclose(found, 1 + 16 + 9 + 4, rtol=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 30, 200])
+def test_identical_sets_are_no_distance_apart(count):
+    x = vectors(count, 60)
+    assert 0 <= frechet_distance(x, x) < 1e-10 * np.trace(np.cov(x, rowvar=False))
+    assert unpaired_score(x, x) == 50 and paired_score(x, x) == 0  # no fake is more real than itself
+
+
+@pytest.mark.parametrize("count", [2, 50, 700])
+def test_kernel_distance_is_scikit_learns(count):
+    pairwise = pytest.importorskip("sklearn.metrics.pairwise")
+    first, second = vectors(count, 30), vectors(count, 30, shift=0.2, seed=1)
+    options = {"degree": 3, "gamma": None, "coef0": 1}  # gamma 1 / D
+    xx, yy = (pairwise.polynomial_kernel(x, **options) for x in (first, second))
+    xy = pairwise.polynomial_kernel(first, second, **options)
+    apart = ~np.eye(count, dtype=bool)
+    expected = xx[apart].mean() + yy[apart].mean() - 2 * xy.mean()
+    np.testing.assert_allclose(kernel_distance(first, second), expected, rtol=1e-8, atol=1e-12)
+
+
+def test_kernel_distance_is_unbiased_and_falls_below_zero_for_identical_sets():
+    """Of one distribution the mean over many draws is 0; the biased estimate's would be far above."""
+    found = [kernel_distance(vectors(20, 8, seed=2 * i), vectors(20, 8, seed=2 * i + 1)) for i in range(300)]
+    standard_error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found)) < 3 * standard_error < 0.1 * kernel_distance(vectors(20, 8), vectors(20, 8, shift=1))
+    assert kernel_distance(vectors(20, 8), vectors(20, 8)) < 0
+
+
+def authors_scores(first, second):
+    """By scikit-learn's own scoring, in %."""
+    svm = pytest.importorskip("sklearn.svm").LinearSVC(dual=False)
+    both, truth = np.concatenate([first, second]), np.array([1] * len(first) + [0] * len(second))
+    svm.fit(both, truth)
+    unpaired = 1 - svm.score(both, truth)
+    return 100 * unpaired, 100 * np.mean(svm.decision_function(second) > svm.decision_function(first))
+
+
+def test_discriminative_scores_are_the_authors():
+    first, second = vectors(300, 12), vectors(300, 12, shift=0.2, seed=1)
+    unpaired, paired = authors_scores(first, second)
+    assert unpaired_score(first, second) == pytest.approx(unpaired) and 5 < unpaired < 45
+    assert paired_score(first, second) == pytest.approx(paired) and 5 < paired < 45
+
+
+def test_only_the_paired_score_sees_the_order():
+    first = vectors(200, 10)
+    second = first + 0.1 * np.random.default_rng(3).normal(size=first.shape) - 0.05  # each is near its original
+    shuffled = second[np.random.default_rng(4).permutation(200)]
+    for metric in (frechet_distance, kernel_distance, unpaired_score):
+        np.testing.assert_allclose(metric(first, second), metric(first, shuffled), rtol=1e-6, atol=1e-9)
+    assert paired_score(first, second) + 10 < paired_score(first, shuffled)
+
+
+def test_sets_far_apart_are_told_apart():
+    first, second = vectors(50, 6), vectors(50, 6, shift=20)
+    assert unpaired_score(first, second) == paired_score(first, second) == 0
+    assert frechet_distance(first, second) > 1000 and kernel_distance(first, second) > 1000
+
+
+@pytest.mark.parametrize("metric", ALL)
+def test_the_same_number_every_time(metric):
+    first, second = vectors(60, 30), vectors(60, 30, shift=0.1, seed=1)
+    assert metric(first, second) == metric(first.copy(), second.copy()) and isinstance(metric(first, second), float)
+
+
+@pytest.mark.parametrize("metric", ALL)
+def test_what_cannot_be_compared_is_refused(metric):
+    for shapes in (((5, 3), (4, 3)), ((5, 3), (5, 4)), ((1, 3), (1, 3)), ((5,), (5,))):
+        with pytest.raises(ValueError, match="two equal sets"):
+            metric(np.ones(shapes[0]), np.ones(shapes[1]))
+    spoilt = np.ones((5, 3))
+    spoilt[2, 1] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        metric(np.ones((5, 3)), spoilt)
