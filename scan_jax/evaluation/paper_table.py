@@ -14,7 +14,7 @@ from scan_jax.evaluation.results import Entry, Results
 from scan_jax.evaluation.statistics import summarize
 from scan_jax.evaluation.tables import cells
 from scan_jax.evaluation.tables.text_table import TextTable
-from scan_jax.metrics.api import AnyMetric, Metric
+from scan_jax.metrics.api import AnyMetric
 
 NOT_RUN, NOT_PRINTED, UNDEFINED = "not run", "not printed", "no such metric"
 TITLES = {"psnr": "PSNR", "ssim": "SSIM", "mae": "MAE (%)"}
@@ -50,7 +50,7 @@ def measured_table(table: PublishedTable, protocol: Protocol, results: Results) 
       metrics side by side.
     """
     places = list(dict.fromkeys((dataset, bucket) for dataset, bucket, _ in table.columns))
-    remark = " ".join([table.note, *_definitions(table, results), *_origin(protocol, results)])
+    remark = " ".join([table.note, *_definitions(table, protocol, results), *_origin(protocol, results)])
     if len(places) > 1:
         header = ("", "method", "source", *_place_titles(places))
         rows = tuple(_stacked(table, protocol, results))
@@ -90,17 +90,16 @@ def _lines(table: PublishedTable, protocol: Protocol, results: Results) -> Itera
 
 def _measured(entry: Entry, table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[Line]:
     """One line for each group of definitions that measured anything."""
-    for group in _groups(table, results):
+    for group in _groups(table, protocol, results):
         found = tuple(_cell(entry, group, column, protocol, results) for column in table.columns)
         if not set(found) <= {NOT_RUN, UNDEFINED}:
             yield Line(_name(entry, protocol), f"measured, {group}", found)
 
 
-def _groups(table: PublishedTable, results: Results) -> list[str]:
-    """The groups that define any of the table's metrics."""
-    wanted = {metric for _, _, metric in table.columns}
-    split = (name.split("/", 1) for name in results.metrics)
-    return list(dict.fromkeys(group for group, metric in split if metric in wanted))
+def _groups(table: PublishedTable, protocol: Protocol, results: Results) -> list[str]:
+    """The protocol's groups that define any of the table's metrics."""
+    wanted = [metric for _, _, metric in table.columns]
+    return [group for group in protocol.metrics if any(f"{group}/{metric}" in results.metrics for metric in wanted)]
 
 
 def _cell(entry: Entry, group: str, column: Column, protocol: Protocol, results: Results) -> str:
@@ -158,14 +157,11 @@ def _stacked(table: PublishedTable, protocol: Protocol, results: Results) -> Ite
         )
 
 
-def _definitions(table: PublishedTable, results: Results) -> list[str]:
+def _definitions(table: PublishedTable, protocol: Protocol, results: Results) -> list[str]:
     """Of the measured metrics, where there are any."""
     wanted = dict.fromkeys(metric for _, _, metric in table.columns)
-    found = [
-        f"{name}: {metric.definition}"
-        for name, metric in results.metrics.items()
-        if isinstance(metric, Metric) and name.split("/", 1)[-1] in wanted
-    ]
+    names = [f"{group}/{metric}" for group in protocol.metrics for metric in wanted]
+    found = [f"{name}: {results.metrics[name].definition}" for name in names if name in results.metrics]
     return [f"Measured by {'; '.join(found)}."] if found else []
 
 

@@ -6,11 +6,13 @@ import subprocess
 import sys
 
 import cv2
+import miniatures
 import numpy as np
 import pytest
 
 from scan_jax import experiment
 from scan_jax.configuration import load
+from scan_jax.data.builders import celebamask_hq
 from scan_jax.errors import UserError
 from scan_jax.evaluate.__main__ import evaluate, parse
 
@@ -170,3 +172,22 @@ def test_the_command_ends_with_one_line_and_help_is_light(tmp_path):
     assert result.stderr.strip().splitlines()[-1].startswith("error: there is no run folder")
     code = "import sys; from scan_jax.evaluate.__main__ import parse; parse([]); assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path):
+    """On a miniature of CelebAMask-HQ: six photographs, four of them in the paper's test split."""
+    numbers = [0, 1, 28000, 28001, 28002, 28003]
+    miniatures.write_celebamask(tmp_path / "source", numbers)
+    settings = celebamask_hq.Settings(source=str(tmp_path / "source"), size=128, allow_missing=29994)
+    miniatures.built(celebamask_hq.plan(settings), tmp_path / "data")
+    where = f"--config.data.data_dir={tmp_path / 'data'}"
+    protocol = "--protocol=masked_attention_celebamask_hq"
+    run(protocol, "--baselines", "navier_stokes", "--metrics", "masked_attention", "--out", tmp_path / "out", where)
+    text = (tmp_path / "out" / "results.md").read_text()
+    for part in ("masked_attention_celebamask_hq v1", "celebahq_28k_2k", "4 photographs", "30.49", "not run"):
+        assert part in text.replace("\\", ""), part
+    measured = np.mean(values(tmp_path / "out", "Navier-Stokes", "1-20%", "masked_attention/psnr"))
+    rows = [[cell.strip(" *") for cell in line.split("|")] for line in text.splitlines() if "measured, masked" in line]
+    assert next(row[3] for row in rows if row[1] == "Navier-Stokes") == f"{measured:.2f}"
+    run(protocol, "--baselines", "mean", "--out", tmp_path / "less", where, "--config.evaluation.photographs=2", *FEW)
+    assert "30.49" not in (tmp_path / "less" / "results.md").read_text(), "a part of a test is not that test"
