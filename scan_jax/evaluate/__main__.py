@@ -32,7 +32,9 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--refine", nargs="*", default=None, help="optimisations at test time that are measured, too")
     parser.add_argument("--protocol", default="", help="a protocol's name or a config file; else the run's own test")
-    parser.add_argument("--metrics", nargs="+", default=[], help="groups of definitions; all without it")
+    parser.add_argument(
+        "--metrics", nargs="+", default=[], help="groups, or single ones (standard inception/fid); else all"
+    )
     parser.add_argument(
         "--write_test", type=Path, help="write the test's images and holes for another program, no more"
     )

@@ -97,15 +97,14 @@ def _contestants(
     return with_unique_names(found)
 
 
-def _metrics(groups: Sequence[str], opened: Opened) -> dict[str, AnyMetric]:
-    """The columns; a metric that the test is too small for is an error where it was asked for, and else left out."""
-    wanted = dict.fromkeys([*(groups or api.names()), RANKED_BY.split("/")[0]])
+def _metrics(asked: Sequence[str], opened: Opened) -> dict[str, AnyMetric]:
+    """The columns; what the test is too small for is an error where it was asked for by name, or else left out."""
     kept = {}
-    for name, metric in api.collect_metrics(wanted).items():
+    for name, metric in api.collect_metrics([*(asked or api.names()), RANKED_BY]).items():
         lacking = _lacking(metric, opened.conditions)
         if not lacking:
             kept[name] = metric
-        elif name.split("/")[0] in groups:
+        elif name in asked:
             raise UserError(f"{name} {lacking}; leave it out, or enlarge the test")
         else:
             log.warning("without %s: it %s", name, lacking)

@@ -91,6 +91,23 @@ def load_imported(name: str, wanted: Mapping[str, Any], path: str = "") -> Tree:
     Raises:
       UserError: weights that are missing (with the command that imports them), damaged, or of another network.
     """
+    file, tree, _ = _read(name, path)
+    return jax.tree.map(jnp.asarray, _take(tree, wanted, file))
+
+
+def weights_name(name: str, path: str = "") -> str:
+    """What a definition says of imported weights: "weights 6726825d", or "other weights ..." for unpublished ones.
+
+    Args:
+      name, path: as for `load_imported`, and with the same errors.
+    """
+    _, _, metadata = _read(name, path)
+    kind = "weights" if metadata.get("weights") == "published" else "other weights"
+    return f"{kind} {metadata.get('source_sha256', 'of unknown origin')[:8]}"
+
+
+def _read(name: str, path: str) -> tuple[pathlib.Path, Tree, Mapping[str, str]]:
+    """The file of imported weights, its tree and its metadata."""
     file = pathlib.Path(path).expanduser() if path else registry.imported_path(name)
     if not file.is_file():
         raise UserError(_missing(name, file, path))
@@ -100,7 +117,7 @@ def load_imported(name: str, wanted: Mapping[str, Any], path: str = "") -> Tree:
             f"{file} was not imported as {name!r} weights (it says {metadata.get('network')!r}); "
             f"run: {registry.import_command(name, path)}"
         )
-    return jax.tree.map(jnp.asarray, _take(tree, wanted, file))
+    return file, tree, metadata
 
 
 class LossFeatures:

@@ -16,6 +16,7 @@ import numpy as np
 import scan_jax.metrics
 from scan_jax import registry
 from scan_jax.errors import UserError
+from scan_jax.settings import did_you_mean
 from scan_jax.types import Array
 
 log = logging.getLogger(__name__)
@@ -100,23 +101,29 @@ def names() -> list[str]:
     return [module.__name__.rsplit(".", 1)[1] for module in registry.choices(scan_jax.metrics, "open_metrics")]
 
 
-def collect_metrics(groups: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
-    """The metrics of these groups by their full names, such as "edge_connect/psnr".
+def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
+    """Metrics by their full names, such as "edge_connect/psnr".
 
     Args:
-      groups: such as "standard"; a group whose weights were never imported is left out, and the log says how to get it.
-      where: what named the groups, for messages.
+      wanted: groups such as "standard", or single metrics such as "inception/fid"; a group whose weights were never
+        imported is left out, and the log says how to get it.
+      where: what named them, for messages.
 
     Raises:
-      UserError: there is no such group.
+      UserError: there is no such group or metric.
     """
     found: dict[str, AnyMetric] = {}
-    for group in groups:
+    for name in wanted:
+        group, _, single = name.partition("/")
         module = registry.find(scan_jax.metrics, group, "open_metrics", where)
         try:
             metrics: Mapping[str, AnyMetric] = module.open_metrics()
         except UserError as error:
+            if single:
+                raise
             log.warning("without %s: %s", group, error)
             continue
-        found |= {f"{group}/{name}": metric for name, metric in metrics.items()}
+        if single and single not in metrics:
+            raise UserError(f"{where}: {group} has no {single!r}{did_you_mean(single, metrics)}")
+        found |= {f"{group}/{key}": metric for key, metric in metrics.items() if single in ("", key)}
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from scan_jax.features.api import load_features
+from scan_jax.features.api import load_features, weights_name
 from scan_jax.metrics.api import Embedding, SetMetric
 from scan_jax.metrics.discriminative_score import paired_score, unpaired_score
 from scan_jax.metrics.frechet import frechet_distance
@@ -15,7 +15,6 @@ from scan_jax.types import Array
 LAYER, WIDTH = "pool3", 2048
 # A plane separates any 2N <= D + 1 vectors in general position, so that both scores would be about 0 by arithmetic.
 LEAST_TO_SEPARATE = (WIDTH + 1) // 2 + 1
-SOURCE = "InceptionV3 pool3 (2015 weights, bilinear resize to 299, as pytorch-fid)"
 
 
 def open_metrics() -> dict[str, SetMetric]:
@@ -25,12 +24,13 @@ def open_metrics() -> dict[str, SetMetric]:
       UserError: the weights of InceptionV3 are missing; it names the file and the command that imports it.
     """
     embedding = open_embedding()
+    source = f"InceptionV3 pool3 ({weights_name('inception_v3')}, bilinear resize to 299, as pytorch-fid)"
     return {
         "fid": SetMetric(
-            frechet_distance, embedding, 2, "FID", "lower", "", 2, f"Fréchet distance, {SOURCE}; depends on n"
+            frechet_distance, embedding, 2, "FID", "lower", "", 2, f"Fréchet distance, {source}; depends on n"
         ),
         "kid": SetMetric(
-            kernel_distance, embedding, 2, "KID", "lower", "", 5, f"unbiased cubic MMD^2 over all images, {SOURCE}"
+            kernel_distance, embedding, 2, "KID", "lower", "", 5, f"unbiased cubic MMD^2 over all images, {source}"
         ),
         "u_ids": SetMetric(
             unpaired_score,
@@ -40,7 +40,7 @@ def open_metrics() -> dict[str, SetMetric]:
             "higher",
             "%",
             2,
-            f"misclassified by the linear SVM fitted to them, {SOURCE}",
+            f"misclassified by the linear SVM fitted to them, {source}",
         ),
         "p_ids": SetMetric(
             paired_score,
@@ -50,7 +50,7 @@ def open_metrics() -> dict[str, SetMetric]:
             "higher",
             "%",
             2,
-            f"more real than their photograph to that linear SVM, {SOURCE}",
+            f"more real than their photograph to that linear SVM, {source}",
         ),
     }
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.errors import UserError
-from scan_jax.features.api import build_network, load_features, load_imported
+from scan_jax.features.api import build_network, load_features, load_imported, weights_name
 from scan_jax.metrics.api import Metric
 from scan_jax.metrics.arguments import Measure, check_images, check_known
 from scan_jax.types import Array
@@ -112,7 +112,10 @@ def _open(trunk: Trunk) -> Metric:
         better="lower",
         unit="",
         decimals=4,
-        definition=f"LPIPS 0.1 on {trunk.title.removeprefix('LPIPS ')} over RGB, mean over images",
+        definition=(
+            f"LPIPS 0.1 on {trunk.title.removeprefix('LPIPS ')} ({weights_name(trunk.network)}, "
+            f"{weights_name(trunk.head).replace('weights', 'heads')}) over RGB, mean over images"
+        ),
         parameters={"network": found["network"].params, "heads": found["heads"]},
         least_side=trunk.least_side,
     )

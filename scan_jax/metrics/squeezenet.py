@@ -8,7 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from scan_jax.features.api import load_features
+from scan_jax.features.api import load_features, weights_name
 from scan_jax.metrics.api import Embedding, SetMetric
 from scan_jax.metrics.frechet import frechet_distance
 from scan_jax.metrics.kernel_distance import kernel_distance
@@ -16,7 +16,6 @@ from scan_jax.types import Array
 
 LAYER = "fire9"
 LEAST_SIDE = 31  # pixels, for the pooling before it
-SOURCE = "SqueezeNet 1.1 (Keras weights), mean fire9 activations, 512 numbers"
 
 
 def open_metrics() -> dict[str, SetMetric]:
@@ -26,6 +25,7 @@ def open_metrics() -> dict[str, SetMetric]:
       UserError: the weights of SqueezeNet are missing; it names the file and the command that imports it.
     """
     embedding = open_embedding()
+    source = f"SqueezeNet 1.1 in Keras' layout ({weights_name('squeezenet')}), mean fire9 activations, 512 numbers"
     return {
         "frechet": SetMetric(
             frechet_distance,
@@ -35,7 +35,7 @@ def open_metrics() -> dict[str, SetMetric]:
             "lower",
             "",
             2,
-            f"Fréchet distance, {SOURCE}; depends on n",
+            f"Fréchet distance, {source}; depends on n",
             LEAST_SIDE,
         ),
         "kernel": SetMetric(
@@ -46,7 +46,7 @@ def open_metrics() -> dict[str, SetMetric]:
             "lower",
             "",
             4,
-            f"unbiased cubic MMD^2 over all images, {SOURCE}",
+            f"unbiased cubic MMD^2 over all images, {source}",
             LEAST_SIDE,
         ),
     }
