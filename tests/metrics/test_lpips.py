@@ -56,6 +56,7 @@ def test_it_is_the_public_one(name, weights_folder):
     model = import_pair(name, weights_folder)
     metrics = lpips.open_metrics()
     assert list(metrics) == [name] and metrics[name].better == "lower"
+    assert "(other weights " in metrics[name].definition
     for height, width in ((64, 64), (71, 90)):
         image, photograph = images(height, width), images(height, width, seed=2)[:, ::-1]
         known = np.ones((2, height, width, 1), np.float32)
