@@ -105,7 +105,7 @@ def from_baseline(key: str) -> Contestant:
     if key not in BASELINES:
         raise UserError(f"no baseline {key!r}{did_you_mean(key, BASELINES)}; there are: {', '.join(BASELINES)}")
     baseline = BASELINES[key]
-    details = {"depends on": ", ".join(map(str, baseline.depends_on))} if baseline.depends_on else {}
+    details = {"computed by": ", ".join(map(str, baseline.depends_on))} if baseline.depends_on else {}
     return Contestant(baseline.name, key, "baseline", by_baseline(baseline.fill), baseline.depends_on, details)
 
 

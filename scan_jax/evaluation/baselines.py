@@ -133,10 +133,12 @@ def _fill_class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarra
     return class_mean(photograph, hole, labels)
 
 
-_OPENCV = (cv2.__version__, RADIUS)
+_OPENCV = (f"OpenCV {cv2.__version__}", f"radius {RADIUS}")
 NAVIER_STOKES = Baseline("Navier-Stokes", "navier_stokes", _without_labels(navier_stokes), _OPENCV)
 TELEA = Baseline("Telea", "telea", _without_labels(telea), _OPENCV)
-BIHARMONIC = Baseline("biharmonic", "biharmonic", _without_labels(biharmonic), (version("scikit-image"),))
+BIHARMONIC = Baseline(
+    "biharmonic", "biharmonic", _without_labels(biharmonic), (f"scikit-image {version('scikit-image')}",)
+)
 MEAN = Baseline("mean colour", "mean", _without_labels(mean))
 CLASS_MEAN = Baseline("class mean", "class_mean", _fill_class_mean)
 BASELINES = {baseline.key: baseline for baseline in (NAVIER_STOKES, TELEA, BIHARMONIC, MEAN, CLASS_MEAN)}

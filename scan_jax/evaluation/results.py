@@ -75,6 +75,13 @@ class Entry:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
 
+    @property
+    def speed(self) -> str:
+        """Images per second, for the reader."""
+        if self.images_per_second is None:
+            return "not known"
+        return f"{self.images_per_second:{',.0f' if self.images_per_second >= 100 else '.3g'}}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:

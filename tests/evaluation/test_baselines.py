@@ -3,8 +3,12 @@
 import cv2
 import numpy as np
 import pytest
+from skimage.restoration import inpaint_biharmonic
 
-from scan_jax.evaluation.baselines import class_mean, navier_stokes
+from scan_jax.errors import UserError
+from scan_jax.evaluation.baselines import BASELINES, biharmonic, class_mean, mean, navier_stokes, telea
+
+OF_PIXELS = (navier_stokes, telea, biharmonic, mean)  # which need no labels
 
 
 def scene(height=31, width=45):
@@ -24,26 +28,59 @@ def test_continues_a_ramp_and_keeps_known_pixels():
     np.testing.assert_array_equal(filled, cv2.inpaint(blank, hole.astype(np.uint8) * 255, 3, cv2.INPAINT_NS))
 
 
-def test_does_not_read_the_hole():
+def test_telea_and_biharmonic_are_those_of_their_libraries():
+    image, hole = scene()
+    blank = np.where(hole[..., None], np.uint8(0), image)
+    expected = cv2.inpaint(blank, hole.astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA)
+    np.testing.assert_array_equal(telea(image, hole), expected)
+    expected = np.round(255 * np.clip(inpaint_biharmonic(blank / 255, hole, channel_axis=-1), 0, 1))
+    found = biharmonic(image, hole)
+    np.testing.assert_array_equal(found[hole], expected[hole])
+    np.testing.assert_array_equal(found[~hole], image[~hole])
+    assert np.abs(found.astype(int) - image)[hole].mean() < 2  # a plane solves the equation, but for its rounding
+
+
+def test_mean_is_the_mean_of_what_is_known():
+    image, hole = scene()
+    found = mean(image, hole)
+    np.testing.assert_array_equal(found[hole], np.tile(np.round(image[~hole].mean(0)), (hole.sum(), 1)))
+    np.testing.assert_array_equal(found[~hole], image[~hole])
+
+
+@pytest.mark.parametrize("fill", OF_PIXELS)
+def test_does_not_read_the_hole(fill):
     image, hole = scene()
     other = image.copy()
     other[hole] = np.random.default_rng(0).integers(0, 256, (hole.sum(), 3))
-    np.testing.assert_array_equal(navier_stokes(image, hole), navier_stokes(other, hole))
+    np.testing.assert_array_equal(fill(image, hole), fill(other, hole))
 
 
-def test_all_known_and_all_hole():
+@pytest.mark.parametrize("fill", OF_PIXELS)
+def test_all_known_and_all_hole(fill):
     image, hole = scene()
-    np.testing.assert_array_equal(navier_stokes(image, np.zeros_like(hole)), image)
-    np.testing.assert_array_equal(navier_stokes(image, np.ones_like(hole)), np.full_like(image, 128))
+    np.testing.assert_array_equal(fill(image, np.zeros_like(hole)), image)
+    np.testing.assert_array_equal(fill(image, np.ones_like(hole)), np.full_like(image, 128))
 
 
-def test_refuses_other_types_and_sizes():
+def test_all_are_known_by_their_keys():
+    image, hole = scene()
+    labels = np.zeros(hole.shape, np.int32)
+    assert list(BASELINES) == ["navier_stokes", "telea", "biharmonic", "mean", "class_mean"]
+    for key, fill in zip(BASELINES, OF_PIXELS):
+        np.testing.assert_array_equal(BASELINES[key].fill(image, hole, None), fill(image, hole))
+    np.testing.assert_array_equal(BASELINES["class_mean"].fill(image, hole, labels), mean(image, hole))
+    with pytest.raises(UserError, match="class_mean needs photographs with label maps"):
+        BASELINES["class_mean"].fill(image, hole, None)
+
+
+@pytest.mark.parametrize("fill", OF_PIXELS)
+def test_refuses_other_types_and_sizes(fill):
     image, hole = scene()
     for wrong in (hole[:-1], hole.astype(np.uint8)):
         with pytest.raises(ValueError, match="are needed"):
-            navier_stokes(image, wrong)
+            fill(image, wrong)
     with pytest.raises(ValueError, match="are needed"):
-        navier_stokes(image / 255.0, hole)
+        fill(image / 255.0, hole)
 
 
 def labelled_scene():

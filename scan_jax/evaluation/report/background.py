@@ -46,9 +46,7 @@ class Configs:
 
 def introduce(entries: tuple[Entry, ...]) -> tuple[Who, ...]:
     """The entries with what is known of each."""
-    return tuple(
-        Who(i, one.name, KINDS[one.kind], one.details, _speed(one.images_per_second)) for i, one in enumerate(entries)
-    )
+    return tuple(Who(i, one.name, KINDS[one.kind], one.details, one.speed) for i, one in enumerate(entries))
 
 
 def read_configs(results: Results) -> Configs:
@@ -91,10 +89,6 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _speed(images_per_second: float | None) -> str:
-    return "not known" if images_per_second is None else f"{images_per_second:.3g}"
 
 
 def _printed(value: Any) -> str:

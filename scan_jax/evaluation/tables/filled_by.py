@@ -11,7 +11,7 @@ def entries_table(results: Results) -> TextTable:
     return TextTable(
         title="Filled by",
         header=("name", "kind", "details", "images per second"),
-        rows=tuple((entry.name, entry.kind, _details(entry), _speed(entry)) for entry in results.entries),
+        rows=tuple((entry.name, entry.kind, _details(entry), entry.speed) for entry in results.entries),
         conditions=results.conditions,
         heads=3,
     )
@@ -19,7 +19,3 @@ def entries_table(results: Results) -> TextTable:
 
 def _details(entry: Entry) -> str:
     return ", ".join(f"{key} {value}" for key, value in entry.details.items())
-
-
-def _speed(entry: Entry) -> str:
-    return "not known" if entry.images_per_second is None else f"{entry.images_per_second:.3g}"
