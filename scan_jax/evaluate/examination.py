@@ -90,7 +90,9 @@ def _contestants(
         wanted = one.config.get("evaluation", {}).get("refine", ()) if flags.refine is None else flags.refine
         found += from_run(folder, one, tuple(wanted), size, devices)
     found += [from_predictions(folder, test) for folder in flags.predictions]
-    usual = [baseline.key for baseline in baselines_for(test.photographs[0].get("labels"))]
+    # The class mean knows what lies in the hole; beside networks that do not, it would be no floor.
+    conditioned = any(one.method.num_labels for one in trained.values())
+    usual = [baseline.key for baseline in baselines_for(test.photographs[0].get("labels") if conditioned else None)]
     found += [from_baseline(key) for key in (usual if flags.baselines is None else flags.baselines)]
     if not found:
         raise UserError("nothing to measure; name a --run, --predictions or --baselines")
