@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from pathlib import Path
 
 from scan_jax.errors import UserError
@@ -15,7 +16,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
       UserError: the disk is full or the folder cannot be written to; an older file at `path` is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")  # several hosts may write at once
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "scan_jax"
 GROUND = {
     *("types", "errors", "settings", "registry", "atomic_write", "run_layout", "command_line", "label_map"),
-    *("part_names", "compilation_cache", "pictures", "palette", "prepared"),
+    *("part_names", "compilation_cache", "pictures", "palette", "prepared", "processes"),
 }
 # Rooms, and what each may import besides the ground floor and itself.
 ARROWS = {
@@ -27,7 +27,7 @@ ARROWS = {
     "evaluation": {"metrics", "inference"},
 }
 COMMANDS = {
-    *("main", "evaluate", "inpaint", "attend", "export", "prepare", "demo", "show_batch"),
+    *("main", "evaluate", "inpaint", "attend", "export", "prepare", "demo", "show_batch", "dry_run", "doctor"),
     *("experiment", "compiled", "configuration", "__init__"),
 }
 LINEN_ROOMS = {"layers", "models", "features"}

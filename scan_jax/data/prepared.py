@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,12 +80,19 @@ def split_photographs(dataset: PreparedDataset, size: int, held_out: int, measur
     )
 
 
+def _digest(dataset: PreparedDataset, part: str, rows: Sequence[int], size: int) -> str:
+    """The dataset's own for all of its photographs as they are stored; else that, which of them, and at what size."""
+    whole = len(rows) == len(dataset.splits[part]) and size == dataset.shapes["image"][0]
+    told = f"{dataset.digests[part]} {size} {list(rows)}"
+    return dataset.digests[part] if whole else hashlib.sha256(told.encode()).hexdigest()
+
+
 class PreparedPhotos:
     """A `PhotoSource` over records on disk; decoded ones stay in memory while there is room."""
 
     def __init__(self, dataset: PreparedDataset, part: str, rows: Any, size: int) -> None:
         self.name = f"{dataset.name} {part}, split {dataset.split} ({dataset.split_digest[:12]})"
-        self.digest = dataset.digests[part]
+        self.digest = _digest(dataset, part, rows, size)
         self.flip_pairs, self.num_labels = dataset.flip_pairs, len(dataset.label_names)
         self._records, self._rows, self._size = dataset.splits[part], rows, size
         self._folder = dataset.folder

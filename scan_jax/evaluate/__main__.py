@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from scan_jax import command_line
 
@@ -23,23 +24,28 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
     parser = argparse.ArgumentParser(prog="python -m scan_jax.evaluate", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--run", type=Path, help="a run folder or a bundle; the others are compared with it")
-    parser.add_argument("--against", type=Path, nargs="+", default=[], help="further runs")
+    some: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    folders: dict[str, Any] = {"type": Path, **some}
+    any_number: dict[str, Any] = {"nargs": "*", "action": "extend"}
+    parser.add_argument("--run", type=Path, action="append", help="a run folder or a bundle, compared with all others")
+    parser.add_argument("--against", **folders, help="further runs")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="the same as --run=A --against B")
-    parser.add_argument("--predictions", type=Path, nargs="+", default=[], help="folders of another program's results")
-    parser.add_argument(
-        "--baselines", nargs="*", default=None, help="navier_stokes (unless told otherwise), telea, ..."
-    )
-    parser.add_argument("--refine", nargs="*", default=None, help="optimisations at test time that are measured, too")
+    parser.add_argument("--predictions", **folders, help="folders of another program's results")
+    parser.add_argument("--baselines", **any_number, help="navier_stokes (else) telea biharmonic mean class_mean")
+    parser.add_argument("--refine", **any_number, help="optimisations at test time to measure, too; else the config's")
     parser.add_argument("--protocol", default="", help="a protocol's name or a config file; else the run's own test")
-    parser.add_argument(
-        "--metrics", nargs="+", default=[], help="groups, or single ones (standard inception/fid); else all"
-    )
-    parser.add_argument(
-        "--write_test", type=Path, help="write the test's images and holes for another program, no more"
-    )
+    parser.add_argument("--metrics", **some, help="groups, or single ones (standard inception/fid); else all")
+    parser.add_argument("--write_test", type=Path, help="write the test for another program, and no more")
     parser.add_argument("--out", type=Path, help="where to write; evaluation/PROTOCOL in the run folder without it")
-    return parser.parse_known_args(argv)
+    flags, overrides = parser.parse_known_args(argv)
+    runs = flags.run or []
+    if len(runs) > 1 or (runs and flags.compare):
+        parser.error("one --run is compared with all others; name those with --against")
+    if flags.write_test and (flags.compare or flags.against or flags.predictions or flags.baselines):
+        parser.error("--write_test measures nothing; leave out what should be measured")
+    flags.run, *against = flags.compare or runs or [None]
+    flags.against = [*against, *flags.against]
+    return flags, overrides
 
 
 def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
@@ -50,8 +56,6 @@ def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
     """
     from scan_jax.evaluate import examination
 
-    if flags.compare:
-        flags.run, flags.against = flags.compare[0], [flags.compare[1], *flags.against]
     examination.examine(flags, overrides)
 
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from scan_jax.errors import UserError
 from scan_jax.evaluate.devices import Devices
-from scan_jax.evaluation.baselines import BASELINES
-from scan_jax.evaluation.exchange import by_folder, file_stamps
+from scan_jax.evaluation.baselines import find_baseline
+from scan_jax.evaluation.exchange import by_folder, content_digest
 from scan_jax.evaluation.filling import Fill, Labels, by_baseline, by_network
 from scan_jax.evaluation.scoring import Test
 from scan_jax.inference.engine import Engine
 from scan_jax.inference.run_folder import parameter_hash
 from scan_jax.inference.trained import Trained
-from scan_jax.settings import did_you_mean
+from scan_jax.methods.api import find_refiner
 from scan_jax.types import Observation
 
 
@@ -58,8 +58,12 @@ def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, d
     """
     if size % trained.method.stride:
         raise UserError(f"{folder} fills multiples of {trained.method.stride} pixels, not {size}; choose another size")
+    for name in refine:
+        find_refiner(trained.method, name)
     engine = Engine(trained.method, trained.variables, share=devices.share, copy=devices.copy)
     identity = parameter_hash(trained.variables.params)
+    statistics = parameter_hash(trained.variables.stats)
+    looked_through = parameter_hash(trained.method.load_frozen()) if refine else ""
     section = json.dumps(trained.config["method"], sort_keys=True, default=str)
     details = {"folder": str(folder), "step": str(trained.step), "parameters": identity[:12]}
 
@@ -77,7 +81,7 @@ def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, d
         name = folder.resolve().name
         title = f"{name} with {refiner.replace('_', ' ')}" if refiner else name
         told = details | ({"refined": refiner} if refiner else {})
-        depends_on = (identity, section, refiner)
+        depends_on = (identity, statistics, section, refiner, looked_through if refiner else "")
         return Contestant(
             title, _slug(title), "run", by_network(predict), depends_on, told, trained.config, folder, engine
         )
@@ -92,19 +96,18 @@ def from_predictions(folder: Path, test: Test) -> Contestant:
       UserError: files are missing.
     """
     name = folder.resolve().name
-    fill, stamps = by_folder(folder, test), file_stamps(folder, test)
-    return Contestant(name, _slug(name), "predictions", fill, tuple(stamps), {"folder": str(folder)})
+    fill, digest = by_folder(folder, test), content_digest(folder, test)
+    details = {"folder": str(folder), "content": digest[:12]}
+    return Contestant(name, _slug(name), "predictions", fill, (digest,), details)
 
 
-def from_baseline(key: str) -> Contestant:
+def from_baseline(key: str, test: Test) -> Contestant:
     """A method that needs no training.
 
     Raises:
-      UserError: there is none of that name.
+      UserError: there is none of that name, or it needs labels that the test lacks.
     """
-    if key not in BASELINES:
-        raise UserError(f"no baseline {key!r}{did_you_mean(key, BASELINES)}; there are: {', '.join(BASELINES)}")
-    baseline = BASELINES[key]
+    baseline = find_baseline(key, test.photographs[0].get("labels"))
     details = {"computed by": ", ".join(map(str, baseline.depends_on))} if baseline.depends_on else {}
     return Contestant(baseline.name, key, "baseline", by_baseline(baseline.fill), baseline.depends_on, details)
 

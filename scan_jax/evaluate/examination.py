@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from scan_jax.evaluate.contestants import (
 from scan_jax.evaluate.devices import Devices, local_devices
 from scan_jax.evaluate.opening import Opened, open_test
 from scan_jax.evaluation.baselines import baselines_for
-from scan_jax.evaluation.cases import choose, make_cases
+from scan_jax.evaluation.cases import choose, kept_in, make_cases
 from scan_jax.evaluation.exchange import write_test
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION
 from scan_jax.evaluation.judge import Judge
@@ -60,14 +62,16 @@ def examine(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
         max((one.method.num_labels for one in trained.values()), default=0),
     )
     if flags.write_test:
-        write_test(flags.write_test, opened.test)
+        write_test(flags.write_test, opened.test, opened.conditions)
         log.info("wrote the test to %s; measure results with --predictions DIR", flags.write_test)
         return
     devices = local_devices()
-    test = dataclasses.replace(opened.test, batch_size=devices.whole(opened.test.batch_size))
+    batch_size = min(opened.test.batch_size, len(opened.test.rows()))
+    test = dataclasses.replace(opened.test, batch_size=devices.whole(batch_size))
     contestants = _contestants(flags, trained, test, opened.conditions.size, devices)
     metrics = _metrics(flags.metrics, opened)
     out = flags.out or (flags.run or Path()) / EVALUATION / _folder_name(opened, flags.protocol)
+    _try_to_write(out)
     log.info("%s", opened.conditions.line())
     results = _measure(contestants, opened, test, metrics, out, devices)
     if jax.process_index() == 0:
@@ -78,7 +82,11 @@ def _runs(flags: argparse.Namespace) -> list[Path]:
     """Every run folder that is named, the first in front."""
     if flags.against and not flags.run:
         raise UserError("--against compares with the network of --run; name that one, too")
-    return list(dict.fromkeys([*([flags.run] if flags.run else []), *flags.against]))
+    named = [*([flags.run] if flags.run else []), *flags.against]
+    twice = [folder for i, folder in enumerate(named) if folder.resolve() in (one.resolve() for one in named[:i])]
+    if twice:
+        raise UserError(f"{twice[0]} is named twice; name every run once")
+    return named
 
 
 def _contestants(
@@ -93,7 +101,7 @@ def _contestants(
     # The class mean knows what lies in the hole; beside networks that do not, it would be no floor.
     conditioned = any(one.method.num_labels for one in trained.values())
     usual = [baseline.key for baseline in baselines_for(test.photographs[0].get("labels") if conditioned else None)]
-    found += [from_baseline(key) for key in (usual if flags.baselines is None else flags.baselines)]
+    found += [from_baseline(key, test) for key in (usual if flags.baselines is None else flags.baselines)]
     if not found:
         raise UserError("nothing to measure; name a --run, --predictions or --baselines")
     return with_unique_names(found)
@@ -154,15 +162,17 @@ def _measure(
             )
         )
     choices = choose(entries[0].completion, RANKED_BY)
-    cases = make_cases(choices, test, {one.name: one.fill for one in contestants}, contestants[0].engine)
+    shown = {
+        one.name: kept_in(ScoreStore(out / SCORES, f"{one.key}_shown", [*about, *one.depends_on, *choices]), one.fill)
+        for one in contestants
+    }
+    cases = make_cases(choices, test, shown, contestants[0].engine)
     return Results(opened.conditions, metrics, tuple(entries), tuple(cases))
 
 
 def _about(opened: Opened, test: Test) -> list[object]:
     """What every score depends on."""
-    conditions = opened.conditions
-    digests = [conditions.photographs_digest, conditions.holes_digest, conditions.completion]
-    return [*digests, conditions.count, conditions.size, test.batch_size, list(test.holes)]
+    return [test.digest, opened.conditions.completion, test.batch_size]
 
 
 def _write(out: Path, results: Results, opened: Opened) -> None:
@@ -176,5 +186,17 @@ def _write(out: Path, results: Results, opened: Opened) -> None:
 
 
 def _folder_name(opened: Opened, protocol: str) -> str:
-    """Such as "own", "faces64" or "scan_celeba_hq"."""
-    return Path(protocol.partition(":")[0]).stem or "own"
+    """Such as "own", "faces64" or "scan_celeba_hq"; a test that was changed has a folder of its own."""
+    name = Path(protocol.partition(":")[0]).stem or "own"
+    _, changed, what = opened.protocol.name.partition(" with ")
+    return f"{name}_{hashlib.sha256(what.encode()).hexdigest()[:8]}" if changed else name
+
+
+def _try_to_write(out: Path) -> None:
+    """Refuses a folder that cannot be written to before hours of measuring, not after."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror or error}; name another folder with --out") from error

@@ -25,6 +25,7 @@ from scan_jax.masks.ratio import make_buckets
 from scan_jax.settings import bind
 
 SECTIONS = ("data", "holes", "evaluation")
+REFINE = "evaluation.refine"  # is no part of a test either, and --refine says it
 # Where things lie, and how many are done at a time, is no part of a protocol.
 FREE = {"data.data_dir", "data.path", "data.held_out_path", "holes.data_dir", "holes.path", "holes.held_out_path"}
 FREE |= {"evaluation.batch_size"}
@@ -58,8 +59,7 @@ def open_test(name: str, run_config: Mapping[str, Any], run: str, overrides: Seq
     Raises:
       UserError: no such protocol, nothing to measure on, or a source that cannot be opened.
     """
-    protocol, evaluation = _find(name, run_config, run)
-    protocol, evaluation = _override(protocol, evaluation, overrides)
+    protocol, evaluation = _override(*_find(name, run_config, run), overrides)
     source = open_data(protocol.data)
     photographs = (agree_on_labels(source, num_labels) if num_labels else source).held_out
     held_out = open_holes(protocol.holes).held_out
@@ -70,6 +70,7 @@ def open_test(name: str, run_config: Mapping[str, Any], run: str, overrides: Seq
     fixed = fixed_set(held_out, size, buckets, protocol.holes_per_bucket)
     holes = {b.label: fixed.holes.get(b.label, np.zeros((0, size, size), bool)) for b in buckets}
     count = min(protocol.photographs or len(photographs), len(photographs))
+    protocol = _as_measured(protocol, count, photographs.name, fixed.digest)
     conditions = Conditions(
         protocol=str(protocol),
         photographs=photographs.name,
@@ -81,6 +82,18 @@ def open_test(name: str, run_config: Mapping[str, Any], run: str, overrides: Seq
         completion=protocol.completion,
     )
     return Opened(protocol, conditions, Test(photographs, holes, count, evaluation.batch_size))
+
+
+def _as_measured(protocol: Protocol, count: int, photographs: str, holes_digest: str) -> Protocol:
+    """The protocol where everything is as it says; else without a paper's tables, and with what differs in its name."""
+    differs = [
+        *([f"{count} of {protocol.count:,} photographs"] if protocol.count not in (0, count) else []),
+        *(["another split"] if protocol.split not in photographs else []),
+        *(["other holes"] if protocol.holes_digest not in ("", holes_digest) else []),
+    ]
+    if not differs:
+        return protocol
+    return dataclasses.replace(protocol, name=f"{protocol.name} with {', '.join(differs)}", tables=())
 
 
 def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol, EvaluationSettings]:
@@ -95,6 +108,9 @@ def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol,
 
 def _of_config(config: Mapping[str, Any], name: str) -> tuple[Protocol, EvaluationSettings]:
     """The test that a config's `evaluation` section describes."""
+    missing = [section for section in SECTIONS if section not in config]
+    if missing:
+        raise UserError(f"the config of {name.removeprefix('of ')} has no section {missing[0]!r}; name a --protocol")
     settings = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
     protocol = Protocol(
         name=name,
@@ -122,6 +138,8 @@ def _override(
         raise UserError(
             f"config.{foreign[0]} makes no difference to a test; only {', '.join(SECTIONS)} can be set here"
         )
+    if any(override.startswith(f"--config.{REFINE}=") for override in overrides):
+        raise UserError(f"config.{REFINE} is no part of a test; name optimisations with --refine, or none after it")
     changed = [
         f"{section}.{key}={value}"
         for section in SECTIONS

@@ -11,6 +11,7 @@ import numpy as np
 
 from scan_jax.errors import UserError
 from scan_jax.evaluation.filling import FillOne
+from scan_jax.settings import did_you_mean
 
 RADIUS = 3  # pixels around the hole that OpenCV looks at
 GREY = 128  # where there is nothing to start from
@@ -31,6 +32,23 @@ class Baseline:
     key: str
     fill: FillOne
     depends_on: tuple[object, ...] = ()
+
+
+def find_baseline(key: str, labelled: object) -> Baseline:
+    """The baseline of that name.
+
+    Args:
+      key: such as "telea".
+      labelled: the first photograph's labels, or None.
+
+    Raises:
+      UserError: there is none, or it needs labels that are not there.
+    """
+    if key not in BASELINES:
+        raise UserError(f"no baseline {key!r}{did_you_mean(key, BASELINES)}; there are: {', '.join(BASELINES)}")
+    if BASELINES[key] is CLASS_MEAN and labelled is None:
+        raise UserError("the baseline class_mean needs photographs with label maps; leave it out")
+    return BASELINES[key]
 
 
 def baselines_for(labels: np.ndarray | None) -> tuple[Baseline, ...]:
@@ -129,7 +147,7 @@ def _without_labels(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Fil
 
 def _fill_class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     if labels is None:
-        raise UserError("the baseline class_mean needs photographs with label maps; leave it out")
+        raise ValueError("the class mean needs labels")
     return class_mean(photograph, hole, labels)
 
 

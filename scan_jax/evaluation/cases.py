@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from scan_jax.evaluation.filling import COMPLETION, Fill, Row
+from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Pictures, Row
 from scan_jax.evaluation.heat_map import choose_points, overlay
 from scan_jax.evaluation.results import Case, Scores
+from scan_jax.evaluation.score_store import ScoreStore
 from scan_jax.evaluation.scoring import Test
 from scan_jax.inference.engine import Engine
 from scan_jax.types import Observation
@@ -37,6 +39,21 @@ def choose(scores: Scores, metric: str) -> list[Choice]:
                 chosen.append(Choice(Row(bucket, int(order[place])), rank))
                 seen.add(place)
     return chosen
+
+
+def kept_in(store: ScoreStore, fill: Fill) -> Fill:
+    """`fill`, whose completions are kept: a method may take minutes for what is shown."""
+    numbers = itertools.count()
+
+    def kept(batch: Batch) -> Pictures:
+        index = next(numbers)
+        pictures = store.read(index)
+        if pictures is None:
+            pictures = {COMPLETION: fill(batch)[COMPLETION]}
+            store.write(index, pictures)
+        return pictures
+
+    return kept
 
 
 def make_cases(choices: Sequence[Choice], test: Test, fills: Mapping[str, Fill], engine: Engine | None) -> list[Case]:

@@ -20,6 +20,7 @@ from scan_jax.evaluation.score_store import ScoreStore
 from scan_jax.evaluation.scoring import Photographs, Scores, Test, score
 from scan_jax.evaluation.table import Report
 from scan_jax.metrics.standard import METRICS
+from scan_jax.processes import is_first
 from scan_jax.run_layout import SCORES
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,10 @@ class EvaluationSettings:
         """Refuses what would measure nothing.
 
         Raises:
-          UserError: a negative count or an empty batch.
+          UserError: no bucket, a negative count or an empty batch.
         """
+        if len(self.edges) < 2:
+            raise UserError(f"config.evaluation.edges must have at least two, the ends of a bucket, not {self.edges}")
         for key, least in (("holes_per_bucket", 0), ("photographs", 0), ("batch_size", 1)):
             if getattr(self, key) < least:
                 raise UserError(f"config.evaluation.{key} must be at least {least}, not {getattr(self, key)}")
@@ -138,7 +141,8 @@ class Evaluator:
           ("eval/style_search/psnr/30-40%", mean) where it was refined.
         """
         report = self.report(predict, step, refined or {})
-        report.write(self._folder)
+        if is_first():
+            report.write(self._folder)
         log.info("held-out photographs, step %d:\n%s", step, report.text())
         for label in report.scores:
             for metric in METRICS:
@@ -176,7 +180,7 @@ class Evaluator:
 
     def _measure(self, baseline: Baseline) -> Scores:
         definitions = [metric.definition for metric in METRICS.values()]
-        test = [self._photographs.digest, self._holes.digest, self._test.count, self._size, self._test.batch_size]
+        test = [self._test.digest, self._test.batch_size]
         store = ScoreStore(self._folder / SCORES, baseline.key, [*test, *baseline.depends_on, *definitions])
         return score(by_baseline(baseline.fill), self._test, self._judge, title=baseline.name, store=store).scores[
             COMPLETION

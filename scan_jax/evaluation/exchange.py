@@ -3,33 +3,42 @@
 TEST/10-20/images/00000.png     the photograph, white in the hole
 TEST/10-20/holes/00000.png      white is the hole
 TEST/10-20/labels/00000.png     classes, where the photographs have them
-PREDICTIONS/10-20/00000.png     what the other program returned, any lossless or JPEG file of that stem
+PREDICTIONS/10-20/00000.png     what the other program returned: .png, .jpg, .webp, .bmp or .tif of that stem
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
+import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
 from scan_jax.evaluation.filling import Batch, Fill, Row, complete, pad
+from scan_jax.evaluation.results import Conditions
 from scan_jax.evaluation.scoring import Test
 
+MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # of 8 bits or less; others would be cut to 8 bits without a word
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 WHITE = 255
 
 
-def write_test(folder: Path, test: Test) -> None:
-    """Every photograph of every bucket without its hole, the holes, and labels where there are any.
+def write_test(folder: Path, test: Test, conditions: Conditions) -> None:
+    """Every photograph of every bucket without its hole, the holes, labels where there are any, and `test.json`.
 
     Raises:
-      UserError: the folder cannot be written to.
+      UserError: there is something in the folder, or it cannot be written to.
     """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty; choose a new folder, so that no other test's files lie in it")
+    told = {**dataclasses.asdict(conditions), "digest": test.digest}
+    write_atomically(folder / "test.json", (json.dumps(told, indent=1) + "\n").encode())
     rows = test.rows()
     for row in tqdm(rows, "writing the test", unit="image", leave=False, dynamic_ncols=True):
         batch = test.batch([row])
@@ -52,7 +61,7 @@ def by_folder(folder: Path, test: Test) -> Fill:
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give the one that the other program wrote its results to")
-    files = {row: _find(folder, row) for row in test.rows()}
+    files = _find_all(folder, test)
     missing = [f"{_bucket_folder(row)}/{_stem(row)}.png" for row, path in files.items() if path is None]
     if missing:
         some = ", ".join(missing[:20]) + (f" and {len(missing) - 20} more" if len(missing) > 20 else "")
@@ -66,23 +75,40 @@ def by_folder(folder: Path, test: Test) -> Fill:
     return fill
 
 
-def file_stamps(folder: Path, test: Test) -> list[str]:
-    """Names, sizes and times of the folder's files: with any other of them scores are computed anew."""
-    found = [path for path in (_find(folder, row) for row in test.rows()) if path]
-    return [f"{path.relative_to(folder)} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in found]
+def content_digest(folder: Path, test: Test) -> str:
+    """SHA-256 (hex) of the bytes of all predictions, in order."""
+    hasher = hashlib.sha256()
+    for path in _find_all(folder, test).values():
+        hasher.update(hashlib.sha256(path.read_bytes()).digest() if path else b"missing")
+    return hasher.hexdigest()
 
 
-def _find(folder: Path, row: Row) -> Path | None:
-    """The prediction's file; without folders of buckets where there are none."""
-    paths = (folder / _bucket_folder(row) / f"{_stem(row)}{suffix}" for suffix in SUFFIXES)
-    return next((path for path in paths if path.is_file()), None)
+def _find_all(folder: Path, test: Test) -> dict[Row, Path | None]:
+    """The file of every row, whatever the case of its suffix.
+
+    Raises:
+      UserError: a row has two files.
+    """
+    there: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.glob("*/*")):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            place = (path.parent.name, path.stem)
+            if place in there:
+                raise UserError(f"{there[place]} and {path.name} are both predictions of one image; keep one of them")
+            there[place] = path
+    return {row: there.get((_bucket_folder(row), _stem(row))) for row in test.rows()}
 
 
 def _read(path: Path | None, size: tuple[int, ...]) -> np.ndarray:
     """uint8 [S,S,3]."""
     assert path is not None  # `by_folder` has looked
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode not in MODES:
+                raise UserError(f"the prediction {path} has pixels of kind {image.mode}; write 8-bit RGB or grey")
+            if "A" in image.getbands() and image.getchannel("A").getextrema() != (255, 255):
+                raise UserError(f"the prediction {path} is transparent in places; write RGB")
             pixels = np.asarray(image.convert("RGB"))
     except (OSError, UnidentifiedImageError, SyntaxError) as error:
         raise UserError(f"cannot read the prediction {path}: {error}; write it again") from error

@@ -15,7 +15,8 @@ COMPLETION = "prediction rounded to 8 bits in the hole, the photograph itself el
 class Protocol:
     """Photographs, holes, definitions: everything that must be equal where numbers are compared.
 
-    The photographs and holes themselves are named by their digests, which every table carries.
+    A test that is not what it says, such as a part of it, loses its name and its tables. The digests of the photographs
+    and holes that were measured stand below every table.
 
     Attributes:
       name: such as "scan_celeba_hq".
@@ -25,6 +26,9 @@ class Protocol:
       edges: of the buckets of hole ratios, (low, high], as fractions.
       holes_per_bucket: 0 is all that there are.
       photographs: how many, from the first; 0 is all.
+      count: as many must have been measured; 0 where that is not known.
+      split: how the photographs' name must tell it, hash included; empty where no hash is known.
+      holes_digest: of the holes, SHA-256 (hex); empty where they are not at hand to be hashed.
       metrics: groups of definitions, such as "edge_connect".
       tables: the paper's, which measured rows are printed into.
       completion: what is measured.
@@ -37,6 +41,9 @@ class Protocol:
     edges: tuple[float, ...]
     holes_per_bucket: int = 0
     photographs: int = 0
+    count: int = 0
+    split: str = ""
+    holes_digest: str = ""
     metrics: tuple[str, ...] = ("standard",)
     tables: tuple[PublishedTable, ...] = ()
     completion: str = COMPLETION

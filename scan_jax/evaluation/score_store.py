@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,6 +13,8 @@ import numpy as np
 from scan_jax.atomic_write import write_atomically
 
 log = logging.getLogger(__name__)
+VERSION = 1  # raised whenever the toolkit's own code would give another score, so that kept ones are not taken for it
+CHECKSUM = hashlib.sha256().digest_size  # bytes in front of the arrays
 Part = Mapping[str, np.ndarray]  # what was found of some rows, by name; the rows in front
 
 
@@ -28,7 +29,7 @@ class ScoreStore:
           name: of what filled the holes.
           depends_on: digests, counts and definitions; with any other of them the scores are computed anew.
         """
-        key = hashlib.sha256("\n".join(map(str, depends_on)).encode()).hexdigest()
+        key = hashlib.sha256("\n".join(map(str, (VERSION, *depends_on))).encode()).hexdigest()
         self._folder = folder / f"{name}_{key[:12]}"
 
     def read(self, index: int) -> Part | None:
@@ -37,11 +38,16 @@ class ScoreStore:
         if not path.exists():
             return None
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-                return dict(stored)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            log.warning("%s is damaged (%s); computing it anew", path, error)
+            content = path.read_bytes()
+        except OSError as error:
+            log.warning("%s cannot be read (%s); computing it anew", path, error)
             return None
+        checksum, arrays = content[:CHECKSUM], content[CHECKSUM:]
+        if hashlib.sha256(arrays).digest() != checksum:
+            log.warning("%s is damaged; computing it anew", path)
+            return None
+        with np.load(io.BytesIO(arrays), allow_pickle=False) as stored:
+            return dict(stored)
 
     def write(self, index: int, part: Part) -> None:
         """Keeps part `index`.
@@ -51,7 +57,8 @@ class ScoreStore:
         """
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **part)
-        write_atomically(self._path(index), buffer.getvalue())
+        arrays = buffer.getvalue()
+        write_atomically(self._path(index), hashlib.sha256(arrays).digest() + arrays)
 
     def _path(self, index: int) -> Path:
-        return self._folder / f"{index:05d}.npz"
+        return self._folder / f"{index:05d}.scores"

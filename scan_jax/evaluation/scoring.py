@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -60,6 +61,20 @@ class Test:
     holes: Mapping[str, np.ndarray]
     count: int
     batch_size: int
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of every pixel, class and hole that is measured, read from the test itself."""
+        hasher = hashlib.sha256(f"{self.count}\n".encode())
+        for index in range(self.count):
+            photo = self.photographs[index]
+            for name in sorted(photo):
+                hasher.update(f"{name} {photo[name].dtype} {photo[name].shape}\n".encode())
+                hasher.update(np.ascontiguousarray(photo[name]).tobytes())
+        for bucket, holes in self.holes.items():
+            hasher.update(f"{bucket} {holes.shape}\n".encode())
+            hasher.update(np.packbits(holes).tobytes())
+        return hasher.hexdigest()
 
     def rows(self) -> list[Row]:
         """Photograph by photograph, each with all buckets in turn."""

@@ -1,11 +1,15 @@
 """The evaluation as a user runs it: a run, other programs' results and baselines by the same rules, and bad input."""
 
 import csv
+import dataclasses
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
+import jax
 import miniatures
 import numpy as np
 import pytest
@@ -15,6 +19,11 @@ from scan_jax.configuration import load
 from scan_jax.data.builders import celebamask_hq
 from scan_jax.errors import UserError
 from scan_jax.evaluate.__main__ import evaluate, parse
+from scan_jax.evaluate.contestants import from_run
+from scan_jax.evaluate.devices import local_devices
+from scan_jax.evaluation.protocols.api import find_protocol
+from scan_jax.inference.trained import Trained
+from scan_jax.methods.api import Variables
 
 TINY = [
     "--config.data.size=32",
@@ -116,6 +125,12 @@ def test_another_programs_results_stand_beside_our_own(runs, results, tmp_path):
         for metric in ("standard/psnr", "standard/ssim", "checks/seam"):
             theirs, ours = values(out, "theirs", bucket, metric), values(results, "Navier-Stokes", bucket, metric)
             np.testing.assert_allclose(theirs, ours, rtol=1e-5)
+    before = values(out, "theirs", "10-30%", "standard/psnr")
+    changed = tmp_path / "theirs" / "10-30" / "00001.png"
+    cv2.imwrite(str(changed), 255 - cv2.imread(str(changed)))
+    run("--run", runs / "tiny0", "--predictions", tmp_path / "theirs", "--baselines", "--out", out, *FEW)
+    after = values(out, "theirs", "10-30%", "standard/psnr")
+    assert [one == other for one, other in zip(before, after)] == [True, False, True, True]
     (next((tmp_path / "theirs").glob("*/00002.png"))).unlink()
     with pytest.raises(UserError, match=r"1 of 8 predictions are missing .*00002\.png"):
         run("--run", runs / "tiny0", "--predictions", tmp_path / "theirs", *FEW)
@@ -156,12 +171,69 @@ def test_buckets_without_holes_are_shown_empty(runs, tmp_path):
         (["--run", "RUN", "--refine", "style_search"], "no optimisation at test time 'style_search'"),
         (["--run", "RUN", "--config.training.steps=3"], "config.training makes no difference"),
         (["--run", "RUN", "--config.evaluation.edge=3"], "did you mean 'edges'"),
-        (["--run", "RUN", "--against", "RUN", "--baselines", "mean", "mean"], "mean colour .* named twice"),
+        (["--run", "RUN", "--config.evaluation.edges=(0.1,)"], "edges must have at least two"),
+        (["--run", "RUN", "--config.evaluation.refine=()"], "name optimisations with --refine"),
+        (["--run", "RUN", "--baselines", "mean", "mean"], "mean colour .* named twice"),
+        (["--compare", "RUN", "RUN"], "tiny0 is named twice"),
+        (["--run", "RUN", "--out", "configs/demo.py/no"], "cannot write to configs/demo.py/no: .*--out"),
     ],
 )
 def test_bad_input_is_one_clear_line(runs, arguments, message):
     with pytest.raises(UserError, match=message):
         run(*[str(runs / "tiny0") if argument == "RUN" else argument for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--run=a", "--run=b"], ["--run=a", "--compare", "b", "c"], ["--write_test=t", "--run=a", "--against", "b"]],
+)
+def test_flags_that_would_be_dropped_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit):
+        parse(arguments)
+    assert "error: " in capsys.readouterr().err
+
+
+def test_repeated_flags_add_up():
+    flags, overrides = parse(["--run=a", "--against=b", "--against", "c", "d", "--metrics=lama", "--metrics=checks"])
+    assert (flags.run, flags.against) == (Path("a"), [Path("b"), Path("c"), Path("d")])
+    assert flags.metrics == ["lama", "checks"] and flags.baselines is None and overrides == []
+    flags, _ = parse(["--compare", "a", "b", "--against", "c", "--baselines"])
+    assert (flags.run, flags.against, flags.baselines) == (Path("a"), [Path("b"), Path("c")], [])
+
+
+def test_scores_are_kept_by_everything_that_they_depend_on(runs, tmp_path):
+    """What the key of a network's scores holds: parameters, statistics and the method's settings."""
+    trained = Trained.load(runs / "tiny0")
+
+    def key(**changes):
+        (one,) = from_run(runs / "tiny0", dataclasses.replace(trained, **changes), (), 32, local_devices())
+        return one.depends_on
+
+    def shifted(tree):
+        return jax.tree.map(lambda leaf: leaf + np.ones((), leaf.dtype), tree)
+
+    params, stats = trained.variables.params, {"generator": {"batch": np.zeros(3, np.float32)}}
+    method = {**trained.config["method"], "regions": 3}
+    keys = {
+        key(),
+        key(variables=Variables(shifted(params), trained.variables.stats)),
+        key(variables=Variables(params, stats)),
+        key(variables=Variables(params, shifted(stats))),
+        key(config={**trained.config, "method": method}),
+    }
+    assert len(keys) == 5 and key() == key()
+
+
+def test_another_network_of_that_name_is_measured_anew(runs, tmp_path):
+    arguments = ["--metrics", "standard", "--baselines", "--protocol=configs/demo.py", "--out", tmp_path / "out"]
+    arguments += [flag for flag in TINY if flag.startswith(("--config.data", "--config.evaluation"))]
+    found = []
+    for source in ("tiny0", "tiny1"):
+        shutil.rmtree(tmp_path / "net", ignore_errors=True)
+        shutil.copytree(runs / source, tmp_path / "net")
+        run("--run", tmp_path / "net", *arguments)
+        found.append(values(tmp_path / "out", "net", "10-30%", "standard/psnr"))
+    assert found[0] != found[1]
 
 
 def test_the_command_ends_with_one_line_and_help_is_light(tmp_path):
@@ -177,7 +249,7 @@ def test_the_command_ends_with_one_line_and_help_is_light(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path):
+def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path, monkeypatch):
     """On a miniature of CelebAMask-HQ: six photographs, four of them in the paper's test split."""
     numbers = [0, 1, 28000, 28001, 28002, 28003]
     miniatures.write_celebamask(tmp_path / "source", numbers)
@@ -187,10 +259,14 @@ def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path):
     protocol = "--protocol=masked_attention_celebamask_hq"
     run(protocol, "--baselines", "navier_stokes", "--metrics", "masked_attention", "--out", tmp_path / "out", where)
     text = (tmp_path / "out" / "results.md").read_text()
+    assert "masked_attention_celebamask_hq with 4 of 2,000 photographs v1" in text.replace("\\", "")
+    assert "30.49" not in text, "a part of a test is not that test"
+    whole = dataclasses.replace(find_protocol("masked_attention_celebamask_hq"), count=4)
+    monkeypatch.setattr("scan_jax.evaluate.opening.find_protocol", lambda name: whole)
+    run(protocol, "--baselines", "navier_stokes", "--metrics", "masked_attention", "--out", tmp_path / "out", where)
+    text = (tmp_path / "out" / "results.md").read_text()
     for part in ("masked_attention_celebamask_hq v1", "celebahq_28k_2k", "4 photographs", "30.49", "not run"):
         assert part in text.replace("\\", ""), part
     measured = np.mean(values(tmp_path / "out", "Navier-Stokes", "1-20%", "masked_attention/psnr"))
     rows = [[cell.strip(" *") for cell in line.split("|")] for line in text.splitlines() if "measured, masked" in line]
     assert next(row[3] for row in rows if row[1] == "Navier-Stokes") == f"{measured:.2f}"
-    run(protocol, "--baselines", "mean", "--out", tmp_path / "less", where, "--config.evaluation.photographs=2", *FEW)
-    assert "30.49" not in (tmp_path / "less" / "results.md").read_text(), "a part of a test is not that test"

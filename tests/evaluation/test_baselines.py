@@ -6,7 +6,7 @@ import pytest
 from skimage.restoration import inpaint_biharmonic
 
 from scan_jax.errors import UserError
-from scan_jax.evaluation.baselines import BASELINES, biharmonic, class_mean, mean, navier_stokes, telea
+from scan_jax.evaluation.baselines import BASELINES, biharmonic, class_mean, find_baseline, mean, navier_stokes, telea
 
 OF_PIXELS = (navier_stokes, telea, biharmonic, mean)  # which need no labels
 
@@ -69,8 +69,11 @@ def test_all_are_known_by_their_keys():
     for key, fill in zip(BASELINES, OF_PIXELS):
         np.testing.assert_array_equal(BASELINES[key].fill(image, hole, None), fill(image, hole))
     np.testing.assert_array_equal(BASELINES["class_mean"].fill(image, hole, labels), mean(image, hole))
+    assert find_baseline("class_mean", labels) is BASELINES["class_mean"]
     with pytest.raises(UserError, match="class_mean needs photographs with label maps"):
-        BASELINES["class_mean"].fill(image, hole, None)
+        find_baseline("class_mean", None)
+    with pytest.raises(UserError, match="did you mean 'telea'"):
+        find_baseline("telia", None)
 
 
 @pytest.mark.parametrize("fill", OF_PIXELS)

@@ -1,5 +1,8 @@
 """A test handed to another program, and its results measured: nothing is guessed, nothing passed over."""
 
+import json
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -7,13 +10,15 @@ from PIL import Image
 
 from scan_jax.errors import UserError
 from scan_jax.evaluation.baselines import navier_stokes
-from scan_jax.evaluation.exchange import by_folder, file_stamps, write_test
+from scan_jax.evaluation.exchange import by_folder, content_digest, write_test
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION
 from scan_jax.evaluation.judge import Judge
+from scan_jax.evaluation.results import Conditions
 from scan_jax.evaluation.scoring import Test, score
 from scan_jax.metrics.standard import METRICS
 
 SIZE = 16
+CONDITIONS = Conditions("toy v1", "noise", "a" * 64, "holes", "b" * 64, 3, SIZE, "the prediction in the hole")
 
 
 class Labelled:
@@ -38,7 +43,7 @@ def test():
 @pytest.fixture
 def results(test, tmp_path):
     """Another program, which reads the test's files alone: Navier-Stokes, known pixels spoilt."""
-    write_test(tmp_path / "test", test)
+    write_test(tmp_path / "test", test, CONDITIONS)
     for image in sorted((tmp_path / "test").glob("*/images/*.png")):
         bucket = image.parent.parent
         hole = cv2.imread(str(bucket / "holes" / image.name), cv2.IMREAD_GRAYSCALE)
@@ -52,7 +57,11 @@ def results(test, tmp_path):
 
 
 def test_what_is_written_hides_the_hole(test, tmp_path):
-    write_test(tmp_path, test)
+    write_test(tmp_path, test, CONDITIONS)
+    told = json.loads((tmp_path / "test.json").read_text())
+    assert told["protocol"] == "toy v1" and told["digest"] == test.digest
+    with pytest.raises(UserError, match="is not empty"):
+        write_test(tmp_path, test, CONDITIONS)
     for bucket, holes in test.holes.items():
         for i in range(3):
             folder, hole = tmp_path / bucket.rstrip("%"), holes[i % 2]
@@ -97,8 +106,45 @@ def test_other_sizes_and_damaged_files_are_named(test, results):
         score(by_folder(results, test), test, Judge(METRICS), title="other")
 
 
-def test_changed_files_have_other_stamps(test, results):
-    before = file_stamps(results, test)
-    assert file_stamps(results, test) == before and len(before) == 6
-    Image.fromarray(np.zeros((SIZE, SIZE, 3), np.uint8)).save(results / "10-20" / "00000.png")
-    assert file_stamps(results, test) != before
+def test_other_pixels_of_the_same_size_and_time_are_other_results(test, results):
+    before, path = content_digest(results, test), results / "10-20" / "00000.bmp"
+    (results / "10-20" / "00000.png").unlink()
+    digests = {before}
+    for colour in (0, 255):
+        Image.fromarray(np.full((SIZE, SIZE, 3), colour, np.uint8)).save(path)
+        os.utime(path, ns=(1, 1))
+        digests.add(content_digest(results, test))
+    assert len(digests) == 3
+    path.unlink()
+    assert content_digest(results, test) not in digests
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (Image.fromarray(np.full((SIZE, SIZE), 40000, np.uint16)), r"pixels of kind I;16; write 8-bit"),
+        (Image.fromarray(np.full((SIZE, SIZE), np.nan, np.float32)), r"pixels of kind F; write 8-bit"),
+        (Image.fromarray(np.full((SIZE, SIZE, 4), 7, np.uint8)), r"transparent in places; write RGB"),
+    ],
+)
+def test_what_is_no_8_bit_picture_is_refused(test, results, image, message):
+    (results / "10-20" / "00000.png").unlink()
+    image.save(results / "10-20" / "00000.TIF", "TIFF")
+    with pytest.raises(UserError, match=r"10-20/00000.TIF .*" + message):
+        score(by_folder(results, test), test, Judge(METRICS), title="other")
+
+
+def test_grey_and_opaque_pictures_count_and_two_of_a_name_are_refused(test, results):
+    before = score(by_folder(results, test), test, Judge(METRICS), title="other").scores
+    path = results / "10-20" / "00000.png"
+    with Image.open(path) as image:
+        image.convert("RGBA").save(path)
+    after = score(by_folder(results, test), test, Judge(METRICS), title="other").scores
+    np.testing.assert_array_equal(before[COMPLETION]["10-20%"]["psnr"], after[COMPLETION]["10-20%"]["psnr"])
+    Image.fromarray(np.full((SIZE, SIZE), 9, np.uint8)).save(path)
+    grey = score(by_folder(results, test), test, Judge(METRICS), title="other").scores
+    truth = Labelled.images[0].astype(float)
+    assert grey[PREDICTION]["10-20%"]["mae"][0] == pytest.approx(100 * np.abs(truth - 9).mean() / 255, rel=1e-5)
+    Image.fromarray(np.zeros((SIZE, SIZE, 3), np.uint8)).save(path.with_suffix(".JPG"))
+    with pytest.raises(UserError, match="both predictions of one image"):
+        by_folder(results, test)

@@ -161,8 +161,10 @@ def test_goes_on_where_it_was_interrupted(monkeypatch, tmp_path):
 def test_a_damaged_part_is_measured_again(tmp_path, caplog):
     test, judge = make(), Judge(METRICS)
     found = score(by_network(constant), test, judge, title="toy", store=ScoreStore(tmp_path, "toy", ()))
-    (part,) = tmp_path.rglob("*.npz")
-    part.write_bytes(part.read_bytes()[:200])
+    (part,) = tmp_path.rglob("*.scores")
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit
+    part.write_bytes(content)
     assert_equal(score(by_network(constant), test, judge, title="toy", store=ScoreStore(tmp_path, "toy", ())), found)
     assert "damaged" in caplog.text
 
@@ -176,6 +178,38 @@ def test_predictions_that_are_no_numbers_are_named():
 
     with pytest.raises(UserError, match=r"photograph 0 with its hole of 40-50%, photograph 1 with its hole of 10-20%"):
         score(by_network(predict), make(), Judge(METRICS), title="toy")
+
+
+def test_predictions_are_cut_to_the_range_and_rounded_not_truncated():
+    levels = np.array([-40.0, 0.4, 0.6, 127.5 + 1e-3, 254.4, 254.6, 900.0], np.float32)
+
+    def predict(image, known, labels):
+        return np.resize(levels / 255, image.shape)
+
+    batch = make().batch(make().rows()[:1])
+    filled = by_network(predict)(batch)
+    expected = np.resize(np.array([0, 0, 1, 128, 254, 255, 255], np.uint8), batch.photographs.shape)
+    np.testing.assert_array_equal(filled[PREDICTION], expected)
+    np.testing.assert_array_equal(filled[COMPLETION], np.where(batch.holes[..., None], expected, batch.photographs))
+
+
+def test_the_digest_is_that_of_every_pixel_class_and_hole():
+    test = make()
+    assert test.digest == make().digest
+    others = [make(count=4), make(), make()]
+    others[1].photographs.images[4, 15, 15, 2] ^= 1
+    others[2].holes["40-50%"][1, 0, 0] ^= True
+    assert len({test.digest, *(other.digest for other in others)}) == 4
+
+    class Labelled(Noise):
+        value = 0
+
+        def __getitem__(self, index):
+            return {**super().__getitem__(index), "labels": np.full((SIZE, SIZE), self.value, np.uint8)}
+
+    labelled = [dataclasses.replace(test, photographs=Labelled(5)) for _ in range(2)]
+    labelled[1].photographs.value = 1
+    assert len({test.digest, *(one.digest for one in labelled)}) == 3
 
 
 def test_padding_is_never_handed_to_a_baseline():
@@ -202,6 +236,9 @@ def test_sets_are_compared_pair_by_pair_and_bucket_by_bucket(tmp_path):
     expected = np.square(truth["mean colour"].astype(float) - found.vectors["40-50%"]["mean colour"]).sum()
     assert sets["40-50%"]["toy/distance"] == pytest.approx(expected)
     assert photograph_vectors(test, Judge(METRICS), None, Share()) == {}
+    ordered = SetMetric(lambda photographs, filled: photographs.sum(), EMBEDDING, 2, "D", "lower", "", 2, "")
+    one_sided = score_sets({"toy/ordered": ordered}, truth, found.vectors)  # the photographs come first
+    assert one_sided["40-50%"]["toy/ordered"] == pytest.approx(truth["mean colour"].sum(), rel=1e-5)
 
 
 def test_speed_leaves_out_what_compiles(monkeypatch):

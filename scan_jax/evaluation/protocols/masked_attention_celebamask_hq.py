@@ -18,6 +18,9 @@ PROTOCOL = Protocol(
     holes={"name": "free_form", "ratio": (0.01, 0.2)},
     edges=(0.01, 0.2),
     holes_per_bucket=2000,
+    count=2000,
+    split="split celebahq_28k_2k (c4d29e5c871f)",
+    holes_digest="a34b516f809e8ae1b32dcf9173a0e763730fc664ff8a6b1e97711e2536c4dede",
     metrics=("masked_attention", "standard"),
     tables=(MASKED_ATTENTION_TABLE_I, MASKED_ATTENTION_TABLE_II, MASKED_ATTENTION_TABLE_III),
 )

@@ -12,6 +12,8 @@ PROTOCOL = Protocol(
     data={"name": "celeba_hq", "split": "celebahq_28k_2k", "data_dir": "", "size": 256},
     holes={"name": "irregular_masks", "data_dir": "", "ratio": (0.01, 0.6)},
     edges=(0.2, 0.3, 0.4, 0.5),
+    count=2000,
+    split="split celebahq_28k_2k (c4d29e5c871f)",
     metrics=("standard", "edge_connect", "region_norm"),
     tables=(SCAN_TABLE_1,),
 )

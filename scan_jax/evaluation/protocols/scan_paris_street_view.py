@@ -12,6 +12,7 @@ PROTOCOL = Protocol(
     data={"name": "paris_street_view", "crop": "centre", "data_dir": "", "size": 256},
     holes={"name": "irregular_masks", "data_dir": "", "ratio": (0.01, 0.6)},
     edges=(0.2, 0.3, 0.4, 0.5),
+    count=100,
     metrics=("standard", "edge_connect", "region_norm"),
     tables=(SCAN_TABLE_1, SCAN_TABLE_2),
 )
