@@ -16,10 +16,12 @@ class Summary:
     """Of the scores of many photographs.
 
     Attributes:
-      mean, deviation: of the finite values (deviation with n - 1); NaN where there are too few.
+      mean: of the finite values; where all values are the same infinity, that; NaN where there is neither.
+      deviation: of the finite values, with n - 1; NaN where there are too few.
       low, high: the 95% interval of the mean, by the percentile bootstrap (Efron 1979), 2,000 resamples, fixed seed.
       n: finite values.
       infinite: values that were not finite, such as the PSNR of identical images.
+      minus_infinite: those of them below 0, such as a PSNR minus that of identical images.
     """
 
     mean: float
@@ -28,6 +30,7 @@ class Summary:
     high: float
     n: int
     infinite: int
+    minus_infinite: int = 0
 
 
 def summarize(values: np.ndarray) -> Summary:
@@ -39,12 +42,13 @@ def summarize(values: np.ndarray) -> Summary:
     if values.ndim != 1 or np.isnan(values).any():
         raise ValueError(f"scores [n] without NaN are needed, not {values.shape}")
     finite = values[np.isfinite(values)].astype(np.float64)
-    n = len(finite)
+    n, infinite, minus = len(finite), len(values) - len(finite), int(np.isneginf(values).sum())
     if not n:
-        return Summary(np.nan, np.nan, np.nan, np.nan, 0, len(values))
+        mean = float(values[0]) if infinite and minus in (0, infinite) else np.nan
+        return Summary(mean, np.nan, np.nan, np.nan, 0, infinite, minus)
     low, high = np.quantile(resampled_means(finite), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     deviation = float(finite.std(ddof=1)) if n > 1 else np.nan
-    return Summary(float(finite.mean()), deviation, float(low), float(high), n, len(values) - n)
+    return Summary(float(finite.mean()), deviation, float(low), float(high), n, infinite, minus)
 
 
 def paired(ours: np.ndarray, theirs: np.ndarray) -> Summary:

@@ -30,7 +30,15 @@ def open_metrics() -> dict[str, SetMetric]:
             frechet_distance, embedding, 2, "FID", "lower", "", 2, f"Fréchet distance, {source}; depends on n"
         ),
         "kid": SetMetric(
-            kernel_distance, embedding, 2, "KID", "lower", "", 5, f"unbiased cubic MMD^2 over all images, {source}"
+            kernel_distance,
+            embedding,
+            2,
+            "KID",
+            "lower",
+            "",
+            5,
+            f"cubic MMD^2 over all images in the public form, {source}; filled images are paired with their "
+            "photographs, so identical sets give a negative value",
         ),
         "u_ids": SetMetric(
             unpaired_score,
@@ -65,7 +73,9 @@ def open_embedding() -> Embedding:
 
     @jax.jit
     def embed(parameters: object, image: Array) -> Array:
-        with jax.default_matmul_precision("highest"):  # the same number on every device
+        # Without it some devices multiply in less than float32. With it, too, last digits depend on the device and on
+        # the batch size.
+        with jax.default_matmul_precision("highest"):
             return jnp.squeeze(features.apply(parameters, image)[LAYER], (1, 2))  # [B,2048]
 
     return Embedding("inception_v3", embed, features.params)

@@ -48,7 +48,16 @@ def test_infinite_values_are_counted_and_in_no_mean():
     assert 1.0 <= found.low <= found.high <= 3.0
     all_infinite = summarize(np.full(3, np.inf, np.float32))
     assert (all_infinite.n, all_infinite.infinite) == (0, 3)
-    assert np.isnan([all_infinite.mean, all_infinite.deviation, all_infinite.low, all_infinite.high]).all()
+    assert np.isnan([all_infinite.deviation, all_infinite.low, all_infinite.high]).all()
+
+
+def test_infinite_values_keep_their_sign():
+    found = summarize(np.array([np.inf, 1.0, -np.inf, -np.inf], np.float32))
+    assert (found.mean, found.n, found.infinite, found.minus_infinite) == (1.0, 1, 3, 2)
+    assert summarize(np.full(3, np.inf)).mean == np.inf and summarize(np.full(3, -np.inf)).mean == -np.inf
+    assert np.isnan(summarize(np.array([np.inf, -np.inf])).mean) and summarize(np.zeros(0)).minus_infinite == 0
+    against_identical = paired(np.array([20.0, 30.0]), np.array([np.inf, np.inf]))
+    assert (against_identical.mean, against_identical.minus_infinite) == (-np.inf, 2)
 
 
 def test_one_value_has_a_mean_alone():

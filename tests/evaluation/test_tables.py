@@ -13,7 +13,8 @@ import pytest
 from made_up_results import METRICS, conditions, entry, results
 
 from scan_jax.errors import UserError
-from scan_jax.evaluation.statistics import paired, summarize
+from scan_jax.evaluation.comparison import difference
+from scan_jax.evaluation.statistics import summarize
 from scan_jax.evaluation.tables import cells, latex, make_tables, markdown, screen, screen_text, write_tables
 from scan_jax.evaluation.tables.by_bucket import difference_table, score_table
 from scan_jax.evaluation.tables.filled_by import entries_table
@@ -92,9 +93,70 @@ def test_infinite_values_are_counted_apart():
     assert re.fullmatch(r"25\.00 ± 7\.1 \[2\d\.00, \d\d\.00\], 1 identical", rows[0][2])
     assert rows[1][2] == "inf (3 identical)"
     table = difference_table(Summaries(with_psnr([20.0, np.inf, np.inf], [18.0, np.inf, 5.0])), "standard")
-    assert table.rows[0][2].endswith(", 1 infinite") and table.rows[0][2].startswith("+1.00 [")
+    assert table.rows[0][2].endswith(", 1 +inf") and table.rows[0][2].startswith("+1.00 [")
     finite, infinite = standard(with_psnr([20.0], [21.0])), standard(with_psnr([20.0], [np.inf]))
     assert "in no mean" in infinite.note and "in no mean" not in finite.note
+
+
+def test_infinite_differences_keep_their_sign(tmp_path):
+    against_identical = with_psnr([20.0, 21.0, 22.0, 23.0], [np.inf] * 4)
+    assert difference_table(Summaries(against_identical), "standard").rows[0][2] == "-inf (4)"
+    assert "-inf (4)" in screen_text(against_identical) and "$-$inf (4)" in written(
+        tmp_path, against_identical, "results.tex"
+    )
+    found = json.loads((tmp_path / "results.json").read_text())["differences"][0]["buckets"]["10-20%"]["standard/psnr"]
+    assert (found["mean"], found["n"], found["infinite"], found["minus_infinite"]) == ("-inf", 0, 4, 4)
+    assert float(found["mean"]) == -np.inf
+    mixed = with_psnr([20.0, 30.0, np.inf, 25.0], [np.inf, np.inf, 5.0, 24.0])
+    assert difference_table(Summaries(mixed), "standard").rows[0][2] == "+1.00, 1 +inf, 2 -inf"
+    both = with_psnr([20.0, np.inf], [np.inf, 5.0])
+    assert difference_table(Summaries(both), "standard").rows[0][2] == "1 +inf, 1 -inf"
+
+
+def with_shift(first, second):
+    """Two entries whose checks/colour_shift, of which 0 is best, is given."""
+    entries = [
+        entry(name, 1, prediction=False, sets={}, completion={"10-20%": {"checks/colour_shift": np.array(values)}})
+        for name, values in (("first", first), ("second", second))
+    ]
+    return results(entries=tuple(entries), metrics={"checks/colour_shift": SHIFT})
+
+
+def test_magnitudes_are_subtracted_where_zero_is_best(tmp_path):
+    found = with_shift([-2.0, 0.5], [1.0, 0.25])  # further from 0, though below
+    table = difference_table(Summaries(found), "checks")
+    assert table.header == ("hole", "first", "|colour shift|") and table.rows[0][2].startswith("+0.625 [")
+    assert "magnitudes are subtracted and below 0 is better" in table.note
+    assert "magnitudes" not in difference_table(Summaries(with_psnr([1.0], [2.0])), "standard").note
+    assert "|colour shift|" in screen_text(found)
+    assert r"\|colour shift\|" in written(tmp_path, found, "results.md")
+    assert r"\textbar{}colour shift\textbar{}" in (tmp_path / "results.tex").read_text()
+    buckets = json.loads((tmp_path / "results.json").read_text())["differences"][0]["buckets"]
+    assert buckets["10-20%"]["checks/colour_shift"]["subtracted"] == "magnitudes"
+    assert buckets["10-20%"]["checks/colour_shift"]["mean"] == 0.625
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
+    (line,) = (line for line in lines if line["minus"])
+    assert (line["metric"], float(line["mean"])) == ("paired difference of |checks/colour_shift|", 0.625)
+
+
+def test_the_csv_has_paired_differences(tmp_path):
+    found = results()
+    lines = list(csv.DictReader(io.StringIO(written(tmp_path, found, "results.csv"))))
+    differences = [line for line in lines if line["metric"].startswith("paired difference of ")]
+    assert [line for line in lines if line["minus"]] == differences and len(differences) == 2 * 4
+    assert {(line["entry"], line["minus"], line["image"]) for line in differences} == {
+        ("faces_64 & 100%", "Navier-Stokes", "completion")
+    }
+    wanted = {"bucket": "20-30%", "metric": "paired difference of standard/mae"}
+    (line,) = (line for line in differences if wanted.items() <= line.items())
+    ours, theirs = (one.completion["20-30%"]["standard/mae"].astype(float) for one in found.entries)
+    assert float(line["mean"]) == pytest.approx((ours - theirs).mean())
+    assert float(line["low"]) < float(line["mean"]) < float(line["high"]) and line["n"] == "6"
+    against_identical = with_psnr([20.0, 21.0], [np.inf, np.inf])
+    (line,) = (
+        one for one in csv.DictReader(io.StringIO(written(tmp_path, against_identical, "results.csv"))) if one["minus"]
+    )
+    assert (line["mean"], line["infinite"], line["minus_infinite"]) == ("-inf", "2", "2")
 
 
 def test_an_empty_bucket_is_shown_as_empty():
@@ -127,14 +189,14 @@ def test_the_best_of_a_bucket_follows_the_metrics_direction():
         assert {(row // 2, column) for row, column in table.best} == {(i, j) for i in (0, 1) for j in sign}
     assert standard(with_psnr([20.0, 20.0], [20.0, 20.0])).best == {(0, 2), (1, 2)}  # equals
     assert standard(with_psnr([30.0], [np.inf])).best == {(1, 2)}  # identical beats all
-    assert cells.rank(-0.5, "zero") > cells.rank(0.1, "zero") and SHIFT.better == "zero"
+    assert SHIFT.better == "zero"
 
 
 def test_differences_are_paired():
     found = results()
     table = difference_table(Summaries(found), "standard")
     ours, theirs = (one.completion["20-30%"]["standard/mae"] for one in found.entries)
-    summary = paired(ours, theirs)
+    summary = difference(ours, theirs, "lower")
     assert table.title == "standard: faces_64 & 100% minus others"
     assert table.rows[1] == (
         "20-30%",
@@ -218,8 +280,8 @@ def test_csv_reads_back(tmp_path):
     for line in lines:
         assert (line["protocol"], line["size"]) == ("faces64 (the run's own)", "64")
         assert (line["photographs_digest"], line["holes_digest"]) == ("a1" * 32, "b2" * 32)
-    # 2 buckets x 4 metrics x (2 completions + 1 prediction), one FID a bucket, one speed
-    assert len(lines) == 2 * 4 * 3 + 2 + 1
+    # 2 buckets x 4 metrics x (2 completions + 1 prediction + 1 difference), one FID a bucket, one speed
+    assert len(lines) == 2 * 4 * 4 + 2 + 1
     wanted = {"entry": "Navier-Stokes", "bucket": "20-30%", "metric": "edge_connect/psnr", "image": "completion"}
     (line,) = (line for line in lines if wanted.items() <= line.items())
     summary = summarize(found.entries[1].completion["20-30%"]["edge_connect/psnr"])
@@ -256,7 +318,7 @@ def test_json_has_everything_and_no_infinity(tmp_path):
 def test_json_of_one_value_has_null_for_its_deviation(tmp_path):
     read = json.loads(written(tmp_path, with_psnr([20.0], [np.inf]), "results.json"))
     of = [one["completion"]["10-20%"]["standard/psnr"] for one in read["entries"]]
-    assert of[0]["deviation"] is None and of[1]["mean"] is None and of[1]["per_image"] == ["inf"]
+    assert of[0]["deviation"] is None and of[1]["mean"] == "inf" and of[1]["per_image"] == ["inf"]
 
 
 def test_sets_speed_and_config_are_in_the_json(tmp_path):

@@ -13,6 +13,9 @@ from scan_jax.features.inception_v3 import InceptionV3
 from scan_jax.features.squeezenet import SqueezeNet
 from scan_jax.metrics import inception, squeezenet
 from scan_jax.metrics.api import SetMetric, collect_metrics
+from scan_jax.metrics.discriminative_score import paired_score, unpaired_score
+from scan_jax.metrics.frechet import frechet_distance
+from scan_jax.metrics.kernel_distance import kernel_distance, paired_kernel_distance
 from scan_jax.weights import registry, safetensors_tree
 from scan_jax.weights.importing import import_weights
 
@@ -70,6 +73,41 @@ def test_inceptions_metrics_share_one_embedding(weights_folder):
     embedding = metrics["inception/fid"].embedding
     image = jax.ShapeDtypeStruct((3, 50, 70, 3), np.float32)
     assert jax.eval_shape(embedding.embed, embedding.parameters, image).shape == (3, 2048)
+
+
+@pytest.fixture
+def pair():
+    """Photographs and filled images in another order, where every distance says something else."""
+    draw = np.random.default_rng(5)
+    photographs = draw.normal(size=(80, 6))
+    filled = photographs + 0.3 * draw.normal(size=photographs.shape) + 0.1
+    return photographs, filled
+
+
+def test_every_name_of_inception_is_its_own_distance(weights_folder, pair):
+    pytest.importorskip("sklearn")
+    save_inception(weights_folder)
+    expected = {"fid": frechet_distance, "kid": kernel_distance, "u_ids": unpaired_score, "p_ids": paired_score}
+    found = {name: metric.distance(*pair) for name, metric in inception.open_metrics().items()}
+    assert found == {name: distance(*pair) for name, distance in expected.items()}
+    assert len(set(found.values())) == 4
+    metrics, (photographs, filled) = inception.open_metrics(), pair
+    moved = np.roll(filled, 1, axis=0)
+    assert metrics["p_ids"].distance(photographs, moved) != found["p_ids"]  # the pairing counts here alone
+    assert metrics["u_ids"].distance(photographs, moved) == found["u_ids"]
+    assert metrics["kid"].distance(photographs, photographs) < 0
+    assert "identical sets give a negative value" in metrics["kid"].definition
+
+
+def test_every_name_of_the_stand_in_is_its_own_distance(weights_folder, pair):
+    save_squeezenet(weights_folder)
+    metrics = squeezenet.open_metrics()
+    assert metrics["frechet"].distance(*pair) == frechet_distance(*pair)
+    assert metrics["kernel"].distance(*pair) == paired_kernel_distance(*pair)
+    assert frechet_distance(*pair) != paired_kernel_distance(*pair) != kernel_distance(*pair)
+    assert metrics["kernel"].distance(pair[0], pair[0].copy()) == 0
+    assert "0 for identical sets" in metrics["kernel"].definition
+    assert metrics["frechet"].decimals == 0 and metrics["kernel"].decimals <= 1  # batch size alone moves the rest
 
 
 def test_the_stand_in_is_never_called_fid(weights_folder):

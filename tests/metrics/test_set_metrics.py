@@ -7,9 +7,9 @@ import scipy.linalg
 
 from scan_jax.metrics.discriminative_score import paired_score, unpaired_score
 from scan_jax.metrics.frechet import frechet_distance
-from scan_jax.metrics.kernel_distance import kernel_distance
+from scan_jax.metrics.kernel_distance import kernel_distance, paired_kernel_distance
 
-ALL = (frechet_distance, kernel_distance, unpaired_score, paired_score)
+ALL = (frechet_distance, kernel_distance, paired_kernel_distance, unpaired_score, paired_score)
 
 
 def vectors(count, width, shift=0.0, seed=0):
@@ -85,6 +85,35 @@ def test_kernel_distance_is_unbiased_and_falls_below_zero_for_identical_sets():
     assert kernel_distance(vectors(20, 8), vectors(20, 8)) < 0
 
 
+@pytest.mark.parametrize("count", [2, 30, 511, 700])
+def test_identical_pairs_are_exactly_no_kernel_distance_apart(count):
+    x = 20 * vectors(count, 30)
+    assert paired_kernel_distance(x, x) == paired_kernel_distance(x, x.copy()) == 0
+    kernel = (x @ x.T / 30 + 1) ** 3
+    apart = kernel[~np.eye(count, dtype=bool)].mean()
+    expected = 2 / count * (apart - np.diag(kernel).mean())  # what the public form says of them
+    assert kernel_distance(x, x.copy()) == pytest.approx(expected, rel=1e-6) and expected < -100 / count
+
+
+@pytest.mark.parametrize("count", [2, 50, 700])
+def test_paired_kernel_distance_leaves_an_images_own_photograph_out(count):
+    first, second = vectors(count, 30), vectors(count, 30, shift=0.2, seed=1)
+    kernels = [(x @ y.T / 30 + 1) ** 3 for x, y in ((first, first), (second, second), (first, second))]
+    xx, yy, xy = (kernel[~np.eye(count, dtype=bool)].mean() for kernel in kernels)
+    np.testing.assert_allclose(paired_kernel_distance(first, second), xx + yy - 2 * xy, rtol=1e-8, atol=1e-12)
+
+
+def test_paired_kernel_distance_of_alike_pairs_is_unbiased():
+    """A pair differs by noise that both sets share in law: 0 in the mean, where the public form is far below."""
+    found, public = [], []
+    for i in range(300):
+        common = vectors(20, 8, seed=3 * i)
+        noise = 0.1 * np.random.default_rng(3 * i + 1).normal(size=(2, 20, 8))
+        found.append(paired_kernel_distance(common + noise[0], common + noise[1]))
+        public.append(kernel_distance(common + noise[0], common + noise[1]))
+    assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(300) < 0.1 * -np.mean(public)
+
+
 def authors_scores(first, second):
     """By scikit-learn's own scoring, in %."""
     svm = pytest.importorskip("sklearn.svm").LinearSVC(dual=False)
@@ -101,13 +130,14 @@ def test_discriminative_scores_are_the_authors():
     assert paired_score(first, second) == pytest.approx(paired) and 5 < paired < 45
 
 
-def test_only_the_paired_score_sees_the_order():
+def test_only_the_paired_metrics_see_the_order():
     first = vectors(200, 10)
     second = first + 0.1 * np.random.default_rng(3).normal(size=first.shape) - 0.05  # each is near its original
     shuffled = second[np.random.default_rng(4).permutation(200)]
     for metric in (frechet_distance, kernel_distance, unpaired_score):
         np.testing.assert_allclose(metric(first, second), metric(first, shuffled), rtol=1e-6, atol=1e-9)
     assert paired_score(first, second) + 10 < paired_score(first, shuffled)
+    assert paired_kernel_distance(first, second) > paired_kernel_distance(first, shuffled) + 1e-3
 
 
 def test_sets_far_apart_are_told_apart():

@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -34,7 +34,7 @@ class Configs:
     """The runs' configs.
 
     Attributes:
-      names: of the entries that have one.
+      names: of the entries that have one; those that share a folder are one.
       differing: values by dotted key, in the names' order, where not all are equal; empty for one run.
       full: all of it as JSON, by name.
     """
@@ -50,14 +50,22 @@ def introduce(entries: tuple[Entry, ...]) -> tuple[Who, ...]:
 
 
 def read_configs(results: Results) -> Configs:
-    """Of all entries that have one."""
-    having = [entry for entry in results.entries if entry.config]
-    flat = [flatten(entry.config) for entry in having]
+    """Of all entries that have one, one for each folder."""
+    named = one_per_folder([entry for entry in results.entries if entry.config])
+    flat = [flatten(entry.config) for entry in named.values()]
     keys = sorted({key for one in flat for key in one})
     lines = {key: tuple(_printed(one[key]) if key in one else "not there" for one in flat) for key in keys}
     differing = {key: values for key, values in lines.items() if len(set(values)) > 1}
-    full = {entry.name: json.dumps(entry.config, indent=2, default=_plain) for entry in having}
-    return Configs(tuple(entry.name for entry in having), differing, full)
+    full = {name: json.dumps(entry.config, indent=2, default=_plain) for name, entry in named.items()}
+    return Configs(tuple(named), differing, full)
+
+
+def one_per_folder(entries: Sequence[Entry]) -> dict[str, Entry]:
+    """The first entry of each folder, such as a run and the same one with style search, by the names of all of them."""
+    shared: dict[object, list[Entry]] = {}
+    for entry in entries:
+        shared.setdefault(entry.folder.resolve() if entry.folder else entry.name, []).append(entry)
+    return {", ".join(entry.name for entry in those): those[0] for those in shared.values()}
 
 
 def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

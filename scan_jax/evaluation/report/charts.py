@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from scan_jax.evaluation.report import svg
-from scan_jax.evaluation.report.scores import difference, heading, number
+from scan_jax.evaluation.report.scores import difference, difference_heading, heading, number
 from scan_jax.evaluation.results import Results
 from scan_jax.evaluation.statistics import Summary, summarize
 
@@ -56,9 +56,10 @@ def _difference_chart(results: Results, name: str) -> svg.Chart:
         _order_from_top(axes, results.buckets)
         axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("hole")
-        label = f"{results.entries[0].name} minus each other, {metric.title}. {_in_words(results, found, name)}"
+        title = difference_heading(metric)
+        label = f"{results.entries[0].name} minus each other, {title}. {_in_words(results, found, name)}"
         side = {"higher": "right of 0", "lower": "left of 0", "zero": "left of 0 (magnitudes)"}[metric.better]
-        return svg.Chart(heading(metric), svg.draw(figure, label), f"{results.entries[0].name} is better {side}")
+        return svg.Chart(title, svg.draw(figure, label), f"{results.entries[0].name} is better {side}")
 
 
 def _means(scores: Mapping[str, Mapping[str, np.ndarray]], buckets: Sequence[str], name: str) -> dict[int, Summary]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from scan_jax.atomic_write import write_atomically
+from scan_jax.evaluation.comparison import LEAST_TO_JUDGE, subtracted, verdict
 from scan_jax.evaluation.report import background, charts, scores, svg, training
 from scan_jax.evaluation.report.gallery import show_cases
 from scan_jax.evaluation.results import Results
@@ -117,6 +119,7 @@ def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> d
         "names": {i: entry.name for i, entry in enumerate(results.entries)},
         "other_names": {i: entry.name for i, entry in enumerate(results.entries) if i},
         "signs": svg.SIGNS,
+        "least_to_judge": LEAST_TO_JUDGE,
     }
 
 
@@ -140,22 +143,24 @@ def _findings(results: Results, name: str) -> list[str]:
     metric, sentences = results.metrics[name], []
     for other in results.entries[1:]:
         each = [scores.difference(results, other, bucket, name) for bucket in results.buckets]
-        found = [one for one in each if one is not None and one.n]
+        found = [one for one in each if one is not None and not np.isnan(one.mean)]
         if found:
             means = [one.mean for one in found]
             low, high = (scores.number(mean, metric, "+") for mean in (min(means), max(means)))
-            verdicts = [scores.verdict(one, metric.better) for one in found]
-            extent = f"{metric.title} {low} to {high} {metric.unit}".rstrip()
+            verdicts = [verdict(one, metric.better) for one in found]
+            reach = low if low == high else f"{low} to {high}"
+            extent = f"{subtracted(metric.title, metric.better)} {reach} {metric.unit}".rstrip()
             sentences.append(f"Against {other.name}: {extent}, {_count(verdicts)}.")
     return sentences
 
 
 def _count(verdicts: Sequence[str]) -> str:
     """Such as "better in 3 of 5 buckets, undecided in 2"."""
-    words = {"better": "better", "worse": "worse", "open": "undecided"}
-    counts = [(word, verdicts.count(verdict)) for verdict, word in words.items() if verdict in verdicts]
+    words = {"better": "better", "worse": "worse", "open": "undecided", "": "no verdict"}
+    counts = [(word, verdicts.count(given)) for given, word in words.items() if given in verdicts]
     (word, count), *others = counts
-    return f"{word} in {count} of {len(verdicts)} buckets" + "".join(f", {each} in {n}" for each, n in others)
+    told = f"{word} in {count} of {len(verdicts)} buckets" + "".join(f", {each} in {n}" for each, n in others)
+    return f"{told} (fewer than {LEAST_TO_JUDGE} images)" if "" in verdicts else told
 
 
 def _group(results: Results, key: str, names: Sequence[str]) -> Group:

@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from scan_jax.evaluation import comparison
+from scan_jax.evaluation.comparison import best_of_images, best_of_sets, subtracted, verdict
+from scan_jax.evaluation.comparison import printed as number
 from scan_jax.evaluation.results import Entry, Results, Scores
-from scan_jax.evaluation.statistics import Summary, paired, summarize
-from scan_jax.metrics.api import AnyMetric, Better, SetMetric
+from scan_jax.evaluation.statistics import Summary, summarize
+from scan_jax.evaluation.tables.cells import infinite_counts
+from scan_jax.metrics.api import AnyMetric, SetMetric
 
 FIRST_GROUP = "standard"
 GROUP_TITLES = {"standard": "Standard definitions", "checks": "Checks"}
@@ -25,7 +29,7 @@ class Cell:
       deviation, interval: as text, or empty.
       remark: n where it differs from the bucket's, and how many were infinite.
       best: of its bucket and metric.
-      verdict: of a difference: "better" or "worse" where the interval leaves out 0, "open" otherwise; or empty.
+      verdict: of a difference, as `comparison.verdict`; or empty.
     """
 
     value: str
@@ -86,10 +90,9 @@ def heading(metric: AnyMetric) -> str:
     return f"{metric.title} ({metric.unit})" if metric.unit else metric.title
 
 
-def number(value: float, metric: AnyMetric, sign: str = "") -> str:
-    """With the metric's decimals; `sign` is "+" where the sign is to be printed always. Never "-0.00"."""
-    text = f"{value:{sign}.{metric.decimals}f}"
-    return text if float(text) else f"{0.0:{sign}.{metric.decimals}f}"
+def difference_heading(metric: AnyMetric) -> str:
+    """ "PSNR (dB)", but "|Seam| (levels)" where magnitudes are subtracted."""
+    return heading(dataclasses.replace(metric, title=subtracted(metric.title, metric.better)))
 
 
 def score_table(results: Results, names: Sequence[str], scores: Sequence[Scores], caption: str) -> Table:
@@ -144,24 +147,15 @@ def difference_table(results: Results, names: Sequence[str], caption: str) -> Ta
                 cells = tuple(_difference_cell(found[name], metric) for name, metric in zip(names, metrics))
                 rows.append(Row(i, other.name, count_in(other.completion, bucket), cells))
         bodies[bucket] = tuple(rows)
-    return Table(caption, tuple(heading(metric) for metric in metrics), bodies)
+    return Table(caption, tuple(difference_heading(metric) for metric in metrics), bodies)
 
 
 def difference(results: Results, other: Entry, bucket: str, name: str) -> Summary | None:
-    """Of the first entry to another one; of magnitudes where zero is best; None where one of them has no scores."""
+    """Of the first entry to another one, as `comparison.difference`; None where one of them has no scores."""
     ours, theirs = (entry.completion.get(bucket, {}).get(name) for entry in (results.entries[0], other))
     if ours is None or theirs is None or not len(ours) or not len(theirs):
         return None
-    if results.metrics[name].better == "zero":
-        return paired(np.abs(ours), np.abs(theirs))
-    return paired(ours, theirs)
-
-
-def verdict(found: Summary, better: Better) -> str:
-    """ "better" or "worse" where the whole interval lies on one side of 0, "open" otherwise."""
-    if not found.n or found.low <= 0 <= found.high:
-        return "open"
-    return "better" if (found.mean > 0) == (better == "higher") else "worse"
+    return comparison.difference(ours, theirs, results.metrics[name].better)
 
 
 def count_in(scores: Scores, bucket: str) -> int:
@@ -172,12 +166,12 @@ def count_in(scores: Scores, bucket: str) -> int:
 def _column(scores: Sequence[np.ndarray | None], metric: AnyMetric) -> list[Cell]:
     """One metric's cells in one bucket, the best of them marked."""
     found = [None if values is None or not len(values) else summarize(values) for values in scores]
-    best = _best([math.nan if one is None else one.mean for one in found], metric)
+    best = best_of_images(scores, metric)
     return [_cell(one, metric, marked) for one, marked in zip(found, best)]
 
 
 def _set_column(values: Sequence[float | None], metric: AnyMetric) -> list[Cell]:
-    best = _best([math.nan if value is None else value for value in values], metric)
+    best = best_of_sets(values, metric)
     return [Cell("absent") if v is None else Cell(number(v, metric), best=marked) for v, marked in zip(values, best)]
 
 
@@ -185,7 +179,7 @@ def _cell(found: Summary | None, metric: AnyMetric, best: bool) -> Cell:
     if found is None:
         return Cell("absent")
     if not found.n:
-        return Cell("infinite", remark=f"all {found.infinite}")
+        return Cell("-infinite" if found.mean < 0 else "infinite", remark=f"all {found.infinite}", best=best)
     deviation = f"± {number(found.deviation, metric)}" if math.isfinite(found.deviation) else ""
     interval = f"[{number(found.low, metric)}, {number(found.high, metric)}]"
     return Cell(number(found.mean, metric), deviation, interval, _remark(found), best)
@@ -194,21 +188,15 @@ def _cell(found: Summary | None, metric: AnyMetric, best: bool) -> Cell:
 def _difference_cell(found: Summary | None, metric: AnyMetric) -> Cell:
     if found is None:
         return Cell("absent")
+    judged = verdict(found, metric.better)
     if not found.n:
-        return Cell("infinite", remark=f"all {found.infinite}")
+        if math.isinf(found.mean):
+            return Cell(number(found.mean, metric, "+"), remark=f"all {found.infinite}", verdict=judged)
+        return Cell("infinite", remark=infinite_counts(found), verdict=judged)
     interval = f"[{number(found.low, metric, '+')}, {number(found.high, metric, '+')}]"
-    return Cell(number(found.mean, metric, "+"), "", interval, _remark(found), verdict=verdict(found, metric.better))
+    remark = f"n {found.n}, {infinite_counts(found)}" if found.infinite else ""
+    return Cell(number(found.mean, metric, "+"), "", interval, remark, verdict=judged)
 
 
 def _remark(found: Summary) -> str:
     return f"n {found.n}, {found.infinite} infinite" if found.infinite else ""
-
-
-def _best(means: Sequence[float], metric: AnyMetric) -> list[bool]:
-    """Which are the best, as printed: equal digits are equally good. One alone is not best."""
-    finite = [mean for mean in means if math.isfinite(mean)]
-    if len(finite) < 2:
-        return [False] * len(means)
-    rank = {"higher": lambda mean: -mean, "lower": float, "zero": abs}[metric.better]
-    top = number(rank(min(finite, key=rank)), metric)
-    return [math.isfinite(mean) and number(rank(mean), metric) == top for mean in means]

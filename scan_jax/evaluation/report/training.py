@@ -9,6 +9,7 @@ import numpy as np
 
 from scan_jax.evaluation.curves import Series, read_scalars
 from scan_jax.evaluation.report import svg
+from scan_jax.evaluation.report.background import one_per_folder
 from scan_jax.evaluation.results import Results
 from scan_jax.run_layout import SCALARS
 
@@ -20,7 +21,7 @@ class Training:
     """What the curves section shows.
 
     Attributes:
-      runs: names by their colour's number.
+      runs: names by their colour's number; entries that share a folder are one.
       quality: of completions on held-out photographs, as training went on.
       losses: what the networks were trained on.
       terms: the losses' parts.
@@ -33,11 +34,14 @@ class Training:
 
 
 def read_training(results: Results) -> Training:
-    """The curves of all entries that have a folder with scalars."""
-    runs = {i: read_scalars(one.folder / SCALARS) for i, one in enumerate(results.entries) if one.folder is not None}
-    runs = {i: series for i, series in runs.items() if series}
+    """The curves of every folder with scalars, in the colour of its first entry."""
+    places = {one.name: i for i, one in enumerate(results.entries)}
+    names, runs = {}, {}
+    for name, one in one_per_folder(results.entries).items():
+        if one.folder is not None and (series := read_scalars(one.folder / SCALARS)):
+            names[places[one.name]], runs[places[one.name]] = name, series
     quality, losses, terms = (_charts(runs, start) for start in ("eval/psnr/", "loss/", "term/"))
-    return Training({i: results.entries[i].name for i in runs}, quality, losses, terms)
+    return Training(names, quality, losses, terms)
 
 
 def thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from scan_jax.evaluation.comparison import best_of_images, best_of_sets
 from scan_jax.evaluation.results import Entry
 from scan_jax.evaluation.tables import cells
 from scan_jax.evaluation.tables.cells import NOT_MEASURED, Show
@@ -14,6 +15,8 @@ from scan_jax.metrics.api import Metric, SetMetric
 
 RAW = "Raw: the prediction itself, known pixels included."
 IDENTICAL = "What is infinite is counted and in no mean."
+PAIRED = "Differences photograph by photograph: the mean and its 95% bootstrap interval."
+MAGNITUDES = "|...|: 0 is best, so magnitudes are subtracted and below 0 is better."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,12 +26,12 @@ class Column:
     Attributes:
       title: of the column.
       text: a cell.
-      rank: of that cell, lower is better; None where nothing was measured.
+      best: which entries' cells of a bucket are emphasised.
     """
 
     title: str
     text: Callable[[Entry, str], str]
-    rank: Callable[[Entry, str], float | None]
+    best: Callable[[str], list[bool]]
 
 
 def score_table(summaries: Summaries, group: str, show: Show) -> TextTable:
@@ -73,6 +76,7 @@ def difference_table(summaries: Summaries, group: str) -> TextTable | None:
         summary = summaries.difference(other, bucket, name)
         return NOT_MEASURED if summary is None else cells.difference(summary, metrics[name])
 
+    zero = any(metric.better == "zero" for metric in metrics.values())
     rows = tuple(
         (bucket if other is others[0] else "", f"minus {other.name}", *(text(other, bucket, name) for name in metrics))
         for bucket in results.buckets
@@ -80,10 +84,10 @@ def difference_table(summaries: Summaries, group: str) -> TextTable | None:
     )
     return TextTable(
         title=f"{group}: {first.name} minus others",
-        header=("hole", first.name, *map(cells.column_title, metrics.values())),
+        header=("hole", first.name, *map(cells.difference_title, metrics.values())),
         rows=rows,
         conditions=results.conditions,
-        remark="Differences photograph by photograph: the mean and its 95% bootstrap interval.",
+        remark=f"{PAIRED} {MAGNITUDES}" if zero else PAIRED,
         heads=2,
     )
 
@@ -106,14 +110,12 @@ def _of_images(summaries: Summaries, name: str, metric: Metric, image: Image, sh
         summary = summaries.of(entry, image, bucket, name)
         return NOT_MEASURED if summary is None else show(summary, metric)
 
-    def rank(entry: Entry, bucket: str) -> float | None:
-        summary = summaries.of(entry, image, bucket, name)
-        if summary is None or not summary.n + summary.infinite:
-            return None
-        return cells.rank(cells.central(summary), metric.better)
+    def best(bucket: str) -> list[bool]:
+        entries = summaries.results.entries
+        return best_of_images([summaries.values(entry, image, bucket, name) for entry in entries], metric)
 
     title = cells.column_title(metric)
-    return Column(title if image == "completion" else f"raw {title}", text, rank)
+    return Column(title if image == "completion" else f"raw {title}", text, best)
 
 
 def _of_sets(summaries: Summaries, name: str, metric: SetMetric) -> Column:
@@ -124,24 +126,22 @@ def _of_sets(summaries: Summaries, name: str, metric: SetMetric) -> Column:
         found = value(entry, bucket)
         return NOT_MEASURED if found is None else cells.of_set(found, metric)
 
-    def rank(entry: Entry, bucket: str) -> float | None:
-        found = value(entry, bucket)
-        return None if found is None else cells.rank(found, metric.better)
+    def best(bucket: str) -> list[bool]:
+        return best_of_sets([value(entry, bucket) for entry in summaries.results.entries], metric)
 
-    return Column(f"{cells.column_title(metric)} (n={summaries.results.conditions.count})", text, rank)
+    return Column(f"{cells.column_title(metric)} (n={summaries.results.conditions.count})", text, best)
 
 
 def _best(summaries: Summaries, columns: list[Column]) -> frozenset[tuple[int, int]]:
-    """(row, column) of the best of every bucket, all of equals; none where only one was measured."""
-    entries, best = summaries.results.entries, set()
-    for i, bucket in enumerate(summaries.results.buckets):
-        for j, column in enumerate(columns):
-            ranks = {k: column.rank(entry, bucket) for k, entry in enumerate(entries)}
-            found = {k: rank for k, rank in ranks.items() if rank is not None}
-            if len(found) > 1:
-                least = min(found.values())
-                best |= {(i * len(entries) + k, j + 2) for k, rank in found.items() if rank == least}
-    return frozenset(best)
+    """(row, column) of the best of every bucket."""
+    entries = len(summaries.results.entries)
+    return frozenset(
+        (i * entries + k, j + 2)
+        for i, bucket in enumerate(summaries.results.buckets)
+        for j, column in enumerate(columns)
+        for k, marked in enumerate(column.best(bucket))
+        if marked
+    )
 
 
 def _count(summaries: Summaries, entry: Entry, bucket: str) -> int:

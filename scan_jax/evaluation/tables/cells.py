@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
+from scan_jax.evaluation.comparison import printed, subtracted
 from scan_jax.evaluation.statistics import Summary
-from scan_jax.metrics.api import AnyMetric, Better
+from scan_jax.metrics.api import AnyMetric
 
 EMPTY, NOT_MEASURED = "empty", "not measured"
 Show = Callable[[Summary, AnyMetric], str]
@@ -16,34 +16,41 @@ def full(summary: Summary, metric: AnyMetric) -> str:
     """ "25.67 ± 3.1 [25.40, 25.94], 3 identical": mean, deviation, the mean's 95% interval, and what is in none."""
     if not summary.n:
         return brief(summary, metric)
-    return with_interval(summary, metric, spread=f" ± {_number(summary.deviation, max(metric.decimals - 1, 1))}")
+    return with_interval(summary, metric, spread=f" ± {summary.deviation:.{max(metric.decimals - 1, 1)}f}")
 
 
 def brief(summary: Summary, metric: AnyMetric) -> str:
     """ "25.67, 3 identical"; "empty" without any photograph, "inf (5 identical)" without a finite value."""
     if summary.n:
-        return _number(summary.mean, metric.decimals) + _apart(summary, metric)
-    return f"inf ({_count(summary, metric)})" if summary.infinite else EMPTY
+        return printed(summary.mean, metric) + _apart(summary, metric)
+    return f"{printed(summary.mean, metric)} ({_count(summary, metric)})" if summary.infinite else EMPTY
 
 
 def difference(summary: Summary, metric: AnyMetric) -> str:
-    """ "+1.23 [+1.10, +1.36]"."""
+    """ "+1.23 [+1.10, +1.36], 2 -inf"; "-inf (4)" where all are that, "empty" without any photograph."""
+    mean, low, high = (printed(value, metric, "+") for value in (summary.mean, summary.low, summary.high))
     if not summary.n:
-        return f"inf ({summary.infinite} infinite)" if summary.infinite else EMPTY
-    mean, low, high = (f"{value:+z.{metric.decimals}f}" for value in (summary.mean, summary.low, summary.high))
-    counted = f", {summary.infinite} infinite" if summary.infinite else ""
-    return (f"{mean} [{low}, {high}]" if summary.n > 1 else mean) + counted
+        same = summary.minus_infinite in (0, summary.infinite)
+        return (f"{mean} ({summary.infinite})" if same else infinite_counts(summary)) if summary.infinite else EMPTY
+    finite = f"{mean} [{low}, {high}]" if summary.n > 1 else mean
+    return ", ".join(filter(None, [finite, infinite_counts(summary)]))
+
+
+def infinite_counts(summary: Summary) -> str:
+    """ "1 +inf, 3 -inf", or empty: the differences that no mean contains."""
+    counts = {"+inf": summary.infinite - summary.minus_infinite, "-inf": summary.minus_infinite}
+    return ", ".join(f"{count} {sign}" for sign, count in counts.items() if count)
 
 
 def with_interval(summary: Summary, metric: AnyMetric, spread: str = "") -> str:
     """ "25.67 [25.40, 25.94]", `spread` after the mean; one value has neither spread nor interval."""
-    mean, low, high = (_number(value, metric.decimals) for value in (summary.mean, summary.low, summary.high))
+    mean, low, high = (printed(value, metric) for value in (summary.mean, summary.low, summary.high))
     return (f"{mean}{spread} [{low}, {high}]" if summary.n > 1 else mean) + _apart(summary, metric)
 
 
 def of_set(value: float, metric: AnyMetric) -> str:
     """A metric of sets, which has no spread."""
-    return _number(value, metric.decimals)
+    return printed(value, metric)
 
 
 def column_title(metric: AnyMetric) -> str:
@@ -51,20 +58,9 @@ def column_title(metric: AnyMetric) -> str:
     return f"{metric.title} {metric.unit}".strip()
 
 
-def rank(value: float, better: Better) -> float:
-    """Lower is better, whatever the metric; NaN ranks last."""
-    ranks = {"higher": -value, "lower": value, "zero": abs(value)}
-    return math.inf if math.isnan(value) else ranks[better]
-
-
-def central(summary: Summary) -> float:
-    """What a photograph set is ranked by: the mean, infinite where all values are, NaN where there are none."""
-    return math.inf if summary.infinite and not summary.n else summary.mean
-
-
-def _number(value: float, decimals: int) -> str:
-    """Never "-0.00"."""
-    return f"{value:z.{decimals}f}"
+def difference_title(metric: AnyMetric) -> str:
+    """ "PSNR dB", but "|Seam| levels" where magnitudes are subtracted."""
+    return f"{subtracted(metric.title, metric.better)} {metric.unit}".strip()
 
 
 def _apart(summary: Summary, metric: AnyMetric) -> str:

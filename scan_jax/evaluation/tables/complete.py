@@ -61,12 +61,12 @@ def _scores(summaries: Summaries, entry: Entry, image: Image) -> Content:
 
 
 def _differences(summaries: Summaries, other: Entry) -> Content:
-    """The first entry's completions minus another's."""
+    """The first entry's completions minus another's; `subtracted` says what: scores, or magnitudes where 0 is best."""
     results: Results = summaries.results
     buckets = {
         bucket: {
-            name: _summary(summary)
-            for name in results.metrics
+            name: {"subtracted": "magnitudes" if metric.better == "zero" else "scores"} | _summary(summary)
+            for name, metric in results.metrics.items()
             if (summary := summaries.difference(other, bucket, name)) is not None
         }
         for bucket in results.buckets

@@ -22,7 +22,7 @@ ESCAPES = {
     "±": r"$\pm$",
 }
 
-NEGATIVE = re.compile(r"(?<!\w)-(?=\d)")  # a minus, where that of "10-20%" is none
+NEGATIVE = re.compile(r"(?<!\w)-(?=\d|inf\b)")  # a minus, where that of "10-20%" is none
 
 
 def render(table: TextTable) -> str:

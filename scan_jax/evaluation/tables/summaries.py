@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
+from scan_jax.evaluation import comparison
 from scan_jax.evaluation.results import Entry, Results, Scores
-from scan_jax.evaluation.statistics import Summary, paired, summarize
+from scan_jax.evaluation.statistics import Summary, summarize
 from scan_jax.metrics.api import AnyMetric, Metric
 
 Image = Literal["completion", "prediction"]
@@ -23,14 +26,20 @@ class Summaries:
         """The summary of an entry's scores; None where it has none."""
         key = (entry.name, image, bucket, metric)
         if key not in self._found:
-            values = _scores(entry, image).get(bucket, {}).get(metric)
+            values = self.values(entry, image, bucket, metric)
             self._found[key] = None if values is None else summarize(values)
         return self._found[key]
 
+    def values(self, entry: Entry, image: Image, bucket: str, metric: str) -> np.ndarray | None:
+        """An entry's scores [n]; None where it has none."""
+        return _scores(entry, image).get(bucket, {}).get(metric)
+
     def difference(self, other: Entry, bucket: str, metric: str) -> Summary | None:
-        """Of the first entry minus another, photograph by photograph; None where one of them has no scores."""
-        ours, theirs = (entry.completion.get(bucket, {}).get(metric) for entry in (self.results.entries[0], other))
-        return None if ours is None or theirs is None else paired(ours, theirs)
+        """Of the first entry minus another, as `comparison.difference`; None where one of them has no scores."""
+        pair = (self.results.entries[0], other)
+        ours, theirs = (self.values(entry, "completion", bucket, metric) for entry in pair)
+        better = self.results.metrics[metric].better
+        return None if ours is None or theirs is None else comparison.difference(ours, theirs, better)
 
     @property
     def predicts(self) -> bool:
