@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from scan_jax.compilation_cache import keep_compilations
 from scan_jax.compiled import LookWith, PredictWith, make_look, make_predict, make_refine
@@ -27,13 +26,14 @@ from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Variables
+from scan_jax.processes import by_first, fetch, is_first
 from scan_jax.run_layout import CHECKPOINTS
 from scan_jax.settings import bind
 from scan_jax.training import provenance, run_folder
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.loop import Callback, Loop, TrainingSettings
 from scan_jax.training.provenance import Provenance
-from scan_jax.training.scalars import ScalarWriters, forget_after
+from scan_jax.training.scalars import forget_after, open_writers
 from scan_jax.training.setup import Trainer, make_trainer
 from scan_jax.training.state import TrainState
 
@@ -67,8 +67,7 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
         limit=evaluation.photographs,
     )
     used = _provenance(data, holes, fixed)
-    run_folder.claim(folder, config)
-    provenance.keep(folder, used)
+    by_first(lambda: _begin(folder, config, used))
     _announce(folder, data, holes, augmentation, fixed, trainer)
     keep_compilations()
     predict, on_devices = make_predict(method, trainer.share), trainer.place(frozen)
@@ -84,8 +83,14 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
 
     with contextlib.closing(Checkpoints(folder.absolute() / CHECKPOINTS, settings.keep, used)) as checkpoints:
         _train(settings, trainer, networks, on_devices, batches_from, callbacks, checkpoints, folder)
-    draw_curves(folder)
+    by_first(lambda: draw_curves(folder))
     log.info("table, pictures, curves and checkpoints are in %s", folder)
+
+
+def _begin(folder: Path, config: Mapping[str, Any], used: Provenance) -> None:
+    """Makes the folder this run's, or checks that it is."""
+    run_folder.claim(folder, config)
+    provenance.keep(folder, used)
 
 
 def open_sources(config: Mapping[str, Any], num_labels: int) -> tuple[DataSplits, HoleSplits]:
@@ -137,8 +142,8 @@ def _train(
     """From the newest checkpoint to the last step; a run that was complete already is only measured again."""
     state = trainer.start(checkpoints, networks)
     first = int(state.step)
-    forget_after(folder, first)
-    with ScalarWriters(folder) as writers:
+    by_first(lambda: forget_after(folder, first))
+    with open_writers(folder) as writers:
         loop = Loop(settings, checkpoints, writers, callbacks)
         if first >= settings.steps:
             log.info("all %d steps are done; raise training.steps to go on", settings.steps)
@@ -177,7 +182,7 @@ def _measure(
     """Every held-out photograph in every bucket, beside the baselines; after the last step refined, too."""
 
     def images(run: PredictWith, state: TrainState) -> Predict:
-        return lambda *seen: np.asarray(run(state, *seen).image)
+        return lambda *seen: fetch(run(state, *seen).image)
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
         refined = {name: images(run, state) for name, run in refine.items()} if step == last else {}
@@ -193,9 +198,11 @@ def _pictures(
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
         seen = sheet.image, sheet.known, sheet.labels
-        prediction = jax.device_get(predict(state, *seen))
+        prediction = fetch(predict(state, *seen))
         stages = prediction.intermediates or {"completion": prediction.image}
-        sheet.write(folder / "pictures" / f"{step:07d}.png", stages, jax.device_get(look(state, *seen, sheet.points)))
+        looks = fetch(look(state, *seen, sheet.points))
+        if is_first():
+            sheet.write(folder / "pictures" / f"{step:07d}.png", stages, looks)
         return {}
 
     return act

@@ -18,6 +18,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--config", required=True, help="a file of configs/; --config.a.b=value overrides a key of it")
     parser.add_argument("--workdir", help="the run folder; runs/NAME of the config by default")
+    parser.add_argument("--distributed", default="off", help="auto (TPU, Slurm, Kubernetes) or HOST:PORT,COUNT,INDEX")
+    parser.add_argument("--dry_run", action="store_true", help="print what a step needs and could reach, and stop")
     return parser.parse_known_args(argv)
 
 
@@ -27,9 +29,17 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax import configuration, experiment
+    from scan_jax import configuration, processes
 
+    processes.join(flags.distributed)
     config = configuration.load(flags.config, overrides)
+    if flags.dry_run:
+        from scan_jax import dry_run
+
+        dry_run.run(config)
+        return
+    from scan_jax import experiment
+
     experiment.run(config, Path(flags.workdir or Path("runs") / configuration.run_name(flags.config)))
 
 

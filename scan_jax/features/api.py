@@ -71,8 +71,7 @@ def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: 
         of another network.
     """
     network = build_network(name, layers, dtype=dtype)
-    wanted = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32))
-    params = load_imported(name, wanted["params"], path)
+    params = load_imported(name, _shapes(network), path)
 
     def apply(params: Tree, image: Array) -> dict[str, Array]:
         return cast(dict[str, Array], network.apply({"params": params}, image))
@@ -142,6 +141,10 @@ class LossFeatures:
         """
         return load_features(self._settings.name, self._layers, self._settings.path).params
 
+    def shapes(self) -> Tree:
+        """What `load` returns, without its memory and without any file."""
+        return _shapes(self.network)
+
     def __call__(self, params: Tree, image: Array) -> dict[str, Array]:
         """[B,H,W,3] in [0, 1] -> activations by layer, each [B,h,w,C]."""
         return cast(dict[str, Array], self.network.apply({"params": params}, image))
@@ -164,6 +167,12 @@ def build_network(name: str, layers: tuple[str, ...], *, dtype: Any = jnp.float3
     if not layers:
         raise UserError(f"name at least one layer of {name}: {', '.join(module.LAYERS)}")
     return module.NETWORK(layers=tuple(layers), dtype=dtype)
+
+
+def _shapes(network: nn.Module) -> Tree:
+    """Shapes and dtypes of a module's parameters; they do not depend on the image's size."""
+    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    return jax.eval_shape(network.init, jax.random.key(0), image)["params"]
 
 
 def _missing(name: str, file: pathlib.Path, path: str) -> str:

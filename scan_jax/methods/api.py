@@ -158,6 +158,10 @@ class Method(Protocol):
         """
         ...
 
+    def frozen_shapes(self) -> Trees:
+        """What `load_frozen` returns, as `jax.ShapeDtypeStruct`s; no weights are needed."""
+        ...
+
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole. An image's prediction does not depend on its batch or its place in it."""
         ...

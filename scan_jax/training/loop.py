@@ -17,8 +17,8 @@ from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.collapse import CollapseWatch
 from scan_jax.training.feed import Feed
 from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.preemption import StopRequest
-from scan_jax.training.scalars import ScalarWriters
+from scan_jax.training.preemption import stop_request
+from scan_jax.training.scalars import NoWriters, ScalarWriters
 from scan_jax.training.sharding import REPLICATE
 from scan_jax.training.state import TrainState
 from scan_jax.training.step import Scalars, Step
@@ -122,7 +122,7 @@ class Loop:
         self,
         settings: TrainingSettings,
         checkpoints: Checkpoints,
-        writers: ScalarWriters,
+        writers: ScalarWriters | NoWriters,
         callbacks: Sequence[Callback],
     ) -> None:
         self._settings = settings
@@ -151,7 +151,7 @@ class Loop:
         pending, meter = Pending(), _Meter(self._settings.batch_size)
         progress = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, mininterval=1.0, smoothing=0.05)
         # Whatever ends the loop, a checkpoint that is being written is finished first.
-        with self._checkpoints.finished(), StopRequest() as stop, progress, jax.transfer_guard("disallow"):
+        with self._checkpoints.finished(), stop_request() as stop, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
                 batch = _take(batches, pending, meter)
                 state, scalars = step(state, frozen, batch, key)
@@ -164,7 +164,7 @@ class Loop:
                         self._save(done, state, pending, meter, progress)
                     if self.call_back(done, state):
                         meter.reset()
-                    if stop.asked:
+                    if stop.asked_at(done):
                         self._save(done, state, pending, meter, progress)
                         break
         return state

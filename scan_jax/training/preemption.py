@@ -6,6 +6,9 @@ import logging
 import signal
 from types import FrameType
 
+import jax
+from jax.experimental import multihost_utils
+
 log = logging.getLogger(__name__)
 
 
@@ -24,6 +27,11 @@ class StopRequest:
     def __exit__(self, *_: object) -> None:
         self._restore()
 
+    def asked_at(self, step: int) -> bool:
+        """Whether to stop after `step`."""
+        del step
+        return self.asked
+
     def _ask(self, number: int, frame: FrameType | None) -> None:
         del frame
         log.warning("%s: saving after this step, then stopping", signal.Signals(number).name)
@@ -34,3 +42,28 @@ class StopRequest:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._before = {}
+
+
+class SharedStopRequest:
+    """The same for several processes: a SIGTERM to any of them stops all after the same step.
+
+    JAX's own handler receives the signal and lets the processes agree on the step; it must not be replaced.
+    """
+
+    def asked_at(self, step: int) -> bool:
+        """Whether all stop after `step`; every process asks at every step."""
+        reached = multihost_utils.reached_preemption_sync_point(step)
+        if reached:
+            log.warning("SIGTERM: saving after step %d, then stopping", step)
+        return reached
+
+    def __enter__(self) -> SharedStopRequest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was changed."""
+
+
+def stop_request() -> StopRequest | SharedStopRequest:
+    """What fits the number of processes."""
+    return StopRequest() if jax.process_count() == 1 else SharedStopRequest()

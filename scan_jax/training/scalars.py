@@ -11,6 +11,7 @@ from typing import Any
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
+from scan_jax.processes import is_first
 from scan_jax.run_layout import SCALARS
 
 log = logging.getLogger(__name__)
@@ -20,16 +21,20 @@ class JsonLines:
     """`scalars.jsonl`: one object a line, `{"step": 100, "term/l1": 0.1, ...}`."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / SCALARS).open("ab", buffering=0)  # nothing is left to flush on a full disk
+        self._path = folder / SCALARS
+        self._path.touch()
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Appends one line."""
+        """Appends one line; the file is closed again, for a mounted bucket uploads closed files only."""
         line = json.dumps({"step": step, **{name: float(value) for name, value in scalars.items()}})
-        self._file.write(f"{line}\n".encode())
+        self._append(f"{line}\n".encode())
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Nothing is open."""
+
+    def _append(self, content: bytes) -> None:
+        with self._path.open("ab", buffering=0) as file:  # nothing is left to flush on a full disk
+            file.write(content)
 
 
 class TensorBoard:
@@ -78,6 +83,25 @@ class ScalarWriters:
     def __exit__(self, *_: object) -> None:
         for writer in self._writers:
             writer.close()
+
+
+class NoWriters:
+    """Stands in for `ScalarWriters` in processes that do not write."""
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Nothing."""
+        del step, scalars
+
+    def __enter__(self) -> NoWriters:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing."""
+
+
+def open_writers(folder: Path) -> ScalarWriters | NoWriters:
+    """Those of process 0 write; the scalars of the others are the same."""
+    return ScalarWriters(folder) if is_first() else NoWriters()
 
 
 def forget_after(folder: Path, step: int) -> None:

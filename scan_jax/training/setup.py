@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
@@ -22,7 +22,7 @@ from scan_jax.training.feed import Feed
 from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.optimizers import make_optimizer
 from scan_jax.training.state import GENERATOR, TrainState, initial_state
-from scan_jax.training.step import Step, make_step
+from scan_jax.training.step import make_step
 from scan_jax.types import Array, Example
 
 log = logging.getLogger(__name__)
@@ -36,16 +36,31 @@ class Trainer:
       mesh: the devices.
       shardings: where each array of the state lives.
       shapes: the state without its memory.
+      example: a batch, likewise.
       step: jitted and sharded; it takes over its state's buffers.
-      key: the run's.
+      seed: of the run's key.
     """
 
     mesh: Mesh
     shardings: Any
     shapes: TrainState
-    step: Step
-    key: Array
+    example: Example
+    step: Any
+    seed: int
     _init: Any
+
+    @functools.cached_property
+    def key(self) -> Array:
+        """The run's, on the devices."""
+        return jax.jit(jax.random.key, static_argnums=0, out_shardings=sharding.replicated(self.mesh))(self.seed)
+
+    def trace(self, frozen: Trees) -> Any:
+        """The step as JAX traces it, to be counted or compiled, also for devices that are not there.
+
+        Args:
+          frozen: the method's `frozen_shapes()`.
+        """
+        return self.step.trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self.seed))
 
     def start(self, checkpoints: Checkpoints, networks: Variables | None = None) -> TrainState:
         """The state that the newest readable checkpoint holds, or a fresh one, with `networks` where they are given."""
@@ -83,7 +98,9 @@ class Trainer:
         return Feed(batches, functools.partial(sharding.to_devices, self.mesh))
 
 
-def make_trainer(method: Method, settings: TrainingSettings, size: int, seed: int) -> Trainer:
+def make_trainer(
+    method: Method, settings: TrainingSettings, size: int, seed: int, devices: Sequence[Any] | None = None
+) -> Trainer:
     """Compiles nothing yet: shapes, shardings and jitted functions.
 
     Args:
@@ -91,19 +108,19 @@ def make_trainer(method: Method, settings: TrainingSettings, size: int, seed: in
       settings: the config's.
       size: of the photographs, height and width.
       seed: of parameters, patches and all else that a step draws.
+      devices: all that there are by default.
 
     Raises:
       UserError: optimisers and turns do not match, or the batch does not divide among the devices.
     """
-    mesh = sharding.make_mesh(settings.batch_size, settings.fsdp)
+    mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices)
     optimizers = _optimizers(method, settings)
-    key = jax.device_put(jax.random.key(seed), sharding.replicated(mesh))
-    example = _blank(settings.batch_size, size, method.num_labels)
+    blank = functools.partial(_blank, settings.batch_size, size, method.num_labels)
 
     def init(rng: Array) -> TrainState:
-        return initial_state(method, optimizers, example, rng)
+        return initial_state(method, optimizers, blank(), rng)
 
-    shapes = jax.eval_shape(init, key)
+    shapes = jax.eval_shape(lambda: init(jax.random.key(seed)))
     places = sharding.tree_shardings(mesh, shapes, settings.sharding)
     everywhere, split = sharding.replicated(mesh), sharding.batched(mesh)
     step = jax.jit(
@@ -112,7 +129,7 @@ def make_trainer(method: Method, settings: TrainingSettings, size: int, seed: in
         in_shardings=(places, everywhere, split, everywhere),
         out_shardings=(places, everywhere),
     )
-    return Trainer(mesh, places, shapes, step, key, jax.jit(init, out_shardings=places))
+    return Trainer(mesh, places, shapes, jax.eval_shape(blank), step, seed, jax.jit(init, out_shardings=places))
 
 
 def _optimizers(method: Method, settings: TrainingSettings) -> dict[str, optax.GradientTransformation]:
@@ -130,9 +147,9 @@ def _optimizers(method: Method, settings: TrainingSettings) -> dict[str, optax.G
 def _blank(batch_size: int, size: int, num_labels: int) -> Example:
     """An example of the right shapes, with labels where the method takes them."""
     arrays: dict[str, Any] = {
-        "image": np.zeros((batch_size, size, size, 3), np.float32),
-        "known": np.ones((batch_size, size, size, 1), np.float32),
-        "labels": np.zeros((batch_size, size, size), np.int32) if num_labels else None,
+        "image": jnp.zeros((batch_size, size, size, 3), jnp.float32),
+        "known": jnp.ones((batch_size, size, size, 1), jnp.float32),
+        "labels": jnp.zeros((batch_size, size, size), jnp.int32) if num_labels else None,
     }
     return Example(**arrays)
 

@@ -17,18 +17,24 @@ Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate"
 REPLICATE: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
 
 
-def make_mesh(batch_size: int, fsdp: int = 1) -> Mesh:
-    """All devices as (devices / fsdp, fsdp).
+def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
+    """The devices as (devices / fsdp, fsdp).
+
+    Args:
+      batch_size: over all devices.
+      fsdp: devices over which parameters may be split.
+      devices: all that there are by default; others may be compiled for without being there.
 
     Raises:
       UserError: the devices or the batch cannot be divided so.
     """
-    devices = jax.device_count()
-    if devices % fsdp:
-        raise UserError(f"training.fsdp = {fsdp} does not divide the {devices} devices; choose a divisor")
-    if batch_size % devices:
-        raise UserError(f"training.batch_size = {batch_size} must be a multiple of the {devices} devices")
-    return jax.make_mesh((devices // fsdp, fsdp), (DATA, FSDP), axis_types=(AxisType.Auto,) * 2)
+    devices = jax.devices() if devices is None else devices
+    count = len(devices)
+    if count % fsdp:
+        raise UserError(f"training.fsdp = {fsdp} does not divide the {count} devices; choose a divisor")
+    if batch_size % count:
+        raise UserError(f"training.batch_size = {batch_size} must be a multiple of the {count} devices")
+    return jax.make_mesh((count // fsdp, fsdp), (DATA, FSDP), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -30,6 +30,9 @@ class ToyMethod:
     def load_frozen(self):
         return {}
 
+    def frozen_shapes(self):
+        return {}
+
     def init(self, rng, example):
         generator = self.networks["generator"].init(rng, example.image)
         critic = self.networks["critic"].init(rng, example.image, train=False)

@@ -81,6 +81,10 @@ class MaskedAttention:
         """
         return {"features": self.features.load()} if self.features else {}
 
+    def frozen_shapes(self) -> Trees:
+        """What `load_frozen` returns, without its memory; no weights are needed."""
+        return {"features": self.features.shapes()} if self.features else {}
+
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
         seen, generator_rng, critic_rng = example.observe(), *jax.random.split(rng)

@@ -1,0 +1,85 @@
+"""What a config's training would need and could reach, from its compiled step: no data, no weights, nothing written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+
+from scan_jax.data.augmentation import AugmentationSettings
+from scan_jax.evaluation.evaluator import EvaluationSettings
+from scan_jax.methods.api import build_method
+from scan_jax.processes import is_first
+from scan_jax.settings import bind
+from scan_jax.training.cost import accelerators, roofline
+from scan_jax.training.cost.accelerators import Accelerator, Precision
+from scan_jax.training.cost.estimate import GIB, Estimate, estimate, require_fit, table
+from scan_jax.training.loop import TrainingSettings
+from scan_jax.training.setup import make_trainer
+
+
+def run(config: Mapping[str, Any]) -> None:
+    """Prints the estimate for the devices that there are.
+
+    Raises:
+      UserError: the config is wrong, or a step needs more memory than a device has.
+    """
+    devices = jax.devices()
+    found = estimate_config(config)
+    kind = devices[0].device_kind
+    accelerator = accelerators.of_kind(kind)
+    memory = device_memory(accelerator)
+    if is_first():
+        print(f"{len(devices)} x {kind}, {memory / GIB:.2f} GiB each" if memory else f"{len(devices)} x {kind}")
+        print(table(found) + "\n")
+        print(bounds(found, accelerator, accelerators.torus(devices), config) if accelerator else unknown(kind))
+    if memory:
+        require_fit(found, memory, kind)
+
+
+def estimate_config(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> Estimate:
+    """Compiles the step of a config, for the devices that there are or for others.
+
+    Raises:
+      UserError: the config is wrong, or the compiler finds that a step does not fit.
+    """
+    settings = bind(config["training"], TrainingSettings, "config.training")
+    bind(config["evaluation"], EvaluationSettings, "config.evaluation")
+    bind(config.get("augmentation", {}), AugmentationSettings, "config.augmentation")
+    method = build_method(config["method"])
+    trainer = make_trainer(method, settings, config["data"]["size"], config["seed"], devices)
+    return estimate(trainer, method.frozen_shapes())
+
+
+def bounds(found: Estimate, accelerator: Accelerator, sides: Sequence[int], config: Mapping[str, Any]) -> str:
+    """The roofline of a step, for people.
+
+    Args:
+      found: of the step.
+      accelerator: of every device.
+      sides: of their torus; empty where they are joined by a switch.
+      config: whose compute_dtype counts.
+    """
+    dtype: Precision = config["method"].get("compute_dtype", "float32")
+    network = accelerators.join(accelerator, sides)
+    bound = roofline.roofline(found, accelerator, network, dtype)
+    return roofline.table(bound, accelerator, network, found.batch_size)
+
+
+def unknown(kind: str) -> str:
+    """What is printed in a roofline's place."""
+    return f"no peak rates are known of {kind!r}, so there is neither a roofline nor a denominator of MFU"
+
+
+def device_memory(accelerator: Accelerator | None) -> float:
+    """Bytes that a program may use on each device: what the runtime gives, else what the maker says; 0 if unknown.
+
+    CPU devices share the host's memory.
+    """
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / jax.local_device_count()
+    given = (device.memory_stats() or {}).get("bytes_limit", 0)
+    return given or (accelerator.memory if accelerator else 0.0)

@@ -1,0 +1,256 @@
+"""launch/ for Slurm and GKE: what would run, what is refused, and that a run that was stopped is started again."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from launchers import LAUNCH, RUN, launch, printed, program, refused, until
+
+# Slurm
+
+
+def test_slurm_dry_run():
+    expected = [
+        "srun",
+        "--label",
+        "--kill-on-bad-exit=1",
+        ".venv/bin/python",
+        "-m",
+        "scan_jax.main",
+        *RUN,
+        "--distributed=auto",
+    ]
+    assert printed("slurm.sbatch", *RUN) == [expected]
+    done = launch("slurm.sbatch", *RUN, DRY_RUN="1", PYTHON="my python", SLURM_CPUS_PER_TASK="8")
+    words = shlex.split(done.stdout)
+    assert words[3:5] == ["--cpus-per-task=8", "my python"]
+
+
+def test_slurm_options():
+    lines = (LAUNCH / "slurm.sbatch").read_text().splitlines()
+    options = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH ")]
+    assert {"--requeue", "--open-mode=append", "--signal=B:USR1@300"} <= set(options)
+    given = dict(option.split("=", 1) for option in options if "=" in option)
+    assert given["--gpus-per-node"] == given["--ntasks-per-node"]  # one task a GPU
+    assert not any(option.startswith(("--gpus-per-task", "--gpu-bind")) for option in options)
+    first_command = next(i for i, line in enumerate(lines) if line and not line.startswith("#"))
+    assert all(i < first_command for i, line in enumerate(lines) if line.startswith("#SBATCH"))  # sbatch stops there
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ("--config=FILE is missing", ("--workdir=/shared/r",)),
+        ("--workdir=FOLDER is missing", ("--config=c.py",)),
+        ("--workdir=FOLDER is missing", ("--config=c.py", "--workdir=", "--dry_run")),
+        ("--distributed", (*RUN, "--distributed=off")),
+        ("not a path of the file system", ("--config=c.py", "--workdir=gs://b/r", "--dry_run")),
+        ("not in a Slurm job", RUN),
+    ],
+)
+def test_slurm_refuses(words, arguments):
+    refused(words, "slurm.sbatch", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("told", "trainer", "code", "requeued"),
+    [
+        (signal.SIGUSR1, "exit 0", 0, True),  # the time limit is near
+        (signal.SIGTERM, "exit 0", 0, False),  # scancel, or a preemption that Slurm undoes itself
+        (signal.SIGUSR1, "exit 3", 3, False),  # it could not save
+        (None, "exit 4", 4, False),
+        (None, "exit 0", 0, False),
+    ],
+)
+def test_slurm_job(told, trainer, code, requeued, tmp_path):
+    program(tmp_path, "srun", 'echo "$$" > srun.pid\ntrap \'sleep 0.2; eval "$TRAINER"\' TERM\ntouch runs\n' + BODY)
+    program(tmp_path, "scancel", 'printf "%s\\n" "$*" >> told; kill -TERM "$(cat srun.pid)"\n')
+    program(tmp_path, "scontrol", 'printf "%s\\n" "$*" >> told\n')
+    (tmp_path / "scan_jax").mkdir()
+    environment = {"SLURM_JOB_ID": "7", "PYTHON": "bash", "TRAINER": trainer, "WAIT": "1" if told else "0"}
+    job = subprocess.Popen(
+        ["bash", str(LAUNCH / "slurm.sbatch"), *RUN],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if told:
+        until((tmp_path / "runs").exists)
+        job.send_signal(told)
+        if told == signal.SIGTERM:  # Slurm tells the tasks, too
+            os.kill(int((tmp_path / "srun.pid").read_text()), told)
+    output, _ = job.communicate(timeout=30)
+    assert job.returncode == code, output
+    expected = ["--signal=TERM 7"] if told == signal.SIGUSR1 else []
+    expected += ["requeue 7"] if requeued else []
+    assert ((tmp_path / "told").read_text().splitlines() if (tmp_path / "told").exists() else []) == expected
+
+
+BODY = '[[ $WAIT == 1 ]] || eval "$TRAINER"\nwhile true; do sleep 0.02; done\n'
+
+
+# GKE
+
+
+@pytest.mark.parametrize(("answer", "code"), [("exit 0", 143), ("exit 5", 5)])
+def test_restartable_says_that_it_was_told_to_stop(answer, code, tmp_path):
+    inner = (
+        f"trap 'sleep 0.2; {answer}' TERM; touch {shlex.quote(str(tmp_path / 'runs'))}; while true; do sleep 0.02; done"
+    )
+    process = subprocess.Popen(["bash", str(LAUNCH / "restartable.sh"), "bash", "-c", inner])
+    until((tmp_path / "runs").exists)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == code
+
+
+@pytest.mark.parametrize("code", [0, 1, 143])
+def test_restartable_hands_on_the_exit_code(code):
+    assert launch("restartable.sh", "bash", "-c", f"exit {code}").returncode == code
+
+
+def test_restartable_wants_a_command():
+    refused("name the command", "restartable.sh")
+
+
+def jobset(*arguments, **environment):
+    """The JobSet of a dry run, read as Kubernetes would."""
+    yaml = pytest.importorskip("yaml")
+    if shutil.which("envsubst") is None:
+        pytest.skip("envsubst is not installed")
+    done = launch("gke.sh", "apply", "--dry_run", "--image=eu/scan:1", "--bucket=007", *arguments, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\n# kubectl apply --filename=-\n")
+    return yaml.safe_load(done.stdout)
+
+
+def test_jobset_is_one_slice_that_restarts_as_a_whole():
+    whole = jobset(*RUN, "--name=faces", "--account=trainer", TOPOLOGY="4x8")
+    assert (whole["apiVersion"], whole["kind"]) == ("jobset.x-k8s.io/v1alpha2", "JobSet")
+    assert whole["metadata"]["name"] == "faces"
+    assert "${" not in json.dumps(whole)  # nothing is left to fill in
+    policy = whole["spec"]["failurePolicy"]
+    assert policy["maxRestarts"] == 10
+    assert policy["rules"][0]["action"] == "RestartJobSetAndIgnoreMaxRestarts"
+    assert policy["rules"][0]["onJobFailureReasons"] == ["PodFailurePolicy"]
+    (job,) = whole["spec"]["replicatedJobs"]
+    spec = job["template"]["spec"]
+    assert (job["replicas"], spec["parallelism"], spec["completions"]) == (1, 8, 8)
+    assert (spec["completionMode"], spec["backoffLimit"]) == ("Indexed", 0)
+    told, saved = spec["podFailurePolicy"]["rules"]
+    assert told == {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert saved["onExitCodes"] == {"containerName": "train", "operator": "In", "values": [143]}
+    pod = spec["template"]["spec"]
+    assert (pod["restartPolicy"], pod["serviceAccountName"]) == ("Never", "trainer")
+    assert pod["nodeSelector"] == {
+        "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
+        "cloud.google.com/gke-tpu-topology": "4x8",
+    }
+
+
+def test_jobset_runs_the_trainer_with_every_word_as_it_was():
+    odd = '--config.note="a\\b" $(HOME) ${NAME} #:'
+    (job,) = jobset(*RUN, odd)["spec"]["replicatedJobs"]
+    (container,) = job["template"]["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["bash", "launch/restartable.sh", "python", "-m", "scan_jax.main"]
+    undone = [word.replace("$$(", "$(") for word in container["args"]]  # as Kubernetes does
+    assert undone == [*RUN[:2], "--distributed=auto", *RUN[2:], odd]
+    assert container["resources"] == {kind: {"google.com/tpu": 4} for kind in ("requests", "limits")}
+    assert (container["name"], container["image"]) == ("train", "eu/scan:1")
+
+
+def test_jobset_mounts_the_bucket():
+    (job,) = jobset("--config=c.py", NAME="faces")["spec"]["replicatedJobs"]
+    template = job["template"]["spec"]["template"]
+    assert template["metadata"]["annotations"]["gke-gcsfuse/volumes"] == "true"
+    assert all(isinstance(value, str) for value in template["metadata"]["annotations"].values())
+    (container,) = template["spec"]["containers"]
+    assert "--workdir=/runs/faces" in container["args"]
+    (volume,) = template["spec"]["volumes"]
+    assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": "/runs"}]
+    assert volume["csi"]["driver"] == "gcsfuse.csi.storage.gke.io"
+    attributes = volume["csi"]["volumeAttributes"]
+    assert attributes["bucketName"] == "007"  # not a number
+    assert "metadata-cache:ttl-secs:0" in attributes["mountOptions"].split(",")  # pods see each other's files
+
+
+@pytest.mark.parametrize(("topology", "chips", "hosts"), [("2x4", 8, 1), ("16x16", 4, 64), ("2x2x4", 4, 4)])
+def test_jobset_counts_the_machines(topology, chips, hosts):
+    (job,) = jobset(*RUN, f"--topology={topology}", f"--chips={chips}")["spec"]["replicatedJobs"]
+    assert job["template"]["spec"]["parallelism"] == hosts
+
+
+def test_jobset_by_the_published_schema():
+    """Every field is one that the JobSet definition knows, of its type, and none that it requires is absent."""
+    yaml = pytest.importorskip("yaml")
+    path = os.environ.get("SCAN_JAX_JOBSET_CRD")
+    if path is None:
+        pytest.skip(
+            "SCAN_JAX_JOBSET_CRD does not name config/components/crd/bases/jobset.x-k8s.io_jobsets.yaml of JobSet"
+        )
+    versions = yaml.safe_load(Path(path).read_text())["spec"]["versions"]
+    (schema,) = [version["schema"]["openAPIV3Schema"] for version in versions if version["name"] == "v1alpha2"]
+    assert list(violations(jobset(*RUN), schema, "")) == []
+    broken = jobset(*RUN)
+    broken["spec"]["replicatedJobs"][0]["template"]["spec"]["backOffLimit"] = 0
+    assert list(violations(broken, schema, "")) == [".spec.replicatedJobs[0].template.spec: no field backOffLimit"]
+
+
+APPLY = ("apply", "--dry_run", "--image=i", "--bucket=faces")
+
+
+def violations(value, schema, where):
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+    if schema.get("x-kubernetes-int-or-string"):
+        return
+    if not isinstance(value, kinds[schema["type"]]):
+        yield f"{where}: not of type {schema['type']}"
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{where}: not one of {schema['enum']}"
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from violations(item, schema["items"], f"{where}[{i}]")
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        yield from (f"{where}: no {name}" for name in schema.get("required", ()) if name not in value)
+        for name, item in value.items():
+            if name in known or others:
+                yield from violations(item, known.get(name, others), f"{where}.{name}")
+            elif where != ".metadata":  # which every Kubernetes object shares, and this schema leaves out
+                yield f"{where}: no field {name}"
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ("image is missing", ("apply", "--dry_run", *RUN)),
+        ("bucket is missing", ("apply", "--dry_run", "--image=i", *RUN)),
+        ("--bucket=gs://b is not the bare name", (*APPLY, *RUN, "--bucket=gs://b")),
+        ("--config=FILE is missing", (*APPLY, "--workdir=/runs/r")),
+        ("--workdir=/tmp/r is not in the bucket", (*APPLY, "--config=c.py", "--workdir=/tmp/r")),
+        ("--workdir=gs://b/r is not in the bucket", (*APPLY, "--config=c.py", "--workdir=gs://b/r")),
+        ("--topology=4by4", (*APPLY, *RUN, "--topology=4by4")),
+        ("do not make up", (*APPLY, *RUN, "--topology=2x3")),
+        ("--name=My_Run", (*APPLY, *RUN, "--name=My_Run")),
+        ("status takes no --config.a=1", ("status", "--config.a=1")),
+        ("no command 'start'", ("start",)),
+    ],
+)
+def test_gke_refuses(words, arguments):
+    refused(words, "gke.sh", *arguments)
+
+
+def test_gke_watches_and_ends():
+    assert printed("gke.sh", "delete", "--name=faces") == [["kubectl", "delete", "jobset", "faces"]]
+    sets, pods = printed("gke.sh", "status")
+    assert sets == ["kubectl", "get", "jobset", "scan-jax"]
+    assert pods == ["kubectl", "get", "pods", "--selector=jobset.sigs.k8s.io/jobset-name=scan-jax", "--output=wide"]
+    (logs,) = printed("gke.sh", "logs")
+    assert "--container=train" in logs  # not the one that mounts the bucket
+    assert logs[-1].endswith("jobset-name=scan-jax,batch.kubernetes.io/job-completion-index=0")

@@ -1,0 +1,194 @@
+"""What an estimate says of the toy method, against numbers worked out by hand."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+
+from scan_jax.errors import UserError
+from scan_jax.training.cost import accelerators, collectives, matrix_flops
+from scan_jax.training.cost.accelerators import Network
+from scan_jax.training.cost.collectives import Collective
+from scan_jax.training.cost.estimate import estimate, held_bytes, require_fit, table
+from scan_jax.training.cost.matrix_flops import MatrixFlops
+from scan_jax.training.cost.roofline import roofline
+from scan_jax.training.loop import TrainingSettings
+from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.setup import make_trainer
+
+SIZE, BATCH, DEVICES = 16, 8, 8
+GENERATOR = 3 * 3 * 3 * 3 + 3  # parameters of a 3x3 convolution with a bias
+CRITIC = 4 * 4 * 3 * 8 + 8  # of a 4x4 one
+EXAMPLE = SIZE * SIZE * (3 + 1) * 4  # bytes of one photograph and its hole
+OPTIMIZERS = {"generator": OptimizerSettings(), "critic": OptimizerSettings()}
+
+
+def trainer_of(method, **settings):
+    return make_trainer(method, TrainingSettings(10, BATCH, OPTIMIZERS, **settings), SIZE, 0)
+
+
+def test_bytes_of_what_is_replicated(toy_method):
+    assert held_bytes(trainer_of(toy_method), {"features": jax.ShapeDtypeStruct((5, 3), jnp.bfloat16)}) == {
+        "parameters": 4 * (GENERATOR + CRITIC),
+        "optimiser": 2 * 4 * (GENERATOR + CRITIC) + 4 * 4,  # two moments; two counters for each of two optimisers
+        "moving average": 4 * GENERATOR,
+        "statistics": 4 * (4 * 4 * 3 + 8),  # the singular vectors of the critic
+        "frozen weights": 2 * 15,
+        "batch": EXAMPLE * BATCH // DEVICES,
+    }
+
+
+def test_bytes_of_what_is_split(toy_method):
+    held = held_bytes(trainer_of(toy_method, fsdp=8, sharding=((".*", "fsdp"),)), {})
+    split = GENERATOR + CRITIC // 8  # nothing of the generator divides by eight, everything of the critic does
+    assert held["parameters"] == 4 * split
+    assert held["optimiser"] == 2 * 4 * split + 4 * 4
+    assert held["moving average"] == 4 * GENERATOR
+
+
+def test_a_compiled_step(toy_method):
+    found = estimate(trainer_of(toy_method), {})
+    assert (found.devices, found.batch_size) == (DEVICES, BATCH)
+    assert found.padding < 1024  # the step's number, the key and the scalars
+    assert found.temporary >= EXAMPLE  # gradients and activations are larger than the input
+    assert found.memory == sum(found.held.values()) + found.padding + found.temporary + found.program
+    generator = 2 * BATCH * 3 * 3 * (SIZE * 3 - 2) ** 2  # two taps of a row fall on padding
+    critic = 2 * BATCH * 3 * 8 * (SIZE // 2 * 4 - 2) ** 2
+    # The generator forward and its kernel's gradient; the critic forward and back to the image, then on twice as many
+    # images forward and back to the kernel. The power iteration is less than a hundredth of it.
+    convolutions = 2 * generator + (2 + 2 * 2) * critic
+    assert convolutions < found.flops.total < 1.01 * convolutions
+    assert found.flops.open_loops == 0
+    # XLA counts all operations, and what is not split over the devices on each of them.
+    assert convolutions / DEVICES < found.program_flops < 3 * convolutions / DEVICES
+    reduced = sum(each.bytes for each in found.collectives if each.kind == "all-reduce" and each.group == DEVICES)
+    assert 4 * (GENERATOR + CRITIC) <= reduced < 2 * 4 * (GENERATOR + CRITIC)
+    text = table(found)
+    assert "8 devices, batch 8 (1 on each)" in text
+    assert "all-reduce" in text
+
+
+def test_a_step_that_is_too_large_is_refused(toy_method):
+    found = dataclasses.replace(estimate(trainer_of(toy_method), {}), temporary=2**31)
+    require_fit(found, 2.0**32, "a large one")
+    with pytest.raises(UserError, match=r"needs 2\.00 GiB .* a small one has 1\.00 GiB") as refusal:
+        require_fit(found, 2.0**30, "a small one")
+    for knob in ("training.batch_size", "method.compute_dtype", "training.fsdp"):
+        assert knob in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "spread", "dilation", "groups"),
+    [(1, 0, 1, 1, 1), (2, 1, 1, 1, 1), (1, 2, 2, 1, 1), (1, 3, 1, 3, 1), (3, 2, 2, 2, 2)],
+)
+def test_convolutions_are_counted_tap_by_tap(stride, padding, spread, dilation, groups):
+    image, kernel = jnp.ones((2, 9, 7, 4)), jnp.ones((3, 2, 4 // groups, 6))
+
+    def convolve(image):
+        return lax.conv_general_dilated(
+            image,
+            kernel,
+            (stride, 1),
+            ((padding, padding), (0, 0)),
+            (spread, 1),
+            (dilation, 1),
+            ("NHWC", "HWIO", "NHWC"),
+            feature_group_count=groups,
+        )
+
+    found = matrix_flops.count(jax.make_jaxpr(convolve)(image))
+    assert found == MatrixFlops(default=2 * float(convolve(image).sum()))  # with ones, a sum is a count of its terms
+
+
+def test_products_in_loops_and_branches():
+    a, b = jnp.ones((5, 7)), jnp.ones((7, 11))
+    one = 2 * 5 * 7 * 11
+
+    def looped(a, b, count):
+        exact = jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
+        known = lax.fori_loop(0, 3, lambda i, total: total + a @ b, jnp.zeros((5, 11)))
+        unknown = lax.fori_loop(0, count, lambda i, total: total + a @ b, jnp.zeros((5, 11)))
+        chosen = lax.cond(count > 2, lambda: a @ b + a @ b, lambda: a @ b)
+        anywhere = lax.platform_dependent(a, b, cpu=lambda a, b: 2 * (a @ b) - a @ b, default=lambda a, b: a @ b)
+        return exact + known + unknown + chosen + anywhere
+
+    found = matrix_flops.count(jax.make_jaxpr(looped)(a, b, 4))
+    assert found == MatrixFlops(default=(3 + 1 + 2 + 1) * one, highest=one, open_loops=1)
+
+
+PROGRAM = """
+  %all-reduce.1 = (f32[3,8]{1,0:T(8,128)}, /*index=1*/bf16[16]{0}) all-reduce(%a, %b), replica_groups=[2,4]<=[8]
+  %r = f32[] all-reduce(%s), channel_id=3, replica_groups={{0,1,2,3},{4,5,6,7}}, to_apply=%sum
+  %g-start = (f32[2,3]{1,0}, f32[16,3]{1,0}) all-gather-start(%p), replica_groups={{0,1,2,3,4,5,6,7}}, dimensions={0}
+  %g-done = f32[16,3]{1,0} all-gather-done(%g-start)
+  %s = bf16[4]{0} reduce-scatter(%q), replica_groups={{0,1},{2,3},{4,5},{6,7}}, dimensions={0}
+  %p-start = (u8[9]{0}, u8[9]{0}, u32[], u32[]) collective-permute-start(%q), source_target_pairs={{0,1},{1,0}}
+  %fusion.1 = f32[4]{0} fusion(%all-reduce.1), kind=kLoop, calls=%all-reduce-fusion
+"""
+
+
+def test_collectives_are_read_from_the_program():
+    found = collectives.find(PROGRAM, 8)
+    assert set(found) == {
+        Collective("all-reduce", 4, 2, 3 * 8 * 4 + 16 * 2 + 4),
+        Collective("all-gather", 8, 1, 16 * 3 * 4),
+        Collective("reduce-scatter", 2, 1, 2 * 4 * 2),
+        Collective("collective-permute", 8, 1, 9),
+    }
+    sent = {each.kind: each.sent for each in found}
+    assert sent == {
+        "all-reduce": 2 * 3 / 4 * 132,
+        "all-gather": 7 / 8 * 192,
+        "reduce-scatter": 8,
+        "collective-permute": 9,
+    }
+
+
+def test_a_roofline(toy_method):
+    chip = accelerators.of_kind("TPU v5 lite")
+    assert chip == accelerators.named("v5e")
+    found = dataclasses.replace(
+        estimate(trainer_of(toy_method), {}),
+        flops=MatrixFlops(default=8 * 197e12, highest=0.0),
+        accessed=2 * 819e9,
+        collectives=(Collective("all-reduce", 8, 1, int(100e9)),),
+    )
+    bound = roofline(found, chip, Network(bandwidth=87.5e9, latency=0.25), "bfloat16")
+    assert (bound.compute, bound.memory, bound.network) == pytest.approx((1, 2, 2 + 0.5))
+    assert (bound.alone, bound.shortest, bound.longest) == pytest.approx((2, 2.5, 4.5))
+    assert bound.efficiency == pytest.approx((2 / 4.5, 2 / 2.5))
+    assert bound.peak == pytest.approx(8 * 197e12)
+
+
+def test_links_of_a_slice():
+    chip = accelerators.named("v5e")
+    assert accelerators.join(chip, (2, 4, 1)) == Network(2 * 50e9, pytest.approx(4e-6))  # two lines: 1 + 3 hops
+    assert accelerators.join(chip, (16, 16, 1)) == Network(4 * 50e9, pytest.approx(16e-6))  # two rings: 8 + 8
+    assert accelerators.join(accelerators.named("h100"), ()).bandwidth == 450e9
+    with pytest.raises(UserError, match="did you mean 'h200'"):
+        accelerators.named("h20")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("TPU v4", "v4"),
+        ("TPU v5", "v5p"),
+        ("TPU v6 lite", "v6e"),
+        ("NVIDIA A100-SXM4-80GB", "a100-80gb"),
+        ("NVIDIA A100-SXM4-40GB", "a100"),
+        ("NVIDIA H100 80GB HBM3", "h100"),
+        ("NVIDIA H200", "h200"),
+        ("NVIDIA L4", "l4"),
+        ("Tesla T4", "t4"),
+    ],
+)
+def test_kinds_as_jax_calls_them(kind, name):
+    assert accelerators.of_kind(kind) == accelerators.named(name)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "NVIDIA H100 PCIe", "NVIDIA L40S", "NVIDIA T400"])
+def test_other_kinds_are_not_guessed(kind):
+    assert accelerators.of_kind(kind) is None
