@@ -225,7 +225,7 @@ def test_tpu_install_brings_gcsfuse_where_it_is_missing(tmp_path, slice_of_one):
     (tmp_path / "home").mkdir()
     tools = tmp_path / "bin"  # all of PATH: this machine may have gcsfuse
     for name in ("sudo", "tar", "python3"):
-        program(tools, name, 'echo "${0##*/} $*" >> done\n')
+        program(tools, name, f'echo "${{0##*/}} $*" >> {shlex.quote(str(tmp_path / "home" / "done"))}\n')
     program(tools, "lsb_release", "echo jammy\n")
     program(tools, "mountpoint", "")
     for name in ("bash", "dirname", "mktemp", "rm", "mkdir", "sed", "head"):
