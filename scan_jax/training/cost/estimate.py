@@ -126,7 +126,8 @@ def _bytes(shapes: Any, places: Any) -> int:
 def _reason(error: Exception) -> str:
     """The sentence of XLA's message that has the sizes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if "Used " in line or "Exceeded" in line or "exceed" in line), lines[0])[:200]
+    telling = next((line for line in lines if "exceed" in line.lower() or "Used " in line), lines[0])
+    return telling[:200].rstrip(".")
 
 
 def require_fit(found: Estimate, memory: float, device: str) -> None:
