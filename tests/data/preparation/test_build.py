@@ -155,6 +155,7 @@ def test_a_stopped_process_goes_on(number, jobs, source, whole, tmp_path):
 import dataclasses, itertools, os, signal, sys
 from scan_jax.data.builders import photo_folder
 from scan_jax.data.preparation import build, shards
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 shards.RECORDS = 3
 plan = photo_folder.plan(photo_folder.Settings(source={str(source)!r}, size=64))
 count = itertools.count()
