@@ -63,7 +63,7 @@ def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, d
     engine = Engine(trained.method, trained.variables, share=devices.share, copy=devices.copy)
     identity = parameter_hash(trained.variables.params)
     statistics = parameter_hash(trained.variables.stats)
-    looked_through = parameter_hash(trained.method.load_frozen()) if refine else ""
+    looked_through = parameter_hash(engine.frozen) if refine else ""
     section = json.dumps(trained.config["method"], sort_keys=True, default=str)
     details = {"folder": str(folder), "step": str(trained.step), "parameters": identity[:12]}
 

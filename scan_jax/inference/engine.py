@@ -59,7 +59,7 @@ class Engine:
 
         run = self._jit((name, steps), refine)
         with tqdm(total=steps, desc=name.replace("_", " "), unit="update", leave=False, disable=None) as self._bar:
-            given = (self._variables, self._frozen, self._share(observation), jax.random.key(seed))
+            given = (self._variables, self.frozen, self._share(observation), jax.random.key(seed))
             return jax.block_until_ready(run(*given))
 
     def read_styles(self, observation: Observation) -> np.ndarray:
@@ -98,7 +98,12 @@ class Engine:
         return self.method.styles
 
     @functools.cached_property
-    def _frozen(self) -> Trees:
+    def frozen(self) -> Trees:
+        """The weights that optimisations at test time look through, on the devices.
+
+        Raises:
+          UserError: they are missing.
+        """
         return self._copy(self.method.load_frozen())
 
     def _jit(self, key: object, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -62,8 +62,7 @@ def open_embedding() -> Embedding:
 
     @jax.jit
     def embed(parameters: object, image: Array) -> Array:
-        # Without it some devices multiply in less than float32. With it, too, device and batch size move activations
-        # by 1e-3 to 3e-3, which is why distances of thousands have no decimals.
+        # Without it some devices multiply in less than float32; with it, sums still differ in their last digits.
         with jax.default_matmul_precision("highest"):
             return jnp.mean(features.apply(parameters, image)[LAYER], axis=(1, 2))  # [B,512]
 

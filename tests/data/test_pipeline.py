@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from jax._src import xla_bridge
 
-from scan_jax.data.api import open_data
 from scan_jax.data.augmentation import DEFAULT, AugmentationSettings
 from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.pipeline import training_batches
@@ -384,41 +383,14 @@ print(next(batches).image.shape)
     assert ended.stderr == ""
 
 
-def draw_stand_in(seed, index, size):
-    image = np.full((size, size, 3), index, np.uint8)
-    return image, np.full((size, size), index % 19, np.uint8)
-
-
 def test_synthetic_portraits_are_drawn_once_and_fed():
     drawn = []
 
     def portrait(seed, index, size):
         drawn.append((seed, index, size))
-        return draw_stand_in(seed, index, size)
+        return np.full((size, size, 3), index, np.uint8), np.full((size, size), index % 19, np.uint8)
 
     source = SyntheticPortraits(portrait, 3, range(10, 16), SIZE)
     shown = {round(255 * image[0, 0, 0]) for example in batches(6, source, threads=0) for image in example.image}
     assert shown == set(range(10, 16))
     assert sorted(drawn) == [(3, index, SIZE) for index in range(10, 16)]
-
-
-def test_synthetic_digests_tell_portraits_apart():
-    sources = [
-        SyntheticPortraits(draw_stand_in, seed, indices, size)
-        for seed, indices, size in ((0, range(9), 8), (1, range(9), 8), (0, range(8), 8), (0, range(9), 9))
-    ]
-    assert len({source.digest for source in sources}) == 4
-
-
-def test_held_out_portraits_are_never_trained_on():
-    splits = open_data({"name": "synthetic_portraits", "size": SIZE, "count": 12, "held_out": 5})
-    more = open_data({"name": "synthetic_portraits", "size": SIZE, "count": 30, "held_out": 5})
-    assert (len(splits.train), len(splits.held_out)) == (12, 5)
-    held_out = {splits.held_out[i]["image"].tobytes() for i in range(5)}
-    assert held_out == {more.held_out[i]["image"].tobytes() for i in range(5)}
-    assert len(held_out) == 5
-    assert not held_out & {more.train[i]["image"].tobytes() for i in range(30)}
-    assert splits.train[0]["labels"].shape == (SIZE, SIZE)
-    for section in ({"count": 0}, {"held_out": 0}, {"seed": -1}):
-        with pytest.raises(UserError, match="must be positive"):
-            open_data({"name": "synthetic_portraits", "size": SIZE} | section)

@@ -42,7 +42,7 @@ class ZipMember(File):
         """
         try:
             return io.BytesIO(self.archive.read(self.member))
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+        except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
             raise OSError(f"{self.member} in {self.archive.filename} cannot be unpacked: {error}") from error
 
 

@@ -1,7 +1,8 @@
 """What the makers say of their devices: memory, peak rates, links between them.
 
-Sources: Google Cloud's pages on TPU v4, v5e, v5p and v6e ("key specifications") and NVIDIA's data sheets of A100, H100,
-H200, L4 and T4, without sparsity. Peaks are never reached; they are what a utilisation is measured against.
+Peaks without sparsity, which are never reached; they are what a utilisation is measured against. TPU v5e, v5p and v6e
+are as on Google Cloud's pages ("key specifications"); v4's links, and all of A100, H100, H200, L4 and T4, were entered
+without their makers' sheets at hand and are to be checked before anybody quotes them.
 """
 
 from __future__ import annotations
