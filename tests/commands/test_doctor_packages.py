@@ -1,6 +1,7 @@
 """Which packages the doctor finds out of bounds, missing or beside each other where they do not fit."""
 
 import importlib.metadata
+import types
 
 from scan_jax.doctor import advice, hardware, packages
 
