@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scan_jax.masks.api import HoleSplits
-from scan_jax.masks.fitting import draw_fixed, draw_within
+from scan_jax.masks.fitting import draw_fixed_within, draw_within
 from scan_jax.masks.ratio import Bucket
 from scan_jax.settings import bind
 
@@ -51,10 +51,7 @@ class Rectangles:
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
         """`count` holes of the bucket, bool [count,size,size], or none where the limits exclude it."""
-        reached = self.limits.overlap(bucket)
-        if reached is None:
-            return np.zeros((0, size, size), np.bool_)
-        return draw_fixed(Rectangles(reached).draw, size, reached, count, seed)
+        return draw_fixed_within(self, size, bucket, count, seed)
 
     def _try(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Boxes whose areas add up to a ratio within the limits; where they overlap, the hole is smaller."""
