@@ -13,6 +13,8 @@ import numpy as np
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.evaluation.results import Conditions, Scores
+from scan_jax.evaluation.tables import markdown, screen
+from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.standard import METRICS
 
 
@@ -48,17 +50,11 @@ class Report:
 
     def text(self) -> str:
         """For the screen."""
-        rows = self._table()
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows]
-        rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:], rule, self._line()])
+        return screen.render(self._table())
 
     def markdown(self) -> str:
         """For a README."""
-        header, *rows = self._table()
-        lines = [header, ["---:"] * len(header), *rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{self._line()}\n"
+        return markdown.render(self._table())
 
     def json(self) -> str:
         """Everything, with each photograph's values in the order of the photographs; an infinite value is "inf"."""
@@ -95,16 +91,26 @@ class Report:
         write_atomically(folder / f"{stem}.md", self.markdown().encode())
         write_atomically(folder / f"{stem}.json", self.json().encode())
 
-    def _line(self) -> str:
-        """What a reader must know beside the numbers."""
+    def _table(self) -> TextTable:
+        """A row for each bucket; with more than one to compare with, one for each of them."""
         definitions = "; ".join(metric.definition for metric in METRICS.values())
-        return f"Step {self.step}. {self.conditions.line()} {definitions}."
+        heads, (header, *rows) = (1, self._wide()) if len(self._others()) == 1 else (2, self._long())
+        return TextTable(
+            title=f"Held-out photographs after {self.step} steps",
+            header=tuple(header),
+            rows=tuple(map(tuple, rows)),
+            conditions=self.conditions,
+            remark=f"Step {self.step}. {definitions}.",
+            heads=heads,
+        )
 
-    def _table(self) -> list[list[str]]:
-        """The header and the rows: one for each bucket; with more than one to compare with, one for each of them."""
-        if len(self._others()) == 1:
-            (theirs,) = self.baselines
-            return [self._wide_header(theirs), *(self._wide_row(label, theirs) for label in self.scores)]
+    def _wide(self) -> list[list[str]]:
+        """The network beside the one that it is compared with."""
+        (theirs,) = self.baselines
+        return [self._wide_header(theirs), *(self._wide_row(label, theirs) for label in self.scores)]
+
+    def _long(self) -> list[list[str]]:
+        """The network, and everyone whom it is compared with below it."""
         rows = [row for label in self.scores for row in self._long_rows(label)]
         return [["hole", "filled by", *map(_titled, METRICS), f"{self.method} above, dB", "n"], *rows]
 
