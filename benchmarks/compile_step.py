@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from scan_jax import configuration
 from scan_jax.methods.api import build_method
 from scan_jax.settings import bind
-from scan_jax.training.loop import TrainingSettings
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.types import Example
 

@@ -16,7 +16,7 @@ from scan_jax.settings import bind
 from scan_jax.training.cost import accelerators, roofline
 from scan_jax.training.cost.accelerators import Accelerator, Precision
 from scan_jax.training.cost.estimate import GIB, Estimate, estimate, require_fit, table
-from scan_jax.training.loop import TrainingSettings
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 
 

@@ -31,9 +31,10 @@ from scan_jax.run_layout import CHECKPOINTS
 from scan_jax.settings import bind
 from scan_jax.training import provenance, run_folder
 from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.loop import Callback, Loop, TrainingSettings
+from scan_jax.training.loop import Callback, Loop
 from scan_jax.training.provenance import Provenance
 from scan_jax.training.scalars import forget_after, open_writers
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer, make_trainer
 from scan_jax.training.state import TrainState
 

@@ -14,8 +14,8 @@ from scan_jax import configuration
 from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.methods import api
 from scan_jax.settings import bind
-from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.run_folder import flatten
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.types import Example
 
 ROOT = Path(__file__).parents[1]

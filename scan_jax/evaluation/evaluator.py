@@ -22,6 +22,7 @@ from scan_jax.evaluation.table import Report
 from scan_jax.metrics.standard import METRICS
 from scan_jax.processes import is_first
 from scan_jax.run_layout import SCORES
+from scan_jax.settings import require_at_least
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,9 @@ class EvaluationSettings:
         """
         if len(self.edges) < 2:
             raise UserError(f"config.evaluation.edges must have at least two, the ends of a bucket, not {self.edges}")
-        for key, least in (("holes_per_bucket", 0), ("photographs", 0), ("batch_size", 1)):
-            if getattr(self, key) < least:
-                raise UserError(f"config.evaluation.{key} must be at least {least}, not {getattr(self, key)}")
+        where = "config.evaluation"
+        require_at_least(0, where, holes_per_bucket=self.holes_per_bucket, photographs=self.photographs)
+        require_at_least(1, where, batch_size=self.batch_size)
 
 
 class FixedHoles(Protocol):

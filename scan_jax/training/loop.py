@@ -16,49 +16,14 @@ from scan_jax.methods.api import Trees
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.collapse import CollapseWatch
 from scan_jax.training.feed import Feed
-from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.preemption import stop_request
 from scan_jax.training.scalars import NoWriters, ScalarWriters
-from scan_jax.training.sharding import REPLICATE
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.state import TrainState
 from scan_jax.training.step import Scalars, Step
 from scan_jax.types import Array, Example
 
 SLOW_DATA = 0.05  # the share of the time from which the bar says that a run waits for its data
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingSettings:
-    """A config's `training` section.
-
-    Attributes:
-      steps: updates in the whole run.
-      batch_size: over all devices.
-      optimizers: by turn.
-      ema_decay: of the generator's moving average.
-      log_every, checkpoint_every, evaluate_every, pictures_every: in steps; the last step counts for all four.
-      keep: checkpoints kept.
-      fsdp: devices over which parameters may be split.
-      sharding: rules (pattern, "replicate" or "fsdp").
-      threads: that read and prepare photographs, in each process.
-      workers: processes that do so instead of this one; 0 for none.
-      start_from: a run folder or bundle of the same method, whose networks a new run begins with; empty for none.
-    """
-
-    steps: int
-    batch_size: int
-    optimizers: Mapping[str, OptimizerSettings]
-    ema_decay: float = 0.999
-    log_every: int = 50
-    checkpoint_every: int = 1000
-    evaluate_every: int = 0
-    pictures_every: int = 500
-    keep: int = 3
-    fsdp: int = 1
-    sharding: tuple[tuple[str, str], ...] = REPLICATE
-    threads: int = 2
-    workers: int = 0
-    start_from: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

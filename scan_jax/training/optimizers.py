@@ -1,4 +1,4 @@
-"""Optimisers from config: Adam, a learning rate that may warm up and decay, clipping by global norm."""
+"""Optimisers from config: Adam or SGD, a learning rate that may warm up and decay, clipping by global norm."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Literal
 
 import optax
 
+from scan_jax.errors import UserError
+from scan_jax.settings import require_at_least
+
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerSettings:
-    """One network's Adam (Kingma & Ba 2015).
+    """One turn's optimiser.
 
     Attributes:
       learning_rate: at its height.
@@ -22,6 +25,8 @@ class OptimizerSettings:
       update_clip: largest root mean square of Adam's update of one array, before the learning rate; 0 is no limit.
         Where gradients jump, Adam with b2 = 0.999 takes steps of up to 31 learning rates (after StableAdamW, Wortsman
         et al. 2023).
+      algorithm: "adam" (Kingma & Ba 2015), or "sgd" without momentum: slow, but what differs in its last bits stays so,
+        where Adam's division makes it whole steps; for comparing devices and processes.
     """
 
     learning_rate: float = 1e-4
@@ -32,6 +37,14 @@ class OptimizerSettings:
     final_share: float = 0.0
     clip: float = 0.0
     update_clip: float = 0.0
+    algorithm: Literal["adam", "sgd"] = "adam"
+
+    def __post_init__(self) -> None:
+        section = "config.training.optimizers"
+        require_at_least(0, section, learning_rate=self.learning_rate, warmup=self.warmup, clip=self.clip)
+        require_at_least(0, section, b1=self.b1, b2=self.b2, final_share=self.final_share, update_clip=self.update_clip)
+        if max(self.b1, self.b2) >= 1:
+            raise UserError(f"{section}: b1 and b2 must be below 1, not {self.b1} and {self.b2}")
 
 
 def learning_rate(settings: OptimizerSettings, steps: int) -> optax.Schedule:
@@ -47,10 +60,10 @@ def learning_rate(settings: OptimizerSettings, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(settings: OptimizerSettings, steps: int) -> optax.GradientTransformation:
-    """Adam as `settings` has it, for a run of `steps`."""
+    """The optimiser as `settings` has it, for a run of `steps`."""
     return optax.chain(
         optax.clip_by_global_norm(settings.clip) if settings.clip else optax.identity(),
-        optax.scale_by_adam(settings.b1, settings.b2),
+        optax.scale_by_adam(settings.b1, settings.b2) if settings.algorithm == "adam" else optax.identity(),
         optax.clip_by_block_rms(settings.update_clip) if settings.update_clip else optax.identity(),
         optax.scale_by_learning_rate(learning_rate(settings, steps)),
     )

@@ -19,8 +19,8 @@ from scan_jax.settings import did_you_mean
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract
 from scan_jax.training.feed import Feed
-from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.optimizers import make_optimizer
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.state import GENERATOR, TrainState, initial_state
 from scan_jax.training.step import make_step
 from scan_jax.types import Array, Example

@@ -14,8 +14,8 @@ from scan_jax.training.cost.collectives import Collective
 from scan_jax.training.cost.estimate import estimate, held_bytes, require_fit, table
 from scan_jax.training.cost.matrix_flops import MatrixFlops
 from scan_jax.training.cost.roofline import roofline
-from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 
 SIZE, BATCH, DEVICES = 16, 8, 8

@@ -11,8 +11,8 @@ from scan_jax import experiment
 from scan_jax.errors import UserError
 from scan_jax.methods.api import Aux, Refined
 from scan_jax.palette import palette
-from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.types import Prediction
 

@@ -12,9 +12,10 @@ import pytest
 from scan_jax.errors import UserError
 from scan_jax.training import run_folder
 from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.loop import Callback, Loop, TrainingSettings
+from scan_jax.training.loop import Callback, Loop
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 
 ADAM = {"generator": OptimizerSettings(1e-3), "critic": OptimizerSettings(1e-3)}

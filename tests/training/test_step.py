@@ -11,8 +11,8 @@ import pytest
 from scan_jax.errors import UserError
 from scan_jax.settings import bind
 from scan_jax.training import sharding
-from scan_jax.training.loop import TrainingSettings
 from scan_jax.training.optimizers import OptimizerSettings, learning_rate, make_optimizer
+from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step

@@ -1,0 +1,73 @@
+"""A config's `training` section."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from scan_jax.errors import UserError
+from scan_jax.settings import require_at_least
+from scan_jax.training.guard import GuardSettings
+from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.remat import Remat
+from scan_jax.training.sharding import REPLICATE
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How a method is trained.
+
+    Attributes:
+      steps: updates in the whole run.
+      batch_size: over all devices.
+      optimizers: by turn.
+      ema_decay: of the generator's moving average.
+      accumulate: parts into which a step divides its batch, one after the other, so that it needs less memory; the
+        gradients are averaged. Batch normalisation and losses that divide by a batch's pixels do so in each part.
+      remat: what a step computes again in its backward pass rather than keep.
+      log_every, checkpoint_every, evaluate_every, pictures_every: in steps; the last step counts for all four.
+      keep: newest checkpoints kept.
+      keep_every: those of the steps that it divides are kept, too; 0 for none.
+      keep_best: and so many of those with the best PSNR on held-out photographs.
+      checkpoints: where they lie instead of the run folder, such as gs://BUCKET/RUN; empty for the run folder.
+      fsdp: devices over which parameters may be split.
+      sharding: rules (pattern, "replicate" or "fsdp").
+      threads: that read and prepare photographs, in each process.
+      workers: processes that do so instead of this one; 0 for none.
+      start_from: a run folder or bundle of the same method, whose networks a new run begins with; empty for none.
+      guard: against losses that leap or are no longer finite.
+    """
+
+    steps: int
+    batch_size: int
+    optimizers: Mapping[str, OptimizerSettings]
+    ema_decay: float = 0.999
+    accumulate: int = 1
+    remat: Remat = "nothing"
+    log_every: int = 50
+    checkpoint_every: int = 1000
+    evaluate_every: int = 0
+    pictures_every: int = 500
+    keep: int = 3
+    keep_every: int = 0
+    keep_best: int = 0
+    checkpoints: str = ""
+    fsdp: int = 1
+    sharding: tuple[tuple[str, str], ...] = REPLICATE
+    threads: int = 2
+    workers: int = 0
+    start_from: str = ""
+    guard: GuardSettings = dataclasses.field(default_factory=GuardSettings)
+
+    def __post_init__(self) -> None:
+        where = "config.training"
+        require_at_least(1, where, steps=self.steps, batch_size=self.batch_size, accumulate=self.accumulate)
+        require_at_least(1, where, log_every=self.log_every, checkpoint_every=self.checkpoint_every, keep=self.keep)
+        require_at_least(0, where, evaluate_every=self.evaluate_every, pictures_every=self.pictures_every)
+        require_at_least(0, where, keep_every=self.keep_every, keep_best=self.keep_best, ema_decay=self.ema_decay)
+        require_at_least(0, where, threads=self.threads, workers=self.workers)
+        require_at_least(1, where, fsdp=self.fsdp)
+        if self.ema_decay >= 1:
+            raise UserError(f"{where}.ema_decay must be below 1, not {self.ema_decay:g}")
+        if self.batch_size % self.accumulate:
+            raise UserError(f"{where}.accumulate = {self.accumulate} does not divide the batch of {self.batch_size}")
