@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 
 from scan_jax.types import Array
 
@@ -57,3 +58,14 @@ def hinge_critic(real: Array, fake: Array) -> Array:
 def _check(real: Array, fake: Array) -> None:
     if real.shape != fake.shape:
         raise ValueError(f"logits of real and fake images must have equal shapes, not {real.shape} and {fake.shape}")
+
+
+def one_batch(real: Array, fake: Array) -> Array:
+    """[B,...] twice -> [2B,...], pair by pair, so that no image leaves its device where a batch is split over many."""
+    return rearrange([real, fake], "two b ... -> (b two) ...")
+
+
+def apart(both: Array) -> tuple[Array, Array]:
+    """What `one_batch` put together, or a network's answers to it: [2B,...] -> real and fake, [B,...] each."""
+    real, fake = rearrange(both, "(b two) ... -> two b ...", two=2)
+    return real, fake

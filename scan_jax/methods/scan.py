@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.features.api import FeatureSettings, LossFeatures
-from scan_jax.losses.adversarial import logistic_critic, logistic_generator
+from scan_jax.losses.adversarial import apart, logistic_critic, logistic_generator, one_batch
 from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss, select
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.style import STYLE_LAYERS, style_loss
@@ -203,10 +203,10 @@ class Scan:
     ) -> tuple[Array, Aux]:
         """The second turn: real against completed images, in one batch, so that one power iteration serves both."""
         del frozen, rng
-        both = jnp.concatenate([example.image, carried])  # [2B,H,W,3]
+        both = one_batch(example.image, carried)  # [2B,H,W,3]
         variables = {"params": params["critic"], **stats["critic"]}
         logits, changed = self.critic.apply(variables, both, train=True, mutable=["spectral"])
-        real, fake = jnp.split(logits, 2)  # [B,H/8-2,W/8-2,1] each
+        real, fake = apart(logits)  # [B,H/8-2,W/8-2,1] each
         loss = logistic_critic(real, fake).mean()
         terms = {"critic": loss, "critic_real": real.mean(), "critic_fake": fake.mean()}
         return loss, Aux(terms, {"critic": changed})

@@ -37,6 +37,7 @@ class Trainer:
       shardings: where each array of the state lives.
       shapes: the state without its memory.
       example: a batch, likewise.
+      parts: that a step takes one after the other.
       step: jitted and sharded; it takes over its state's buffers.
       seed: of the run's key.
     """
@@ -45,6 +46,7 @@ class Trainer:
     shardings: Any
     shapes: TrainState
     example: Example
+    parts: int
     step: Any
     seed: int
     _init: Any
@@ -113,7 +115,7 @@ def make_trainer(
     Raises:
       UserError: optimisers and turns do not match, or the batch does not divide among the devices.
     """
-    mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices)
+    mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
     optimizers = _optimizers(method, settings)
     blank = functools.partial(_blank, settings.batch_size, size, method.num_labels)
 
@@ -124,12 +126,13 @@ def make_trainer(
     places = sharding.tree_shardings(mesh, shapes, settings.sharding)
     everywhere, split = sharding.replicated(mesh), sharding.batched(mesh)
     step = jax.jit(
-        make_step(method, optimizers, settings.ema_decay),
+        make_step(method, optimizers, settings.ema_decay, accumulate=settings.accumulate, remat=settings.remat),
         donate_argnums=0,
         in_shardings=(places, everywhere, split, everywhere),
         out_shardings=(places, everywhere),
     )
-    return Trainer(mesh, places, shapes, jax.eval_shape(blank), step, seed, jax.jit(init, out_shardings=places))
+    example, begin = jax.eval_shape(blank), jax.jit(init, out_shardings=places)
+    return Trainer(mesh, places, shapes, example, settings.accumulate, step, seed, begin)
 
 
 def _optimizers(method: Method, settings: TrainingSettings) -> dict[str, optax.GradientTransformation]:

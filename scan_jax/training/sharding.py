@@ -17,13 +17,14 @@ Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate"
 REPLICATE: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
 
 
-def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
+def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = None, parts: int = 1) -> Mesh:
     """The devices as (devices / fsdp, fsdp).
 
     Args:
       batch_size: over all devices.
       fsdp: devices over which parameters may be split.
       devices: all that there are by default; others may be compiled for without being there.
+      parts: of a batch, taken one after the other.
 
     Raises:
       UserError: the devices or the batch cannot be divided so.
@@ -34,6 +35,11 @@ def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = No
         raise UserError(f"training.fsdp = {fsdp} does not divide the {count} devices; choose a divisor")
     if batch_size % count:
         raise UserError(f"training.batch_size = {batch_size} must be a multiple of the {count} devices")
+    if batch_size % (count * parts):
+        raise UserError(
+            f"training.batch_size = {batch_size} must be a multiple of the {count} devices in each of the {parts} "
+            "parts that training.accumulate makes"
+        )
     return jax.make_mesh((count // fsdp, fsdp), (DATA, FSDP), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 

@@ -1,4 +1,4 @@
-"""One training step: the method's turns in order, then the moving average. Pure; `compile_step` jits and shards it."""
+"""One training step: the method's turns in order, then the moving average. Pure; `setup` jits and shards it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import optax
 
 from scan_jax.methods.api import Method, Trees, Turn
+from scan_jax.training.accumulation import GradientOf, in_parts
+from scan_jax.training.remat import Remat, rematerialise
 from scan_jax.training.state import GENERATOR, TrainState, trained_by
 from scan_jax.types import Array, Example
 
@@ -17,7 +19,14 @@ Scalars = Mapping[str, Array]
 Step = Callable[[TrainState, Trees, Example, Array], tuple[TrainState, Scalars]]
 
 
-def make_step(method: Method, optimizers: Mapping[str, optax.GradientTransformation], ema_decay: float) -> Step:
+def make_step(
+    method: Method,
+    optimizers: Mapping[str, optax.GradientTransformation],
+    ema_decay: float,
+    *,
+    accumulate: int = 1,
+    remat: Remat = "nothing",
+) -> Step:
     """The step as a pure function `(state, frozen, example, key) -> state, scalars`.
 
     Args:
@@ -25,13 +34,17 @@ def make_step(method: Method, optimizers: Mapping[str, optax.GradientTransformat
       optimizers: by turn.
       ema_decay: of the generator's moving average, once warm: it begins at 0.1 and rises with the step, so that a short
         run does not average its own random start.
+      accumulate: parts of a batch, one after the other.
+      remat: what is computed again in the backward pass.
     """
+    gradients = {turn.name: _gradient(turn, accumulate, remat) for turn in method.turns}
 
     def step(state: TrainState, frozen: Trees, example: Example, key: Array) -> tuple[TrainState, Scalars]:
         rng, carried, scalars = jax.random.fold_in(key, state.step), None, {}
         for index, turn in enumerate(method.turns):
             turn_rng = jax.random.fold_in(rng, index)
-            state, carried, found = _take(turn, optimizers[turn.name], state, frozen, example, carried, turn_rng)
+            gradient_of, optimizer = gradients[turn.name], optimizers[turn.name]
+            state, carried, found = _take(turn, gradient_of, optimizer, state, frozen, example, carried, turn_rng)
             scalars.update(found)
         count = state.step.astype(jnp.float32)
         decay = jnp.minimum(ema_decay, (1 + count) / (10 + count))
@@ -41,8 +54,14 @@ def make_step(method: Method, optimizers: Mapping[str, optax.GradientTransformat
     return step
 
 
+def _gradient(turn: Turn, accumulate: int, remat: Remat) -> GradientOf:
+    """Of a turn's loss by what it trains."""
+    return in_parts(jax.value_and_grad(rematerialise(turn.loss, remat), has_aux=True), accumulate)
+
+
 def _take(
     turn: Turn,
+    gradient_of: GradientOf,
     optimizer: optax.GradientTransformation,
     state: TrainState,
     frozen: Trees,
@@ -53,7 +72,6 @@ def _take(
     """One turn: a gradient, an update of the networks it trains, and what it hands on."""
     trained = trained_by(state.params, turn.trains)
     others = {name: tree for name, tree in state.params.items() if name not in trained}
-    gradient_of = jax.value_and_grad(turn.loss, has_aux=True)
     (loss, aux), gradient = gradient_of(trained, {**frozen, **others}, state.stats, example, carried, rng)
     updates, opt = optimizer.update(gradient, state.opt[turn.name], trained)
     state = dataclasses.replace(

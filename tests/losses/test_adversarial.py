@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from scan_jax.losses.adversarial import (
+    apart,
     hinge_critic,
     hinge_generator,
     logistic_critic,
     logistic_generator,
     minimax_generator,
+    one_batch,
 )
 
 SHAPE = (2, 3, 5, 1)
@@ -88,3 +90,11 @@ def test_bfloat16_logits_give_float32_losses():
 def test_logits_of_other_shapes_are_refused(critic):
     with pytest.raises(ValueError, match="equal shapes"):
         critic(jnp.zeros(SHAPE), jnp.zeros((1, 3, 5, 1)))
+
+
+def test_one_batch_comes_apart_again():
+    real, fake = jnp.arange(6.0).reshape(3, 2), -jnp.arange(6.0).reshape(3, 2)
+    both = one_batch(real, fake)
+    np.testing.assert_array_equal(both, [[0, 1], [0, -1], [2, 3], [-2, -3], [4, 5], [-4, -5]])
+    for ours, theirs in zip(apart(both), (real, fake)):
+        np.testing.assert_array_equal(ours, theirs)

@@ -11,11 +11,13 @@ import jax.numpy as jnp
 
 from scan_jax.features.api import LossFeatures
 from scan_jax.losses.adversarial import (
+    apart,
     hinge_critic,
     hinge_generator,
     logistic_critic,
     logistic_generator,
     minimax_generator,
+    one_batch,
 )
 from scan_jax.losses.feature_matching import feature_matching
 from scan_jax.losses.perceptual import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, perceptual_distance
@@ -166,12 +168,12 @@ class MaskedAttention:
     ) -> tuple[Array, Aux]:
         """The second turn, eq. (7): photographs and completions in one batch, so that one power iteration serves."""
         del frozen, rng
-        both = jnp.concatenate([example.image, carried])  # [2B,H,W,3]
-        labels = jnp.concatenate([jnp.asarray(example.labels)] * 2)  # [2B,H,W]
+        both = one_batch(example.image, carried)  # [2B,H,W,3]
+        labels = one_batch(*[jnp.asarray(example.labels)] * 2)  # [2B,H,W]
         variables = {"params": params["critic"], **stats["critic"]}
         scales, changed = self.critic.apply(variables, labels, both, train=True, mutable=list(stats["critic"]))
         _, judge = ADVERSARIAL[self.settings.adversarial]
-        logits = [jnp.split(layers[-1], 2) for layers in scales]  # real and fake [B,h,w,1] of each scale
+        logits = [apart(layers[-1]) for layers in scales]  # real and fake [B,h,w,1] of each scale
         loss = jnp.mean(jnp.stack([judge(real, fake).mean() for real, fake in logits]))
         terms = {"critic": loss}
         for index, name in enumerate(("critic_real", "critic_fake")):

@@ -37,6 +37,10 @@ class Collective:
         share = (self.group - 1) / self.group
         return {"all-reduce": 2 * share, "collective-permute": 1.0}.get(self.kind, share) * self.bytes
 
+    def times(self, number: int) -> Collective:
+        """So many of it."""
+        return dataclasses.replace(self, count=number * self.count, bytes=number * self.bytes)
+
 
 def find(program: str, devices: int) -> tuple[Collective, ...]:
     """The collectives of a program's text.

@@ -19,7 +19,8 @@ from scan_jax.training.cost.matrix_flops import MatrixFlops
 from scan_jax.training.setup import Trainer
 
 KNOBS = (
-    "lower training.batch_size, set method.compute_dtype=bfloat16, or split parameters (training.fsdp and .sharding)"
+    "lower training.batch_size, take it in parts (training.accumulate=2), keep less (training.remat=activations), set "
+    "method.compute_dtype=bfloat16, or split parameters (training.fsdp and .sharding)"
 )
 GIB = 2.0**30
 
@@ -36,9 +37,10 @@ class Estimate:
       temporary: bytes on each device within the step: activations, gradients, and whatever is not done in place.
       program: bytes on each device of its code.
       flops: of matrix products and convolutions, of the whole step.
-      program_flops: of all operations, on each device, as XLA counts them: the body of a loop once.
+      program_flops: of all operations, on each device, as XLA counts them: the body of a loop once. Where a batch is
+        taken in parts, that loop is nearly the whole step, and this, `accessed` and `collectives` are so many times it.
       accessed: bytes that each device reads and writes in its memory, as XLA counts them.
-      collectives: what the devices send each other.
+      collectives: what the devices send each other; gradients with each part.
       seconds: that tracing and compiling took.
     """
 
@@ -84,6 +86,7 @@ def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
             raise
         raise UserError(f"the step does not fit: {_reason(error)}; {KNOBS}") from error
     seconds = time.perf_counter() - begun
+    parts, program = trainer.parts, compiled.as_text()
     memory, cost, held = compiled.memory_analysis(), compiled.cost_analysis(), held_bytes(trainer, frozen)
     arguments = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return Estimate(
@@ -94,9 +97,9 @@ def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
         memory.temp_size_in_bytes,
         memory.generated_code_size_in_bytes,
         matrix_flops.count(traced.jaxpr),
-        cost.get("flops", 0.0),
-        cost.get("bytes accessed", 0.0),
-        collectives.find(compiled.as_text(), trainer.mesh.size),
+        parts * cost.get("flops", 0.0),
+        parts * cost.get("bytes accessed", 0.0),
+        tuple(each.times(parts) for each in collectives.find(program, trainer.mesh.size)),
         seconds,
     )
 
