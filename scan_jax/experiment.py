@@ -10,32 +10,28 @@ from typing import Any
 
 import jax
 
+from scan_jax.checkpoint_folder import place
 from scan_jax.compilation_cache import keep_compilations
 from scan_jax.compiled import LookWith, PredictWith, make_look, make_predict, make_refine
-from scan_jax.data.agreement import agree_on_labels
-from scan_jax.data.api import DataSplits, open_data
-from scan_jax.data.augmentation import AugmentationSettings
-from scan_jax.data.pipeline import Batches, training_batches
+from scan_jax.data.api import DataSplits
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
 from scan_jax.evaluation.filling import Predict
-from scan_jax.inference.trained import Trained, fit
-from scan_jax.masks.api import HoleSplits, open_holes
+from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
-from scan_jax.methods import api
-from scan_jax.methods.api import Method, Variables
+from scan_jax.methods.api import Trees, find_refiner
+from scan_jax.opened import Opened, augmentation_of, open_config
 from scan_jax.processes import by_first, fetch, is_first
-from scan_jax.run_layout import CHECKPOINTS
 from scan_jax.settings import bind
 from scan_jax.training import provenance, run_folder
 from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.loop import Callback, Loop
+from scan_jax.training.keeping import Keep
+from scan_jax.training.loop import Callback
 from scan_jax.training.provenance import Provenance
-from scan_jax.training.scalars import forget_after, open_writers
+from scan_jax.training.recovery import Run, train
 from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import Trainer, make_trainer
 from scan_jax.training.state import TrainState
 
 log = logging.getLogger(__name__)
@@ -47,111 +43,69 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     Raises:
       UserError: whatever the user can put right; before anything is compiled, where possible.
     """
-    settings = bind(config["training"], TrainingSettings, "config.training")
     evaluation = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    augmentation = _augmentation(config)
-    method = api.build_method(config["method"])
+    opened = open_config(config)
     for name in evaluation.refine:
-        api.find_refiner(method, name)  # before hours of training, not after
-    frozen, networks = method.load_frozen(), _start_from(settings.start_from, method)
-    data, holes = open_sources(config, method.num_labels)
+        find_refiner(opened.method, name)  # before hours of training, not after
     buckets = make_buckets(evaluation.edges)
-    fixed = fixed_set(holes.held_out, config["data"]["size"], buckets, evaluation.holes_per_bucket)
-    trainer = make_trainer(method, settings, config["data"]["size"], config["seed"])
+    fixed = fixed_set(opened.holes.held_out, config["data"]["size"], buckets, evaluation.holes_per_bucket)
+    used = _provenance(opened.data, opened.holes, fixed)
+    by_first(lambda: _begin(folder, config, used))
+    _announce(folder, opened, fixed)
+    keep_compilations()
+    frozen = opened.trainer.place(opened.frozen)
+    callbacks = _callbacks(opened, frozen, fixed, evaluation, folder)
+    with contextlib.closing(_checkpoints(folder, opened.settings, used)) as checkpoints:
+        train(
+            Run(
+                folder=folder,
+                settings=opened.settings,
+                trainer=opened.trainer,
+                networks=opened.networks,
+                frozen=frozen,
+                batches_from=opened.batches_from,
+                members=opened.members,
+                callbacks=callbacks,
+                checkpoints=checkpoints,
+            )
+        )
+    by_first(lambda: draw_curves(folder))
+    log.info("table, pictures, curves and checkpoints are in %s", folder)
+
+
+def _checkpoints(folder: Path, settings: TrainingSettings, used: Provenance) -> Checkpoints:
+    """Those of the run."""
+    keep = Keep(settings.keep, settings.keep_every, settings.keep_best)
+    return Checkpoints(place(folder, settings.checkpoints), keep, used)
+
+
+def _callbacks(
+    opened: Opened, frozen: Trees, fixed: FixedSet, evaluation: EvaluationSettings, folder: Path
+) -> tuple[Callback, ...]:
+    """Pictures and measurements."""
+    method, share, settings = opened.method, opened.trainer.share, opened.settings
+    predict, look = make_predict(method, share), make_look(method, share)
+    refine = {name: make_refine(method, name, frozen, share) for name in evaluation.refine}
+    sheet = ContactSheet(opened.data.held_out, fixed.holes, method.num_labels)
     evaluator = Evaluator(
-        data.held_out,
+        opened.data.held_out,
         fixed,
         folder,
-        method=config["method"]["name"].upper(),
-        holes_name=holes.held_out.description,
+        method=opened.config["method"]["name"].upper(),
+        holes_name=opened.holes.held_out.description,
         batch_size=evaluation.batch_size,
         limit=evaluation.photographs,
     )
-    used = _provenance(data, holes, fixed)
-    by_first(lambda: _begin(folder, config, used))
-    _announce(folder, data, holes, augmentation, fixed, trainer)
-    keep_compilations()
-    predict, on_devices = make_predict(method, trainer.share), trainer.place(frozen)
-    refine = {name: make_refine(method, name, on_devices, trainer.share) for name in evaluation.refine}
-    sheet = ContactSheet(data.held_out, fixed.holes, method.num_labels)
-    callbacks = (
-        Callback(settings.pictures_every, _pictures(predict, make_look(method, trainer.share), sheet, folder)),
+    return (
+        Callback(settings.pictures_every, _pictures(predict, look, sheet, folder)),
         Callback(settings.evaluate_every or settings.steps, _measure(predict, refine, evaluator, settings.steps)),
     )
-
-    def batches_from(step: int) -> Batches:
-        return open_batches(config, data, holes, step)
-
-    with contextlib.closing(Checkpoints(folder.absolute() / CHECKPOINTS, settings.keep, used)) as checkpoints:
-        _train(settings, trainer, networks, on_devices, batches_from, callbacks, checkpoints, folder)
-    by_first(lambda: draw_curves(folder))
-    log.info("table, pictures, curves and checkpoints are in %s", folder)
 
 
 def _begin(folder: Path, config: Mapping[str, Any], used: Provenance) -> None:
     """Makes the folder this run's, or checks that it is."""
     run_folder.claim(folder, config)
     provenance.keep(folder, used)
-
-
-def open_sources(config: Mapping[str, Any], num_labels: int) -> tuple[DataSplits, HoleSplits]:
-    """Photographs, with labels of so many classes or for 0 without any, and holes.
-
-    Raises:
-      UserError: either cannot be opened, or the photographs have other labels.
-    """
-    return agree_on_labels(open_data(config["data"]), num_labels), open_holes(config["holes"])
-
-
-def open_batches(config: Mapping[str, Any], data: DataSplits, holes: HoleSplits, step: int) -> Batches:
-    """This process' part of what training sees from `step` on, in NumPy.
-
-    Raises:
-      UserError: a setting makes no sense, or a source has nothing to give.
-    """
-    settings = bind(config["training"], TrainingSettings, "config.training")
-    return training_batches(
-        data.train,
-        holes.train,
-        batch_size=settings.batch_size,
-        seed=config["seed"],
-        start_step=step,
-        size=config["data"]["size"],
-        augmentation=_augmentation(config),
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-        threads=settings.threads,
-        workers=settings.workers,
-    )
-
-
-def _augmentation(config: Mapping[str, Any]) -> AugmentationSettings:
-    """The config's, or the default where it has no such section."""
-    return bind(config.get("augmentation", {}), AugmentationSettings, "config.augmentation")
-
-
-def _train(
-    settings: TrainingSettings,
-    trainer: Trainer,
-    networks: Variables | None,
-    frozen: Any,
-    batches_from: Callable[[int], Batches],
-    callbacks: tuple[Callback, ...],
-    checkpoints: Checkpoints,
-    folder: Path,
-) -> None:
-    """From the newest checkpoint to the last step; a run that was complete already is only measured again."""
-    state = trainer.start(checkpoints, networks)
-    first = int(state.step)
-    by_first(lambda: forget_after(folder, first))
-    with open_writers(folder) as writers:
-        loop = Loop(settings, checkpoints, writers, callbacks)
-        if first >= settings.steps:
-            log.info("all %d steps are done; raise training.steps to go on", settings.steps)
-            loop.call_back(settings.steps, state)
-            return
-        with contextlib.closing(trainer.feed(batches_from(first))) as batches:
-            loop.run(trainer.step, state, frozen, batches, trainer.key)
 
 
 def _provenance(data: DataSplits, holes: HoleSplits, fixed: FixedSet) -> Provenance:
@@ -164,17 +118,6 @@ def _provenance(data: DataSplits, holes: HoleSplits, fixed: FixedSet) -> Provena
         "holes": holes.held_out.description,
         "holes_digest": fixed.digest,
     }
-
-
-def _start_from(folder: str, method: Method) -> Variables | None:
-    """The networks that a new run begins with, where the config names some.
-
-    Raises:
-      UserError: they cannot be read, or are another method's.
-    """
-    if not folder:
-        return None
-    return fit(Trained.load(Path(folder)).variables, method, f"the networks in {folder}")
 
 
 def _measure(
@@ -209,23 +152,16 @@ def _pictures(
     return act
 
 
-def _announce(
-    folder: Path,
-    data: DataSplits,
-    holes: HoleSplits,
-    augmentation: AugmentationSettings,
-    fixed: FixedSet,
-    trainer: Trainer,
-) -> None:
+def _announce(folder: Path, opened: Opened, fixed: FixedSet) -> None:
     """The first lines of a run: where it runs, on what, and how large its networks are."""
-    devices = jax.devices()
+    devices, data, holes = jax.devices(), opened.data, opened.holes
     log.info("run folder %s", folder)
     log.info("platform %s, %d x %s, jax %s", devices[0].platform, len(devices), devices[0].device_kind, jax.__version__)
     log.info("train on %d photographs, %s (%s)", len(data.train), data.train.name, data.train.digest[:12])
-    log.info("augmentation: %s", augmentation)
+    log.info("augmentation: %s", augmentation_of(opened.config))
     log.info("measure on %d, %s (%s)", len(data.held_out), data.held_out.name, data.held_out.digest[:12])
     log.info("holes: %s; measured on %d fixed ones (%s)", holes.train.description, _count(fixed), fixed.digest[:12])
-    for name, tree in trainer.shapes.params.items():
+    for name, tree in opened.trainer.shapes.params.items():
         log.info("%s: %.2f M parameters", name, sum(leaf.size for leaf in jax.tree.leaves(tree)) / 1e6)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 CONFIG = "config.json"
 DATA = "data.json"  # names and hashes of what it was trained and measured on
 SCALARS = "scalars.jsonl"
+INCIDENTS = "incidents.json"  # bad steps, and the batches that were passed over because of them
 CHECKPOINTS = "checkpoints"
 SCORES = "scores"  # of what was measured, to go on from
 EVALUATION = "evaluation"  # tables and reports of the finished network

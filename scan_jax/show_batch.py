@@ -33,7 +33,7 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
     """Reads one batch and draws it; a UserError is something that the user can put right."""
     import jax
 
-    from scan_jax import configuration, experiment
+    from scan_jax import configuration, opened
     from scan_jax.methods.api import build_method
 
     if flags.out.suffix.lower() != ".png":
@@ -42,13 +42,13 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
         raise UserError(f"--step must not be negative and --rows must be positive, not {flags.step} and {flags.rows}")
     jax.config.update("jax_platforms", "cpu")  # looking at pictures needs no accelerator
     config = configuration.load(flags.config, overrides)
-    data, holes = experiment.open_sources(config, build_method(config["method"]).num_labels)
-    with contextlib.closing(experiment.open_batches(config, data, holes, flags.step)) as batches:
-        _draw(flags.out, jax.tree.map(lambda array: array[: flags.rows], next(batches)), data.train.num_labels)
+    data, holes = opened.open_sources(config, build_method(config["method"]).num_labels)
+    with contextlib.closing(opened.open_batches(config, data, holes, flags.step)) as batches:
+        draw(flags.out, jax.tree.map(lambda array: array[: flags.rows], next(batches)), data.train.num_labels)
     logging.getLogger("scan_jax").info("wrote %s, batch %d of %s", flags.out, flags.step, data.train.name)
 
 
-def _draw(path: Path, example: Any, num_labels: int) -> None:
+def draw(path: Path, example: Any, num_labels: int) -> None:
     """A row for each example, with its hole's share of it."""
     from scan_jax.palette import paint
     from scan_jax.pictures import save_grid, tint_hole

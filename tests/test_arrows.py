@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "scan_jax"
 GROUND = {
     *("types", "errors", "settings", "registry", "atomic_write", "run_layout", "command_line", "label_map"),
     *("part_names", "compilation_cache", "pictures", "palette", "prepared", "processes"),
+    *("checkpoint_folder", "peers"),
 }
 # Rooms, and what each may import besides the ground floor and itself.
 ARROWS = {
@@ -28,7 +29,7 @@ ARROWS = {
 }
 COMMANDS = {
     *("main", "evaluate", "inpaint", "attend", "export", "prepare", "demo", "show_batch", "dry_run", "doctor"),
-    *("experiment", "compiled", "configuration", "__init__"),
+    *("experiment", "opened", "replay", "compiled", "configuration", "__init__"),
 }
 LINEN_ROOMS = {"layers", "models", "features"}
 

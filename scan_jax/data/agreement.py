@@ -46,6 +46,10 @@ class _WithoutLabels:
     def __len__(self) -> int:
         return len(self._source)
 
+    def title(self, index: int) -> str:
+        """As the other source calls it."""
+        return self._source.title(index)
+
     def __getitem__(self, index: int) -> Photo:
         """Photograph `index`, "image" alone."""
         return {"image": self._source[index]["image"]}

@@ -45,6 +45,10 @@ class PhotoSource(Protocol):
         """How many photographs."""
         ...
 
+    def title(self, index: int) -> str:
+        """What people call photograph `index`, such as its file's name."""
+        ...
+
     def __getitem__(self, index: int) -> Photo:
         """Photograph `index`; the same arrays on every call, which nobody may write to."""
         ...

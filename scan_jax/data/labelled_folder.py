@@ -104,6 +104,10 @@ class LabelledFolder:
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def title(self, index: int) -> str:
+        """The photograph's name within the folder."""
+        return self._pairs[index].name
+
     def __getitem__(self, index: int) -> Photo:
         """Photograph `index`: "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop."""
         return self._memory[index]

@@ -86,6 +86,10 @@ class PhotoFolder:
     def __len__(self) -> int:
         return len(self._files)
 
+    def title(self, index: int) -> str:
+        """The file's name within the folder."""
+        return self._files[index].name
+
     def __getitem__(self, index: int) -> Photo:
         """Photograph `index`, "image" uint8 [S,S,3]."""
         return self._memory[index]

@@ -88,6 +88,12 @@ def training_batches(
     return batches
 
 
+def batch_members(source: PhotoSource, *, batch_size: int, seed: int, number: int) -> list[str]:
+    """The titles of the photographs in batch `number` of `training_batches`, over all hosts; none is read."""
+    order = grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat()
+    return [source.title(order[place]) for place in range(number * batch_size, (number + 1) * batch_size)]
+
+
 def _training_size(source: PhotoSource, size: int | None) -> int:
     """`size`, or the source's own.
 

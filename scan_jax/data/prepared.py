@@ -101,6 +101,10 @@ class PreparedPhotos:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def title(self, index: int) -> str:
+        """The record's number in its part."""
+        return f"record {self._rows[index]}"
+
     def __getitem__(self, index: int) -> Photo:
         """Photograph `index`: "image" uint8 [S,S,3] and, where the dataset has them, "labels" uint8 [S,S]."""
         return self._memory[index]

@@ -81,6 +81,10 @@ class SyntheticPortraits:
     def __len__(self) -> int:
         return len(self._indices)
 
+    def title(self, index: int) -> str:
+        """The portrait's number."""
+        return f"portrait {self._indices[index]}"
+
     def __getitem__(self, index: int) -> Photo:
         """Portrait `index`: "image" uint8 [S,S,3] and "labels" uint8 [S,S], 0 to 18."""
         return self._memory[index]

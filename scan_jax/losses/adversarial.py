@@ -69,3 +69,11 @@ def apart(both: Array) -> tuple[Array, Array]:
     """What `one_batch` put together, or a network's answers to it: [2B,...] -> real and fake, [B,...] each."""
     real, fake = rearrange(both, "(b two) ... -> two b ...", two=2)
     return real, fake
+
+
+def critic_accuracy(real: Array, fake: Array) -> Array:
+    """The share of logits on the right side of 0, for the balance of critic and generator: two arrays -> [] float32.
+
+    0.5 is a critic that cannot tell, 1 one from which the generator has little to learn.
+    """
+    return 0.5 * (jnp.mean(real > 0) + jnp.mean(fake < 0))

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.features.api import FeatureSettings, LossFeatures
-from scan_jax.losses.adversarial import apart, logistic_critic, logistic_generator, one_batch
+from scan_jax.losses.adversarial import apart, critic_accuracy, logistic_critic, logistic_generator, one_batch
 from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss, select
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.style import STYLE_LAYERS, style_loss
@@ -209,4 +209,5 @@ class Scan:
         real, fake = apart(logits)  # [B,H/8-2,W/8-2,1] each
         loss = logistic_critic(real, fake).mean()
         terms = {"critic": loss, "critic_real": real.mean(), "critic_fake": fake.mean()}
+        terms["critic_accuracy"] = critic_accuracy(real, fake)
         return loss, Aux(terms, {"critic": changed})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
+import errno
 import logging
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +17,56 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import options as ocp_options
 
+from scan_jax import checkpoint_folder
+from scan_jax.checkpoint_folder import Ledger
 from scan_jax.errors import UserError
+from scan_jax.processes import by_first
 from scan_jax.run_layout import DAMAGE, first_line
+from scan_jax.training.agreement import of_first, spread
+from scan_jax.training.keeping import Keep
 from scan_jax.training.provenance import Provenance
 from scan_jax.training.state import TrainState
 
 log = logging.getLogger(__name__)
 
 SPACE_FACTOR = 1.5  # of a state's bytes: what Orbax needs on the way to a checkpoint
+NOTHING = -1  # in place of a step
+GO_ON = "run the same command again, it goes on from the last good checkpoint"
+# What Orbax and TensorStore raise where a disk is full or read-only, or a bucket out of reach.
+UNWRITABLE = (OSError, ValueError, RuntimeError)
 
 
 class Checkpoints:
-    """The folder `checkpoints/` of a run.
+    """The checkpoints of a run, in its folder or in a bucket; every method is called by all processes.
 
     A step counts only once its commit file stands, so a process killed while writing leaves nothing that looks whole.
     """
 
-    def __init__(self, folder: Path, keep: int, data: Provenance | None = None) -> None:
+    def __init__(self, folder: Path, keep: Keep | int, data: Provenance | None = None) -> None:
         """Opens or makes the folder.
 
         Args:
-          folder: where the steps lie.
-          keep: how many of the newest are kept.
+          folder: where the steps lie, absolute; `checkpoint_folder.place` says where.
+          keep: which of them stay.
           data: what the run is trained on, written beside each state.
+
+        Raises:
+          UserError: the folder cannot be written to, or the notes in it are damaged.
         """
         self._folder, self._data = folder, dict(data or {})
-        atomicity = ocp_options.AtomicityOptions(mode=ocp_options.AtomicityMode.COMMIT_FILE)
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep,
-            create=True,
-            cleanup_tmp_directories=True,
-            enable_async_checkpointing=True,
-            atomicity_options=atomicity,
-        )
-        self._manager = ocp.CheckpointManager(folder, options=options, item_names=("state",))
+        by_first(lambda: checkpoint_folder.require_writable(folder))
+        self._ledger = Ledger.parse(of_first(Ledger.read(folder).dump()))
+        keep = keep if isinstance(keep, Keep) else Keep(keep)
+        self._manager = _open(folder, keep, lambda: self._ledger)
+        self._ledger = self._ledger.of(self._manager.all_steps())
+        self._damaged: set[int] = set()
+        self._watcher = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
+        self._writing: concurrent.futures.Future[None] | None = None
+        self._told = False  # that a write failed
+
+    def steps(self) -> list[int]:
+        """Those that there are, from the oldest; the one that is being written counts."""
+        return sorted(set(self._manager.all_steps()) - self._damaged)
 
     def save(self, step: int, state: TrainState) -> None:
         """Begins to write `state`; the previous write must have succeeded, and is waited for.
@@ -55,50 +74,138 @@ class Checkpoints:
         Raises:
           UserError: the disk is full or cannot be written to.
         """
-        if step in self._manager.all_steps():
+        if step in self.steps():
             return
-        self._check_space(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+        by_first(lambda: self._check_space(sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
+        if step in self._damaged:
+            self._delete(step)
         args = ocp.args.Composite(state=_as_args(state))
         self._guarded(lambda: self._manager.save(step, args=args, force=True, custom_metadata=self._data))
+        self._writing = self._watcher.submit(self._manager.wait_until_finished)
 
     def _check_space(self, needed: int) -> None:
         """Refuses early: a disk that fills up while Orbax writes costs hundreds of lines from its threads."""
+        if checkpoint_folder.is_bucket(self._folder):
+            return
         free = shutil.disk_usage(self._folder).free
         if free < SPACE_FACTOR * needed:
             raise UserError(
                 f"the disk of {self._folder} is full: a checkpoint takes {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB "
-                "are free; make room and run the same command again, it goes on from the last good checkpoint"
+                f"are free; make room and {GO_ON}"
             )
 
-    def restore(self, like: TrainState) -> TrainState | None:
-        """The newest state that can be read, or None where there is no checkpoint at all.
-
-        Args:
-          like: shapes, types and shardings, as `jax.ShapeDtypeStruct`s.
+    def check(self) -> None:
+        """Looks whether the last write has failed; one that still runs is not waited for.
 
         Raises:
-          UserError: there are checkpoints, but none can be read.
+          UserError: it has.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
+        if self._writing is not None and self._writing.done():
+            self._guarded(self._writing.result)
+
+    def restore(self, like: TrainState, step: int | None = None) -> TrainState | None:
+        """The newest state that can be read, or None where there is no checkpoint at all; or that of one step.
+
+        Args:
+          like: shapes, types and shardings, as `jax.ShapeDtypeStruct`s; on any number of devices and any mesh.
+          step: the one that is wanted; None for the newest.
+
+        Raises:
+          UserError: there are checkpoints, but none can be read, or not the one that is wanted.
+        """
+        steps = self.steps()
+        if step is not None:
+            return self._named(like, step, steps)
+        found, state = self._newest(like, steps[::-1])
+        if steps and state is None:
+            raise UserError(f"none of the {len(steps)} checkpoints in {self._folder} can be read; move the folder away")
+        # Not deleted because they could not be read once; they are written anew when their step is reached again.
+        self._damaged |= {other for other in steps if other > found}
+        return state
+
+    def _named(self, like: TrainState, step: int, steps: Sequence[int]) -> TrainState:
+        """That of one step."""
+        if step not in steps:
+            there = ", ".join(map(str, steps)) or "none"
+            raise UserError(f"there is no checkpoint {step} in {self._folder}; there are: {there}")
+        _, state = self._newest(like, [step])
+        if state is None:
+            others = ", ".join(str(other) for other in steps if other != step) or "none"
+            raise UserError(f"checkpoint {step} in {self._folder} cannot be read; there are others: {others}")
+        return state
+
+    def _newest(self, like: TrainState, steps: Sequence[int]) -> tuple[int, TrainState | None]:
+        """The first of `steps` that every process can read, and its state."""
+        while True:
+            found, state = next(self._readable(like, steps), (NOTHING, None))
+            least, greatest = spread(found)
+            if least == greatest:
+                return found, state
+            steps = [step for step in steps if step <= least]
+
+    def _readable(self, like: TrainState, steps: Sequence[int]) -> Iterator[tuple[int, TrainState]]:
+        """Those of `steps` that this process can read."""
         for step in steps:
             try:
                 restored = self._manager.restore(step, args=ocp.args.Composite(state=_as_restore_args(like)))
             except DAMAGE as error:
-                log.warning(
-                    "checkpoint %s/%d is damaged (%s); trying the one before", self._folder, step, first_line(error)
-                )
+                log.warning("checkpoint %s/%d is damaged (%s)", self._folder, step, first_line(error))
                 continue
-            self._forget_after(step)
-            return TrainState(**restored["state"])
-        if steps:
-            raise UserError(f"none of the {len(steps)} checkpoints in {self._folder} can be read; move the folder away")
-        return None
+            yield step, TrainState(**restored["state"])
 
-    def _forget_after(self, step: int) -> None:
-        """Removes the damaged steps after the one that was restored, so that they can be written anew."""
-        for damaged in self._manager.all_steps():
-            if damaged > step:
-                self._manager.delete(damaged)
+    def score(self, step: int, psnr: float) -> None:
+        """Notes how good the network of a step is; of a step that was not saved it is forgotten.
+
+        Args:
+          step: updates.
+          psnr: on held-out photographs, in dB; that of process 0 counts, so that all keep and delete the same.
+
+        Raises:
+          UserError: the folder cannot be written to.
+        """
+        told = float(of_first(repr(float(psnr))))
+        self._note(Ledger({**self._ledger.psnr, step: told}, self._ledger.pinned))
+
+    def pin(self, step: int) -> None:
+        """Keeps a step, whatever comes, until it is unpinned.
+
+        Raises:
+          ValueError: there is no such checkpoint.
+          UserError: the folder cannot be written to.
+        """
+        if step not in self.steps():
+            raise ValueError(f"there is no checkpoint {step} to pin, only {self.steps()}")
+        self._note(Ledger(self._ledger.psnr, self._ledger.pinned | {step}))
+
+    def unpin(self, step: int) -> None:
+        """Lets go of a step, which the next `save` deletes unless it is kept for another reason.
+
+        Raises:
+          UserError: the folder cannot be written to.
+        """
+        self._note(Ledger(self._ledger.psnr, self._ledger.pinned - {step}))
+
+    def _note(self, ledger: Ledger) -> None:
+        """Takes over what is said of the steps that there are, here and beside the checkpoints."""
+        ledger = ledger.of(self._manager.all_steps())
+        if ledger != self._ledger:
+            self._ledger = ledger
+            by_first(lambda: ledger.write(self._folder))
+
+    def forget_after(self, step: int) -> None:
+        """Deletes later checkpoints and what was noted of them, as for a run that goes back to take another way.
+
+        Raises:
+          UserError: they cannot be deleted.
+        """
+        self._guarded(self._manager.wait_until_finished)
+        for later in [other for other in self._manager.all_steps() if other > step]:
+            self._delete(later)
+        self._note(self._ledger)
+
+    def _delete(self, step: int) -> None:
+        self._guarded(lambda: self._manager.delete(step))
+        self._damaged.discard(step)
 
     @contextlib.contextmanager
     def finished(self) -> Iterator[None]:
@@ -113,18 +220,49 @@ class Checkpoints:
             self._guarded(self._manager.wait_until_finished)
 
     def close(self) -> None:
-        """Waits and lets go of the folder."""
-        self._guarded(self._manager.close)
+        """Waits and lets go of the folder.
+
+        Raises:
+          UserError: a write in the background failed, and nobody was told yet.
+        """
+        told = self._told
+        try:
+            self._guarded(self._manager.close)
+        except UserError:
+            if not told:
+                raise
+        finally:
+            self._watcher.shutdown()
 
     def _guarded(self, action: Callable[[], Any]) -> None:
         """Runs `action`; a failed write becomes one line."""
         try:
             action()
-        except (OSError, ValueError) as error:
+        except UNWRITABLE as error:
+            self._told = True
             raise UserError(
-                f"cannot write a checkpoint to {self._folder}: {first_line(error)}; free some disk space and run the "
-                "same command again, it goes on from the last good checkpoint"
+                f"cannot write a checkpoint to {self._folder}: {_reason(error)}; put that right and {GO_ON}"
             ) from error
+
+
+def _open(folder: Path, keep: Keep, noted: Callable[[], Ledger]) -> ocp.CheckpointManager:
+    options = ocp.CheckpointManagerOptions(
+        create=True,
+        cleanup_tmp_directories=True,
+        enable_async_checkpointing=True,
+        # A folder that cannot be made would leave threads behind that wait for it for minutes after the run has ended.
+        async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
+        lightweight_initialize=True,  # times and metrics of each step are not used, and cost requests in a bucket
+        preservation_policy=keep.policy(noted),
+        atomicity_options=ocp_options.AtomicityOptions(mode=ocp_options.AtomicityMode.COMMIT_FILE),
+    )
+    return ocp.CheckpointManager(folder, options=options, item_names=("state",))
+
+
+def _reason(error: Exception) -> str:
+    """What the operating system said, which TensorStore has in the middle of very long messages."""
+    told = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO))
+    return next((reason for reason in told if reason in str(error)), first_line(error))
 
 
 def _as_args(state: TrainState) -> ocp.args.StandardSave:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-from scan_jax.errors import UserError
 from scan_jax.methods.api import Trees
+from scan_jax.processes import is_first
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.collapse import CollapseWatch
 from scan_jax.training.feed import Feed
+from scan_jax.training.guard import Guard, Stepped
 from scan_jax.training.preemption import stop_request
 from scan_jax.training.scalars import NoWriters, ScalarWriters
 from scan_jax.training.settings import TrainingSettings
@@ -61,23 +61,17 @@ class Pending:
         if self._steps:
             jax.block_until_ready(self._steps[-1][1])
 
-    def collect(self) -> dict[str, float]:
-        """The mean over the pending steps, which are then forgotten.
-
-        Raises:
-          UserError: a scalar is not finite; it names the first such step and its terms.
-        """
+    def collect(self) -> list[Stepped]:
+        """The pending steps with their scalars, on the host; they are then forgotten."""
         fetched = [(step, jax.device_get(scalars)) for step, scalars in self._steps]
         self._steps = []
-        for step, scalars in fetched:
-            bad = [name for name, value in scalars.items() if not math.isfinite(value)]
-            if bad:
-                raise UserError(
-                    f"{', '.join(bad)} not finite at step {step}; the last good checkpoint is kept. Lower the learning "
-                    "rate or the term's weight, or set an optimizer's clip, and start a new run folder"
-                )
-        names = fetched[0][1] if fetched else {}
-        return {name: float(sum(scalars[name] for _, scalars in fetched)) / len(fetched) for name in names}
+        return [(step, {name: float(value) for name, value in scalars.items()}) for step, scalars in fetched]
+
+
+def mean_scalars(steps: Sequence[Stepped]) -> dict[str, float]:
+    """The mean of each scalar over some steps; nothing of none."""
+    names = steps[0][1] if steps else {}
+    return {name: sum(scalars[name] for _, scalars in steps) / len(steps) for name in names}
 
 
 class Loop:
@@ -89,12 +83,13 @@ class Loop:
         checkpoints: Checkpoints,
         writers: ScalarWriters | NoWriters,
         callbacks: Sequence[Callback],
+        guard: Guard,
     ) -> None:
         self._settings = settings
         self._checkpoints = checkpoints
         self._writers = writers
         self._callbacks = callbacks
-        self._collapse = CollapseWatch()
+        self._collapse, self._guard = CollapseWatch(), guard
 
     def run(self, step: Step, state: TrainState, frozen: Trees, batches: Feed, key: Array) -> TrainState:
         """From `state` to the last step.
@@ -110,11 +105,12 @@ class Loop:
           The state after the last step, or after the one at which the run was asked to stop.
 
         Raises:
-          UserError: a loss or gradient is not finite, or a checkpoint cannot be written.
+          BadStep: a loss or gradient leaped or is not finite; no checkpoint was made since.
+          UserError: a checkpoint cannot be written.
         """
         settings, first, last = self._settings, int(state.step), self._settings.steps
         pending, meter = Pending(), _Meter(self._settings.batch_size)
-        progress = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, mininterval=1.0, smoothing=0.05)
+        progress = _bar(first, last)
         # Whatever ends the loop, a checkpoint that is being written is finished first.
         with self._checkpoints.finished(), stop_request() as stop, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
@@ -135,8 +131,14 @@ class Loop:
         return state
 
     def _log(self, done: int, pending: Pending, meter: _Meter, progress: Any) -> None:
-        """Writes the pending scalars, if any, and shows the terms on the bar."""
-        scalars = pending.collect()
+        """Writes the means of the pending scalars, if any, and shows the terms on the bar.
+
+        Raises:
+          BadStep: one of the pending steps is bad.
+        """
+        steps = pending.collect()
+        self._guard.read(steps)
+        scalars = mean_scalars(steps)
         if scalars:
             rates = meter.rates()
             self._writers.write(done, {**scalars, **rates})
@@ -155,6 +157,12 @@ class Loop:
         for callback in acting:
             self._writers.write(done, callback.act(done, state))
         return bool(acting)
+
+
+def _bar(first: int, last: int) -> Any:
+    """The progress of a run from step `first`, shown by process 0 alone."""
+    looks = {"unit": "step", "dynamic_ncols": True, "mininterval": 1.0, "smoothing": 0.05}
+    return tqdm(total=last, initial=first, disable=not is_first(), **looks)
 
 
 def _take(batches: Feed, pending: Pending, meter: _Meter) -> Example:

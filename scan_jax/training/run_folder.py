@@ -17,7 +17,11 @@ MAY_CHANGE = frozenset(
     for section, keys in {
         "data": ("path", "held_out_path", "data_dir"),
         "holes": ("path", "held_out_path", "data_dir"),
-        "training": ("log_every", "checkpoint_every", "evaluate_every", "pictures_every", "keep", "threads", "workers"),
+        "training": (
+            *("log_every", "checkpoint_every", "evaluate_every", "pictures_every", "threads", "workers"),
+            *("keep", "keep_every", "keep_best"),
+            *("guard.enabled", "guard.spike", "guard.window", "guard.retries"),
+        ),
         "evaluation": ("batch_size",),
     }.items()
     for key in keys

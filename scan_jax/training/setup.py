@@ -69,21 +69,27 @@ class Trainer:
         restored = checkpoints.restore(abstract(self.shapes, self.shardings))
         if restored is not None:
             log.info("going on from step %d", int(restored.step))
-            # Restored buffers may belong to the reader; a donated state must own its memory.
-            return jax.jit(_copy, out_shardings=self.shardings)(restored)
-        return self.fresh() if networks is None else self.begin_with(networks)
+            return self.own(restored)
+        return self.begin(networks)
+
+    def own(self, state: TrainState) -> TrainState:
+        """A copy: the buffers of a restored state may be the reader's, and a step takes over its state's."""
+        return jax.jit(_copy, out_shardings=self.shardings)(state)
+
+    def begin(self, networks: Variables | None = None) -> TrainState:
+        """The state at step 0: as `fresh`, but for `networks`, where some were trained before."""
+        return self.fresh() if networks is None else self._begin_with(networks)
 
     def fresh(self) -> TrainState:
         """The state at step 0, drawn from the run's key."""
         return self._init(self.key)
 
-    def begin_with(self, networks: Variables) -> TrainState:
-        """As `fresh`, but for some networks, whose parameters and statistics were trained before."""
+    def _begin_with(self, networks: Variables) -> TrainState:
         state = self.fresh()
         params, stats = {**state.params, **networks.params}, {**state.stats, **networks.stats}
         ema = {GENERATOR: params[GENERATOR]}
         begun = jax.device_put(dataclasses.replace(state, params=params, stats=stats, ema=ema), self.shardings)
-        return jax.jit(_copy, out_shardings=self.shardings)(begun)  # a donated state must own its memory
+        return self.own(begun)
 
     def place(self, frozen: Trees) -> Trees:
         """Frozen weights on every device."""

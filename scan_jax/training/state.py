@@ -35,6 +35,11 @@ class TrainState:
     ema: Trees
 
 
+def as_dict(state: TrainState) -> dict[str, Any]:
+    """One level of the dataclass as a dict, which other programs can read without it; the trees below are dicts."""
+    return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+
+
 def trained_by(params: Trees, trains: tuple[str, ...]) -> dict[str, Any]:
     """The networks that a turn trains."""
     return {name: params[name] for name in trains}

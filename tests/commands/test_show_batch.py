@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax import configuration, experiment, show_batch
+from scan_jax import configuration, opened, show_batch
 from scan_jax.palette import paint
 from scan_jax.pictures import GAP, TINT
 
@@ -36,8 +36,8 @@ def cells(path, rows, columns):
 
 def seen_by_training(path, num_labels, step):
     config = configuration.load(path, TINY[1:])
-    data, holes = experiment.open_sources(config, num_labels)
-    batches = experiment.open_batches(config, data, holes, step)
+    data, holes = opened.open_sources(config, num_labels)
+    batches = opened.open_batches(config, data, holes, step)
     example = next(batches)
     batches.close()
     return example

@@ -18,7 +18,7 @@ from jax._src import xla_bridge
 
 from scan_jax.data.augmentation import DEFAULT, AugmentationSettings
 from scan_jax.data.memory import PhotoMemory
-from scan_jax.data.pipeline import training_batches
+from scan_jax.data.pipeline import batch_members, training_batches
 from scan_jax.data.synthetic_portraits import SyntheticPortraits
 from scan_jax.errors import UserError
 from scan_jax.masks.free_form import FreeForm
@@ -40,6 +40,9 @@ class Photos:
 
     def __len__(self):
         return self.count
+
+    def title(self, index):
+        return f"photograph {index}"
 
     def __getitem__(self, index):
         rng = np.random.default_rng(index)
@@ -105,6 +108,13 @@ def test_each_epoch_shows_each_photograph_once_in_another_order():
     assert sorted(shown[:20]) == sorted(shown[20:]) == list(range(20))
     assert shown[:20] != shown[20:]
     assert shown[:20] != list(range(20))
+
+
+def test_a_batch_says_which_photographs_it_has():
+    seen = batches(7, batch_size=6)
+    for number in (0, 3, 6):  # 20 photographs: the last is of the second epoch, batch 3 of both
+        titles = batch_members(Photos(20), batch_size=6, seed=5, number=number)
+        assert titles == [f"photograph {which_photo(image)[0]}" for image in seen[number].image]
 
 
 def test_half_are_flipped_with_their_labels():

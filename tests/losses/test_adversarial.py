@@ -5,6 +5,7 @@ import pytest
 
 from scan_jax.losses.adversarial import (
     apart,
+    critic_accuracy,
     hinge_critic,
     hinge_generator,
     logistic_critic,
@@ -98,3 +99,8 @@ def test_one_batch_comes_apart_again():
     np.testing.assert_array_equal(both, [[0, 1], [0, -1], [2, 3], [-2, -3], [4, 5], [-4, -5]])
     for ours, theirs in zip(apart(both), (real, fake)):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_accuracy_counts_the_right_side():
+    assert float(critic_accuracy(jnp.asarray([1.0, 2.0, -1.0, 3.0]), jnp.asarray([-1.0, -2.0]))) == 0.875
+    assert float(critic_accuracy(jnp.ones((2, 3)), jnp.ones((2, 3)))) == 0.5

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax import experiment
+from scan_jax import experiment, opened
 from scan_jax.errors import UserError
 from scan_jax.methods.api import Aux, Refined
 from scan_jax.palette import palette
@@ -50,7 +50,7 @@ def labelled_method(toy_method):
 
 
 def run(method, monkeypatch, folder, **changes):
-    monkeypatch.setattr(experiment.api, "build_method", lambda section: method)
+    monkeypatch.setattr(opened, "build_method", lambda section: method)
     monkeypatch.setattr(experiment, "keep_compilations", lambda: None)
     experiment.run(config() | changes, folder)
     return [json.loads(line) for line in (folder / "scalars.jsonl").read_text().splitlines()]

@@ -12,7 +12,9 @@ import pytest
 from scan_jax.errors import UserError
 from scan_jax.training import run_folder
 from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.loop import Callback, Loop
+from scan_jax.training.guard import Guard
+from scan_jax.training.keeping import Keep
+from scan_jax.training.loop import Callback, Loop, Pending, mean_scalars
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after
 from scan_jax.training.settings import TrainingSettings
@@ -29,12 +31,12 @@ def settings(**changes):
 def train(method, batches_from, folder, given, callbacks=()):
     """Whatever the folder holds, on to the last step; the final state in NumPy."""
     trainer = make_trainer(method, given, 16, seed=0)
-    checkpoints = Checkpoints(folder / "checkpoints", given.keep)
+    checkpoints = Checkpoints(folder / "checkpoints", Keep(given.keep))
     state = trainer.start(checkpoints)
     first = int(state.step)
     forget_after(folder, first)
     with ScalarWriters(folder) as writers:
-        loop = Loop(given, checkpoints, writers, callbacks)
+        loop = Loop(given, checkpoints, writers, callbacks, Guard(given.guard))
         state = loop.run(trainer.step, state, {}, trainer.feed(batches_from(first)), trainer.key)
     checkpoints.close()
     return jax.device_get(state)
@@ -90,21 +92,6 @@ def test_only_damaged_checkpoints_are_an_error(toy_method, batches_from, tmp_pat
         train(toy_method, batches_from, tmp_path, settings())
 
 
-def test_a_loss_that_is_not_finite_names_step_and_term(toy_method, batches_from, tmp_path):
-    def poisoned(step):
-        for number, batch in enumerate(batches_from(step), start=step + 1):
-            if number == 5:
-                batch.image[0, 0, 0, 0] = np.nan
-            yield batch
-
-    with pytest.raises(UserError, match=r"term/l1.* not finite at step 5; the last good checkpoint is kept"):
-        train(toy_method, poisoned, tmp_path, settings())
-    kept = Checkpoints(tmp_path / "checkpoints", 10)
-    assert kept._manager.latest_step() == 4
-    kept.close()
-    assert int(train(toy_method, batches_from, tmp_path, settings()).step) == 6
-
-
 def test_callbacks_happen_when_due(toy_method, batches_from, tmp_path):
     seen = []
 
@@ -122,7 +109,7 @@ def test_a_checkpoint_moves_to_another_mesh(toy_method, batches_from, tmp_path):
     whole = train(toy_method, batches_from, tmp_path, settings(steps=2))
     given = settings(steps=2, fsdp=4, sharding=((".*", "fsdp"),))
     trainer = make_trainer(toy_method, given, 16, seed=0)
-    checkpoints = Checkpoints(tmp_path / "checkpoints", 10)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", Keep(10))
     moved = trainer.start(checkpoints)
     checkpoints.close()
     kernel = moved.params["critic"]["kernel"]
@@ -140,13 +127,13 @@ def test_a_run_folder_belongs_to_one_config(tmp_path):
 
 
 def test_pending_scalars_are_averaged():
-    from scan_jax.training.loop import Pending
-
     pending = Pending()
     pending.add(1, {"a": jnp.float32(1)})
     pending.add(2, {"a": jnp.float32(3)})
-    assert pending.collect() == {"a": 2.0}
-    assert pending.collect() == {}
+    steps = pending.collect()
+    assert steps == [(1, {"a": 1.0}), (2, {"a": 3.0})]
+    assert mean_scalars(steps) == {"a": 2.0}
+    assert pending.collect() == [] and mean_scalars([]) == {}
 
 
 def test_a_full_disk_is_said_before_anything_is_written(toy_method, batches_from, tmp_path, monkeypatch):

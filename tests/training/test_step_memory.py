@@ -109,7 +109,7 @@ def test_parts_need_less_memory():
 def test_parts_that_do_not_divide_are_refused():
     with pytest.raises(UserError, match=r"accumulate = 3 does not divide the batch of 16"):
         settings(accumulate=3)
-    with pytest.raises(UserError, match="each of its 4 parts"):
+    with pytest.raises(UserError, match="each of the 4 parts"):
         make_trainer(QuietToy(), settings(accumulate=4), 16, 0)
     section = dataclasses.asdict(settings()) | {"remat": "all"}
     with pytest.raises(UserError, match=r"config\.training\.remat must be one of"):

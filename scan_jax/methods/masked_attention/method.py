@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from scan_jax.features.api import LossFeatures
 from scan_jax.losses.adversarial import (
     apart,
+    critic_accuracy,
     hinge_critic,
     hinge_generator,
     logistic_critic,
@@ -178,6 +179,7 @@ class MaskedAttention:
         terms = {"critic": loss}
         for index, name in enumerate(("critic_real", "critic_fake")):
             terms[name] = jnp.mean(jnp.stack([pair[index].mean() for pair in logits]))
+        terms["critic_accuracy"] = jnp.mean(jnp.stack([critic_accuracy(*pair) for pair in logits]))
         return loss, Aux(terms, {"critic": changed})
 
 

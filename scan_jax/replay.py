@@ -1,0 +1,82 @@
+"""Looks into a bad step of a run: takes it once more, one operation at a time, and says where it went wrong.
+
+    python -m scan_jax.replay --run=runs/faces64 [--incident=1]
+
+Prints the losses and gradient norms of the steps before, the photographs of the bad one, and the first operation whose
+result is not finite. Draws the step's batch into the run folder. Nothing else is written, and the run is as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from scan_jax import command_line
+from scan_jax.errors import UserError
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(prog="python -m scan_jax.replay", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--run", type=Path, required=True, help="the run folder")
+    parser.add_argument("--incident", type=int, default=0, help="its number in incidents.json, from 1; the newest")
+    return parser.parse_args(argv)
+
+
+def replay(flags: argparse.Namespace) -> None:
+    """From the checkpoint before the bad step to the step itself.
+
+    Raises:
+      UserError: there is no such incident, or its checkpoint or data are gone.
+    """
+    from scan_jax import opened, show_batch
+    from scan_jax.checkpoint_folder import place
+    from scan_jax.inference.run_folder import read_config
+    from scan_jax.training import blame
+    from scan_jax.training.guard import shown
+    from scan_jax.training.incidents import Incidents
+    from scan_jax.training.rerun import state_at
+
+    number, incident = _choose(list(Incidents(flags.run)), flags.incident, flags.run)
+    print(f"incident {number}: {incident.reason} at step {incident.step}")
+    print("photographs: " + ", ".join(incident.photographs))
+    parts = opened.open_config(read_config(flags.run))
+    trainer, frozen = parts.trainer, parts.trainer.place(parts.frozen)
+    folder = place(flags.run, parts.settings.checkpoints)
+    state = state_at(trainer, folder, incident.restored, parts.networks)
+    with contextlib.closing(trainer.feed(parts.batches_from(incident.first_batch))) as batches:
+        for step in range(incident.restored + 1, incident.step):
+            state, scalars = trainer.step(state, frozen, next(batches), trainer.key)
+            print(f"step {step}: {shown(scalars)}", flush=True)
+        batch = next(batches)
+    _, scalars = trainer.step(trainer.own(state), frozen, batch, trainer.key)
+    again = "as it was" if shown(scalars) == shown(incident.scalars) else f"it was: {shown(incident.scalars)}"
+    print(f"step {incident.step}: {shown(scalars)} ({again})")
+    picture = flags.run / f"incident_{number}.png"
+    show_batch.draw(picture, batch, parts.method.num_labels)
+    print(f"its batch: {picture}\nlooking at every operation ...", flush=True)
+    found = blame.first_not_finite(trainer.step, state, frozen, batch, trainer.key)
+    print(f"the first that is not finite: {found or 'none; every operation of the step is'}")
+
+
+def _choose(incidents: list[Any], number: int, run: Path) -> tuple[int, Any]:
+    """An incident by its number, the newest for 0."""
+    if not incidents:
+        raise UserError(f"{run} has no incidents.json with a bad step to replay")
+    if not 0 <= number <= len(incidents):
+        raise UserError(f"--incident must be from 1 to {len(incidents)}, not {number}")
+    return number or len(incidents), incidents[number - 1]
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    flags = parse(argv)
+    return command_line.run(lambda: replay(flags))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

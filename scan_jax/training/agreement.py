@@ -1,0 +1,26 @@
+"""What all processes of a run must know alike, where each could find something else."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+
+def of_first(text: str) -> str:
+    """The text of process 0, of any length, in every process; all must ask."""
+    if jax.process_count() == 1:
+        return text
+    content = np.frombuffer(text.encode(), np.uint8)
+    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(content))))
+    padded = np.zeros(length, np.uint8)
+    padded[: len(content[:length])] = content[:length]
+    return np.asarray(multihost_utils.broadcast_one_to_all(padded), np.uint8).tobytes().decode()
+
+
+def spread(number: int) -> tuple[int, int]:
+    """The least and the greatest that any process has; all must ask."""
+    if jax.process_count() == 1:
+        return number, number
+    found = np.asarray(multihost_utils.process_allgather(np.int32(number)))
+    return int(found.min()), int(found.max())

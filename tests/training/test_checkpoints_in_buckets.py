@@ -1,0 +1,142 @@
+"""Checkpoints in a bucket of object storage, here an emulated one: kept, found, deleted and moved like on a disk."""
+
+import contextlib
+import json
+import logging
+import subprocess
+import sys
+import time
+import urllib.request
+
+import jax
+import numpy as np
+import pytest
+
+from scan_jax import checkpoint_folder
+from scan_jax.errors import UserError
+from scan_jax.inference import run_folder
+from scan_jax.training.checkpoints import Checkpoints
+from scan_jax.training.keeping import Keep
+from scan_jax.training.state import TrainState
+
+pytest.importorskip("gcsfs", reason="pip install 'scan_jax[gcs]'")
+pytest.importorskip("gcp_storage_emulator", reason="pip install gcp-storage-emulator")
+SERVER = """
+import sys
+from gcp_storage_emulator.server import create_server
+server = create_server("localhost", 0, in_memory=True, default_bucket="bucket")
+server.start()
+print(server._api._httpd.server_port, flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@pytest.fixture(scope="module")
+def url():
+    """The emulator's address; every client that Orbax uses is sent there."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    address = f"http://localhost:{int(server.stdout.readline())}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL"):
+            patch.setenv(name, address)
+        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # asks what the emulator does not answer
+        yield address
+    server.communicate()
+    server.stdout.close()
+
+
+@pytest.fixture
+def place(url, request, tmp_path):
+    return checkpoint_folder.place(tmp_path, f"gs://bucket/runs/{request.node.name}")
+
+
+def state(step):
+    full = np.full((3, 5), step + 0.5, np.float32)
+    params = {"generator": {"kernel": full}, "critic": {"kernel": -full}}
+    stats, opt = {"generator": {}, "critic": {"u": full[0]}}, {"generator": {"mu": full}}
+    return TrainState(*jax.device_put((np.int32(step), params, stats, opt, {"generator": {"kernel": 2 * full}})))
+
+
+def like(one):
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), one)
+
+
+@contextlib.contextmanager
+def opened(place, **keep):
+    with contextlib.closing(Checkpoints(place, Keep(**{"latest": 2} | keep))) as checkpoints:
+        yield checkpoints
+
+
+def save(checkpoints, *steps):
+    for step in steps:
+        with checkpoints.finished():
+            checkpoints.save(step, state(step))
+
+
+def objects(url, place):
+    """What the bucket itself says it holds there, past every cache."""
+    with urllib.request.urlopen(f"{url}/storage/v1/b/bucket/o?prefix=runs/{place.name}/") as answer:
+        return [item["name"].removeprefix(f"runs/{place.name}/") for item in json.load(answer).get("items", [])]
+
+
+def assert_same(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_kept_found_and_deleted_like_on_a_disk(url, place):
+    with opened(place, latest=1, best=1) as checkpoints:
+        save(checkpoints, 1)
+        checkpoints.score(1, 25.0)
+        save(checkpoints, 2)
+        checkpoints.score(2, 24.0)
+        save(checkpoints, 3)
+        assert checkpoints.steps() == [1, 3]
+    names = objects(url, place)
+    assert {name.partition("/")[0] for name in names} == {"1", "3", "ledger.json"}, "nothing is left of 2"
+    assert "3/commit_success.txt" in names and not [name for name in names if name.startswith(".writable")]
+    with opened(place, latest=1, best=1) as checkpoints:
+        assert_same(checkpoints.restore(like(state(0))), state(3))
+        assert_same(checkpoints.restore(like(state(0)), 1), state(1))
+        save(checkpoints, 4)
+    assert checkpoint_folder.committed_steps(place) == [4, 1]
+
+
+def test_a_step_without_its_commit_file_does_not_count(url, place):
+    with opened(place) as checkpoints:
+        save(checkpoints, 1, 2)
+    (place / "2" / "commit_success.txt").unlink()  # as if killed while writing
+    with opened(place) as checkpoints:
+        assert checkpoints.steps() == [1]
+        assert_same(checkpoints.restore(like(state(0))), state(1))
+        save(checkpoints, 2)
+    with opened(place) as checkpoints:
+        assert_same(checkpoints.restore(like(state(0))), state(2))
+
+
+def test_readers_follow_the_config(url, place, tmp_path):
+    with opened(place, latest=3) as checkpoints:
+        save(checkpoints, 1, 2)
+        checkpoints.score(1, 25.0)
+    (tmp_path / "config.json").write_text(json.dumps({"training": {"checkpoints": str(place)}}))
+    for which, expected in (("newest", 2), ("best", 1), ("1", 1)):
+        step, variables = run_folder.restore(tmp_path, which)
+        assert step == expected
+        assert_same(variables.params["generator"], state(step).ema["generator"])
+        assert_same(variables.params["critic"], state(step).params["critic"])
+        assert_same(variables.stats, state(step).stats)
+
+
+def test_a_bucket_that_is_not_there_is_one_line(url, tmp_path, caplog):
+    caplog.set_level(logging.CRITICAL, "gcsfs")
+    start = time.monotonic()
+    with pytest.raises(UserError, match=r"cannot write gs://nowhere/x/.*is the bucket there, and may you write to it"):
+        Checkpoints(checkpoint_folder.place(tmp_path, "gs://nowhere/x"), Keep(1))
+    assert time.monotonic() - start < 60

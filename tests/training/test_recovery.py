@@ -1,0 +1,173 @@
+"""A bad step is undone and its batches are passed over; a run that cannot be saved says so and loses nothing."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from toy_method import toy_batch
+
+from scan_jax.errors import UserError
+from scan_jax.training.checkpoints import Checkpoints
+from scan_jax.training.guard import BadStep, Guard, GuardSettings
+from scan_jax.training.incidents import Incidents
+from scan_jax.training.keeping import Keep
+from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.recovery import Run, train
+from scan_jax.training.settings import TrainingSettings
+from scan_jax.training.setup import make_trainer
+
+ADAM = {"generator": OptimizerSettings(1e-3), "critic": OptimizerSettings(1e-3)}
+
+
+def batches_with(poisoned, taken=None):
+    """Batches by number; those in `poisoned` have a value that is not finite, or are bright beyond measure."""
+
+    def batches_from(number):
+        while True:
+            if taken is not None:
+                taken.append(number)
+            batch = toy_batch(number)
+            if number in poisoned:
+                batch.image[0, 0, 0, 0] = poisoned[number]
+            yield batch
+            number += 1
+
+    return batches_from
+
+
+def run(method, folder, batches_from, keep=10, **changes):
+    """Trains as a command does; the final state in NumPy."""
+    defaults = {"steps": 12, "batch_size": 8, "optimizers": ADAM, "log_every": 2, "checkpoint_every": 4}
+    settings = TrainingSettings(**(defaults | changes))
+    trainer = make_trainer(method, settings, 16, seed=0)
+    checkpoints = Checkpoints(folder / "checkpoints", Keep(keep))
+
+    def members(number):
+        return [f"photograph {number}.{place}" for place in range(8)]
+
+    try:
+        train(Run(folder, settings, trainer, None, {}, batches_from, members, (), checkpoints))
+        state = trainer.start(checkpoints)
+    finally:
+        checkpoints.close()
+    return jax.device_get(state)
+
+
+def incidents(folder):
+    return json.loads((folder / "incidents.json").read_text())
+
+
+def assert_same(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_step_that_is_not_finite_is_undone(toy_method, tmp_path, caplog):
+    """Batch 5 makes step 6 bad: back to step 4, from where batches 4 and 5 are passed over."""
+    state = run(toy_method, tmp_path, batches_with({5: np.nan}))
+    assert int(state.step) == 12 and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
+    (incident,) = incidents(tmp_path)
+    assert (incident["step"], incident["restored"], incident["first_batch"], incident["passed_over"]) == (6, 4, 4, 2)
+    assert incident["reason"].startswith("loss/generator") or "not finite" in incident["reason"]
+    assert incident["photographs"] == [f"photograph 5.{place}" for place in range(8)]
+    assert incident["scalars"]["term/l1"] == "nan"
+    assert "not finite at step 6; back to step 4, passing over the next 2 batches (try 1 of 3)" in caplog.text
+    lines = [json.loads(line) for line in (tmp_path / "scalars.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
+
+    skipping = batches_with({})
+    expected = run(
+        toy_method, tmp_path / "clean", lambda number: skipping(number if number < 4 else number + 2), steps=4
+    )
+    assert int(expected.step) == 4
+    expected = run(toy_method, tmp_path / "clean", lambda number: skipping(number + 2))
+    assert_same(state, expected)
+
+
+def test_a_resumed_run_passes_over_the_same_batches(toy_method, tmp_path):
+    poisoned = batches_with({5: np.nan})
+    whole = run(toy_method, tmp_path / "whole", poisoned)
+    run(toy_method, tmp_path / "parts", poisoned, steps=8)
+    taken = []
+    assert_same(run(toy_method, tmp_path / "parts", batches_with({5: np.nan}, taken)), whole)
+    assert taken[:4] == [10, 11, 12, 13]
+
+
+def test_before_the_first_checkpoint_it_begins_anew(toy_method, tmp_path):
+    state = run(toy_method, tmp_path, batches_with({1: np.inf}))
+    assert int(state.step) == 12
+    assert [each["restored"] for each in incidents(tmp_path)] == [0]
+
+
+def test_tries_are_bounded(toy_method, tmp_path):
+    always = batches_with(dict.fromkeys(range(5, 1000), np.nan))
+    with pytest.raises(
+        UserError, match=r"not finite at step 5, after 2 other tries from step 4; the last good .*replay"
+    ):
+        run(toy_method, tmp_path, always, guard=GuardSettings(retries=2))
+    assert [(each["step"], each["restored"]) for each in incidents(tmp_path)] == [(6, 4), (5, 4), (5, 4)]
+    checkpoints = Checkpoints(tmp_path / "checkpoints", Keep(10))
+    assert checkpoints.steps() == [4]
+    checkpoints.close()
+
+
+def test_a_guard_that_is_off_ends_the_run(toy_method, tmp_path):
+    with pytest.raises(UserError, match=r"not finite at step 6; the last good checkpoint is kept. Lower the learning"):
+        run(toy_method, tmp_path, batches_with({5: np.nan}), guard=GuardSettings(enabled=False))
+    assert not (tmp_path / "incidents.json").exists()
+    checkpoints = Checkpoints(tmp_path / "checkpoints", Keep(10))
+    assert checkpoints.steps() == [4]
+    checkpoints.close()
+    assert int(run(toy_method, tmp_path, batches_with({})).step) == 12
+
+
+def test_the_checkpoint_before_a_bad_step_is_kept(toy_method, tmp_path):
+    run(toy_method, tmp_path, batches_with({5: np.nan}), keep=1)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", Keep(1))
+    assert checkpoints.steps() == [4, 12]
+    checkpoints.close()
+
+
+def test_a_leap_is_a_bad_step(toy_method, tmp_path):
+    guard = GuardSettings(spike=5.0, window=4)
+    run(toy_method, tmp_path, batches_with({9: 1e4}), guard=guard)
+    (incident,) = incidents(tmp_path)
+    assert incident["step"] == 10 and "times the largest of" in incident["reason"]
+
+
+def test_damaged_incidents_are_named(tmp_path):
+    (tmp_path / "incidents.json").write_text('[{"step"')
+    with pytest.raises(UserError, match=r"incidents\.json is damaged"):
+        Incidents(tmp_path)
+
+
+def read(guard, values, name="loss/generator", first=1):
+    guard.read([(first + place, {name: value, "term/other": 1.0}) for place, value in enumerate(values)])
+
+
+def test_a_leap_is_measured_by_what_was_seen():
+    guard = Guard(GuardSettings(spike=10.0, window=4))
+    read(guard, [1.0, 50.0, 1.0])  # too little was seen before 50
+    read(guard, [499.0, 1.0, 1.0, 4989.0, 1.0, 1.0, 1.0, 1.0], first=4)  # each below ten times what the window has
+    with pytest.raises(BadStep, match=r"step 12: loss/generator is 10.1, 10 times the largest of 4 steps before"):
+        read(guard, [10.1], first=12)
+
+
+def test_what_was_undone_is_no_measure():
+    guard = Guard(GuardSettings(spike=10.0, window=4))
+    read(guard, [1.0, 1.0, 1.0, 9.0])
+    guard.forget_after(3)
+    with pytest.raises(BadStep):
+        read(guard, [11.0], first=4)
+
+
+def test_other_terms_and_losses_without_a_scale_may_leap():
+    read(Guard(GuardSettings(spike=2.0, window=2)), [1.0, 1.0, 100.0, 1e6], name="term/critic")
+    read(Guard(GuardSettings(spike=2.0, window=2)), [-1.0, -3.0, 1e6], name="loss/hinge")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_every_scalar_must_be_finite(value):
+    with pytest.raises(BadStep, match="step 2: term/other not finite"):
+        Guard(GuardSettings(enabled=False)).read([(1, {"term/other": 1.0}), (2, {"term/other": value})])
