@@ -60,7 +60,8 @@ def test_a_dry_run_refuses_what_cannot_fit(command):
     assert "total" in refused.stdout
     assert len(refused.stderr.strip().splitlines()) == 1
     assert re.match(r"error: a step needs [\d.]+ GiB of each device, but cpu has [\d.]+ GiB", refused.stderr)
-    for knob in ("training.batch_size", "method.compute_dtype", "training.fsdp"):
+    knobs = ("batch_size", "accumulate", "remat", "fsdp")
+    for knob in (*(f"training.{name}" for name in knobs), "method.compute_dtype"):
         assert knob in refused.stderr
 
 
@@ -73,13 +74,27 @@ def test_virtual_devices(command):
     assert re.search(r"scaling efficiency +[\d.]+% to [\d.]+%", text)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs the TPU compiler: pip install libtpu")
+needs_tpu_compiler = pytest.mark.skipif(
+    importlib.util.find_spec("libtpu") is None, reason="needs the TPU compiler: pip install libtpu"
+)
+
+
+@needs_tpu_compiler
 def test_a_tpu_slice(command):
     text = command("launch.aot_check", "demo.py", *SMALL, "--topology=v5e:2x2", "--batch_per_chip=1").stdout
     assert "mesh: data 4 x fsdp 1 = 4 devices, batch 4 (1 on each)" in text
     assert re.search(r"all-reduce +\d+ over +4 devices", text)
     assert "roofline on v5e: 788 TFLOP/s in all" in text
     assert mebibytes(text)["temporary"] > 0
+
+
+@needs_tpu_compiler
+@pytest.mark.parametrize("config", ["celeba.py", "celebamask.py"])
+def test_the_papers_settings_compile_for_a_pod_slice(command, config):
+    text = command("launch.aot_check", config, "--topology=v5e:16x16", "--batch_per_chip=1").stdout
+    assert "mesh: data 256 x fsdp 1 = 256 devices, batch 256 (1 on each)" in text
+    assert re.search(r"all-reduce +\d+ over +256 devices", text)
+    assert mebibytes(text)["total"] < 16 * 1024  # what a v5e has
 
 
 @pytest.mark.parametrize(
