@@ -23,6 +23,7 @@ from scan_jax.training.state import TrainState
 from scan_jax.training.step import Scalars, Step
 from scan_jax.types import Array, Example
 
+PSNR = "eval/psnr/"  # begins the scalars, one for each bucket of hole sizes, whose mean says which checkpoint is best
 SLOW_DATA = 0.05  # the share of the time from which the bar says that a run waits for its data
 
 
@@ -30,7 +31,7 @@ SLOW_DATA = 0.05  # the share of the time from which the bar says that a run wai
 class Callback:
     """Something to do with the state now and then: `act(step, state)` every `every` steps and at the end; 0 is never.
 
-    What it returns is written with the scalars.
+    What it returns is written with the scalars, and the checkpoints of steps with a PSNR are ranked by it.
     """
 
     every: int
@@ -121,7 +122,7 @@ class Loop:
                 with jax.transfer_guard("allow"):
                     if due(done, settings.log_every, last):
                         self._log(done, pending, meter, progress)
-                    if due(done, settings.checkpoint_every, last) or done == last:
+                    if self._is_kept(done):
                         self._save(done, state, pending, meter, progress)
                     if self.call_back(done, state):
                         meter.reset()
@@ -155,8 +156,18 @@ class Loop:
         """Runs the callbacks that are due after `done` steps; whether there was any."""
         acting = [callback for callback in self._callbacks if due(done, callback.every, self._settings.steps)]
         for callback in acting:
-            self._writers.write(done, callback.act(done, state))
+            found = callback.act(done, state)
+            self._writers.write(done, found)
+            psnr = [value for name, value in found.items() if name.startswith(PSNR)]
+            if psnr:
+                self._checkpoints.score(done, sum(psnr) / len(psnr))
         return bool(acting)
+
+    def _is_kept(self, done: int) -> bool:
+        """Whether a checkpoint is made after `done` steps; one that may be the best, before it is measured."""
+        settings = self._settings
+        measured = settings.keep_best > 0 and due(done, settings.evaluate_every, settings.steps)
+        return measured or due(done, settings.checkpoint_every, settings.steps) or done == settings.steps
 
 
 def _bar(first: int, last: int) -> Any:

@@ -2,8 +2,8 @@
 
 Peaks without sparsity, which are never reached; they are what a utilisation is measured against. TPUs are as on Google
 Cloud's pages ("key specifications"), but for v4's links: its pod's all-reduce bandwidth of 1.1 PB/s over 4,096 chips is
-269 GB/s a chip, near six times the 50 entered. A100, H100, H200 and L4 were compared with published specifications, half
-of what is stated "with sparsity"; T4 was not.
+269 GB/s a chip, near six times the 50 entered. A100, H100, H200 and L4 were compared with published specifications,
+taking half of what is stated "with sparsity"; T4 was not.
 """
 
 from __future__ import annotations
