@@ -50,7 +50,7 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     buckets = make_buckets(evaluation.edges)
     fixed = fixed_set(opened.holes.held_out, config["data"]["size"], buckets, evaluation.holes_per_bucket)
     used = _provenance(opened.data, opened.holes, fixed)
-    by_first(lambda: _begin(folder, config, used))
+    by_first(lambda: _begin(folder, config, opened.settings.checkpoints, used))
     _announce(folder, opened, fixed)
     keep_compilations()
     frozen = opened.trainer.place(opened.frozen)
@@ -102,9 +102,11 @@ def _callbacks(
     )
 
 
-def _begin(folder: Path, config: Mapping[str, Any], used: Provenance) -> None:
-    """Makes the folder this run's, or checks that it is."""
+def _begin(folder: Path, config: Mapping[str, Any], elsewhere: str, used: Provenance) -> None:
+    """Makes the folder this run's, or checks that it is; likewise a place of its checkpoints outside of it."""
     run_folder.claim(folder, config)
+    if elsewhere:
+        run_folder.claim(place(folder, elsewhere), config)
     provenance.keep(folder, used)
 
 

@@ -15,7 +15,8 @@ from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.data.pipeline import Batches, batch_members, training_batches
 from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
-from scan_jax.methods.api import Method, Trees, Variables, build_method
+from scan_jax.methods import api
+from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.settings import bind
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer, make_trainer
@@ -66,7 +67,7 @@ def open_config(config: Mapping[str, Any]) -> Opened:
     """
     settings = bind(config["training"], TrainingSettings, "config.training")
     augmentation_of(config)
-    method = build_method(config["method"])
+    method = api.build_method(config["method"])
     frozen, networks = method.load_frozen(), _start_from(settings.start_from, method)
     data, holes = open_sources(config, method.num_labels)
     trainer = make_trainer(method, settings, config["data"]["size"], config["seed"])

@@ -27,7 +27,12 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     some: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
     folders: dict[str, Any] = {"type": Path, **some}
     any_number: dict[str, Any] = {"nargs": "*", "action": "extend"}
-    parser.add_argument("--run", type=Path, action="append", help="a run folder or a bundle, compared with all others")
+    parser.add_argument(
+        "--run",
+        type=Path,
+        action="append",
+        help="a run folder, RUN@best, RUN@STEP or a bundle, compared with all others",
+    )
     parser.add_argument("--against", **folders, help="further runs")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="the same as --run=A --against B")
     parser.add_argument("--predictions", **folders, help="folders of another program's results")

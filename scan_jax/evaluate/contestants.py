@@ -65,7 +65,7 @@ def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, d
     statistics = parameter_hash(trained.variables.stats)
     looked_through = parameter_hash(engine.frozen) if refine else ""
     section = json.dumps(trained.config["method"], sort_keys=True, default=str)
-    details = {"folder": str(folder), "step": str(trained.step), "parameters": identity[:12]}
+    details = {"folder": str(folder), "step": str(trained.step), "parameters": trained.identity[:12]}
 
     def observe(image: np.ndarray, known: np.ndarray, labels: Labels) -> Any:
         arrays: tuple[Any, ...] = (image, known, labels if trained.method.num_labels else None)
@@ -83,7 +83,7 @@ def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, d
         told = details | ({"refined": refiner} if refiner else {})
         depends_on = (identity, statistics, section, refiner, looked_through if refiner else "")
         return Contestant(
-            title, _slug(title), "run", by_network(predict), depends_on, told, trained.config, folder, engine
+            title, _slug(title), "run", by_network(predict), depends_on, told, trained.config, trained.folder, engine
         )
 
     return [contestant(refiner) for refiner in ("", *refine)]

@@ -35,6 +35,7 @@ from scan_jax.evaluation.score_store import ScoreStore
 from scan_jax.evaluation.scoring import Share, Test, photograph_vectors, score
 from scan_jax.evaluation.sets import score_sets
 from scan_jax.evaluation.tables import screen_text, write_tables
+from scan_jax.inference.run_folder import NEWEST, split
 from scan_jax.inference.trained import Trained
 from scan_jax.metrics import api
 from scan_jax.metrics.api import AnyMetric, SetMetric
@@ -57,7 +58,7 @@ def examine(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     opened = open_test(
         flags.protocol,
         first.config if first else {},
-        flags.run.resolve().name if flags.run else "",
+        first.folder.resolve().name if first else "",
         overrides,
         max((one.method.num_labels for one in trained.values()), default=0),
     )
@@ -70,12 +71,18 @@ def examine(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     test = dataclasses.replace(opened.test, batch_size=devices.whole(batch_size))
     contestants = _contestants(flags, trained, test, opened.conditions.size, devices)
     metrics = _metrics(flags.metrics, opened)
-    out = flags.out or (flags.run or Path()) / EVALUATION / _folder_name(opened, flags.protocol)
+    out = flags.out or _out(flags.run, _folder_name(opened, flags.protocol))
     _try_to_write(out)
     log.info("%s", opened.conditions.line())
     results = _measure(contestants, opened, test, metrics, out, devices)
     if jax.process_index() == 0:
         _write(out, results, opened)
+
+
+def _out(run: Path | None, name: str) -> Path:
+    """In the run folder; each checkpoint that was named has tables of its own, such as own@best."""
+    folder, which = split(run) if run else (Path(), NEWEST)
+    return folder / EVALUATION / (name if which == NEWEST else f"{name}@{which}")
 
 
 def _runs(flags: argparse.Namespace) -> list[Path]:

@@ -19,6 +19,8 @@ from scan_jax.types import Example
 from scan_jax.weights import bundle
 
 log = logging.getLogger(__name__)
+EXPORTED = "exported"  # the section of a bundle's config that says where it comes from
+GENERATOR = "generator"  # the network that fills holes
 BLANK = 64  # pixels; no parameter's shape depends on the photograph's size
 
 
@@ -32,6 +34,7 @@ class Trained:
       variables: on the host; moving averages stand in for the networks that have one.
       size: the short side in pixels of the photographs that it was trained on.
       step: updates that it had seen; 0 where that is not known.
+      folder: of the run or bundle.
     """
 
     config: dict[str, Any]
@@ -39,25 +42,36 @@ class Trained:
     variables: Variables
     size: int
     step: int
+    folder: Path
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 (hex) of the generator's parameters: the same in a run's checkpoint and in its export."""
+        return run_folder.parameter_hash(self.variables.params[GENERATOR])
 
     @classmethod
-    def load(cls, folder: Path) -> Trained:
-        """From a run folder, its newest whole checkpoint, or from a bundle.
+    def load(cls, name: Path) -> Trained:
+        """From a checkpoint of a run folder, or from a bundle.
+
+        Args:
+          name: a bundle, or RUN for the newest whole checkpoint, RUN@best or RUN@4000 for that one.
 
         Raises:
-          UserError: there is no such folder, nothing in it can be read, or its config describes another network.
+          UserError: there is no such folder or step, nothing in it can be read, or its config describes another
+            network.
         """
+        folder, which = run_folder.split(name)
         config = run_folder.read_config(folder)
         try:
             section, size = config["method"], int(config["data"]["size"])
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{folder}/config.json lacks a method or data.size; give the folder of a run") from error
         method = api.build_method(section)
-        step, found = (0, _bundle(folder)) if (folder / BUNDLE).is_file() else run_folder.restore(folder)
-        variables = fit(found, method, f"the networks in {folder}")
-        identity = run_folder.parameter_hash(variables.params)[:12]
-        log.info("%s: %s at step %d, parameters %s", folder, section["name"], step, identity)
-        return cls(config, method, variables, size, step)
+        read = _bundle if (folder / BUNDLE).is_file() else run_folder.restore
+        step, found = read(folder, which)
+        trained = cls(config, method, fit(found, method, f"the networks in {name}"), size, step, folder)
+        log.info("%s: %s at step %d, parameters %s", name, section["name"], step, trained.identity[:12])
+        return trained
 
 
 def fit(found: Variables, method: Method, name: str) -> Variables:
@@ -72,7 +86,7 @@ def fit(found: Variables, method: Method, name: str) -> Variables:
       UserError: an array is missing, of another shape or unknown; it names the first, and what would fit.
     """
     wanted = jax.eval_shape(method.init, jax.random.key(0), _blank(method.num_labels))
-    if "generator" not in found.params:
+    if GENERATOR not in found.params:
         raise UserError(f"{name} have no generator; give a run folder or a bundle of this toolkit")
     params, stats = {}, {}
     for network in wanted.params.keys() & found.params.keys():
@@ -95,9 +109,13 @@ def _compare(name: str, have: Any, want: Any) -> None:
             )
 
 
-def _bundle(folder: Path) -> Variables:
+def _bundle(folder: Path, which: str) -> tuple[int, Variables]:
+    """The step that an export notes, and what it holds."""
+    if which != run_folder.NEWEST:
+        raise UserError(f"{folder} is a bundle, which holds one network; leave out @{which}")
     tree = bundle.load(folder)
-    return Variables(tree["params"], tree["stats"])
+    noted = run_folder.read_config(folder).get(EXPORTED, {})
+    return int(noted.get("step", 0)), Variables(tree["params"], tree["stats"])
 
 
 def _blank(num_labels: int) -> Example:

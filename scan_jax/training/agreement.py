@@ -18,9 +18,8 @@ def of_first(text: str) -> str:
     return np.asarray(multihost_utils.broadcast_one_to_all(padded), np.uint8).tobytes().decode()
 
 
-def spread(number: int) -> tuple[int, int]:
-    """The least and the greatest that any process has; all must ask."""
+def everywhere(said: bool) -> bool:
+    """Whether every process says so; all must ask."""
     if jax.process_count() == 1:
-        return number, number
-    found = np.asarray(multihost_utils.process_allgather(np.int32(number)))
-    return int(found.min()), int(found.max())
+        return said
+    return bool(np.asarray(multihost_utils.process_allgather(np.int32(said))).all())

@@ -5,10 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
-import errno
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,20 +17,18 @@ from orbax.checkpoint import options as ocp_options
 from scan_jax import checkpoint_folder
 from scan_jax.checkpoint_folder import Ledger
 from scan_jax.errors import UserError
-from scan_jax.processes import by_first
+from scan_jax.processes import by_first, is_first
 from scan_jax.run_layout import DAMAGE, first_line
-from scan_jax.training.agreement import of_first, spread
+from scan_jax.training.agreement import everywhere, of_first
 from scan_jax.training.keeping import Keep
 from scan_jax.training.provenance import Provenance
 from scan_jax.training.state import TrainState
+from scan_jax.training.storage import UNWRITABLE, failure, require_room
 
 log = logging.getLogger(__name__)
 
-SPACE_FACTOR = 1.5  # of a state's bytes: what Orbax needs on the way to a checkpoint
 NOTHING = -1  # in place of a step
-GO_ON = "run the same command again, it goes on from the last good checkpoint"
-# What Orbax and TensorStore raise where a disk is full or read-only, or a bucket out of reach.
-UNWRITABLE = (OSError, ValueError, RuntimeError)
+STATE = "state"  # the folder of a step that holds it
 
 
 class Checkpoints:
@@ -42,7 +37,7 @@ class Checkpoints:
     A step counts only once its commit file stands, so a process killed while writing leaves nothing that looks whole.
     """
 
-    def __init__(self, folder: Path, keep: Keep | int, data: Provenance | None = None) -> None:
+    def __init__(self, folder: Path, keep: Keep, data: Provenance | None = None) -> None:
         """Opens or makes the folder.
 
         Args:
@@ -55,8 +50,7 @@ class Checkpoints:
         """
         self._folder, self._data = folder, dict(data or {})
         by_first(lambda: checkpoint_folder.require_writable(folder))
-        self._ledger = Ledger.parse(of_first(Ledger.read(folder).dump()))
-        keep = keep if isinstance(keep, Keep) else Keep(keep)
+        self._ledger = _noted(folder)
         self._manager = _open(folder, keep, lambda: self._ledger)
         self._ledger = self._ledger.of(self._manager.all_steps())
         self._damaged: set[int] = set()
@@ -76,23 +70,16 @@ class Checkpoints:
         """
         if step in self.steps():
             return
-        by_first(lambda: self._check_space(sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
+        by_first(lambda: require_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
         if step in self._damaged:
             self._delete(step)
-        args = ocp.args.Composite(state=_as_args(state))
+        args = ocp.args.Composite(**{STATE: _as_args(state)})
         self._guarded(lambda: self._manager.save(step, args=args, force=True, custom_metadata=self._data))
         self._writing = self._watcher.submit(self._manager.wait_until_finished)
 
-    def _check_space(self, needed: int) -> None:
-        """Refuses early: a disk that fills up while Orbax writes costs hundreds of lines from its threads."""
-        if checkpoint_folder.is_bucket(self._folder):
-            return
-        free = shutil.disk_usage(self._folder).free
-        if free < SPACE_FACTOR * needed:
-            raise UserError(
-                f"the disk of {self._folder} is full: a checkpoint takes {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB "
-                f"are free; make room and {GO_ON}"
-            )
+    def is_writing(self) -> bool:
+        """Whether a checkpoint is on its way to the disk."""
+        return self._writing is not None and not self._writing.done()
 
     def check(self) -> None:
         """Looks whether the last write has failed; one that still runs is not waited for.
@@ -136,22 +123,22 @@ class Checkpoints:
 
     def _newest(self, like: TrainState, steps: Sequence[int]) -> tuple[int, TrainState | None]:
         """The first of `steps` that every process can read, and its state."""
-        while True:
-            found, state = next(self._readable(like, steps), (NOTHING, None))
-            least, greatest = spread(found)
-            if least == greatest:
-                return found, state
-            steps = [step for step in steps if step <= least]
-
-    def _readable(self, like: TrainState, steps: Sequence[int]) -> Iterator[tuple[int, TrainState]]:
-        """Those of `steps` that this process can read."""
+        self._guarded(self._manager.wait_until_finished)
         for step in steps:
+            state = self._read(like, step)
+            if everywhere(state is not None):
+                return step, state
+        return NOTHING, None
+
+    def _read(self, like: TrainState, step: int) -> TrainState | None:
+        """None where this process cannot; by the handler, for the manager would wait there for the others."""
+        with contextlib.closing(ocp.StandardCheckpointHandler()) as handler:
             try:
-                restored = self._manager.restore(step, args=ocp.args.Composite(state=_as_restore_args(like)))
+                restored = handler.restore(self._folder / str(step) / STATE, args=_as_restore_args(like))
             except DAMAGE as error:
                 log.warning("checkpoint %s/%d is damaged (%s)", self._folder, step, first_line(error))
-                continue
-            yield step, TrainState(**restored["state"])
+                return None
+        return TrainState(**restored)
 
     def score(self, step: int, psnr: float) -> None:
         """Notes how good the network of a step is; of a step that was not saved it is forgotten.
@@ -240,9 +227,13 @@ class Checkpoints:
             action()
         except UNWRITABLE as error:
             self._told = True
-            raise UserError(
-                f"cannot write a checkpoint to {self._folder}: {_reason(error)}; put that right and {GO_ON}"
-            ) from error
+            raise failure(self._folder, error) from error
+
+
+def _noted(folder: Path) -> Ledger:
+    """What process 0 reads, for all."""
+    by_first(lambda: Ledger.read(folder))  # or its failure
+    return Ledger.parse(of_first(Ledger.read(folder).dump() if is_first() else ""))
 
 
 def _open(folder: Path, keep: Keep, noted: Callable[[], Ledger]) -> ocp.CheckpointManager:
@@ -256,13 +247,7 @@ def _open(folder: Path, keep: Keep, noted: Callable[[], Ledger]) -> ocp.Checkpoi
         preservation_policy=keep.policy(noted),
         atomicity_options=ocp_options.AtomicityOptions(mode=ocp_options.AtomicityMode.COMMIT_FILE),
     )
-    return ocp.CheckpointManager(folder, options=options, item_names=("state",))
-
-
-def _reason(error: Exception) -> str:
-    """What the operating system said, which TensorStore has in the middle of very long messages."""
-    told = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO))
-    return next((reason for reason in told if reason in str(error)), first_line(error))
+    return ocp.CheckpointManager(folder, options=options, item_names=(STATE,))
 
 
 def _as_args(state: TrainState) -> ocp.args.StandardSave:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from orbax.checkpoint.checkpoint_managers import (
     AnyPreservationPolicy,
@@ -17,8 +16,6 @@ from orbax.checkpoint.checkpoint_managers import (
 )
 
 from scan_jax.checkpoint_folder import Ledger
-
-PSNR = "eval/psnr/"  # of the completion, by bucket of hole ratios
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +55,3 @@ class _Noted(PreservationPolicy):
         ledger = self.noted()
         best = ledger.best([one.step for one in checkpoints])[: self.best]
         return CustomSteps([*ledger.pinned, *best]).should_preserve(checkpoints, context=context)
-
-
-def held_out_psnr(scalars: Mapping[str, float]) -> float | None:
-    """What checkpoints are ranked by: the mean over the hole buckets in dB; None of anything but an evaluation."""
-    found = [value for name, value in scalars.items() if name.startswith(PSNR) and math.isfinite(value)]
-    return math.fsum(found) / len(found) if found else None

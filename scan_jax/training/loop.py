@@ -136,7 +136,9 @@ class Loop:
 
         Raises:
           BadStep: one of the pending steps is bad.
+          UserError: the last checkpoint could not be written.
         """
+        self._checkpoints.check()
         steps = pending.collect()
         self._guard.read(steps)
         scalars = mean_scalars(steps)

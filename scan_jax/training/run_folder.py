@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.checkpoint_folder import write
 from scan_jax.errors import UserError
 from scan_jax.run_layout import CONFIG
 
@@ -47,7 +47,7 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
     config = json.loads(json.dumps(config))  # tuples become lists, as they do on disk
     if path.exists():
         _compare(folder, flatten(_read(path)), flatten(config))
-    write_atomically(path, (json.dumps(config, indent=2) + "\n").encode())
+    write(path, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from scan_jax import checkpoint_folder
 from scan_jax.checkpoint_folder import Ledger
 from scan_jax.errors import UserError
 from scan_jax.training.checkpoints import Checkpoints, abstract
-from scan_jax.training.keeping import Keep, held_out_psnr
+from scan_jax.training.keeping import Keep
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
@@ -104,8 +104,6 @@ def test_scores_of_what_was_not_saved_or_measured_do_not_count(tmp_path):
         checkpoints.score(2, 20.0)
         save(checkpoints, 3)
         assert on_disk(tmp_path) == [2, 3]
-    assert held_out_psnr({"eval/psnr/10-20%": 20.0, "eval/psnr/20-30%": 23.0, "eval/psnr_gain/10-20%": 9.0}) == 21.5
-    assert held_out_psnr({"eval/prediction/psnr/10-20%": 20.0, "term/l1": 0.1}) is None
 
 
 def test_of_equals_the_later_is_the_better():
@@ -216,9 +214,12 @@ def told_in_the_background(checkpoints, step):
     return str(told.value)
 
 
+# Answers that come after Orbax has given up find its event loop closed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("lacking", ["bytes", "files"])
-def test_a_background_write_that_finds_no_room_is_an_error(tmp_path, quiet, lacking):
+def test_a_background_write_that_finds_no_room_is_an_error(tmp_path, quiet, lacking, monkeypatch):
     """Too little for the look before the write to notice."""
+    monkeypatch.setattr("scan_jax.training.storage.SPACE_BESIDES", 0)
     with small_disk(tmp_path / "disk", "size=2m,nr_inodes=60", pytest.skip) as disk:
         with opened(disk.folder / "c") as checkpoints:
             save(checkpoints, 1)

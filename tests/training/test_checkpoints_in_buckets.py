@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -21,22 +22,14 @@ from scan_jax.training.state import TrainState
 
 pytest.importorskip("gcsfs", reason="pip install 'scan_jax[gcs]'")
 pytest.importorskip("gcp_storage_emulator", reason="pip install gcp-storage-emulator")
-SERVER = """
-import sys
-from gcp_storage_emulator.server import create_server
-server = create_server("localhost", 0, in_memory=True, default_bucket="bucket")
-server.start()
-print(server._api._httpd.server_port, flush=True)
-sys.stdin.read()
-server.stop()
-"""
+SERVER = Path(__file__).parents[1] / "emulated_bucket.py"
 
 
 @pytest.fixture(scope="module")
 def url():
     """The emulator's address; every client that Orbax uses is sent there."""
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVER],
+        [sys.executable, SERVER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -84,6 +77,15 @@ def objects(url, place):
     """What the bucket itself says it holds there, past every cache."""
     with urllib.request.urlopen(f"{url}/storage/v1/b/bucket/o?prefix=runs/{place.name}/") as answer:
         return [item["name"].removeprefix(f"runs/{place.name}/") for item in json.load(answer).get("items", [])]
+
+
+def test_a_state_of_many_arrays(url, place):
+    many = {f"layer{number}": {"kernel": np.full((30, 30), number, np.float32)} for number in range(100)}
+    one = TrainState(*jax.device_put((np.int32(1), {"generator": many}, {}, {}, {})))
+    with opened(place) as checkpoints:
+        with checkpoints.finished():
+            checkpoints.save(1, one)
+        assert_same(checkpoints.restore(like(one)), one)
 
 
 def assert_same(a, b):

@@ -50,7 +50,7 @@ def labelled_method(toy_method):
 
 
 def run(method, monkeypatch, folder, **changes):
-    monkeypatch.setattr(opened, "build_method", lambda section: method)
+    monkeypatch.setattr(opened.api, "build_method", lambda section: method)
     monkeypatch.setattr(experiment, "keep_compilations", lambda: None)
     experiment.run(config() | changes, folder)
     return [json.loads(line) for line in (folder / "scalars.jsonl").read_text().splitlines()]
@@ -80,7 +80,7 @@ def test_a_method_without_labels_gets_none(toy_method, monkeypatch, tmp_path):
 
 
 def test_disagreement_is_an_error_before_anything_is_compiled(labelled_method, monkeypatch, tmp_path):
-    monkeypatch.setattr(experiment, "make_trainer", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(opened, "make_trainer", lambda *_: pytest.fail("too late"))
     labelled_method.num_labels = 12
     with pytest.raises(UserError, match=r"config\.method\.num_labels is 12, but synthetic portraits .* has 19 classes"):
         run(labelled_method, monkeypatch, tmp_path)

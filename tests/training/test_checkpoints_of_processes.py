@@ -1,0 +1,99 @@
+"""Two processes keep, delete and restore the same checkpoints, also where one of them sees something else."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import contextlib, json, sys
+import jax
+jax.config.update("jax_num_cpu_devices", 1)
+jax.config.update("jax_cpu_collectives_implementation", "gloo")
+jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
+import numpy as np
+from pathlib import Path
+from scan_jax import processes
+from scan_jax.errors import UserError
+from scan_jax.training import storage
+from scan_jax.training.agreement import everywhere, of_first
+from scan_jax.training.checkpoints import Checkpoints, abstract
+from scan_jax.training.keeping import Keep
+from scan_jax.training.sharding import batched, make_mesh, replicated
+from scan_jax.training.state import TrainState
+
+index, folder = jax.process_index(), Path(sys.argv[3])
+mesh = make_mesh(2)
+places = TrainState(*([replicated(mesh)] * 4), {"generator": batched(mesh)})
+
+def state(step):
+    made = TrainState(np.int32(step), *[{"a": np.full(3, step, np.float32)}] * 3, {"generator": np.arange(8.0) + step})
+    shardings = jax.tree.map(lambda at, part: jax.tree.map(lambda _: at, part), places, made)
+    return jax.jit(lambda: made, out_shardings=shardings)(), shardings
+
+def whole(state):
+    return int(state.step), np.asarray(processes.fetch(state.ema["generator"])).tolist()
+
+told = {"text": of_first("ä" * 5000 if index == 0 else "other")}
+told["everywhere"] = [everywhere(True), everywhere(index == 0)]
+with contextlib.closing(Checkpoints(folder, Keep(latest=1, best=1))) as checkpoints:
+    for step, psnr in ((1, 20.0), (2, 30.0), (3, 25.0)):
+        with checkpoints.finished():
+            checkpoints.save(step, state(step)[0])
+        checkpoints.score(step, psnr if index == 0 else -psnr)  # the scores of process 0 count
+    checkpoints.pin(2)
+    told["kept"] = checkpoints.steps()
+    read = checkpoints._read
+    checkpoints._read = lambda like, step: None if (index, step) == (1, 3) else read(like, step)
+    shapes, shardings = state(0)
+    told["restored"] = whole(checkpoints.restore(abstract(shapes, shardings)))
+    told["left"] = checkpoints.steps()
+try:  # only process 0 looks whether there is room
+    storage.is_bucket = lambda folder: index > 0
+    storage.SPACE_FACTOR = 1e30
+    checkpoints.save(9, state(9)[0])
+except UserError as error:
+    told["error"] = str(error)
+print("TOLD" + json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What each process found."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    arguments = [sys.executable, "-c", PROGRAM]
+    folder = tmp_path_factory.mktemp("checkpoints")
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    both = [
+        subprocess.Popen(
+            [*arguments, address, str(index), folder],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(2)
+    ]
+    answers = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], "\n".join(log for _, log in answers)
+    return [json.loads(out.partition("TOLD")[2].splitlines()[0]) for out, _ in answers]
+
+
+def test_both_know_what_the_first_knows(told):
+    for one in told:
+        assert one["text"] == "ä" * 5000 and one["everywhere"] == [True, False]
+
+
+def test_both_keep_and_restore_the_same(told):
+    for one in told:
+        assert one["kept"] == [2, 3]
+        assert one["restored"] == [2, [float(value) for value in range(2, 10)]] and one["left"] == [2]
+        assert "is full: a checkpoint takes 0.0 MB" in one["error"]
