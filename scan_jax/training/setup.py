@@ -132,7 +132,17 @@ def make_trainer(
     places = sharding.tree_shardings(mesh, shapes, settings.sharding)
     everywhere, split = sharding.replicated(mesh), sharding.batched(mesh)
     step = jax.jit(
-        make_step(method, optimizers, settings.ema_decay, accumulate=settings.accumulate, remat=settings.remat),
+        make_step(
+            method,
+            optimizers,
+            settings.ema_decay,
+            accumulate=settings.accumulate,
+            remat=settings.remat,
+            gather=lambda trees: jax.lax.with_sharding_constraint(trees, everywhere),
+            scatter=lambda trees: jax.lax.with_sharding_constraint(
+                trees, {name: places.params[name] for name in trees}
+            ),
+        ),
         donate_argnums=0,
         in_shardings=(places, everywhere, split, everywhere),
         out_shardings=(places, everywhere),

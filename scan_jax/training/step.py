@@ -16,6 +16,7 @@ from scan_jax.training.state import GENERATOR, TrainState, trained_by
 from scan_jax.types import Array, Example
 
 Scalars = Mapping[str, Array]
+Relay = Callable[[Trees], Trees]
 Step = Callable[[TrainState, Trees, Example, Array], tuple[TrainState, Scalars]]
 
 
@@ -26,6 +27,8 @@ def make_step(
     *,
     accumulate: int = 1,
     remat: Remat = "nothing",
+    gather: Relay = lambda trees: trees,
+    scatter: Relay = lambda trees: trees,
 ) -> Step:
     """The step as a pure function `(state, frozen, example, key) -> state, scalars`.
 
@@ -36,16 +39,23 @@ def make_step(
         run does not average its own random start.
       accumulate: parts of a batch, one after the other.
       remat: what is computed again in the backward pass.
+      gather: brings parameters that are split over devices, by network, to where they are used.
+      scatter: brings gradients to where their parameters lie.
     """
     gradients = {turn.name: _gradient(turn, accumulate, remat) for turn in method.turns}
 
     def step(state: TrainState, frozen: Trees, example: Example, key: Array) -> tuple[TrainState, Scalars]:
-        rng, carried, scalars = jax.random.fold_in(key, state.step), None, {}
+        rng, carried, scalars = jax.random.fold_in(key, state.step), None, dict[str, Array]()
         for index, turn in enumerate(method.turns):
             turn_rng = jax.random.fold_in(rng, index)
-            gradient_of, optimizer = gradients[turn.name], optimizers[turn.name]
-            state, carried, found = _take(turn, gradient_of, optimizer, state, frozen, example, carried, turn_rng)
-            scalars.update(found)
+            whole = gather(state.params)
+            trained = trained_by(whole, turn.trains)
+            others = {**frozen, **{name: tree for name, tree in whole.items() if name not in trained}}
+            (loss, aux), gradient = gradients[turn.name](trained, others, state.stats, example, carried, turn_rng)
+            state, norm = _update(turn, optimizers[turn.name], state, scatter(gradient), aux.stats)
+            carried = aux.carried
+            scalars |= {f"loss/{turn.name}": loss, f"gradient_norm/{turn.name}": norm}
+            scalars |= {f"term/{name}": term for name, term in aux.terms.items()}
         count = state.step.astype(jnp.float32)
         decay = jnp.minimum(ema_decay, (1 + count) / (10 + count))
         ema = optax.incremental_update({GENERATOR: state.params[GENERATOR]}, state.ema, 1 - decay)
@@ -59,27 +69,16 @@ def _gradient(turn: Turn, accumulate: int, remat: Remat) -> GradientOf:
     return in_parts(jax.value_and_grad(rematerialise(turn.loss, remat), has_aux=True), accumulate)
 
 
-def _take(
-    turn: Turn,
-    gradient_of: GradientOf,
-    optimizer: optax.GradientTransformation,
-    state: TrainState,
-    frozen: Trees,
-    example: Example,
-    carried: object,
-    rng: Array,
-) -> tuple[TrainState, object, dict[str, Array]]:
-    """One turn: a gradient, an update of the networks it trains, and what it hands on."""
+def _update(
+    turn: Turn, optimizer: optax.GradientTransformation, state: TrainState, gradient: Trees, stats: Trees
+) -> tuple[TrainState, Array]:
+    """The state after a turn, and the norm of its gradient."""
     trained = trained_by(state.params, turn.trains)
-    others = {name: tree for name, tree in state.params.items() if name not in trained}
-    (loss, aux), gradient = gradient_of(trained, {**frozen, **others}, state.stats, example, carried, rng)
     updates, opt = optimizer.update(gradient, state.opt[turn.name], trained)
-    state = dataclasses.replace(
+    updated = dataclasses.replace(
         state,
         params={**state.params, **optax.apply_updates(trained, updates)},
-        stats={**state.stats, **aux.stats},
+        stats={**state.stats, **stats},
         opt={**state.opt, turn.name: opt},
     )
-    norm = optax.tree.norm(gradient)
-    scalars = {f"loss/{turn.name}": loss, f"gradient_norm/{turn.name}": norm}
-    return state, aux.carried, {**scalars, **{f"term/{name}": term for name, term in aux.terms.items()}}
+    return updated, optax.tree.norm(gradient)
