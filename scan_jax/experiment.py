@@ -26,11 +26,13 @@ from scan_jax.opened import Opened, augmentation_of, open_config
 from scan_jax.processes import by_first, fetch, is_first
 from scan_jax.settings import bind
 from scan_jax.training import provenance, run_folder
+from scan_jax.training.agreement import first_knows
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.keeping import Keep
 from scan_jax.training.loop import Callback
 from scan_jax.training.provenance import Provenance
 from scan_jax.training.recovery import Run, train
+from scan_jax.training.scalars import has_scalars
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.state import TrainState
 
@@ -97,9 +99,21 @@ def _callbacks(
         limit=evaluation.photographs,
     )
     return (
-        Callback(settings.pictures_every, _pictures(predict, look, sheet, folder)),
-        Callback(settings.evaluate_every or settings.steps, _measure(predict, refine, evaluator, settings.steps)),
+        Callback(
+            settings.pictures_every,
+            _pictures(predict, look, sheet, folder),
+            lambda step: first_knows(_picture(folder, step).exists),
+        ),
+        Callback(
+            settings.evaluate_every or settings.steps,
+            _measure(predict, refine, evaluator, settings.steps),
+            lambda step: first_knows(lambda: has_scalars(folder, step, "eval/")),
+        ),
     )
+
+
+def _picture(folder: Path, step: int) -> Path:
+    return folder / "pictures" / f"{step:07d}.png"
 
 
 def _begin(folder: Path, config: Mapping[str, Any], elsewhere: str, used: Provenance) -> None:
@@ -148,7 +162,7 @@ def _pictures(
         stages = prediction.intermediates or {"completion": prediction.image}
         looks = fetch(look(state, *seen, sheet.points))
         if is_first():
-            sheet.write(folder / "pictures" / f"{step:07d}.png", stages, looks)
+            sheet.write(_picture(folder, step), stages, looks)
         return {}
 
     return act

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+
+from scan_jax.processes import is_first
 
 
 def of_first(text: str) -> str:
@@ -16,6 +20,11 @@ def of_first(text: str) -> str:
     padded = np.zeros(length, np.uint8)
     padded[: len(content[:length])] = content[:length]
     return np.asarray(multihost_utils.broadcast_one_to_all(padded), np.uint8).tobytes().decode()
+
+
+def first_knows(question: Callable[[], bool]) -> bool:
+    """Process 0's answer, in every process; all must ask."""
+    return of_first(str(question() if is_first() else "")) == str(True)
 
 
 def everywhere(said: bool) -> bool:

@@ -31,11 +31,14 @@ SLOW_DATA = 0.05  # the share of the time from which the bar says that a run wai
 class Callback:
     """Something to do with the state now and then: `act(step, state)` every `every` steps and at the end; 0 is never.
 
+    `is_done(step)` says whether what is due after a step was done before the run was killed, as files show.
+
     What it returns is written with the scalars, and the checkpoints of steps with a PSNR are ranked by it.
     """
 
     every: int
     act: Callable[[int, TrainState], Mapping[str, float]]
+    is_done: Callable[[int], bool] = lambda step: True
 
 
 def due(step: int, every: int, last: int) -> bool:
@@ -156,14 +159,24 @@ class Loop:
 
     def call_back(self, done: int, state: TrainState) -> bool:
         """Runs the callbacks that are due after `done` steps; whether there was any."""
-        acting = [callback for callback in self._callbacks if due(done, callback.every, self._settings.steps)]
-        for callback in acting:
+        return self._run(self._due(done), done, state)
+
+    def catch_up(self, done: int, state: TrainState) -> None:
+        """Runs those that were due after `done` steps, where the run goes on, and that a kill kept from their end."""
+        undone = [callback for callback in self._due(done) if done and not callback.is_done(done)]
+        self._run(undone, done, state)
+
+    def _due(self, done: int) -> list[Callback]:
+        return [callback for callback in self._callbacks if due(done, callback.every, self._settings.steps)]
+
+    def _run(self, callbacks: Sequence[Callback], done: int, state: TrainState) -> bool:
+        for callback in callbacks:
             found = callback.act(done, state)
             self._writers.write(done, found)
             psnr = [value for name, value in found.items() if name.startswith(PSNR)]
             if psnr:
                 self._checkpoints.score(done, sum(psnr) / len(psnr))
-        return bool(acting)
+        return bool(callbacks)
 
     def _is_kept(self, done: int) -> bool:
         """Whether a checkpoint is made after `done` steps; one that may be the best, before it is measured."""

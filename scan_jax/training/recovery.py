@@ -85,6 +85,7 @@ def _attempt(run: Run, loop: Loop, state: TrainState, passed_over: int) -> BadSt
         log.info("all %d steps are done; raise training.steps to go on", run.settings.steps)
         loop.call_back(run.settings.steps, state)
         return None
+    loop.catch_up(int(state.step), state)
     with contextlib.closing(run.trainer.feed(run.batches_from(int(state.step) + passed_over))) as batches:
         try:
             loop.run(run.trainer.step, state, run.frozen, batches, run.trainer.key)

@@ -113,6 +113,13 @@ def forget_after(folder: Path, step: int) -> None:
     write_atomically(path, "".join(line + "\n" for line in kept).encode())
 
 
+def has_scalars(folder: Path, step: int, prefix: str) -> bool:
+    """Whether there are scalars of a step whose names begin so."""
+    path = folder / SCALARS
+    lines = path.read_text().splitlines() if path.exists() else []
+    return any(_step_of(line) == step and f'"{prefix}' in line for line in lines)
+
+
 def _step_of(line: str) -> float:
     """The step of a line; one cut short by a crash counts as after everything."""
     try:

@@ -12,6 +12,7 @@ from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.guard import BadStep, Guard, GuardSettings
 from scan_jax.training.incidents import Incidents
 from scan_jax.training.keeping import Keep
+from scan_jax.training.loop import Callback
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.recovery import Run, train
 from scan_jax.training.settings import TrainingSettings
@@ -36,7 +37,7 @@ def batches_with(poisoned, taken=None):
     return batches_from
 
 
-def run(method, folder, batches_from, keep=10, **changes):
+def run(method, folder, batches_from, keep=10, callbacks=(), **changes):
     """Trains as a command does; the final state in NumPy."""
     defaults = {"steps": 12, "batch_size": 8, "optimizers": ADAM, "log_every": 2, "checkpoint_every": 4}
     settings = TrainingSettings(**(defaults | changes))
@@ -47,7 +48,7 @@ def run(method, folder, batches_from, keep=10, **changes):
         return [f"photograph {number}.{place}" for place in range(8)]
 
     try:
-        train(Run(folder, settings, trainer, None, {}, batches_from, members, (), checkpoints))
+        train(Run(folder, settings, trainer, None, {}, batches_from, members, callbacks, checkpoints))
         state = trainer.start(checkpoints)
     finally:
         checkpoints.close()
@@ -134,6 +135,23 @@ def test_a_leap_is_a_bad_step(toy_method, tmp_path):
     run(toy_method, tmp_path, batches_with({9: 1e4}), guard=guard)
     (incident,) = incidents(tmp_path)
     assert incident["step"] == 10 and "times the largest of" in incident["reason"]
+
+
+def test_what_a_kill_kept_from_its_end_is_caught_up(toy_method, tmp_path):
+    """Due after steps 4, 8 and 12; the run goes on from 8, whose result is not there."""
+    called, there = [], {4}
+
+    def act(step, state):
+        called.append((step, int(state.step)))
+        there.add(step)
+        return {}
+
+    run(toy_method, tmp_path, batches_with({}), steps=8)
+    run(toy_method, tmp_path, batches_with({}), callbacks=[Callback(4, act, there.__contains__), Callback(3, act)])
+    assert called == [(8, 8), (9, 9), (12, 12), (12, 12)]
+    called.clear()
+    run(toy_method, tmp_path, batches_with({}), callbacks=[Callback(4, act, there.__contains__)], steps=13)
+    assert called == [(13, 13)]
 
 
 def test_damaged_incidents_are_named(tmp_path):
