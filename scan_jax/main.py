@@ -31,16 +31,17 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
     """
     from scan_jax import configuration, processes
 
-    processes.join(flags.distributed)
-    config = configuration.load(flags.config, overrides)
-    if flags.dry_run:
-        from scan_jax import dry_run
+    with processes.joined(flags.distributed):
+        config = configuration.load(flags.config, overrides)
+        processes.agree("config", config)
+        if flags.dry_run:
+            from scan_jax import dry_run
 
-        dry_run.run(config)
-        return
-    from scan_jax import experiment
+            dry_run.run(config)
+            return
+        from scan_jax import experiment
 
-    experiment.run(config, Path(flags.workdir or Path("runs") / configuration.run_name(flags.config)))
+        experiment.run(config, Path(flags.workdir or Path("runs") / configuration.run_name(flags.config)))
 
 
 def main(argv: list[str]) -> int:

@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import logging
+import os
 import re
-from collections.abc import Callable
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from scan_jax.errors import UserError
+from scan_jax.peers import messages
+from scan_jax.peers.connection import Connection, Place, connect
+from scan_jax.peers.ending import end, may_be_others
 
 log = logging.getLogger(__name__)
 
 OFF, AUTO = "off", "auto"
-TIMEOUT = 120  # seconds in which the others must come
+TIMEOUT = 120.0  # seconds in which the others must come
+PATIENCE = messages.SILENCE + 5  # seconds in which the hub must know of a death that broke a collective
+ALIKE = ("jax", "jaxlib", "flax", "optax", "numpy")  # packages that make the program; all need the same versions
 _ADDRESS = re.compile(r"(?P<address>[^,\s]+:\d+),(?P<count>\d+),(?P<index>\d+)")
 
 
-def join(how: str) -> None:
-    """Joins the other processes of this run; before anything else touches JAX.
+@contextlib.contextmanager
+def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
+    """A context in which this process is one of several; opened before anything else touches JAX.
+
+    Where one of them dies, or ends by an error, all others end with exit code 1 and a line that names it: at once, or
+    `messages.SILENCE` seconds after its machine has gone. The context ends when all have left it.
 
     Args:
       how: "off" for one process; "auto" where Cloud TPU, Slurm or Kubernetes say who takes part; or
         "HOST:PORT,COUNT,INDEX" with the address of process 0, the number of processes and this one's.
+      timeout: seconds in which all must come.
 
     Raises:
-      UserError: it cannot be read, nothing says who takes part, or process 0 does not answer in two minutes.
+      UserError: `how` cannot be read, nothing says who takes part, not all come, or they do not fit together.
     """
     if how == OFF:
+        yield
         return
-    import jax
+    connection = connect(_place(how, timeout), timeout)
+    with _Together(connection):
+        agree("versions", {name: importlib.metadata.version(name) for name in ALIKE})
+        _initialize_jax(connection)
+        yield
 
-    given = _ADDRESS.fullmatch(how)
-    if how != AUTO and not given:
-        raise UserError(f"--distributed must be off, auto or HOST:PORT,COUNT,INDEX, not {how!r}")
-    count, index = (int(given["count"]), int(given["index"])) if given else (0, 0)
-    if given and not index < count:
-        raise UserError(f"--distributed={how}: the index must be below the count, from 0")
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # used where the devices are CPUs
-    try:
-        if given:
-            jax.distributed.initialize(given["address"], count, index, initialization_timeout=TIMEOUT)
-        else:
-            jax.distributed.initialize(initialization_timeout=TIMEOUT)
-    except (RuntimeError, ValueError) as error:
-        where = given["address"] if given else "the process 0 that the environment names"
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"cannot join the other processes at {where} within {TIMEOUT} s ({reason})") from error
-    log.info("process %d of %d", jax.process_index(), jax.process_count())
+
+def agree(what: str, values: Mapping[str, Any]) -> None:
+    """Makes sure that all processes have the same; all ask, before they compile.
+
+    Args:
+      what: its name, for the message.
+      values: may be nested; compared by how they are written.
+
+    Raises:
+      UserError: one has something else, which is named; in every process the same.
+    """
+    if _connection is not None:
+        _connection.agree(what, dict(_flat(values)))
 
 
 def is_first() -> bool:
@@ -81,6 +98,124 @@ def fetch(tree: Any) -> Any:
     if all(leaf.is_fully_addressable for leaf in jax.tree.leaves(tree)):
         return jax.device_get(tree)
     return multihost_utils.process_allgather(tree, tiled=True)
+
+
+class _Together:
+    """A context whose end the other processes are told, and wait for; an error ends this process at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        global _connection
+        _connection = self._connection  # for good: the hub goes when the last process has closed its connection
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                self._connection.finish()
+        except KeyboardInterrupt as interrupt:
+            error = interrupt
+        if error is None:
+            return
+        if may_be_others(error):
+            time.sleep(PATIENCE)  # the hub ends this process as soon as it knows who died
+        self._connection.leave("".join(traceback.format_exception_only(error)).strip().removeprefix(_OURS))
+        end(*_last_words(error))
+
+
+_connection: Connection | None = None
+_OURS = f"{UserError.__module__}.{UserError.__qualname__}: "
+
+
+def _last_words(error: BaseException) -> tuple[str, int]:
+    """What the user reads of an error, as `command_line.run` has it, and the exit code."""
+    if isinstance(error, UserError):
+        return f"error: {error}", 1
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130
+    return "".join(traceback.format_exception(error)).rstrip(), 1
+
+
+def _place(how: str, timeout: float) -> Place:
+    """Of this process."""
+    if given := _ADDRESS.fullmatch(how):
+        place = Place(given["address"], int(given["count"]), int(given["index"]))
+    elif how == AUTO:
+        place = _detected(timeout)
+    else:
+        raise UserError(f"--distributed must be off, auto or HOST:PORT,COUNT,INDEX, not {how!r}")
+    if not place.index < place.count:
+        raise UserError(f"--distributed={how}: the index must be below the count, from 0")
+    return place
+
+
+def _detected(timeout: float) -> Place:
+    """What Cloud TPU, Slurm, Kubernetes or MPI say; JAX knows them, but has no public way to ask."""
+    from jax._src import clusters
+
+    found = clusters.ClusterEnv.auto_detect_unset_distributed_params(
+        os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, int(timeout)
+    )
+    address, count, index, _ = found
+    if address is None or count is None or index is None:
+        raise UserError("--distributed=auto: neither Cloud TPU nor Slurm nor Kubernetes say who takes part")
+    return Place(address, count, index)
+
+
+def _initialize_jax(connection: Connection) -> None:
+    """JAX's own meeting, at a service of the hub; what fails there aborts, so its port is tried before.
+
+    Raises:
+      UserError: the port cannot be reached.
+    """
+    import jax
+
+    place, port = connection.place, connection.port
+    try:
+        socket.create_connection((place.host, port), messages.SILENCE).close()
+    except OSError as error:
+        raise UserError(
+            f"cannot reach port {port} of {place.host} ({error.strerror or error}); the machines of a run must reach "
+            "all ports of each other"
+        ) from error
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # used where the devices are CPUs
+    jax.distributed.initialize(
+        f"{place.address.rpartition(':')[0]}:{port}",
+        place.count,
+        place.index,
+        initialization_timeout=int(TIMEOUT),
+        heartbeat_timeout_seconds=messages.JAX_SILENCE,
+        shutdown_timeout_seconds=messages.JAX_FAREWELL,
+        coordinator_bind_address="localhost:0",  # process 0 starts a service whatever one says: where nobody comes
+    )
+    _meet()
+    log.info("process %d of %d", place.index, place.count)
+
+
+def _meet() -> None:
+    """The first collectives, while all are at the same place: gloo, the means on CPUs, waits 30 s for these alone.
+
+    Later ones among the same devices wait for whoever is still busy.
+    """
+    import jax
+    import numpy as np
+    from jax.experimental import multihost_utils
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+    multihost_utils.broadcast_one_to_all(np.zeros(()))  # among the first devices, the second ones, ... of the processes
+    split = NamedSharding(Mesh(np.array(jax.devices()), ("all",)), PartitionSpec("all"))
+    ones = jax.make_array_from_process_local_data(split, np.ones(jax.local_device_count()))
+    jax.block_until_ready(jax.jit(jax.numpy.sum)(ones))  # among all
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Such as ("data.size", "64")."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", repr(value)
 
 
 def _complaint(action: Callable[[], object]) -> str:

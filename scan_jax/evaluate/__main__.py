@@ -42,6 +42,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--metrics", **some, help="groups, or single ones (standard inception/fid); else all")
     parser.add_argument("--write_test", type=Path, help="write the test for another program, and no more")
     parser.add_argument("--out", type=Path, help="where to write; evaluation/PROTOCOL in the run folder without it")
+    parser.add_argument("--distributed", default="off", help="auto (TPU, Slurm, Kubernetes) or HOST:PORT,COUNT,INDEX")
     flags, overrides = parser.parse_known_args(argv)
     runs = flags.run or []
     if len(runs) > 1 or (runs and flags.compare):
@@ -59,9 +60,14 @@ def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax.evaluate import examination
+    from scan_jax import processes
 
-    examination.examine(flags, overrides)
+    with processes.joined(flags.distributed):
+        alike = {name: value for name, value in vars(flags).items() if name not in ("out", "distributed")}
+        processes.agree("arguments", {**alike, "overrides": overrides})
+        from scan_jax.evaluate import examination
+
+        examination.examine(flags, overrides)
 
 
 def main(argv: list[str]) -> int:

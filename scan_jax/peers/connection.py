@@ -1,0 +1,201 @@
+"""A process' connection to the hub of its run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scan_jax.errors import UserError
+from scan_jax.peers import messages
+from scan_jax.peers.ending import end
+from scan_jax.peers.messages import Peer
+
+_RETRY = 0.2  # seconds between two tries to reach the hub
+_SLACK = 10  # seconds in which the hub may say that it has waited in vain
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A process' place in a run.
+
+    Attributes:
+      address: HOST:PORT, where the hub listens, on the machine of process 0.
+      count: of processes.
+      index: of this one.
+    """
+
+    address: str
+    count: int
+    index: int
+
+    @property
+    def host(self) -> str:
+        """Of process 0."""
+        return self.address.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """Of the hub."""
+        return int(self.address.rpartition(":")[2])
+
+
+class Connection:
+    """Open from the start of a run to its end; a thread listens, and ends this process where the hub says so."""
+
+    def __init__(self, place: Place, stream: socket.socket, lines: BinaryIO, port: int) -> None:
+        """Begins to listen.
+
+        Args:
+          place: this process'.
+          stream: to the hub, which knows this process.
+          lines: what comes from there.
+          port: of JAX's coordination service, on the hub's host.
+        """
+        self.place, self.port = place, port
+        self._stream, self._lines = stream, lines
+        self._agreed: queue.Queue[str] = queue.Queue()
+        self._all_done = threading.Event()
+        threading.Thread(target=self._listen, name="peers", daemon=True).start()
+
+    def agree(self, what: str, values: Mapping[str, str]) -> None:
+        """Compares `values` with those of the other processes; all must ask.
+
+        Raises:
+          UserError: one of them has others, in every process the same.
+        """
+        self._send(messages.AGREE, what=what, values=dict(values))
+        if complaint := self._agreed.get():
+            raise UserError(complaint)
+
+    def finish(self) -> None:
+        """Says that this process has done its part, and waits until all have."""
+        self._send(messages.DONE)
+        self._all_done.wait()
+
+    def leave(self, why: str) -> None:
+        """Says that this process ends before its time; then it must."""
+        self._send(messages.ENDED, text=why)
+
+    def _send(self, kind: str, **content: Any) -> None:
+        try:
+            self._stream.sendall(messages.encode(kind, **content))
+        except OSError:
+            self._lost()
+
+    def _listen(self) -> None:
+        """Until all are done; a thread that listened on would be in the way of Python's end."""
+        with contextlib.suppress(OSError):  # as good as an end
+            for line in self._lines:
+                self._hear(*messages.decode(line))
+                if self._all_done.is_set():
+                    return
+        self._lost()
+
+    def _hear(self, kind: str, content: Mapping[str, Any]) -> None:
+        if kind == messages.STOP:
+            end(f"error: {content['text']}", 1)
+        elif kind == messages.AGREED:
+            self._agreed.put(content["complaint"])
+        elif kind == messages.ALL_DONE:
+            self._all_done.set()
+
+    def _lost(self) -> None:
+        """The hub is gone, and with it, as a rule, its machine."""
+        end(
+            f"error: process 0 or its machine ({self.place.address}) does not answer any more; start all again, the "
+            "run goes on from its last checkpoint",
+            1,
+        )
+
+
+def connect(place: Place, timeout: float) -> Connection:
+    """Waits until all processes of the run are there; process 0 starts the hub.
+
+    Args:
+      place: this process'.
+      timeout: seconds in which all must come.
+
+    Raises:
+      UserError: process 0 does not answer, others do not come, or they were told something else than this one.
+    """
+    deadline, reason, told = time.monotonic() + timeout, "", ""
+    hub_started = place.index != 0
+    while time.monotonic() < deadline:
+        try:
+            hub_started = hub_started or _start_hub(place, timeout)
+            answer = _call(place, timeout)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        else:
+            if isinstance(answer, Connection):
+                return answer
+            reason, told = "another program answers there", answer or told
+        time.sleep(_RETRY)
+    raise UserError(
+        f"process 0 does not answer at {place.address} within {timeout:g} s ({told or reason}); check that it runs, "
+        "that all are given its address, and that no firewall is between them"
+    )
+
+
+def _call(place: Place, timeout: float) -> Connection | str:
+    """Comes to the hub and waits for the others; what it says where there is another run, "" from another program.
+
+    Raises:
+      OSError: nobody answers.
+      UserError: the run cannot begin.
+    """
+    me = Peer(place.index, place.count, socket.gethostname(), os.getpid())
+    with contextlib.ExitStack() as opened:
+        stream = opened.enter_context(socket.create_connection((place.host, place.port), _SLACK))
+        messages.notice_death(stream)
+        stream.settimeout(timeout + _SLACK)
+        stream.sendall(messages.encode(messages.HELLO, **dataclasses.asdict(me)))
+        lines = opened.enter_context(stream.makefile("rb"))
+        kind, content = messages.decode(lines.readline())
+        if kind == messages.STOP:
+            raise UserError(content["text"])
+        if kind != messages.WELCOME:
+            return content["text"] if kind == messages.BUSY else ""
+        stream.settimeout(None)
+        opened.pop_all()
+    return Connection(place, stream, lines, content["port"])
+
+
+def _start_hub(place: Place, timeout: float) -> bool:
+    """Starts it on this machine; False where something else, perhaps another hub, listens at its port."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        listener = socket.create_server(("", place.port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise UserError(f"cannot listen at port {place.port}: {error.strerror}; choose one above 1023") from error
+        return False
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+    arguments = [str(listener.fileno()), place.address, str(place.count), str(timeout)]
+    with listener:  # the hub has it now, and nobody was turned away meanwhile
+        _hubs.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "scan_jax.peers.hub", *arguments],
+                env={**os.environ, "PYTHONPATH": path},
+                pass_fds=[listener.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        )
+    return True
+
+
+_hubs: list[subprocess.Popen[bytes]] = []  # referred to, as they outlive the call

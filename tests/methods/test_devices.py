@@ -1,0 +1,123 @@
+"""Every method on eight virtual devices is what it is on one: no statistic, draw or mean depends on the mesh.
+
+Both begin with the same networks, all of whose parameters were shaken: when a run begins, gates of zero hide half of a
+method. The learning rates move them by a thousand times the tolerance and more. What rounding cannot be kept from is to
+put one unit on the other side of a ReLU's corner, from where on two runs differ in the gradient of that unit, by some
+thousandths of the movement. A mistake does so with every batch, rounding with few: one of three starts is enough.
+"""
+
+import dataclasses
+import functools
+import os
+
+# A virtual device needs threads of its own: with one each, two collectives that are ready at once block each other.
+os.environ.setdefault("NPROC", "32")
+
+import jax
+import numpy as np
+import pytest
+from small_methods import SMALL, portrait_batches, registered, shaken, small_method, worst
+
+from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.settings import TrainingSettings
+from scan_jax.training.setup import make_trainer
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    size: int  # of the photographs
+    shake: float  # standard deviation of what is added to all parameters
+    rates: dict  # of learning, by turn
+
+
+LIMITS = (1e-6, 1e-5)  # absolute, of every array of the state; relative, of losses and gradient norms
+MOVED, STEPS, STARTS = 1e-3, 5, 3
+
+CASES = {
+    "scan": Case(32, 0.03, {"generator": 0.02, "critic": 0.3}),
+    "masked_attention": Case(64, 0.1, {"generator": 2e-3, "critic": 0.02}),  # at 32, its head is one pixel
+}
+# Devices, how many of them share the parameters, and what becomes of each parameter.
+ONE, MESHES = (1, 1, "replicate"), {"8": (8, 1, "replicate"), "4x2": (8, 2, "fsdp")}
+
+
+@functools.cache
+def trainer(name, mesh):
+    """Compiled once for all starts."""
+    method, case, (devices, fsdp, action) = small_method(name), CASES[name], mesh
+    settings = TrainingSettings(
+        steps=STEPS,
+        batch_size=8,
+        optimizers={turn.name: OptimizerSettings(case.rates[turn.name], algorithm="sgd") for turn in method.turns},
+        fsdp=fsdp,
+        sharding=((".*", action),),
+    )
+    return method, make_trainer(method, settings, case.size, 0, jax.devices()[:devices])
+
+
+@functools.cache
+def beginning(name, start):
+    """A state to begin with, in NumPy; other networks for each start."""
+    return shaken(jax.device_get(trainer(name, ONE)[1].fresh()), CASES[name].shake, start)
+
+
+@functools.cache
+def train(name, start, mesh, seed=0):
+    """The state after five steps, in NumPy, and the scalars of each."""
+    method, ready = trainer(name, mesh)
+    state, scalars = ready.own(jax.device_put(beginning(name, start), ready.shardings)), []
+    key = dataclasses.replace(ready, seed=seed).key
+    batches = portrait_batches(method, STEPS + 3, size=CASES[name].size, seed=start)  # the feed reads ahead
+    with jax.transfer_guard("disallow"):
+        for _, batch in zip(range(STEPS), ready.feed(iter(batches))):
+            state, found = ready.step(state, {}, batch, key)
+            scalars.append(found)
+    return jax.device_get((state, scalars))
+
+
+def difference(ours, others):
+    """Of two results: absolute of the states, relative of the scalars."""
+    (state, scalars), (other_state, other_scalars) = ours, others
+    relative = jax.tree.map(lambda a, b: (a - b) / np.maximum(np.abs(b), 1), scalars, other_scalars)
+    return worst(state, other_state), worst(relative, jax.tree.map(np.zeros_like, relative))
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+@pytest.mark.parametrize("name", CASES)
+def test_eight_devices_compute_what_one_does(name, mesh):
+    found = []
+    for start in range(STARTS):
+        alone, together = train(name, start, ONE), train(name, start, MESHES[mesh])
+        found.append(difference(alone, together))
+        print(f"\n{name}, mesh {mesh}, start {start}: state {found[-1][0]:.1e}, scalars {found[-1][1]:.1e}")
+        if np.all(np.less_equal(found[-1], LIMITS)):
+            break
+    assert np.all(np.less_equal(found, LIMITS), axis=1).any(), f"state and scalars differ by {found}"
+    for ready in (trainer(name, ONE)[1], trainer(name, MESHES[mesh])[1]):
+        assert ready.step._cache_size() == 1, "the step was compiled again"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_comparison_sees_what_it_looks_for(name):
+    """The networks move by far more than the tolerance, and other random draws are far outside it."""
+    alone = train(name, 0, ONE)
+    for network, params in alone[0].params.items():
+        moved = worst(beginning(name, 0).params[network], params)
+        print(f"\n{name}: the {network} moves by {moved:.1e}")
+        assert moved >= MOVED
+    other_draws = difference(alone, train(name, 0, ONE, seed=1))
+    print(f"{name}: other draws differ by {other_draws[0]:.1e}")
+    assert other_draws[0] > 30 * LIMITS[0]
+
+
+def test_a_run_begins_alike_on_any_mesh_and_splits_what_the_rules_say():
+    ready = trainer("scan", MESHES["4x2"])[1]
+    state = ready.fresh()
+    split = [not leaf.is_fully_replicated for leaf in jax.tree.leaves(state.params)]
+    assert np.mean(split) > 0.5
+    assert dict(ready.mesh.shape) == {"data": 4, "fsdp": 2}
+    assert worst(trainer("scan", ONE)[1].fresh(), state) <= LIMITS[0]
+
+
+def test_every_method_is_compared():
+    assert set(CASES) == registered() == set(SMALL)

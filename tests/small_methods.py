@@ -1,0 +1,70 @@
+"""Every method of the registry, as small as it makes sense, and real batches for it."""
+
+import dataclasses
+import itertools
+
+import jax
+import numpy as np
+
+import scan_jax.methods
+from scan_jax import registry
+from scan_jax.data.api import open_data
+from scan_jax.data.pipeline import training_batches
+from scan_jax.masks.api import open_holes
+from scan_jax.methods import api
+
+NO_FEATURES = {"perceptual": 0.0}
+SMALL = {
+    "scan": {
+        "width": 4,
+        "critic_width": 4,
+        "regions": 3,
+        "blocks": 1,
+        "loss": {**NO_FEATURES, "style": 0.0},
+    },
+    "masked_attention": {
+        "num_labels": 19,
+        "width": 2,
+        "style_size": 8,
+        "label_width": 4,
+        "critic_width": 4,
+        "target": 4e-3,
+        "loss": {**NO_FEATURES, "feature_matching": 1.0, "adversarial": 0.1},
+        "style_search": NO_FEATURES,
+    },
+}
+
+
+def registered():
+    """The names of all methods that there are."""
+    return {module.__name__.rsplit(".", 1)[1] for module in registry.choices(scan_jax.methods, "build")}
+
+
+def small_method(name, **changes):
+    """The method called `name` with all its turns and nothing to download."""
+    return api.build_method({"name": name, **SMALL[name], **changes})
+
+
+def portrait_batches(method, count, *, size, batch_size=8, seed=0, photographs=32):
+    """So many batches of synthetic portraits, with labels where the method takes them, and free-form holes."""
+    data = open_data({"name": "synthetic_portraits", "size": size, "count": photographs, "held_out": 1})
+    holes = open_holes({"name": "free_form", "ratio": (0.1, 0.4)})
+    reading = training_batches(
+        data.train, holes.train, batch_size=batch_size, seed=seed, start_step=0, size=size, threads=0
+    )
+    batches = list(itertools.islice(reading, count))
+    reading.close()
+    return [batch if method.num_labels else dataclasses.replace(batch, labels=None) for batch in batches]
+
+
+def shaken(state, deviation, seed):
+    """A train state in NumPy with noise on all parameters: when a run begins, gates of zero hide half of a method."""
+    draw = np.random.default_rng(seed)
+    params = jax.tree.map(lambda leaf: leaf + draw.normal(0, deviation, leaf.shape).astype(np.float32), state.params)
+    return dataclasses.replace(state, params=params, ema={"generator": params["generator"]})
+
+
+def worst(tree, other):
+    """The largest absolute difference between two trees, infinite where a number is not one."""
+    differences = jax.tree.map(lambda a, b: np.abs(np.subtract(a, b, dtype=np.float64)).max(initial=0), tree, other)
+    return float(np.nan_to_num(jax.tree.leaves(differences), nan=np.inf).max())
