@@ -131,8 +131,11 @@ def run_through(folder, name):
     return first
 
 
-def kill_at(folder, name, moment, startup):
-    """Starts the command and kills it at a moment; None where it came to its end before."""
+def kill_at(folder, name, moment, startup=PATIENCE):
+    """Starts the command and kills it at a moment; None where it came to its end before.
+
+    Others than "any" moment need no `startup`, the seconds that a start takes to its first step.
+    """
     begun, clock = time.monotonic(), time.time()
     first = max(folder.checkpoints()[0], default=0)
     process, note = folder.start(name)

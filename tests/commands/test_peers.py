@@ -9,13 +9,16 @@ import threading
 import time
 from pathlib import Path
 
+import jax
 import pytest
 from process_groups import environment, errors, finish, free_address, start, start_group
 
 from scan_jax.errors import UserError
 from scan_jax.peers import messages
 from scan_jax.peers.connection import Place, connect
+from scan_jax.peers.ending import may_be_others
 from scan_jax.peers.hub import Hub
+from scan_jax.processes import joined
 
 # A program of the trainer's manners. `act` is what it does; `ready` tells the test that it does.
 PROGRAM = """
@@ -298,6 +301,22 @@ def test_the_kernel_gives_a_silent_machine_up_in_time():
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     idle, interval, count = read
     assert idle + interval * count <= messages.SILENCE
+
+
+@pytest.mark.parametrize("how", ["nearby", "host:1,2", "host:1,2,2", "host,2,0"])
+def test_places_that_make_no_sense(how):
+    with pytest.raises(UserError, match="--distributed"), joined(how):
+        pass
+
+
+def test_which_errors_may_be_of_another():
+    of_gloo, of_xla = ValueError("UNKNOWN: Gloo all-reduce failed"), jax.errors.JaxRuntimeError("INTERNAL: NCCL")
+    for cause in (of_gloo, of_xla):
+        told = UserError("cannot write a checkpoint")
+        told.__cause__ = cause
+        assert may_be_others(cause) and may_be_others(told)
+    for own in (UserError("no such key"), KeyError("x"), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: memory")):
+        assert not may_be_others(own)
 
 
 def test_messages_are_lines():

@@ -1,9 +1,9 @@
 """Every method learns in bfloat16 what it learns in float32: products in 8 bits of mantissa, all that is kept in 24.
 
-Both runs begin with the same networks and see the same batches. Their first step differs by the rounding of products
-alone, so that 5% of any loss weight would show. Later they part, as two runs in float32 do whose photographs differ by
-1/256: SPREAD is what the means of such runs, and of other random draws, differ by. It finds a run that does not learn,
-not one that learns a little worse.
+Both runs begin with the same networks, whose parameters were shaken, and see the same batches. Their first step differs
+by the rounding of products alone: 5% of any loss weight would show, and batch statistics in bfloat16 are off by thirty
+times as much. (SCAN's, which are taken after softmax over soft regions, would not show: tests/ops look at those.) Two
+hundred steps later terms differ by some tenths of a percent, where another start differs by 1% to 14%.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 
 STEPS, LAST, BATCHES = 200, 50, 8
-FIRST = 8e-4  # by how much terms and losses of the first step may be off, relative
+FIRST = 1e-3  # by how much terms and losses of the first step may be off, relative
 START = 0
 ADAM = {
     "generator": OptimizerSettings(1e-3, b1=0.9, b2=0.99, schedule="cosine", warmup=20, clip=1.0),
@@ -32,15 +32,15 @@ ADAM = {
 class Case:
     size: int  # of the photographs
     shake: float  # standard deviation of what is added to all parameters to begin with
-    spread: dict  # of the terms' means over the last steps, relative
+    last: dict  # by how much the terms' means over the last steps may be off, relative
 
 
 CASES = {
-    "scan": Case(32, 0.03, {"l1": 0.03, "adversarial": 0.02, "critic": 0.01}),
+    "scan": Case(32, 0.03, {"l1": 0.025, "adversarial": 0.005, "critic": 0.002}),
     "masked_attention": Case(
         64,
         0.1,
-        {"pixel": 0.08, "feature_matching": 0.12, "semantic_attention": 0.04, "adversarial": 0.02, "critic": 0.01},
+        {"pixel": 0.015, "feature_matching": 0.015, "semantic_attention": 0.005, "adversarial": 0.005, "critic": 0.002},
     ),
 }
 
@@ -80,10 +80,11 @@ def test_the_first_step_differs_by_rounding_alone(name):
     """And by so little that 5% of any weight would be seen."""
     full, half = train(name, "float32")[1], train(name, "bfloat16")[1]
     method = small_method(name)
-    watched = [f"term/{term}" for term in CASES[name].spread] + [f"loss/{turn.name}" for turn in method.turns]
+    watched = [f"term/{term}" for term in CASES[name].last] + [f"loss/{turn.name}" for turn in method.turns]
     off = {key: float(relative(half[key][0], full[key][0])) for key in watched}
     print(f"\n{name}, first step: " + ", ".join(f"{key} {value:.1e}" for key, value in off.items()))
-    assert 1e-7 < max(off.values()) < FIRST, "nothing is rounded" if max(off.values()) < FIRST else off
+    assert max(off.values()) < FIRST, off
+    assert max(off.values()) > 1e-6, "nothing was rounded to bfloat16"
     shares = {
         term: weight * full[f"term/{term}"][0] / full["loss/generator"][0] for term, weight in method.weights.items()
     }
@@ -93,10 +94,10 @@ def test_the_first_step_differs_by_rounding_alone(name):
 @pytest.mark.parametrize("name", CASES)
 def test_two_hundred_steps_end_alike(name):
     full, half = train(name, "float32")[1], train(name, "bfloat16")[1]
-    for term, spread in CASES[name].spread.items():
+    for term, limit in CASES[name].last.items():
         wanted, found = (scalars[f"term/{term}"][-LAST:].mean() for scalars in (full, half))
         print(f"\n{name}, last {LAST} steps: {term} {wanted:.4f}, in bfloat16 {found:.4f}: {found / wanted - 1:+.1%}")
-        assert relative(found, wanted) < spread, term
+        assert relative(found, wanted) < limit, term
     learned = {"scan": "term/l1", "masked_attention": "term/pixel"}[name]
     assert half[learned][-LAST:].mean() < 0.8 * half[learned][0], "it learns"
 
