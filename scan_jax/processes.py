@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import logging
 import os
@@ -11,6 +12,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from scan_jax.errors import UserError
@@ -47,7 +49,7 @@ def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
         return
     connection = connect(_place(how, timeout), timeout)
     with _Together(connection):
-        agree("versions", {name: importlib.metadata.version(name) for name in ALIKE})
+        agree("versions", {**{name: importlib.metadata.version(name) for name in ALIKE}, "scan_jax": _digest()})
         _initialize_jax(connection)
         yield
 
@@ -207,6 +209,14 @@ def _meet() -> None:
     split = NamedSharding(Mesh(np.array(jax.devices()), ("all",)), PartitionSpec("all"))
     ones = jax.make_array_from_process_local_data(split, np.ones(jax.local_device_count()))
     jax.block_until_ready(jax.jit(jax.numpy.sum)(ones))  # among all
+
+
+def _digest() -> str:
+    """Of this package's code, which has no version where it is not installed."""
+    content = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        content.update(file.read_bytes())
+    return content.hexdigest()[:12]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

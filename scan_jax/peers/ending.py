@@ -31,13 +31,14 @@ def end(line: str, code: int) -> NoReturn:
 def may_be_others(error: BaseException) -> bool:
     """Whether the end of another process can have caused an error, itself or among those that it was raised from.
 
-    XLA's errors may; those of gloo, its means on CPUs, come as ValueError and say so.
+    XLA's errors may, a lack of memory excepted; those of gloo, its means on CPUs, come as ValueError and say so.
     """
     import jax
 
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, jax.errors.JaxRuntimeError) or "Gloo" in str(seen):
+        of_xla = isinstance(seen, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(seen)
+        if of_xla or "Gloo" in str(seen):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

@@ -19,6 +19,7 @@ from scan_jax.peers.messages import Peer
 
 GRACE = 2.0  # seconds after an error in which the others may find out the same by themselves
 NAMED = 3  # differences that a message names
+BACKLOG = 1024  # processes that may come in the same moment
 
 
 @dataclasses.dataclass
@@ -62,7 +63,7 @@ class Hub:
         """Until all have gone, or nobody came."""
         loop = asyncio.get_running_loop()
         late = loop.call_later(self._timeout, self._miss)
-        async with await asyncio.start_server(self._attend, sock=listener, limit=messages.LONGEST):
+        async with await asyncio.start_server(self._attend, sock=listener, limit=messages.LONGEST, backlog=BACKLOG):
             await self._over.wait()
         late.cancel()
 
@@ -105,8 +106,17 @@ class Hub:
         member = self._members[peer.index] = Member(peer, writer)
         self._first_came.set()
         if len(self._members) == self._count:
-            self._send_all(messages.WELCOME, port=self._start_service(self._count))
+            self._welcome()
         return member
+
+    def _welcome(self) -> None:
+        """All are here."""
+        try:
+            port = self._start_service(self._count)
+        except (ImportError, OSError, RuntimeError) as error:
+            self._stop(f"cannot start JAX's coordination service: {error}")
+        else:
+            self._send_all(messages.WELCOME, port=port)
 
     def _misfit(self, peer: Peer) -> str:
         """What is wrong with a newcomer, or nothing."""
