@@ -50,7 +50,7 @@ def run(tmp_path, monkeypatch):
     (folder / "config.json").write_text(json.dumps({"method": {"name": "grey"}, "data": {"size": 16}}))
     monkeypatch.setattr(trained.api, "build_method", lambda section: Grey())
     monkeypatch.setattr(inpaint, "keep_compilations", lambda: None)
-    monkeypatch.setattr(run_folder, "restore", lambda run: (12, LEVEL))
+    monkeypatch.setattr(run_folder, "restore", lambda run, which: (12, LEVEL))
     return folder
 
 

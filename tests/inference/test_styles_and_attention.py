@@ -150,7 +150,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(trained.api, "build_method", lambda section: Stylish())
     for command in (inpaint, attend):
         monkeypatch.setattr(command, "keep_compilations", lambda: None)
-    monkeypatch.setattr(run_folder, "restore", lambda run: (12, GREY))
+    monkeypatch.setattr(run_folder, "restore", lambda run, which: (12, GREY))
     yield tmp_path
     for name in ("scan_jax", "absl", "asyncio", "jax"):
         logging.getLogger(name).setLevel(logging.NOTSET)
