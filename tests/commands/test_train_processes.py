@@ -77,7 +77,7 @@ def test_several_processes_learn_what_one_learns(processes, alone, cache, tmp_pa
             message = f"{name} at step {one['step']}"
             np.testing.assert_allclose(one[name], value, rtol=1e-5, atol=1e-6, err_msg=message)
     assert [f"process {index} of {processes}" in log for index, log in enumerate(logs)] == [True] * processes
-    assert "step/s]" in logs[0] and not any("step/s]" in log for log in logs[1:]), "one progress bar"
+    assert "4/4 [" in logs[0] and not any("4/4 [" in log for log in logs[1:]), "one progress bar"
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in alone.iterdir()}
     assert not list(tmp_path.rglob("*.part"))
 
