@@ -7,6 +7,7 @@ compiles, reads, steps, saves or evaluates. Exit code 1 where anything deviates.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -47,7 +48,8 @@ TINY = (
 COMPLAINT = re.compile(r"^.*(?:Traceback|Error|[Ww]arning|damaged).*$", re.MULTILINE)
 PATIENCE = 600.0  # seconds that a start may take
 
-SITE = Path(__file__).parent / "torture_site"  # notes what a run is doing
+SITE, LENGTH = Path(__file__).parent / "torture_site", 64  # notes what a run is doing, in so many bytes a thread
+OUTSIDE = ("any", "end", "step", "imports")  # moments that are seen from outside of the run
 MUST_BE_HIT = ("imports", "compile", "data", "step", "save", "evaluation")
 
 
@@ -80,8 +82,8 @@ class Folder:
     logs: Path
     overrides: tuple
 
-    def start(self, name):
-        """The command, in a process group of its own, and the file that says what it does."""
+    def start(self, name, aim=""):
+        """The command, in a process group of its own, and the file that says what it does; see torture_site."""
         self.logs.mkdir(parents=True, exist_ok=True)
         paths = [str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {
@@ -91,6 +93,8 @@ class Folder:
             "XDG_CACHE_HOME": str(self.caches),
             "PYTHONPATH": os.pathsep.join(paths),
             "TORTURE_PHASE": str(self.logs / name),
+            "TORTURE_RUN": str(self.path),
+            "TORTURE_AIM": aim,
         }
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
         command = [sys.executable, "-m", "scan_jax.main", *TINY, *self.overrides, f"--workdir={self.path}"]
@@ -138,19 +142,22 @@ def kill_at(folder, name, moment, startup=PATIENCE):
     """
     begun, clock = time.monotonic(), time.time()
     first = max(folder.checkpoints()[0], default=0)
-    process, note = folder.start(name)
-    while not _has_come(folder, moment, note, (time.monotonic() - begun) / startup, clock, first):
-        if process.poll() is not None:
-            if process.returncode:
-                raise RuntimeError(f"{name} ended with {process.returncode}\n{folder.log(name)[-2000:]}")
-            return None
+    process, note = folder.start(name, "" if moment.aim in OUTSIDE else f"{moment.aim},{moment.delay}")
+    while process.poll() is None and not _has_come(
+        folder, moment, note, (time.monotonic() - begun) / startup, clock, first
+    ):
         if time.monotonic() - begun > PATIENCE:
             end(process)
             raise RuntimeError(f"{name} never came to {moment.aim}\n{folder.log(name)[-2000:]}")
         time.sleep(0.01)
-    seconds = time.monotonic() - begun
+    seconds, code = time.monotonic() - begun, process.poll()
     end(process)
-    phases, (committed, writing) = look(note), folder.checkpoints()
+    if code == 0:
+        return None
+    if code not in (None, -signal.SIGKILL):
+        raise RuntimeError(f"{name} ended with {code}\n{folder.log(name)[-2000:]}")
+    (main, others), (committed, writing) = look(note), folder.checkpoints()
+    phases = {phase for phase in main if phase not in ("opening", "step")} | {main[-1], *others}
     if _steps_since(folder, clock, first) == 0:
         phases = {"compile" if phase == "step" else phase for phase in phases}  # traced or lowered, at least
     if writing and folder.written_since(clock):
@@ -170,10 +177,10 @@ def _has_come(folder, moment, note, share, clock, first):
         return share >= 1.2 * moment.delay or steps >= max(1, round(moment.delay * CYCLE))
     if moment.aim == "end":
         hit = first + steps >= _steps(folder)
-    elif moment.aim == "save":
-        hit = folder.written_since(clock) and bool(folder.checkpoints()[1])
+    elif moment.aim == "step":
+        hit = steps > 0 and look(note)[0][-1] == "step"
     else:
-        hit = moment.aim in look(note) and (steps > 0 or moment.aim != "step")
+        hit = moment.aim == "imports" and look(note)[0] == ["imports"]
     if hit:
         time.sleep(moment.delay)
     return hit or (moment.aim != "end" and steps >= FARTHEST)
@@ -185,9 +192,9 @@ def _steps(folder):
 
 
 def look(note):
-    """What a start's main thread is doing, and another one; "imports" before the first note."""
+    """What a start's main thread is doing, the innermost last, and what another is; "imports" before the first note."""
     told = note.read_text() if note.exists() else ""
-    return set(told.split()) or {"imports"}
+    return told[:LENGTH].split() or ["imports"], told[LENGTH:].split()
 
 
 def end(process, patience=10.0):
@@ -196,7 +203,8 @@ def end(process, patience=10.0):
     Raises:
       RuntimeError: one of them outlives it.
     """
-    os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # it may have killed itself
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     deadline = time.monotonic() + patience
     while alive := members(process.pid):
