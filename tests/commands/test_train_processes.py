@@ -75,7 +75,8 @@ def test_several_processes_learn_what_one_learns(processes, alone, cache, tmp_pa
         assert one.keys() == other.keys()
         for name, value in other.items():
             message = f"{name} at step {one['step']}"
-            np.testing.assert_allclose(one[name], value, rtol=1e-5, atol=1e-6, err_msg=message)
+            tolerance = 1e-3 if name.startswith("eval/") else 1e-5  # what is measured was rounded to bytes before
+            np.testing.assert_allclose(one[name], value, rtol=tolerance, atol=1e-6, err_msg=message)
     assert [f"process {index} of {processes}" in log for index, log in enumerate(logs)] == [True] * processes
     assert "4/4 [" in logs[0] and not any("4/4 [" in log for log in logs[1:]), "one progress bar"
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in alone.iterdir()}
