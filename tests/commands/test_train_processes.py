@@ -32,7 +32,7 @@ OPTIMIZERS = [
     for setting in ("algorithm=sgd", "learning_rate=0.05", "schedule=constant", "warmup=0", "clip=0.0")
 ]
 # The slope of an attention's gate divides by standard deviations that begin near 0, and makes hundred-thousandths of
-# what is rounded in them. tests/methods/test_devices.py compares networks with attention, when they are not so any more.
+# what is rounded in them. tests/methods/test_devices.py compares networks with attention, when they are so no more.
 QUICK = [*SETTINGS, "--config.method.attention=()"]
 COMPARED = [*QUICK, *OPTIMIZERS, "--config.training.steps=4"]
 PLACES = {1: 1, 2: 2, 4: 1}  # processes, and devices in each
