@@ -2,9 +2,11 @@
 
     python -m benchmarks.processes --config=configs/demo.py [--rounds=10] [--steps=3] [--config.a.b=value ...]
 
-Four ways to take the step are started at once and then take turns, so that a busy machine slows all of them alike; the
-figures are medians. The last way is what one of two processes has to compute, on its cores, with nobody to wait for:
-what two processes need beyond that is the exchange of gradients, which is measured by itself, too, and waiting.
+Three ways to take the step are started at once and then take turns, so that a busy machine slows all of them alike; the
+figures are medians. Two more ways take the step of half of the batch on half of the cores, which is what one of two
+processes has to compute: alone, and two at once that exchange nothing. Their difference is what cores of one machine
+cost each other; what two processes need beyond it is the exchange of gradients, which is measured by itself, too, on
+arrays of the same sizes.
 """
 
 from __future__ import annotations
@@ -33,22 +35,28 @@ class Way:
 
     Attributes:
       name: of its row.
-      processes: how many.
+      processes: how many; each has its part of the cores.
       devices: in each process.
-      share: of the batch and of the cores that it is about, 1 or 2 for a half.
+      halves: each process takes the step of half of the batch by itself, on half of the cores.
     """
 
     name: str
     processes: int
     devices: int
-    share: int = 1
+    halves: bool = False
+
+    @property
+    def joined(self) -> bool:
+        """The processes take one step together."""
+        return self.processes > 1 and not self.halves
 
 
 ONE_DEVICE = Way("one process, one device", 1, 1)
 TWO_DEVICES = Way("one process, two devices", 1, 2)
 TWO_PROCESSES = Way("two processes, one device each", 2, 1)
-HALF = Way("half of the batch on half of the cores", 1, 1, share=2)
-WAYS = (ONE_DEVICE, TWO_DEVICES, TWO_PROCESSES, HALF)
+HALF = Way("half of the batch on half of the cores", 1, 1, halves=True)
+TWO_HALVES = Way("two such halves at once", 2, 1, halves=True)
+WAYS = (ONE_DEVICE, TWO_DEVICES, TWO_PROCESSES, HALF, TWO_HALVES)
 
 
 def main(argv: list[str]) -> int:
@@ -104,14 +112,17 @@ def start(
         address = f"localhost:{free.getsockname()[1]}"
     flag = f"--xla_force_host_platform_device_count={way.devices}"
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flag}
-    parts = way.processes * way.share
+    parts = 2 if way.halves else way.processes
     workers = []
     for index in range(way.processes):
         own = ",".join(map(str, cores[index * len(cores) // parts : (index + 1) * len(cores) // parts]))
-        joined = f"{address},{way.processes},{index}" if way.processes > 1 else processes.OFF
+        joined = f"{address},{way.processes},{index}" if way.joined else processes.OFF
         words = [f"--config={flags.config}", f"--cores={own}", f"--distributed={joined}", *overrides]
         # Nothing is read ahead, so that reading can be timed.
-        words += [f"--config.training.batch_size={batch_size // way.share}", "--config.training.threads=0"]
+        words += [
+            f"--config.training.batch_size={batch_size // (2 if way.halves else 1)}",
+            "--config.training.threads=0",
+        ]
         command = [sys.executable, "-m", "benchmarks.processes", *words]
         pipes: Mapping[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         workers.append(subprocess.Popen(command, env=environment, **pipes))
@@ -151,15 +162,15 @@ def table(
             f"{way.name:40}{row['steps']:10.1f}{against:>20}{fastest[way]:9.1f}{exchange:>16}{row['data']:9.1f}"
         )
     two, half, both = medians[TWO_PROCESSES], medians[HALF]["steps"], medians[TWO_DEVICES]
-    sent = about[TWO_PROCESSES]
-    rest = two["steps"] - half - two["exchange"]
+    sent, beside = about[TWO_PROCESSES], medians[TWO_HALVES]["steps"] - half
+    rest = two["steps"] - half - beside - two["exchange"]  # waiting; less than 0 where the step hides some exchange
     lines += [
         "",
-        f"exchanged in a step: {sent['bytes'] / 1e6:.2f} MB in {sent['count']} all-reduces, "
+        f"exchanged in a step: {sent['bytes'] / 1e6:.2f} MB in {sent['arrays']} arrays by {sent['count']} collectives, "
         f"{100 * two['exchange'] / two['steps']:.1f}% of a step of two processes, "
         f"{100 * both['exchange'] / both['steps']:.1f}% of one of two devices",
-        f"two processes: {two['steps']:.1f} ms = {half:.1f} of a half alone + {two['exchange']:.1f} of exchange + "
-        f"{rest:.1f} of waiting for each other and sharing caches and memory",
+        f"two processes: {two['steps']:.1f} ms = {half:.1f} of a half alone + {beside:.1f} because the other half runs "
+        f"beside it + {two['exchange']:.1f} of exchange {rest:+.1f} left",
         "reading: a process' part of a batch, by one thread; read ahead, a step hides what is shorter than itself",
     ]
     return "\n".join(lines)
@@ -206,8 +217,9 @@ class Worker:
         self._state: Any = self._trainer.fresh()
         self._step = self._trainer.trace(method.frozen_shapes()).lower().compile()
         found = collectives.find(self._step.as_text(), jax.device_count())
-        self.about = {"count": sum(one.count for one in found), "bytes": sum(one.bytes for one in found)}
-        self._sum, self._parts = all_reduce(**self.about)
+        sizes = [size for one in found for size in one.arrays]
+        self.about = {"count": sum(one.count for one in found), "arrays": len(sizes), "bytes": sum(sizes)}
+        self._sum, self._parts = all_reduce(sizes)
         self.actions = {"steps": self.step, "exchange": self.exchange, "data": self.read}
         for act in self.actions.values():
             act()  # the first time is another
@@ -220,7 +232,7 @@ class Worker:
         jax.block_until_ready(self._state)
 
     def exchange(self) -> None:
-        """As many bytes in as many all-reduces as a step has."""
+        """All-reduces of as many arrays, of the same sizes, as a step's collectives have."""
         import jax
 
         jax.block_until_ready(self._sum(self._parts))
@@ -230,16 +242,16 @@ class Worker:
         next(self._batches)
 
 
-def all_reduce(count: int, bytes: int) -> tuple[Callable[[Any], Any], Any]:
-    """A program that sums arrays over all devices, and the arrays: `count` of them, `bytes` in all."""
+def all_reduce(sizes: Sequence[int]) -> tuple[Callable[[Any], Any], Any]:
+    """A program that sums arrays over all devices, and the arrays, of so many bytes each."""
     import jax
     import jax.numpy as jnp
     from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
     mesh = Mesh(jax.devices(), ("all",))
     split, whole = NamedSharding(mesh, PartitionSpec("all")), NamedSharding(mesh, PartitionSpec())
-    shape = (jax.device_count(), bytes // max(count, 1) // 4)  # float32
-    make = jax.jit(lambda: [jnp.ones(shape) for _ in range(count)], out_shardings=split)
+    shapes = [(jax.device_count(), max(1, size // 4)) for size in sizes]  # float32
+    make = jax.jit(lambda: [jnp.ones(shape) for shape in shapes], out_shardings=split)
     return jax.jit(lambda parts: [part.sum(axis=0) for part in parts], out_shardings=whole), make()
 
 

@@ -132,10 +132,10 @@ PROGRAM = """
 def test_collectives_are_read_from_the_program():
     found = collectives.find(PROGRAM, 8)
     assert set(found) == {
-        Collective("all-reduce", 4, 2, 3 * 8 * 4 + 16 * 2 + 4),
-        Collective("all-gather", 8, 1, 16 * 3 * 4),
-        Collective("reduce-scatter", 2, 1, 2 * 4 * 2),
-        Collective("collective-permute", 8, 1, 9),
+        Collective("all-reduce", 4, 2, (3 * 8 * 4, 16 * 2, 4)),
+        Collective("all-gather", 8, 1, (16 * 3 * 4,)),
+        Collective("reduce-scatter", 2, 1, (2 * 4 * 2,)),
+        Collective("collective-permute", 8, 1, (9,)),
     }
     sent = {each.kind: each.sent for each in found}
     assert sent == {
@@ -153,7 +153,7 @@ def test_a_roofline(toy_method):
         estimate(trainer_of(toy_method), {}),
         flops=MatrixFlops(default=8 * 197e12, highest=0.0),
         accessed=2 * 819e9,
-        collectives=(Collective("all-reduce", 8, 1, int(100e9)),),
+        collectives=(Collective("all-reduce", 8, 1, (int(100e9),)),),
     )
     bound = roofline(found, chip, Network(bandwidth=87.5e9, latency=0.25), "bfloat16")
     assert (bound.compute, bound.memory, bound.network) == pytest.approx((1, 2, 2 + 0.5))

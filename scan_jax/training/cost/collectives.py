@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 # `%name = SHAPE all-reduce(...)`; an asynchronous one is told by its start, its `-done` is not a second one.
@@ -23,13 +23,18 @@ class Collective:
       kind: as XLA calls it.
       group: devices that take part in each.
       count: operations in a step.
-      bytes: of the arrays that they combine, whole, in a step.
+      arrays: bytes of each array that they combine, whole, in a step; an operation can take several at once.
     """
 
     kind: str
     group: int
     count: int
-    bytes: int
+    arrays: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Of all arrays."""
+        return sum(self.arrays)
 
     @property
     def sent(self) -> float:
@@ -39,7 +44,7 @@ class Collective:
 
     def times(self, number: int) -> Collective:
         """So many of it."""
-        return dataclasses.replace(self, count=number * self.count, bytes=number * self.bytes)
+        return dataclasses.replace(self, count=number * self.count, arrays=number * self.arrays)
 
 
 def find(program: str, devices: int) -> tuple[Collective, ...]:
@@ -50,24 +55,24 @@ def find(program: str, devices: int) -> tuple[Collective, ...]:
       devices: that run it; the group of an operation that names none.
     """
     counts: Counter[tuple[str, int]] = Counter()
-    sizes: Counter[tuple[str, int]] = Counter()
+    arrays: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
     for line in program.splitlines():
         found = _OPERATION.search(line)
         if found is None:
             continue
         key = found["kind"], _group(line, devices)
         counts[key] += 1
-        sizes[key] += _payload(found["shape"], found["kind"], bool(found["start"]), key[1])
-    return tuple(Collective(*key, counts[key], sizes[key]) for key in sorted(counts))
+        arrays[key] += _payload(found["shape"], found["kind"], bool(found["start"]), key[1])
+    return tuple(Collective(*key, counts[key], tuple(arrays[key])) for key in sorted(counts))
 
 
-def _payload(shape: str, kind: str, starts: bool, group: int) -> int:
-    """Bytes of the whole array: a reduce-scatter's result is one part of it."""
+def _payload(shape: str, kind: str, starts: bool, group: int) -> list[int]:
+    """Bytes of each whole array: a reduce-scatter's result is one part of it."""
     arrays = [_bytes(found["type"], found["sides"]) for found in _ARRAY.finditer(shape)]
     if starts and kind != "all-reduce":  # (operands, results, and perhaps counters of four bytes)
         arrays = [size for size in arrays if size > 4] or arrays
         arrays = arrays[len(arrays) // 2 :]
-    return sum(arrays) * (group if kind == "reduce-scatter" else 1)
+    return [size * (group if kind == "reduce-scatter" else 1) for size in arrays]
 
 
 def _bytes(kind: str, sides: str) -> int:
