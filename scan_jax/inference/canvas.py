@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from scan_jax import label_map
+from scan_jax.inference.seam import meet
 from scan_jax.inference.working_size import enlarge, pad, shrink, working_shape
 from scan_jax.types import Observation
 
@@ -38,11 +39,18 @@ class Canvas:
         observation = Observation(padded * padded_known, padded_known, classes)  # type: ignore[arg-type]
         return cls(image, seen, observation, (pixels.shape[0], pixels.shape[1]))
 
-    def complete(self, prediction: np.ndarray) -> np.ndarray:
-        """A completion, float32 [H,W,3], whose hole is what counts, from a prediction [1,h',w',3]."""
+    def complete(self, prediction: np.ndarray, feather: float = 0.0) -> np.ndarray:
+        """A completion, float32 [H,W,3], whose hole is what counts.
+
+        Args:
+          prediction: [h',w',3].
+          feather: how far colours are shifted into the hole to meet the known ones, in pixels of the photograph.
+        """
         height, width = self.known.shape
+        inside = prediction[:height, :width]  # [h,w,3]
+        inside = meet(inside, self.image, self.known, feather * height / self.shape[0])
         # Known pixels beside the hole keep their colours while it is enlarged, so that no seam opens at its border.
-        completion = np.where(self.known[..., None], self.image, prediction[0, :height, :width])  # [h,w,3]
+        completion = np.where(self.known[..., None], self.image, inside)  # [h,w,3]
         return enlarge(completion, self.shape)
 
     def inward(self, points: np.ndarray) -> np.ndarray:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from scan_jax.errors import UserError
+from scan_jax.inference.batching import predict_each
 from scan_jax.inference.canvas import Canvas
+from scan_jax.inference.collage import Collage
 from scan_jax.inference.engine import Engine
 from scan_jax.inference.hole import read_hole
 from scan_jax.inference.labels import read_labels
 from scan_jax.inference.photograph import read_photograph
 from scan_jax.inference.trained import Trained
+from scan_jax.inference.windows import STRATEGIES, Strategy
 from scan_jax.methods.api import Method, Variables
 from scan_jax.part_names import part_names
 from scan_jax.settings import did_you_mean
@@ -61,6 +65,8 @@ class Inpainter:
         refine: str | None = None,
         steps: int | None = None,
         styles: Mapping[str, np.ndarray] | None = None,
+        strategy: Strategy = "auto",
+        feather: float = 0.0,
     ) -> np.ndarray:
         """Fills the hole and touches nothing else.
 
@@ -74,6 +80,10 @@ class Inpainter:
           refine: an optimisation at test time, such as "style_search".
           steps: its updates at most; None is what the method's config says.
           styles: what parts are painted from instead of the photograph's own, as `Inpainter.styles` returns it.
+          strategy: "whole" shows the network all of the photograph, shrunk to the size that it was trained at;
+            "windows" the surroundings of each part of the hole, at the photograph's own scale where the hole is thin;
+            "auto" takes windows where the short side is above four times that size and the method takes no labels.
+          feather: pixels; colours are shifted so far into the hole to meet the known ones at its border.
 
         Returns:
           uint8 RGB [H,W,3], upright; every known pixel is the photograph's own.
@@ -85,19 +95,51 @@ class Inpainter:
         if refine and styles:
             raise UserError("styles of another photograph are not optimised for this one; give either of the two")
         pixels, holes, classes = self._read(image, hole, labels)  # [H,W,3], [H,W], [H,W]
-        if not holes.any():
-            log.warning("there is no hole: the photograph is returned as it is")
-            return pixels
-        _warn_of_large_holes(holes)
-        canvas = self._canvas(pixels, ~holes, classes)
-        if styles:
-            prediction = self._engine.paint(canvas.observation, self._exchange(canvas, styles), seed)
-        elif refine:
-            prediction = self._engine.refine(refine, canvas.observation, seed, steps).prediction.image
-        else:
-            prediction = self._engine.predict(canvas.observation, seed)
-        filled = canvas.complete(np.asarray(prediction))  # [H,W,3]
-        return np.where(holes[..., None], _to_bytes(filled), pixels)
+        collage = self._plan(pixels, holes, classes, strategy)
+        if not styles and not refine:
+            return self._fill([collage], seed, 1, feather)[0]
+        return collage.fill(
+            canvas.complete(self._one(canvas, seed, refine, steps, styles), feather)
+            for canvas in collage.canvases(self.size, self._stride)
+        )
+
+    def batch(
+        self,
+        images: Sequence[Picture],
+        holes: Sequence[Picture],
+        labels: Sequence[Picture] | None = None,
+        *,
+        seed: int = 0,
+        batch_size: int = 8,
+        strategy: Strategy = "auto",
+        feather: float = 0.0,
+    ) -> Iterator[np.ndarray]:
+        """Fills photographs of any sizes, those of similar size together; no result depends on the others.
+
+        Args:
+          images: as in filling one, like all others; read as they are needed.
+          holes: one for each.
+          labels: one for each, where the method wants them.
+          seed: of whatever the method draws at random, the same for each.
+          batch_size: of the network, and how many photographs are in memory at a time.
+          strategy: as in filling one.
+          feather: as in filling one.
+
+        Yields:
+          uint8 RGB [H,W,3] of each, in order.
+
+        Raises:
+          UserError: numbers that differ, or what filling one refuses.
+        """
+        if len(images) != len(holes) or (labels is not None and len(labels) != len(images)):
+            counts = f"{len(images)} photographs, {len(holes)} holes"
+            raise UserError(f"{counts}{'' if labels is None else f', {len(labels)} label maps'}: give one of each")
+        if batch_size < 1:
+            raise UserError(f"batch_size must be at least 1, not {batch_size}")
+        asked = zip(images, holes, itertools.repeat(None) if labels is None else labels)
+        while chunk := list(itertools.islice(asked, batch_size)):
+            collages = [self._plan(*self._read(*each), strategy) for each in chunk]
+            yield from self._fill(collages, seed, batch_size, feather)
 
     def styles(self, image: Picture, labels: Picture | None, hole: Picture | None = None) -> dict[str, np.ndarray]:
         """What every part of a photograph would be painted from; plain vectors, so a weighted mean lies in between.
@@ -184,6 +226,39 @@ class Inpainter:
             log.warning("this method takes no labels: the label map is not used")
         return None if labels is None or not self.num_labels else read_labels(labels, self.num_labels)
 
+    def _plan(self, pixels: np.ndarray, holes: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Collage:
+        if strategy not in STRATEGIES:
+            raise UserError(f"there is no strategy {strategy!r}; there are: {', '.join(STRATEGIES)}")
+        _warn_of_unusual_holes(holes)
+        collage = Collage.of(pixels, holes, labels, self.size, strategy)
+        log.debug("looked at: %s", collage.strategy)
+        return collage
+
+    def _fill(self, collages: Sequence[Collage], seed: int, batch_size: int, feather: float) -> list[np.ndarray]:
+        """All windows of all photographs, those of one shape together."""
+        parts = [list(collage.canvases(self.size, self._stride)) for collage in collages]
+        flat = [canvas for canvases in parts for canvas in canvases]
+        found = iter(predict_each(flat, lambda seen: self._engine.predict(seen, seed), batch_size))
+        return [
+            collage.fill(canvas.complete(next(found), feather) for canvas in canvases)
+            for collage, canvases in zip(collages, parts)
+        ]
+
+    def _one(
+        self,
+        canvas: Canvas,
+        seed: int,
+        refine: str | None,
+        steps: int | None,
+        styles: Mapping[str, np.ndarray] | None,
+    ) -> np.ndarray:
+        """A prediction [h',w',3] that is refined, or painted from given styles."""
+        if styles:
+            painted = self._engine.paint(canvas.observation, self._exchange(canvas, styles), seed)
+        else:
+            painted = self._engine.refine(str(refine), canvas.observation, seed, steps).prediction.image
+        return np.asarray(painted)[0]
+
     def _canvas(self, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> Canvas:
         return Canvas.of(pixels, known, labels, self.size, self._stride)
 
@@ -211,14 +286,11 @@ def _check_sizes(pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None
             )
 
 
-def _warn_of_large_holes(hole: np.ndarray) -> None:
+def _warn_of_unusual_holes(hole: np.ndarray) -> None:
     share = float(hole.mean())
-    if share == 1.0:
+    if share == 0.0:
+        log.warning("there is no hole: the photograph is returned as it is")
+    elif share == 1.0:
         log.warning("the whole photograph is hole: everything in the answer is invented")
     elif share > LARGE_HOLE:
         log.warning("the hole takes %.0f%% of the photograph; white is the hole, is it painted in black?", 100 * share)
-
-
-def _to_bytes(image: np.ndarray) -> np.ndarray:
-    """Float in [0, 1] -> uint8, rounded."""
-    return np.round(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 BUCKET = 32  # padded sides are multiples of it, so that photographs of many sizes share few compilations
+FINE = 8  # up to so many buckets a side is a multiple of one, up to twice as many of two, and so on
 
 
 def working_shape(shape: tuple[int, ...], size: int) -> tuple[int, int]:
@@ -49,8 +50,15 @@ def enlarge(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def pad(array: np.ndarray, stride: int) -> np.ndarray:
-    """Continues `array`, [h,w,...], by reflection at the bottom and right, to multiples of `stride` and of BUCKET."""
-    multiple = math.lcm(stride, BUCKET)
-    height, width = (-(-side // multiple) * multiple for side in array.shape[:2])
+    """Continues `array`, [h,w,...], by reflection at the bottom and right, to a side that others share."""
+    height, width = (padded_side(side, stride) for side in array.shape[:2])
     amounts = [(0, height - array.shape[0]), (0, width - array.shape[1]), *[(0, 0)] * (array.ndim - 2)]
     return np.pad(array, amounts, mode="reflect")
+
+
+def padded_side(side: int, stride: int) -> int:
+    """The next multiple of `stride` and BUCKET that is used; less than a quarter longer where it is long."""
+    step = math.lcm(stride, BUCKET)
+    while side > FINE * step:
+        step *= 2
+    return -(-side // step) * step

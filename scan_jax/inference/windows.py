@@ -1,0 +1,161 @@
+"""Where a large photograph is looked at: windows around its hole, each as large as that part of the hole needs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Literal
+
+import cv2
+import numpy as np
+
+Strategy = Literal["auto", "whole", "windows"]
+STRATEGIES: tuple[Strategy, ...] = ("auto", "whole", "windows")
+LARGE = 4  # times the network's size: up to this short side it sees the whole photograph, as it was trained
+CONTEXT = 3  # a window's side, in thicknesses of the hole that it fills
+MOST = 64  # windows to a photograph; where more would be needed, all are larger
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels.
+
+    Attributes:
+      top: its first row.
+      left: its first column.
+      height: in pixels.
+      width: in pixels.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Of an array [H,W,...]."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """Parts of a hole that are about as thick as each other.
+
+    Attributes:
+      hole: bool [H,W], what the windows fill together.
+      windows: each pixel of `hole` lies in at least one.
+    """
+
+    hole: np.ndarray
+    windows: tuple[Window, ...]
+
+
+def plan(hole: np.ndarray, size: int, strategy: Strategy) -> tuple[Layer, ...]:
+    """What to look at to fill a photograph's hole; nothing of it depends on the photograph's pixels.
+
+    Args:
+      hole: bool [H,W] with a True in it.
+      size: the network's, in pixels; windows have this side or 2, 4, 8... times as much, and are shrunk to it.
+      strategy: "whole" is one window, "windows" several at the photograph's own scale where its hole is thin, "auto"
+        the whole of a photograph with a short side of up to LARGE sizes and windows of larger ones.
+
+    Returns:
+      One layer for each side of windows; a hole that needs all there is to see gets the whole photograph.
+    """
+    if strategy == "whole" or (strategy == "auto" and min(hole.shape) <= LARGE * size):
+        return (_whole(hole),)
+    least = size
+    while True:
+        layers = tuple(_layers(hole, size, least))
+        if sum(len(layer.windows) for layer in layers) <= MOST:
+            return layers
+        least *= 2
+
+
+def _whole(hole: np.ndarray) -> Layer:
+    return Layer(hole, (Window(0, 0, *hole.shape),))
+
+
+def _layers(hole: np.ndarray, size: int, least: int) -> Iterator[Layer]:
+    """One for each side that is needed, none of them below `least`."""
+    area = _grow(bounds(hole), hole.shape)
+    inside = hole[area.slices].astype(np.uint8)  # [h,w]
+    count, found = cv2.connectedComponents(inside)
+    parts = found.astype(np.int32, copy=False)  # [h,w], 0 is no hole
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)  # [h,w], to the nearest known pixel
+    deepest = np.zeros(count)
+    np.maximum.at(deepest, parts.ravel(), np.minimum(depth, max(hole.shape)).ravel())  # infinite if there is none
+    doublings = np.ceil(np.log2(np.maximum(1.0, CONTEXT * 2 * deepest / size))).astype(int)
+    sides = np.maximum(least, size * 2**doublings)  # [count]
+    for side in np.unique(sides[1:]):
+        layer = np.zeros_like(hole)
+        layer[area.slices] = ((sides == side) & (np.arange(count) > 0))[parts]
+        whole = side >= max(hole.shape)
+        yield _whole(layer) if whole else Layer(layer, tuple(_cover(layer, int(side))))
+
+
+def _cover(hole: np.ndarray, side: int) -> Iterator[Window]:
+    """Windows centred on what of the hole lies in each cell of half their side, so a quarter around it is context."""
+    area, cell = bounds(hole), side // 2
+    for top in range(area.top, area.top + area.height, cell):
+        for left in range(area.left, area.left + area.width, cell):
+            part = hole[top : min(top + cell, area.top + area.height), left : min(left + cell, area.left + area.width)]
+            if part.any():
+                found = bounds(part)
+                centre = (top + found.top + found.height // 2, left + found.left + found.width // 2)
+                yield _around(centre, side, hole.shape)
+
+
+def _around(centre: tuple[int, int], side: int, shape: tuple[int, ...]) -> Window:
+    """Moved, and where it must be made smaller, so that it lies inside."""
+    height, width = (min(side, length) for length in shape)
+    top, left = (
+        min(max(0, middle - length // 2), whole - length)
+        for middle, length, whole in zip(centre, (height, width), shape)
+    )
+    return Window(top, left, height, width)
+
+
+def bounds(hole: np.ndarray) -> Window:
+    """The smallest window that holds every True of bool [H,W]; there must be one."""
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    return Window(int(rows[0]), int(columns[0]), int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
+
+
+def _grow(window: Window, shape: tuple[int, ...]) -> Window:
+    """By a pixel on each side where there is one."""
+    top, left = max(0, window.top - 1), max(0, window.left - 1)
+    bottom, right = min(shape[0], window.top + window.height + 1), min(shape[1], window.left + window.width + 1)
+    return Window(top, left, bottom - top, right - left)
+
+
+def weights(window: Window, shape: tuple[int, ...]) -> np.ndarray:
+    """How much a window's answer counts beside those of others: float32 [h,w], falling to its edges.
+
+    An edge that is the photograph's own border is no edge, for there is no window beyond.
+
+    Args:
+      window: whose answer it is.
+      shape: (H, W) of the photograph.
+    """
+    rows = _fall(window.top, window.height, shape[0])
+    columns = _fall(window.left, window.width, shape[1])
+    return np.outer(rows, columns)
+
+
+def _fall(start: int, length: int, whole: int) -> np.ndarray:
+    """float32 [length] in (0, 1]."""
+    place = np.arange(length, dtype=np.float32) + np.float32(0.5)
+    before = place if start > 0 else np.full_like(place, length)
+    after = length - place if start + length < whole else np.full_like(place, length)
+    return np.minimum(np.minimum(before, after) / np.float32(length / 2), np.float32(1))
+
+
+def describe(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> str:
+    """For the log: what is looked at."""
+    windows = [window for layer in layers for window in layer.windows]
+    if windows == [Window(0, 0, shape[0], shape[1])]:
+        return "the whole photograph"
+    sides = sorted({max(window.height, window.width) for window in windows})
+    return f"{len(windows)} window{'s' * (len(windows) > 1)} of {', '.join(map(str, sides))} pixels"

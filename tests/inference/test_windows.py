@@ -1,0 +1,98 @@
+"""Where large photographs are looked at: every hole pixel, with context, at a scale that fits the hole."""
+
+import numpy as np
+import pytest
+
+from scan_jax.inference import windows
+from scan_jax.inference.windows import Window, plan
+
+SIZE = 32
+
+
+def blank(height=400, width=600):
+    return np.zeros((height, width), bool)
+
+
+def covered(layers, shape):
+    """How often each pixel of the hole is written, and whether a window of that layer shows it."""
+    times, seen = np.zeros(shape, int), np.zeros(shape, bool)
+    for layer in layers:
+        times += layer.hole
+        inside = np.zeros(shape, bool)
+        for window in layer.windows:
+            assert 0 <= window.top and window.top + window.height <= shape[0]
+            assert 0 <= window.left and window.left + window.width <= shape[1]
+            inside[window.slices] = True
+        seen |= layer.hole & inside
+    return times, seen
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_hole_pixel_is_filled_once_by_a_window_that_shows_it(seed):
+    rng = np.random.default_rng(seed)
+    hole = np.zeros(rng.integers(20, 500, 2), bool)
+    for _ in range(rng.integers(1, 9)):
+        top, left = (rng.integers(side) for side in hole.shape)
+        height, width = 1 + np.exp(rng.uniform(0, 5, 2)).astype(int)
+        hole[top : top + height, left : left + width] = True
+    layers = plan(hole, SIZE, "windows")
+    times, seen = covered(layers, hole.shape)
+    np.testing.assert_array_equal(times, hole.astype(int))
+    np.testing.assert_array_equal(seen, hole)
+    assert sum(len(layer.windows) for layer in layers) <= windows.MOST
+
+
+def test_a_hole_gets_one_window_around_it_three_times_as_thick():
+    hole = blank()
+    hole[100:140, 200:260] = True
+    ((layer,)) = plan(hole, SIZE, "windows")
+    assert layer.windows == (Window(120 - 64, 230 - 64, 128, 128),)  # 3 x 40 -> 128 = 4 x 32
+
+
+def test_parts_of_different_thickness_have_windows_of_different_sides():
+    hole = blank()
+    hole[50:54, 20:26] = True
+    hole[200:300, 300:400] = True
+    thin, thick = plan(hole, SIZE, "windows")
+    assert [max(w.height, w.width) for w in (*thin.windows, *thick.windows)] == [SIZE, 512]
+    assert thick.windows[0].height == 400  # no larger than the photograph
+
+
+def test_a_long_scratch_is_seen_at_its_own_scale():
+    hole = blank()
+    np.fill_diagonal(hole[:, :400], True)
+    (layer,) = plan(hole, SIZE, "windows")
+    assert len(layer.windows) == 25 and {window.height for window in layer.windows} == {SIZE}
+
+
+def test_dust_everywhere_is_bounded():
+    hole = blank(900, 900)
+    hole[::7, ::5] = True
+    layers = plan(hole, SIZE, "windows")
+    assert sum(len(layer.windows) for layer in layers) <= windows.MOST
+    times, seen = covered(layers, hole.shape)
+    assert np.array_equal(seen, hole) and times.max() == 1
+
+
+@pytest.mark.parametrize("edge", [np.s_[:], np.s_[:350], np.s_[:, 50:]])
+def test_a_hole_that_needs_everything_sees_everything(edge):
+    hole = blank()
+    hole[edge] = True
+    (layer,) = plan(hole, SIZE, "windows")
+    assert layer.windows == (Window(0, 0, 400, 600),)
+    assert windows.describe((layer,), hole.shape) == "the whole photograph"
+
+
+def test_auto_is_whole_up_to_four_sizes():
+    for side, expected in ((4 * SIZE, "the whole photograph"), (4 * SIZE + 1, f"1 window of {SIZE} pixels")):
+        hole = blank(side, 300)
+        hole[60:65, 70:75] = True
+        assert windows.describe(plan(hole, SIZE, "auto"), hole.shape) == expected
+
+
+def test_weights_fall_to_edges_that_are_not_the_photographs():
+    shape = (100, 80)
+    inner, corner = (windows.weights(Window(*at, 32, 32), shape) for at in ((30, 30), (0, 48)))
+    assert inner.max() <= 1 and 0 < inner.min() < 0.01 and np.allclose(inner, inner[::-1, ::-1])
+    assert corner[0, -1] == 1 and corner[-1, -1] < 0.05 and corner[0, 0] < 0.05
+    assert np.all(windows.weights(Window(0, 0, *shape), shape) == 1)
