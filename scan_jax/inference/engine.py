@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from scan_jax.errors import UserError
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
 from scan_jax.types import Array, Observation
 
+log = logging.getLogger(__name__)
+MANY_SHAPES = 16
 Place = Callable[[Any], Any]  # moves a tree of arrays to the devices
 
 
@@ -39,10 +42,12 @@ class Engine:
         self._share, self._copy = share, copy
         self._variables = copy(Variables(dict(variables.params), dict(variables.stats)))
         self._compiled: dict[object, Callable[..., Any]] = {}
+        self._shapes: set[tuple[int, ...]] = set()
         self._bar: Any = None
 
     def predict(self, observation: Observation, seed: int) -> Array:
         """The filled image [B,H,W,3] in [0, 1]."""
+        self._note(observation.image.shape)
         run = self._jit("predict", lambda *given: self.method.predict(*given).image)
         return run(self._variables, self._share(observation), jax.random.key(seed))
 
@@ -105,6 +110,17 @@ class Engine:
           UserError: they are missing.
         """
         return self._copy(self.method.load_frozen())
+
+    def _note(self, shape: tuple[int, ...]) -> None:
+        """Says so when many shapes have been asked for, for each of them is compiled."""
+        if shape in self._shapes:
+            return
+        self._shapes.add(shape)
+        if len(self._shapes) == MANY_SHAPES:
+            log.warning(
+                "photographs of %d shapes so far, each compiled by itself; those of equal proportions would share one",
+                MANY_SHAPES,
+            )
 
     def _jit(self, key: object, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, compiled; the one that was kept under `key` where there is one."""

@@ -78,6 +78,13 @@ def test_sizes_share_compilations_and_the_short_side_is_the_trained_one():
     assert toy.shapes[-1] == (1, 32, 64, 3)  # 24x60 before padding
 
 
+def test_many_shapes_are_spoken_of_once(caplog):
+    inpainter = make()
+    for width in range(32, 1100, 16):  # buckets: 8 of 32 pixels, 4 of 64, 4 of 128, ...
+        inpainter(*photo_and_hole(SIZE, width))
+        assert len(caplog.records) == (width > 896)
+
+
 def test_thin_holes_in_large_photographs_are_filled():
     image, _ = photo_and_hole(150, 130)
     image[:] = 90
