@@ -58,7 +58,8 @@ def compare(flags: argparse.Namespace) -> None:
             command += [f"--run={flags.run}", f"--strategy={strategy}", f"--repeats={flags.repeats}"]
             found[name] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     print(
-        f"{flags.run}: {flags.width}x{flags.height}, hole {flags.hole}x{flags.hole}; the crop has {window.width}x{window.height}"
+        f"{flags.run}: {flags.width}x{flags.height}, hole {flags.hole}x{flags.hole}; "
+        f"the crop has {window.width}x{window.height}"
     )
     print(f"{'':12}{'fill, s':>9}{'read and write, s':>19}{'peak memory, GB':>17}")
     for name, row in found.items():

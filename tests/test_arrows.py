@@ -29,7 +29,7 @@ ARROWS = {
 }
 COMMANDS = {
     *("main", "evaluate", "inpaint", "attend", "export", "prepare", "demo", "show_batch", "dry_run", "doctor"),
-    *("experiment", "opened", "replay", "compiled", "configuration", "__init__"),
+    *("experiment", "opened", "replay", "compiled", "configuration", "cli", "__init__", "__main__"),
 }
 LINEN_ROOMS = {"layers", "models", "features"}
 
