@@ -51,6 +51,7 @@ PATIENCE = 600.0  # seconds that a start may take
 SITE, LENGTH = Path(__file__).parent / "torture_site", 64  # notes what a run is doing, in so many bytes a thread
 OUTSIDE = ("any", "end", "step", "imports")  # moments that are seen from outside of the run
 MUST_BE_HIT = ("imports", "compile", "data", "step", "save", "evaluation")
+BEFORE_STEPS = frozenset({"imports", "opening", "compile", "restore"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,6 +290,8 @@ def lost(kills, beginnings):
         later = next((step for step in beginnings[number:] if step is not None), None)
         if later is None or later < kill.committed:
             found.append(f"after kill {number} the run went on from {later}, though {kill.committed} was saved")
+        if kill.phases <= BEFORE_STEPS:  # it lost nothing itself: the last step was lost to the kill before it
+            continue
         if kill.step - kill.committed > CHECKPOINT_EVERY * (2 if kill.writing else 1):
             found.append(f"kill {number} cost {kill.step - kill.committed} steps")
     return found
@@ -325,7 +328,7 @@ def report(kills, beginnings, hits, found):
         later = next((step for step in beginnings[number:] if step is not None), None)
         print(f"{number:3d} {row(kill)} {later:18d}")
     print("\nhit: " + ", ".join(f"{phase} {count}" for phase, count in hits.most_common()))
-    costs = [kill.step - kill.committed for kill in kills]
+    costs = [kill.step - kill.committed for kill in kills if not kill.phases <= BEFORE_STEPS]
     print(f"steps lost to a kill: {np.mean(costs):.1f} on average, {max(costs)} at most")
     print(
         "\n".join(found) or f"{len(kills)} of {len(kills)} kills survived: bit by bit as if the run had been left alone"
