@@ -1,4 +1,4 @@
-"""Config files and `--config.a.b=value` overrides, as plain nested dicts that the rooms bind to their settings."""
+"""Configs by file or name, and overrides of them, as plain nested dicts that the rooms bind to their settings."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def load(path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
     where a section is bound.
 
     Args:
-      path: a Python file with `get_config() -> ConfigDict`; where that takes arguments, they may follow a colon, as in
-        `configs/celebamask.py:attention=masked`.
+      path: a Python file with `get_config() -> ConfigDict`, or the name of one that comes with the toolkit, such as
+        "celeba"; where it takes arguments, they may follow a colon, as in `celebamask:attention=masked`.
       overrides: such as `--config.training.steps=100`; values are Python literals, anything else is a string.
 
     Raises:
-      UserError: no such file, a file without `get_config`, or an argument that is not an override.
+      UserError: no such file or name, a file without `get_config`, or an argument that is not an override.
     """
     config = _plain(_get_config(path))
     apply(config, overrides)
@@ -57,6 +57,22 @@ def apply(config: dict[str, Any], overrides: Iterable[str]) -> None:
         _set(config, match[1].split("."), _value(match[2]), match[1])
 
 
+def shipped() -> dict[str, Path]:
+    """The configs that come with the toolkit, by name: "celeba", or "FOLDER/NAME" where they lie in folders."""
+    here = Path(__file__).parent
+    folder = here / "configs"  # in a wheel; a checkout has them beside the package
+    if not folder.is_dir():
+        folder = here.parent / "configs"
+    files = (path for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py")
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+
+def is_config(path: str) -> bool:
+    """Whether this names a config, by file or name, with or without arguments after a colon."""
+    file = path.partition(":")[0]
+    return file.endswith(".py") or file in shipped()
+
+
 def run_name(path: str) -> str:
     """What a run of this config is called where nobody names it: "celebamask", or "celebamask,attention=masked"."""
     file, _, arguments = path.partition(":")
@@ -66,10 +82,8 @@ def run_name(path: str) -> str:
 def _get_config(path: str) -> Mapping[str, Any]:
     """Runs the config file, with the arguments after the colon."""
     file, _, arguments = path.partition(":")
-    if not Path(file).is_file():
-        near = did_you_mean(file, (str(other) for other in Path(file).parent.glob("*.py")))
-        raise UserError(f"no config file {file!r}{near}")
-    spec = importlib.util.spec_from_file_location("scan_jax_config", file)
+    source = _find(file)
+    spec = importlib.util.spec_from_file_location("scan_jax_config", source)
     if spec is None or spec.loader is None:
         raise UserError(f"{file} is not a Python file; a config is one with get_config()")
     module = importlib.util.module_from_spec(spec)
@@ -80,6 +94,26 @@ def _get_config(path: str) -> Mapping[str, Any]:
     if not hasattr(module, "get_config"):
         raise UserError(f"{file} has no get_config(); see configs/demo.py for an example")
     return module.get_config(**_arguments(arguments, module.get_config, file))
+
+
+def _find(file: str) -> Path:
+    """The file that is meant, by its path or by the name of a shipped one.
+
+    Raises:
+      UserError: there is neither; it names the nearest.
+    """
+    known = shipped()
+    if file in known:
+        return known[file]
+    if Path(file).is_file():
+        return Path(file)
+    beside = [str(other) for other in Path(file).parent.glob("*.py")]
+    if not file.endswith(".py"):
+        near = did_you_mean(file, [*known, *beside])
+        raise UserError(f"no config is called {file!r}{near} (there are {', '.join(known)}; a file's name ends in .py)")
+    name = next((name for name in known if file in (f"{name}.py", f"configs/{name}.py")), "")
+    near = f"; the one that comes with scan_jax is --config={name}" if name else did_you_mean(file, beside)
+    raise UserError(f"no config file {file!r}{near}")
 
 
 def _arguments(text: str, function: Callable[..., Any], file: str) -> dict[str, str]:

@@ -1,8 +1,10 @@
-"""Writes what fills holes in a trained run as a bundle of two files, without its critic and optimisers.
+"""Writes what fills holes in a trained run as a bundle that outlives the code, without its critic and optimisers.
 
-    python -m scan_jax.export --run=runs/celeba@best --out=celeba
+    python -m scan_jax.export --run=runs/celeba@best --out=celeba [--licence="CC BY 4.0"] [--no_stablehlo]
 
 The newest checkpoint is taken, or that after the @: best or a step. The folder can stand for the run in every --run.
+It holds the weights, the config with hashes of the files, a model card, and a StableHLO program for any height and
+width that JAX runs without this toolkit.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import sys
 from pathlib import Path
 
 from scan_jax import command_line
+from scan_jax.compilation_cache import keep_compilations
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -20,20 +23,26 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--run", type=Path, required=True, help="a run folder, RUN@best or RUN@STEP")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write: a new one or an older export")
+    parser.add_argument("--licence", default="", help="of the weights, for the model card; not stated without it")
+    parser.add_argument("--platforms", default="cpu,cuda,tpu", help="that the StableHLO program is for")
+    parser.add_argument("--no_stablehlo", action="store_true", help="without the StableHLO program")
     return parser.parse_args(argv)
 
 
 def export(flags: argparse.Namespace) -> None:
-    """Reads and writes; the folder is looked at first, so that a wrong one costs no wait.
+    """Reads and writes; the folder and the flags are looked at first, so that a wrong one costs no wait.
 
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax.inference import exporting
+    from scan_jax.inference import exporting, program
     from scan_jax.inference.trained import Trained
 
+    platforms = () if flags.no_stablehlo else tuple(filter(None, flags.platforms.split(",")))
     exporting.require_free(flags.out)
-    exporting.export(Trained.load(flags.run), flags.out)
+    program.require_program_can_be_made(platforms)
+    keep_compilations()
+    exporting.export(Trained.load(flags.run), flags.out, licence=flags.licence, platforms=platforms)
 
 
 def main(argv: list[str]) -> int:

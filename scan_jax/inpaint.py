@@ -1,77 +1,71 @@
-"""Fills the hole of a photograph with a trained network.
+"""Fills the holes of photographs with a trained network.
 
     python -m scan_jax.inpaint --run=runs/demo photo.png hole.png --out=filled.png [--hole_color=black] [--seed=0]
     python -m scan_jax.inpaint --run=runs/camvid photo.png hole.png --labels=labels.png --out=filled.png
+    python -m scan_jax.inpaint --run=runs/demo photographs/ holes/ --out=filled/ [--dry_run] [--summary=filled.json]
 
-All other pixels, the size and the metadata stay; PNG, WebP and TIFF keep the pixels byte for byte.
+All other pixels, the size and the metadata stay; PNG, WebP and TIFF keep the pixels byte for byte, PNG and TIFF
+with all 16 bits.
+
+Folders are searched at any depth. Files belong together whose paths within their folders are equal but for the suffix;
+one hole may be for all photographs. --hole_suffix=_mask takes holes from files such as NAME_mask.png, NAME_mask001.png,
+beside the photographs where no folder of holes is given. Outputs have the photographs' names and formats. A photograph
+that cannot be filled is named with its reason, and the others are filled. --keep_existing goes on with a stopped run.
 
 Networks that paint each part of a label map from a style take that style from the photograph itself. --style_steps
 optimises it for this photograph; --style_from takes it, for all parts or those of --style_parts, from another one:
 
     ... --style_from=reference.png --style_labels=reference_labels.png --style_parts hair skin --style_amount=0.5
+
+Exit codes: 0 all was filled; 1 nothing was: a file, folder or network is missing or wrong, or every photograph failed;
+2 a flag is wrong; 3 some photographs of a folder failed; 130 interrupted, and what was written until then is whole.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
-from pathlib import Path
 
 from scan_jax import command_line
 from scan_jax.compilation_cache import keep_compilations
-from scan_jax.errors import UserError
+from scan_jax.inference.fill_flags import add_flags
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(prog="python -m scan_jax.inpaint", description=__doc__, allow_abbrev=False)
-    command_line.add_photograph_flags(parser)
-    parser.add_argument("--out", type=Path, required=True, help="where to write: .png, .webp, .tif (lossless) or .jpg")
-    parser.add_argument("--seed", type=int, default=0, help="of what the method draws at random")
-    parser.add_argument("--style_steps", type=int, default=0, help="updates of the style search, such as 20")
-    parser.add_argument("--style_from", type=Path, help="a photograph to take styles from")
-    parser.add_argument("--style_labels", type=Path, help="its label map")
-    parser.add_argument("--style_parts", nargs="+", default=[], help="names or numbers of classes; all without it")
-    parser.add_argument(
-        "--style_amount", type=float, default=1.0, help="0 is the photograph's own style, 1 the other's"
-    )
+    add_flags(parser)
     return parser.parse_args(argv)
 
 
-def fill(flags: argparse.Namespace) -> None:
-    """Reads, fills and writes; the files are read before the network is loaded, so that a typo costs no wait.
+def fill(flags: argparse.Namespace) -> int:
+    """Reads, fills and writes; what can be wrong with the files is found out before the network is loaded.
+
+    Returns:
+      The exit code.
 
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax.inference.inpainter import Inpainter
-    from scan_jax.inference.photograph import check_output, write_photograph
-    from scan_jax.inference.request import Request
-    from scan_jax.inference.restyle import interpolate, pick_styles
+    from scan_jax.inference.fill_run import read_wishes, run
+    from scan_jax.inference.fill_task import Task
 
-    check_output(flags.out)
-    if bool(flags.style_from) != bool(flags.style_labels):
-        raise UserError("--style_from and --style_labels go together: a photograph and its label map")
-    request = Request.read(flags)
+    wishes = read_wishes(flags)
+    task = Task.of(flags)
+    code = task.show() if flags.dry_run else 0
+    if not flags.allow_unmatched:
+        task.check_unmatched()
+    if flags.dry_run:
+        return code
     keep_compilations()
-    inpainter = Inpainter.load(flags.run)
-    photograph, hole = request.photograph.pixels, request.hole  # [H,W,3], [H,W]
-    labels = request.labels_for(inpainter.num_labels)  # [H,W]
-    styles = None
-    if flags.style_from:
-        reference = pick_styles(inpainter.styles(flags.style_from, flags.style_labels), flags.style_parts)
-        styles = interpolate(inpainter.styles(photograph, labels, hole), reference, flags.style_amount)
-    refine = {"refine": "style_search", "steps": flags.style_steps} if flags.style_steps else {}
-    filled = inpainter(photograph, hole, labels, seed=flags.seed, styles=styles, **refine)
-    write_photograph(flags.out, filled, request.photograph)
-    logging.getLogger("scan_jax").info("wrote %s", flags.out)
+    return run(task, wishes, flags.run, flags.summary)
 
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
-    return command_line.run(lambda: fill(flags))
+    codes: list[int] = []
+    return command_line.run(lambda: codes.append(fill(flags))) or codes[0]
 
 
 if __name__ == "__main__":

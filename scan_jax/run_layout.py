@@ -10,6 +10,8 @@ CHECKPOINTS = "checkpoints"
 SCORES = "scores"  # of what was measured, to go on from
 EVALUATION = "evaluation"  # tables and reports of the finished network
 BUNDLE = "model.safetensors"  # instead of checkpoints, where there is nothing to train on
+PROGRAM = "fill.stablehlo"  # the same network, for those who have JAX and no code of ours
+CARD = "README.md"  # the model card of a bundle
 COMMIT_FILE = "commit_success.txt"  # Orbax writes it last: a checkpoint without it does not count
 
 # What Orbax and TensorStore raise for a checkpoint's file that is missing, cut short or overwritten.

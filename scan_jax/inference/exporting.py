@@ -6,44 +6,98 @@ import json
 import logging
 import os
 import shutil
+import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from scan_jax.errors import UserError
+from scan_jax.inference import model_card, program
+from scan_jax.inference.program_check import check_program
 from scan_jax.inference.trained import EXPORTED, GENERATOR, Trained
-from scan_jax.run_layout import BUNDLE, CONFIG, EVALUATION
-from scan_jax.weights import bundle
+from scan_jax.part_names import part_names
+from scan_jax.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, PROGRAM
+from scan_jax.weights import bundle, safetensors_tree
 
 log = logging.getLogger(__name__)
-OURS = {BUNDLE, CONFIG, EVALUATION}  # what may lie in an older export; an evaluation of it stays
+OURS = {BUNDLE, CONFIG, EVALUATION, CARD, PROGRAM}  # what may lie in an older export; an evaluation of it stays
 
 
-def export(trained: Trained, out: Path) -> None:
+def export(
+    trained: Trained, out: Path, *, licence: str = "", platforms: tuple[str, ...] = program.PLATFORMS
+) -> None:
     """Writes the bundle, which `--run=` takes wherever it takes a run.
 
     Args:
       trained: from a run.
       out: a folder that is made; one that is there must be empty or an older export, which is replaced.
+      licence: of the weights, for the model card.
+      platforms: of the StableHLO program; none writes no program.
 
     Raises:
-      UserError: `out` holds anything else, or cannot be written to; it is then as it was.
+      UserError: `out` holds anything else, or cannot be written to; the program cannot be made, or answers otherwise
+        than the network. `out` is then as it was.
     """
     require_free(out)
+    program.require_program_can_be_made(platforms)
     stage = out.absolute().with_name(f".{out.absolute().name}.{uuid.uuid4().hex[:12]}.part")
-    noted = {"run": trained.folder.absolute().name, "step": trained.step, "generator": trained.identity}
-    params, stats = trained.variables.params[GENERATOR], trained.variables.stats.get(GENERATOR, {})
-    tree = {"params": {GENERATOR: params}, "stats": {GENERATOR: stats}}
+    licence = licence or trained.noted.get("licence", "")
     try:
-        bundle.save(stage, {**trained.config, EXPORTED: noted}, tree, {key: str(value) for key, value in noted.items()})
+        _write(trained, stage, out.absolute().name, licence, platforms)
+        if platforms:
+            check_program(stage, trained)
         _put(stage, out)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}; name another folder with --out") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    count = sum(leaf.size for leaf in jax.tree.leaves(params)) / 1e6
+    count = sum(leaf.size for leaf in jax.tree.leaves(trained.variables.params[GENERATOR])) / 1e6
     log.info("wrote %s: %.2f M parameters at step %d, sha256 %s", out, count, trained.step, trained.identity)
+
+
+def _write(trained: Trained, stage: Path, name: str, licence: str, platforms: tuple[str, ...]) -> None:
+    """All files."""
+    noted = {"run": trained.folder.absolute().name, "step": trained.step, bundle.GENERATOR_HASH: trained.identity}
+    told = {key: str(value) for key, value in noted.items()} | ({"licence": licence} if licence else {})
+    tree = _tree(trained)
+    card = model_card.render(trained, name=name, licence=licence, platforms=platforms)
+    others = {CARD: card.encode()}
+    if platforms:
+        others[PROGRAM] = _make_program(trained, tree, platforms)
+    config = {**trained.config, EXPORTED: noted, bundle.SECTION: describe(trained, platforms)}
+    bundle.save(stage, config, tree, told, others)
+
+
+def _tree(trained: Trained) -> dict[str, Any]:
+    """The generator alone."""
+    params, stats = trained.variables.params[GENERATOR], trained.variables.stats.get(GENERATOR, {})
+    return {"params": {GENERATOR: params}, "stats": {GENERATOR: stats}}
+
+
+def describe(trained: Trained, platforms: tuple[str, ...]) -> dict[str, Any]:
+    """What goes in and comes out, for programs to read; `weights.bundle.save` adds format and hashes."""
+    classes = trained.method.num_labels
+    return {
+        "image": {"layout": "NHWC", "channels": "RGB", "dtype": "float32", "range": [0, 1], "value_in_hole": 0},
+        "known": {"layout": "NHWC", "dtype": "float32", "known": 1, "hole": 0},
+        "hole_files": "white = hole",
+        "output": {"layout": "NHWC", "channels": "RGB", "dtype": "float32", "range": [0, 1]},
+        "stride": trained.method.stride,
+        "classes": list(part_names(classes)) if classes else [],
+        **({"platforms": list(platforms), "jax": jax.__version__, "seed": program.SEED} if platforms else {}),
+    }
+
+
+def _make_program(trained: Trained, tree: dict[str, Any], platforms: tuple[str, ...]) -> bytes:
+    """Traces, and tells how long that took."""
+    log.info("tracing %s for any height and width on %s", PROGRAM, ", ".join(platforms))
+    start = time.perf_counter()
+    method = program.in_full_precision(trained.config["method"])
+    made = program.make_program(method, safetensors_tree.flatten(tree), platforms)
+    log.info("traced it in %.1f s: %.1f MB", time.perf_counter() - start, len(made) / 1e6)
+    return made
 
 
 def require_free(out: Path) -> None:
@@ -69,10 +123,13 @@ def _is_export(path: Path) -> bool:
 
 
 def _put(stage: Path, out: Path) -> None:
-    """Both files at once into a new folder; an older export is none while it changes, for it has no config then."""
+    """All files at once into a new folder; an older export is none while it changes, for it has no config then."""
     if not (out / CONFIG).exists():
         os.replace(stage, out)
         return
     (out / CONFIG).unlink()
-    os.replace(stage / BUNDLE, out / BUNDLE)
-    os.replace(stage / CONFIG, out / CONFIG)
+    for name in (BUNDLE, PROGRAM, CARD, CONFIG):
+        if (stage / name).exists():
+            os.replace(stage / name, out / name)
+        else:
+            (out / name).unlink(missing_ok=True)

@@ -7,29 +7,38 @@ import os
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from scan_jax.errors import UserError
-from scan_jax.inference.photograph import DECODE_ERRORS, reason
+from scan_jax.inference.image_files import MOST_PIXELS, decode, open_image, turn_upright
 
 log = logging.getLogger(__name__)
 HoleColor = Literal["white", "black"]
 
 
-def read_hole(source: str | os.PathLike[str] | Image.Image | np.ndarray, color: HoleColor = "white") -> np.ndarray:
+def read_hole(
+    source: str | os.PathLike[str] | Image.Image | np.ndarray,
+    color: HoleColor = "white",
+    most_pixels: int = MOST_PIXELS,
+) -> np.ndarray:
     """A hole from a file, a Pillow image or an array.
 
     Args:
       source: an array is [H,W] or [H,W,1]: bool, 0 and 1, 0 to 255, or floating point in [0, 1].
       color: what the hole is painted with.
+      most_pixels: of a file or Pillow image, height times width.
 
     Returns:
       bool [H,W], True in the hole.
 
     Raises:
-      UserError: it is missing, no image, or an array of another kind.
+      UserError: it is missing, no image, damaged, empty, too large, an animation, or an array of another kind.
     """
-    brightness = _array_brightness(source) if isinstance(source, np.ndarray) else _image_brightness(source)  # [H,W]
+    if isinstance(source, np.ndarray):
+        brightness = _array_brightness(source)  # [H,W]
+    else:
+        with open_image(source, "the hole", most_pixels) as image:
+            brightness = _image_brightness(image)  # [H,W]
     grey = float(np.mean((brightness > 0.02) & (brightness < 0.98)))
     if grey > 0.001:
         log.warning("%.1f%% of the hole's pixels are neither black nor white; they were split at mid-grey", 100 * grey)
@@ -46,23 +55,22 @@ def _array_brightness(array: np.ndarray) -> np.ndarray:
         raise UserError(f"a hole is a bool or number array [H,W], not {array.dtype} {array.shape}")
     if array.size == 0 or not np.all((array >= 0) & (array <= (255 if kind in "ui" else 1))):
         raise UserError("a hole's values are bool, integers from 0 to 255, or floating point from 0 to 1")
-    scale = 255.0 if kind in "ui" and array.max() > 1 else 1.0
+    scale = np.float32(255 if kind in "ui" and array.max() > 1 else 1)
     return array / scale
 
 
-def _image_brightness(source: str | os.PathLike[str] | Image.Image) -> np.ndarray:
+def _image_brightness(image: Image.Image) -> np.ndarray:
     """[H,W] in [0, 1], upright; colours weighed as luma, alpha ignored."""
-    if isinstance(source, Image.Image):
-        return _luma(source)
-    try:
-        with Image.open(source) as image:
-            return _luma(image)
-    except DECODE_ERRORS as error:
-        raise UserError(f"cannot read the hole {os.fspath(source)}: {reason(error)}") from error
+    orientation, deep = decode(image), image.mode.startswith("I")  # 16 bits
+    values = np.asarray(image if deep else image.convert("L"))  # [H,W]
+    if values.min() == values.max() and _see_through(image):
+        log.warning("the hole's image has one colour and is transparent in places; a hole is painted in white on black")
+    return turn_upright(values / np.float32(65535 if deep else 255), orientation)
 
 
-def _luma(image: Image.Image) -> np.ndarray:
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):  # 16 bits
-        return np.asarray(upright, np.float64) / 65535.0
-    return np.asarray(upright.convert("L")) / 255.0
+def _see_through(image: Image.Image) -> bool:
+    """Whether its transparency differs from pixel to pixel."""
+    if not image.has_transparency_data:
+        return False
+    least, most = image.convert("RGBA").getchannel("A").getextrema()
+    return least != most

@@ -9,7 +9,7 @@ from PIL import Image
 
 from scan_jax import label_map
 from scan_jax.errors import UserError
-from scan_jax.inference.photograph import DECODE_ERRORS, reason
+from scan_jax.inference.image_files import decode, open_image, turn_upright
 
 
 def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_labels: int | None = None) -> np.ndarray:
@@ -39,7 +39,8 @@ def _decode(source: str | os.PathLike[str] | Image.Image | np.ndarray, name: str
         return source[..., 0] if source.ndim == 3 and source.shape[2] == 1 else source
     if isinstance(source, Image.Image):
         return label_map.from_image(source, name)
-    try:
-        return label_map.read_file(source)
-    except DECODE_ERRORS as error:
-        raise UserError(f"cannot read {name}: {reason(error)}") from error
+    with open_image(source, "the label map") as image:
+        if image.format in label_map.LOSSY:
+            raise UserError(f"{name} is a {image.format}, which blurs classes; save it as a PNG")
+        orientation = decode(image)
+        return turn_upright(label_map.from_image(image, name), orientation)

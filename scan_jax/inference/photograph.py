@@ -1,4 +1,4 @@
-"""Photographs and holes as files: read upright and in 8 bits, written back with all that belongs to them."""
+"""Photographs as files: read upright and in 8 bits, written back with all that belongs to them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import dataclasses
 import io
 import logging
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, JpegImagePlugin
+from PIL import Image
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
+from scan_jax.inference import png_file, sixteen_bits, tiff_file
+from scan_jax.inference.file_metadata import metadata_of, save_options
+from scan_jax.inference.image_files import DECODE_ERRORS as DECODE_ERRORS
+from scan_jax.inference.image_files import MOST_PIXELS, decode, open_image, reason, turn_upright
 
 log = logging.getLogger(__name__)
 
-# What Pillow raises for files that are missing, no images, broken, truncated or absurdly large.
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
-EIGHT_BITS_FROM_SIXTEEN = 257.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,36 +32,37 @@ class Photograph:
       pixels: uint8 RGB [H,W,3].
       alpha: uint8 [H,W], or None where the photograph is opaque.
       grey: whether it has no colour; it is then written without.
-      metadata: what Pillow's `save` takes: EXIF without its orientation, ICC profile, resolution, JPEG tables.
+      metadata: EXIF without its orientation, ICC profile, resolution, JPEG tables; see `file_metadata.metadata_of`.
+      deep: the samples of a photograph of 16 bits, uint16 [H,W,C], C = 1 for grey, 3 for RGB, 4 with alpha; else None.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     grey: bool = False
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
+    deep: np.ndarray | None = None
 
 
-def read_photograph(source: str | os.PathLike[str] | Image.Image | np.ndarray) -> Photograph:
+def read_photograph(
+    source: str | os.PathLike[str] | Image.Image | np.ndarray, most_pixels: int = MOST_PIXELS
+) -> Photograph:
     """A photograph from a file, a Pillow image or an array.
 
-    EXIF orientation is applied; palettes and CMYK become RGB without colour management; 16 bits become 8; of an
-    animation the first frame counts.
+    EXIF orientation is applied; palettes and CMYK become RGB without colour management; 16 bits are kept beside the 8
+    that a network sees.
 
     Args:
-      source: an array is uint8, or floating point in [0, 1]: [H,W], [H,W,1], [H,W,3] or [H,W,4].
+      source: an array is uint8, or floating point in [0, 1]: [H,W], [H,W,1], [H,W,3] or [H,W,4]. Of a Pillow image that
+        moves, the frame at which it stands.
+      most_pixels: of a file or Pillow image, height times width.
 
     Raises:
-      UserError: it is missing, no image, or of a kind that cannot be read.
+      UserError: it is missing, no image, damaged, empty, too large, an animation, or of a kind that cannot be read.
     """
     if isinstance(source, np.ndarray):
-        return _from_image(Image.fromarray(_eight_bit_array(source)))
-    if isinstance(source, Image.Image):
-        return _from_image(source)
-    try:
-        with Image.open(source) as image:
-            return _from_image(image)
-    except DECODE_ERRORS as error:
-        raise UserError(f"cannot read the photograph {os.fspath(source)}: {reason(error)}") from error
+        return _from_image(Image.fromarray(_eight_bit_array(source)), None)
+    with open_image(source, "the photograph", most_pixels) as image:
+        return _from_image(image, None if isinstance(source, Image.Image) else source)
 
 
 def _eight_bit_array(array: np.ndarray) -> np.ndarray:
@@ -70,40 +71,49 @@ def _eight_bit_array(array: np.ndarray) -> np.ndarray:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         raise UserError(f"a photograph is [H,W], [H,W,3] or [H,W,4], not {array.shape}")
+    if not array.size:
+        raise UserError(f"the photograph is {array.shape[1]}x{array.shape[0]}: there are no pixels in it")
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
-    if np.issubdtype(array.dtype, np.floating) and array.size and array.min() >= 0.0 and array.max() <= 1.0:
+    if np.issubdtype(array.dtype, np.floating) and array.min() >= 0.0 and array.max() <= 1.0:
         return np.round(255.0 * array).astype(np.uint8)
     raise UserError(f"a photograph is uint8, or floating point in [0, 1]; this one is {array.dtype}")
 
 
-def _from_image(image: Image.Image) -> Photograph:
-    """Any Pillow image."""
-    metadata = _metadata(image)
-    upright = ImageOps.exif_transpose(image)
-    if (exif := upright.getexif()) and metadata.pop("exif", None):
-        metadata["exif"] = exif.tobytes()
-    if upright.mode == "F":
-        raise UserError("the photograph's pixels are floating point, of no known range; save it with 8 or 16 bits")
-    if upright.mode.startswith("I"):
-        log.warning("the photograph has 16 bits; it is filled and written with 8")
-        grey = np.round(np.asarray(upright, np.float64) / EIGHT_BITS_FROM_SIXTEEN).clip(0, 255)  # [H,W]
-        upright = Image.fromarray(grey.astype(np.uint8))
-    opaque = not upright.has_transparency_data
-    rgba = np.asarray(upright.convert("RGB" if opaque else "RGBA"))  # [H,W,3 or 4]
-    alpha = None if opaque else rgba[..., 3].copy()
-    return Photograph(rgba[..., :3].copy(), alpha, upright.mode in ("1", "L", "LA"), metadata)
+def _from_image(image: Image.Image, path: str | os.PathLike[str] | None) -> Photograph:
+    """Any Pillow image, decoded now; `path` is the file that it came from."""
+    if image.mode == "F":
+        raise ValueError("its pixels are floating point, of no known range; save it with 8 or 16 bits")
+    deep = path is not None and sixteen_bits.is_deep(image)  # Pillow forgets it in decoding
+    orientation, metadata = decode(image), metadata_of(image)
+    if image.mode.startswith("I"):
+        samples = _grey_samples(image, orientation)
+        return _from_samples(samples, metadata)
+    opaque = not image.has_transparency_data
+    seen = turn_upright(np.asarray(image.convert("RGB" if opaque else "RGBA")), orientation)  # [H,W,3 or 4]
+    if deep and path is not None:
+        if (found := sixteen_bits.decode(path, seen, orientation)) is not None:
+            return _from_samples(found, metadata)
+        log.warning("the photograph has 16 bits of a kind unknown here; it is filled and written with 8")
+    pixels, grey = np.ascontiguousarray(seen[..., :3]), image.mode in ("1", "L", "LA")
+    return Photograph(pixels, None if opaque else np.ascontiguousarray(seen[..., 3]), grey, metadata)
 
 
-def _metadata(image: Image.Image) -> dict[str, Any]:
-    """What is worth keeping; the colour profile of another colour model would be wrong for the RGB that is written."""
-    metadata = {key: image.info[key] for key in ("exif", "dpi") if image.info.get(key)}
-    if image.info.get("icc_profile") and image.mode in ("RGB", "RGBA", "P", "L", "LA"):
-        metadata["icc_profile"] = image.info["icc_profile"]
-    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.mode in ("RGB", "L"):
-        metadata["qtables"] = image.quantization
-        metadata["subsampling"] = JpegImagePlugin.get_sampling(image)
-    return metadata
+def _grey_samples(image: Image.Image, orientation: int) -> np.ndarray:
+    """uint16 [H,W,1] of a grey image of 16 bits, which Pillow may hold in 32."""
+    wide = turn_upright(np.asarray(image), orientation)  # [H,W]
+    if wide.min() < 0 or wide.max() > 65535:
+        raise ValueError("it has 32 bits, of no known range; save it with 8 or 16")
+    return np.ascontiguousarray(wide.astype(np.uint16)[..., None])
+
+
+def _from_samples(samples: np.ndarray, metadata: dict[str, Any]) -> Photograph:
+    """Of uint16 [H,W,1, 3 or 4]."""
+    eight = sixteen_bits.to_eight_bits(samples)  # [H,W,C]
+    grey = samples.shape[2] == 1
+    pixels = np.repeat(eight, 3, axis=-1) if grey else np.ascontiguousarray(eight[..., :3])
+    alpha = np.ascontiguousarray(eight[..., 3]) if samples.shape[2] == 4 else None
+    return Photograph(pixels, alpha, grey, metadata, samples)
 
 
 def check_output(path: Path) -> None:
@@ -116,28 +126,45 @@ def check_output(path: Path) -> None:
         raise UserError(f"cannot write {path.name!r}: the name must end in one of {', '.join(FORMATS)}")
 
 
-def write_photograph(path: Path, pixels: np.ndarray, like: Photograph) -> None:
+def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.ndarray | None = None) -> None:
     """Writes `pixels` with the alpha, EXIF, ICC profile and resolution of `like`; the file appears whole or not at all.
 
-    PNG, WebP and TIFF are lossless, so known pixels are in the file byte for byte. JPEG is not, which is said; it keeps
-    the quality of a JPEG that `like` came from.
+    PNG, WebP and TIFF are lossless, so known pixels are in the file byte for byte, in PNG and TIFF with all 16 bits
+    where `like` has so many. JPEG is not, which is said; it keeps the quality of a JPEG that `like` came from.
 
     Args:
       path: its suffix is the format.
       pixels: uint8 RGB [H,W,3].
       like: the photograph that was filled.
+      hole: bool [H,W], what was filled; for a photograph of 16 bits, whose other pixels are written as they were. None
+        takes the pixels that differ from the photograph's.
 
     Raises:
       UserError: a format that cannot be written, or a disk that is full.
     """
     check_output(path)
     kind = FORMATS[path.suffix.lower()]
-    buffer = io.BytesIO()
     try:
-        _to_image(pixels, like, kind).save(buffer, kind, **_options(kind, like))
+        content = _encode(kind, pixels, like, hole)
     except (OSError, ValueError) as error:  # such as more pixels a side than the format can hold
         raise UserError(f"cannot write {path} as {kind}: {reason(error)}; write a .png") from error
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, content)
+
+
+def _encode(kind: str, pixels: np.ndarray, like: Photograph, hole: np.ndarray | None) -> bytes:
+    """The file."""
+    if like.deep is not None and kind in ("PNG", "TIFF"):
+        filled = np.any(pixels != like.pixels, axis=-1) if hole is None else hole  # [H,W]
+        samples = sixteen_bits.merge(like.deep, pixels, filled)  # [H,W,C]
+        return (png_file if kind == "PNG" else tiff_file).encode(samples, like.metadata)
+    if like.deep is not None:
+        log.warning("%s holds 8 bits, the photograph has 16; write a .png or .tif to keep them", kind)
+    image = _to_image(pixels, like, kind)
+    if kind == "TIFF":
+        return tiff_file.encode(np.asarray(image).reshape(*pixels.shape[:2], -1), like.metadata)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **save_options(kind, like.metadata))
+    return buffer.getvalue()
 
 
 def _to_image(pixels: np.ndarray, like: Photograph, kind: str) -> Image.Image:
@@ -152,21 +179,3 @@ def _to_image(pixels: np.ndarray, like: Photograph, kind: str) -> Image.Image:
     elif like.alpha is not None:
         image.putalpha(Image.fromarray(like.alpha))
     return image
-
-
-def _options(kind: str, like: Photograph) -> dict[str, Any]:
-    """Keyword arguments of Pillow's `save`."""
-    tables = {key: value for key, value in like.metadata.items() if key in ("qtables", "subsampling")}
-    kept = {key: value for key, value in like.metadata.items() if key not in tables}
-    if kind == "WEBP":
-        return {**kept, "lossless": True, "exact": True}  # exact: colours under full transparency stay, too
-    if kind == "JPEG":
-        return {**kept, **(tables or {"quality": 95})}
-    return {**kept, **({"compression": "tiff_deflate"} if kind == "TIFF" else {})}
-
-
-def reason(error: BaseException) -> str:
-    """An exception's message in one line."""
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    return str(getattr(error, "strerror", None) or error).splitlines()[0] or type(error).__name__

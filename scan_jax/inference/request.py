@@ -1,4 +1,4 @@
-"""What a command is asked to do: a photograph, its hole and its label map, read before a network is loaded."""
+"""What is asked for: a photograph, its hole and its label map, read before a network is loaded."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from scan_jax import label_map
-from scan_jax.inference.hole import read_hole
+from scan_jax.errors import UserError
+from scan_jax.inference.hole import HoleColor, read_hole
 from scan_jax.inference.labels import read_labels
 from scan_jax.inference.photograph import Photograph, read_photograph
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One photograph, from the flags of `command_line.add_photograph_flags`.
+    """One photograph, and where it is to be filled.
 
     Attributes:
       photograph: with all that its file should keep.
@@ -34,14 +35,25 @@ class Request:
 
     @classmethod
     def read(cls, flags: argparse.Namespace) -> Request:
-        """Reads the files, so that a typo costs no wait.
+        """Reads the files that the flags of `command_line.add_photograph_flags` name, so that a typo costs no wait.
 
         Raises:
-          UserError: a file that cannot be read.
+          UserError: a file that cannot be read, or a hole of another size.
         """
-        photograph, hole = read_photograph(flags.photograph), read_hole(flags.hole, flags.hole_color)
-        labels = read_labels(flags.labels) if flags.labels else None
-        return cls(photograph, hole, labels, flags.labels, flags.resize_labels)
+        return cls.open(flags.photograph, flags.hole, flags.labels, flags.hole_color, flags.resize_labels)
+
+    @classmethod
+    def open(
+        cls, photograph: Path, hole: Path, labels: Path | None, hole_color: HoleColor = "white", resize: bool = False
+    ) -> Request:
+        """Reads the files.
+
+        Raises:
+          UserError: a file that cannot be read, or a hole of another size.
+        """
+        read, found = read_photograph(photograph), read_hole(hole, hole_color)
+        check_size("hole", found, read.pixels)
+        return cls(read, found, read_labels(labels) if labels else None, labels, resize)
 
     def labels_for(self, num_labels: int) -> np.ndarray | None:
         """The label map, checked against the number of classes and resized where that was asked for.
@@ -55,3 +67,20 @@ class Request:
         label_map.check(self.labels, num_labels, name)
         shape = self.photograph.pixels.shape[:2]
         return label_map.resize_like(self.labels, shape, name) if self.resize else self.labels
+
+
+def check_size(name: str, array: np.ndarray, pixels: np.ndarray, cure: str = "") -> None:
+    """Refuses what has another size than the photograph.
+
+    Args:
+      name: of `array`, for the message: "hole".
+      array: [h,w].
+      pixels: the photograph's [H,W,3].
+      cure: what else can be done about it.
+
+    Raises:
+      UserError: it names both sizes.
+    """
+    if array.shape != pixels.shape[:2]:
+        sizes = f"{label_map.size_text(pixels.shape)} pixels, the {name} {label_map.size_text(array.shape)}"
+        raise UserError(f"the photograph is {sizes}; make them the same size{cure}")

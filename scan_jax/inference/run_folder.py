@@ -51,11 +51,14 @@ def read_config(run: Path) -> dict[str, Any]:
         raise UserError(f"there is no run folder {run}; give the --workdir of a training run")
     path = run / CONFIG
     try:
-        return json.loads(path.read_text())
+        config = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise UserError(f"{run} is not a run folder: it has no config.json; give a training run's --workdir") from error
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {error}; restore the file or train anew") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path} is damaged: it holds no sections; restore the file or train anew")
+    return config
 
 
 def checkpoints_of(run: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 
-from scan_jax.ops.blockwise_attention import attention_weights, blockwise_attention, choose_query_block
+from scan_jax.ops.blockwise_attention import attention_weights, blockwise_attention, divide
 
 Array = jax.Array
 Kind = Literal["self", "masked", "contextual"]
@@ -134,9 +134,7 @@ def attend_with_semantic_loss(
 def _attend(query: Array, key: Array, value: Array, known: Array, kind: Kind, query_block: int | None) -> Array:
     """[B,N,D], [B,N,D], [B,N,V], [B,N] -> [B,N,V] float32."""
     batch, tokens, _ = query.shape
-    longest = min(query_block or choose_query_block(batch, tokens), tokens)
-    total = -(-tokens // longest)  # blocks
-    block = -(-tokens // total)  # of equal lengths, so that the last one is not mostly padding
+    total, block = divide(batch, tokens, query_block)
     is_known = known > 0.5  # [B,N]
     admissible = _admissible(is_known, kind)  # [B,N]
 

@@ -28,6 +28,24 @@ def choose_query_block(batch: int, tokens: int) -> int:
     return min(max(_LOGITS_IN_A_BLOCK // (batch * tokens), _SHORTEST_BLOCK), tokens)
 
 
+def divide(batch: int, tokens: int, query_block: int | None) -> tuple[int, int]:
+    """How many blocks the queries make, and how many queries each has; of equal lengths, for the least padding.
+
+    Where the map's size is not known yet (`jax.export`), blocks are the shortest ones, which divide most maps.
+
+    Args:
+      batch: samples.
+      tokens: queries of a sample.
+      query_block: queries in a block at most; None chooses.
+    """
+    if not isinstance(batch * tokens, int):
+        block = min(query_block or _SHORTEST_BLOCK, _SHORTEST_BLOCK)
+        return -(-tokens // block), block
+    longest = min(query_block or choose_query_block(batch, tokens), tokens)
+    total = -(-tokens // longest)
+    return total, -(-tokens // total)
+
+
 def attention_weights(query: Array, key: Array, admissible: Array) -> Array:
     """softmax(query key^T) over the admissible keys, for few queries: the weights themselves.
 

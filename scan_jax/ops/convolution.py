@@ -86,9 +86,12 @@ def _gradients_on_cpu(x: Array, kernel: Array, change: Array, padding: Padding) 
 
 
 def _outweighs(kernel: Array, x: Array, padding: Padding) -> bool:
-    """Whether rearranging the kernel, which XLA does, costs more than laying out the map's k x k neighbourhoods."""
+    """Whether rearranging the kernel, which XLA does, costs more than laying out the map's k x k neighbourhoods.
+
+    A map whose size is not known yet (`jax.export`) counts as large.
+    """
     pixels = x.shape[0] * (x.shape[1] + sum(padding)) * (x.shape[2] + sum(padding))
-    return kernel.shape[0] == 1 or pixels <= 2 * kernel.shape[3]
+    return kernel.shape[0] == 1 or (isinstance(pixels, int) and pixels <= 2 * kernel.shape[3])
 
 
 def _neighbours(x: Array, size: int, padding: Padding) -> list[Array]:

@@ -84,11 +84,11 @@ def save(path: str | os.PathLike[str], tree: Mapping[str, Any], metadata: Mappin
     write_atomically(path, content)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[Tree, dict[str, str]]:
-    """The tree (NumPy arrays, in the file's dtypes) and the metadata of any safetensors file.
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays of any safetensors file by name, in its dtypes, and its metadata; their bytes are taken as they are.
 
     Raises:
-      UserError: the file is missing, unreadable or damaged.
+      UserError: the file is missing, unreadable or cut short.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -96,10 +96,31 @@ def load(path: str | os.PathLike[str]) -> tuple[Tree, dict[str, str]]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
-            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        tree = unflatten(flat)
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a mapping)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(f"{path} is damaged or no safetensors file ({error}); make or copy it anew") from error
+
+
+def grow(path: str | os.PathLike[str], flat: Mapping[str, np.ndarray]) -> Tree:
+    """`unflatten` of what was read from `path`.
+
+    Raises:
+      UserError: one name is both an array and a subtree.
+    """
+    try:
+        return unflatten(flat)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged or no safetensors file ({error}); make or copy it anew") from error
+
+
+def load(path: str | os.PathLike[str]) -> tuple[Tree, dict[str, str]]:
+    """The tree (NumPy arrays, in the file's dtypes) and the metadata of any safetensors file.
+
+    Raises:
+      UserError: the file is missing, unreadable or damaged.
+    """
+    flat, metadata = read(path)
+    tree = grow(path, flat)
     expected = metadata.pop(CONTENT_HASH, None)
     if expected is not None and expected != content_sha256(flat):
         raise UserError(f"{path} is damaged: its arrays are not those that were saved; make or copy it anew")

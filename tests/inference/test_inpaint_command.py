@@ -188,3 +188,206 @@ def test_filling_needs_neither_tensorflow_nor_the_training_stack():
         f"import sys, scan_jax\nscan_jax.Inpainter\nprint([name for name in {unwanted} if name in sys.modules])"
     )
     assert out.strip() == "[]"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Five photographs of three formats and several sizes, with holes; one photograph is damaged."""
+    rng = np.random.default_rng(1)
+    for number, name in enumerate(("a.png", "b.jpg", "deep/c.webp", "d.bmp", "e.png")):
+        shape = (20 + 3 * number, 31 + number)
+        photograph = tmp_path / "photographs" / name
+        hole = (tmp_path / "holes" / name).with_suffix(".png")
+        photograph.parent.mkdir(parents=True, exist_ok=True)
+        hole.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (*shape, 3), np.uint8)).save(photograph)
+        Image.fromarray(rng.random(shape) < 0.3).save(hole)
+    damaged = tmp_path / "photographs/e.png"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    return tmp_path
+
+
+def fill_folders(run, folders, *more, photographs="photographs", holes="holes"):
+    given = [str(folders / name) for name in (photographs, holes) if name]
+    return inpaint.main([f"--run={run}", *given, f"--out={folders / 'out'}", *more])
+
+
+def written(folders):
+    out = folders / "out"
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_folders(run, folders, batch_size, capsys, caplog):
+    summary = folders / "told" / "summary.json"
+    code = fill_folders(run, folders, f"--batch_size={batch_size}", f"--summary={summary}", "--feather=3")
+    assert code == 3  # one is damaged
+    assert written(folders) == ["a.png", "b.jpg", "d.png", "deep/c.webp"]
+    assert "e.png: cannot read the photograph" in capsys.readouterr().err
+    assert "filled 4 of 5 photographs" in caplog.text and "1 failed" in caplog.text
+    for name, output in (("a.png", "a.png"), ("d.bmp", "d.png"), ("deep/c.webp", "deep/c.webp")):
+        before, after = (np.asarray(Image.open(folders / path)) for path in (f"photographs/{name}", f"out/{output}"))
+        hole = np.asarray(Image.open((folders / "holes" / name).with_suffix(".png")))
+        np.testing.assert_array_equal(after[~hole], before[~hole])
+        assert np.any(after[hole] != before[hole])
+    told = json.loads(summary.read_text())
+    assert told["network"]["step"] == 12 and len(told["network"]["parameters"]) == 64
+    assert told["network"]["method"] == "grey" and told["wishes"]["feather"] == 3
+    assert told["totals"]["filled"] == 4 and told["totals"]["exit_code"] == 3
+    assert [entry["strategy"] for entry in told["photographs"]][:2] == ["the whole photograph"] * 2
+
+
+def test_batches_change_nothing(run, folders):
+    fill_folders(run, folders)
+    alone = {name: (folders / "out" / name).read_bytes() for name in written(folders)}
+    fill_folders(run, folders, "--batch_size=4")
+    assert alone == {name: (folders / "out" / name).read_bytes() for name in written(folders)}
+
+
+def test_a_stopped_run_goes_on(run, folders, monkeypatch, capsys):
+    def stop(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr("scan_jax.inference.filling.Filler.several", stop)
+        assert fill_folders(run, folders, f"--summary={folders / 'summary.json'}") == 130
+    assert json.loads((folders / "summary.json").read_text())["totals"]["not_reached"] == 5
+    assert fill_folders(run, folders) == 3
+    times = {name: (folders / "out" / name).stat().st_mtime_ns for name in written(folders)}
+    (folders / "out/b.jpg").unlink()
+    assert fill_folders(run, folders, "--keep_existing") == 3
+    again = {name: (folders / "out" / name).stat().st_mtime_ns for name in written(folders)}
+    assert {name for name in times if again[name] != times[name]} == {"b.jpg"}
+
+
+def test_a_dry_run_shows_everything_and_writes_nothing(run, folders, capsys, tmp_path):
+    def dry(*more, **others):
+        code = fill_folders(tmp_path / "no_run_is_needed", folders, "--dry_run", *more, **others)
+        captured = capsys.readouterr()
+        return code, captured.out.strip().splitlines(), captured.err.strip()
+
+    code, lines, error = dry()
+    assert code == 3 and not error and not (folders / "out").exists()
+    share = 100 * np.asarray(Image.open(folders / "holes/a.png")).mean()
+    holes, out = folders / "holes", folders / "out"
+    assert lines[0] == f"a.png 31x20, hole {holes}/a.png {share:.1f}% -> {out}/a.png"
+    assert lines[3].startswith("deep/c.webp 33x26") and lines[2].endswith(f"-> {out}/d.png")
+    assert lines[4].startswith("e.png: cannot be filled: cannot read the photograph")
+    assert lines[-1] == "5 photographs, 5 holes, 0 unmatched; 1 cannot be filled; nothing was written"
+
+    (folders / "holes/a.png").rename(folders / "holes/z.png")
+    code, lines, error = dry()
+    assert code == 1 and "5 photographs, 5 holes, 2 unmatched: a.png (no hole), z.png (a hole" in error
+    assert lines[0].startswith("b.jpg"), "what matches is shown before"
+    assert fill_folders(run, folders) == 1 and "--allow_unmatched" in errors(capsys) and not out.exists()
+    code, lines, error = dry("--allow_unmatched")
+    assert code == 3 and not error
+    (folders / "photographs/e.png").unlink()
+    (folders / "holes/e.png").unlink()
+    assert dry("--allow_unmatched")[0] == 0
+    (folders / "nothing").mkdir()
+    code, lines, error = dry(photographs="nothing")
+    assert code == 1 and error.startswith("error: 0 photographs in ")
+    assert fill_folders(run, folders, photographs="nothing") == 1
+
+
+def test_one_folder_with_a_suffix(run, folders, capsys):
+    for hole in list((folders / "holes").rglob("*.png")):
+        to = folders / "photographs" / hole.relative_to(folders / "holes")
+        hole.rename(to.with_name(f"{to.stem}_mask001.png"))
+    assert fill_folders(run, folders, "--hole_suffix=_mask", "--format=png", holes=None) == 3
+    assert written(folders) == ["a.png", "b.png", "d.png", "deep/c.png"]
+    assert fill_folders(run, folders, holes=None) == 1
+    assert "--hole_suffix=_mask where holes lie beside the photographs" in capsys.readouterr().err
+    single = [f"--run={run}", str(folders / "photographs/a.png"), "--hole_suffix=_mask", f"--out={folders}/one.png"]
+    assert inpaint.main(single) == 0
+    assert (folders / "one.png").read_bytes() == (folders / "out/a.png").read_bytes()
+
+
+def test_label_maps_in_a_folder(run, folders, monkeypatch, capsys):
+    monkeypatch.setattr(trained.api, "build_method", lambda section: Painted())
+    assert fill_folders(run, folders) == 1
+    assert "needs label maps of 6 classes; give --labels=FOLDER" in errors(capsys)
+    for hole in list((folders / "holes").rglob("*.png")):
+        labels = folders / "labels" / hole.relative_to(folders / "holes")
+        labels.parent.mkdir(parents=True, exist_ok=True)
+        height, width = np.asarray(Image.open(hole)).shape
+        Image.fromarray(np.full((2 * height, 2 * width), 5, np.uint8)).save(labels)
+    Image.fromarray(np.full((9, 9), 7, np.uint8)).save(folders / "labels/b.png")
+    code = fill_folders(run, folders, f"--labels={folders / 'labels'}", "--resize_labels")
+    assert code == 3 and written(folders) == ["a.png", "d.png", "deep/c.webp"]
+    assert "b.jpg: the label map" in (said := capsys.readouterr().err) and "has the label 7, but 6 classes" in said
+
+
+def test_nothing_is_written_over_what_is_read(run, files, folders, capsys):
+    folder, _, _ = files
+    before = {path: path.read_bytes() for path in folder.rglob("*.png")}
+    for out in ("photo.png", "hole.png"):
+        assert command(run, folder, out=out) == 1
+        assert "would be written over" in errors(capsys)
+    same = [str(folders / "photographs"), str(folders / "holes"), f"--out={folders / 'photographs'}"]
+    assert inpaint.main([f"--run={run}", *same]) == 1
+    assert "is a folder of what is read" in errors(capsys)
+    assert {path: path.read_bytes() for path in folder.rglob("*.png")} == before
+
+
+def test_flags_that_contradict_each_other(run, files, folders, capsys):
+    folder, _, _ = files
+    for flags, message in (
+        (["--format=png"], "--format is for folders"),
+        (["--batch_size=2"], "--batch_size is for folders"),
+        (["--batch_size=0"], "--batch_size must be at least 1"),
+        (["--feather=-1"], "--feather is a number of pixels"),
+        (["--feather=nan"], "--feather is a number of pixels"),
+        (["--summary=told.txt"], "end its name in .json"),
+        ([f"--style_from={folder}/photo.png"], "--style_from and --style_labels go together"),
+    ):
+        assert command(run, folder, *flags) == 1
+        assert message in errors(capsys)
+    assert fill_folders(run, folders, "--batch_size=2", "--style_steps=3") == 1
+    assert "one photograph at a time" in errors(capsys)
+    with pytest.raises(SystemExit) as end:
+        command(run, folder, "--strategy=some")
+    assert end.value.code == 2
+
+
+def test_one_photograph_has_a_summary_and_a_dry_run_too(run, files, capsys):
+    folder, _, hole = files
+    assert command(run, folder, "--dry_run") == 0 and not (folder / "filled.png").exists()
+    assert f"photo.png 41x29, hole {folder}/hole.png {100 * hole.mean():.1f}%" in capsys.readouterr().out
+    assert command(run, folder, f"--summary={folder / 'summary.json'}", "--strategy=whole") == 0
+    (entry,) = json.loads((folder / "summary.json").read_text())["photographs"]
+    assert entry["status"] == "filled" and entry["output"] == str(folder / "filled.png")
+    before = (folder / "filled.png").stat().st_mtime_ns
+    assert command(run, folder, "--keep_existing") == 0 and (folder / "filled.png").stat().st_mtime_ns == before
+
+
+def test_no_hole_and_all_hole(run, files, caplog):
+    folder, pixels, hole = files
+    for name, value in (("none", 0), ("all", 255)):
+        Image.fromarray(np.full(hole.shape, value, np.uint8)).save(folder / f"{name}.png")
+    assert command(run, folder, hole="none.png") == 0 and "there is no hole" in caplog.text
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / "filled.png")), pixels)
+    assert command(run, folder, hole="all.png") == 0 and "everything in the answer is invented" in caplog.text
+    assert np.asarray(Image.open(folder / "filled.png")).shape == pixels.shape
+
+
+def test_sixteen_bits_survive_the_command(run, tmp_path):
+    import cv2
+
+    deep = np.random.default_rng(3).integers(0, 65536, (29, 41, 3), np.uint16)
+    hole = np.zeros((29, 41), np.uint8)
+    hole[5:20, 7:30] = 255
+    cv2.imwrite(str(tmp_path / "photo.png"), deep)
+    cv2.imwrite(str(tmp_path / "hole.png"), hole)
+    assert command(run, tmp_path) == 0
+    filled = cv2.imread(str(tmp_path / "filled.png"), cv2.IMREAD_UNCHANGED)
+    assert filled.dtype == np.uint16
+    np.testing.assert_array_equal(filled[hole == 0], deep[hole == 0])
+    assert np.all(filled[hole > 0] % 257 == 0)
+
+
+def test_strategies_are_those_of_the_inpainter():
+    from scan_jax.inference import fill_flags, windows
+
+    assert fill_flags.STRATEGIES == windows.STRATEGIES

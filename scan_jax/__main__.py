@@ -1,0 +1,8 @@
+"""`python -m scan_jax COMMAND ...` is `scan-jax COMMAND ...`."""
+
+import sys
+
+from scan_jax.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

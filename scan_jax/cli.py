@@ -1,0 +1,97 @@
+"""One command for all: `scan-jax train`, `scan-jax inpaint` and so on are the modules that `python -m` runs, too.
+
+A command's module is imported when it is named; the list that --help prints is read from the sources.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import platform
+import sys
+import tomllib
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from scan_jax.settings import did_you_mean
+
+# Each has `main(argv) -> exit code`.
+COMMANDS = {
+    "train": "scan_jax.main",
+    "evaluate": "scan_jax.evaluate.__main__",
+    "inpaint": "scan_jax.inpaint",
+    "attend": "scan_jax.attend",
+    "demo": "scan_jax.demo.__main__",
+    "export": "scan_jax.export",
+    "prepare": "scan_jax.prepare.__main__",
+    "show-batch": "scan_jax.show_batch",
+    "weights": "scan_jax.weights.__main__",
+    "doctor": "scan_jax.doctor.__main__",
+    "replay": "scan_jax.replay",
+}
+USAGE = 2  # the exit code of a command line that means nothing, as argparse has it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command that the first argument names with all others, and returns its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0 if given else USAGE
+    name, *arguments = given
+    if name in ("-V", "--version"):
+        print(f"scan_jax {version()} (jax {_installed('jax')}, Python {platform.python_version()})")
+        return 0
+    command = name.replace("_", "-")
+    if command not in COMMANDS:
+        near = did_you_mean(command, COMMANDS)
+        print(f"error: scan-jax has no command {name!r}{near}; scan-jax --help lists them", file=sys.stderr)
+        return USAGE
+    return importlib.import_module(COMMANDS[command]).main(arguments)
+
+
+def overview() -> str:
+    """What --help prints."""
+    width = max(map(len, COMMANDS))
+    rows = (f"  {name:<{width}}  {summary(module)}" for name, module in COMMANDS.items())
+    return "\n".join(
+        [
+            "usage: scan-jax COMMAND ...",
+            "",
+            "Image inpainting on JAX: train, measure and use the methods of the literature.",
+            "",
+            *rows,
+            "",
+            "scan-jax COMMAND --help says more of each; scan-jax --version says which version this is.",
+        ]
+    )
+
+
+def summary(module: str) -> str:
+    """The first line of a module's docstring, from its source: importing some of them takes seconds."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no module named {module!r}", name=module)
+    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    return (docstring or "").partition("\n")[0]
+
+
+def version() -> str:
+    """Of these sources where they are a checkout, else of what was installed."""
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    if project.is_file():  # installed packages leave none beside them
+        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+    return _installed("scan_jax")
+
+
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

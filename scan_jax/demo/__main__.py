@@ -1,0 +1,62 @@
+"""Opens a web page on this machine that fills holes with a trained network. Nothing is fetched from anywhere else.
+
+    python -m scan_jax.demo --run=runs/demo [--host=127.0.0.1] [--port=7860]
+
+Upload a photograph, paint over what should go, fill, compare, download. Networks that are conditioned on a label map
+also show it, let it be repainted, take the style of parts from another photograph, and show where a pixel attends.
+Needs Gradio: pip install "scan_jax[demo]". Uploads lie in a temporary folder and are gone when the page is closed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+from scan_jax import command_line
+from scan_jax.demo.limits import Limits
+from scan_jax.errors import UserError
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(prog="python -m scan_jax.demo", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    standard = Limits()
+    parser.add_argument("--run", type=Path, required=True, help="a run folder, RUN@best, RUN@STEP, or a bundle")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets the whole network in")
+    parser.add_argument("--port", type=int, default=7860, help="of the page; 0 takes any that is free")
+    parser.add_argument(
+        "--max_pixels", type=int, default=standard.pixels, help="of an uploaded image, such as 25000000"
+    )
+    parser.add_argument("--max_megabytes", type=int, default=standard.megabytes, help="of an uploaded file")
+    parser.add_argument("--queue", type=int, default=standard.queue, help="how many may wait; the next is sent away")
+    parser.add_argument("--keep_minutes", type=int, default=standard.minutes, help="how long uploads and results lie")
+    return parser.parse_args(argv)
+
+
+def show(flags: argparse.Namespace) -> None:
+    """Loads the network and serves the page until it is interrupted.
+
+    Raises:
+      UserError: whatever the user can put right.
+    """
+    limits = Limits(flags.max_pixels, flags.max_megabytes, flags.queue, flags.keep_minutes)
+    limits.check()
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError('the page needs Gradio: pip install "scan_jax[demo]"')
+    from scan_jax.demo import serving  # after the flags were read, for --help need not wait
+
+    port = serving.free_port(flags.host, flags.port)  # before the network is loaded, so that it costs no wait
+    serving.serve(flags.run, flags.host, port, limits)
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    flags = parse(argv)
+    return command_line.run(lambda: show(flags))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

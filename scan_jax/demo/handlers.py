@@ -1,0 +1,177 @@
+"""What happens when something on the page is pressed: Gradio's values in, answers out, errors as messages."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from scan_jax.demo.filling import Asked, Desk, tint
+from scan_jax.demo.limits import check_seed, shown
+from scan_jax.demo.overheard import overheard
+from scan_jax.demo.painting import classes_of, show, show_labels, strokes_of
+from scan_jax.errors import UserError
+from scan_jax.label_map import size_text
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Editor = Mapping[str, Any] | None  # background, layers and composite, Pillow images
+SUFFIXES = {
+    "PNG, exact": ".png",
+    "WebP, exact and smaller": ".webp",
+    "TIFF, exact": ".tif",
+    "JPEG, known pixels change a little": ".jpg",
+}
+EXACT = next(iter(SUFFIXES))
+NOTHING: dict[str, Any] = {"background": None, "layers": [], "composite": None}  # clears an editor
+
+
+def spoken(handler: Callable[P, R]) -> Callable[P, R]:
+    """A UserError becomes a message on the page and nothing else; the toolkit's warnings become notes."""
+
+    @functools.wraps(handler)
+    def speak(*args: P.args, **kwargs: P.kwargs) -> R:
+        files = [value for value in (*args, *kwargs.values()) if isinstance(value, (str, os.PathLike))]
+        with overheard() as said:
+            try:
+                return handler(*args, **kwargs)
+            except UserError as error:
+                message = shown(error, *files)
+                raise gr.Error(message, title="This does not work yet", duration=20, print_exception=False) from error
+            finally:
+                for text in said:
+                    gr.Warning(shown(text, *files), title="Note")
+
+    return speak
+
+
+class Handlers:
+    """Of one page."""
+
+    def __init__(self, desk: Desk) -> None:
+        """They ask `desk`, which serves one at a time."""
+        self.desk = desk
+
+    @spoken
+    def open(self, photograph: str | None, hole: str | None, hole_color: Any) -> tuple[Any, str]:
+        """Shows an uploaded photograph, with the uploaded hole tinted; strokes that were there are gone.
+
+        Returns:
+          The editor's value and a line about the photograph.
+        """
+        if photograph is None:
+            return NOTHING, ""
+        pixels = self.desk.read_photograph(photograph).pixels
+        note = f"{size_text(pixels.shape)} pixels. Paint over what should be filled."
+        if hole is None:
+            return _background(show(pixels)), note
+        found = self.desk.read_hole(hole, hole_color, pixels.shape)
+        return _background(tint(pixels, found)), f"{note} What is tinted belongs to the hole already."
+
+    @spoken
+    def fill(
+        self,
+        photograph: str | None,
+        painted: Editor = None,
+        hole: str | None = None,
+        hole_color: Any = "white",
+        seed: float | None = 0,
+        strategy: Any = "auto",
+        feather: float = 0,
+        file_type: str = EXACT,
+        labels: str | None = None,
+        painted_labels: Editor = None,
+        reference: str | None = None,
+        reference_labels: str | None = None,
+        parts: list[str] | None = None,
+        amount: float = 1,
+        steps: float = 0,
+    ) -> tuple[Any, ...]:
+        """Fills the hole of a photograph; all other pixels stay as they are.
+
+        Returns:
+          Before and after, the result's file, the hole's file, and a line about them.
+        """
+        asked = Asked(
+            photograph=photograph,
+            painted=strokes_of(_layers(painted)),
+            hole=hole,
+            hole_color=hole_color,
+            labels=labels,
+            classes=self._classes(painted_labels),
+            reference=reference,
+            reference_labels=reference_labels,
+            parts=tuple(parts or ()),
+            amount=float(amount),
+            steps=int(steps or 0),
+            seed=check_seed(seed),
+            strategy=strategy,
+            feather=float(feather or 0),
+            suffix=SUFFIXES.get(file_type, file_type),
+        )
+        filled = self.desk.fill(asked)
+        files = [str(path) for path in (filled.before, filled.after, filled.result, filled.hole)]
+        return (
+            (files[0], files[1]),
+            gr.DownloadButton(value=files[2], interactive=True),
+            gr.DownloadButton(value=files[3], interactive=True),
+            filled.note,
+        )
+
+    @spoken
+    def open_labels(self, labels: str | None) -> Any:
+        """Shows an uploaded label map in colours; what was painted on it is gone."""
+        if labels is None:
+            return NOTHING
+        return _background(show_labels(self.desk.read_labels(labels), self.desk.inpainter.num_labels))
+
+    @spoken
+    def prepare_look(
+        self, photograph: str | None, painted: Editor, hole: str | None, hole_color: Any
+    ) -> tuple[np.ndarray, None, str]:
+        """The photograph with its hole tinted, to click on."""
+        asked = Asked(photograph, strokes_of(_layers(painted)), hole, hole_color)
+        read, found = self.desk.read_hole_of(asked)
+        return tint(read.pixels, found), None, "Now click a pixel of the hole."
+
+    @spoken
+    def look(
+        self,
+        event: gr.SelectData,
+        photograph: str | None,
+        painted: Editor,
+        hole: str | None,
+        hole_color: Any,
+        labels: str | None,
+        painted_labels: Editor,
+    ) -> tuple[list[tuple[np.ndarray, str]], str]:
+        """What the clicked pixel attends to."""
+        asked = Asked(
+            photograph,
+            strokes_of(_layers(painted)),
+            hole,
+            hole_color,
+            labels=labels,
+            classes=self._classes(painted_labels),
+        )
+        x, y = event.index
+        pictures = self.desk.attention(asked, (float(x), float(y)))
+        return [(picture, name) for name, picture in pictures.items()], "Red is most, blue least; the diamond looks."
+
+    def _classes(self, painted: Editor) -> np.ndarray | None:
+        count = self.desk.inpainter.num_labels
+        return classes_of(_layers(painted), count) if count else None
+
+
+def _layers(editor: Editor) -> list[Image.Image]:
+    return list(editor["layers"]) if editor else []
+
+
+def _background(pixels: np.ndarray) -> dict[str, Any]:
+    """An editor's value with nothing painted yet."""
+    return {"background": Image.fromarray(pixels), "layers": [], "composite": None}

@@ -1,0 +1,191 @@
+"""The page: what stands where, and which handler each part calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from scan_jax.demo import label_page, look
+from scan_jax.demo.example import Example
+from scan_jax.demo.filling import Desk
+from scan_jax.demo.handlers import EXACT, SUFFIXES, Handlers
+from scan_jax.inference.windows import STRATEGIES
+from scan_jax.pictures import TINT
+
+BRUSH = tuple(round(255 * channel) for channel in TINT)  # RGB
+BRUSH_HEX = "#{:02x}{:02x}{:02x}".format(*BRUSH)
+FEATHER = 8  # pixels; a person at the page would rather see no seam
+ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}  # one photograph at a time in memory
+HIDDEN: dict[str, Any] = {**ENGINE, "api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What a person gives: the components, in the order in which `Handlers.fill` takes them."""
+
+    photograph: Any
+    editor: Any
+    hole: Any
+    hole_color: Any
+    seed: Any
+    strategy: Any
+    feather: Any
+    file_type: Any
+
+    @property
+    def all(self) -> list[Any]:
+        """For an event's inputs."""
+        return [getattr(self, field.name) for field in dataclasses.fields(self)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What they get."""
+
+    slider: Any
+    download: Any
+    download_hole: Any
+    note: Any
+
+    @property
+    def all(self) -> list[Any]:
+        """For an event's outputs."""
+        return [self.slider, self.download, self.download_hole, self.note]
+
+
+def build(desk: Desk, example: Example | None, about: str) -> gr.Blocks:
+    """The page of one network.
+
+    Args:
+      desk: fills.
+      example: what lies there at first.
+      about: the network, in a few words.
+    """
+    handlers, count = Handlers(desk), desk.inpainter.num_labels
+    minutes = desk.limits.minutes
+    with gr.Blocks(title="scan_jax: fill a hole", analytics_enabled=False, delete_cache=(600, 60 * minutes)) as page:
+        gr.HTML(look.HEADER)
+        with gr.Row(equal_height=False):
+            with gr.Column(min_width=320):
+                source, note, fill, again = _place_source(example)
+            with gr.Column(min_width=320):
+                result = _place_result()
+        labels = label_page.place(count, example) if count else None
+        gr.HTML(look.FOOTER.format(about=html.escape(about)))
+        inputs = source.all + (labels.for_filling if labels else [])
+        presses = [fill, *([labels.fill] if labels else [])]
+        for number, button in enumerate(presses):
+            visible = {"api_name": "fill"} if number == 0 else {"api_visibility": "private"}
+            button.click(
+                handlers.fill, inputs, result.all, scroll_to_output=True, show_progress_on=result.slider,
+                **visible, **ENGINE,
+            )  # fmt: skip
+        _wire_source(handlers, source, note)
+        if labels:
+            label_page.wire(handlers, labels, source, HIDDEN)
+        if example and again:
+            _wire_example(example, source, labels, again, note)
+    for block in page.blocks.values():
+        _keep_local(block)
+    return page
+
+
+def _place_source(example: Example | None) -> tuple[Source, Any, Any, Any]:
+    """The left column: also the line about the photograph, the button that fills and the one for the example."""
+    with gr.Row():
+        photograph = gr.UploadButton(
+            look.UPLOAD, value=str(example.photograph) if example else None,
+            variant="primary" if example is None else "secondary", elem_id="photograph", scale=3,
+        )  # fmt: skip
+        again = gr.Button("Example", size="lg", elem_id="example", scale=1, min_width=110) if example else None
+    editor = gr.ImageEditor(
+        value=_first_value(example), label="Paint the hole", elem_id="painter", type="pil", sources=(), transforms=(),
+        layers=False, brush=gr.Brush(default_size=44, colors=[BRUSH_HEX], default_color=BRUSH_HEX, color_mode="fixed"),
+        eraser=gr.Eraser(default_size=44), height=560, canvas_size=(512, 512), format="png", buttons=["fullscreen"],
+        placeholder="# Upload a photograph first",
+    )  # fmt: skip
+    begin = "A drawn portrait with a hole to begin with. Press Fill, or upload your own." if example else ""
+    note = gr.Markdown(begin, elem_classes="quiet", elem_id="note")
+    fill = gr.Button("Fill", variant="primary", size="lg", elem_id="fill")
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        hole = gr.File(label="Hole as an image of the photograph's size", elem_id="hole", height=150)
+        hole_color = gr.Radio(["white", "black"], value="white", label="The hole in that image is", elem_id="color")
+        strategy = gr.Radio(
+            list(STRATEGIES), value="auto", label="What the network sees", elem_id="strategy",
+            info="whole: all of the photograph, small. windows: the surroundings of the hole at their own scale.",
+        )  # fmt: skip
+        feather = gr.Slider(
+            0, 64, FEATHER, step=1, label="Feather, pixels", elem_id="feather",
+            info="Shifts colours inside the hole to meet those around it. Known pixels stay as they are.",
+        )  # fmt: skip
+        seed = gr.Number(0, label="Seed", precision=0, elem_id="seed")
+        file_type = gr.Dropdown(list(SUFFIXES), value=EXACT, label="File to download", elem_id="file_type")
+    return Source(photograph, editor, hole, hole_color, seed, strategy, feather, file_type), note, fill, again
+
+
+def _place_result() -> Result:
+    """The right column."""
+    slider = gr.ImageSlider(
+        label="Before and after", elem_id="result", format="png", max_height=560, slider_position=30,
+        buttons=["fullscreen"], interactive=False,
+    )  # fmt: skip
+    note = gr.Markdown("", elem_classes="quiet", elem_id="about_result")
+    with gr.Row():
+        download = gr.DownloadButton("Download", variant="primary", interactive=False, elem_id="download", scale=3)
+        hole = gr.DownloadButton("Hole", interactive=False, elem_id="download_hole", scale=1, min_width=110)
+    return Result(slider, download, hole, note)
+
+
+def _wire_source(handlers: Handlers, source: Source, note: Any) -> None:
+    """Uploads are shown at once."""
+    given, shown = [source.photograph, source.hole, source.hole_color], [source.editor, note]
+    source.photograph.upload(handlers.open, given, shown, **HIDDEN)
+    source.hole.upload(handlers.open, given, shown, **HIDDEN)
+    source.hole.clear(handlers.open, given, shown, **HIDDEN)
+    source.hole_color.input(handlers.open, given, shown, **HIDDEN)
+
+
+def _wire_example(example: Example, source: Source, labels: Any, button: Any, note: Any) -> None:
+    """Back to the first photograph."""
+
+    def take() -> tuple[Any, ...]:
+        first = (str(example.photograph), _first_value(example), None, "The example, with a hole to begin with.")
+        return first if labels is None else (*first, str(example.labels), _first_labels(example))
+
+    outputs = [source.photograph, source.editor, source.hole, note]
+    if labels is not None:
+        outputs += [labels.file, labels.editor]
+    button.click(take, None, outputs, **HIDDEN)
+
+
+def _first_value(example: Example | None) -> Any:
+    if example is None:
+        return None
+    from PIL import Image
+
+    from scan_jax.demo.painting import show
+
+    background = Image.fromarray(show(np.asarray(Image.open(example.photograph).convert("RGB"))))
+    return {"background": background, "layers": [str(example.layer)], "composite": None}
+
+
+def _first_labels(example: Example | None) -> Any:
+    return label_page.first_value(example)
+
+
+def _keep_local(block: Any) -> None:
+    """Refuses addresses where files are expected: Gradio would fetch them."""
+    move = getattr(block, "async_move_resource_to_block_cache", None)
+    if move is None:
+        return
+
+    async def refuse(path: Any) -> Any:
+        if "://" in str(path):
+            raise gr.Error("this page fetches nothing from elsewhere: upload the file", print_exception=False)
+        return await move(path)
+
+    block.async_move_resource_to_block_cache = refuse

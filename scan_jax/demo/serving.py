@@ -1,0 +1,168 @@
+"""Serves the page from this process: a port, a temporary folder, and nothing that calls home."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
+import types
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from scan_jax.demo.limits import Limits
+from scan_jax.errors import UserError
+
+log = logging.getLogger(__name__)
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_RUN_HISTORY": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+}
+ELSEWHERE = ("/gradio_api/proxy=", "/gradio_api/file=http", "/proxy=", "/file=http")
+Scope, Receive, Send = MutableMapping[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]
+
+
+def free_port(host: str, port: int) -> int:
+    """`port`, or a free one for 0.
+
+    Raises:
+      UserError: it is taken or not allowed, or the host is not this machine.
+    """
+    if not 0 <= port <= 65535:
+        raise UserError(f"--port is from 0 to 65535, not {port}")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return probe.getsockname()[1]
+    except socket.gaierror as error:
+        raise UserError(f"--host={host} is no address of this machine; leave it out, or give 0.0.0.0") from error
+    except OSError as error:
+        raise UserError(
+            f"cannot open port {port} of {host}: {error.strerror or error}; choose another with --port, or --port=0"
+        ) from error
+
+
+def serve(run: Path, host: str, port: int, limits: Limits) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    Raises:
+      UserError: the network cannot be loaded, or the port was taken meanwhile.
+    """
+    with opened(run, host, port, limits) as address:
+        log.info("open %s in a browser; Ctrl+C ends it", address)
+        _wait()
+    log.info("closed; uploads and results are gone")
+
+
+@contextlib.contextmanager
+def opened(run: Path, host: str, port: int, limits: Limits) -> Iterator[str]:
+    """The page, served by threads of this process while the block runs; yields its address.
+
+    Raises:
+      UserError: as `serve`.
+    """
+    with tempfile.TemporaryDirectory(prefix="scan_jax_demo_", ignore_cleanup_errors=True) as folder:
+        _prepare(Path(folder), limits)
+        page = _build(run, Path(folder), limits)
+        launch(page, host, port, limits)
+        try:
+            yield page.local_url
+        finally:
+            page.close(verbose=False)
+
+
+def launch(page: Any, host: str, port: int, limits: Limits) -> None:
+    """Starts the server.
+
+    Raises:
+      UserError: the port was taken meanwhile.
+    """
+    from starlette.middleware import Middleware
+
+    from scan_jax.demo import look
+
+    page.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
+    try:
+        page.launch(
+            server_name=host, server_port=port, share=False, prevent_thread_lock=True, quiet=True, inbrowser=False,
+            show_error=False, footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False,
+            mcp_server=False, max_file_size=limits.megabytes * 1_000_000, state_session_capacity=200, inline=False,
+            theme=look.theme(), css=look.STYLE, js=look.DROP, app_kwargs={"middleware": [Middleware(OnlyHere)]},
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"cannot open port {port} of {host}: {error}; choose another with --port") from error
+
+
+class OnlyHere:
+    """Refuses what would have the server fetch something from elsewhere on a caller's behalf."""
+
+    def __init__(self, app: Any) -> None:
+        """Around `app`."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "http" and scope["path"].startswith(ELSEWHERE):
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"this page fetches nothing from elsewhere"})
+            return
+        await self.app(scope, receive, send)
+
+
+def _prepare(folder: Path, limits: Limits) -> None:
+    """Before Gradio is imported: its settings are environment variables that it reads then."""
+    os.environ.update(QUIET)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
+    os.environ["GRADIO_EXAMPLES_CACHE"] = str(folder / "examples")
+    for name in ("NO_PROXY", "no_proxy"):  # Gradio asks itself whether it is there, which a proxy could not answer
+        kept = [part for part in os.environ.get(name, "").split(",") if part]
+        os.environ[name] = ",".join([*kept, "127.0.0.1", "localhost"])
+    for name in ("httpx", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = limits.pixels  # whatever decodes an upload before the page's own check does
+
+
+def _build(run: Path, folder: Path, limits: Limits) -> Any:
+    """The page of the network in `run`."""
+    from scan_jax.compilation_cache import keep_compilations
+    from scan_jax.inference.inpainter import Inpainter
+
+    keep_compilations()
+    inpainter = Inpainter.load(run)
+    from scan_jax.demo import page
+    from scan_jax.demo.example import draw_example
+    from scan_jax.demo.filling import Desk
+
+    results = folder / "results"
+    results.mkdir()
+    example = draw_example(folder / "example", inpainter.size, inpainter.num_labels, page.BRUSH)
+    about = f"{run.name} at step {inpainter.step:,}" if inpainter.step else run.name
+    return page.build(Desk(inpainter, limits, results), example, about)
+
+
+def _wait() -> None:
+    """Until SIGINT or SIGTERM."""
+    ended = threading.Event()
+
+    def end(number: int, frame: types.FrameType | None) -> None:
+        del number, frame
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not ended.wait(1):  # in turns, so that signals are seen on every platform
+            pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

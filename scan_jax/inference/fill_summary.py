@@ -1,0 +1,132 @@
+"""What became of each photograph of a run, for people at its end and as JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from scan_jax.atomic_write import write_atomically
+from scan_jax.inference.folder_pairs import Pair
+
+ALL_FAILED, SOME_FAILED = 1, 3  # exit codes
+Status = Literal["waiting", "filled", "kept", "failed"]
+
+
+@dataclasses.dataclass(kw_only=True)
+class Outcome:
+    """One photograph.
+
+    Attributes:
+      name: its path within its folder.
+      input: its file, like `hole`, `labels` and `output`.
+      status: "waiting", "filled", "kept" where the output was there before, "failed".
+      width: pixels, where it was read, like `height` and `hole_share`.
+      hole_share: of its pixels.
+      seconds: reading, filling (its part of a batch's time) and writing.
+      strategy: what the network looked at.
+      warnings: what was said about it.
+      error: why it failed.
+    """
+
+    name: str
+    input: Path
+    hole: Path
+    labels: Path | None
+    output: Path
+    status: Status = "waiting"
+    width: int | None = None
+    height: int | None = None
+    hole_share: float | None = None
+    seconds: float = 0.0
+    strategy: str | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    error: str | None = None
+
+    @classmethod
+    def of(cls, pair: Pair, output: Path) -> Outcome:
+        """Of a photograph that was not looked at yet."""
+        return cls(name=pair.name, input=pair.photograph, hole=pair.hole, labels=pair.labels, output=output)
+
+    def note(self, hole: np.ndarray, strategy: str) -> None:
+        """Notes the photograph's size and share of hole, bool [H,W], and what is looked at."""
+        self.height, self.width = hole.shape
+        self.hole_share, self.strategy = float(hole.mean()), strategy
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        found = dataclasses.asdict(self)
+        found |= {key: str(value) for key, value in found.items() if isinstance(value, Path)}
+        found["seconds"] = round(self.seconds, 4)
+        found["hole_share"] = None if self.hole_share is None else round(self.hole_share, 6)
+        return found
+
+
+@dataclasses.dataclass(kw_only=True)
+class Summary:
+    """A whole run.
+
+    Attributes:
+      network: which it was: run, step, size, hash of the parameters.
+      wishes: the flags on how to fill.
+      asked: photographs that were to be filled.
+      unmatched: photographs without a hole or label map, holes without a photograph.
+      outcomes: of the photographs that it came to, in order.
+      seconds: without loading the network.
+    """
+
+    network: Mapping[str, Any]
+    wishes: Mapping[str, Any]
+    asked: int
+    unmatched: Sequence[str] = ()
+    outcomes: list[Outcome] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+
+    def count(self, status: Status) -> int:
+        """Photographs of which this became."""
+        return Counter(outcome.status for outcome in self.outcomes)[status]
+
+    @property
+    def exit_code(self) -> int:
+        """0: all done; 3: some failed; 1: none is done."""
+        failed = self.count("failed")
+        if not failed:
+            return 0
+        return ALL_FAILED if failed == len(self.outcomes) else SOME_FAILED
+
+    def __str__(self) -> str:
+        """ "filled 10 of 13 photographs in 4.2 s; 2 were there before; 1 failed"."""
+        text = f"filled {self.count('filled'):,} of {self.asked:,} photographs in {self.seconds:.1f} s"
+        if kept := self.count("kept"):
+            text += f"; {kept:,} were there before"
+        if failed := self.count("failed"):
+            text += f"; {failed:,} failed"
+        return text
+
+    def write(self, path: Path) -> None:
+        """Writes all of it as JSON.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        totals = {
+            "photographs": self.asked,
+            **{status: self.count(status) for status in ("filled", "kept", "failed")},  # type: ignore[arg-type]
+            "not_reached": self.asked - len(self.outcomes),
+            "unmatched": list(self.unmatched),
+            "seconds": round(self.seconds, 4),
+            "exit_code": self.exit_code,
+        }
+        photographs = [outcome.to_json() for outcome in self.outcomes]
+        whole = {
+            "network": dict(self.network),
+            "wishes": dict(self.wishes),
+            "totals": totals,
+            "photographs": photographs,
+        }
+        write_atomically(path, (json.dumps(whole, indent=1, default=str) + "\n").encode())

@@ -1,0 +1,204 @@
+"""Which hole and which label map belong to which photograph, in folders. Looks at names alone, reads no images.
+
+Files belong together whose paths within their folders are equal but for the suffix: photographs/paris/7.jpg,
+holes/paris/7.png, labels/paris/7.png. With a suffix for holes, such as `_mask`, the hole of 7.jpg is 7_mask.png or
+7_mask001.png, in a folder of its own or beside the photograph. A file in place of a folder of holes or label maps is
+for all photographs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from scan_jax.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
+NAMED = 5  # files in a message
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A photograph and what belongs to it.
+
+    Attributes:
+      name: the photograph's path within its folder, such as "paris/7.jpg".
+      photograph: its file.
+      hole: the hole's.
+      labels: the label map's, or None.
+    """
+
+    name: str
+    photograph: Path
+    hole: Path
+    labels: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Matched:
+    """What was found.
+
+    Attributes:
+      pairs: sorted by name.
+      photographs: how many there are.
+      holes: how many there are.
+      unmatched: photographs without a hole or label map and holes without a photograph, each with what it lacks.
+    """
+
+    pairs: tuple[Pair, ...]
+    photographs: int
+    holes: int
+    unmatched: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """ "12 photographs, 10 holes, 2 unmatched: a.png (no hole), b.png (no hole)"."""
+        counts = f"{_count(self.photographs, 'photograph')}, {_count(self.holes, 'hole')}"
+        return f"{counts}, {len(self.unmatched)} unmatched{': ' * bool(self.unmatched)}{_some(self.unmatched)}"
+
+
+def match(
+    photographs: Path,
+    hole: Path | None,
+    labels: Path | None = None,
+    *,
+    hole_suffix: str = "",
+    leave_out: Sequence[Path] = (),
+) -> Matched:
+    """Finds what belongs together.
+
+    Args:
+      photographs: a folder, searched at any depth, or one file.
+      hole: a folder, or one file for all; None where holes lie beside the photographs and have a suffix.
+      labels: a folder, or one file for all; None where there are none.
+      hole_suffix: what the name of a hole's file has besides the photograph's, digits excepted; "" for nothing.
+      leave_out: folders within these that are not searched, such as that of the outputs.
+
+    Raises:
+      UserError: there is no such file or folder, there are no photographs or no holes at all, or several for one.
+    """
+    for kind, path in (("photograph", photographs), ("hole", hole), ("label map", labels)):
+        if path is not None and not path.exists():
+            raise UserError(f"cannot read the {kind} {path}: there is no such file or folder")
+    if hole is None and not hole_suffix:
+        raise UserError("give the hole, or --hole_suffix=_mask where holes lie beside the photographs as NAME_mask.png")
+    if hole is not None and not hole_suffix and hole.is_dir() and hole.samefile(photographs):
+        raise UserError(f"photographs and holes are both in {hole}; tell them apart with --hole_suffix=_mask")
+    others = tuple(path for path in (hole, labels, *leave_out) if path is not None)
+    found = _photographs(photographs, hole_suffix, others)
+    holes = _partners(photographs, hole, hole_suffix, leave_out, "hole")
+    maps = None if labels is None else _partners(photographs, labels, "", leave_out, "label map")
+    return _pair_up(found, holes, maps, photographs)
+
+
+def _photographs(photographs: Path, hole_suffix: str, others: Sequence[Path]) -> dict[str, Path]:
+    """By name, holes with a suffix left out."""
+    if photographs.is_file():
+        return {photographs.name: photographs}
+    images = list_images(photographs, others)
+    found = {name: path for name, path in images.items() if not (hole_suffix and _unmarked(_key(name), hole_suffix))}
+    if not found:
+        of_which = f" but {_count(len(images), 'hole')} (*{hole_suffix}*)" if images else ""
+        raise UserError(f"0 photographs in {photographs}{of_which}; names end in one of {', '.join(SUFFIXES)}")
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Partners:
+    """Holes, or label maps.
+
+    Attributes:
+      for_all: one file for all photographs, or None.
+      by_key: (name, path) of each, by the key that it shares with its photograph.
+    """
+
+    for_all: Path | None
+    by_key: Mapping[str, tuple[str, Path]] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return 1 if self.for_all else len(self.by_key)
+
+    def of(self, key: str) -> Path | None:
+        """The one of a photograph."""
+        return self.for_all or self.by_key.get(key, ("", None))[1]
+
+
+def _partners(photographs: Path, place: Path | None, suffix: str, leave_out: Sequence[Path], kind: str) -> _Partners:
+    """Those of a folder, or the one file for all.
+
+    Raises:
+      UserError: several for one photograph.
+    """
+    if place is not None and place.is_file():
+        return _Partners(place)
+    root = place or (photographs if photographs.is_dir() else photographs.parent)
+    by_key: defaultdict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for name, path in list_images(root, leave_out).items():
+        key = _unmarked(_key(name), suffix) if suffix else _key(name)
+        if key and (photographs.is_dir() or key == photographs.stem):
+            by_key[key].append((name, path))
+    for files in by_key.values():
+        if len(files) > 1:
+            names = _some([name for name, _ in files])
+            raise UserError(f"{len(files)} {kind}s for one photograph in {root}: {names}; leave one")
+    return _Partners(None, {key: files[0] for key, files in by_key.items()})
+
+
+def _pair_up(found: Mapping[str, Path], holes: _Partners, maps: _Partners | None, photographs: Path) -> Matched:
+    pairs, unmatched, used = [], [], set()
+    for name, path in found.items():
+        key = _key(name)
+        used.add(key)
+        hole, labels = holes.of(key), None if maps is None else maps.of(key)
+        if hole is None:
+            unmatched.append(f"{name} (no hole)")
+        elif maps is not None and labels is None:
+            unmatched.append(f"{name} (no label map)")
+        else:
+            pairs.append(Pair(name, path, hole, labels))
+    unmatched += [f"{name} (a hole without a photograph)" for key, (name, _) in holes.by_key.items() if key not in used]
+    matched = Matched(tuple(pairs), len(found), len(holes), tuple(unmatched))
+    if not pairs:
+        raise UserError(f"nothing to fill in {photographs}: {matched}")
+    return matched
+
+
+def list_images(folder: Path, leave_out: Iterable[Path] = ()) -> dict[str, Path]:
+    """Images at any depth by their paths within the folder, sorted; hidden files and folders do not count.
+
+    Args:
+      folder: where to look.
+      leave_out: folders in it that are not searched, and files that do not count.
+    """
+    without = {path.resolve() for path in leave_out} - {folder.resolve()}
+    found = {}
+    for root, folders, files in os.walk(folder):
+        here = Path(root)
+        folders[:] = [name for name in folders if name[0] != "." and (here / name).resolve() not in without]
+        for name in files:
+            path = here / name
+            if name[0] != "." and path.suffix.lower() in SUFFIXES and path.resolve() not in without:
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
+
+
+def _key(name: str) -> str:
+    """What a photograph's name shares with those of its hole and label map."""
+    return name[: len(name) - len(Path(name).suffix)]
+
+
+def _unmarked(key: str, suffix: str) -> str:
+    """The key of the photograph whose hole this is; "" if it is none."""
+    found = re.fullmatch(rf"(.*[^/]){re.escape(suffix)}\d*", key)
+    return found[1] if found else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)

@@ -1,0 +1,173 @@
+"""The model card of a bundle: what the network is, what it has seen, how good it is and how it is used."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from scan_jax.inference import measured
+from scan_jax.inference.trained import GENERATOR, Trained
+from scan_jax.part_names import part_names
+from scan_jax.run_layout import BUNDLE, DATA, PROGRAM
+
+log = logging.getLogger(__name__)
+NOT_STATED = "not stated"
+
+CARD = """# {title}
+
+{paper}
+
+A network that fills holes in photographs, written by `python -m scan_jax.export`.
+
+| | |
+| --- | --- |
+{facts}
+
+## What it has seen
+
+| | |
+| --- | --- |
+{data}
+
+## What was measured
+
+{measured}
+
+## What goes in and comes out
+
+- Image: float32 RGB in [0, 1], `[B,H,W,3]`; 0 in the hole. What stands there makes no difference.
+- Known: float32 `[B,H,W,1]`, 1 = known pixel, 0 = hole. In files of holes white is the hole.
+{labels}- Height and width are multiples of {stride}; `scan_jax` pads and resizes photographs of any size.
+- Out comes the whole image, float32 RGB `[B,H,W,3]` in [0, 1]. Keep the photograph's own pixels where it is known.
+
+## With scan_jax
+
+```python
+from scan_jax import Inpainter
+
+inpainter = Inpainter.load("{name}")
+filled = inpainter("photo.png", "hole.png"{labels_argument})  # uint8 RGB [H,W,3], any size; known pixels as they were
+```
+{program}"""
+
+WITH_JAX = """
+## With JAX alone
+
+`{program}` is StableHLO as `jax.export` writes it, for any batch, height and width, on {platforms}. It needs
+`pip install jax flatbuffers safetensors pillow`, and pictures whose sides are multiples of {stride}.
+
+```python
+import jax
+import numpy as np
+from jax import export
+from PIL import Image
+from safetensors.numpy import load_file
+
+with open("{program}", "rb") as file:
+    fill = jax.jit(export.deserialize(bytearray(file.read())).call)
+photo = np.asarray(Image.open("photo.png").convert("RGB"), np.float32)[None] / 255  # [1,H,W,3]
+hole = np.asarray(Image.open("hole.png").convert("L"))[None, ..., None] > 127  # [1,H,W,1], white is the hole
+known = (~hole).astype(np.float32)
+{labels}prediction = fill(load_file("{bundle}"), photo * known, known{labels_argument})  # [1,H,W,3]
+filled = np.where(hole, prediction, photo)[0]
+Image.fromarray(np.round(255 * filled).astype(np.uint8)).save("filled.png")
+```
+"""
+LABELS = 'labels = np.asarray(Image.open("labels.png"), np.int32)[None]  # [1,H,W], a pixel\'s value is its class\n'
+
+
+def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, ...]) -> str:
+    """Markdown.
+
+    Args:
+      trained: the network, and the folder that it comes from.
+      name: of the bundle's folder.
+      licence: of the weights; empty where nothing was said.
+      platforms: of the StableHLO program; none where there is none.
+    """
+    section, classes = trained.config["method"], trained.method.num_labels
+    named = ", ".join(f"{index} {part}" for index, part in enumerate(part_names(classes)) if part != str(index))
+    shared = {"program": PROGRAM, "bundle": BUNDLE, "stride": trained.method.stride}
+    with_jax = WITH_JAX.format(
+        **shared,
+        platforms=", ".join(platforms),
+        labels=LABELS if classes else "",
+        labels_argument=", labels" if classes else "",
+    )
+    labels = f"- Labels: int32 `[B,H,W]`, classes 0 to {classes - 1}{': ' * bool(named)}{named}.\n"
+    return CARD.format(
+        **{**shared, "program": with_jax if platforms else ""},
+        title=f"{name}: {section['name']}",
+        name=name,
+        paper=_paper(section["name"]),
+        facts=_rows(_facts(trained, licence)),
+        data=_rows(_data(trained)),
+        measured=_measured(trained),
+        labels=labels if classes else "",
+        labels_argument=', labels="labels.png"' if classes else "",
+    )
+
+
+def _paper(method: str) -> str:
+    """What the method's module says of itself."""
+    text = importlib.import_module(f"scan_jax.methods.{method}").__doc__ or method
+    return text.strip().splitlines()[0]
+
+
+def _facts(trained: Trained, licence: str) -> dict[str, str]:
+    count = sum(leaf.size for leaf in jax.tree.leaves(trained.variables.params[GENERATOR]))
+    section = {key: value for key, value in trained.config["method"].items() if key not in ("name", "features")}
+    return {
+        "Method": f"`{trained.config['method']['name']}`",
+        "Settings": f"`{json.dumps(section)}`",
+        "Parameters": f"{count:,} (generator alone)",
+        "Hash of the parameters": f"`{trained.identity}`",
+        "Steps of training": f"{trained.step:,}" if trained.step else "not known",
+        "Trained at": f"{trained.size} pixels, the short side",
+        "Licence of the weights": licence or NOT_STATED,
+    }
+
+
+def _data(trained: Trained) -> dict[str, str]:
+    """What the run noted of its data; else what its config asks for."""
+    noted = _noted(trained.folder / DATA)
+    if noted:
+        rows = {"train": "Trained on", "held_out": "Held out, never trained on", "holes": "Holes of the test"}
+        found = {rows[key]: _with_hash(noted[key], noted.get(f"{key}_digest")) for key in rows if key in noted}
+    else:
+        found = {"Data": _section(trained.config, "data")}
+    return found | {"Holes in training": _section(trained.config, "holes")}
+
+
+def _noted(path: Path) -> Mapping[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read (%s), and is left out of the model card", path, error)
+        return {}
+
+
+def _with_hash(text: str, digest: str | None) -> str:
+    return f"{text} (sha256 `{digest[:16]}`)" if digest else text
+
+
+def _section(config: Mapping[str, Any], name: str) -> str:
+    return f"`{json.dumps(config[name])}`" if config.get(name) else "not known"
+
+
+def _measured(trained: Trained) -> str:
+    """The newest table of this network."""
+    found = measured.newest(trained.folder, trained.step, trained.identity)
+    if found is None:
+        return "Nothing was measured of this network."
+    return f"By `{found.command}`:\n\n{found.table}"
+
+
+def _rows(facts: Mapping[str, str]) -> str:
+    return "\n".join(f"| {name} | {text.replace('|', chr(92) + '|')} |" for name, text in facts.items())

@@ -1,0 +1,93 @@
+"""Filling as a StableHLO program: any height, width and batch, on any platform, for those who have JAX and not us.
+
+`jax.export` keeps such a program readable for later versions of JAX; the network's arrays are an argument, under the
+names that `safetensors` gives them, so that the program stays small and serves any training of the same network.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export
+
+from scan_jax.errors import UserError
+from scan_jax.methods import api
+from scan_jax.methods.api import Method, Variables
+from scan_jax.types import Array, Observation
+from scan_jax.weights import safetensors_tree
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+OTHERS = ("rocm",)  # that JAX can lower for besides
+SEED = 0  # of what the method draws at random, as in an evaluation
+FULL = {"compute_dtype": "float32"}
+NEEDED = "flatbuffers"  # by jax.export, for the file
+# What JAX raises where an operation wants to know a size that is not known.
+NOT_SYMBOLIC = (TypeError, ValueError, NotImplementedError, jax.errors.JAXTypeError)
+
+Fill = Callable[..., Array]  # (flat arrays, image [B,H,W,3], known [B,H,W,1][, labels [B,H,W]]) -> [B,H,W,3]
+
+
+def require_program_can_be_made(platforms: Sequence[str]) -> None:
+    """Looks before minutes of work.
+
+    Raises:
+      UserError: no such platform, or a package is missing.
+    """
+    known = (*PLATFORMS, *OTHERS)
+    for name in platforms:
+        if name not in known:
+            near = "; for NVIDIA's GPUs it is cuda" if name == "gpu" else ""
+            raise UserError(f"--platforms are {', '.join(known)}, not {name!r}{near}")
+    if platforms and importlib.util.find_spec(NEEDED) is None:
+        raise UserError(f"a StableHLO program needs the package {NEEDED}: pip install {NEEDED}, or --no_stablehlo")
+
+
+def in_full_precision(section: Mapping[str, Any]) -> Method:
+    """The method of a config's section, computing in float32: rounded to bfloat16, no two compilations would agree."""
+    return api.build_method({**section, **(FULL if "compute_dtype" in section else {})})
+
+
+def make_fill(method: Method) -> Fill:
+    """The method's prediction as a function of plain arrays; what the image holds in the hole makes no difference."""
+
+    def fill(arrays: Mapping[str, Array], image: Array, known: Array, labels: Array | None = None) -> Array:
+        tree = safetensors_tree.unflatten(arrays)
+        stats = {name: tree.get("stats", {}).get(name, {}) for name in tree["params"]}  # empty ones are in no file
+        seen = Observation(jnp.where(known > 0.5, image, 0.0), known, labels)
+        return method.predict(Variables(tree["params"], stats), seen, jax.random.key(SEED)).image
+
+    return fill
+
+
+def make_program(method: Method, arrays: Mapping[str, np.ndarray], platforms: Sequence[str]) -> bytes:
+    """Traces `make_fill` for sizes that nobody knows yet: batch, and multiples of the method's stride.
+
+    Args:
+      method: whose prediction it is.
+      arrays: flat, as they lie in the bundle; only names, shapes and types count.
+      platforms: such as "cpu", "cuda" and "tpu"; each keeps the forms that are fast on it.
+
+    Returns:
+      What `jax.export.deserialize` reads.
+
+    Raises:
+      UserError: the method needs sizes that are known.
+    """
+    batch, height, width = export.symbolic_shape(f"batch, {method.stride}*h, {method.stride}*w")
+    floats = [jax.ShapeDtypeStruct((batch, height, width, channels), jnp.float32) for channels in (3, 1)]
+    labels = [jax.ShapeDtypeStruct((batch, height, width), jnp.int32)] if method.num_labels else []
+    shapes = {name: jax.ShapeDtypeStruct(array.shape, array.dtype) for name, array in arrays.items()}
+    try:
+        exported = export.export(jax.jit(make_fill(method)), platforms=platforms)(shapes, *floats, *labels)
+    except NOT_SYMBOLIC as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"this method cannot be traced for sizes that are not known yet ({first}); leave the StableHLO program "
+            "out with --no_stablehlo"
+        ) from error
+    return bytes(exported.serialize())

@@ -1,0 +1,70 @@
+"""Whether an exported program answers as the network does that it was made from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from scan_jax.errors import UserError
+from scan_jax.inference import program
+from scan_jax.inference.artefact import Artefact
+from scan_jax.inference.trained import GENERATOR, Trained
+from scan_jax.run_layout import CONFIG, PROGRAM
+from scan_jax.weights import bundle, safetensors_tree
+
+log = logging.getLogger(__name__)
+TOLERANCE = 1e-5  # of answers in [0, 1]
+CHECKED = ((2, 3, 5), (1, 7, 3))  # batch, and height and width in strides
+
+
+def check_program(folder: Path, trained: Trained) -> None:
+    """Compares both at odd sizes, on a CPU where the program is for one: accelerators round as they like.
+
+    Args:
+      folder: a bundle.
+      trained: what it was made from.
+
+    Raises:
+      UserError: they differ by `TOLERANCE` or more.
+    """
+    platforms = json.loads((folder / CONFIG).read_text())[bundle.SECTION]["platforms"]
+    device = _device(platforms)
+    if device is None:
+        log.warning("%s was not checked: this machine has no %s", PROGRAM, " or ".join(platforms))
+        return
+    with jax.default_device(device):
+        differences = [_difference(Artefact.load(folder), trained, *size) for size in CHECKED]
+    stride = trained.method.stride
+    sizes = " and ".join(f"{columns * stride}x{rows * stride}" for _, rows, columns in CHECKED)
+    if not max(differences) < TOLERANCE:  # nor NaN
+        raise UserError(
+            f"{PROGRAM} differs from the network by {max(differences):.1e} at {sizes}; leave it out: --no_stablehlo"
+        )
+    log.info("checked %s against the network at %s: largest difference %.1e", PROGRAM, sizes, max(differences))
+
+
+def _device(platforms: list[str]) -> jax.Device | None:
+    """A CPU, or the default device; None where the program is not for it."""
+    if "cpu" in platforms:
+        return jax.local_devices(backend="cpu")[0]
+    default = {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
+    return jax.local_devices()[0] if default in platforms else None
+
+
+def _difference(artefact: Artefact, trained: Trained, batch: int, rows: int, columns: int) -> float:
+    """The largest on noise with a hole, at so many strides."""
+    stride, classes = trained.method.stride, trained.method.num_labels
+    shape, rng = (batch, rows * stride, columns * stride), np.random.default_rng(0)
+    known = (rng.random((*shape, 1)) > 0.1).astype(np.float32)  # [B,H,W,1]
+    known[:, shape[1] // 4 : shape[1] // 2, shape[2] // 3 : shape[2] // 2] = 0
+    seen = [rng.random((*shape, 3), np.float32), known]
+    labels = [rng.integers(0, classes, shape, np.int32)] if classes else []
+    networks = ({GENERATOR: tree.get(GENERATOR, {})} for tree in (trained.variables.params, trained.variables.stats))
+    arrays = safetensors_tree.flatten(dict(zip(("params", "stats"), networks)))
+    source = jax.jit(program.make_fill(program.in_full_precision(trained.config["method"])))
+    answer, truth = artefact(*seen, *labels), source(arrays, *seen, *labels)  # [B,H,W,3] both
+    return float(np.max(np.abs(np.asarray(answer) - np.asarray(truth))))

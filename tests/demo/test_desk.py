@@ -1,0 +1,222 @@
+"""What the page asks of the network, without a page."""
+
+import logging
+import os
+import threading
+import time
+
+import jax
+import numpy as np
+import pytest
+from mean_colours import GREY, MeanColours
+from miniatures import photograph, write
+from PIL import Image
+from toy_method import ToyMethod, toy_batch
+
+from scan_jax.data.portraits import portrait
+from scan_jax.demo.example import draw_example
+from scan_jax.demo.filling import Asked, Desk, tint
+from scan_jax.demo.limits import Limits
+from scan_jax.demo.overheard import overheard
+from scan_jax.demo.painting import shown_shape, strokes_of
+from scan_jax.errors import UserError
+from scan_jax.inference.inpainter import Inpainter
+
+
+@pytest.fixture(scope="module")
+def toy():
+    method = ToyMethod()
+    return Inpainter(method, method.init(jax.random.key(0), toy_batch(0)), size=32)
+
+
+@pytest.fixture(scope="module")
+def painter():
+    """A network that wants 19 classes and paints each in the mean of its known colours."""
+    return Inpainter(MeanColours(), GREY, size=32)
+
+
+@pytest.fixture
+def desk(toy, tmp_path):
+    (tmp_path / "results").mkdir()
+    return Desk(toy, Limits(), tmp_path / "results")
+
+
+@pytest.fixture
+def label_desk(painter, tmp_path):
+    (tmp_path / "results").mkdir()
+    return Desk(painter, Limits(), tmp_path / "results")
+
+
+def centre(shape):
+    hole = np.zeros(shape, bool)
+    hole[shape[0] // 3 : shape[0] // 2, shape[1] // 3 : shape[1] // 2] = True
+    return hole
+
+
+def write_hole(path, hole):
+    return str(write(path, np.where(hole, np.uint8(255), np.uint8(0))))
+
+
+def test_known_pixels_alpha_profile_and_exif_are_in_the_file_byte_for_byte(desk, tmp_path):
+    rgba = np.dstack([photograph(3, 45, 61), np.random.default_rng(0).integers(0, 256, (45, 61), np.uint8)])
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    Image.fromarray(rgba).save(tmp_path / "mine.png", exif=exif, icc_profile=b"a profile")
+    hole = centre((45, 61))
+    filled = desk.fill(Asked(str(tmp_path / "mine.png"), hole=write_hole(tmp_path / "hole.png", hole)))
+    assert filled.result.name == "mine_filled.png"
+    with Image.open(filled.result) as image:
+        result = np.asarray(image)
+        assert image.info["icc_profile"] == b"a profile"
+        assert image.getexif()[0x010F] == "a camera"
+    np.testing.assert_array_equal(result[~hole], rgba[~hole])
+    np.testing.assert_array_equal(result[..., 3], rgba[..., 3])
+    assert (result[hole] != rgba[hole]).any()
+    np.testing.assert_array_equal(np.asarray(Image.open(filled.hole)) == 255, hole)
+    with Image.open(filled.before) as before, Image.open(filled.after) as after:
+        assert before.size == after.size == shown_shape((45, 61))[::-1]
+    assert filled.note.startswith("61x45 pixels, ")
+
+
+def test_strokes_and_an_uploaded_hole_are_filled_together(desk, tmp_path):
+    path = str(write(tmp_path / "a.png", photograph(0, 40)))
+    uploaded, painted = np.zeros((40, 40), bool), np.zeros(shown_shape((40, 40)), bool)
+    uploaded[:10, :10], painted[-128:, -128:] = True, True
+    asked = Asked(path, painted, write_hole(tmp_path / "hole.png", ~uploaded), "black")
+    hole = desk.read(asked).hole
+    assert hole[:10, :10].all()
+    assert hole[30:, 30:].all()
+    assert hole.sum() == 200
+
+
+def test_one_seed_one_result(desk, tmp_path):
+    path = str(write(tmp_path / "a.png", photograph(0, 40)))
+    asked = Asked(path, hole=write_hole(tmp_path / "hole.png", centre((40, 40))), seed=3)
+    assert desk.fill(asked).result.read_bytes() == desk.fill(asked).result.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"photograph": None}, "there is no photograph yet"),
+        ({"hole": None}, "there is no hole: paint over"),
+        ({"suffix": ".exe"}, "must end in one of"),
+        ({"strategy": "guess"}, "there is no strategy 'guess'"),
+        ({"steps": 5}, "no optimisation at test time"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(desk, tmp_path, changes, message):
+    path = str(write(tmp_path / "a.png", photograph(0, 40)))
+    asked = {"photograph": path, "hole": write_hole(tmp_path / "hole.png", centre((40, 40)))}
+    with pytest.raises(UserError, match=message):
+        desk.fill(Asked(**{**asked, **changes}))
+
+
+def test_a_hole_of_another_size_is_refused_with_both_sizes(desk, tmp_path):
+    path = str(write(tmp_path / "a.png", photograph(0, 40, 50)))
+    hole = write_hole(tmp_path / "hole.png", centre((50, 40)))
+    with pytest.raises(UserError, match="the photograph is 50x40 pixels, the hole 40x50"):
+        desk.fill(Asked(path, hole=hole))
+
+
+def test_all_hole_is_filled_and_said(desk, tmp_path):
+    path = str(write(tmp_path / "a.png", photograph(0, 40)))
+    with overheard() as said:
+        desk.fill(Asked(path, hole=write_hole(tmp_path / "hole.png", np.ones((40, 40), bool))))
+    assert any("the whole photograph is hole" in line for line in said)
+
+
+def test_only_this_threads_warnings_are_overheard():
+    log = logging.getLogger("scan_jax.somewhere")
+    with overheard() as said:
+        other = threading.Thread(target=lambda: log.warning("of another person"))
+        other.start()
+        other.join()
+        log.warning("mine")
+        log.warning("mine")
+        log.info("quiet")
+    log.warning("late")
+    assert said == ["mine"]
+
+
+def test_old_results_are_thrown_away(desk, tmp_path):
+    path = str(write(tmp_path / "a.png", photograph(0, 40)))
+    asked = Asked(path, hole=write_hole(tmp_path / "hole.png", centre((40, 40))))
+    first, second = desk.fill(asked).result, desk.fill(asked).result
+    old = time.time() - 60 * desk.limits.minutes - 1
+    os.utime(first.parent, (old, old))
+    desk.fill(asked)
+    assert not first.exists()
+    assert second.exists()
+
+
+def label_files(tmp_path, index=3, size=48):
+    image, labels = portrait(0, index, size)
+    paths = write(tmp_path / f"face{index}.png", image), write(tmp_path / f"face{index}_labels.png", labels)
+    return *map(str, paths), image, labels
+
+
+def test_labels_are_needed_checked_and_repainted(label_desk, tmp_path):
+    path, labels_path, _, labels = label_files(tmp_path)
+    hole = write_hole(tmp_path / "hole.png", centre((48, 48)))
+    with pytest.raises(UserError, match="upload a PNG whose pixel values are the classes 0 to 18"):
+        label_desk.fill(Asked(path, hole=hole))
+    with pytest.raises(UserError, match="their proportions differ"):
+        label_desk.fill(Asked(path, hole=hole, labels=str(write(tmp_path / "wide.png", labels[:20]))))
+    with pytest.raises(UserError, match="but 19 classes are numbered 0 to 18"):
+        label_desk.fill(Asked(path, hole=hole, labels=str(write(tmp_path / "high.png", labels + np.uint8(19)))))
+    painted = np.full(shown_shape((48, 48)), -1, np.int32)
+    painted[: 512 // 4] = 14  # a hat
+    scene = label_desk.read(Asked(path, hole=hole, labels=labels_path, classes=painted))
+    assert (scene.labels[:12] == 14).all()
+    np.testing.assert_array_equal(scene.labels[12:], labels[12:])
+    half = str(write(tmp_path / "half.png", labels[::2, ::2]))
+    assert label_desk.read(Asked(path, hole=hole, labels=half)).labels.shape == (48, 48)
+
+
+def test_styles_come_from_a_reference(label_desk, tmp_path):
+    path, labels_path, _, _ = label_files(tmp_path)
+    other, other_labels, _, _ = label_files(tmp_path, index=5)
+    base = {"photograph": path, "labels": labels_path, "hole": write_hole(tmp_path / "h.png", centre((48, 48)))}
+    reference = {"reference": other, "reference_labels": other_labels}
+    own = label_desk.fill(Asked(**base)).result.read_bytes()
+    assert label_desk.fill(Asked(**base, **reference)).result.read_bytes() != own
+    with pytest.raises(UserError, match="upload both, or none"):
+        label_desk.fill(Asked(**base, reference=other))
+    with pytest.raises(UserError, match="the reference photograph shows no part 'beak'"):
+        label_desk.fill(Asked(**base, **reference, parts=("beak",)))
+    assert label_desk.fill(Asked(**base, **reference, parts=("skin",))).result.read_bytes() != own
+
+
+def test_a_clicked_hole_pixel_shows_where_it_looks(label_desk, tmp_path):
+    path, labels_path, image, _ = label_files(tmp_path)
+    hole = centre((48, 48))
+    asked = Asked(path, labels=labels_path, hole=write_hole(tmp_path / "h.png", hole))
+    side = shown_shape((48, 48))[0]
+    inside, outside = (20 / 48 * side, 18 / 48 * side), (2.0, 2.0)
+    pictures = label_desk.attention(asked, inside)
+    assert pictures
+    for picture in pictures.values():
+        assert picture.shape == (side, side, 3)
+        assert picture.std() > 0
+    with pytest.raises(UserError, match="is not in the hole"):
+        label_desk.attention(asked, outside)
+    assert (tint(image, hole)[int(inside[1]), int(inside[0])] == (237, 51, 140)).all()
+
+
+@pytest.mark.parametrize("num_labels", [0, 19])
+def test_the_example_can_be_filled_at_once(tmp_path, toy, painter, num_labels):
+    example = draw_example(tmp_path / "example", 32, num_labels, (237, 51, 140))
+    (tmp_path / "results").mkdir()
+    desk = Desk(painter if num_labels else toy, Limits(), tmp_path / "results")
+    layer = Image.open(example.layer)
+    asked = Asked(str(example.photograph), strokes_of([layer]), labels=str(example.labels) if num_labels else None)
+    scene = desk.read(asked)
+    assert 0.03 < scene.hole.mean() < 0.3
+    if num_labels:
+        np.testing.assert_array_equal(scene.labels, np.asarray(Image.open(example.labels)))
+        assert scene.labels.max() > 12
+
+
+def test_networks_of_other_classes_have_no_example(tmp_path):
+    assert draw_example(tmp_path, 32, 12, (0, 0, 0)) is None

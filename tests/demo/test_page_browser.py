@@ -1,0 +1,205 @@
+"""The page in a real browser, as a person uses it: upload, paint, fill, compare, download; wide and on a phone.
+
+Set SCAN_JAX_SCREENSHOTS to a folder to keep pictures of every stage.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlparse
+
+import numpy as np
+import pytest
+from miniatures import photograph, write
+from PIL import Image
+
+from scan_jax.data.portraits import portrait
+from scan_jax.demo.painting import shown_shape
+from scan_jax.palette import palette
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="a browser is driven by Playwright: pip install playwright"
+)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path"),
+    pytest.mark.filterwarnings("default"),  # those of Playwright are not ours
+]
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+PATIENCE = 30_000  # milliseconds
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as running:
+        arguments = ["--no-sandbox", "--enable-unsafe-swiftshader"]
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield opened
+        opened.close()
+
+
+class Visit:
+    """A tab, the hosts that it asked, and what went wrong in it."""
+
+    def __init__(self, browser, server, width, height, folder):
+        self.context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+        self.page, self.folder, self.hosts, self.problems = self.context.new_page(), folder, set(), []
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("request", lambda request: self.hosts.add(urlparse(request.url)[:2]))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.address = urlparse(server.address).netloc
+        self.page.goto(server.address)
+        self.page.locator("#fill").wait_for()
+        self.page.locator("#painter canvas").first.wait_for()
+
+    def upload(self, label, path):
+        """Through the button's hidden file input."""
+        self.page.locator(f'input[data-testid="{label}-upload-button"]').set_input_files(str(path))
+
+    def stroke(self, selector, start, end):
+        """With the mouse, between two points given as shares of the canvas."""
+        box = self.image_box(selector)
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
+        self.page.mouse.move(*points[0])
+        self.page.mouse.down()
+        self.page.mouse.move(*points[1], steps=12)
+        self.page.mouse.up()
+
+    def image_box(self, selector):
+        """Where the photograph lies on the screen."""
+        canvas = self.page.locator(f"{selector} canvas").first
+        canvas.scroll_into_view_if_needed()
+        return canvas.bounding_box()
+
+    def fill(self):
+        """Presses the button, and waits for another note about the result than there is."""
+        note = self.page.locator("#about_result")
+        before = note.inner_text()
+        self.page.locator("#fill").click()
+        self.page.wait_for_function(
+            "([selector, before]) => { const text = document.querySelector(selector)?.innerText ?? '';"
+            " return text.includes('filled in') && text !== before }",
+            arg=["#about_result", before],
+        )
+        return note.inner_text()
+
+    def download(self, selector):
+        """The file behind a button."""
+        with self.page.expect_download() as coming:
+            self.page.locator(selector).first.click()
+        path = self.folder / coming.value.suggested_filename
+        coming.value.save_as(path)
+        return path
+
+    def picture(self, name):
+        """Keeps a screenshot where somebody wants one."""
+        if folder := os.environ.get("SCAN_JAX_SCREENSHOTS"):
+            self.page.wait_for_timeout(600)
+            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+    def end(self):
+        """Nothing was asked of other hosts, and nothing went wrong."""
+        self.context.close()
+        inside = {scheme for scheme, _ in self.hosts} & {"data", "blob"}
+        assert self.hosts - {(scheme, "") for scheme in inside} == {("http", self.address)}
+        assert self.problems == []
+
+
+@pytest.fixture(params=SIZES)
+def visit(request, browser, plain_page, tmp_path):
+    visit = Visit(browser, plain_page, *SIZES[request.param], tmp_path)
+    visit.kind = request.param
+    yield visit
+    visit.end()
+
+
+def test_the_example_is_filled_at_once(visit):
+    visit.picture(f"{visit.kind}_1_start")
+    note = visit.fill()
+    assert "384x384 pixels" in note
+    visit.picture(f"{visit.kind}_2_filled")
+    width = visit.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1], "the page scrolls sideways"
+
+
+def test_upload_paint_fill_compare_download(visit, tmp_path):
+    """A JPEG with EXIF: known pixels come back byte for byte, painted ones are filled."""
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    Image.fromarray(photograph(1, 300, 400)).save(tmp_path / "mine.jpg", exif=exif, quality=92)
+    original = np.asarray(Image.open(tmp_path / "mine.jpg"))
+    visit.upload("Upload a photograph", tmp_path / "mine.jpg")
+    visit.page.get_by_text("400x300 pixels").wait_for()
+    visit.page.wait_for_timeout(1500)
+    visit.stroke("#painter", (0.4, 0.5), (0.6, 0.5))
+    visit.picture(f"{visit.kind}_3_painted")
+    note = visit.fill()
+    assert "400x300 pixels" in note
+    visit.picture(f"{visit.kind}_4_result")
+    result_file, hole_file = visit.download("#download"), visit.download("#download_hole")
+    assert result_file.name == "mine_filled.png"
+    with Image.open(result_file) as image:
+        assert image.getexif()[0x010F] == "a camera"
+        result = np.asarray(image)
+    hole = np.asarray(Image.open(hole_file)) > 0
+    assert 0.005 < hole.mean() < 0.3
+    assert hole[150, 200]
+    np.testing.assert_array_equal(result[~hole], original[~hole])
+    assert (result[hole] != original[hole]).mean() > 0.5
+
+
+def test_mistakes_are_said_on_the_page(visit, tmp_path):
+    (tmp_path / "notes.txt").write_text("no image <img src=x onerror=alert(1)>")
+    visit.upload("Upload a photograph", tmp_path / "notes.txt")
+    visit.page.get_by_text("cannot read the photograph notes.txt").wait_for()
+    visit.picture(f"{visit.kind}_5_mistake")
+    visit.page.reload()
+    visit.page.locator("#painter canvas").first.wait_for()
+    visit.upload("Upload a photograph", write(tmp_path / "a.png", photograph(0, 60)))
+    visit.page.get_by_text("60x60 pixels").wait_for()
+    visit.page.locator("#fill").click()
+    visit.page.get_by_text("there is no hole").wait_for()
+
+
+@pytest.fixture(params=SIZES)
+def label_visit(request, browser, label_page, tmp_path):
+    visit = Visit(browser, label_page, *SIZES[request.param], tmp_path)
+    visit.kind = f"labels_{request.param}"
+    yield visit
+    visit.end()
+
+
+def test_labels_are_shown_repainted_and_looked_at(label_visit, tmp_path):
+    visit = label_visit
+    visit.page.locator("#label_painter canvas").first.wait_for()
+    assert visit.page.locator(".legend li").count() == 19
+    visit.picture(f"{visit.kind}_1_start")
+    image, labels = portrait(0, 3, 96)
+    visit.upload("Upload a photograph", write(tmp_path / "face.png", image))
+    visit.page.get_by_text("96x96 pixels").wait_for()
+    visit.upload("Upload a label map", write(tmp_path / "face_labels.png", labels))
+    visit.page.wait_for_timeout(1500)
+    visit.stroke("#painter", (0.4, 0.5), (0.6, 0.5))
+    visit.fill()
+    first = np.asarray(Image.open(visit.download("#download")))
+    visit.stroke("#label_painter", (0.35, 0.5), (0.65, 0.5))
+    visit.picture(f"{visit.kind}_2_repainted")
+    visit.fill()
+    second = np.asarray(Image.open(visit.download("#download")))
+    hole = np.asarray(Image.open(visit.download("#download_hole"))) > 0
+    np.testing.assert_array_equal(second[~hole], image[~hole])
+    assert (first[hole] != second[hole]).any(), "what was painted on the label map made no difference"
+    visit.page.locator("#attention button").first.click()
+    visit.page.locator("#prepare_look").click()
+    spot = visit.page.locator("#spot img").first
+    spot.wait_for()
+    box = spot.bounding_box()
+    spot.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    visit.page.locator("#maps img").first.wait_for()
+    visit.picture(f"{visit.kind}_3_attention")
+
+
+def test_what_the_editor_sends_fits_what_is_shown():
+    """The one size that the page and the browser must agree on."""
+    assert shown_shape((300, 400)) == (384, 512)
+    assert len({tuple(colour) for colour in palette(19)}) == 19

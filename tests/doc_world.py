@@ -1,0 +1,164 @@
+"""A miniature of what the documentation's commands speak of: photographs, masks, archives and runs by name."""
+
+import shutil
+
+import miniatures
+import numpy as np
+import small_networks
+from PIL import Image
+
+from scan_jax import configuration, experiment
+from scan_jax.data.api import open_data
+from scan_jax.evaluate import __main__ as evaluate
+from scan_jax.inference import exporting
+from scan_jax.inference.trained import Trained
+
+SIDE = 64  # pixels
+# What makes any config of the toolkit a matter of seconds.
+TINY = {
+    "data.size": SIDE,
+    "training.batch_size": 8,  # the tests have eight devices
+    "training.steps": 2,
+    "training.log_every": 1,
+    "training.checkpoint_every": 2,
+    "training.evaluate_every": 2,
+    "training.pictures_every": 2,
+    "evaluation.photographs": 2,
+    "evaluation.holes_per_bucket": 1,
+    "evaluation.batch_size": 8,
+    "evaluation.refine": (),
+}
+TINY_METHOD = {
+    "scan": {
+        "width": 4,
+        "critic_width": 4,
+        "stages": 1,
+        "blocks": 0,
+        "attention": (),
+        "loss.style": 0.0,
+        "loss.perceptual": 0.0,
+    },
+    "masked_attention": {
+        "width": 4,
+        "critic_width": 4,
+        "style_size": 8,
+        "label_width": 4,
+        "loss.perceptual": 0.0,
+        "style_search.perceptual": 0.0,
+    },
+}
+DRAWN = {"data.name": "synthetic_portraits", "data.count": 8, "data.held_out": 2}  # where the config has archives
+ARCHIVES = ("celeba_hq", "celebamask_hq", "paris_street_view")
+
+
+def tiny(arguments):
+    """The overrides that make a training command small, by what its config says."""
+    name = next(word.partition("=")[2] for word in arguments if word.startswith("--config="))
+    config = configuration.load(name, [word for word in arguments if word.startswith("--config.")])
+    settings = dict(TINY)
+    settings |= {f"method.{key}": value for key, value in TINY_METHOD[config["method"]["name"]].items()}
+    if config["data"]["name"] in (*ARCHIVES, "synthetic_portraits"):
+        settings |= DRAWN
+    if config["holes"]["name"] == "irregular_masks":
+        settings["holes.name"] = "free_form"
+    return as_flags(settings)
+
+
+def as_flags(settings):
+    """`--config.KEY=VALUE` for each."""
+    return [f"--config.{key}={value!r}" for key, value in settings.items()]
+
+
+def build(folder, root):
+    """Makes all of it in `folder`."""
+    (folder / "configs").symlink_to(root / "configs")
+    portraits = open_data({"name": "synthetic_portraits", "size": SIDE, "count": 24, "held_out": 4}).train
+    _write_photographs(folder, portraits)
+    _write_labelled(folder, portraits)
+    _write_masks(folder)
+    miniatures.write_celebamask(folder / "archive", range(3))
+    miniatures.write_zip(folder / "CelebAMask-HQ.zip", folder / "archive")
+    for part, names in (("paris_train", "abc"), ("paris_eval", "de")):
+        miniatures.write_photographs(folder / "PARIS" / part, [f"{name}.png" for name in names], 96)
+
+
+def _write_photographs(folder, portraits):
+    for i in range(24):
+        where = "FACES" if i < 16 else "TEST_FACES"
+        miniatures.write(folder / where / f"{i:03d}.png", portraits[i]["image"])
+    hole = np.zeros((SIDE, SIDE), np.uint8)
+    hole[20:44, 16:48] = 255
+    miniatures.write(folder / "hole.png", hole)
+    first, second = (portraits[i] for i in faces_with_hair(portraits))
+    miniatures.write(folder / "photo.png", first["image"])
+    miniatures.write(folder / "labels.png", first["labels"])
+    miniatures.write(folder / "other.png", second["image"])
+    miniatures.write(folder / "other_labels.png", second["labels"])
+
+
+def faces_with_hair(portraits):
+    """The first two that show hair (13) and skin (1)."""
+    return [i for i in range(len(portraits)) if {1, 13} <= set(np.unique(portraits[i]["labels"]))][:2]
+
+
+def _write_labelled(folder, portraits):
+    for i in range(12):
+        photo, labels = portraits[i]["image"], portraits[i]["labels"]
+        part = "train" if i < 8 else "val"
+        miniatures.write(folder / "CAMVID" / part / f"{i:03d}.png", photo)
+        miniatures.write(folder / "CAMVID" / part / f"{i:03d}_label.png", labels % 12)
+        miniatures.write(folder / "LABELLED" / "images" / f"{i:03d}.png", photo)
+        miniatures.write(folder / "LABELLED" / "labels" / f"{i:03d}.png", labels)
+
+
+def _write_masks(folder):
+    draw = np.random.default_rng(0)
+    for i in range(24):
+        hole = np.zeros((SIDE, SIDE), np.uint8)
+        area = SIDE * SIDE * draw.uniform(0.12, 0.58)
+        height = int(draw.integers(int(area // 60) + 1, 61))
+        width = int(area // height)
+        top, left = draw.integers(0, SIDE - height + 1), draw.integers(0, SIDE - width + 1)
+        hole[top : top + height, left : left + width] = 255
+        for name in ("HOLES", "MASKS"):
+            miniatures.write(folder / name / f"{i:03d}.png", hole)
+
+
+def write_runs(folder):
+    """runs/demo, which was trained for two steps, copies of it, a bundle of it, and a bundle of masked attention."""
+    runs = folder / "runs"
+    experiment.run(configuration.load("demo", tiny(["--config=demo"])), runs / "demo")
+    for other in ("faces64", "a", "b"):
+        shutil.copytree(runs / "demo", runs / other)
+    exporting.export(Trained.load(runs / "demo"), runs / "exported", platforms=("cpu",))
+    section = {**small_networks.MASKED_ATTENTION, "num_labels": 19}
+    exporting.export(small_networks.small_trained(section, size=SIDE), runs / "portraits64", platforms=())
+
+
+def write_results(folder, overrides):
+    """RESULTS: what a program made of the demo's test that leaves everything as it is."""
+    test, results = folder / "RESULTS_TEST", folder / "RESULTS"
+    for old in (test, results):
+        shutil.rmtree(old, ignore_errors=True)
+    flags = ["--protocol=configs/demo.py", f"--write_test={test}", *overrides]
+    evaluate.evaluate(*evaluate.parse(flags))
+    for image in test.glob("*/images/*.png"):
+        pixels = np.asarray(Image.open(image))
+        miniatures.write(results / image.parts[-3] / image.name, pixels)
+
+
+def demo_test():
+    """The overrides that make a config's test small."""
+    settings = {"data.size": SIDE, "data.count": 8, "data.held_out": 2}
+    kept = ("evaluation.photographs", "evaluation.holes_per_bucket")
+    return as_flags(settings | {key: TINY[key] for key in kept})
+
+
+def fewer(arguments, folder):
+    """The arguments that let a dataset be built from a few of its photographs."""
+    if arguments[0] in ("celeba_hq", "celebamask_hq"):
+        split = miniatures.write_split(folder / "split.txt", train=["0-1"], test=["2"])
+        return [f"--split={split}", f"--size={SIDE}"]
+    if arguments[0] == "paris_street_view":
+        return [f"--size={SIDE}"]
+    return ["--per_bucket=2"] if arguments[0] == "holes" else []

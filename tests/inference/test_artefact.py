@@ -1,0 +1,175 @@
+"""The StableHLO program answers as the network does, at any size, without a module of this toolkit."""
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax.errors import UserError
+from scan_jax.inference import exporting, program, program_check
+from scan_jax.inference.artefact import Artefact
+from scan_jax.types import Observation
+from scan_jax.weights import safetensors_tree
+from small_networks import MASKED_ATTENTION, SCAN, observation, small_trained
+
+pytest.importorskip("flatbuffers", reason="jax.export writes programs with it")
+SECTIONS = {
+    "scan": SCAN,
+    "scan, one stage": {**SCAN, "stages": 1, "statistics": "product", "kernels": "raw", "scale": "sum"},
+    "scan, half precision": {**SCAN, "compute_dtype": "bfloat16"},
+    **{kind: {**MASKED_ATTENTION, "attention": kind} for kind in ("none", "self", "masked", "contextual")},
+    "short blocks": {**MASKED_ATTENTION, "query_block": 64},
+    "with a target": {**MASKED_ATTENTION, "loss": {**MASKED_ATTENTION["loss"], "semantic_attention": 0.1}},
+}
+
+
+def flat(trained):
+    return safetensors_tree.flatten({"params": trained.variables.params, "stats": trained.variables.stats})
+
+
+def artefact_of(trained, platforms=("cpu",)):
+    method = program.in_full_precision(trained.config["method"])
+    made = program.make_program(method, flat(trained), platforms)
+    return Artefact(made, flat(trained), stride=method.stride, num_labels=method.num_labels)
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_it_answers_as_the_network_at_sizes_it_was_not_made_for(name):
+    trained = small_trained(SECTIONS[name])
+    artefact = artefact_of(trained)
+    method = program.in_full_precision(trained.config["method"])
+    predict = jax.jit(lambda *given: method.predict(*given).image)
+    for batch, rows, columns in ((1, 3, 5), (2, 1, 3)):
+        image, known, labels = observation((batch, rows * method.stride, columns * method.stride), method.num_labels)
+        truth = predict(trained.variables, Observation(image * known, known, labels), jax.random.key(0))
+        answer = artefact(image * known, known, labels)
+        assert answer.shape == truth.shape and float(np.ptp(answer)) > 0.01
+        np.testing.assert_allclose(answer, truth, rtol=0, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A bundle with a program for all platforms."""
+    folder = tmp_path_factory.mktemp("bundles") / "small"
+    exporting.export(small_trained(SCAN), folder)
+    return folder
+
+
+def test_a_bundle_loads_and_says_what_it_takes(scan):
+    artefact = Artefact.load(scan)
+    assert (artefact.stride, artefact.num_labels, artefact.platforms) == (8, 0, ("cpu", "cuda", "tpu"))
+
+
+def test_what_stands_in_the_hole_makes_no_difference(scan):
+    artefact, (image, known, _) = Artefact.load(scan), observation((1, 24, 40))
+    other = np.where(known > 0, image, 0.7).astype(np.float32)
+    np.testing.assert_array_equal(artefact(image, known), artefact(other, known))
+
+
+def test_images_of_a_batch_do_not_see_each_other(scan):
+    artefact, (image, known, _) = Artefact.load(scan), observation((2, 16, 24))
+    together = artefact(image, known)
+    for i in range(2):
+        np.testing.assert_allclose(artefact(image[i : i + 1], known[i : i + 1])[0], together[i], rtol=0, atol=1e-5)
+
+
+def test_every_platform_keeps_its_forms_and_nothing_calls_back(scan):
+    exported = jax.export.deserialize(bytearray((scan / "fill.stablehlo").read_bytes()))
+    text = exported.mlir_module()
+    assert "platform_index" in text and "callback" not in text
+    assert not exported.ordered_effects and not exported.unordered_effects
+    assert not set(re.findall(r"custom_call @(\w+)", text)) - {"shape_assertion"} - set(ALLOWED)
+
+
+ALLOWED = ("mhlo.topk", "top_k", "topk", "Sharding")
+
+
+def test_bad_input_is_refused_in_one_line(scan):
+    artefact, (image, known, labels) = Artefact.load(scan), observation((1, 24, 40), 3)
+    for message, given in {
+        "multiples of 8, not (20, 40)": (image[:, :20], known[:, :20]),
+        "image [B,H,W,3] and known [B,H,W,1] are needed": (image[0], known),
+        "not (1, 24, 40, 3), (1, 24, 40)": (image, known[..., 0]),
+        "takes no labels": (image, known, labels),
+    }.items():
+        with pytest.raises(UserError, match=re.escape(message)) as refused:
+            artefact(*given)
+        assert "\n" not in str(refused.value)
+
+
+def test_labels_that_are_missing_or_too_small_are_refused():
+    artefact = artefact_of(small_trained(MASKED_ATTENTION))
+    image, known, labels = observation((1, 32, 64), 3)
+    with pytest.raises(UserError, match="takes labels of 3 classes"):
+        artefact(image, known)
+    with pytest.raises(UserError, match=re.escape("labels must be (1, 32, 64), not (1, 32, 32)")):
+        artefact(image, known, labels[:, :, :32])
+
+
+def test_a_bundle_without_a_program_is_refused(tmp_path):
+    exporting.export(small_trained(SCAN), tmp_path / "out", platforms=())
+    with pytest.raises(UserError, match=r"is no bundle with a fill\.stablehlo"):
+        Artefact.load(tmp_path / "out")
+
+
+def test_the_check_is_told_and_a_difference_ends_the_export(tmp_path, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "scan_jax")
+    exporting.export(small_trained(SCAN), tmp_path / "good", platforms=("cpu",))
+    assert re.search(r"checked fill\.stablehlo .* at 40x24 and 24x56: largest difference \d\.\de-\d\d", caplog.text)
+    monkeypatch.setattr(program, "SEED", 1)  # patches from other places: another answer
+    made = program.make_program
+    monkeypatch.setattr(exporting.program, "make_program", lambda *given: swapped(made, monkeypatch, *given))
+    with pytest.raises(UserError, match=r"differs from the network by .* at 40x24 and 24x56"):
+        exporting.export(small_trained(SCAN), tmp_path / "bad", platforms=("cpu",))
+    assert [path.name for path in tmp_path.iterdir()] == ["good"]
+
+
+def swapped(made, monkeypatch, *given):
+    """A program of another seed than the check's."""
+    monkeypatch.setattr(program, "SEED", 2)
+    try:
+        return made(*given)
+    finally:
+        monkeypatch.setattr(program, "SEED", 1)
+
+
+def test_a_program_for_another_platform_alone_is_not_checked_here(tmp_path, caplog):
+    exporting.export(small_trained(SCAN), tmp_path / "out", platforms=("tpu",))
+    assert "fill.stablehlo was not checked: this machine has no tpu" in caplog.text
+    assert program_check.TOLERANCE == 1e-5
+
+
+def test_platforms_that_do_not_exist_are_refused_before_work(tmp_path):
+    with pytest.raises(UserError, match="not 'gpu'; for NVIDIA's GPUs it is cuda"):
+        exporting.export(small_trained(SCAN), tmp_path / "out", platforms=("cpu", "gpu"))
+
+
+@pytest.mark.parametrize("section", [SCAN, MASKED_ATTENTION], ids=["scan", "masked_attention"])
+def test_the_lines_of_the_model_card_fill_a_hole_with_jax_alone(section, tmp_path):
+    trained = small_trained(section)
+    folder, stride = tmp_path / "out", trained.method.stride
+    exporting.export(trained, folder, platforms=("cpu",))
+    image, known, labels = observation((1, 3 * stride, 2 * stride), 3)
+    photo = np.round(255 * image[0]).astype(np.uint8)
+    Image.fromarray(photo).save(folder / "photo.png")
+    Image.fromarray((255 * (known[0, ..., 0] == 0)).astype(np.uint8)).save(folder / "hole.png")
+    Image.fromarray(labels[0].astype(np.uint8)).save(folder / "labels.png")
+    blocks = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    code = f"{blocks[1]}\nimport sys\nassert not [name for name in sys.modules if name.startswith('scan_jax')]\n"
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ""}
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True)
+    filled = np.asarray(Image.open(folder / "filled.png"))
+    np.testing.assert_array_equal(filled[known[0, ..., 0] > 0], photo[known[0, ..., 0] > 0])
+    seen = (photo[None] / np.float32(255) * known, known, *([labels] if trained.method.num_labels else []))
+    expected = np.round(255 * np.asarray(Artefact.load(folder)(*seen)))[0]
+    difference = np.abs(filled - expected)[known[0, ..., 0] == 0]
+    assert difference.max() <= 1 and len(difference) > 100
+    assert Path(folder / "filled.png").is_file()

@@ -1,0 +1,231 @@
+"""A bundle fills as the network did that it was made from, and everything that is wrong with one is refused."""
+
+import hashlib
+import io
+import json
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax import inpaint
+from scan_jax.errors import UserError
+from scan_jax.inference import exporting
+from scan_jax.inference.inpainter import Inpainter
+from scan_jax.inference.run_folder import parameter_hash
+from scan_jax.inference.trained import Trained
+from small_networks import MASKED_ATTENTION, PLAIN, small_trained
+
+HEAVY = (
+    *("orbax", "grain", "tensorflow_datasets", "clu", "tensorflow", "ml_collections", "matplotlib", "skimage"),
+    *("sklearn", "array_record", "h5py", "jinja2", "tensorstore"),
+)
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A bundle without a program, and the network that it was made from."""
+    folder, trained = tmp_path_factory.mktemp("bundles") / "small", small_trained(PLAIN)
+    exporting.export(trained, folder, licence="CC0", platforms=())
+    (folder / "fill.stablehlo").write_bytes(b"a program")  # noted below, so that its hash counts
+    config = json.loads((folder / "config.json").read_text())
+    config["bundle"]["sha256"]["fill.stablehlo"] = sha256(folder / "fill.stablehlo")
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder, trained
+
+
+@pytest.fixture
+def bundle(written, tmp_path):
+    """A copy to spoil."""
+    return shutil.copytree(written[0], tmp_path / "bundle")
+
+
+def refusal(folder):
+    """The one line with which the folder is refused."""
+    with pytest.raises(UserError) as refused:
+        Inpainter.load(folder)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def edit(folder, change):
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def without_section(folder):
+    """As older exports were."""
+    edit(folder, lambda config: config.pop("bundle"))
+
+
+def cut(folder):
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) * 2 // 3])
+
+
+def test_it_fills_as_the_network_did(written):
+    (folder, trained), shape = written, (31, 29)
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    hole = np.zeros(shape, bool)
+    hole[3:12, 5:20] = True
+    before = Inpainter(trained.method, trained.variables, size=trained.size)
+    np.testing.assert_array_equal(Inpainter.load(folder)(photo, hole), before(photo, hole))
+
+
+def test_it_says_what_it_takes_and_where_it_comes_from(written):
+    folder, trained = written
+    config = json.loads((folder / "config.json").read_text())
+    section = config["bundle"]
+    assert section["format"] == 1 and set(section["sha256"]) == {"model.safetensors", "fill.stablehlo"}
+    assert section["stride"] == 8 and section["classes"] == [] and section["hole_files"] == "white = hole"
+    assert section["image"]["range"] == [0, 1] and section["image"]["layout"] == "NHWC"
+    assert section["known"] == {"layout": "NHWC", "dtype": "float32", "known": 1, "hole": 0}
+    loaded = Trained.load(folder)
+    assert loaded.identity == trained.identity == parameter_hash(trained.variables.params["generator"])
+    assert loaded.noted["licence"] == "CC0"
+
+
+def test_classes_are_named(tmp_path):
+    exporting.export(small_trained({**MASKED_ATTENTION, "num_labels": 19}), tmp_path / "out", platforms=())
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["bundle"]["classes"][13] == "hair" and config["bundle"]["stride"] == 32
+    assert "classes 0 to 18: 0 background, 1 skin" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "fill.stablehlo"])
+def test_another_file_than_was_exported(bundle, name):
+    expected = json.loads((bundle / "config.json").read_text())["bundle"]["sha256"][name]
+    content = bytearray((bundle / name).read_bytes())
+    content[-1] ^= 1
+    (bundle / name).write_bytes(content)
+    message = refusal(bundle)
+    assert f"{name} is not the file that was exported" in message and expected[:12] in message
+    (found,) = re.findall(r"begins with ([0-9a-f]{12})", message)
+    assert found == sha256(bundle / name)[:12] != expected[:12]
+
+
+def test_a_program_may_be_left_out(bundle):
+    (bundle / "fill.stablehlo").unlink()
+    assert Inpainter.load(bundle).step == 7
+
+
+class Trap:
+    """Leaves a trace where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def as_torch_writes(pickled):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["with hashes", "older"])
+@pytest.mark.parametrize("wrap", [bytes, as_torch_writes], ids=["pickle", "archive"])
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_a_pickle_in_place_of_the_arrays_is_not_opened(bundle, tmp_path, wrap, protocol, noted):
+    (bundle / "model.safetensors").write_bytes(wrap(pickle.dumps(Trap(tmp_path / "trace"), protocol)))
+    if not noted:
+        without_section(bundle)
+    assert "and no safetensors file; it was not opened" in refusal(bundle)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_pickle_of_text_is_not_opened(bundle, tmp_path):
+    (bundle / "model.safetensors").write_bytes(pickle.dumps(Trap(tmp_path / "trace"), 0))
+    without_section(bundle)
+    assert "is damaged or no safetensors file" in refusal(bundle)
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("name", ["optimizer.pkl", "net.pt", "NET.PTH", "last.ckpt", "pytorch_model.bin"])
+def test_a_pickle_beside_the_arrays_is_refused(bundle, tmp_path, name):
+    (bundle / name).write_bytes(pickle.dumps(Trap(tmp_path / "trace")))
+    assert f"holds {name}, which may be a pickle" in refusal(bundle)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_newer_format(bundle):
+    edit(bundle, lambda config: config["bundle"].update(format=2))
+    assert "is a bundle of format 2, and this scan_jax reads up to 1; update scan_jax" in refusal(bundle)
+
+
+@pytest.mark.parametrize("section", [{}, {"format": "1"}, {"format": 0}, [], {"format": 1, "sha256": "ab"}])
+def test_a_damaged_section(bundle, section):
+    edit(bundle, lambda config: config.update(bundle=section))
+    assert "says no format; export the bundle anew" in refusal(bundle)
+
+
+def test_arrays_cut_short(bundle):
+    cut(bundle)
+    assert "model.safetensors is not the file that was exported" in refusal(bundle)
+    without_section(bundle)
+    assert "is damaged or no safetensors file" in refusal(bundle)
+
+
+@pytest.mark.parametrize("section", [MASKED_ATTENTION, {**PLAIN, "width": 8}], ids=["another method", "another width"])
+def test_a_config_of_another_network(bundle, section):
+    edit(bundle, lambda config: config.update(method=section))
+    assert "they are of another method, class count or width" in refusal(bundle)
+
+
+def test_a_config_that_is_missing_or_damaged(bundle):
+    (bundle / "config.json").write_text("{")
+    assert "cannot read" in refusal(bundle)
+    (bundle / "config.json").write_text("[]")
+    assert "config.json" in refusal(bundle)
+    (bundle / "config.json").unlink()
+    assert "it has no config.json" in refusal(bundle)
+
+
+def test_bundles_of_older_exports_load(written, bundle):
+    without_section(bundle)
+    (bundle / "README.md").unlink()
+    (bundle / "fill.stablehlo").unlink()
+    assert Trained.load(bundle).identity == written[1].identity
+
+
+def test_the_command_says_it_in_one_line(bundle, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("scan_jax.command_line.logging.basicConfig", lambda **_: None)
+    monkeypatch.setattr("scan_jax.inpaint.keep_compilations", lambda: None)
+    cut(bundle)
+    for name in ("photo.png", "hole.png"):
+        Image.fromarray(np.full((32, 32), 255, np.uint8)).save(tmp_path / name)
+    pictures = [str(tmp_path / "photo.png"), str(tmp_path / "hole.png")]
+    assert inpaint.main([f"--run={bundle}", *pictures, f"--out={tmp_path / 'out.png'}"]) == 1
+    message = capsys.readouterr().err.strip()
+    assert message.startswith("error: ") and "is not the file that was exported" in message and "\n" not in message
+
+
+def test_filling_from_a_bundle_imports_nothing_of_training(written, tmp_path):
+    for name, value in (("photo", 90), ("hole", 255)):
+        picture = np.zeros((32, 40), np.uint8)
+        picture[5:20, 5:20] = value
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    flags = [f"--run={written[0]}", *(str(tmp_path / f"{name}.png") for name in ("photo", "hole"))]
+    code = f"""
+import sys
+from scan_jax import inpaint
+assert inpaint.main({[*flags, f"--out={tmp_path / 'filled.png'}"]!r}) == 0
+print(sorted({{name.partition(".")[0] for name in sys.modules}} & set({HEAVY!r})))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert (tmp_path / "filled.png").is_file()

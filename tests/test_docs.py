@@ -1,0 +1,257 @@
+"""Every command and snippet of the README and of docs/, run on small data; every link, path and line number."""
+
+import contextlib
+import functools
+import importlib
+import importlib.util
+import logging
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import doc_pages
+import doc_world
+import jax
+import pytest
+from doc_pages import ROOT
+from jax.experimental.compilation_cache import compilation_cache
+
+from scan_jax import cli, configuration, opened
+from scan_jax import main as train
+from scan_jax.data.builders import paris_street_view
+from scan_jax.evaluation.protocols.api import find_protocol
+from scan_jax.inference.inpainter import Inpainter
+from scan_jax.methods.api import build_method
+from scan_jax.settings import bind
+from scan_jax.training.settings import TrainingSettings
+from scan_jax.weights import registry
+
+# Not run at all, by how they begin, and why.
+SKIPPED = {
+    "python3 -m venv": "makes an environment",
+    ".venv/bin/pip install": "installs from the network",
+    "pip install": "installs from the network; tests/test_packaging.py installs the wheel",
+    ".venv/bin/python -m pytest": "runs these tests",
+    "python tests/torture.py": "takes minutes; tests/commands/test_kills.py runs a part of it",
+}
+# Only read by their own parser, with their config, by what their line says, and why.
+PARSED = {
+    "scan_jax.replay": "needs a run with a bad step; tests/commands/test_replay.py makes one",
+    "scan_jax.weights import": "needs a published file; tests/weights writes such files",
+    "scan_jax.demo": "serves until it is stopped; tests/demo opens the page",
+    "launch.aot_check": "needs a TPU's compiler or a process of its own; tests/test_aot_check.py runs it",
+    "benchmarks.": "takes minutes",
+    "--protocol=scan_": "needs an archive that cannot be shipped; tests/commands/test_evaluate.py has a miniature",
+    "--protocol=masked_attention_": "needs an archive that cannot be shipped",
+    "scan_jax.prepare verify": "needs what another command wrote; tests/test_prepare_command.py runs it",
+    "--source=FEW": "shows how an archive with gaps is refused; tests/data/builders does that",
+}
+FOUND = {"scan_jax.doctor", "scan_jax.prepare inspect"}  # which end with 1 where they find problems
+ENTRIES = {module.removesuffix(".__main__"): module for module in cli.COMMANDS.values()}
+COMMANDS = doc_pages.commands()
+
+
+def name_of(command):
+    return f"{command.place} {' '.join(command.words)[:70]}"
+
+
+def as_module(command):
+    """The module and its arguments, as `python -m` has them."""
+    if command.module == "scan-jax" and command.arguments[0] in cli.COMMANDS:
+        word, *rest = command.arguments
+        return [cli.COMMANDS[word].removesuffix(".__main__"), *rest]
+    return [command.module, *command.arguments]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A home with all that the documentation speaks of, two trained networks among it."""
+    folder = tmp_path_factory.mktemp("world")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("HOME", str(folder))
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "compiled"))
+        for name in ("TFDS_DATA_DIR", "XDG_CACHE_HOME", "SCAN_JAX_WEIGHTS"):
+            patch.delenv(name, raising=False)
+        patch.setattr(logging, "basicConfig", lambda **_: None)
+        patch.setattr(paris_street_view, "EXPECTED", {"train": 3, "test": 2})
+        keep_compilations(str(folder / "compiled"), 0.0)
+        doc_world.build(folder, ROOT)
+        doc_world.write_runs(folder)
+        # A network that was loaded once stays compiled.
+        patch.setattr(Inpainter, "load", functools.cache(Inpainter.load))
+        yield folder
+    keep_compilations(None, 1.0)
+
+
+def keep_compilations(folder, seconds):
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture
+def at_home(world, monkeypatch):
+    monkeypatch.chdir(world)
+    return world
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_a_command_does_what_the_page_says(command, request):
+    text = " ".join(command.words)
+    module, *arguments = as_module(command)
+    line = " ".join([module, *arguments])
+    if any(text.startswith(beginning) for beginning in SKIPPED):
+        check_extras(text)
+        return
+    if module == "scan-jax":
+        assert cli.main(arguments) == 0
+        return
+    if any(part in line for part in PARSED):
+        read(module, arguments)
+        return
+    home = request.getfixturevalue("at_home")
+    small = shrink(module, arguments, home)
+    if module == "scan_jax.main" and not {"--dry_run", "--config=configs/demo.py"} & set(small):
+        open_all(small)
+        return
+    make_room(home, small)
+    code = importlib.import_module(ENTRIES[module]).main(small)
+    assert code in ((0, 1) if any(line.startswith(one) for one in FOUND) else (0,)), text
+
+
+def open_all(arguments):
+    """Training, as far as its first batch: a method, its data, its holes and its trainer as the arguments say."""
+    flags, overrides = train.parse(arguments)
+    parts = opened.open_config(configuration.load(flags.config, overrides))
+    with contextlib.closing(parts.batches_from(0)) as batches:
+        example = next(batches)
+    assert example.image.shape == (8, doc_world.SIDE, doc_world.SIDE, 3)
+    assert (example.labels is not None) == bool(parts.method.num_labels)
+
+
+def check_extras(text):
+    """What is installed by `.[name]` is an extra."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for names in re.findall(r"\.\[([\w,]+)\]", text):
+        assert set(names.split(",")) <= extras.keys()
+
+
+def shrink(module, arguments, home):
+    """The arguments with others behind them that make the command small."""
+    if module in ("scan_jax.main", "scan_jax.show_batch"):
+        config = next(word for word in arguments if word.startswith("--config="))
+        overrides = [word for word in arguments if word.startswith("--config.")]
+        return [*arguments, *doc_world.tiny([config, *overrides])]
+    if module == "scan_jax.evaluate":
+        few = doc_world.demo_test() if any(word.startswith("--protocol=") for word in arguments) else []
+        metrics = [] if "--metrics" in arguments or "--write_test" in " ".join(arguments) else ["--metrics", "standard"]
+        if "--predictions" in arguments:
+            doc_world.write_results(home, few)
+        return [*arguments, *metrics, *few]
+    if module == "scan_jax.export":
+        return [*arguments, "--no_stablehlo"]  # tests/commands/test_export.py has it
+    if module == "scan_jax.prepare":
+        return [*arguments, *doc_world.fewer(arguments, home)]
+    return arguments
+
+
+def make_room(home, arguments):
+    """Removes what an earlier command wrote to the place that this one writes to."""
+    for word in arguments:
+        flag, _, value = word.partition("=")
+        if flag in ("--out", "--write_test", "--workdir") and value and not value.endswith(".png"):
+            shutil.rmtree(home / value, ignore_errors=True)
+
+
+def read(module, arguments):
+    """What the command's own parser makes of the arguments; its config, with the overrides, must be one."""
+    entry = importlib.import_module(ENTRIES.get(module, module))
+    overrides = [word for word in arguments if word.startswith("--config.")]
+    if hasattr(entry, "parse"):
+        entry.parse(arguments)
+    elif module == "scan_jax.weights":
+        assert arguments[0] == "import" and arguments[1] in registry.names()
+    else:
+        files = (ROOT / "benchmarks" / name for name in (f"{module.removeprefix('benchmarks.')}.py", "variants.py"))
+        known = "".join(file.read_text() for file in files)
+        flags = {word.partition("=")[0] for word in arguments if word.startswith("--")} - {"--config"}
+        assert all(f'"{flag}"' in known for flag in flags if not flag.startswith("--config."))
+    for word in arguments:
+        flag, _, value = word.partition("=")
+        if flag == "--config":
+            config = configuration.load(value, overrides)
+            bind(config["training"], TrainingSettings, "config.training")
+            build_method(config["method"])
+        if flag == "--protocol" and not configuration.is_config(value):
+            find_protocol(value)
+
+
+def test_no_reason_is_left_over():
+    """Every rule above is about a command that is there."""
+    texts = [" ".join(command.words) for command in COMMANDS]
+    lines = [" ".join(as_module(command)) for command in COMMANDS]
+    for beginning in SKIPPED:
+        assert any(text.startswith(beginning) for text in texts), beginning
+    for part in PARSED:
+        assert any(part in line for line in lines), part
+
+
+def test_every_page_has_its_commands():
+    places = {command.place.partition(":")[0] for command in COMMANDS}
+    assert {"README.md", "docs/scaling.md", "docs/own_data.md", "docs/evaluation.md"} <= places
+    assert len(COMMANDS) > 50
+
+
+@pytest.mark.parametrize(("place", "text"), list(doc_pages.snippets()), ids=lambda value: value[:30].splitlines()[0])
+def test_a_snippet_runs(place, text, at_home):
+    exec(compile(text, place, "exec"), {"__name__": "snippet"})
+
+
+@pytest.mark.parametrize("page", doc_pages.LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in doc_pages.links(page):
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{page.name}: {target}"
+        if anchor and found.suffix == ".md":
+            assert anchor in doc_pages.anchors(found), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", doc_pages.LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_line_numbers_are_where_the_code_is(page):
+    text = page.read_text()
+    for found in doc_pages.CODE_LINK.finditer(text):
+        assert doc_pages.line_of(page.parent / found[2], found[1]), f"{found[2]} has no {found[1]}"
+    assert doc_pages.with_lines(page) == text, "write them anew: python tests/doc_pages.py"
+
+
+@pytest.mark.parametrize("page", doc_pages.LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_and_modules_exist(page):
+    text = page.read_text()
+    for path in re.findall(r"(?<![\w./-])(?:scan_jax|tests|benchmarks|launch|docs|configs)/[\w/.]*\w", text):
+        assert (ROOT / path).exists() or path == "configs/X.py", f"{page.name}: {path}"
+    for module in re.findall(r"python3? -m ((?:scan_jax|benchmarks|launch)[\w.]*\w)", text):
+        assert importlib.util.find_spec(module), f"{page.name}: {module}"
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index, page.name
+
+
+def test_commands_are_taken_apart_as_a_shell_does():
+    text = "A=1 python -m a.b --x='1 2' \\\n  --y  # why\npython -m a.b ... --z && pip install .\n"
+    found = [(command.module, command.arguments) for command in doc_pages.block_commands(text, "here")]
+    assert found == [("a.b", ["--x=1 2", "--y"]), ("a.b", ["--x=1 2", "--y", "--z"]), ("pip", ["install", "."])]
+
+
+def test_a_moved_definition_is_found(tmp_path):
+    (tmp_path / "code.py").write_text("import x\n\n\nclass A:\n    size: int = 3\n\n    def f(self):\n        pass\n")
+    page = tmp_path / "page.md"
+    page.write_text("[`A`](code.py#L1) [`A.f`](code.py#L1) [`A.size`](code.py#L99) [else](code.py#L1)")
+    wanted = "[`A`](code.py#L4) [`A.f`](code.py#L7) [`A.size`](code.py#L5) [else](code.py#L1)"
+    assert doc_pages.with_lines(page) == wanted
+    assert doc_pages.line_of(Path(tmp_path / "code.py"), "A.g") is None

@@ -1,0 +1,244 @@
+"""The wheel: what is in it, and that it works where there is no checkout. And the command `scan-jax`."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+from PIL import Image
+
+from scan_jax import cli, configuration
+from scan_jax.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.txt", "scan_jax", "configs")
+TINY = [
+    *("--config.data.size=32", "--config.data.count=8", "--config.data.held_out=2"),
+    *("--config.method.width=4", "--config.method.critic_width=4", "--config.method.regions=2"),
+    *("--config.method.blocks=1", "--config.method.stages=1", "--config.method.attention=()"),
+    *("--config.training.batch_size=2", "--config.training.steps=1", "--config.evaluation.batch_size=2"),
+    *("--config.evaluation.edges=(0.1,0.6)", "--config.evaluation.holes_per_bucket=1"),
+]
+
+
+def setuptools_or_skip():
+    try:
+        found = metadata.version("setuptools")
+    except metadata.PackageNotFoundError:
+        pytest.skip("building a wheel offline needs setuptools in this environment: pip install 'setuptools>=77'")
+    if Version(found) < Version("77"):
+        pytest.skip(f"setuptools {found} cannot read pyproject.toml: pip install -U 'setuptools>=77'")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Built from a copy of the sources, so that nothing of it stays in the checkout."""
+    setuptools_or_skip()
+    copy, out = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    pip("wheel", str(copy), "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(out))
+    (found,) = out.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A folder that has the wheel and nothing else, and the environment in which it is found."""
+    target, elsewhere = tmp_path_factory.mktemp("target"), tmp_path_factory.mktemp("elsewhere")
+    pip("install", "--no-deps", "--no-index", "--no-compile", "--target", str(target), str(wheel))
+    environment = {**os.environ, "PYTHONPATH": str(target), "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(elsewhere)}
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling takes longer than running here
+    return target, elsewhere, environment
+
+
+def pip(*arguments):
+    quiet = ("--disable-pip-version-check", "--quiet")
+    command = [sys.executable, "-m", "pip", arguments[0], *quiet, *arguments[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run(installed, *arguments, code=(0,)):
+    _, elsewhere, environment = installed
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode in code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_wheel_has_every_file(wheel):
+    files = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
+    ours = {path for path in (ROOT / "scan_jax").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    wanted = {path.relative_to(ROOT).as_posix() for path in ours}
+    wanted |= {f"scan_jax/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.py")}
+    assert files == wanted
+
+
+def test_the_wheel_says_what_it_needs(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (said,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    text = archive.read(said).decode()
+    needs = [Requirement(line.removeprefix("Requires-Dist: ")) for line in text.splitlines() if "Requires-Dist" in line]
+    always = {str(need) for need in needs if need.marker is None}
+    assert always == {str(need) for need in listed(ROOT / "requirements.txt")}
+    (entries,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
+    assert "scan-jax = scan_jax.cli:main" in archive.read(entries).decode()
+
+
+def listed(path):
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def test_the_extras_have_the_bounds_of_the_requirements():
+    extras = PROJECT["optional-dependencies"]
+    assert {"demo", "tpu", "cuda", "dev", "tensorboard", "torch", "gcs"} <= extras.keys()
+    assert {str(Requirement(line)) for line in extras["dev"]} == {
+        str(need) for need in listed(ROOT / "requirements-test.txt")
+    }, "the extra dev and requirements-test.txt differ"
+    (jax,) = (need for need in listed(ROOT / "requirements.txt") if need.name == "jax")
+    for extra in ("tpu", "cuda"):
+        assert Requirement(extras[extra][0]).specifier == jax.specifier
+
+
+def test_it_trains_fills_and_looks_from_another_folder(installed):
+    """In one process a command each, as a person has it."""
+    target, elsewhere, _ = installed
+    log = run(installed, "-m", "scan_jax.cli", "train", "--config=demo", *TINY)
+    assert "train on 8 photo" in log and (elsewhere / "runs" / "demo" / "checkpoints" / "1").is_dir()
+    rng = np.random.default_rng(0)
+    photograph = rng.integers(0, 256, (40, 50, 3), np.uint8)
+    hole = np.zeros((40, 50), np.uint8)
+    hole[10:30, 10:30] = 255
+    Image.fromarray(photograph).save(elsewhere / "photo.png")
+    Image.fromarray(hole).save(elsewhere / "hole.png")
+    run(installed, "-m", "scan_jax", "inpaint", "--run=runs/demo", "photo.png", "hole.png", "--out=filled.png")
+    filled = np.asarray(Image.open(elsewhere / "filled.png"))
+    np.testing.assert_array_equal(filled[hole == 0], photograph[hole == 0])
+    script = "import scan_jax, sys; print(scan_jax.__file__)"
+    assert run(installed, "-c", script).startswith(str(target))
+
+
+def test_its_doctor_knows_the_requirements(installed):
+    """From what was installed: there is no requirements.txt beside it."""
+    found = json.loads(run(installed, "-m", "scan_jax", "doctor", "--json", code=(0, 1)).partition("\nerror: ")[0])
+    bounds = {package["name"]: package["wanted"] for package in found["packages"]}
+    assert bounds["jax"] == ">=0.10.2,<0.12" and "flax" in bounds
+
+
+def test_its_console_script_is_the_command(installed):
+    target, _, _ = installed
+    text = run(installed, target / "bin" / "scan-jax", "--version")
+    assert text.startswith(f"scan_jax {PROJECT['version']} (jax ")
+    assert text == run(installed, "-m", "scan_jax", "--version")
+
+
+def test_its_configs_have_names_and_no_files(installed):
+    script = (
+        "import sys; from scan_jax import configuration as c\n"
+        "print(sorted(c.shipped()), c.load('portraits64:attention=masked')['method']['attention'])\n"
+        "c.load('configs/demo.py')"
+    )
+    text = run(installed, "-c", script, code=(1,))
+    assert str(sorted(configuration.shipped())) in text and "masked" in text
+    assert "no config file 'configs/demo.py'; the one that comes with scan_jax is --config=demo" in text
+
+
+def test_help_is_quick_and_imports_no_jax():
+    script = "import sys\nfrom scan_jax.cli import main\ncode = main(['--help'])\nassert 'jax' not in sys.modules"
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - start < 5  # seconds; a tenth of one on an idle machine
+    for name, module in cli.COMMANDS.items():
+        (row,) = (line for line in done.stdout.splitlines() if line.startswith(f"  {name} "))
+        assert row.endswith(cli.summary(module)) and len(cli.summary(module)) > 20
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_is_a_module_with_a_main(name, capsys):
+    assert importlib.util.find_spec(cli.COMMANDS[name])
+    if name == "demo" and not importlib.util.find_spec("gradio"):
+        pytest.skip("the page needs gradio: pip install 'gradio>=6,<7'")
+    with pytest.raises(SystemExit) as end:
+        cli.main([name, "--help"])
+    assert end.value.code == 0
+    assert "usage: " in capsys.readouterr().out
+
+
+def test_every_module_that_is_a_command_has_a_name():
+    started = [path for path in (ROOT / "scan_jax").rglob("*.py") if 'if __name__ == "__main__"' in path.read_text()]
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in started}
+    internal = {"scan_jax.__main__", "scan_jax.cli", "scan_jax.peers.hub", "scan_jax.doctor.probe"}
+    assert modules - internal == set(cli.COMMANDS.values())
+
+
+def test_exit_codes_and_errors_pass_through(capsys, tmp_path):
+    assert cli.main(["export", f"--run={tmp_path / 'none'}", f"--out={tmp_path / 'out'}"]) == 1
+    assert "there is no run folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        cli.main(["train", "--no_such_flag"])
+    assert end.value.code == 2
+    assert cli.main([]) == 2 and "usage: scan-jax" in capsys.readouterr().out
+    assert cli.main(["trian"]) == 2
+    assert "no command 'trian', did you mean 'train'?" in capsys.readouterr().err
+    assert cli.main(["prepair"]) == 2
+    assert re.fullmatch(r"error: .*did you mean 'prepare'\?.*\n", capsys.readouterr().err)
+
+
+def test_an_underscore_will_do(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["show_batch", "--help"])
+    assert end.value.code == 0
+
+
+def test_configs_by_name():
+    assert configuration.load("celeba") == configuration.load("configs/celeba.py")
+    assert configuration.load("celebamask:attention=self")["method"]["attention"] == "self"
+    assert configuration.run_name("celebamask:attention=self") == "celebamask,attention=self"
+    assert configuration.shipped().keys() == {path.stem for path in (ROOT / "configs").glob("*.py")}
+    assert configuration.is_config("demo:a=b") and configuration.is_config("x.py") and not configuration.is_config("x")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("celebaa", "no config is called 'celebaa', did you mean 'celeba'"),
+        ("nothing like it", r"no config is called 'nothing like it' \(there are camvid64, celeba, .*ends in \.py"),
+        ("../configs/demo", r"no config is called '\.\./configs/demo'"),
+        ("configs/dem.py", r"no config file 'configs/dem\.py', did you mean 'configs/demo\.py'"),
+        ("demo.py", r"no config file 'demo\.py'; the one that comes with scan_jax is --config=demo"),
+    ],
+)
+def test_the_nearest_config_is_named(name, message, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=message):
+        configuration.load(name)
+
+
+def test_a_config_of_ones_own_lies_beside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "configs" / "demo.py", "mine.py")
+    assert configuration.load("mine.py") == configuration.load("demo")
+    with pytest.raises(UserError, match=r"no config is called 'mine', did you mean 'mine\.py'"):
+        configuration.load("mine")
