@@ -91,7 +91,7 @@ def fill(flags: argparse.Namespace) -> None:
         read = time.perf_counter()
         filled = inpainter(shown.pixels, hole, strategy=flags.strategy)
         done = time.perf_counter()
-        write_photograph(Path(f"{flags.one}_filled.png"), filled, shown)
+        write_photograph(Path(f"{flags.one}_filled.png"), filled, shown, hole)
         times.append((done - read, read - start + time.perf_counter() - done))
     fills, files = zip(*times[1:])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # GB

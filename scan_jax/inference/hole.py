@@ -35,6 +35,8 @@ def read_hole(
       UserError: it is missing, no image, damaged, empty, too large, an animation, or an array of another kind.
     """
     if isinstance(source, np.ndarray):
+        if source.dtype == bool and source.ndim == 2 and source.size:  # as it is: photographs can be large
+            return source if color == "white" else ~source
         brightness = _array_brightness(source)  # [H,W]
     else:
         with open_image(source, "the hole", most_pixels) as image:

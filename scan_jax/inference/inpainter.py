@@ -19,6 +19,7 @@ from scan_jax.inference.engine import Engine
 from scan_jax.inference.hole import read_hole
 from scan_jax.inference.labels import read_labels
 from scan_jax.inference.photograph import read_photograph
+from scan_jax.inference.request import check_size
 from scan_jax.inference.trained import Trained
 from scan_jax.inference.windows import STRATEGIES, Strategy
 from scan_jax.methods.api import Method, Variables
@@ -212,7 +213,9 @@ class Inpainter:
         pixels = read_photograph(image).pixels
         holes = np.zeros(pixels.shape[:2], bool) if hole is None else read_hole(hole)
         classes = self._read_labels(labels)
-        _check_sizes(pixels, holes, classes)
+        check_size("hole", holes, pixels)
+        if classes is not None:
+            check_size("label map", classes, pixels, ", or have it resized with --resize_labels")
         return pixels, holes, classes
 
     def _read_labels(self, labels: Picture | None) -> np.ndarray | None:
@@ -273,17 +276,6 @@ class Inpainter:
                 raise UserError(f"the style of {part!r} must be {own.shape[2:]}, not {np.shape(style)}")
             own[0, names.index(part)] = style
         return own
-
-
-def _check_sizes(pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> None:
-    """Refuses a hole or labels of another size than the photograph."""
-    for name, array in (("hole", hole), ("label map", labels)):
-        if array is not None and array.shape != pixels.shape[:2]:
-            (height, width), other = pixels.shape[:2], "x".join(map(str, array.shape[::-1]))
-            cure = ", or have it resized with --resize_labels" if array is labels else ""
-            raise UserError(
-                f"the photograph is {width}x{height} pixels, the {name} {other}; make them the same size{cure}"
-            )
 
 
 def _warn_of_unusual_holes(hole: np.ndarray) -> None:

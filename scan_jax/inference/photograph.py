@@ -60,7 +60,7 @@ def read_photograph(
       UserError: it is missing, no image, damaged, empty, too large, an animation, or of a kind that cannot be read.
     """
     if isinstance(source, np.ndarray):
-        return _from_image(Image.fromarray(_eight_bit_array(source)), None)
+        return _from_array(_eight_bit_array(source))
     with open_image(source, "the photograph", most_pixels) as image:
         return _from_image(image, None if isinstance(source, Image.Image) else source)
 
@@ -78,6 +78,14 @@ def _eight_bit_array(array: np.ndarray) -> np.ndarray:
     if np.issubdtype(array.dtype, np.floating) and array.min() >= 0.0 and array.max() <= 1.0:
         return np.round(255.0 * array).astype(np.uint8)
     raise UserError(f"a photograph is uint8, or floating point in [0, 1]; this one is {array.dtype}")
+
+
+def _from_array(array: np.ndarray) -> Photograph:
+    """uint8 [H,W], [H,W,3] or [H,W,4]; not by way of Pillow, which copies large ones three times."""
+    if array.ndim == 2:
+        return Photograph(np.repeat(array[..., None], 3, axis=2), grey=True)
+    alpha = np.ascontiguousarray(array[..., 3]) if array.shape[2] == 4 else None
+    return Photograph(np.ascontiguousarray(array[..., :3]), alpha)
 
 
 def _from_image(image: Image.Image, path: str | os.PathLike[str] | None) -> Photograph:
