@@ -28,7 +28,8 @@ def main() -> None:
     given = flags.parse_args()
     with serving(given.run) as (address, _):
         taken = Image.open(io.BytesIO(_take(address, given))).convert("RGB")
-    taken.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG).save(given.out, optimize=True)
+    colours = taken.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
+    taken.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG).save(given.out, optimize=True)
     print(f"wrote {given.out}, {taken.width}x{taken.height}")
 
 

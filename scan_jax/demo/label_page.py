@@ -66,14 +66,14 @@ def place(num_labels: int, example: Example | None) -> Labels:
 def _editor(num_labels: int, example: Example | None) -> Any:
     colours = look.hexadecimal(num_labels)
     return gr.ImageEditor(
-        value=first_value(example), label="Repaint the label map", elem_id="label_painter", type="pil", sources=(),
+        value=first_value(example), label="Label map", elem_id="label_painter", type="pil", sources=(),
         transforms=(), layers=False, eraser=gr.Eraser(default_size=24), height=560, canvas_size=(512, 512),
         brush=gr.Brush(default_size=24, colors=list(colours), default_color=colours[-1], color_mode="fixed"),
         format="png", buttons=["fullscreen"], placeholder="# Upload a label map first",
     )  # fmt: skip
 
 
-def _place_style(num_labels: int, example: Example | None) -> tuple[Any, ...]:
+def _place_style(num_labels: int, example: Example | None) -> tuple[Any, Any, Any, Any, Any]:
     """A reference photograph, its labels, parts, amount; and the style search."""
     with gr.Accordion("Style", open=False, elem_id="style"):
         gr.Markdown("Paint parts in the style of another photograph, or search the best style for this one.")
@@ -93,7 +93,7 @@ def _place_style(num_labels: int, example: Example | None) -> tuple[Any, ...]:
     return reference, reference_labels, parts, amount, steps
 
 
-def _place_attention() -> tuple[Any, ...]:
+def _place_attention() -> tuple[Any, Any, Any, Any]:
     """A picture to click on, and what was clicked."""
     with gr.Accordion("Where a pixel looks", open=False, elem_id="attention"):
         prepare = gr.Button("Show the hole", elem_id="prepare_look")

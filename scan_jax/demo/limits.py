@@ -73,6 +73,8 @@ def check_seed(value: float | None) -> int:
 def shown(error: UserError | str, *paths: str | os.PathLike[str] | None) -> str:
     """A message as HTML: files by the name that the person knows them by, everything else escaped."""
     text = str(error)
-    for path in filter(None, paths):
+    for path in paths:
+        if not path:
+            continue
         text = text.replace(os.fspath(path), Path(path).name)
     return html.escape(text)

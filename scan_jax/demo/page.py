@@ -16,7 +16,7 @@ from scan_jax.demo.handlers import EXACT, SUFFIXES, Handlers
 from scan_jax.inference.windows import STRATEGIES
 from scan_jax.pictures import TINT
 
-BRUSH = tuple(round(255 * channel) for channel in TINT)  # RGB
+BRUSH = (round(255 * TINT[0]), round(255 * TINT[1]), round(255 * TINT[2]))  # RGB
 BRUSH_HEX = "#{:02x}{:02x}{:02x}".format(*BRUSH)
 FEATHER = 8  # pixels; a person at the page would rather see no seam
 ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}  # one photograph at a time in memory

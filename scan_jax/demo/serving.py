@@ -12,7 +12,7 @@ import threading
 import types
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from scan_jax.demo.limits import Limits
 from scan_jax.errors import UserError
@@ -26,7 +26,9 @@ QUIET = {
     "DO_NOT_TRACK": "1",
 }
 ELSEWHERE = ("/gradio_api/proxy=", "/gradio_api/file=http", "/proxy=", "/file=http")
-Scope, Receive, Send = MutableMapping[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[..., Awaitable[Any]]
+Send: TypeAlias = Callable[..., Awaitable[None]]
 
 
 def free_port(host: str, port: int) -> int:

@@ -17,6 +17,7 @@ def plain_page(tmp_path_factory, caches):
     bundle = write_bundle(tmp_path_factory.mktemp("bundles") / "plain", "scan")
     with serving(bundle, caches, "--max_pixels=300000", "--max_megabytes=2") as server:
         yield server
+        assert "ASKED ELSEWHERE" not in server.said
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,4 @@ def label_page(tmp_path_factory, caches):
     bundle = write_bundle(tmp_path_factory.mktemp("bundles") / "labelled", "masked_attention")
     with serving(bundle, caches) as server:
         yield server
+        assert "ASKED ELSEWHERE" not in server.said

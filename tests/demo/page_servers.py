@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+WATCHED = Path(__file__).parent / "watched_site"
 
 
 class Server:
@@ -60,6 +61,7 @@ def serving(run, caches, *flags, **variables):
     """The page of a run or bundle while the block runs."""
     environment = {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(WATCHED), os.environ.get("PYTHONPATH")))),
         "JAX_PLATFORMS": "cpu",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes longer than running here
         "XDG_CACHE_HOME": str(caches),

@@ -14,8 +14,6 @@ from miniatures import photograph, write
 from PIL import Image
 
 from scan_jax.data.portraits import portrait
-from scan_jax.demo.painting import shown_shape
-from scan_jax.palette import palette
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="a browser is driven by Playwright: pip install playwright"
@@ -161,11 +159,39 @@ def test_mistakes_are_said_on_the_page(visit, tmp_path):
     visit.page.get_by_text("there is no hole").wait_for()
 
 
-@pytest.fixture(params=SIZES)
-def label_visit(request, browser, label_page, tmp_path):
-    visit = Visit(browser, label_page, *SIZES[request.param], tmp_path)
-    visit.kind = f"labels_{request.param}"
+DROP = """
+async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 70, height: 50 });
+  canvas.getContext("2d").fillRect(0, 0, 30, 50);
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([blob], "dropped.png", { type: "image/png" }));
+  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+}
+"""
+
+
+def test_a_photograph_may_be_dropped_anywhere(browser, plain_page, tmp_path):
+    visit = Visit(browser, plain_page, *SIZES["desktop"], tmp_path)
+    visit.page.evaluate(DROP)
+    visit.page.get_by_text("70x50 pixels").wait_for()
+    visit.end()
+
+
+@pytest.fixture
+def label_visit(browser, label_page, tmp_path):
+    visit = Visit(browser, label_page, *SIZES["desktop"], tmp_path)
+    visit.kind = "labels_desktop"
     yield visit
+    visit.end()
+
+
+def test_the_label_map_fits_on_a_phone(browser, label_page, tmp_path):
+    visit = Visit(browser, label_page, *SIZES["phone"], tmp_path)
+    visit.page.locator("#label_painter canvas").first.wait_for()
+    visit.picture("labels_phone_1_start")
+    width = visit.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1], "the page scrolls sideways"
     visit.end()
 
 
@@ -197,9 +223,3 @@ def test_labels_are_shown_repainted_and_looked_at(label_visit, tmp_path):
     spot.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
     visit.page.locator("#maps img").first.wait_for()
     visit.picture(f"{visit.kind}_3_attention")
-
-
-def test_what_the_editor_sends_fits_what_is_shown():
-    """The one size that the page and the browser must agree on."""
-    assert shown_shape((300, 400)) == (384, 512)
-    assert len({tuple(colour) for colour in palette(19)}) == 19

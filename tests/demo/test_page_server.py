@@ -2,12 +2,16 @@
 
 import concurrent.futures
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from miniatures import photograph, write, write_bomb
+from page_servers import WATCHED, serving
 from PIL import Image
+from tiny_networks import write_bundle
 
 httpx = pytest.importorskip("httpx", reason="the page needs Gradio, which brings it")
 gradio_client = pytest.importorskip("gradio_client", reason="the page needs Gradio, which brings it")
@@ -207,9 +211,6 @@ def test_the_label_network_says_that_it_needs_labels(label_page, tmp_path):
 
 def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path, caches):
     pytest.importorskip("gradio", reason="the page needs Gradio")
-    from page_servers import serving
-    from tiny_networks import write_bundle
-
     bundle, temporary = write_bundle(tmp_path / "bundle", "scan"), tmp_path / "temporary"
     temporary.mkdir()
     with serving(bundle, caches, TMPDIR=str(temporary)) as server:
@@ -217,3 +218,11 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path, caches):
         assert server.end() == 0
     assert not list(temporary.glob("scan_jax_demo_*"))
     assert "Traceback" not in server.said
+
+
+def test_the_watch_itself_sees_what_leaves():
+    """Otherwise the silence of the pages above would mean nothing."""
+    code = "import socket\ntry: socket.getaddrinfo('elsewhere.invalid', 80)\nexcept OSError: pass"
+    environment = {"PYTHONPATH": str(WATCHED), "PATH": ""}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert result.stderr == "ASKED ELSEWHERE: elsewhere.invalid\n"
