@@ -48,7 +48,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
     parser = argparse.ArgumentParser(prog="python -m launch.aot_check", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--config", required=True, help="a file of configs/")
+    parser.add_argument("--config", required=True, help="a name such as celeba, or a file")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--topology", help="such as v5e:2x4, v5e:16x16, v4:2x2x1, v5p:2x2x1, v6e:8x8")
     where.add_argument("--cpu_devices", type=int, help="virtual ones")

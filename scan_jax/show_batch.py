@@ -22,7 +22,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
     parser = argparse.ArgumentParser(prog="python -m scan_jax.show_batch", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--config", required=True, help="a file of configs/")
+    parser.add_argument("--config", required=True, help="a name such as celeba, or a file")
     parser.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
     parser.add_argument("--step", type=int, default=0, help="the batch's number; a run begins with 0")
     parser.add_argument("--rows", type=int, default=8, help="the first so many examples of it")

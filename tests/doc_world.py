@@ -85,7 +85,8 @@ def build(folder, root):
 def _write_photographs(folder, portraits):
     for i in range(24):
         where = "FACES" if i < 16 else "TEST_FACES"
-        miniatures.write(folder / where / f"{i:03d}.png", portraits[i]["image"])
+        for name in (where, "PHOTOS"):
+            miniatures.write(folder / name / f"{i:03d}.png", portraits[i]["image"])
     hole = np.zeros((SIDE, SIDE), np.uint8)
     hole[20:44, 16:48] = 255
     miniatures.write(folder / "hole.png", hole)

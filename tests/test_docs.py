@@ -80,7 +80,8 @@ def world(tmp_path_factory):
         doc_world.build(folder, ROOT)
         doc_world.write_runs(folder)
         # A network that was loaded once stays compiled.
-        patch.setattr(Inpainter, "load", functools.cache(Inpainter.load))
+        load = functools.cache(Inpainter.load)
+        patch.setattr(Inpainter, "load", lambda run: load(str(run)))
         yield folder
     keep_compilations(None, 1.0)
 

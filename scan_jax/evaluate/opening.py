@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,7 +100,7 @@ def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol,
         raise UserError("there is no --run whose test could be taken; name one: --protocol=NAME or a config file")
     if not name:
         return _of_config(run_config, f"of {run}")
-    if Path(name.partition(":")[0]).suffix == ".py":
+    if configuration.is_config(name):
         return _of_config(configuration.load(name), f"of {configuration.run_name(name)}.py")
     return find_protocol(name), EvaluationSettings()
 

@@ -82,7 +82,7 @@ def train(run: Run) -> None:
 def _attempt(run: Run, loop: Loop, state: TrainState, passed_over: int) -> BadStep | None:
     """From `state` on; what stopped it, without the memory that its traceback would hold."""
     if int(state.step) >= run.settings.steps:
-        log.info("all %d steps are done; raise training.steps to go on", run.settings.steps)
+        log.info("all %d steps are done", run.settings.steps)
         loop.call_back(run.settings.steps, state)
         return None
     loop.catch_up(int(state.step), state)

@@ -11,7 +11,7 @@ from scan_jax.checkpoint_folder import write
 from scan_jax.errors import UserError
 from scan_jax.run_layout import CONFIG
 
-# Where data lies, how often things happen and how long the run is do not change what a step computes.
+# Where data lies and how often things happen do not change what a step computes.
 MAY_CHANGE = frozenset(
     f"{section}.{key}"
     for section, keys in {
@@ -26,6 +26,8 @@ MAY_CHANGE = frozenset(
     }.items()
     for key in keys
 )
+
+LENGTH = "training.steps"  # may change, too, where no learning rate falls to the run's end
 
 
 def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -60,13 +62,20 @@ def _read(path: Path) -> dict[str, Any]:
 def _compare(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Refuses any difference outside `MAY_CHANGE`."""
     missing = object()
-    differing = [
-        f"{key}: {old.get(key, '(none)')!r} -> {new.get(key, '(none)')!r}"
+    falling = any(key.endswith(".schedule") and value != "constant" for key, value in new.items())
+    may_change = MAY_CHANGE if falling else MAY_CHANGE | {LENGTH}
+    differing = {
+        key: f"{key}: {old.get(key, '(none)')!r} -> {new.get(key, '(none)')!r}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key, missing) != new.get(key, missing) and key not in MAY_CHANGE
-    ]
-    if differing:
+        if old.get(key, missing) != new.get(key, missing) and key not in may_change
+    }
+    if differing.keys() == {LENGTH}:
         raise UserError(
-            f"{folder} belongs to another config ({'; '.join(differing)}); choose another --workdir, or give the same "
-            "values"
+            f"{folder} has learning rates that fall to the run's end, so its length is fixed ({differing[LENGTH]}); "
+            f"begin another run from its networks: --workdir=NEW --config.training.start_from={folder}"
+        )
+    if differing:
+        listed = "; ".join(differing.values())
+        raise UserError(
+            f"{folder} belongs to another config ({listed}); choose another --workdir, or give the same values"
         )

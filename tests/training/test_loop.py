@@ -126,6 +126,16 @@ def test_a_run_folder_belongs_to_one_config(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["training"]["log_every"] == 5
 
 
+def test_a_run_can_be_made_longer_unless_its_learning_rate_falls_to_its_end(tmp_path):
+    constant = {"training": {"steps": 10, "optimizers": {"generator": {"learning_rate": 1e-4}}}}
+    run_folder.claim(tmp_path / "constant", constant)
+    run_folder.claim(tmp_path / "constant", {"training": {**constant["training"], "steps": 20}})
+    falling = {"training": {"steps": 10, "optimizers": {"generator": {"schedule": "cosine"}}}}
+    run_folder.claim(tmp_path / "falling", falling)
+    with pytest.raises(UserError, match=r"its length is fixed \(training\.steps: 10 -> 20\).*start_from="):
+        run_folder.claim(tmp_path / "falling", {"training": {**falling["training"], "steps": 20}})
+
+
 def test_pending_scalars_are_averaged():
     pending = Pending()
     pending.add(1, {"a": jnp.float32(1)})
