@@ -16,7 +16,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
     parser = argparse.ArgumentParser(prog="python -m scan_jax.main", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--config", required=True, help="a name such as celeba, or a file; --config.a.b=value overrides a key of it")
+    what = "a name such as celeba, or a file; --config.a.b=value overrides a key of it"
+    parser.add_argument("--config", required=True, help=what)
     parser.add_argument("--workdir", help="the run folder; runs/NAME of the config by default")
     parser.add_argument("--distributed", default="off", help="auto (TPU, Slurm, Kubernetes) or HOST:PORT,COUNT,INDEX")
     parser.add_argument("--dry_run", action="store_true", help="print what a step needs and could reach, and stop")

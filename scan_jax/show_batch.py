@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,6 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
         raise UserError(f"cannot write {flags.out.name!r}: the name must end in .png")
     if flags.step < 0 or flags.rows < 1:
         raise UserError(f"--step must not be negative and --rows must be positive, not {flags.step} and {flags.rows}")
-    jax.config.update("jax_platforms", "cpu")  # looking at pictures needs no accelerator
     config = configuration.load(flags.config, overrides)
     data, holes = opened.open_sources(config, build_method(config["method"]).num_labels)
     with contextlib.closing(opened.open_batches(config, data, holes, flags.step)) as batches:
@@ -67,4 +67,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # looking at pictures needs no accelerator
     sys.exit(main(sys.argv[1:]))

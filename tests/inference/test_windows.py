@@ -20,8 +20,8 @@ def covered(layers, shape):
         times += layer.hole
         inside = np.zeros(shape, bool)
         for window in layer.windows:
-            assert 0 <= window.top and window.top + window.height <= shape[0]
-            assert 0 <= window.left and window.left + window.width <= shape[1]
+            assert window.top >= 0 and window.top + window.height <= shape[0]
+            assert window.left >= 0 and window.left + window.width <= shape[1]
             inside[window.slices] = True
         seen |= layer.hole & inside
     return times, seen
