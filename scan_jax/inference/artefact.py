@@ -70,7 +70,9 @@ class Artefact:
         if np.ndim(image) != 4 or np.shape(image)[3] != 3 or np.shape(known) != (*np.shape(image)[:3], 1):
             raise UserError(f"image [B,H,W,3] and known [B,H,W,1] are needed, not {np.shape(image)}, {np.shape(known)}")
         if np.shape(image)[1] % self.stride or np.shape(image)[2] % self.stride:
-            raise UserError(f"height and width must be multiples of {self.stride}, not {np.shape(image)[1:3]}; pad them")
+            raise UserError(
+                f"height and width must be multiples of {self.stride}, not {np.shape(image)[1:3]}; pad them"
+            )
         if (labels is not None) != bool(self.num_labels):
             wanted = f"labels of {self.num_labels} classes" if self.num_labels else "no labels"
             raise UserError(f"this network takes {wanted}")

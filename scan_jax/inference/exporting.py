@@ -25,9 +25,7 @@ log = logging.getLogger(__name__)
 OURS = {BUNDLE, CONFIG, EVALUATION, CARD, PROGRAM}  # what may lie in an older export; an evaluation of it stays
 
 
-def export(
-    trained: Trained, out: Path, *, licence: str = "", platforms: tuple[str, ...] = program.PLATFORMS
-) -> None:
+def export(trained: Trained, out: Path, *, licence: str = "", platforms: tuple[str, ...] = program.PLATFORMS) -> None:
     """Writes the bundle, which `--run=` takes wherever it takes a run.
 
     Args:

@@ -158,7 +158,9 @@ def _with_hash(text: str, digest: str | None) -> str:
 
 
 def _section(config: Mapping[str, Any], name: str) -> str:
-    return f"`{json.dumps(config[name])}`" if config.get(name) else "not known"
+    """A section of the config, without the places of files on the machine that trained."""
+    told = {key: value for key, value in config.get(name, {}).items() if not key.endswith(("path", "_dir"))}
+    return f"`{json.dumps(told)}`" if told else "not known"
 
 
 def _measured(trained: Trained) -> str:

@@ -34,7 +34,7 @@ def shapes_of(method: Method, section: Mapping[str, Any]) -> Shapes:
       method: whose `init` is traced where nothing is noted.
       section: that it was built from.
     """
-    place = _place(section)
+    place = _place(method, section)
     noted = _read(place) if place else None
     if noted is not None:
         return noted
@@ -49,10 +49,8 @@ def shapes_of(method: Method, section: Mapping[str, Any]) -> Shapes:
 
 def trace(method: Method) -> Shapes:
     """The shapes of all its networks."""
-    image, known = (jax.ShapeDtypeStruct((1, BLANK, BLANK, channels), jnp.float32) for channels in (3, 1))
-    labels: Any = jax.ShapeDtypeStruct((1, BLANK, BLANK), jnp.int32) if method.num_labels else None
     key = jax.eval_shape(jax.random.key, 0)  # its shape will do: to draw it would be a compilation of its own
-    wanted = jax.eval_shape(method.init, key, Example(image, known, labels))  # type: ignore[arg-type]
+    wanted = jax.eval_shape(method.init, key, blank(method.num_labels))
     return {
         f"{kind} {network}": shapes_in(tree)
         for kind, trees in (("params", wanted.params), ("stats", wanted.stats))
@@ -60,18 +58,26 @@ def trace(method: Method) -> Shapes:
     }
 
 
+def blank(num_labels: int) -> Example:
+    """The shapes of one photograph, without arrays."""
+    image, known = (jax.ShapeDtypeStruct((1, BLANK, BLANK, channels), jnp.float32) for channels in (3, 1))
+    labels: Any = jax.ShapeDtypeStruct((1, BLANK, BLANK), jnp.int32) if num_labels else None
+    return Example(image, known, labels)  # type: ignore[arg-type]
+
+
 def shapes_in(tree: Any) -> dict[str, tuple[int, ...]]:
     """By the leaf's path."""
     return {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _place(section: Mapping[str, Any]) -> Path | None:
+def _place(method: Method, section: Mapping[str, Any]) -> Path | None:
     """The file for these shapes, where compiled programs are kept on a disk."""
-    folder = jax.config.jax_compilation_cache_dir
+    folder = jax.config.values["jax_compilation_cache_dir"]
     if not folder or "://" in folder:
         return None
     root = Path(scan_jax.__file__).parent
-    hasher = hashlib.sha256(json.dumps([section, jax.__version__], sort_keys=True, default=str).encode())
+    follows_from = [section, str(type(method)), jax.__version__]
+    hasher = hashlib.sha256(json.dumps(follows_from, sort_keys=True, default=str).encode())
     for path in sorted(path for room in CODE for path in (root / room).rglob("*.py")):
         hasher.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
     return Path(folder) / f"scan_jax-shapes-{hasher.hexdigest()[:32]}.json"

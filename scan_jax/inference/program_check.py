@@ -60,7 +60,7 @@ def _difference(artefact: Artefact, trained: Trained, batch: int, rows: int, col
     stride, classes = trained.method.stride, trained.method.num_labels
     shape, rng = (batch, rows * stride, columns * stride), np.random.default_rng(0)
     known = (rng.random((*shape, 1)) > 0.1).astype(np.float32)  # [B,H,W,1]
-    known[:, shape[1] // 4 : shape[1] // 2, shape[2] // 3 : shape[2] // 2] = 0
+    known[:, shape[1] // 4 :, shape[2] // 3 :] = 0  # large, so that something of it is left at every stride
     seen = [rng.random((*shape, 3), np.float32), known]
     labels = [rng.integers(0, classes, shape, np.int32)] if classes else []
     networks = ({GENERATOR: tree.get(GENERATOR, {})} for tree in (trained.variables.params, trained.variables.stats))

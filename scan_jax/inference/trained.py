@@ -62,7 +62,8 @@ class Trained:
             or a bundle is of a newer format, was changed since it was written, or has a pickle inside.
         """
         folder, which = run_folder.split(name)
-        config, noted = run_folder.read_config(folder), {}
+        config = run_folder.read_config(folder)
+        noted: Mapping[str, str] = {}
         is_bundle = (folder / BUNDLE).is_file()
         if is_bundle:
             bundle.check(folder, config)

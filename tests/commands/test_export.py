@@ -1,6 +1,7 @@
 """A bundle of a run fills holes as the run does, bit for bit; and which of a run's checkpoints is meant by --run."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import re
@@ -13,7 +14,7 @@ from PIL import Image
 from scan_jax import configuration, export, inpaint
 from scan_jax.errors import UserError
 from scan_jax.evaluate.__main__ import main as evaluate
-from scan_jax.inference import run_folder
+from scan_jax.inference import program_check, run_folder
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import build_method
 from scan_jax.settings import bind
@@ -63,7 +64,7 @@ def run(tmp_path_factory):
 def quiet(monkeypatch):
     """Commands in this process leave its logging and its compilation cache as they are."""
     monkeypatch.setattr("scan_jax.command_line.logging.basicConfig", lambda **_: None)
-    for room in ("inpaint", "evaluate.examination"):
+    for room in ("inpaint", "export", "evaluate.examination"):
         monkeypatch.setattr(f"scan_jax.{room}.keep_compilations", lambda: None)
 
 
@@ -124,12 +125,12 @@ def test_a_folder_with_an_at_in_its_name_is_itself_meant(run):
 @pytest.fixture(scope="module")
 def bundle(run):
     out = run.with_name("bundle")
-    command(export.main, f"--run={run}@best", f"--out={out}")
+    command(export.main, f"--run={run}@best", f"--out={out}", "--no_stablehlo")
     return out
 
 
 def test_a_bundle_holds_the_generator_alone_and_says_whence(run, bundle):
-    assert {path.name for path in bundle.iterdir()} == {"config.json", "model.safetensors"}
+    assert {path.name for path in bundle.iterdir()} == {"config.json", "model.safetensors", "README.md"}
     best, exported = Trained.load(run.with_name("tiny@best")), Trained.load(bundle)
     assert exported.step == 4 and exported.identity == best.identity and exported.folder == bundle
     assert set(exported.variables.params) == {"generator"}
@@ -145,7 +146,7 @@ def test_a_bundle_holds_the_generator_alone_and_says_whence(run, bundle):
 
 def test_the_hash_is_printed(run, tmp_path, caplog):
     caplog.set_level(logging.INFO, "scan_jax")
-    command(export.main, f"--run={run}", f"--out={tmp_path / 'out'}")
+    command(export.main, f"--run={run}", f"--out={tmp_path / 'out'}", "--no_stablehlo")
     (told,) = re.findall(
         r"wrote .*out: [\d.]+ M parameters at step 6, sha256 ([0-9a-f]{64})$", caplog.text, re.MULTILINE
     )
@@ -179,9 +180,11 @@ def test_an_evaluation_of_both_is_the_same(run, bundle, tmp_path):
 def test_an_older_export_is_replaced_and_its_evaluation_stays(run, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    command(export.main, f"--run={run}@2", f"--out={out}")
+    command(export.main, f"--run={run}@2", f"--out={out}", "--platforms=tpu")
+    assert (out / "fill.stablehlo").is_file()
     (out / "evaluation").mkdir()
-    command(export.main, f"--run={run}@4", f"--out={out}")
+    command(export.main, f"--run={run}@4", f"--out={out}", "--no_stablehlo")
+    assert not (out / "fill.stablehlo").exists(), "it would be another network's"
     assert Trained.load(out).step == 4 and (out / "evaluation").is_dir()
     assert [path.name for path in tmp_path.iterdir()] == ["out"], "nothing is left beside it"
 
@@ -202,3 +205,32 @@ def test_what_is_not_an_export_is_never_overwritten(run, tmp_path, capsys):
 def test_a_bundle_has_no_steps(bundle, tmp_path, capsys):
     message = refused(capsys, f"--run={bundle}@best", f"--out={tmp_path / 'out'}")
     assert "is a bundle, which holds one network; leave out @best" in message
+
+
+def test_a_program_for_any_size_is_checked_and_its_hash_noted(run, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(program_check, "CHECKED", ((1, 3, 3),))
+    caplog.set_level(logging.INFO, "scan_jax")
+    out = tmp_path / "out"
+    command(export.main, f"--run={run}@best", f"--out={out}", "--licence=CC BY 4.0", "--platforms=cpu,cuda")
+    assert "tracing fill.stablehlo for any height and width on cpu, cuda" in caplog.text
+    (difference,) = re.findall(r"checked .* at 24x24: largest difference (\S+)", caplog.text)
+    assert float(difference) < 1e-5
+    section = json.loads((out / "config.json").read_text())["bundle"]
+    assert section["platforms"] == ["cpu", "cuda"]
+    for name, expected in section["sha256"].items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == expected
+    assert set(section["sha256"]) == {"fill.stablehlo", "model.safetensors"}
+    card = (out / "README.md").read_text()
+    assert "| Licence of the weights | CC BY 4.0 |" in card and "| Steps of training | 4 |" in card
+
+
+def test_an_export_of_an_export_is_the_same_network_under_the_same_licence(run, tmp_path):
+    command(export.main, f"--run={run}", f"--out={tmp_path / 'a'}", "--no_stablehlo", "--licence=CC0")
+    command(export.main, f"--run={tmp_path / 'a'}", f"--out={tmp_path / 'b'}", "--no_stablehlo")
+    assert Trained.load(tmp_path / "b").identity == Trained.load(run).identity
+    assert "| Licence of the weights | CC0 |" in (tmp_path / "b" / "README.md").read_text()
+
+
+def test_a_platform_that_does_not_exist_is_refused_before_the_run_is_read(tmp_path, capsys):
+    message = refused(capsys, f"--run={tmp_path}", f"--out={tmp_path / 'out'}", "--platforms=cpu,gpu")
+    assert "not 'gpu'; for NVIDIA's GPUs it is cuda" in message

@@ -5,29 +5,41 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
+from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_trained
 
 from scan_jax.errors import UserError
 from scan_jax.inference import exporting, program, program_check
 from scan_jax.inference.artefact import Artefact
+from scan_jax.methods.api import build_method
 from scan_jax.types import Observation
 from scan_jax.weights import safetensors_tree
-from small_networks import MASKED_ATTENTION, SCAN, observation, small_trained
 
 pytest.importorskip("flatbuffers", reason="jax.export writes programs with it")
+LETTER = {"statistics": "product", "kernels": "raw", "scale": "sum"}
+DRAWING = {**PLAIN, "attention": ("spatial",)}  # takes patches at random
 SECTIONS = {
+    "scan by the letter": {**DRAWING, "attention": ("spatial", "channel"), **LETTER, "compute_dtype": "bfloat16"},
+    "short blocks": {**MASKED_ATTENTION, "query_block": 64, "attention": "masked"},
+}
+# What the others compile to is compared by `test_the_lines_of_the_model_card...` and costs too long for each of them.
+TRACED = {
     "scan": SCAN,
-    "scan, one stage": {**SCAN, "stages": 1, "statistics": "product", "kernels": "raw", "scale": "sum"},
-    "scan, half precision": {**SCAN, "compute_dtype": "bfloat16"},
-    **{kind: {**MASKED_ATTENTION, "attention": kind} for kind in ("none", "self", "masked", "contextual")},
-    "short blocks": {**MASKED_ATTENTION, "query_block": 64},
+    **{kind: {**MASKED_ATTENTION, "attention": kind} for kind in ("none", "self", "contextual")},
     "with a target": {**MASKED_ATTENTION, "loss": {**MASKED_ATTENTION["loss"], "semantic_attention": 0.1}},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_size():
+    """The check at export compares one size here, so that less is compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program_check, "CHECKED", ((1, 3, 3),))
+        yield
 
 
 def flat(trained):
@@ -46,19 +58,28 @@ def test_it_answers_as_the_network_at_sizes_it_was_not_made_for(name):
     artefact = artefact_of(trained)
     method = program.in_full_precision(trained.config["method"])
     predict = jax.jit(lambda *given: method.predict(*given).image)
-    for batch, rows, columns in ((1, 3, 5), (2, 1, 3)):
-        image, known, labels = observation((batch, rows * method.stride, columns * method.stride), method.num_labels)
-        truth = predict(trained.variables, Observation(image * known, known, labels), jax.random.key(0))
-        answer = artefact(image * known, known, labels)
-        assert answer.shape == truth.shape and float(np.ptp(answer)) > 0.01
-        np.testing.assert_allclose(answer, truth, rtol=0, atol=1e-5)
+    image, known, labels = observation((2, 3 * method.stride, 2 * method.stride), method.num_labels)
+    truth = predict(trained.variables, Observation(image * known, known, labels), jax.random.key(0))
+    answer = artefact(image * known, known, labels)
+    assert answer.shape == truth.shape and float(np.ptp(answer)) > 0.01
+    np.testing.assert_allclose(answer, truth, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_every_network_can_be_traced_for_any_size_and_platform(name):
+    trained = small_trained(TRACED[name])
+    made = program.make_program(trained.method, flat(trained), program.PLATFORMS)
+    exported = jax.export.deserialize(bytearray(made))
+    (answer,) = exported.out_avals
+    stride = trained.method.stride
+    assert str(answer.shape) == f"(batch, {stride}*h, {stride}*w, 3)" and exported.platforms == program.PLATFORMS
 
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
     """A bundle with a program for all platforms."""
     folder = tmp_path_factory.mktemp("bundles") / "small"
-    exporting.export(small_trained(SCAN), folder)
+    exporting.export(small_trained(DRAWING), folder)
     return folder
 
 
@@ -85,10 +106,8 @@ def test_every_platform_keeps_its_forms_and_nothing_calls_back(scan):
     text = exported.mlir_module()
     assert "platform_index" in text and "callback" not in text
     assert not exported.ordered_effects and not exported.unordered_effects
-    assert not set(re.findall(r"custom_call @(\w+)", text)) - {"shape_assertion"} - set(ALLOWED)
-
-
-ALLOWED = ("mhlo.topk", "top_k", "topk", "Sharding")
+    called = set(re.findall(r"custom_call @([\w.]+)", text))  # operations of sizes that are not known, and assertions
+    assert called and all(name.startswith("stablehlo.dynamic_") or name == "shape_assertion" for name in called)
 
 
 def test_bad_input_is_refused_in_one_line(scan):
@@ -114,49 +133,38 @@ def test_labels_that_are_missing_or_too_small_are_refused():
 
 
 def test_a_bundle_without_a_program_is_refused(tmp_path):
-    exporting.export(small_trained(SCAN), tmp_path / "out", platforms=())
+    exporting.export(small_trained(PLAIN), tmp_path / "out", platforms=())
     with pytest.raises(UserError, match=r"is no bundle with a fill\.stablehlo"):
         Artefact.load(tmp_path / "out")
 
 
 def test_the_check_is_told_and_a_difference_ends_the_export(tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.INFO, "scan_jax")
-    exporting.export(small_trained(SCAN), tmp_path / "good", platforms=("cpu",))
-    assert re.search(r"checked fill\.stablehlo .* at 40x24 and 24x56: largest difference \d\.\de-\d\d", caplog.text)
-    monkeypatch.setattr(program, "SEED", 1)  # patches from other places: another answer
-    made = program.make_program
-    monkeypatch.setattr(exporting.program, "make_program", lambda *given: swapped(made, monkeypatch, *given))
-    with pytest.raises(UserError, match=r"differs from the network by .* at 40x24 and 24x56"):
-        exporting.export(small_trained(SCAN), tmp_path / "bad", platforms=("cpu",))
+    exporting.export(small_trained(DRAWING), tmp_path / "good", platforms=("cpu",))
+    assert re.search(r"checked fill\.stablehlo .* at 24x24: largest difference \d\.\de[-+]\d\d", caplog.text)
+    made, other = program.make_program, build_method({**DRAWING, "kernels": "raw"})
+    monkeypatch.setattr(program, "make_program", lambda _, *given: made(other, *given))
+    with pytest.raises(UserError, match=r"differs from the network by .* at 24x24"):
+        exporting.export(small_trained(DRAWING), tmp_path / "bad", platforms=("cpu",))
     assert [path.name for path in tmp_path.iterdir()] == ["good"]
 
 
-def swapped(made, monkeypatch, *given):
-    """A program of another seed than the check's."""
-    monkeypatch.setattr(program, "SEED", 2)
-    try:
-        return made(*given)
-    finally:
-        monkeypatch.setattr(program, "SEED", 1)
-
-
 def test_a_program_for_another_platform_alone_is_not_checked_here(tmp_path, caplog):
-    exporting.export(small_trained(SCAN), tmp_path / "out", platforms=("tpu",))
+    exporting.export(small_trained(PLAIN), tmp_path / "out", platforms=("tpu",))
     assert "fill.stablehlo was not checked: this machine has no tpu" in caplog.text
-    assert program_check.TOLERANCE == 1e-5
 
 
 def test_platforms_that_do_not_exist_are_refused_before_work(tmp_path):
     with pytest.raises(UserError, match="not 'gpu'; for NVIDIA's GPUs it is cuda"):
-        exporting.export(small_trained(SCAN), tmp_path / "out", platforms=("cpu", "gpu"))
+        exporting.export(small_trained(PLAIN), tmp_path / "out", platforms=("cpu", "gpu"))
 
 
-@pytest.mark.parametrize("section", [SCAN, MASKED_ATTENTION], ids=["scan", "masked_attention"])
+@pytest.mark.parametrize("section", [PLAIN, MASKED_ATTENTION], ids=["scan", "masked_attention"])
 def test_the_lines_of_the_model_card_fill_a_hole_with_jax_alone(section, tmp_path):
     trained = small_trained(section)
     folder, stride = tmp_path / "out", trained.method.stride
     exporting.export(trained, folder, platforms=("cpu",))
-    image, known, labels = observation((1, 3 * stride, 2 * stride), 3)
+    image, known, labels = observation((1, 3 * stride, stride), 3)
     photo = np.round(255 * image[0]).astype(np.uint8)
     Image.fromarray(photo).save(folder / "photo.png")
     Image.fromarray((255 * (known[0, ..., 0] == 0)).astype(np.uint8)).save(folder / "hole.png")
@@ -171,5 +179,4 @@ def test_the_lines_of_the_model_card_fill_a_hole_with_jax_alone(section, tmp_pat
     seen = (photo[None] / np.float32(255) * known, known, *([labels] if trained.method.num_labels else []))
     expected = np.round(255 * np.asarray(Artefact.load(folder)(*seen)))[0]
     difference = np.abs(filled - expected)[known[0, ..., 0] == 0]
-    assert difference.max() <= 1 and len(difference) > 100
-    assert Path(folder / "filled.png").is_file()
+    assert difference.max() <= 1 and len(difference) > 20

@@ -13,6 +13,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 
 from scan_jax import inpaint
 from scan_jax.errors import UserError
@@ -20,7 +21,6 @@ from scan_jax.inference import exporting
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.run_folder import parameter_hash
 from scan_jax.inference.trained import Trained
-from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 
 HEAVY = (
     *("orbax", "grain", "tensorflow_datasets", "clu", "tensorflow", "ml_collections", "matplotlib", "skimage"),

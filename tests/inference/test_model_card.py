@@ -3,8 +3,9 @@
 import json
 import os
 
-from scan_jax.inference import measured, model_card
 from small_networks import MASKED_ATTENTION, SCAN, small_trained
+
+from scan_jax.inference import measured, model_card
 
 DATA = {
     "train": "portraits 5-9 | split a",
@@ -68,6 +69,13 @@ def test_what_is_not_known_is_said_to_be_so(tmp_path):
     text = card(tmp_path)
     assert "Nothing was measured of this network." in text and "| Licence of the weights | not stated |" in text
     assert '| Data | `{"name": "synthetic_portraits", "size": 32}` |' in text
+
+
+def test_places_on_the_machine_that_trained_stay_there(tmp_path):
+    trained = small_trained(SCAN, tmp_path)
+    trained.config["data"] |= {"path": "/home/somebody/faces", "held_out_path": "/mnt/x", "data_dir": "/scratch"}
+    text = model_card.render(trained, name="small", licence="", platforms=())
+    assert '| Data | `{"name": "synthetic_portraits", "size": 32}` |' in text and "somebody" not in text
 
 
 def test_labels_are_described_where_the_method_takes_them(tmp_path):

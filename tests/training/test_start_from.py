@@ -6,7 +6,7 @@ import pytest
 
 from scan_jax import experiment
 from scan_jax.errors import UserError
-from scan_jax.inference import run_folder, trained
+from scan_jax.inference import network_shapes, run_folder, trained
 from scan_jax.methods.api import Variables
 from scan_jax.weights import bundle
 
@@ -33,7 +33,7 @@ def toy(toy_method, monkeypatch):
 
 def drawn(method, seed):
     """Random variables in the shapes of the toy's."""
-    shapes = jax.eval_shape(method.init, jax.random.key(0), trained._blank(0))
+    shapes = jax.eval_shape(method.init, jax.random.key(0), network_shapes.blank(0))
     rng = np.random.default_rng(seed)
     return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)
 
@@ -50,7 +50,7 @@ def test_a_run_begins_with_the_networks_of_a_bundle_and_another_with_its(toy, tm
     experiment.run(config(start_from=str(tmp_path / "bundle")), tmp_path / "first")
     _, first = run_folder.restore(tmp_path / "first")
     jax.tree.map(close, first.params["generator"], given.params["generator"])
-    fresh = jax.jit(toy.init)(jax.random.key(0), trained._blank(0))
+    fresh = jax.jit(toy.init)(jax.random.key(0), network_shapes.blank(0))
     jax.tree.map(close, first.params["critic"], fresh.params["critic"])
     experiment.run({**config(start_from=str(tmp_path / "first")), "seed": 5}, tmp_path / "second")
     _, second = run_folder.restore(tmp_path / "second")

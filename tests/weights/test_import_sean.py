@@ -11,7 +11,7 @@ from scan_jax.errors import UserError
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.models.sean import Sean
 from scan_jax.run_layout import BUNDLE, CONFIG
-from scan_jax.weights import bundle, safetensors_tree
+from scan_jax.weights import safetensors_tree
 from scan_jax.weights.import_sean import BLOCKS
 from scan_jax.weights.importing import import_weights
 
@@ -118,7 +118,7 @@ def test_a_pth_file_is_read(tmp_path):
     state = {name: torch.tensor(np.array(value)) for name, value in official_state(tree, "masked").items()}
     torch.save(state, tmp_path / "latest_net_G.pth")
     target = import_weights("sean", str(tmp_path / "latest_net_G.pth"), out=str(tmp_path / "sean"))
-    kernel = bundle.load(target)["params"]["generator"]["decoder"]["rgb"]["kernel"]
+    kernel = safetensors_tree.load(target / BUNDLE)[0]["params"]["generator"]["decoder"]["rgb"]["kernel"]
     np.testing.assert_array_equal(kernel, tree["params"]["decoder"]["rgb"]["kernel"])
 
 

@@ -1,0 +1,65 @@
+"""Shapes are traced once, and again whenever what they follow from has changed or what was noted is damaged."""
+
+import jax
+import pytest
+from small_networks import MASKED_ATTENTION, PLAIN
+
+from scan_jax.inference import network_shapes
+from scan_jax.methods.api import build_method
+
+
+@pytest.fixture
+def cache(tmp_path):
+    before = jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    yield tmp_path
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """How often shapes were traced."""
+    trace, times = network_shapes.trace, []
+    monkeypatch.setattr(network_shapes, "trace", lambda method: times.append(method) or trace(method))
+    return times
+
+
+def shapes(section):
+    return network_shapes.shapes_of(build_method(section), section)
+
+
+def test_the_second_start_reads_what_the_first_noted(cache, traced):
+    first = shapes(PLAIN)
+    assert shapes(PLAIN) == first == network_shapes.trace(build_method(PLAIN)) and len(traced) == 2
+    assert first["params generator"]["['dec']['rgb']['kernel']"] == (3, 3, 4, 3)
+
+
+def test_another_network_is_traced(cache, traced):
+    assert shapes(PLAIN) != shapes({**PLAIN, "width": 8})
+    assert "stats generator" in shapes(MASKED_ATTENTION)
+    assert len(traced) == 3 == len(list(cache.iterdir()))
+
+
+def test_code_that_changed_is_traced_anew(cache, traced, monkeypatch, tmp_path_factory):
+    shapes(PLAIN)
+    other = tmp_path_factory.mktemp("code")
+    (other / "models").mkdir()
+    (other / "models" / "scan.py").write_text("# other")
+    monkeypatch.setattr(network_shapes.scan_jax, "__file__", str(other / "__init__.py"))
+    shapes(PLAIN)
+    assert len(traced) == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"params generator": 3}'])
+def test_a_damaged_note_is_written_anew(cache, traced, content):
+    expected = shapes(PLAIN)
+    (note,) = cache.iterdir()
+    note.write_text(content)
+    assert shapes(PLAIN) == expected and len(traced) == 2
+    assert shapes(PLAIN) == expected and len(traced) == 2
+
+
+def test_a_cache_that_cannot_be_written_to_costs_time_alone(cache, traced):
+    jax.config.update("jax_compilation_cache_dir", str(cache / "file" / "in"))
+    (cache / "file").write_text("")
+    assert shapes(PLAIN) == shapes(PLAIN) and len(traced) == 2
