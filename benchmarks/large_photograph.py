@@ -80,9 +80,9 @@ def photograph(flags: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
 
 def fill(flags: argparse.Namespace) -> None:
     """Prints seconds (medians) and the peak of this process in GB."""
-    from scan_jax.inference.hole import read_hole
+    from scan_jax.inference.files.hole import read_hole
+    from scan_jax.inference.files.photograph import read_photograph, write_photograph
     from scan_jax.inference.inpainter import Inpainter
-    from scan_jax.inference.photograph import read_photograph, write_photograph
 
     inpainter, times = Inpainter.load(flags.run), []
     for _ in range(flags.repeats + 1):

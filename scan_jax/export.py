@@ -35,7 +35,7 @@ def export(flags: argparse.Namespace) -> None:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax.inference import exporting, program
+    from scan_jax.inference.bundles import exporting, program
     from scan_jax.inference.trained import Trained
 
     platforms = () if flags.no_stablehlo else tuple(filter(None, flags.platforms.split(",")))

@@ -10,7 +10,7 @@ from PIL import Image
 from scan_jax import configuration, experiment
 from scan_jax.data.api import open_data
 from scan_jax.evaluate import __main__ as evaluate
-from scan_jax.inference import exporting
+from scan_jax.inference.bundles import exporting
 from scan_jax.inference.trained import Trained
 
 SIDE = 64  # pixels

@@ -17,7 +17,7 @@ from small_networks import MASKED_ATTENTION, small_trained
 from scan_jax import cli, configuration, main
 from scan_jax.evaluation.curves import read_scalars
 from scan_jax.evaluation.evaluator import EvaluationSettings
-from scan_jax.inference import exporting
+from scan_jax.inference.bundles import exporting
 from scan_jax.methods.api import build_method
 from scan_jax.settings import bind
 from scan_jax.training.settings import TrainingSettings

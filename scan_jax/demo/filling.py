@@ -16,10 +16,10 @@ from PIL import Image
 from scan_jax.demo.limits import Limits, check_image
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
 from scan_jax.errors import UserError
-from scan_jax.inference.hole import HoleColor, read_hole
+from scan_jax.inference.files.hole import HoleColor, read_hole
+from scan_jax.inference.files.labels import read_labels
+from scan_jax.inference.files.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.labels import read_labels
-from scan_jax.inference.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.restyle import interpolate, pick_styles
 from scan_jax.inference.windows import Strategy
 from scan_jax.label_map import resize_like, size_text

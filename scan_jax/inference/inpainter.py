@@ -16,9 +16,9 @@ from scan_jax.inference.batching import predict_each
 from scan_jax.inference.canvas import Canvas
 from scan_jax.inference.collage import Collage
 from scan_jax.inference.engine import Engine
-from scan_jax.inference.hole import read_hole
-from scan_jax.inference.labels import read_labels
-from scan_jax.inference.photograph import read_photograph
+from scan_jax.inference.files.hole import read_hole
+from scan_jax.inference.files.labels import read_labels
+from scan_jax.inference.files.photograph import read_photograph
 from scan_jax.inference.request import check_size
 from scan_jax.inference.trained import Trained
 from scan_jax.inference.windows import STRATEGIES, Strategy

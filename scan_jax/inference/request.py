@@ -10,9 +10,9 @@ import numpy as np
 
 from scan_jax import label_map
 from scan_jax.errors import UserError
-from scan_jax.inference.hole import HoleColor, read_hole
-from scan_jax.inference.labels import read_labels
-from scan_jax.inference.photograph import Photograph, read_photograph
+from scan_jax.inference.files.hole import HoleColor, read_hole
+from scan_jax.inference.files.labels import read_labels
+from scan_jax.inference.files.photograph import Photograph, read_photograph
 
 
 @dataclasses.dataclass(frozen=True)

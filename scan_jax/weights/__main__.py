@@ -1,7 +1,7 @@
 """Imports published weights from a file on this machine; nothing is downloaded.
 
-    python -m scan_jax.weights list
-    python -m scan_jax.weights import vgg19 /path/to/vgg19-dcbd9e11.pth
+python -m scan_jax.weights list
+python -m scan_jax.weights import vgg19 /path/to/vgg19-dcbd9e11.pth
 """
 
 from __future__ import annotations

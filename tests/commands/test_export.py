@@ -14,7 +14,8 @@ from PIL import Image
 from scan_jax import configuration, export, inpaint
 from scan_jax.errors import UserError
 from scan_jax.evaluate.__main__ import main as evaluate
-from scan_jax.inference import program_check, run_folder
+from scan_jax.inference import run_folder
+from scan_jax.inference.bundles import program_check
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import build_method
 from scan_jax.settings import bind

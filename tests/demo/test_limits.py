@@ -72,7 +72,7 @@ def test_limits_that_let_nothing_through(changes):
 
 
 def test_a_truncated_file_is_said_in_one_line(tmp_path):
-    from scan_jax.inference.photograph import read_photograph
+    from scan_jax.inference.files.photograph import read_photograph
 
     buffer = io.BytesIO()
     Image.fromarray(photograph(0, 90)).save(buffer, "PNG")

@@ -13,8 +13,8 @@ from PIL import Image
 from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_trained
 
 from scan_jax.errors import UserError
-from scan_jax.inference import exporting, program, program_check
-from scan_jax.inference.artefact import Artefact
+from scan_jax.inference.bundles import exporting, program, program_check
+from scan_jax.inference.bundles.artefact import Artefact
 from scan_jax.methods.api import build_method
 from scan_jax.types import Observation
 from scan_jax.weights import safetensors_tree

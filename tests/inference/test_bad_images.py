@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from scan_jax.errors import UserError
-from scan_jax.inference import png_file, tiff_file
-from scan_jax.inference.hole import read_hole
-from scan_jax.inference.image_files import MOST_PIXELS, open_image
-from scan_jax.inference.labels import read_labels
-from scan_jax.inference.photograph import read_photograph, write_photograph
+from scan_jax.inference.files import png_file, tiff_file
+from scan_jax.inference.files.hole import read_hole
+from scan_jax.inference.files.image_files import MOST_PIXELS, open_image
+from scan_jax.inference.files.labels import read_labels
+from scan_jax.inference.files.photograph import read_photograph, write_photograph
 
 READERS = {"photograph": read_photograph, "hole": read_hole, "label map": read_labels}
 

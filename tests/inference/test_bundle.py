@@ -17,7 +17,7 @@ from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 
 from scan_jax import inpaint
 from scan_jax.errors import UserError
-from scan_jax.inference import exporting
+from scan_jax.inference.bundles import exporting
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.run_folder import parameter_hash
 from scan_jax.inference.trained import Trained

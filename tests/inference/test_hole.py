@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from scan_jax.errors import UserError
-from scan_jax.inference.hole import read_hole
+from scan_jax.inference.files.hole import read_hole
 
 
 def test_white_is_the_hole_and_mid_grey_the_border(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from scan_jax.errors import UserError
-from scan_jax.inference.labels import read_labels
+from scan_jax.inference.files.labels import read_labels
 
 LABELS = np.random.default_rng(0).integers(0, 12, (9, 13), np.uint8)
 

@@ -5,7 +5,7 @@ import os
 
 from small_networks import MASKED_ATTENTION, SCAN, small_trained
 
-from scan_jax.inference import measured, model_card
+from scan_jax.inference.bundles import measured, model_card
 
 DATA = {
     "train": "portraits 5-9 | split a",

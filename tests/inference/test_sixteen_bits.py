@@ -10,8 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from scan_jax.inference import png_file, sixteen_bits, tiff_file
-from scan_jax.inference.photograph import read_photograph, write_photograph
+from scan_jax.inference.files import png_file, sixteen_bits, tiff_file
+from scan_jax.inference.files.photograph import read_photograph, write_photograph
 
 HEIGHT, WIDTH = 37, 53  # odd, and no multiples of anything
 PROFILE = b"a profile, long enough to be compressed " * 9

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scan_jax.errors import UserError
-from scan_jax.inference import output_places
-from scan_jax.inference.fill_summary import ALL_FAILED, SOME_FAILED
-from scan_jax.inference.filling_folders import Job, Reading
-from scan_jax.inference.folder_pairs import Matched, match
-from scan_jax.inference.photograph import check_output
+from scan_jax.inference.files.photograph import check_output
+from scan_jax.inference.folders import output_places
+from scan_jax.inference.folders.fill_summary import ALL_FAILED, SOME_FAILED
+from scan_jax.inference.folders.filling_folders import Job, Reading
+from scan_jax.inference.folders.folder_pairs import Matched, match
 from scan_jax.label_map import size_text
 
 

@@ -14,10 +14,10 @@ from PIL import Image
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
-from scan_jax.inference import png_file, sixteen_bits, tiff_file
-from scan_jax.inference.file_metadata import metadata_of, save_options
-from scan_jax.inference.image_files import DECODE_ERRORS as DECODE_ERRORS
-from scan_jax.inference.image_files import MOST_PIXELS, decode, open_image, reason, turn_upright
+from scan_jax.inference.files import png_file, sixteen_bits, tiff_file
+from scan_jax.inference.files.file_metadata import metadata_of, save_options
+from scan_jax.inference.files.image_files import DECODE_ERRORS as DECODE_ERRORS
+from scan_jax.inference.files.image_files import MOST_PIXELS, decode, open_image, reason, turn_upright
 
 log = logging.getLogger(__name__)
 

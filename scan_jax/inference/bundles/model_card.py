@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from scan_jax.inference import measured
+from scan_jax.inference.bundles import measured
 from scan_jax.inference.trained import GENERATOR, Trained
 from scan_jax.part_names import part_names
 from scan_jax.run_layout import BUNDLE, DATA, PROGRAM

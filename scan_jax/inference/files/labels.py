@@ -9,7 +9,7 @@ from PIL import Image
 
 from scan_jax import label_map
 from scan_jax.errors import UserError
-from scan_jax.inference.image_files import decode, open_image, turn_upright
+from scan_jax.inference.files.image_files import decode, open_image, turn_upright
 
 
 def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_labels: int | None = None) -> np.ndarray:

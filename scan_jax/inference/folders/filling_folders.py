@@ -14,11 +14,11 @@ import numpy as np
 from tqdm import tqdm
 
 from scan_jax.errors import UserError
-from scan_jax.inference.fill_notes import Notes
-from scan_jax.inference.fill_summary import Outcome, Summary
-from scan_jax.inference.folder_pairs import Pair
-from scan_jax.inference.hole import HoleColor
-from scan_jax.inference.photograph import write_photograph
+from scan_jax.inference.files.hole import HoleColor
+from scan_jax.inference.files.photograph import write_photograph
+from scan_jax.inference.folders.fill_notes import Notes
+from scan_jax.inference.folders.fill_summary import Outcome, Summary
+from scan_jax.inference.folders.folder_pairs import Pair
 from scan_jax.inference.request import Request
 
 

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 
 from scan_jax.errors import UserError
-from scan_jax.inference import program
-from scan_jax.inference.artefact import Artefact
+from scan_jax.inference.bundles import program
+from scan_jax.inference.bundles.artefact import Artefact
 from scan_jax.inference.trained import GENERATOR, Trained
 from scan_jax.run_layout import CONFIG, PROGRAM
 from scan_jax.weights import bundle, safetensors_tree

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.inference.file_metadata import PNG_COLOUR
-from scan_jax.inference.tiff_file import bands
+from scan_jax.inference.files.file_metadata import PNG_COLOUR
+from scan_jax.inference.files.tiff_file import bands
 
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from scan_jax.errors import UserError
-from scan_jax.inference.fill_summary import Outcome, Summary
-from scan_jax.inference.fill_task import Task
-from scan_jax.inference.filling import Filler, Wishes
-from scan_jax.inference.filling_folders import fill_all
+from scan_jax.inference.files.photograph import write_photograph
+from scan_jax.inference.folders.fill_summary import Outcome, Summary
+from scan_jax.inference.folders.fill_task import Task
+from scan_jax.inference.folders.filling import Filler, Wishes
+from scan_jax.inference.folders.filling_folders import fill_all
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.photograph import write_photograph
 from scan_jax.inference.request import Request
 from scan_jax.inference.trained import Trained
 

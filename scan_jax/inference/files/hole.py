@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from scan_jax.errors import UserError
-from scan_jax.inference.image_files import MOST_PIXELS, decode, open_image, turn_upright
+from scan_jax.inference.files.image_files import MOST_PIXELS, decode, open_image, turn_upright
 
 log = logging.getLogger(__name__)
 HoleColor = Literal["white", "black"]

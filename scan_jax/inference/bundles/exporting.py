@@ -14,8 +14,8 @@ from typing import Any
 import jax
 
 from scan_jax.errors import UserError
-from scan_jax.inference import model_card, program
-from scan_jax.inference.program_check import check_program
+from scan_jax.inference.bundles import model_card, program
+from scan_jax.inference.bundles.program_check import check_program
 from scan_jax.inference.trained import EXPORTED, GENERATOR, Trained
 from scan_jax.part_names import part_names
 from scan_jax.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, PROGRAM
