@@ -4,7 +4,7 @@
 
 The newest checkpoint is taken, or that after the @: best or a step. The folder can stand for the run in every --run.
 It holds the weights, the config with hashes of the files, a model card, and a StableHLO program for any height and
-width that JAX runs without this toolkit.
+width that JAX runs without this toolkit. --onnx=256x256 adds an ONNX file for one size (pip install "scan_jax[onnx]").
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the folder to write: a new one or an older export")
     parser.add_argument("--licence", default="", help="of the weights, for the model card; not stated without it")
     parser.add_argument("--platforms", default="cpu,cuda,tpu", help="that the StableHLO program is for")
+    parser.add_argument("--onnx", default="", metavar="HEIGHTxWIDTH", help="an ONNX file, too, for this size alone")
     parser.add_argument("--no_stablehlo", action="store_true", help="without the StableHLO program")
     return parser.parse_args(argv)
 
@@ -35,14 +36,17 @@ def export(flags: argparse.Namespace) -> None:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax.inference.bundles import exporting, program
+    from scan_jax.inference.bundles import exporting, onnx_file, program
     from scan_jax.inference.trained import Trained
 
     platforms = () if flags.no_stablehlo else tuple(filter(None, flags.platforms.split(",")))
+    onnx = onnx_file.read_size(flags.onnx) if flags.onnx else None
     exporting.require_free(flags.out)
+    if onnx:
+        onnx_file.require_onnx()
     program.require_program_can_be_made(platforms)
     keep_compilations()
-    exporting.export(Trained.load(flags.run), flags.out, licence=flags.licence, platforms=platforms)
+    exporting.export(Trained.load(flags.run), flags.out, licence=flags.licence, platforms=platforms, onnx=onnx)
 
 
 def main(argv: list[str]) -> int:

@@ -11,6 +11,7 @@ SCORES = "scores"  # of what was measured, to go on from
 EVALUATION = "evaluation"  # tables and reports of the finished network
 BUNDLE = "model.safetensors"  # instead of checkpoints, where there is nothing to train on
 PROGRAM = "fill.stablehlo"  # the same network, for those who have JAX and no code of ours
+ONNX = "fill.onnx"  # likewise at one size, for those who have no JAX either
 CARD = "README.md"  # the model card of a bundle
 COMMIT_FILE = "commit_success.txt"  # Orbax writes it last: a checkpoint without it does not count
 

@@ -167,7 +167,8 @@ def update_known(known: Array, kernel_size: int, stride: int) -> Array:
     Raises:
       ValueError: `known` is not [B,H,W,1], `kernel_size` is not odd or `stride` not positive.
     """
-    return _pool_known(known, kernel_size, stride, lax.max)
+    # The position itself lies under its kernel, so the padding never counts; its identity is what exporters know.
+    return _pool_known(known, kernel_size, stride, lax.max, -jnp.inf)
 
 
 def count_known(known: Array, kernel_size: int, stride: int) -> Array:
@@ -186,21 +187,24 @@ def count_known(known: Array, kernel_size: int, stride: int) -> Array:
     Raises:
       ValueError: `known` is not [B,H,W,1], `kernel_size` is not odd or `stride` not positive.
     """
-    return _pool_known(known, kernel_size, stride, lax.add)
+    return _pool_known(known, kernel_size, stride, lax.add, 0.0)
 
 
-def _pool_known(known: Array, kernel_size: int, stride: int, reduction: Callable[[Array, Array], Array]) -> Array:
-    """`known` reduced under every position of a kernel; outside the image nothing is known."""
+def _pool_known(
+    known: Array, kernel_size: int, stride: int, reduction: Callable[[Array, Array], Array], identity: float
+) -> Array:
+    """`known` reduced under every position of a kernel; outside the image lies the reduction's identity."""
     if known.ndim != 4 or known.shape[-1] != 1:
         raise ValueError(f"known must be [B,H,W,1], not {known.shape}")
     if kernel_size < 1 or kernel_size % 2 == 0 or stride < 1:
         raise ValueError(f"kernel_size must be odd and stride positive, not {kernel_size} and {stride}")
     pad = (kernel_size // 2, kernel_size // 2)
-    return lax.reduce_window(
-        lax.stop_gradient(known),
-        jnp.zeros((), known.dtype),
+    pooled = lax.reduce_window(
+        lax.stop_gradient(known[..., 0]),  # [B,H,W]
+        jnp.array(identity, known.dtype),
         reduction,
-        window_dimensions=(1, kernel_size, kernel_size, 1),
-        window_strides=(1, stride, stride, 1),
-        padding=((0, 0), pad, pad, (0, 0)),
+        window_dimensions=(1, kernel_size, kernel_size),
+        window_strides=(1, stride, stride),
+        padding=((0, 0), pad, pad),
     )
+    return pooled[..., None]

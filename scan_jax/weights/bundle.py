@@ -14,13 +14,13 @@ from typing import Any
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
-from scan_jax.run_layout import BUNDLE, CONFIG, PROGRAM
+from scan_jax.run_layout import BUNDLE, CONFIG, ONNX, PROGRAM
 from scan_jax.weights import safetensors_tree
 from scan_jax.weights.safetensors_tree import Tree
 
 FORMAT = 1  # raised when older code could not read what newer code writes
 SECTION = "bundle"  # of the config; bundles of older exports have none
-HASHED = (BUNDLE, PROGRAM)
+HASHED = (BUNDLE, PROGRAM, ONNX)
 GENERATOR_HASH = "generator"  # in the metadata: of the generator's parameters
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib"}
 SHOWN = 12  # digits of a hash in a message

@@ -14,18 +14,26 @@ from typing import Any
 import jax
 
 from scan_jax.errors import UserError
-from scan_jax.inference.bundles import model_card, program
+from scan_jax.inference.bundles import model_card, onnx_file, program
+from scan_jax.inference.bundles.onnx_file import Size
 from scan_jax.inference.bundles.program_check import check_program
 from scan_jax.inference.trained import EXPORTED, GENERATOR, Trained
 from scan_jax.part_names import part_names
-from scan_jax.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, PROGRAM
+from scan_jax.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, ONNX, PROGRAM
 from scan_jax.weights import bundle, safetensors_tree
 
 log = logging.getLogger(__name__)
-OURS = {BUNDLE, CONFIG, EVALUATION, CARD, PROGRAM}  # what may lie in an older export; an evaluation of it stays
+OURS = {BUNDLE, CONFIG, EVALUATION, CARD, PROGRAM, ONNX}  # what may lie in an older export; an evaluation of it stays
 
 
-def export(trained: Trained, out: Path, *, licence: str = "", platforms: tuple[str, ...] = program.PLATFORMS) -> None:
+def export(
+    trained: Trained,
+    out: Path,
+    *,
+    licence: str = "",
+    platforms: tuple[str, ...] = program.PLATFORMS,
+    onnx: Size | None = None,
+) -> None:
     """Writes the bundle, which `--run=` takes wherever it takes a run.
 
     Args:
@@ -33,6 +41,7 @@ def export(trained: Trained, out: Path, *, licence: str = "", platforms: tuple[s
       out: a folder that is made; one that is there must be empty or an older export, which is replaced.
       licence: of the weights, for the model card.
       platforms: of the StableHLO program; none writes no program.
+      onnx: height and width that an ONNX file is for; None writes none.
 
     Raises:
       UserError: `out` holds anything else, or cannot be written to; the program cannot be made, or answers otherwise
@@ -40,10 +49,12 @@ def export(trained: Trained, out: Path, *, licence: str = "", platforms: tuple[s
     """
     require_free(out)
     program.require_program_can_be_made(platforms)
+    if onnx:
+        onnx_file.require_onnx()
     stage = out.absolute().with_name(f".{out.absolute().name}.{uuid.uuid4().hex[:12]}.part")
     licence = licence or trained.noted.get("licence", "")
     try:
-        _write(trained, stage, out.absolute().name, licence, platforms)
+        _write(trained, stage, out.absolute().name, licence, platforms, onnx)
         if platforms:
             check_program(stage, trained)
         _put(stage, out)
@@ -55,7 +66,9 @@ def export(trained: Trained, out: Path, *, licence: str = "", platforms: tuple[s
     log.info("wrote %s: %.2f M parameters at step %d, sha256 %s", out, count, trained.step, trained.identity)
 
 
-def _write(trained: Trained, stage: Path, name: str, licence: str, platforms: tuple[str, ...]) -> None:
+def _write(
+    trained: Trained, stage: Path, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None
+) -> None:
     """All files."""
     noted = {"run": trained.folder.absolute().name, "step": trained.step, bundle.GENERATOR_HASH: trained.identity}
     told = {key: str(value) for key, value in noted.items()} | ({"licence": licence} if licence else {})
@@ -64,6 +77,10 @@ def _write(trained: Trained, stage: Path, name: str, licence: str, platforms: tu
     others = {CARD: card.encode()}
     if platforms:
         others[PROGRAM] = _make_program(trained, tree, platforms)
+    if onnx:
+        log.info("translating the network to %s for photographs of %dx%d", ONNX, onnx[1], onnx[0])
+        method = program.in_full_precision(trained.config["method"])
+        others[ONNX] = onnx_file.make_onnx(method, safetensors_tree.flatten(tree), onnx)
     config = {**trained.config, EXPORTED: noted, bundle.SECTION: describe(trained, platforms)}
     bundle.save(stage, config, tree, told, others)
 
@@ -126,7 +143,7 @@ def _put(stage: Path, out: Path) -> None:
         os.replace(stage, out)
         return
     (out / CONFIG).unlink()
-    for name in (BUNDLE, PROGRAM, CARD, CONFIG):
+    for name in (BUNDLE, PROGRAM, ONNX, CARD, CONFIG):
         if (stage / name).exists():
             os.replace(stage / name, out / name)
         else:
