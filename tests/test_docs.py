@@ -41,6 +41,7 @@ PARSED = {
     "scan_jax.weights import": "needs a published file; tests/weights writes such files",
     "scan_jax.demo": "serves until it is stopped; tests/demo opens the page",
     "launch.aot_check": "needs a TPU's compiler or a process of its own; tests/test_aot_check.py runs it",
+    "--onnx=": "needs jax2onnx; tests/inference/test_onnx_file.py runs where that is installed",
     "benchmarks.": "takes minutes",
     "--protocol=scan_": "needs an archive that cannot be shipped; tests/commands/test_evaluate.py has a miniature",
     "--protocol=masked_attention_": "needs an archive that cannot be shipped",
