@@ -2,6 +2,7 @@
 
 import pytest
 from page_servers import serving
+from PIL import Image
 from tiny_networks import write_bundle
 
 
@@ -28,3 +29,9 @@ def label_page(tmp_path_factory, caches):
     with serving(bundle, caches) as server:
         yield server
         assert "ASKED ELSEWHERE" not in server.said
+
+
+@pytest.fixture(autouse=True)
+def pillows_own_limit(monkeypatch):
+    """The page lowers it for its whole process, which here is that of all tests."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
