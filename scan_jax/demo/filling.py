@@ -20,9 +20,11 @@ from scan_jax.inference.files.hole import HoleColor, read_hole
 from scan_jax.inference.files.labels import read_labels
 from scan_jax.inference.files.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
+from scan_jax.inference.request import check_size
 from scan_jax.inference.restyle import interpolate, pick_styles
 from scan_jax.inference.windows import Strategy
-from scan_jax.label_map import resize_like, size_text
+from scan_jax.label_map import resize, resize_like, size_text
+from scan_jax.pictures import TINT
 
 NEAR = 0.05  # of the shorter side: how far beside the hole a click still means it
 LONGEST_STEM = 60  # letters of an uploaded file's name that a result's name repeats
@@ -172,9 +174,7 @@ class Desk:
         """
         check_image(path, "the hole", self.limits)
         hole = read_hole(path, color, self.limits.pixels)
-        if hole.shape != tuple(shape[:2]):
-            sizes = f"the photograph is {size_text(shape)} pixels, the hole {size_text(hole.shape)}"
-            raise UserError(f"{sizes}; make them the same size, or paint the hole here")
+        check_size("hole", hole, shape, ", or paint the hole here")
         return hole
 
     def fill(self, asked: Asked) -> Filled:
@@ -217,7 +217,6 @@ class Desk:
           UserError: the pixel is far from the hole, or the method has no attention.
         """
         from scan_jax.evaluation.heat_map import overlay  # loads Matplotlib, which most pages never need
-        from scan_jax.label_map import resize
 
         scene = self.read(asked)
         pixels = scene.photograph.pixels
@@ -296,8 +295,6 @@ def tint(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
     Returns:
       uint8 [h,w,3].
     """
-    from scan_jax.pictures import TINT
-
     colour = np.round(255 * np.array(TINT)).astype(np.uint8)  # [3]
     height, width = shown_shape(photograph.shape)
     inside = np.asarray(Image.fromarray(hole).resize((width, height), Image.Resampling.NEAREST))  # [h,w]

@@ -69,9 +69,9 @@ class Handlers:
         pixels = self.desk.read_photograph(photograph).pixels
         note = f"{size_text(pixels.shape)} pixels. Paint over what should be filled."
         if hole is None:
-            return _background(show(pixels)), note
+            return background(show(pixels)), note
         found = self.desk.read_hole(hole, hole_color, pixels.shape)
-        return _background(tint(pixels, found)), f"{note} What is tinted belongs to the hole already."
+        return background(tint(pixels, found)), f"{note} What is tinted belongs to the hole already."
 
     @spoken
     def fill(
@@ -128,7 +128,7 @@ class Handlers:
         """Shows an uploaded label map in colours; what was painted on it is gone."""
         if labels is None:
             return NOTHING
-        return _background(show_labels(self.desk.read_labels(labels), self.desk.inpainter.num_labels))
+        return background(show_labels(self.desk.read_labels(labels), self.desk.inpainter.num_labels))
 
     @spoken
     def prepare_look(
@@ -172,6 +172,6 @@ def _layers(editor: Editor) -> list[Image.Image]:
     return list(editor["layers"]) if editor else []
 
 
-def _background(pixels: np.ndarray) -> dict[str, Any]:
+def background(pixels: np.ndarray) -> dict[str, Any]:
     """An editor's value with nothing painted yet."""
     return {"background": Image.fromarray(pixels), "layers": [], "composite": None}

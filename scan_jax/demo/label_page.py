@@ -11,7 +11,7 @@ from PIL import Image
 
 from scan_jax.demo import look
 from scan_jax.demo.example import Example
-from scan_jax.demo.handlers import Handlers
+from scan_jax.demo.handlers import Handlers, background
 from scan_jax.demo.painting import show_labels
 from scan_jax.part_names import part_names
 
@@ -66,7 +66,7 @@ def place(num_labels: int, example: Example | None) -> Labels:
 def _editor(num_labels: int, example: Example | None) -> Any:
     colours = look.hexadecimal(num_labels)
     return gr.ImageEditor(
-        value=first_value(example), label="Label map", elem_id="label_painter", type="pil", sources=(),
+        value=first_value(num_labels, example), label="Label map", elem_id="label_painter", type="pil", sources=(),
         transforms=(), layers=False, eraser=gr.Eraser(default_size=24), height=560, canvas_size=(512, 512),
         brush=gr.Brush(default_size=24, colors=list(colours), default_color=colours[-1], color_mode="fixed"),
         format="png", buttons=["fullscreen"], placeholder="# Upload a label map first",
@@ -106,13 +106,11 @@ def _place_attention() -> tuple[Any, Any, Any, Any]:
     return prepare, spot, maps, note
 
 
-def first_value(example: Example | None) -> Any:
+def first_value(num_labels: int, example: Example | None) -> Any:
     """The editor's, with the example's label map."""
     if example is None or example.labels is None:
         return None
-    labels = np.asarray(Image.open(example.labels))  # uint8 [S,S]
-    shown = show_labels(labels, len(part_names(19)))
-    return {"background": Image.fromarray(shown), "layers": [], "composite": None}
+    return background(show_labels(np.asarray(Image.open(example.labels)), num_labels))
 
 
 def wire(handlers: Handlers, labels: Labels, source: Any, hidden: dict[str, Any]) -> None:

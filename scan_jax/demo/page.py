@@ -8,11 +8,13 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from scan_jax.demo import label_page, look
 from scan_jax.demo.example import Example
 from scan_jax.demo.filling import Desk
-from scan_jax.demo.handlers import EXACT, SUFFIXES, Handlers
+from scan_jax.demo.handlers import EXACT, SUFFIXES, Handlers, background
+from scan_jax.demo.painting import show
 from scan_jax.inference.windows import STRATEGIES
 from scan_jax.pictures import TINT
 
@@ -88,7 +90,7 @@ def build(desk: Desk, example: Example | None, about: str) -> gr.Blocks:
         if labels:
             label_page.wire(handlers, labels, source, HIDDEN)
         if example and again:
-            _wire_example(example, source, labels, again, note)
+            _wire_example(example, count, source, labels, again, note)
     for block in page.blocks.values():
         _keep_local(block)
     return page
@@ -149,12 +151,12 @@ def _wire_source(handlers: Handlers, source: Source, note: Any) -> None:
     source.hole_color.input(handlers.open, given, shown, **HIDDEN)
 
 
-def _wire_example(example: Example, source: Source, labels: Any, button: Any, note: Any) -> None:
+def _wire_example(example: Example, count: int, source: Source, labels: Any, button: Any, note: Any) -> None:
     """Back to the first photograph."""
 
     def take() -> tuple[Any, ...]:
         first = (str(example.photograph), _first_value(example), None, "The example, with a hole to begin with.")
-        return first if labels is None else (*first, str(example.labels), _first_labels(example))
+        return first if labels is None else (*first, str(example.labels), label_page.first_value(count, example))
 
     outputs = [source.photograph, source.editor, source.hole, note]
     if labels is not None:
@@ -165,16 +167,8 @@ def _wire_example(example: Example, source: Source, labels: Any, button: Any, no
 def _first_value(example: Example | None) -> Any:
     if example is None:
         return None
-    from PIL import Image
-
-    from scan_jax.demo.painting import show
-
-    background = Image.fromarray(show(np.asarray(Image.open(example.photograph).convert("RGB"))))
-    return {"background": background, "layers": [str(example.layer)], "composite": None}
-
-
-def _first_labels(example: Example | None) -> Any:
-    return label_page.first_value(example)
+    pixels = np.asarray(Image.open(example.photograph).convert("RGB"))
+    return {**background(show(pixels)), "layers": [str(example.layer)]}
 
 
 def _keep_local(block: Any) -> None:

@@ -213,9 +213,9 @@ class Inpainter:
         pixels = read_photograph(image).pixels
         holes = np.zeros(pixels.shape[:2], bool) if hole is None else read_hole(hole)
         classes = self._read_labels(labels)
-        check_size("hole", holes, pixels)
+        check_size("hole", holes, pixels.shape)
         if classes is not None:
-            check_size("label map", classes, pixels, ", or have it resized with --resize_labels")
+            check_size("label map", classes, pixels.shape, ", or have it resized with --resize_labels")
         return pixels, holes, classes
 
     def _read_labels(self, labels: Picture | None) -> np.ndarray | None:

@@ -52,7 +52,7 @@ class Request:
           UserError: a file that cannot be read, or a hole of another size.
         """
         read, found = read_photograph(photograph), read_hole(hole, hole_color)
-        check_size("hole", found, read.pixels)
+        check_size("hole", found, read.pixels.shape)
         return cls(read, found, read_labels(labels) if labels else None, labels, resize)
 
     def labels_for(self, num_labels: int) -> np.ndarray | None:
@@ -69,18 +69,18 @@ class Request:
         return label_map.resize_like(self.labels, shape, name) if self.resize else self.labels
 
 
-def check_size(name: str, array: np.ndarray, pixels: np.ndarray, cure: str = "") -> None:
+def check_size(name: str, array: np.ndarray, shape: tuple[int, ...], cure: str = "") -> None:
     """Refuses what has another size than the photograph.
 
     Args:
       name: of `array`, for the message: "hole".
       array: [h,w].
-      pixels: the photograph's [H,W,3].
+      shape: (H, W, ...) of the photograph.
       cure: what else can be done about it.
 
     Raises:
       UserError: it names both sizes.
     """
-    if array.shape != pixels.shape[:2]:
-        sizes = f"{label_map.size_text(pixels.shape)} pixels, the {name} {label_map.size_text(array.shape)}"
+    if array.shape != shape[:2]:
+        sizes = f"{label_map.size_text(shape)} pixels, the {name} {label_map.size_text(array.shape)}"
         raise UserError(f"the photograph is {sizes}; make them the same size{cure}")

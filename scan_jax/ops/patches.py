@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -35,7 +33,7 @@ def sample_positions(key: Array, region: Array, count: int) -> tuple[Array, Arra
     if count < 1:
         raise ValueError(f"count must be positive, not {count}")
     keys = _keys_per_sample(key, region.shape[0])  # [B]
-    return _sample_each(keys, region > 0.5, count)
+    return jax.vmap(_sample_one, in_axes=(0, 0, None))(keys, region > 0.5, count)
 
 
 def extract_patches(x: Array, positions: Array, size: int) -> Array:
@@ -73,12 +71,6 @@ def _keys_per_sample(key: Array, batch: int) -> Array:
     if key.shape != (batch,):
         raise ValueError(f"key must be one random key or {batch}, one per sample, not of shape {key.shape}")
     return key
-
-
-@partial(jax.jit, static_argnums=2)  # a network asks often for the same shapes, and is traced faster
-def _sample_each(keys: Array, regions: Array, count: int) -> tuple[Array, Array]:
-    """`sample_positions` by keys [B] and regions [B,H,W] bool."""
-    return jax.vmap(_sample_one, in_axes=(0, 0, None))(keys, regions, count)
 
 
 def _sample_one(key: Array, region: Array, count: int) -> tuple[Array, Array]:

@@ -22,7 +22,6 @@ from scan_jax.methods.api import Method
 log = logging.getLogger(__name__)
 PACKAGES = ("jax2onnx", "onnxruntime")
 OPSET = 21
-TOLERANCE = 1e-5  # of answers in [0, 1]
 NOT_TRANSLATED = (TypeError, ValueError, NotImplementedError, KeyError, RuntimeError, jax.errors.JAXTypeError)
 
 Size = tuple[int, int]  # height and width in pixels
@@ -62,26 +61,27 @@ def make_onnx(method: Method, arrays: Mapping[str, np.ndarray], size: Size) -> b
       What the file holds; it answers as the network does on noise with a large hole.
 
     Raises:
-      UserError: another size, an operation that is not translated, or an answer that differs by `TOLERANCE` or more.
+      UserError: another size, an operation that is not translated, or an answer off by `program.TOLERANCE` or more.
     """
     if size[0] % method.stride or size[1] % method.stride:
         raise UserError(f"--onnx: both sides must be multiples of {method.stride}, not {size[0]}x{size[1]}")
     import jax2onnx
 
-    given = _example(size, method.num_labels)
+    given = program.example((1, *size), method.num_labels)
     shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in given]
     fill = program.make_fill(method)
 
     def network(*seen: jax.Array) -> jax.Array:
         return fill({name: jnp.asarray(array) for name, array in arrays.items()}, *seen)
 
+    folded = fold(network, *shapes)
     try:
-        made = jax2onnx.to_onnx(fold(network, *shapes), shapes, model_name="fill", opset=OPSET).SerializeToString()
+        made = jax2onnx.to_onnx(folded, shapes, model_name="fill", opset=OPSET).SerializeToString()
     except NOT_TRANSLATED as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"jax2onnx cannot translate this network ({first}); leave out --onnx") from error
     difference = float(np.max(np.abs(run_onnx(made, *given) - np.asarray(jax.jit(network)(*given)))))
-    if not difference < TOLERANCE:  # nor NaN
+    if not difference < program.TOLERANCE:  # nor NaN
         raise UserError(f"the ONNX file differs from the network by {difference:.1e}; leave out --onnx")
     log.info("checked the ONNX file against the network by onnxruntime: largest difference %.1e", difference)
     return made
@@ -96,12 +96,3 @@ def run_onnx(content: bytes, *given: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
     return session.run(None, dict(zip(names, given)))[0]
-
-
-def _example(size: Size, classes: int) -> list[np.ndarray]:
-    """Noise, a hole in it, and labels where they are wanted."""
-    rng = np.random.default_rng(0)
-    known = (rng.random((1, *size, 1)) > 0.1).astype(np.float32)  # [1,H,W,1]
-    known[:, size[0] // 4 : 3 * size[0] // 4, size[1] // 3 :] = 0
-    labels = [rng.integers(0, classes, (1, *size), np.int32)] if classes else []
-    return [rng.random((1, *size, 3), np.float32) * known, known, *labels]

@@ -29,6 +29,8 @@ NEEDED = "flatbuffers"  # by jax.export, for the file
 # What JAX raises where an operation wants to know a size that is not known.
 NOT_SYMBOLIC = (TypeError, ValueError, NotImplementedError, jax.errors.JAXTypeError)
 
+TOLERANCE = 1e-5  # of answers in [0, 1], for whatever is made of a network to be kept
+
 Fill = Callable[..., Array]  # (flat arrays, image [B,H,W,3], known [B,H,W,1][, labels [B,H,W]]) -> [B,H,W,3]
 
 
@@ -62,6 +64,23 @@ def make_fill(method: Method) -> Fill:
         return method.predict(Variables(tree["params"], stats), seen, jax.random.key(SEED)).image
 
     return fill
+
+
+def example(shape: tuple[int, int, int], classes: int) -> list[np.ndarray]:
+    """What a fill takes besides its arrays, to compare two of them on: noise, so that every pixel counts.
+
+    Args:
+      shape: (B, H, W).
+      classes: of the labels; 0 for none.
+
+    Returns:
+      image [B,H,W,3], known [B,H,W,1] and, where there are classes, labels [B,H,W].
+    """
+    rng = np.random.default_rng(0)
+    known = (rng.random((*shape, 1)) > 0.1).astype(np.float32)
+    known[:, shape[1] // 4 :, shape[2] // 3 :] = 0  # large, so that something of it is left at every stride
+    labels = [rng.integers(0, classes, shape, np.int32)] if classes else []
+    return [rng.random((*shape, 3), np.float32), known, *labels]
 
 
 def make_program(method: Method, arrays: Mapping[str, np.ndarray], platforms: Sequence[str]) -> bytes:

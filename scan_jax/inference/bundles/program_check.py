@@ -17,7 +17,6 @@ from scan_jax.run_layout import CONFIG, PROGRAM
 from scan_jax.weights import bundle, safetensors_tree
 
 log = logging.getLogger(__name__)
-TOLERANCE = 1e-5  # of answers in [0, 1]
 CHECKED = ((2, 3, 5), (1, 7, 3))  # batch, and height and width in strides
 
 
@@ -29,7 +28,7 @@ def check_program(folder: Path, trained: Trained) -> None:
       trained: what it was made from.
 
     Raises:
-      UserError: they differ by `TOLERANCE` or more.
+      UserError: they differ by `program.TOLERANCE` or more.
     """
     platforms = json.loads((folder / CONFIG).read_text())[bundle.SECTION]["platforms"]
     device = _device(platforms)
@@ -40,7 +39,7 @@ def check_program(folder: Path, trained: Trained) -> None:
         differences = [_difference(Artefact.load(folder), trained, *size) for size in CHECKED]
     stride = trained.method.stride
     sizes = " and ".join(f"{columns * stride}x{rows * stride}" for _, rows, columns in CHECKED)
-    if not max(differences) < TOLERANCE:  # nor NaN
+    if not max(differences) < program.TOLERANCE:  # nor NaN
         raise UserError(
             f"{PROGRAM} differs from the network by {max(differences):.1e} at {sizes}; leave it out: --no_stablehlo"
         )
@@ -58,13 +57,9 @@ def _device(platforms: list[str]) -> jax.Device | None:
 def _difference(artefact: Artefact, trained: Trained, batch: int, rows: int, columns: int) -> float:
     """The largest on noise with a hole, at so many strides."""
     stride, classes = trained.method.stride, trained.method.num_labels
-    shape, rng = (batch, rows * stride, columns * stride), np.random.default_rng(0)
-    known = (rng.random((*shape, 1)) > 0.1).astype(np.float32)  # [B,H,W,1]
-    known[:, shape[1] // 4 :, shape[2] // 3 :] = 0  # large, so that something of it is left at every stride
-    seen = [rng.random((*shape, 3), np.float32), known]
-    labels = [rng.integers(0, classes, shape, np.int32)] if classes else []
+    seen = program.example((batch, rows * stride, columns * stride), classes)
     networks = ({GENERATOR: tree.get(GENERATOR, {})} for tree in (trained.variables.params, trained.variables.stats))
     arrays = safetensors_tree.flatten(dict(zip(("params", "stats"), networks)))
     source = jax.jit(program.make_fill(program.in_full_precision(trained.config["method"])))
-    answer, truth = artefact(*seen, *labels), source(arrays, *seen, *labels)  # [B,H,W,3] both
+    answer, truth = artefact(*seen), source(arrays, *seen)  # [B,H,W,3] both
     return float(np.max(np.abs(np.asarray(answer) - np.asarray(truth))))

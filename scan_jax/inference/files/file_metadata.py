@@ -17,16 +17,8 @@ MOST_JPEG_EXIF = 65_500  # bytes; a segment of a JPEG holds no more
 INTEROPERABILITY = 0xA005  # a directory within that of EXIF
 ABOUT = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 LAYOUT = (0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x0111, 0x0115, 0x0117, 0x0201, 0x0202)  # of a thumbnail, if at all
-WITH_PROFILE = (
-    "RGB",
-    "RGBA",
-    "P",
-    "L",
-    "LA",
-    "I;16",
-    "I;16B",
-    "I;16L",
-)  # Pillow's modes that stay the same colour model
+# Pillow's modes whose colour model stays the same.
+WITH_PROFILE = ("RGB", "RGBA", "P", "L", "LA", "I;16", "I;16B", "I;16L")
 MOST_DPI = 1e6
 JPEG_TABLES = ("qtables", "subsampling")
 PNG_COLOUR = "png_colour"

@@ -39,7 +39,7 @@ def _chunks(samples: np.ndarray, metadata: dict[str, Any]) -> Iterator[bytes]:
         yield _chunk(b"pHYs", struct.pack(">2IB", *(round(value / 0.0254) for value in dpi), 1))
     if exif := metadata.get("exif"):
         yield _chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)  # as small as with the slower ones: noise has nothing to repeat
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
     for rows in bands(samples):
         if packed := packer.compress(_filter(samples, rows)):
             yield _chunk(b"IDAT", packed)

@@ -47,9 +47,7 @@ def decode(path: str | os.PathLike[str], seen: np.ndarray, orientation: int) -> 
     import cv2  # not before it is needed
 
     spoken = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(
-        cv2.utils.logging.LOG_LEVEL_SILENT
-    )  # it warns of tags that it does not know, as if that mattered
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it warns of every tag that it does not know
     try:
         found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)  # [h,w,3 or 4], blue first
     except cv2.error:
