@@ -28,7 +28,7 @@ import sys
 
 from scan_jax import command_line
 from scan_jax.compilation_cache import keep_compilations
-from scan_jax.inference.folders.fill_flags import add_flags
+from scan_jax.inference.filling.flags import add_flags
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -47,8 +47,8 @@ def fill(flags: argparse.Namespace) -> int:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax.inference.folders.fill_run import read_wishes, run
-    from scan_jax.inference.folders.fill_task import Task
+    from scan_jax.inference.filling.run import read_wishes, run
+    from scan_jax.inference.filling.task import Task
 
     wishes = read_wishes(flags)
     task = Task.of(flags)

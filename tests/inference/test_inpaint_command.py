@@ -249,7 +249,7 @@ def test_a_stopped_run_goes_on(run, folders, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr("scan_jax.inference.folders.filling.Filler.several", stop)
+        stopped.setattr("scan_jax.inference.filling.filler.Filler.several", stop)
         assert fill_folders(run, folders, f"--summary={folders / 'summary.json'}") == 130
     assert json.loads((folders / "summary.json").read_text())["totals"]["not_reached"] == 5
     assert fill_folders(run, folders) == 3
@@ -389,6 +389,6 @@ def test_sixteen_bits_survive_the_command(run, tmp_path):
 
 def test_strategies_are_those_of_the_inpainter():
     from scan_jax.inference import windows
-    from scan_jax.inference.folders import fill_flags
+    from scan_jax.inference.filling import flags
 
-    assert fill_flags.STRATEGIES == windows.STRATEGIES
+    assert flags.STRATEGIES == windows.STRATEGIES

@@ -11,10 +11,10 @@ from typing import Any
 
 from scan_jax.errors import UserError
 from scan_jax.inference.files.photograph import write_photograph
-from scan_jax.inference.folders.fill_summary import Outcome, Summary
-from scan_jax.inference.folders.fill_task import Task
-from scan_jax.inference.folders.filling import Filler, Wishes
-from scan_jax.inference.folders.filling_folders import fill_all
+from scan_jax.inference.filling.filler import Filler, Wishes
+from scan_jax.inference.filling.jobs import fill_all
+from scan_jax.inference.filling.summary import Outcome, Summary
+from scan_jax.inference.filling.task import Task
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import Request
 from scan_jax.inference.trained import Trained
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def read_wishes(flags: argparse.Namespace) -> Wishes:
-    """What the flags of `fill_flags` say about filling.
+    """What the flags of `filling.flags` say about filling.
 
     Raises:
       UserError: they contradict each other, or the summary's name is not that of a JSON file.

@@ -16,14 +16,14 @@ from tqdm import tqdm
 from scan_jax.errors import UserError
 from scan_jax.inference.files.hole import HoleColor
 from scan_jax.inference.files.photograph import write_photograph
-from scan_jax.inference.folders.fill_notes import Notes
-from scan_jax.inference.folders.fill_summary import Outcome, Summary
-from scan_jax.inference.folders.folder_pairs import Pair
+from scan_jax.inference.filling.notes import Notes
+from scan_jax.inference.filling.pairs import Pair
+from scan_jax.inference.filling.summary import Outcome, Summary
 from scan_jax.inference.request import Request
 
 
 class Fills(Protocol):
-    """What `filling.Filler` does."""
+    """What `filler.Filler` does."""
 
     def several(self, requests: Sequence[Request]) -> list[np.ndarray]:
         """The filled photographs, uint8 [H,W,3] each."""

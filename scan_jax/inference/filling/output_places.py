@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scan_jax.errors import UserError
 from scan_jax.inference.files.photograph import FORMATS, check_output
-from scan_jax.inference.folders.folder_pairs import Pair
+from scan_jax.inference.filling.pairs import Pair
 
 
 def in_folder(pairs: Sequence[Pair], out: Path, file_format: str = "") -> list[Path]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from scan_jax.errors import UserError
-from scan_jax.inference.folders.fill_summary import Outcome
+from scan_jax.inference.filling.summary import Outcome
 
 Say = Callable[[str], None]
 

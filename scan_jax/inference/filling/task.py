@@ -10,10 +10,10 @@ from pathlib import Path
 
 from scan_jax.errors import UserError
 from scan_jax.inference.files.photograph import check_output
-from scan_jax.inference.folders import output_places
-from scan_jax.inference.folders.fill_summary import ALL_FAILED, SOME_FAILED
-from scan_jax.inference.folders.filling_folders import Job, Reading
-from scan_jax.inference.folders.folder_pairs import Matched, match
+from scan_jax.inference.filling import output_places
+from scan_jax.inference.filling.jobs import Job, Reading
+from scan_jax.inference.filling.pairs import Matched, match
+from scan_jax.inference.filling.summary import ALL_FAILED, SOME_FAILED
 from scan_jax.label_map import size_text
 
 
@@ -35,7 +35,7 @@ class Task:
 
     @classmethod
     def of(cls, flags: argparse.Namespace) -> Task:
-        """From the flags of `fill_flags`.
+        """From the flags of `filling.flags`.
 
         Raises:
           UserError: files that are missing or do not match, or an output that would be written over an input.

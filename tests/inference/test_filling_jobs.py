@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from scan_jax.errors import UserError
-from scan_jax.inference.folders.fill_summary import Outcome, Summary
-from scan_jax.inference.folders.filling_folders import Job, Reading, fill_all
-from scan_jax.inference.folders.folder_pairs import Pair
+from scan_jax.inference.filling.jobs import Job, Reading, fill_all
+from scan_jax.inference.filling.pairs import Pair
+from scan_jax.inference.filling.summary import Outcome, Summary
 
 
 class Paints:
