@@ -50,16 +50,17 @@ def replay(flags: argparse.Namespace) -> None:
     state = state_at(trainer, folder, incident.restored, parts.networks)
     with contextlib.closing(trainer.feed(parts.batches_from(incident.first_batch))) as batches:
         for step in range(incident.restored + 1, incident.step):
-            state, scalars = trainer.step(state, frozen, next(batches), trainer.key)
+            state, scalars = trainer.step_after(step - 1)(state, frozen, next(batches), trainer.key)
             print(f"step {step}: {shown(scalars)}", flush=True)
         batch = next(batches)
-    _, scalars = trainer.step(trainer.own(state), frozen, batch, trainer.key)
+    bad_step = trainer.step_after(incident.step - 1)
+    _, scalars = bad_step(trainer.own(state), frozen, batch, trainer.key)
     again = "as it was" if shown(scalars) == shown(incident.scalars) else f"it was: {shown(incident.scalars)}"
     print(f"step {incident.step}: {shown(scalars)} ({again})")
     picture = flags.run / f"incident_{number}.png"
     show_batch.draw(picture, batch, parts.method.num_labels)
     print(f"its batch: {picture}\nlooking at every operation ...", flush=True)
-    found = blame.first_not_finite(trainer.step, state, frozen, batch, trainer.key)
+    found = blame.first_not_finite(bad_step, state, frozen, batch, trainer.key)
     print(f"the first that is not finite: {found or 'none; every operation of the step is'}")
 
 

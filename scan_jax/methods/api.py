@@ -58,11 +58,19 @@ TurnLoss = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[Array, Aux
 
 @dataclasses.dataclass(frozen=True)
 class Turn:
-    """One optimiser update within a step: which networks it trains, on which loss."""
+    """One optimiser update within a step: which networks it trains, on which loss.
+
+    Attributes:
+      name: of its section in `config.training.optimizers`.
+      trains: names of networks.
+      loss: that is minimised.
+      phase: of the training in which steps take it, empty for all of it; see `config.training.phases`.
+    """
 
     name: str
     trains: tuple[str, ...]
     loss: TurnLoss
+    phase: str = ""
 
 
 @jax.tree_util.register_dataclass

@@ -76,14 +76,15 @@ class Guard:
 
     def _leap(self, scalars: Mapping[str, float]) -> str:
         """The first watched scalar that is many times what it has been; losses below 0, as a hinge's, have no scale."""
-        if not self._spike or len(self._seen) < self._enough:
+        if not self._spike:
             return ""
         for name, value in scalars.items():
-            largest = max(before[name] for _, before in self._seen) if name.startswith(WATCHED) else 0.0
+            if not name.startswith(WATCHED):
+                continue
+            before = [scalars[name] for _, scalars in self._seen if name in scalars]  # a phase begins with new ones
+            largest = max(before) if len(before) >= self._enough else 0.0
             if largest > 0 and value > self._spike * largest:
-                return (
-                    f"{name} is {value:.3g}, {value / largest:.0f} times the largest of {len(self._seen)} steps before"
-                )
+                return f"{name} is {value:.3g}, {value / largest:.0f} times the largest of {len(before)} steps before"
         return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -73,9 +74,12 @@ class Pending:
 
 
 def mean_scalars(steps: Sequence[Stepped]) -> dict[str, float]:
-    """The mean of each scalar over some steps; nothing of none."""
-    names = steps[0][1] if steps else {}
-    return {name: sum(scalars[name] for _, scalars in steps) / len(steps) for name in names}
+    """The mean of each scalar over those of some steps that have it; nothing of none."""
+    values = collections.defaultdict[str, list[float]](list)
+    for _, scalars in steps:
+        for name, value in scalars.items():
+            values[name].append(value)
+    return {name: sum(found) / len(found) for name, found in values.items()}
 
 
 class Loop:
@@ -95,11 +99,13 @@ class Loop:
         self._callbacks = callbacks
         self._collapse, self._guard = CollapseWatch(), guard
 
-    def run(self, step: Step, state: TrainState, frozen: Trees, batches: Feed, key: Array) -> TrainState:
+    def run(
+        self, step_after: Callable[[int], Step], state: TrainState, frozen: Trees, batches: Feed, key: Array
+    ) -> TrainState:
         """From `state` to the last step.
 
         Args:
-          step: jitted; it takes over the state's buffers.
+          step_after: the step that follows on so many, jitted; it takes over the state's buffers.
           state: where to begin.
           frozen: weights that nothing trains.
           batches: beginning with the batch of `state.step`.
@@ -119,7 +125,7 @@ class Loop:
         with self._checkpoints.finished(), stop_request() as stop, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
                 batch = _take(batches, pending, meter)
-                state, scalars = step(state, frozen, batch, key)
+                state, scalars = step_after(done - 1)(state, frozen, batch, key)
                 pending.add(done, scalars)
                 progress.update()
                 with jax.transfer_guard("allow"):

@@ -88,7 +88,7 @@ def _attempt(run: Run, loop: Loop, state: TrainState, passed_over: int) -> BadSt
     loop.catch_up(int(state.step), state)
     with contextlib.closing(run.trainer.feed(run.batches_from(int(state.step) + passed_over))) as batches:
         try:
-            loop.run(run.trainer.step, state, run.frozen, batches, run.trainer.key)
+            loop.run(run.trainer.step_after, state, run.frozen, batches, run.trainer.key)
         except BadStep as bad:
             return bad.with_traceback(None)
     return None

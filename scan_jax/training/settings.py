@@ -21,6 +21,7 @@ class TrainingSettings:
       steps: updates in the whole run.
       batch_size: over all devices.
       optimizers: by turn.
+      phases: at which step each of the method's phases begins, where it is trained in phases.
       ema_decay: of the generator's moving average.
       accumulate: parts into which a step divides its batch, one after the other, so that it needs less memory; the
         gradients are averaged. Batch normalisation and losses that divide by a batch's pixels do so in each part.
@@ -41,6 +42,7 @@ class TrainingSettings:
     steps: int
     batch_size: int
     optimizers: Mapping[str, OptimizerSettings]
+    phases: Mapping[str, int] = dataclasses.field(default_factory=dict)
     ema_decay: float = 0.999
     accumulate: int = 1
     remat: Remat = "nothing"

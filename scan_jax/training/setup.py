@@ -20,6 +20,7 @@ from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract
 from scan_jax.training.feed import Feed
 from scan_jax.training.optimizers import make_optimizer
+from scan_jax.training.phases import Phase, phase_after, phases_of
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.state import GENERATOR, TrainState, initial_state
 from scan_jax.training.step import make_step
@@ -38,7 +39,8 @@ class Trainer:
       shapes: the state without its memory.
       example: a batch, likewise.
       parts: that a step takes one after the other.
-      step: jitted and sharded; it takes over its state's buffers.
+      phases: of the training, one where the method knows no others.
+      steps: one for each phase, jitted and sharded; it takes over its state's buffers.
       seed: of the run's key.
     """
 
@@ -47,7 +49,8 @@ class Trainer:
     shapes: TrainState
     example: Example
     parts: int
-    step: Any
+    phases: tuple[Phase, ...]
+    steps: tuple[Any, ...]
     seed: int
     _init: Any
 
@@ -56,13 +59,17 @@ class Trainer:
         """The run's, on the devices."""
         return jax.jit(jax.random.key, static_argnums=0, out_shardings=sharding.replicated(self.mesh))(self.seed)
 
+    def step_after(self, done: int) -> Any:
+        """The step that follows on so many."""
+        return self.steps[self.phases.index(phase_after(self.phases, done))]
+
     def trace(self, frozen: Trees) -> Any:
-        """The step as JAX traces it, to be counted or compiled, also for devices that are not there.
+        """A step of the last phase as JAX traces it, to be counted or compiled, also for devices that are not there.
 
         Args:
           frozen: the method's `frozen_shapes()`.
         """
-        return self.step.trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self.seed))
+        return self.steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self.seed))
 
     def start(self, checkpoints: Checkpoints, networks: Variables | None = None) -> TrainState:
         """The state that the newest readable checkpoint holds, or a fresh one, with `networks` where they are given."""
@@ -119,10 +126,11 @@ def make_trainer(
       devices: all that there are by default.
 
     Raises:
-      UserError: optimisers and turns do not match, or the batch does not divide among the devices.
+      UserError: optimisers or phases and turns do not match, or the batch does not divide among the devices.
     """
     mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
-    optimizers = _optimizers(method, settings)
+    phases = phases_of(method.turns, settings.phases, settings.steps)
+    optimizers = _optimizers(method, phases, settings)
     blank = functools.partial(_blank, settings.batch_size, size, method.num_labels)
 
     def init(rng: Array) -> TrainState:
@@ -131,9 +139,10 @@ def make_trainer(
     shapes = jax.eval_shape(lambda: init(jax.random.key(seed)))
     places = sharding.tree_shardings(mesh, shapes, settings.sharding)
     everywhere, split = sharding.replicated(mesh), sharding.batched(mesh)
-    step = jax.jit(
-        make_step(
-            method,
+
+    def jitted(phase: Phase) -> Any:
+        step = make_step(
+            phase.turns,
             optimizers,
             settings.ema_decay,
             accumulate=settings.accumulate,
@@ -142,25 +151,27 @@ def make_trainer(
             scatter=lambda trees: jax.lax.with_sharding_constraint(
                 trees, {name: places.params[name] for name in trees}
             ),
-        ),
-        donate_argnums=0,
-        in_shardings=(places, everywhere, split, everywhere),
-        out_shardings=(places, everywhere),
-    )
+        )
+        given, found = (places, everywhere, split, everywhere), (places, everywhere)
+        return jax.jit(step, donate_argnums=0, in_shardings=given, out_shardings=found)
+
+    steps = tuple(jitted(phase) for phase in phases)
     example, begin = jax.eval_shape(blank), jax.jit(init, out_shardings=places)
-    return Trainer(mesh, places, shapes, example, settings.accumulate, step, seed, begin)
+    return Trainer(mesh, places, shapes, example, settings.accumulate, phases, steps, seed, begin)
 
 
-def _optimizers(method: Method, settings: TrainingSettings) -> dict[str, optax.GradientTransformation]:
-    """One for each turn of the method."""
-    turns = [turn.name for turn in method.turns]
+def _optimizers(
+    method: Method, phases: Sequence[Phase], settings: TrainingSettings
+) -> dict[str, optax.GradientTransformation]:
+    """One for each turn that is taken; what its learning rate ends with is the end of its phase."""
+    turns = {turn.name: phase.length if turn.phase else settings.steps for phase in phases for turn in phase.turns}
     for name in turns:
         if name not in settings.optimizers:
-            raise UserError(f"config.training.optimizers.{name} is missing; the method's turns are {turns}")
+            raise UserError(f"config.training.optimizers.{name} is missing; the method's turns are {list(turns)}")
     for name in settings.optimizers:
         if name not in turns and name not in method.networks:
             log.info("config.training.optimizers.%s is not used%s", name, did_you_mean(name, turns))
-    return {name: make_optimizer(settings.optimizers[name], settings.steps) for name in turns}
+    return {name: make_optimizer(settings.optimizers[name], steps) for name, steps in turns.items()}
 
 
 def _blank(batch_size: int, size: int, num_labels: int) -> Example:

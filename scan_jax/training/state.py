@@ -52,12 +52,13 @@ def initial_state(
 
     Args:
       method: whose variables are drawn.
-      optimizers: by turn.
+      optimizers: by turn; a turn of a phase that is left out has none.
       example: gives the shapes.
       rng: a key.
     """
     variables = method.init(rng, example)
     params = dict(variables.params)
-    opt = {turn.name: optimizers[turn.name].init(trained_by(params, turn.trains)) for turn in method.turns}
+    trains = {turn.name: turn.trains for turn in method.turns}
+    opt = {name: optimizer.init(trained_by(params, trains[name])) for name, optimizer in optimizers.items()}
     ema = {GENERATOR: jax.tree.map(jnp.copy, params[GENERATOR])}  # a copy: donated buffers must not be shared
     return TrainState(jnp.zeros((), jnp.int32), params, dict(variables.stats), opt, ema)

@@ -1,15 +1,15 @@
-"""One training step: the method's turns in order, then the moving average. Pure; `setup` jits and shards it."""
+"""One training step: turns in order, then the moving average. Pure; `setup` jits and shards it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from scan_jax.methods.api import Method, Trees, Turn
+from scan_jax.methods.api import Trees, Turn
 from scan_jax.training.accumulation import GradientOf, in_parts
 from scan_jax.training.remat import Remat, rematerialise
 from scan_jax.training.state import GENERATOR, TrainState, trained_by
@@ -21,7 +21,7 @@ Step = Callable[[TrainState, Trees, Example, Array], tuple[TrainState, Scalars]]
 
 
 def make_step(
-    method: Method,
+    turns: Sequence[Turn],
     optimizers: Mapping[str, optax.GradientTransformation],
     ema_decay: float,
     *,
@@ -33,7 +33,7 @@ def make_step(
     """The step as a pure function `(state, frozen, example, key) -> state, scalars`.
 
     Args:
-      method: whose turns are taken.
+      turns: a method's, or those of one of its phases.
       optimizers: by turn.
       ema_decay: of the generator's moving average, once warm: it begins at 0.1 and rises with the step, so that a short
         run does not average its own random start.
@@ -42,11 +42,11 @@ def make_step(
       gather: brings parameters that are split over devices, by network, to where they are used.
       scatter: brings gradients to where their parameters lie.
     """
-    gradients = {turn.name: _gradient(turn, accumulate, remat) for turn in method.turns}
+    gradients = {turn.name: _gradient(turn, accumulate, remat) for turn in turns}
 
     def step(state: TrainState, frozen: Trees, example: Example, key: Array) -> tuple[TrainState, Scalars]:
         rng, carried, scalars = jax.random.fold_in(key, state.step), None, dict[str, Array]()
-        for index, turn in enumerate(method.turns):
+        for index, turn in enumerate(turns):
             turn_rng = jax.random.fold_in(rng, index)
             whole = gather(state.params)
             trained = trained_by(whole, turn.trains)

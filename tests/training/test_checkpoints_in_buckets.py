@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from toy_runs import assert_same
 
 from scan_jax import checkpoint_folder
 from scan_jax.errors import UserError
@@ -86,11 +87,6 @@ def test_a_state_of_many_arrays(url, place):
         with checkpoints.finished():
             checkpoints.save(1, one)
         assert_same(checkpoints.restore(like(one)), one)
-
-
-def assert_same(a, b):
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        np.testing.assert_array_equal(x, y)
 
 
 def test_kept_found_and_deleted_like_on_a_disk(url, place):

@@ -8,6 +8,7 @@ import pytest
 from jax import lax
 
 from scan_jax.errors import UserError
+from scan_jax.ops.convolution import convolve
 from scan_jax.training.cost import accelerators, collectives, matrix_flops
 from scan_jax.training.cost.accelerators import Network
 from scan_jax.training.cost.collectives import Collective
@@ -100,6 +101,18 @@ def test_convolutions_are_counted_tap_by_tap(stride, padding, spread, dilation, 
 
     found = matrix_flops.count(jax.make_jaxpr(convolve)(image))
     assert found == MatrixFlops(default=2 * float(convolve(image).sum()))  # with ones, a sum is a count of its terms
+
+
+def test_what_nobody_reads_does_not_count():
+    def twice(a, b):
+        return a @ b, jnp.sin(a) @ b
+
+    image, kernel = jnp.ones((2, 8, 8, 4)), jnp.ones((3, 3, 4, 6))
+    one_pass = matrix_flops.count(jax.make_jaxpr(lambda x, k: convolve(x, k, (1, 1)))(image, kernel)).total
+    to_map = jax.grad(lambda x: convolve(x, kernel, (1, 1)).sum())
+    assert matrix_flops.count(jax.make_jaxpr(to_map)(image)).total == one_pass  # its value and the kernel's go unread
+    first = jax.make_jaxpr(lambda a, b: twice(a, b)[0])(jnp.ones((5, 7)), jnp.ones((7, 11)))
+    assert matrix_flops.count(first) == MatrixFlops(default=2 * 5 * 7 * 11)
 
 
 def test_products_in_loops_and_branches():

@@ -26,7 +26,7 @@ def run(method, batches, mesh, rules, steps=3):
     state = initial_state(method, SGD, example, jax.random.key(0))
     places = sharding.tree_shardings(mesh, state, rules)
     state = jax.device_put(state, places)
-    step = jax.jit(make_step(method, SGD, 0.9), out_shardings=(places, sharding.replicated(mesh)))
+    step = jax.jit(make_step(method.turns, SGD, 0.9), out_shardings=(places, sharding.replicated(mesh)))
     for _, batch in zip(range(steps), batches(0)):
         state, scalars = step(state, {}, sharding.to_devices(mesh, batch), jax.random.key(1))
     return state, scalars
@@ -76,8 +76,8 @@ def test_one_compilation_and_a_donated_state(toy_method, batches_from):
     state = first
     with jax.transfer_guard("disallow"):
         for _, batch in zip(range(4), trainer.feed(batches_from(0))):
-            state, _ = trainer.step(state, {}, batch, trainer.key)
-    assert trainer.step._cache_size() == 1
+            state, _ = trainer.step_after(0)(state, {}, batch, trainer.key)
+    assert trainer.step_after(0)._cache_size() == 1
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.params))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 

@@ -38,7 +38,7 @@ class QuietToy(ToyMethod):
 def after_three_steps(**options):
     method = QuietToy()
     state = initial_state(method, SGD, toy_batch(0), jax.random.key(0))
-    step = jax.jit(make_step(method, SGD, 0.9, **options))
+    step = jax.jit(make_step(method.turns, SGD, 0.9, **options))
     for number in range(3):
         state, scalars = step(state, {}, toy_batch(number), jax.random.key(1))
     return state, scalars
@@ -93,7 +93,7 @@ def test_parts_stay_on_their_devices():
     kinds = {each.kind for each in estimate(trainer, {}).collectives}
     assert kinds == {"all-reduce"}
     batch = sharding.to_devices(trainer.mesh, toy_batch(0, 16))
-    state, scalars = trainer.step(trainer.fresh(), {}, batch, trainer.key)
+    state, scalars = trainer.step_after(0)(trainer.fresh(), {}, batch, trainer.key)
     assert int(state.step) == 1 and np.isfinite(float(scalars["loss/generator"]))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.interpreters import partial_eval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +48,18 @@ class MatrixFlops:
 
 
 def count(program: Jaxpr | ClosedJaxpr) -> MatrixFlops:
-    """All that a program does.
+    """All that a program does for its results.
 
-    Of a choice between branches the most expensive one counts; of forms for several platforms, the one for any.
+    What nobody reads does not count, for no compiler keeps it: a gradient that a backward pass offers but none asks
+    for. Of a choice between branches the most expensive one counts; of forms for several platforms, the one for any.
     """
+    program = program.jaxpr if isinstance(program, ClosedJaxpr) else program
+    needed, _ = partial_eval.dce_jaxpr(program, [True] * len(program.outvars))
+    return _count(needed)
+
+
+def _count(program: Jaxpr | ClosedJaxpr) -> MatrixFlops:
+    """All of its operations."""
     program = program.jaxpr if isinstance(program, ClosedJaxpr) else program
     return sum((_of(equation) for equation in program.eqns), MatrixFlops())
 
@@ -63,10 +72,10 @@ def _of(equation: Any) -> MatrixFlops:
     if name == "conv_general_dilated":
         return _at(given["precision"], _convolution(equation))
     if given.get("branches_platforms"):
-        return count(given["branches"][-1])
+        return _count(given["branches"][-1])
     if name == "cond":
-        return max((count(branch) for branch in given["branches"]), key=lambda found: found.total)
-    called = sum((count(program) for program in _programs(given.values())), MatrixFlops())
+        return max((_count(branch) for branch in given["branches"]), key=lambda found: found.total)
+    called = sum((_count(program) for program in _programs(given.values())), MatrixFlops())
     if name == "scan":
         return called.times(given["length"])
     if name == "while" and called.total:

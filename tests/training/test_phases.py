@@ -1,0 +1,120 @@
+"""A training in phases: each takes its own turns, a run goes on in the middle of any, and one folder holds them all."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from toy_method import ToyMethod
+from toy_runs import assert_same, settings, train
+
+from scan_jax.errors import UserError
+from scan_jax.methods.api import Turn
+from scan_jax.training.guard import BadStep, Guard, GuardSettings
+from scan_jax.training.loop import mean_scalars
+from scan_jax.training.optimizers import OptimizerSettings
+from scan_jax.training.phases import phase_after, phases_of, turns_in
+from scan_jax.training.setup import make_trainer
+
+RATES = {"first": OptimizerSettings(1e-3), "second": OptimizerSettings(1e-4), "critic": OptimizerSettings(1e-3)}
+BEGINS = {"first": 0, "second": 3}
+
+
+class PhasedToy(ToyMethod):
+    """The generator is trained with two optimisers, one after the other, the critic all the time."""
+
+    def __init__(self):
+        super().__init__()
+        self.turns = (
+            Turn("first", ("generator",), self.generator_loss, "first"),
+            Turn("second", ("generator",), self.generator_loss, "second"),
+            Turn("critic", ("critic",), self.critic_loss),
+        )
+
+
+def phased(**changes):
+    return settings(**{"optimizers": RATES, "phases": BEGINS, **changes})
+
+
+def test_turns_of_a_phase_and_of_the_whole_training():
+    turns = PhasedToy().turns
+    assert [turn.name for turn in turns_in(turns, "second")] == ["second", "critic"]
+    found = phases_of(turns, {"second": 7, "first": 0}, 10)
+    assert [(phase.name, phase.begin, phase.length) for phase in found] == [("first", 0, 7), ("second", 7, 3)]
+    assert [phase_after(found, done).name for done in (0, 6, 7, 9)] == ["first", "first", "second", "second"]
+    assert [phase.name for phase in phases_of(turns, {"second": 0}, 10)] == ["second"]
+    assert phases_of(turns, {"first": 0, "second": 50}, 10)[1].length == 1, "never reached"
+    (only,) = phases_of(ToyMethod().turns, {}, 10)
+    assert (only.name, only.begin, only.length, len(only.turns)) == ("", 0, 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        ({}, r"the first must begin at 0: --config\.training\.phases\.first=0"),
+        ({"first": 2}, r"the first must begin at 0"),
+        ({"first": 0, "secnd": 3}, r"phases\.secnd is unknown, did you mean 'second'\?; .* first, second"),
+        ({"first": 0, "second": 0}, r"must rise in the order first, second, not \[0, 0\]"),
+    ],
+)
+def test_begins_that_make_no_sense_are_refused(begins, said):
+    with pytest.raises(UserError, match=said):
+        phases_of(PhasedToy().turns, begins, 10)
+
+
+def test_a_method_without_phases_refuses_their_begins():
+    with pytest.raises(UserError, match="the method has no phases"):
+        phases_of(ToyMethod().turns, {"first": 0}, 10)
+
+
+def test_each_phase_moves_its_own_optimiser(batches_from, tmp_path):
+    first = train(PhasedToy(), batches_from, tmp_path / "first", phased(steps=3))
+    both = train(PhasedToy(), batches_from, tmp_path / "both", phased(steps=5))
+    updates = {
+        name: [int(leaf) for leaf in jax.tree.leaves(opt) if leaf.dtype == np.int32] for name, opt in both.opt.items()
+    }
+    assert updates == {"first": [3, 3], "second": [2, 2], "critic": [5, 5]}
+    assert_same(both.opt["first"], first.opt["first"])
+    lines = [json.loads(line) for line in (tmp_path / "both" / "scalars.jsonl").read_text().splitlines()]
+    seen = {line["step"]: {name for name in line if name.startswith("loss/")} for line in lines}
+    assert seen[2] == {"loss/first", "loss/critic"} and seen[5] == {"loss/second", "loss/critic"}
+    assert seen[4] == {"loss/first", "loss/second", "loss/critic"}, "the mean of steps 3 and 4"
+
+
+@pytest.mark.parametrize("stop", [2, 3, 4])
+def test_a_run_goes_on_in_the_middle_of_a_phase_and_at_its_end(batches_from, tmp_path, stop):
+    whole = train(PhasedToy(), batches_from, tmp_path / "whole", phased(steps=6))
+    train(PhasedToy(), batches_from, tmp_path / "parts", phased(steps=stop))
+    assert_same(train(PhasedToy(), batches_from, tmp_path / "parts", phased(steps=6)), whole)
+
+
+def test_a_phase_that_is_left_out_needs_no_optimiser():
+    trainer = make_trainer(
+        PhasedToy(), phased(optimizers={k: RATES[k] for k in ("first", "critic")}, phases={"first": 0}), 16, 0
+    )
+    assert set(trainer.shapes.opt) == {"first", "critic"}
+    with pytest.raises(UserError, match=r"optimizers\.second is missing"):
+        make_trainer(PhasedToy(), phased(optimizers={"first": RATES["first"], "critic": RATES["critic"]}), 16, 0)
+
+
+def test_a_schedule_ends_with_its_phase(batches_from, tmp_path):
+    """A step more, after the end of a phase of four in a run of seven: there is no learning rate left."""
+    given = phased(optimizers={**RATES, "second": OptimizerSettings(1e-2, schedule="cosine")}, steps=7)
+    trainer = make_trainer(PhasedToy(), given, 16, 0)
+    state = trainer.own(jax.device_put(train(PhasedToy(), batches_from, tmp_path, given), trainer.shardings))
+    before = jax.device_get(state.params)
+    after, _ = trainer.step_after(7)(state, {}, next(trainer.feed(batches_from(7))), trainer.key)
+    assert_same(after.params["generator"], before["generator"])
+    assert not np.array_equal(after.params["critic"]["kernel"], before["critic"]["kernel"])
+
+
+def test_scalars_that_come_and_go_are_averaged_over_the_steps_that_have_them():
+    assert mean_scalars([(1, {"a": 1.0}), (2, {"a": 3.0, "b": 4.0}), (3, {"b": 6.0})]) == {"a": 2.0, "b": 5.0}
+
+
+def test_a_phase_may_begin_with_losses_of_another_size():
+    guard = Guard(GuardSettings(spike=10.0, window=4))
+    guard.read([(step, {"loss/first": 1.0}) for step in range(1, 6)])
+    guard.read([(step, {"loss/second": 100.0}) for step in range(6, 8)])
+    with pytest.raises(BadStep, match="loss/second is 2e\\+03, 20 times the largest of 2 steps before"):
+        guard.read([(8, {"loss/second": 2000.0})])
