@@ -85,7 +85,7 @@ def _steps(trainer: Trainer) -> Iterator[Stepped]:
     state, frozen, batch = trainer.fresh(), trainer.place({}), _noise(trainer)
     while True:
         start = time.perf_counter()
-        state, scalars = trainer.step(state, frozen, batch, trainer.key)
+        state, scalars = trainer.step_after(0)(state, frozen, batch, trainer.key)
         jax.block_until_ready((state, scalars))
         yield Stepped(state, time.perf_counter() - start)
 

@@ -49,7 +49,7 @@ def compile_step(config: dict[str, Any]) -> Any:
     image, known = (jax.ShapeDtypeStruct((*shape, channels), jnp.float32) for channels in (3, 1))
     features = getattr(method, "features", None)
     frozen = {} if features is None else {"features": jax.eval_shape(features.init, jax.random.key(0), image)["params"]}
-    return trainer.step.lower(trainer.shapes, frozen, Example(image, known), trainer.key).compile()  # type: ignore
+    return trainer.step_after(0).lower(trainer.shapes, frozen, Example(image, known), trainer.key).compile()  # type: ignore
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ TINY_METHOD = {
         "loss.perceptual": 0.0,
         "style_search.perceptual": 0.0,
     },
+    "edge_connect": {"width": 4, "critic_width": 4, "blocks": 1, "loss.style": 0.0, "loss.perceptual": 0.0},
+    "rfr": {"width": 8, "recurrences": 1, "loss.style": 0.0, "loss.perceptual": 0.0},
 }
 DRAWN = {"data.name": "synthetic_portraits", "data.count": 8, "data.held_out": 2}  # where the config has archives
 ARCHIVES = ("celeba_hq", "celebamask_hq", "paris_street_view")

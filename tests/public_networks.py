@@ -2,27 +2,36 @@
 
 import contextlib
 import io
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.public_steps import clones
+from scan_jax.errors import UserError
+
 
 def torchvision():
-    """The package; of its compiled operators, which a build for another CUDA lacks, no network here needs any."""
-    torch = pytest.importorskip("torch")
+    """The package, or a skip."""
     try:
-        return pytest.importorskip("torchvision")
-    except RuntimeError:  # it registers kernels for operators that it could not load: declared, they may be absent
-        operators = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            with contextlib.suppress(RuntimeError):
-                operators.define(f"{name}(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor")
-        _KEPT.append(operators)
-        return pytest.importorskip("torchvision")
+        return clones.torchvision()
+    except ImportError as error:
+        pytest.skip(f"needs what is not installed: {error}")
 
 
-_KEPT = []  # an operator library that is collected takes its operators with it
+def public_module(repository, name):
+    """The module `name` of a public repository's clone, which lies in the folder $SCAN_JAX_PUBLIC; skips without it."""
+    folder = os.environ.get("SCAN_JAX_PUBLIC")
+    if not folder:
+        pytest.skip("runs beside public code: set SCAN_JAX_PUBLIC to the folder with its clones")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return clones.load(Path(folder), repository, name)
+        except UserError as error:
+            pytest.skip(str(error))
 
 
 def lpips(net):

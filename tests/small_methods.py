@@ -32,6 +32,17 @@ SMALL = {
         "loss": {**NO_FEATURES, "feature_matching": 1.0, "adversarial": 0.1},
         "style_search": NO_FEATURES,
     },
+    "gated_conv": {"width": 8, "critic_width": 4, "loss": {"adversarial": 3.0}},
+    "partial_conv": {"width": 4, "depth": 2, "loss": {**NO_FEATURES, "style": 0.0}},
+    "edge_connect": {
+        "width": 4,
+        "critic_width": 4,
+        "blocks": 1,
+        "sigma": 1.0,
+        "loss": {**NO_FEATURES, "style": 0.0},
+    },
+    "region_norm": {"width": 4, "critic_width": 4, "blocks": 1},
+    "rfr": {"width": 8, "recurrences": 2, "loss": {**NO_FEATURES, "style": 0.0}},
 }
 
 
@@ -43,6 +54,12 @@ def registered():
 def small_method(name, **changes):
     """The method called `name` with all its turns and nothing to download."""
     return api.build_method({"name": name, **SMALL[name], **changes})
+
+
+def phase_begins(method):
+    """Each of the method's phases begins a step after the one before it."""
+    names = dict.fromkeys(turn.phase for turn in method.turns if turn.phase)
+    return {name: begin for begin, name in enumerate(names)}
 
 
 def portrait_batches(method, count, *, size, batch_size=8, seed=0, photographs=32):

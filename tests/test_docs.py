@@ -33,6 +33,7 @@ SKIPPED = {
     ".venv/bin/pip install": "installs from the network",
     "pip install": "installs from the network; tests/test_packaging.py installs the wheel",
     ".venv/bin/python -m pytest": "runs these tests",
+    "python -m pytest -s tests/models/test_public_": "runs beside clones of other repositories",
     "python tests/torture.py": "takes minutes; tests/commands/test_kills.py runs a part of it",
 }
 # Only read by their own parser, with their config, by what their line says, and why.
@@ -176,8 +177,9 @@ def read(module, arguments):
     elif module == "scan_jax.weights":
         assert arguments[0] == "import" and arguments[1] in registry.names()
     else:
-        files = (ROOT / "benchmarks" / name for name in (f"{module.removeprefix('benchmarks.')}.py", "variants.py"))
-        known = "".join(file.read_text() for file in files)
+        name = module.removeprefix("benchmarks.")
+        files = (ROOT / "benchmarks" / file for file in (f"{name}.py", f"{name}/__main__.py", "variants.py"))
+        known = "".join(file.read_text() for file in files if file.exists())
         flags = {word.partition("=")[0] for word in arguments if word.startswith("--")} - {"--config"}
         assert all(f'"{flag}"' in known for flag in flags if not flag.startswith("--config."))
     for word in arguments:

@@ -18,7 +18,6 @@ from scan_jax.training.run_folder import flatten
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.types import Example
 
-ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -35,16 +34,18 @@ def describe(config) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda path: path.stem)
-def test_config_is_as_recorded(path):
-    config = configuration.load(str(path))
+@pytest.mark.parametrize("name", configuration.shipped())
+def test_config_is_as_recorded(name):
+    config = configuration.load(name)
     bind(config["training"], TrainingSettings, "config.training")
     bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    golden = GOLDEN / f"{path.stem}.txt"
+    golden = GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
         golden.write_text(describe(config))
     assert describe(config) == golden.read_text()
 
 
 def test_every_golden_file_has_its_config():
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == {path.stem for path in (ROOT / "configs").glob("*.py")}
+    golden = {path.relative_to(GOLDEN).with_suffix("").as_posix() for path in GOLDEN.rglob("*.txt")}
+    assert golden == configuration.shipped().keys()

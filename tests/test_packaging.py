@@ -216,7 +216,8 @@ def test_configs_by_name():
     assert configuration.load("celeba") == configuration.load("configs/celeba.py")
     assert configuration.load("celebamask:attention=self")["method"]["attention"] == "self"
     assert configuration.run_name("celebamask:attention=self") == "celebamask,attention=self"
-    assert configuration.shipped().keys() == {path.stem for path in (ROOT / "configs").glob("*.py")}
+    files = (path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.py"))
+    assert configuration.shipped().keys() == {file.with_suffix("").as_posix() for file in files}
     assert configuration.is_config("demo:a=b") and configuration.is_config("x.py") and not configuration.is_config("x")
 
 

@@ -13,6 +13,7 @@ DATA = [
     *("celeba_hq", "celebamask_hq", "labelled_folder", "paris_street_view", "photo_folder", "prepared"),
     "synthetic_portraits",
 ]
+METHODS = ["edge_connect", "gated_conv", "masked_attention", "partial_conv", "region_norm", "rfr", "scan"]
 HOLES = ["border", "free_form", "half", "irregular_masks", "mask_folder", "mixture", "rectangles", "strokes"]
 
 
@@ -20,7 +21,7 @@ def test_every_choice_is_found():
     for room, opener, names in (
         (scan_jax.data, "open_splits", DATA),
         (scan_jax.masks, "open_splits", HOLES),
-        (scan_jax.methods, "build", ["masked_attention", "scan"]),
+        (scan_jax.methods, "build", METHODS),
     ):
         assert [module.__name__.split(".")[-1] for module in registry.choices(room, opener)] == names
         assert all(registry.find(room, name, opener, "x").__name__.endswith(name) for name in names)

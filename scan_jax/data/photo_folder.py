@@ -7,7 +7,9 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+import numpy as np
 
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import read_image, square
@@ -37,12 +39,15 @@ class Settings:
       held_out_path: photographs to measure on; without it some of `path` are set aside and never trained on.
       held_out: how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`:
         evenly spaced over the sorted names, all for 0.
+      labels: "none", or "one": every pixel is of class 0, so that methods that take labels can be compared with others
+        on photographs without any.
     """
 
     path: str
     size: int
     held_out_path: str = ""
     held_out: int = 500
+    labels: Literal["none", "one"] = "none"
 
 
 def open_splits(section: Mapping[str, Any]) -> DataSplits:
@@ -63,10 +68,11 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
     else:
         held_out_folder = train_folder
         train, held_out = set_aside(without_broken(_photographs(train_folder), train_folder), settings.held_out)
+    classes = 1 if settings.labels == "one" else 0
     title = file_split(BY_FOLDER if settings.held_out_path else BY_NAME, train, held_out).title
     return DataSplits(
-        train=PhotoFolder(f"{train_folder.name}, {title}", train, settings.size),
-        held_out=PhotoFolder(f"{held_out_folder.name}, held out, {title}", held_out, settings.size),
+        train=PhotoFolder(f"{train_folder.name}, {title}", train, settings.size, classes),
+        held_out=PhotoFolder(f"{held_out_folder.name}, held out, {title}", held_out, settings.size, classes),
     )
 
 
@@ -74,10 +80,10 @@ class PhotoFolder:
     """A `PhotoSource` over files; decoded squares stay in memory."""
 
     flip_pairs: tuple[tuple[int, int], ...] = ()
-    num_labels = 0
 
-    def __init__(self, name: str, files: Sequence[File], size: int) -> None:
-        self.name = name
+    def __init__(self, name: str, files: Sequence[File], size: int, num_labels: int = 0) -> None:
+        """Of `num_labels` 1, every pixel has the label 0."""
+        self.name, self.num_labels = name, num_labels
         self.digest = digest(files, str(size))
         self._files = tuple(files)
         self._size = size
@@ -91,11 +97,12 @@ class PhotoFolder:
         return self._files[index].name
 
     def __getitem__(self, index: int) -> Photo:
-        """Photograph `index`, "image" uint8 [S,S,3]."""
+        """Photograph `index`, "image" uint8 [S,S,3] and, where there are labels, "labels" uint8 [S,S]."""
         return self._memory[index]
 
     def _decode(self, index: int) -> Photo:
-        return {"image": square(read_image(self._files[index].path), self._size)}  # [S,S,3]
+        photo = {"image": square(read_image(self._files[index].path), self._size)}  # [S,S,3]
+        return photo | {"labels": np.zeros((self._size, self._size), np.uint8)} if self.num_labels else photo
 
 
 def list_photographs(folder: Path) -> list[File]:

@@ -8,16 +8,20 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scan_jax.features._imagenet import normalize
 from scan_jax.features._pooling import max_pool
+from scan_jax.ops.imagenet import normalize
 from scan_jax.types import Array
 
 WIDTHS = (64, 128, 256, 512, 512)  # channels of the five blocks
 
 
 def layer_names(depths: tuple[int, ...]) -> tuple[str, ...]:
-    """ "relu1_1", "relu1_2", "relu2_1", ... of blocks with so many convolutions."""
-    return tuple(f"relu{block}_{i}" for block, depth in enumerate(depths, start=1) for i in range(1, depth + 1))
+    """ "relu1_1", "relu1_2", "pool1", "relu2_1", ... of blocks with so many convolutions, up to the last ReLU."""
+    blocks = [
+        (*(f"relu{block}_{i}" for i in range(1, depth + 1)), f"pool{block}")
+        for block, depth in enumerate(depths, start=1)
+    ]
+    return tuple(name for block in blocks for name in block)[:-1]
 
 
 class VGG(nn.Module):
@@ -38,7 +42,9 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
-        """[B,H,W,3] in [0, 1] -> {"relu<b>_<i>": [B,H/2^(b-1),W/2^(b-1),C]}, halved heights rounded down.
+        """[B,H,W,3] in [0, 1] -> {"relu<b>_<i>": [B,H/2^(b-1),W/2^(b-1),C], "pool<b>": [B,H/2^b,W/2^b,C]}.
+
+        Halved heights are rounded down.
 
         Raises:
           ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
@@ -46,18 +52,19 @@ class VGG(nn.Module):
         self._check(image)
         x = normalize(image).astype(self.dtype)
         found: dict[str, Array] = {}
-        for block, (width, depth) in enumerate(zip(WIDTHS, self.depths), start=1):
-            x = x if block == 1 else max_pool(x, 2)  # [B,H/2^(block-1),W/2^(block-1),C]
-            for i in range(1, depth + 1):
-                convolution = nn.Conv(
-                    width, (3, 3), padding=((1, 1), (1, 1)), dtype=self.dtype, name=f"conv{block}_{i}"
-                )
-                x = jax.nn.relu(convolution(x))
-                if f"relu{block}_{i}" in self.layers:
-                    found[f"relu{block}_{i}"] = x
-                if len(found) == len(set(self.layers)):
-                    return found
+        for name in layer_names(self.depths):
+            if len(found) == len(set(self.layers)):
+                break
+            x = max_pool(x, 2) if name.startswith("pool") else self._convolve(x, name.removeprefix("relu"))
+            if name in self.layers:
+                found[name] = x
         return found
+
+    def _convolve(self, x: Array, place: str) -> Array:
+        """The convolution "<block>_<i>" and its ReLU."""
+        width = WIDTHS[int(place.partition("_")[0]) - 1]
+        padding = ((1, 1), (1, 1))
+        return jax.nn.relu(nn.Conv(width, (3, 3), padding=padding, dtype=self.dtype, name=f"conv{place}")(x))
 
     def _check(self, image: Array) -> None:
         if image.ndim != 4 or image.shape[-1] != 3:

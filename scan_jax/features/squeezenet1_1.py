@@ -11,9 +11,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scan_jax.features._imagenet import normalize
 from scan_jax.features._pooling import max_pool_rounding_up
 from scan_jax.features.squeezenet import FIRES, LAYERS, POOLED, Fire
+from scan_jax.ops.imagenet import normalize
 from scan_jax.types import Array
 
 

@@ -2,50 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scan_jax.ops.convolution import count_known
+from scan_jax.ops.convolution import convolve, count_known
 from scan_jax.types import Array
+
+Convolve = Callable[[Array, Array, int, int], Array]  # map, kernel, padding, stride -> map
+
+
+def plainly(x: Array, kernel: Array, padding: int, stride: int) -> Array:
+    """The compiler's convolution."""
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), ((padding, padding),) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def quickly(x: Array, kernel: Array, padding: int, stride: int) -> Array:
+    """As `plainly`, with gradients in the form that is fast on a CPU where that differs: small kernels, stride 1."""
+    if stride > 1 or kernel.shape[0] > 3:
+        return plainly(x, kernel, padding, stride)
+    return convolve(x, kernel, (padding, padding))
 
 
 class PartialConv(nn.Module):
     """Convolves `x * known`, divides by the known share under the kernel, and carries `known` on.
 
+    Where maps with different holes lie side by side, `known` has a channel for each of theirs, and the share is that of
+    all numbers under the kernel.
+
     Attributes:
       features: output channels.
       kernel_size: odd; the padding is `kernel_size // 2` zeros on every side, which count as unknown.
       stride: the same along both axes.
+      use_bias: whether a bias is added where anything is known.
       dtype: of the convolution.
+      convolve: how; every form gives the same but for rounding.
+      kernel_init: of the kernel.
     """
 
     features: int
     kernel_size: int = 3
     stride: int = 1
+    use_bias: bool = True
     dtype: Any = jnp.float32
+    convolve: Convolve = plainly
+    kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()
 
     @nn.compact
     def __call__(self, x: Array, known: Array | None) -> tuple[Array, Array | None]:
-        """[B,H,W,C], [B,H,W,1] -> [B,H',W',features], [B,H',W',1]; the output is zero where nothing is known yet.
+        """[B,H,W,C], [B,H,W,1 or C] -> [B,H',W',features], [B,H',W',1]; zero where nothing is known yet.
 
         Where everything is known, `known` may be None: then this is a convolution, without the border's correction.
+
+        Raises:
+          ValueError: `known` has other channels.
         """
-        size, pad = self.kernel_size, self.kernel_size // 2
-        kernel = self.param("kernel", nn.initializers.he_normal(), (size, size, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        y = jax.lax.conv_general_dilated(
-            (x if known is None else x * known.astype(x.dtype)).astype(self.dtype),
-            kernel.astype(self.dtype),
-            (self.stride, self.stride),
-            ((pad, pad), (pad, pad)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # [B,H',W',features]
+        size, channels = self.kernel_size, x.shape[-1]
+        if known is not None and known.shape[-1] not in (1, channels):
+            raise ValueError(f"known must have one channel or, as x, {channels}, not {known.shape[-1]}")
+        kernel = self.param("kernel", self.kernel_init, (size, size, channels, self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else None
+        seen = (x if known is None else x * known.astype(x.dtype)).astype(self.dtype)
+        y = self.convolve(seen, kernel.astype(self.dtype), size // 2, self.stride)  # [B,H',W',features]
         if known is None:
-            return y + bias.astype(self.dtype)[None, None, None], None
-        count = count_known(known, size, self.stride)  # [B,H',W',1]
-        updated = (count > 0).astype(known.dtype)  # [B,H',W',1]
-        ratio = (size * size / jnp.maximum(count, 1.0) * updated).astype(self.dtype)  # [B,H',W',1]
-        return y * ratio + bias.astype(self.dtype)[None, None, None] * updated.astype(self.dtype), updated
+            return y if bias is None else y + bias.astype(self.dtype)[None, None, None], None
+        ratio, updated = self._carry(known)  # [B,H',W',1] each
+        y = y * ratio.astype(self.dtype)
+        if bias is not None:
+            y = y + bias.astype(self.dtype)[None, None, None] * updated.astype(self.dtype)
+        return y, updated
+
+    def _carry(self, known: Array) -> tuple[Array, Array]:
+        """The window's size by the known numbers under it, and where there are any: [B,H,W,N] -> [B,H',W',1] each."""
+        together = known if known.shape[-1] == 1 else jnp.sum(known, axis=-1, keepdims=True)  # [B,H,W,1]
+        window = self.kernel_size * self.kernel_size * known.shape[-1]
+        count = count_known(together, self.kernel_size, self.stride)  # [B,H',W',1]
+        updated = (count > 0).astype(known.dtype)
+        return window / jnp.maximum(count, 1.0) * updated, updated

@@ -8,7 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scan_jax.ops.convolution import convolve
+from scan_jax.ops.doubling_convolution import convolve_doubling
+from scan_jax.ops.strided_convolution import convolve_strided
 from scan_jax.types import Array
 
 
@@ -27,10 +28,12 @@ class SpectralConv(nn.Module):
       features: output channels.
       kernel_size: height and width.
       stride: the same along both axes.
-      padding: zeros on every side.
+      padding: zeros on every side, a multiple of the dilation.
       use_bias: whether a bias is added.
       dtype: of the convolution; the norm itself is float32.
       warmup: power iterations at initialisation, so that the first passes divide by the right value.
+      dilation: of the taps; only without a stride.
+      kernel_init: of the kernel. Its scale does not change what comes out, but how fast it turns.
     """
 
     features: int
@@ -40,12 +43,14 @@ class SpectralConv(nn.Module):
     use_bias: bool = True
     dtype: Any = jnp.float32
     warmup: int = 15
+    dilation: int = 1
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         """[B,H,W,C] -> [B,H',W',features]."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        kernel = self.param("kernel", self.kernel_init, shape)
         sigma = self._largest_singular_value(kernel.reshape(-1, self.features), train)
         # Dividing the result is as exact as dividing the kernel, and spares a copy of it.
         y = (self._convolve(x.astype(self.dtype), kernel.astype(self.dtype)) / sigma).astype(self.dtype)
@@ -55,11 +60,7 @@ class SpectralConv(nn.Module):
 
     def _convolve(self, x: Array, kernel: Array) -> Array:
         """[B,H,W,C], [k,k,C,features] -> [B,H',W',features]."""
-        if self.stride == 1:
-            return convolve(x, kernel, (self.padding, self.padding))
-        padding = ((self.padding, self.padding),) * 2
-        strides = (self.stride, self.stride)
-        return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return convolve_strided(x, kernel, self.padding, stride=self.stride, dilation=self.dilation)
 
     def _largest_singular_value(self, matrix: Array, train: bool) -> Array:
         """sigma = v^T W u for W [kh*kw*in, out]; u and v are constants to the gradient."""
@@ -81,3 +82,11 @@ class SpectralConv(nn.Module):
             if self.is_mutable_collection("spectral"):
                 vectors.value = {"u": u, "v": v}
         return v @ matrix @ u
+
+
+class SpectralDoublingConv(SpectralConv):
+    """The same for the transposed convolution of kernel 4, stride 2 and padding 1 (`upsampling_conv.DoublingConv`)."""
+
+    def _convolve(self, x: Array, kernel: Array) -> Array:
+        """[B,H,W,C], [4,4,C,features] -> [B,2H,2W,features]."""
+        return convolve_doubling(x, kernel)

@@ -41,3 +41,18 @@ def _check(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Array]]) -> 
         raise ValueError(f"features of fake and real images must have equal shapes, not {shapes[0]} and {shapes[1]}")
     if not fake or any(len(scale) < 2 for scale in fake):
         raise ValueError("feature matching needs at least one scale, each with a layer before the logits")
+
+
+def match_layers(fake: Sequence[Array], real: Sequence[Array]) -> Array:
+    """Sum over all the layers given of mean |fake - real|, the logits among them (EdgeConnect): a float32 scalar.
+
+    Args:
+      fake: the critic's activations on what was generated, each [B,h,w,C].
+      real: those on the real images; no gradient flows into them.
+
+    Raises:
+      ValueError: the layers or shapes differ, or there is none.
+    """
+    if not fake or [layer.shape for layer in fake] != [layer.shape for layer in real]:
+        raise ValueError("layers of fake and real images must be as many and of equal shapes, at least one")
+    return jnp.sum(jnp.stack([jnp.mean(absolute_difference(a, jax.lax.stop_gradient(b))) for a, b in zip(fake, real)]))

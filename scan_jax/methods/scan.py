@@ -9,21 +9,18 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from scan_jax.features.api import FeatureSettings, LossFeatures
-from scan_jax.losses.adversarial import apart, critic_accuracy, logistic_critic, logistic_generator, one_batch
-from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss, select
+from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.pixel import l1
-from scan_jax.losses.style import STYLE_LAYERS, style_loss
 from scan_jax.losses.weighting import combine, hole_normalised
-from scan_jax.methods.api import Aux, PixelMap, Refiner, Styles, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, Trees, Turn, Variables
+from scan_jax.methods.basis import Basis
+from scan_jax.methods.feature_terms import FeatureTerms
+from scan_jax.methods.patch_critic import PatchCritic
 from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.models.scan import STRIDE, ScanGenerator
 from scan_jax.ops.image import complete
 from scan_jax.settings import bind
 from scan_jax.types import Array, Example, Observation, Prediction
-
-FEATURE_TERMS = ("perceptual", "style")
-TERMS = ("orthogonality", "l1", *FEATURE_TERMS, "adversarial")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +80,10 @@ def build(section: Mapping[str, Any]) -> Scan:
     return Scan(bind(section, ScanSettings, "config.method"))
 
 
-class Scan:
+class Scan(Basis):
     """The method: a generator and a patch critic, trained in turns on one forward pass of the generator a step."""
 
     stride = STRIDE
-    num_labels = 0
-    refiners: Mapping[str, Refiner] = {}
-    maps: Mapping[str, PixelMap] = {}
-    styles: Styles | None = None
 
     def __init__(self, settings: ScanSettings) -> None:
         self.settings = settings
@@ -108,35 +101,14 @@ class Scan:
             sigma=settings.sigma,
             dtype=dtype,
         )
-        self.critic: Any = PatchDiscriminator(settings.critic_width, dtype=dtype)
+        self.critic = PatchCritic(PatchDiscriminator(settings.critic_width, dtype=dtype))
         self.networks: dict[str, Any] = {"generator": self.generator}
         self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
         if "adversarial" in self.weights:
-            self.networks["critic"] = self.critic
+            self.networks["critic"] = self.critic.network
             self.turns += (Turn("critic", ("critic",), self.critic_loss),)
-        name = settings.features.name if self.weights.keys() & set(FEATURE_TERMS) else ""
-        self.feature_layers = {
-            term: table[name]
-            for term, table in (("perceptual", PERCEPTUAL_LAYERS), ("style", STYLE_LAYERS))
-            if term in self.weights and name in table
-        }
-        self.features: Any = LossFeatures(settings.features, self._all_feature_layers(), dtype) if name else None
-
-    def _all_feature_layers(self) -> tuple[str, ...]:
-        """The layers of the feature network that any loss reads."""
-        return tuple(dict.fromkeys(layer for layers in self.feature_layers.values() for layer in layers))
-
-    def load_frozen(self) -> Trees:
-        """The feature network's weights, where a loss reads it.
-
-        Raises:
-          UserError: they are missing; it names the file and the command that imports it.
-        """
-        return {"features": self.features.load()} if self.features else {}
-
-    def frozen_shapes(self) -> Trees:
-        """What `load_frozen` returns, without its memory; no weights are needed."""
-        return {"features": self.features.shapes()} if self.features else {}
+        self.look = FeatureTerms(settings.features, self.weights, dtype)
+        self.features = self.look.features
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
@@ -146,8 +118,7 @@ class Scan:
         params: dict[str, Any] = {"generator": generator["params"]}
         stats: dict[str, Any] = {"generator": {}}
         if "critic" in self.networks:
-            critic = self.critic.init(critic_rng, example.image, train=False)
-            params["critic"], stats["critic"] = critic["params"], {"spectral": critic["spectral"]}
+            params["critic"], stats["critic"] = self.critic.init(critic_rng, example.image)
         return Variables(params, stats)
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
@@ -171,43 +142,16 @@ class Scan:
         terms: dict[str, Any] = {
             "orthogonality": self.settings.orthogonality_scale * sum(jax.tree.leaves(sown.get("losses", {}))),
             "l1": sum(hole_normalised(l1(stage, example.image), example.known) for stage in stages),
-            **self._feature_terms(frozen, stages[-1], example),
+            **self.look(frozen, stages[-1], example),
         }
         if "adversarial" in self.weights:
-            variables = {"params": frozen["critic"], **stats["critic"]}
-            logits = self.critic.apply(variables, completion, train=False)  # [B,H/8-2,W/8-2,1]
-            terms["adversarial"] = logistic_generator(logits).mean()
+            terms["adversarial"] = self.critic.adversarial(frozen, stats, completion)
         terms = {name: jnp.asarray(term) for name, term in terms.items() if name in self.weights}
         return combine(terms, self.weights), Aux(terms, {}, jax.lax.stop_gradient(completion))
-
-    def _feature_terms(self, frozen: Trees, prediction: Array, example: Example) -> dict[str, Array]:
-        """The perceptual term on the whole prediction and the style term on its hole."""
-        if self.features is None:
-            return {}
-        whole, hole = jnp.ones_like(example.known), 1 - example.known
-        terms = {}
-        for term, loss, region in (("perceptual", perceptual_loss, whole), ("style", style_loss, hole)):
-            if term in self.weights:
-                found, truth = (
-                    self._activations(frozen, image * region, term) for image in (prediction, example.image)
-                )
-                terms[term] = loss(found, truth)
-        return terms
-
-    def _activations(self, frozen: Trees, image: Array, term: str) -> dict[str, Array]:
-        """The activations that a term compares, by layer."""
-        return select(self.features(frozen["features"], image), self.feature_layers[term])
 
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
         """The second turn: real against completed images, in one batch, so that one power iteration serves both."""
         del frozen, rng
-        both = one_batch(example.image, carried)  # [2B,H,W,3]
-        variables = {"params": params["critic"], **stats["critic"]}
-        logits, changed = self.critic.apply(variables, both, train=True, mutable=["spectral"])
-        real, fake = apart(logits)  # [B,H/8-2,W/8-2,1] each
-        loss = logistic_critic(real, fake).mean()
-        terms = {"critic": loss, "critic_real": real.mean(), "critic_fake": fake.mean()}
-        terms["critic_accuracy"] = critic_accuracy(real, fake)
-        return loss, Aux(terms, {"critic": changed})
+        return self.critic.loss(params, stats, example.image, carried)

@@ -14,7 +14,7 @@ from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.layers.residual import DilatedResidualBlock
 from scan_jax.layers.spatial_attention_norm import SpatialAttentionNorm
 from scan_jax.ops.convolution import update_known
-from scan_jax.ops.image import complete, high_frequency, sobel_gradient
+from scan_jax.ops.image import complete, enlarge, high_frequency, sobel_gradient
 from scan_jax.types import Array
 
 STRIDE = 8
@@ -99,7 +99,7 @@ class Decoder(nn.Module):
 
     def _join(self, x: Array, encoded: Array, width: int, *, name: str) -> Array:
         """Nearest upsampling of x, concatenation with the encoder's level, 3x3 convolution."""
-        x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)  # [B,2h,2w,C]
+        x = enlarge(x, 2)  # [B,2h,2w,C]
         joined = jnp.concatenate([x, encoded.astype(x.dtype)], axis=-1)
         init = nn.initializers.he_normal()
         return nn.Conv(width, (3, 3), padding=1, dtype=self.dtype, kernel_init=init, name=name)(joined)

@@ -13,6 +13,7 @@ from scan_jax.layers.initializers import small_xavier
 from scan_jax.layers.region_style import RegionStyleNorm
 from scan_jax.layers.spectral_conv import SpectralConv
 from scan_jax.models.style_encoder import Attention, StyleEncoder
+from scan_jax.ops.image import enlarge
 from scan_jax.ops.label_convolution import convolve_labels
 from scan_jax.types import Array
 
@@ -84,7 +85,7 @@ class StyleDecoder(nn.Module):
         x = self._start(labels[:, ::stride, ::stride])  # [B,H/32,W/32,16*width]
         for place, (name, width, block_stride) in enumerate(BLOCKS):
             if block_stride < stride:
-                x, stride = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2), block_stride  # nearest
+                x, stride = enlarge(x, 2), block_stride  # nearest
             block = StyleResidualBlock(width * self.width, self.num_labels, self.hidden, self.dtype, name=name)
             block_styles = None if name == BLOCKS[-1][0] else styles
             x = block(x, labels[:, ::stride, ::stride], block_styles, _fold_in(keys, place), train=train)

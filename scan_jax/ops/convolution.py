@@ -82,7 +82,13 @@ def _gradients_on_cpu(x: Array, kernel: Array, change: Array, padding: Padding) 
     if _outweighs(kernel, x, padding):
         return _map_gradient(x, kernel, change, padding), _kernel_gradient(x, kernel, change, padding)
     to_map, _ = _gradients_by_xla(x, kernel, change, padding)
-    return to_map, _kernel_gradient_by_strip(x, kernel, change, padding)
+    if kernel.shape[3] >= kernel.shape[2]:
+        return to_map, _kernel_gradient_by_strip(x, kernel, change, padding)
+    # The narrower map has the smaller neighbourhoods: `change` is what the mirrored kernel slides over, `x` what comes
+    # out.
+    around = (kernel.shape[0] - 1 - padding[0], kernel.shape[0] - 1 - padding[1])
+    mirrored = _kernel_gradient_by_strip(change, kernel.swapaxes(2, 3), x, around)  # [k,k,D,C]
+    return to_map, mirrored[::-1, ::-1].swapaxes(2, 3)
 
 
 def _outweighs(kernel: Array, x: Array, padding: Padding) -> bool:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 
 Array = jax.Array
 
+LUMA = (0.2125, 0.7154, 0.0721)  # of ITU-R BT.709, as in scikit-image's `rgb2gray`
+
 
 def sobel_gradient(image: Array, known: Array) -> Array:
     """Sobel gradient magnitude per channel, from known pixels alone; zero in the hole.
@@ -85,6 +87,29 @@ def complete(image: Array, prediction: Array, known: Array) -> Array:
         )
     # A choice, not a blend: whatever the network wrote over known pixels, a NaN even, cannot reach them.
     return jnp.where(known > 0.5, image, prediction.astype(image.dtype))
+
+
+def enlarge(x: Array, factor: int, *, rows: int = 1) -> Array:
+    """Every pixel as a square of `factor` x `factor` of its kind (nearest neighbour): [..,h,w,..] -> [..,f*h,f*w,..].
+
+    Args:
+      x: a map.
+      factor: f.
+      rows: the axis of the rows; that of the columns comes next.
+    """
+    return jnp.repeat(jnp.repeat(x, factor, axis=rows), factor, axis=rows + 1)
+
+
+def luma(image: Array) -> Array:
+    """The grey picture: RGB [B,H,W,3] -> [B,H,W,1], in the same unit.
+
+    Raises:
+      ValueError: `image` is not [B,H,W,3].
+    """
+    if image.ndim != 4 or image.shape[-1] != 3:
+        raise ValueError(f"image must be [B,H,W,3], not {image.shape}")
+    red, green, blue = (weight * image[..., i : i + 1] for i, weight in enumerate(LUMA))  # [B,H,W,1]
+    return red + green + blue
 
 
 def _check_image(image: Array, known: Array) -> None:

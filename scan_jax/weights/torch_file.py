@@ -11,8 +11,12 @@ import numpy as np
 from scan_jax.errors import UserError
 
 
-def load_state(path: pathlib.Path) -> dict[str, np.ndarray]:
+def load_state(path: pathlib.Path, section: str = "") -> dict[str, np.ndarray]:
     """The tensors of a `.pth` state dict by name, float32.
+
+    Args:
+      path: the file.
+      section: under which the file may keep the state dict, beside other things of a training.
 
     Raises:
       UserError: the file cannot be read or holds no state dict, or PyTorch is not installed.
@@ -28,4 +32,6 @@ def load_state(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} is damaged or no PyTorch state dict ({line}); get it anew") from error
     if not isinstance(state, Mapping):
         raise UserError(f"{path} holds a {type(state).__name__}, not a state dict of tensors")
+    if isinstance(state.get(section), Mapping):
+        state = state[section]
     return {key: value.float().numpy() for key, value in state.items() if isinstance(value, torch.Tensor)}

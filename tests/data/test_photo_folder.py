@@ -61,6 +61,18 @@ def test_a_photograph_is_a_square_of_bytes_that_nobody_writes_to(tmp_path):
         image[:] = 0
 
 
+def test_photographs_can_be_given_one_class(tmp_path):
+    folder = write_photos(tmp_path / "photos", 4)
+    without, with_one = open_folder(folder), open_folder(folder, labels="one")
+    assert (without.train.num_labels, with_one.train.num_labels) == (0, 1)
+    assert set(without.train[0]) == {"image"}
+    labels = with_one.held_out[0]["labels"]
+    assert labels.shape == (8, 8) and labels.dtype == np.uint8 and not labels.any()
+    assert with_one.train.digest == without.train.digest, "the photographs are the same"
+    with pytest.raises(UserError, match=r"config\.data\.labels must be one of \('none', 'one'\)"):
+        open_folder(folder, labels="two")
+
+
 def test_memory_is_bounded_and_makes_what_it_did_not_keep():
     made = []
 

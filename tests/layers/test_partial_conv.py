@@ -49,3 +49,44 @@ def test_never_reads_the_hole():
     variables = layer.init(key, x, known)
     changed = jnp.where(known > 0, x, 1e6)
     np.testing.assert_array_equal(layer.apply(variables, x, known)[0], layer.apply(variables, changed, known)[0])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_channel_of_known_for_each_of_x(stride):
+    """Eq. (1) with the sum over all numbers under the kernel, written as a sum over channels of single ones."""
+    rng = np.random.default_rng(0)
+    x, known = rng.normal(size=(2, 9, 11, 3)), (rng.random((2, 9, 11, 3)) < 0.1).astype(np.float64)
+    layer = PartialConv(4, 3, stride, use_bias=False)
+    given = jnp.asarray(x, jnp.float32), jnp.asarray(known, jnp.float32)
+    params = layer.init(jax.random.key(0), *given)["params"]
+    assert set(params) == {"kernel"}
+    found, updated = layer.apply({"params": params}, *given)
+    kernel = np.asarray(params["kernel"], np.float64)
+    total = sum(window_sums(known[..., i : i + 1], stride) for i in range(3))
+    plain = reference(x * known, np.ones_like(known[..., :1]), kernel, 0, stride)[0]
+    unweighted = plain * window_sums(np.ones_like(known[..., :1]), stride) / 9
+    wanted = np.where(total > 0, unweighted * 27 / np.maximum(total, 1), 0)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(updated, total > 0)
+
+
+def window_sums(known, stride):
+    """Sum under each 3x3 window, zeros around: [B,H,W,1] -> [B,H',W',1]."""
+    padded = np.pad(known, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    height, width = known.shape[1:3]
+    whole = sum(padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3))
+    return whole[:, ::stride, ::stride]
+
+
+def test_equal_channels_are_one():
+    x, known = jax.random.normal(jax.random.key(0), (1, 8, 8, 5)), jnp.ones((1, 8, 8, 1)).at[:, 2:7, 1:6].set(0)
+    layer = PartialConv(3)
+    variables = layer.init(jax.random.key(0), x, known)
+    one, many = (layer.apply(variables, x, k) for k in (known, jnp.broadcast_to(known, x.shape)))
+    np.testing.assert_allclose(one[0], many[0], rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(one[1], many[1])
+
+
+def test_other_channels_are_refused():
+    with pytest.raises(ValueError, match="one channel or, as x, 5"):
+        PartialConv(3).init(jax.random.key(0), jnp.ones((1, 4, 4, 5)), jnp.ones((1, 4, 4, 2)))

@@ -38,7 +38,7 @@ def example(batch=2, size=32):
 def start(method, rate=1e-3):
     optimizers = {turn.name: optax.adam(rate, 0.5) for turn in method.turns}
     state = jax.jit(lambda key: initial_state(method, optimizers, example(), key))(jax.random.key(0))
-    return state, jax.jit(make_step(method, optimizers, 0.9))
+    return state, jax.jit(make_step(method.turns, optimizers, 0.9))
 
 
 def moved(before, after):
@@ -126,7 +126,7 @@ def test_the_other_mechanisms_of_table_1(attention):
     method = api.build_method(section)
     optimizers = {turn.name: optax.adam(1e-3) for turn in method.turns}
     state = jax.eval_shape(lambda key: initial_state(method, optimizers, example(), key), jax.random.key(0))
-    _, scalars = jax.eval_shape(make_step(method, optimizers, 0.9), state, {}, example(), jax.random.key(1))
+    _, scalars = jax.eval_shape(make_step(method.turns, optimizers, 0.9), state, {}, example(), jax.random.key(1))
     assert "term/semantic_attention" not in scalars
     assert ("attention" in state.params["generator"]["encoder"]) == (attention != "none")
     assert set(method.maps) == ({"attention"} if attention != "none" else set())

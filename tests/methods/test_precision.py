@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from small_methods import SMALL, portrait_batches, registered, shaken, small_method
 
+from scan_jax.errors import UserError
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
@@ -42,6 +43,7 @@ CASES = {
         0.1,
         {"pixel": 0.015, "feature_matching": 0.015, "semantic_attention": 0.005, "adversarial": 0.005, "critic": 0.002},
     ),
+    "gated_conv": Case(32, 0.03, {"l1": 0.015, "adversarial": 0.02, "critic": 0.002}),
 }
 
 
@@ -65,7 +67,7 @@ def train(name, dtype):
     batches = portrait_batches(method, BATCHES, size=CASES[name].size, batch_size=2, photographs=16)
     batches = [jax.device_put(batch, jax.devices()[0]) for batch in batches]
     for step in range(STEPS):
-        state, found = ready.step(state, {}, batches[step % BATCHES], ready.key)
+        state, found = ready.step_after(step)(state, {}, batches[step % BATCHES], ready.key)
         scalars.append(found)
     return state, jax.tree.map(lambda *values: np.stack(values), *jax.device_get(scalars))
 
@@ -86,7 +88,8 @@ def test_the_first_step_differs_by_rounding_alone(name):
     assert max(off.values()) < FIRST, off
     assert max(off.values()) > 1e-6, "nothing was rounded to bfloat16"
     shares = {
-        term: weight * full[f"term/{term}"][0] / full["loss/generator"][0] for term, weight in method.weights.items()
+        term: abs(weight * full[f"term/{term}"][0] / full["loss/generator"][0])
+        for term, weight in method.weights.items()
     }
     assert all(0.05 * share > 2 * FIRST for term, share in shares.items() if term != "orthogonality"), shares
 
@@ -98,7 +101,7 @@ def test_two_hundred_steps_end_alike(name):
         wanted, found = (scalars[f"term/{term}"][-LAST:].mean() for scalars in (full, half))
         print(f"\n{name}, last {LAST} steps: {term} {wanted:.4f}, in bfloat16 {found:.4f}: {found / wanted - 1:+.1%}")
         assert relative(found, wanted) < limit, term
-    learned = {"scan": "term/l1", "masked_attention": "term/pixel"}[name]
+    learned = {"masked_attention": "term/pixel"}.get(name, "term/l1")
     assert half[learned][-LAST:].mean() < 0.8 * half[learned][0], "it learns"
 
 
@@ -112,5 +115,13 @@ def test_what_is_kept_stays_float32_and_finite(name):
     assert int(state.step) == STEPS
 
 
-def test_every_method_is_compared():
-    assert set(CASES) == registered() == set(SMALL)
+def has_dtype(name):
+    try:
+        return bool(small_method(name, compute_dtype="bfloat16"))
+    except UserError:
+        return False
+
+
+def test_every_method_that_has_a_dtype_is_compared():
+    assert set(CASES) == {name for name in registered() if has_dtype(name)}
+    assert registered() == set(SMALL)

@@ -25,7 +25,7 @@ def example(batch=2, size=64):
 def start(method, rate=1e-3):
     optimizers = {turn.name: optax.adam(rate) for turn in method.turns}
     state = jax.jit(lambda key: initial_state(method, optimizers, example(), key))(jax.random.key(0))
-    return state, jax.jit(make_step(method, optimizers, 0.9))
+    return state, jax.jit(make_step(method.turns, optimizers, 0.9))
 
 
 def moved(before, after):

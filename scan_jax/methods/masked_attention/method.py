@@ -24,14 +24,15 @@ from scan_jax.losses.feature_matching import feature_matching
 from scan_jax.losses.perceptual import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, perceptual_distance
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.weighting import combine
-from scan_jax.methods.api import Aux, PixelMap, Refiner, Tree, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, Tree, Trees, Turn, Variables
+from scan_jax.methods.basis import Basis
 from scan_jax.methods.masked_attention.settings import Settings
 from scan_jax.methods.masked_attention.style_search import StyleSearch
 from scan_jax.methods.masked_attention.style_space import StyleSpace
 from scan_jax.models.label_discriminator import LabelDiscriminator
 from scan_jax.models.sean import STRIDE, Sean
 from scan_jax.ops.attention import Kind, attention_rows
-from scan_jax.ops.image import complete
+from scan_jax.ops.image import complete, enlarge
 from scan_jax.types import Array, Example, Observation, Prediction
 
 SIGNED = 2.0  # the networks' images span [-1, 1], where the paper takes its differences, ours [0, 1]
@@ -43,10 +44,11 @@ ADVERSARIAL = {
 CRITIC_TERMS = ("adversarial", "feature_matching")
 
 
-class MaskedAttention:
+class MaskedAttention(Basis):
     """The method: generator and critic, trained in turns on one forward pass of the generator a step."""
 
     stride = STRIDE
+    styles: StyleSpace
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -73,20 +75,8 @@ class MaskedAttention:
         wanted = settings.loss.perceptual or settings.style_search.perceptual
         self.features: Any = LossFeatures(settings.features, tuple(self.layers), dtype) if wanted else None
         self.styles = StyleSpace(self.generator)
-        self.maps: Mapping[str, PixelMap] = {} if settings.attention == "none" else {"attention": self.attention_map}
-        self.refiners: Mapping[str, Refiner] = {"style_search": StyleSearch(self.styles, self._distance, settings)}
-
-    def load_frozen(self) -> Trees:
-        """The feature network's weights, where an objective reads it.
-
-        Raises:
-          UserError: they are missing; it names the file and the command that imports it.
-        """
-        return {"features": self.features.load()} if self.features else {}
-
-    def frozen_shapes(self) -> Trees:
-        """What `load_frozen` returns, without its memory; no weights are needed."""
-        return {"features": self.features.shapes()} if self.features else {}
+        self.maps = {} if settings.attention == "none" else {"attention": self.attention_map}
+        self.refiners = {"style_search": StyleSearch(self.styles, self._distance, settings)}
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
@@ -119,7 +109,7 @@ class MaskedAttention:
         pixels = at[..., 0] * (width // 2) + at[..., 1]  # [B,P]
         rows = attention_rows(**parts, kind=cast(Kind, self.settings.attention), rows=pixels)  # [B,P,N]
         maps = rows.reshape(*points.shape[:2], height // 2, width // 2)  # [B,P,H/2,W/2]
-        return jnp.repeat(jnp.repeat(maps, 2, axis=2), 2, axis=3) / 4
+        return enlarge(maps, 2, rows=2) / 4
 
     def generator_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array

@@ -1,0 +1,63 @@
+"""A training step beside that of the public PyTorch code: all turns, the same batch, in turn, in one run.
+
+    python -m benchmarks.public_steps --clones=FOLDER [--only rfr] [--batch=4] [--side=128] [--rounds=5]
+
+FOLDER holds clones of knazeri/edge-connect, geekyutao/RN and jingyuanli001/RFR-Inpainting by their names. Perceptual
+and style terms are left out on both sides, and on theirs the edges are given, which costs them nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.public_steps.batch import Batch, our_step
+from scan_jax import command_line
+
+METHODS = ("edge_connect", "region_norm", "rfr")
+
+
+def main(argv: list[str]) -> int:
+    """Prints a line for each method."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.public_steps", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--clones", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=5)
+    flags = parser.parse_args(argv)
+    return command_line.run(lambda: measure(flags))
+
+
+def measure(flags: argparse.Namespace) -> None:
+    """One method after the other.
+
+    Raises:
+      UserError: a clone is missing.
+    """
+    batch = Batch.draw(flags.batch, flags.side)
+    print(f"a step of {flags.batch} at {flags.side}x{flags.side}, medians of {flags.rounds} in turn")
+    for name in flags.only:
+        method = importlib.import_module(f"benchmarks.public_steps.{name}")
+        steps = {
+            "public": method.public_step(flags.clones, batch),
+            "ours": our_step(method.SECTION, method.PHASE, batch),
+        }
+        seconds: dict[str, list[float]] = {side: [] for side in steps}
+        for turn in range(flags.rounds + 1):  # the first compiles
+            for side, step in steps.items():
+                begun = time.perf_counter()
+                step()
+                if turn:
+                    seconds[side].append(time.perf_counter() - begun)
+        public, ours = (statistics.median(seconds[side]) for side in ("public", "ours"))
+        print(f"{name:14} public {public:7.3f} s  ours {ours:7.3f} s  {public / ours:5.2f} times as fast", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

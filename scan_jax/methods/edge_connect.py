@@ -1,0 +1,249 @@
+"""EdgeConnect: Generative Image Inpainting with Adversarial Edge Learning (Nazeri et al. 2019).
+
+Three phases: "edge" trains the edge generator, "completion" the completion generator on true edges, "joint" both, where
+the completion's loss reaches the edge generator through the edges that it drew (the released code's models 1, 2 and 4).
+Input edges are always those of known pixels alone. The released code takes them from the whole photograph in training,
+where pixels of the hole blur into them, and from known pixels in tests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from scan_jax.errors import UserError
+from scan_jax.features.api import FeatureSettings
+from scan_jax.losses.adversarial import logistic_generator
+from scan_jax.losses.feature_matching import match_layers
+from scan_jax.losses.pixel import l1
+from scan_jax.losses.weighting import combine, hole_normalised
+from scan_jax.methods.api import Aux, Trees, Turn, Variables
+from scan_jax.methods.basis import Basis
+from scan_jax.methods.feature_terms import FeatureTerms
+from scan_jax.methods.patch_critic import PatchCritic
+from scan_jax.models.edge_connect import START, STRIDE, EdgeConnectGenerator
+from scan_jax.models.patch_discriminator import PatchDiscriminator
+from scan_jax.ops.canny import canny
+from scan_jax.ops.image import complete, luma
+from scan_jax.settings import bind, require_at_least
+from scan_jax.types import Array, Example, Observation, Prediction
+
+EDGE_TERMS = ("edge_adversarial", "feature_matching")
+
+
+@dataclasses.dataclass(frozen=True)
+class EdgeConnectWeights:
+    """The terms' weights, of the edge generator's two and the completion's four; a term of weight 0 is not computed."""
+
+    edge_adversarial: float = 1.0
+    feature_matching: float = 10.0
+    l1: float = 1.0
+    perceptual: float = 0.1
+    style: float = 250.0
+    adversarial: float = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class EdgeConnectSettings:
+    """A config's `method` section; the defaults are the published setting.
+
+    Attributes:
+      width: channels of both generators at stride 1.
+      critic_width: channels of both critics' first level.
+      blocks: residual blocks of each generator.
+      sigma: of the blur under the edges, in pixels.
+      loss: the terms' weights.
+      features: the network behind the perceptual and style terms.
+    """
+
+    width: int = 64
+    critic_width: int = 64
+    blocks: int = 8
+    sigma: float = 2.0
+    loss: EdgeConnectWeights = EdgeConnectWeights()
+    features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
+
+
+def build(section: Mapping[str, Any]) -> EdgeConnect:
+    """The method for a config's `method` section.
+
+    Raises:
+      UserError: an unknown key or choice, a number that makes no network, or an edge generator that nothing trains.
+    """
+    settings = bind(section, EdgeConnectSettings, "config.method")
+    require_at_least(1, "config.method", width=settings.width, critic_width=settings.critic_width)
+    require_at_least(0, "config.method", blocks=settings.blocks)
+    require_at_least(0.1, "config.method", sigma=settings.sigma)
+    if not settings.loss.edge_adversarial:
+        raise UserError("config.method.loss.edge_adversarial must not be 0: the critic is what edges are learned from")
+    return EdgeConnect(settings)
+
+
+class Sketch(NamedTuple):
+    """A photograph without its colours, all [B,H,W,1].
+
+    Attributes:
+      gray: the whole photograph, the hole too.
+      seen: edges of what is known.
+      edges: those of the whole photograph.
+    """
+
+    gray: Array
+    seen: Array
+    edges: Array
+
+
+class EdgeConnect(Basis):
+    """The method: two generators in one network, a critic of edges, and one of colours."""
+
+    stride = STRIDE
+
+    def __init__(self, settings: EdgeConnectSettings) -> None:
+        self.settings = settings
+        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
+        self._edge_weights = {term: self.weights[term] for term in EDGE_TERMS if term in self.weights}
+        self._colour_weights = {term: weight for term, weight in self.weights.items() if term not in EDGE_TERMS}
+        self.generator: Any = EdgeConnectGenerator(settings.width, settings.blocks)
+        judge = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=START)
+        self.edge_critic = PatchCritic(judge, "edge_critic", weight=0.5)
+        self.critic = PatchCritic(judge, "critic", weight=0.5)
+        self.networks: dict[str, Any] = {"generator": self.generator, "edge_critic": judge}
+        if "adversarial" in self.weights:
+            self.networks["critic"] = judge
+        self.turns: tuple[Turn, ...] = self._turns()
+        self.look = FeatureTerms(settings.features, self.weights)
+        self.features = self.look.features
+
+    def _turns(self) -> tuple[Turn, ...]:
+        """Of all phases; a critic that no generator listens to has none."""
+        turns = (
+            Turn("edge", ("generator",), self.edge_loss, "edge"),
+            Turn("edge_critic", ("edge_critic",), self.edge_critic_loss, "edge"),
+            Turn("completion", ("generator",), self.completion_loss, "completion"),
+            Turn("critic", ("critic",), self.critic_loss, "completion"),
+            Turn("joint", ("generator",), self.joint_loss, "joint"),
+            Turn("joint_edge_critic", ("edge_critic",), self.edge_critic_loss, "joint"),
+            Turn("joint_critic", ("critic",), self.critic_loss, "joint"),
+        )
+        return tuple(turn for turn in turns if set(turn.trains) <= set(self.networks))
+
+    def init(self, rng: Array, example: Example) -> Variables:
+        """Fresh variables of all networks; only the shapes of `example` matter."""
+        generator_rng, edge_rng, critic_rng = jax.random.split(rng, 3)
+        gray = luma(example.image)  # [B,H,W,1]
+        generator = self.generator.init(generator_rng, example.image, gray, example.known, train=False)
+        params: dict[str, Any] = {"generator": generator["params"]}
+        stats: dict[str, Any] = {"generator": {"spectral": generator["spectral"]}}
+        pair = jnp.concatenate([gray, gray], axis=-1)  # [B,H,W,2]
+        params["edge_critic"], stats["edge_critic"] = self.edge_critic.init(edge_rng, pair)
+        if "critic" in self.networks:
+            params["critic"], stats["critic"] = self.critic.init(critic_rng, example.image)
+        return Variables(params, stats)
+
+    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
+        """Fills the hole between the known pixels' edges and those that the edge generator draws into it."""
+        del rng
+        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
+        seen = canny(luma(observation.image), observation.known, self.settings.sigma)  # [B,H,W,1]
+        image, edges = self.generator.apply(networks, observation.image, seen, observation.known, train=False)
+        return Prediction(image, {"edges": jnp.repeat(edges, 3, axis=-1)})
+
+    def _sketch(self, example: Example) -> Sketch:
+        """What the edge generator is shown, and what it should draw."""
+        gray, sigma = luma(example.image), self.settings.sigma
+        return Sketch(gray, canny(gray, example.known, sigma), canny(gray, jnp.ones_like(gray), sigma))
+
+    def _draw(self, params: Trees, stats: Trees, sketch: Sketch, known: Array) -> tuple[Array, Trees]:
+        """Edges everywhere [B,H,W,1], and the generator's statistics after that."""
+        drawn, changed = self.generator.apply(
+            {"params": params["generator"], **stats["generator"]},
+            *(sketch.gray * known, sketch.seen, known),
+            train=True,
+            method="draw",
+            mutable=["spectral"],
+        )
+        return drawn, {"generator": {**stats["generator"], **changed}}
+
+    def _edge_terms(self, frozen: Trees, stats: Trees, sketch: Sketch, drawn: Array) -> dict[str, Array]:
+        """What the critic of edges says of those that were drawn, beside the grey photograph."""
+        fake, real = (
+            self.edge_critic.activations(frozen, stats, jnp.concatenate([sketch.gray, edges], axis=-1))
+            for edges in (drawn, sketch.edges)
+        )
+        terms = {"edge_adversarial": logistic_generator(fake[-1]).mean(), "feature_matching": match_layers(fake, real)}
+        return {name: term for name, term in terms.items() if name in self.weights}
+
+    def _paint(self, params: Trees, seen: Observation, edges: Array) -> Array:
+        """Colours everywhere [B,H,W,3], between edges [B,H,W,1]."""
+        networks = {"params": params["generator"]}
+        painted: Array = self.generator.apply(networks, seen.image, edges, seen.known, method="paint")
+        return painted
+
+    def _colour_terms(self, frozen: Trees, stats: Trees, example: Example, painted: Array) -> dict[str, Array]:
+        """The completion's terms, all of its raw output."""
+        terms = {
+            "l1": hole_normalised(l1(painted, example.image), example.known),
+            **self.look(frozen, painted, example),
+        }
+        if "adversarial" in self.weights:
+            terms["adversarial"] = self.critic.adversarial(frozen, stats, painted)
+        return {name: term for name, term in terms.items() if name in self.weights}
+
+    def edge_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """Trains the edge generator alone: the completion generator has no part in it."""
+        del carried, rng
+        sketch = self._sketch(example)
+        drawn, changed = self._draw(params, stats, sketch, example.known)
+        terms = self._edge_terms(frozen, stats, sketch, drawn)
+        return combine(terms, self._edge_weights), Aux(terms, changed, _shown(sketch, drawn, None))
+
+    def completion_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """Trains the completion generator alone, on the true edges: the edge generator is not asked."""
+        del carried, rng
+        painted = self._paint(params, example.observe(), self._sketch(example).edges)
+        terms = self._colour_terms(frozen, stats, example, painted)
+        return combine(terms, self._colour_weights), Aux(terms, {}, {"painted": jax.lax.stop_gradient(painted)})
+
+    def joint_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """Trains both, the edge generator on the completion's loss as well."""
+        del carried, rng
+        sketch = self._sketch(example)
+        drawn, changed = self._draw(params, stats, sketch, example.known)
+        painted = self._paint(params, example.observe(), complete(sketch.seen, drawn, example.known))
+        terms = {
+            **self._edge_terms(frozen, stats, sketch, drawn),
+            **self._colour_terms(frozen, stats, example, painted),
+        }
+        return combine(terms, self.weights), Aux(terms, changed, _shown(sketch, drawn, painted))
+
+    def edge_critic_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """True edges against those that were drawn, each beside the grey photograph."""
+        del frozen, example, rng
+        real, fake = carried["true"], carried["drawn"]  # [B,H,W,2] each
+        return self.edge_critic.loss(params, stats, real, fake, carried)
+
+    def critic_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """Photographs against raw predictions."""
+        del frozen, rng
+        return self.critic.loss(params, stats, example.image, carried["painted"])
+
+
+def _shown(sketch: Sketch, drawn: Array, painted: Array | None) -> dict[str, Array | None]:
+    """What the critics' turns judge: pairs of grey photograph and edges [B,H,W,2], and the painted image."""
+    pairs = {"true": sketch.edges, "drawn": drawn}
+    shown = {name: jnp.concatenate([sketch.gray, edges], axis=-1) for name, edges in pairs.items()}
+    return jax.lax.stop_gradient({**shown, "painted": painted})

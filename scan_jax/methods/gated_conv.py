@@ -1,0 +1,156 @@
+"""Free-Form Image Inpainting with Gated Convolution (Yu et al. 2019), trained as its public code does, unguided."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from scan_jax.errors import UserError
+from scan_jax.losses.adversarial import apart, critic_accuracy, hinge_critic, hinge_generator, one_batch
+from scan_jax.losses.pixel import l1
+from scan_jax.losses.weighting import combine
+from scan_jax.methods.api import Aux, PixelMap, Trees, Turn, Variables
+from scan_jax.methods.basis import Basis
+from scan_jax.models.gated_conv import STRIDE, GatedConvGenerator
+from scan_jax.models.sn_patch_gan import SnPatchGan
+from scan_jax.ops.aligned_nearest import shrink_nearest
+from scan_jax.ops.contextual_attention import contextual_weights
+from scan_jax.ops.image import complete, enlarge
+from scan_jax.settings import bind
+from scan_jax.types import Array, Example, Observation, Prediction
+
+SIGNED = 2.0  # the paper takes its differences of images in [-1, 1], ours span [0, 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class LossSettings:
+    """The weights of section 3.3; a term of weight 0 is not computed.
+
+    Attributes:
+      l1: mean difference in [-1, 1], of both stages, over the whole image.
+      adversarial: hinge loss on the completion.
+    """
+
+    l1: float = 1.0
+    adversarial: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class GatedConvSettings:
+    """A config's `method` section; the defaults are the public code's.
+
+    Attributes:
+      width: channels of the first convolutions, features and gates together; a multiple of 4.
+      critic_width: channels of the critic's first level.
+      compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
+      loss: the terms' weights.
+    """
+
+    width: int = 48
+    critic_width: int = 64
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    loss: LossSettings = LossSettings()
+
+    def __post_init__(self) -> None:
+        """Refuses a width that cannot be halved twice.
+
+        Raises:
+          UserError: it is no positive multiple of 4.
+        """
+        if self.width < 4 or self.width % 4:
+            raise UserError(f"config.method.width must be a multiple of 4, not {self.width}")
+
+
+def build(section: Mapping[str, Any]) -> GatedConv:
+    """The method for a config's `method` section.
+
+    Raises:
+      UserError: an unknown key or choice.
+    """
+    return GatedConv(bind(section, GatedConvSettings, "config.method"))
+
+
+class GatedConv(Basis):
+    """The method: a generator of two stages and SN-PatchGAN, trained in turns on one forward pass a step."""
+
+    stride = STRIDE
+
+    def __init__(self, settings: GatedConvSettings) -> None:
+        self.settings = settings
+        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
+        dtype = jnp.dtype(settings.compute_dtype)
+        self.generator: Any = GatedConvGenerator(settings.width, dtype)
+        self.critic: Any = SnPatchGan(settings.critic_width, dtype)
+        self.networks: dict[str, Any] = {"generator": self.generator}
+        self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
+        if "adversarial" in self.weights:
+            self.networks["critic"] = self.critic
+            self.turns += (Turn("critic", ("critic",), self.critic_loss),)
+        self.maps: Mapping[str, PixelMap] = {"attention": self.attention_map}
+
+    def init(self, rng: Array, example: Example) -> Variables:
+        """Fresh variables of both networks; only the shapes of `example` matter."""
+        seen, generator_rng, critic_rng = example.observe(), *jax.random.split(rng)
+        params: dict[str, Any] = {"generator": self.generator.init(generator_rng, seen.image, seen.known)["params"]}
+        stats: dict[str, Any] = {"generator": {}}
+        if "critic" in self.networks:
+            critic = self.critic.init(critic_rng, example.image, example.known, train=False)
+            params["critic"], stats["critic"] = critic["params"], {"spectral": critic["spectral"]}
+        return Variables(params, stats)
+
+    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
+        """Fills the hole; nothing is drawn from `rng`."""
+        del rng
+        networks = {"params": variables.params["generator"]}
+        stages = self.generator.apply(networks, observation.image, observation.known)
+        return Prediction(stages[-1], {f"stage {i + 1}": image for i, image in enumerate(stages)})
+
+    def attention_map(self, variables: Variables, observation: Observation, points: Array) -> Array:
+        """Where pixels are taken from: points (row, column) [B,P,2] -> weights over the image [B,P,H,W].
+
+        The attention knows cells of 8x8 pixels; what a cell gets is spread over its pixels.
+        """
+        networks = {"params": variables.params["generator"]}
+        seen = (observation.image, observation.known)
+        _, noted = self.generator.apply(networks, *seen, mutable=["intermediates"])
+        parts = noted["intermediates"]["attentive_branch"]["attention"][0]
+        weights = contextual_weights(*(shrink_nearest(parts[name], 2) for name in ("x", "hole")))  # [B,h,w,h,w]
+        batch, height, width = weights.shape[:3]
+        at = points // STRIDE  # [B,P,2]
+        cells = (at[..., 0] * width + at[..., 1])[..., None, None]  # [B,P,1,1]
+        rows = jnp.take_along_axis(weights.reshape(batch, height * width, height, width), cells, axis=1)  # [B,P,h,w]
+        return enlarge(rows, STRIDE, rows=2) / STRIDE**2
+
+    def generator_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """The first turn: l1 of both stages, and what the critic says of the completion."""
+        del carried, rng
+        seen = example.observe()
+        stages = self.generator.apply({"params": params["generator"]}, seen.image, seen.known)
+        completion = complete(example.image, stages[-1], example.known)
+        terms = {"l1": jnp.asarray(SIGNED * sum(l1(stage, example.image).mean() for stage in stages))}
+        if "adversarial" in self.weights:
+            variables = {"params": frozen["critic"], **stats["critic"]}
+            logits = self.critic.apply(variables, completion, example.known, train=False)
+            terms["adversarial"] = hinge_generator(logits).mean()
+        terms = {name: term for name, term in terms.items() if name in self.weights}
+        return combine(terms, self.weights), Aux(terms, {}, jax.lax.stop_gradient(completion))
+
+    def critic_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """The second turn: photographs against completions, in one batch, so that one power iteration serves both."""
+        del frozen, rng
+        both, known = one_batch(example.image, carried), one_batch(example.known, example.known)  # [2B,H,W,.]
+        variables = {"params": params["critic"], **stats["critic"]}
+        logits, changed = self.critic.apply(variables, both, known, train=True, mutable=["spectral"])
+        real, fake = apart(logits)  # [B,ceil(H/64),ceil(W/64),4*critic_width] each
+        loss = 0.5 * hinge_critic(real, fake).mean()
+        terms = {"critic": loss, "critic_real": real.mean(), "critic_fake": fake.mean()}
+        terms["critic_accuracy"] = critic_accuracy(real, fake)
+        return loss, Aux(terms, {"critic": changed})

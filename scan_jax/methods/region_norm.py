@@ -1,0 +1,117 @@
+"""Region Normalization for Image Inpainting (Yu et al. 2020): hole and known pixels have statistics of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from scan_jax.losses.pixel import l1
+from scan_jax.losses.weighting import combine, hole_normalised
+from scan_jax.methods.api import Aux, Trees, Turn, Variables
+from scan_jax.methods.basis import Basis
+from scan_jax.methods.patch_critic import PatchCritic
+from scan_jax.models.patch_discriminator import PatchDiscriminator
+from scan_jax.models.region_norm import STRIDE, RegionNormGenerator, published_start
+from scan_jax.ops.image import complete
+from scan_jax.settings import bind, require_at_least
+from scan_jax.types import Array, Example, Observation, Prediction
+
+
+@dataclasses.dataclass(frozen=True)
+class RegionNormWeights:
+    """The terms' weights in the released code; a term of weight 0 is not computed."""
+
+    l1: float = 1.0
+    adversarial: float = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class RegionNormSettings:
+    """A config's `method` section; the defaults are the published setting.
+
+    Attributes:
+      width: channels at stride 1.
+      critic_width: channels of the critic's first level.
+      blocks: residual blocks.
+      threshold: of the importance of a pixel, from which on it belongs to the learned region.
+      loss: the terms' weights.
+    """
+
+    width: int = 64
+    critic_width: int = 64
+    blocks: int = 8
+    threshold: float = 0.8
+    loss: RegionNormWeights = RegionNormWeights()
+
+
+def build(section: Mapping[str, Any]) -> RegionNorm:
+    """The method for a config's `method` section.
+
+    Raises:
+      UserError: an unknown key or choice, or a number that makes no network.
+    """
+    settings = bind(section, RegionNormSettings, "config.method")
+    require_at_least(1, "config.method", width=settings.width, critic_width=settings.critic_width)
+    require_at_least(0, "config.method", blocks=settings.blocks)
+    return RegionNorm(settings)
+
+
+class RegionNorm(Basis):
+    """The method: a generator and a patch critic, trained in turns on one forward pass of the generator a step."""
+
+    stride = STRIDE
+
+    def __init__(self, settings: RegionNormSettings) -> None:
+        self.settings = settings
+        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
+        self.generator: Any = RegionNormGenerator(settings.width, settings.blocks, settings.threshold)
+        self.networks: dict[str, Any] = {"generator": self.generator}
+        self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
+        network = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=published_start)
+        self.critic = PatchCritic(network, weight=0.5)
+        if "adversarial" in self.weights:
+            self.networks["critic"] = network
+            self.turns += (Turn("critic", ("critic",), self.critic_loss),)
+
+    def init(self, rng: Array, example: Example) -> Variables:
+        """Fresh variables of both networks; only the shapes of `example` matter."""
+        generator_rng, critic_rng = jax.random.split(rng)
+        generator = self.generator.init(generator_rng, example.image, example.known, train=False)
+        params: dict[str, Any] = {"generator": generator["params"]}
+        stats: dict[str, Any] = {"generator": {}}
+        if "critic" in self.networks:
+            params["critic"], stats["critic"] = self.critic.init(critic_rng, example.image)
+        return Variables(params, stats)
+
+    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
+        """Fills the hole; the statistics are each image's own, where the released code takes the batch's."""
+        del rng
+        return Prediction(self._fill(variables.params, observation, train=False))
+
+    def _fill(self, params: Trees, seen: Observation, *, train: bool) -> Array:
+        """The raw prediction [B,H,W,3]."""
+        prediction: Array = self.generator.apply({"params": params["generator"]}, seen.image, seen.known, train=train)
+        return prediction
+
+    def generator_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """The first turn: L1 of the completion, by the hole's share; the critic sees the raw prediction."""
+        del carried, rng
+        prediction = self._fill(params, example.observe(), train=True)
+        completion = complete(example.image, prediction, example.known)
+        terms = {"l1": hole_normalised(l1(completion, example.image), example.known)}
+        if "adversarial" in self.weights:
+            terms["adversarial"] = self.critic.adversarial(frozen, stats, prediction)
+        terms = {name: term for name, term in terms.items() if name in self.weights}
+        return combine(terms, self.weights), Aux(terms, {}, jax.lax.stop_gradient(prediction))
+
+    def critic_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """The second turn: photographs against raw predictions."""
+        del frozen, rng
+        return self.critic.loss(params, stats, example.image, carried)

@@ -1,0 +1,231 @@
+"""EdgeConnect as a method: three phases, each of which trains what it says on the published losses."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from scan_jax.errors import UserError
+from scan_jax.methods import api
+from scan_jax.ops.canny import canny
+from scan_jax.ops.image import luma
+from scan_jax.training.phases import turns_in
+from scan_jax.training.state import initial_state
+from scan_jax.training.step import make_step
+from scan_jax.types import Example
+
+PHASES = ("edge", "completion", "joint")
+LOSS = {"perceptual": 0.0, "style": 0.0}
+SMALL = {"name": "edge_connect", "width": 4, "critic_width": 4, "blocks": 1, "sigma": 1.0, "loss": LOSS}
+
+
+def example(batch=2, size=32):
+    """Bright patches on a dark ground, so that there are edges to find."""
+    coarse = jax.random.uniform(jax.random.key(2), (batch, size // 8, size // 8, 3))
+    image = jnp.repeat(jnp.repeat(coarse, 8, axis=1), 8, axis=2)
+    known = jnp.ones((batch, size, size, 1)).at[:, 5:20, 10:25].set(0)
+    return Example(image, known)
+
+
+@pytest.fixture(scope="module")
+def begun():
+    """The method, its state at the start and a step for each phase."""
+    method = api.build_method(SMALL)
+    rates = {turn.name: 1e-3 if turn.trains == ("generator",) else 1e-5 for turn in method.turns}
+    optimizers = {name: optax.adam(rate, 0.0, 0.9) for name, rate in rates.items()}
+    state = jax.jit(lambda key: initial_state(method, optimizers, example(), key))(jax.random.key(0))
+    steps = {phase: jax.jit(make_step(turns_in(method.turns, phase), optimizers, 0.9)) for phase in PHASES}
+    return method, state, steps
+
+
+def train(begun, phase, count=2):
+    """The state after some steps, and the scalars of each."""
+    _, state, steps = begun
+    scalars = []
+    for _ in range(count):
+        state, found = steps[phase](state, {}, example(), jax.random.key(1))
+        scalars.append(found)
+    return state, scalars
+
+
+def moved(before, after):
+    """The share of arrays that changed."""
+    pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after))
+    return np.mean([not np.array_equal(a, b) for a, b in pairs])
+
+
+@pytest.mark.parametrize(
+    ("phase", "trained", "spectral"),
+    [
+        ("edge", {"edge", "edge_critic"}, {"edge", "edge_critic"}),
+        ("completion", {"completion", "critic"}, {"critic"}),
+        ("joint", {"edge", "completion", "edge_critic", "critic"}, {"edge", "edge_critic", "critic"}),
+    ],
+)
+def test_each_phase_trains_its_networks_and_no_others(begun, phase, trained, spectral):
+    _, before, _ = begun
+    after, scalars = train(begun, phase)
+    parts = {
+        **{
+            name: (before.params["generator"][name], after.params["generator"][name]) for name in ("edge", "completion")
+        },
+        **{name: (before.params[name], after.params[name]) for name in ("edge_critic", "critic")},
+    }
+    for name, pair in parts.items():
+        share = moved(*pair)
+        assert share > 0.6 if name in trained else share == 0, f"{name}: {share}"  # biases before a norm need not move
+    stats = {
+        "edge": (before.stats["generator"], after.stats["generator"]),
+        **{name: (before.stats[name], after.stats[name]) for name in ("edge_critic", "critic")},
+    }
+    for name, pair in stats.items():
+        share = moved(*pair)
+        assert share > 0.5 if name in spectral else share == 0, f"vectors of {name}: {share}"
+    assert all(np.isfinite(value) for found in scalars for value in found.values())
+    names = {name.removeprefix("loss/") for name in scalars[0] if name.startswith("loss/")}
+    assert names == {turn.name for turn in turns_in(begun[0].turns, phase)}
+
+
+def test_a_turn_s_name_is_its_own():
+    turns = api.build_method(SMALL).turns
+    assert len({turn.name for turn in turns}) == len(turns) == 7
+    assert list(dict.fromkeys(turn.phase for turn in turns)) == list(PHASES)
+
+
+@pytest.mark.parametrize(("phase", "term"), [("edge", "feature_matching"), ("completion", "l1"), ("joint", "l1")])
+def test_it_learns(begun, phase, term):
+    _, scalars = train(begun, phase, count=12)
+    assert float(scalars[-1][f"term/{term}"]) < float(scalars[0][f"term/{term}"])
+
+
+def loss_of(begun, name):
+    """The value, terms and gradient of one turn of the generator at the start."""
+    method, state, _ = begun
+    turn = next(turn for turn in method.turns if turn.name == name)
+    others = {name: state.params[name] for name in ("edge_critic", "critic")}
+    call = jax.jit(jax.value_and_grad(turn.loss, has_aux=True))
+    (loss, aux), gradient = call(
+        {"generator": state.params["generator"]}, others, state.stats, example(), None, jax.random.key(1)
+    )
+    return float(loss), jax.tree.map(np.asarray, aux), gradient["generator"]
+
+
+def test_the_joint_loss_is_both_and_reaches_the_edge_generator(begun):
+    loss, aux, gradient = loss_of(begun, "joint")
+    weights = {"edge_adversarial": 1.0, "feature_matching": 10.0, "l1": 1.0, "adversarial": 0.1}
+    assert set(aux.terms) == set(weights)
+    assert loss == pytest.approx(sum(weight * aux.terms[name] for name, weight in weights.items()), rel=1e-5)
+    _, _, alone = loss_of(begun, "edge")
+    assert not jax.tree.leaves(jax.tree.map(jnp.any, alone["completion"]))[0]
+    through = [np.abs(a - b).max() for a, b in zip(jax.tree.leaves(gradient["edge"]), jax.tree.leaves(alone["edge"]))]
+    assert max(through) > 1e-6, "the completion's loss says something to the edge generator"
+
+
+def test_losses_are_the_published_ones(begun):
+    """On what the networks answer, in NumPy and 64 bits."""
+    method, state, _ = begun
+    _, aux, _ = loss_of(begun, "joint")
+    given, critics = example(), {}
+    for name, images in (("edge_critic", ("true", "drawn")), ("critic", ("real", "painted"))):
+        for image in images:
+            seen = given.image if image == "real" else aux.carried[image]
+            variables = {"params": state.params[name], **state.stats[name]}
+            found = method.networks[name].apply(variables, seen, train=False, method="activations")
+            critics[image] = [np.asarray(layer, np.float64) for layer in found]
+
+    def cross_entropy(logits, label):
+        """Of sigmoids, as released."""
+        probability = 1 / (1 + np.exp(-logits))
+        return -np.mean(np.log(probability if label else 1 - probability))
+
+    matching = sum(np.abs(a - b).mean() for a, b in zip(critics["drawn"], critics["true"]))
+    difference = np.abs(np.asarray(aux.carried["painted"], np.float64) - np.asarray(given.image))
+    wanted = {
+        "edge_adversarial": cross_entropy(critics["drawn"][-1], 1),
+        "feature_matching": matching,
+        "l1": difference.mean() / np.mean(1 - np.asarray(given.known)),
+        "adversarial": cross_entropy(critics["painted"][-1], 1),
+    }
+    assert len(critics["drawn"]) == 5
+    for name, value in wanted.items():
+        assert float(aux.terms[name]) == pytest.approx(value, rel=1e-5), name
+    for turn, real, fake in (("joint_edge_critic", "true", "drawn"), ("joint_critic", "real", "painted")):
+        turn = next(one for one in method.turns if one.name == turn)
+        loss, _ = turn.loss(state.params, {}, state.stats, given, aux.carried, jax.random.key(0))
+        half = (cross_entropy(critics[real][-1], 1) + cross_entropy(critics[fake][-1], 0)) / 2
+        assert float(loss) == pytest.approx(half, rel=2e-2), "but for a power iteration"
+
+
+def test_what_the_networks_are_shown(begun):
+    """Edges of known pixels alone; the target and the completion's edges are those of the whole photograph."""
+    method, state, _ = begun
+    given = example()
+    gray = luma(given.image)
+    whole, seen = canny(gray, jnp.ones_like(gray), 1.0), canny(gray, given.known, 1.0)
+    assert float(jnp.abs(whole - seen).sum()) > 10
+    _, aux, _ = loss_of(begun, "joint")
+    np.testing.assert_allclose(aux.carried["true"], jnp.concatenate([gray, whole], axis=-1), atol=1e-6)
+    networks = {"params": state.params["generator"], **state.stats["generator"]}
+    drawn, _ = method.generator.apply(
+        networks, gray, seen, given.known, train=True, method="draw", mutable=["spectral"]
+    )
+    np.testing.assert_allclose(aux.carried["drawn"][..., 1:], drawn, atol=1e-5)
+    _, aux, _ = loss_of(begun, "completion")
+    painted = method.generator.apply(networks, given.image, whole, given.known, method="paint")
+    np.testing.assert_allclose(aux.carried["painted"], painted, atol=1e-5)
+
+
+def test_feature_terms_see_the_whole_and_the_hole():
+    section = {**SMALL, "loss": {"perceptual": 0.1, "style": 250.0}, "features": {"name": "squeezenet"}}
+    method = api.build_method(section)
+    variables = jax.jit(method.init)(jax.random.key(0), example())
+    frozen = {"features": jax.jit(method.features.network.init)(jax.random.key(3), example().image)["params"]}
+    painted = jax.random.uniform(jax.random.key(4), example().image.shape)
+    terms = method.look(frozen, painted, example())
+    assert set(terms) == {"perceptual", "style"}
+    assert all(float(term) > 0 for term in terms.values())
+    known_only = jnp.where(example().known > 0, painted, example().image)
+    assert float(method.look(frozen, known_only, example())["style"]) == 0, "style is that of the hole"
+    turn = method.turns[2]
+    others = {**frozen, **{name: variables.params[name] for name in ("edge_critic", "critic")}}
+    trained = {"generator": variables.params["generator"]}
+    _, aux = turn.loss(trained, others, variables.stats, example(), None, jax.random.key(1))
+    assert set(aux.terms) == {"l1", "perceptual", "style", "adversarial"}
+
+
+def test_prediction_does_not_depend_on_the_hole_or_the_batch(begun):
+    method, state, _ = begun
+    variables = api.Variables(state.params, state.stats)
+    predict = jax.jit(method.predict)
+    given = example()
+    other = Example(jnp.where(given.known > 0, given.image, 0.7), given.known)
+    found = predict(variables, given.observe(), jax.random.key(4))
+    repeated = predict(variables, other.observe(), jax.random.key(5))
+    assert set(found.intermediates) == {"edges"}
+    assert found.intermediates["edges"].shape == found.image.shape
+    jax.tree.map(np.testing.assert_array_equal, found, repeated)
+    alone = predict(variables, jax.tree.map(lambda leaf: leaf[1:], given.observe()), jax.random.key(4))
+    np.testing.assert_allclose(found.image[1:], alone.image, atol=1e-5)
+    np.testing.assert_allclose(found.intermediates["edges"][1:], alone.intermediates["edges"], atol=1e-5)
+
+
+def test_without_an_adversarial_term_there_is_no_critic_of_colours():
+    method = api.build_method({**SMALL, "loss": {**LOSS, "adversarial": 0.0}})
+    assert set(method.networks) == {"generator", "edge_critic"}
+    assert {turn.name for turn in method.turns} == {"edge", "edge_critic", "completion", "joint", "joint_edge_critic"}
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"widht": 3}, r"unknown config key config\.method\.widht, did you mean 'width'"),
+        ({"loss": {"edge_adversarial": 0.0}}, "edge_adversarial must not be 0"),
+        ({"sigma": 0.0}, r"config\.method\.sigma must be at least 0\.1"),
+        ({"width": 0}, r"config\.method\.width must be at least 1"),
+        ({"features": {"name": "vgg18"}}, "did you mean 'vgg1"),
+    ],
+)
+def test_a_bad_section_is_one_clear_line(section, message):
+    with pytest.raises(UserError, match=message):
+        api.build_method({"name": "edge_connect", **section})

@@ -1,0 +1,134 @@
+"""Gated convolution as a method: its turns train what they say, on the public code's losses."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from scan_jax.errors import UserError
+from scan_jax.methods import api
+from scan_jax.training.state import initial_state
+from scan_jax.training.step import make_step
+from scan_jax.types import Example
+
+SMALL = {"name": "gated_conv", "width": 8, "critic_width": 4}
+
+
+def example(batch=2, size=32):
+    image = jax.random.uniform(jax.random.key(2), (batch, size, size, 3))
+    known = jnp.ones((batch, size, size, 1)).at[:, 6:20, 10:26].set(0).at[1, 24:].set(0)
+    return Example(image, known)
+
+
+def start(method, rate=1e-3):
+    optimizers = {turn.name: optax.adam(rate, b1=0.5) for turn in method.turns}
+    state = jax.jit(lambda key: initial_state(method, optimizers, example(), key))(jax.random.key(0))
+    return state, jax.jit(make_step(method.turns, optimizers, 0.9))
+
+
+def moved(before, after):
+    return [not np.array_equal(a, b) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after))]
+
+
+def test_steps_train_both_networks_and_learn():
+    method = api.build_method(SMALL)
+    first, step = start(method)
+    state, losses = first, []
+    for _ in range(8):
+        state, scalars = step(state, {}, example(), jax.random.key(1))
+        losses.append(float(scalars["term/l1"]))
+    assert losses[-1] < losses[0]
+    for network in ("generator", "critic"):
+        assert np.mean(moved(first.params[network], state.params[network])) > 0.9
+    assert all(moved(first.stats["critic"], state.stats["critic"]))
+    assert set(scalars) >= {"term/l1", "term/adversarial", "term/critic", "term/critic_real", "term/critic_accuracy"}
+    assert all(np.isfinite(value) for value in scalars.values())
+
+
+def test_the_losses_are_the_public_formulas():
+    """mean |I - stage| of both stages in [-1, 1]; -mean(fake); mean relu(1 - real) / 2 + mean relu(1 + fake) / 2."""
+    method, given = api.build_method(SMALL), example()
+    variables = jax.jit(method.init)(jax.random.key(0), given)
+    seen = given.observe()
+    stages = jax.jit(method.generator.apply)({"params": variables.params["generator"]}, seen.image, seen.known)
+    signed = 2 * np.asarray(given.image, np.float64) - 1
+    hole = 1 - np.asarray(given.known, np.float64)
+    l1 = sum(np.abs(signed - (2 * np.asarray(stage, np.float64) - 1)).mean() for stage in stages)
+    completion = np.asarray(stages[-1]) * hole + np.asarray(given.image) * (1 - hole)
+
+    apply = jax.jit(method.critic.apply, static_argnames=("train", "mutable"))
+
+    def judge(image, train=False):
+        critic = {"params": variables.params["critic"], **variables.stats["critic"]}
+        logits, _ = apply(critic, image, given.known, train=train, mutable="spectral")
+        return np.asarray(logits, np.float64)
+
+    generator, critic = method.turns
+    others = {"critic": variables.params["critic"]}
+    trained = {"generator": variables.params["generator"]}
+    loss, aux = jax.jit(generator.loss)(trained, others, variables.stats, given, None, jax.random.key(1))
+    assert (generator.trains, set(aux.terms)) == (("generator",), {"l1", "adversarial"})
+    assert float(aux.terms["l1"]) == pytest.approx(l1, rel=1e-5)
+    assert float(aux.terms["adversarial"]) == pytest.approx(
+        -judge(jnp.asarray(completion, jnp.float32)).mean(), abs=1e-5
+    )
+    assert float(loss) == pytest.approx(float(aux.terms["l1"] + aux.terms["adversarial"]), rel=1e-5)
+    np.testing.assert_allclose(aux.carried, completion, atol=1e-6)
+    np.testing.assert_array_equal(aux.carried * given.known, given.image * given.known)
+
+    trained = {"critic": variables.params["critic"]}
+    loss, aux = jax.jit(critic.loss)(trained, {}, variables.stats, given, aux.carried, jax.random.key(1))
+    # The step of the power iteration looks at kernels alone, so judging one by one sees the same norms.
+    real, fake = (judge(image, train=True) for image in (given.image, jnp.asarray(completion, jnp.float32)))
+    wanted = 0.5 * np.maximum(1 - real, 0).mean() + 0.5 * np.maximum(1 + fake, 0).mean()
+    assert critic.trains == ("critic",)
+    assert float(loss) == pytest.approx(wanted, rel=1e-4)
+    assert set(aux.stats) == {"critic"}
+
+
+def test_terms_of_weight_zero_are_not_computed():
+    method = api.build_method({**SMALL, "loss": {"adversarial": 0.0}})
+    assert set(method.networks) == {"generator"}
+    state, step = start(method)
+    _, scalars = step(state, {}, example(), jax.random.key(1))
+    assert set(scalars) == {"loss/generator", "gradient_norm/generator", "term/l1"}
+
+
+def test_prediction_does_not_depend_on_the_hole_or_the_batch():
+    method = api.build_method(SMALL)
+    variables = jax.jit(method.init)(jax.random.key(0), example())
+    predict = jax.jit(method.predict)
+    given = example()
+    other = Example(jnp.where(given.known > 0, given.image, 0.7), given.known)
+    found = predict(variables, given.observe(), jax.random.key(4))
+    np.testing.assert_array_equal(found.image, predict(variables, other.observe(), jax.random.key(4)).image)
+    assert set(found.intermediates) == {"stage 1", "stage 2"}
+    alone = jax.tree.map(lambda leaf: leaf[1:], given.observe())
+    np.testing.assert_allclose(found.image[1:], predict(variables, alone, jax.random.key(4)).image, atol=1e-5)
+
+
+def test_the_attention_map_spreads_cells_over_pixels_and_never_looks_at_the_hole():
+    method, given = api.build_method(SMALL), example(size=64)
+    variables = jax.jit(method.init)(jax.random.key(0), given)
+    points = jnp.array([[[10, 12], [15, 8]], [[30, 2], [63, 63]]])
+    maps = jax.jit(method.maps["attention"])(variables, given.observe(), points)
+    assert maps.shape == (2, 2, 64, 64)
+    np.testing.assert_array_equal(maps[0, 0], maps[0, 1])  # one cell of 8x8 pixels
+    assert np.all(maps.sum((2, 3)) <= 1 + 1e-5)
+    assert np.all(maps.sum((2, 3)) > 0.01)
+    np.testing.assert_array_equal(maps[0, :, 8:16, 16:24], 0)
+    assert float(maps[0, 0, 40, 40]) > 0
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"widht": 8}, r"unknown config key config\.method\.widht, did you mean 'width'"),
+        ({"width": 10}, r"config\.method\.width must be a multiple of 4, not 10"),
+        ({"loss": {"l2": 1.0}}, r"config\.method\.loss\.l2, did you mean 'l1'"),
+    ],
+)
+def test_a_bad_section_is_one_clear_line(section, message):
+    with pytest.raises(UserError, match=message):
+        api.build_method({"name": "gated_conv", **section})
