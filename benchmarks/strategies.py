@@ -14,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax import Inpainter, command_line
 from scan_jax.data.portraits import portrait
@@ -52,7 +53,7 @@ def compare(flags: argparse.Namespace) -> None:
             kind, hole = hole_of(index, side)
             for strategy in STRATEGIES:
                 filled = inpainter(pixels, hole, strategy=strategy)
-                scores[kind, strategy].append(psnr(filled[hole], pixels[hole]))
+                scores[kind, strategy].append(peak_signal_noise_ratio(pixels[hole], filled[hole]))
         for kind in ("square", "free form"):
             means = "".join(f"{np.mean(scores[kind, strategy]):9.2f}" for strategy in STRATEGIES)
             print(f"{side:6}{kind:>12}{means}", flush=True)
@@ -67,11 +68,6 @@ def hole_of(index: int, side: int) -> tuple[str, np.ndarray]:
     top, left = rng.integers(side // 4, side // 2, 2)
     hole[top : top + side // 8, left : left + side // 8] = True
     return "square", hole
-
-
-def psnr(filled: np.ndarray, truth: np.ndarray) -> float:
-    """Of pixels uint8 [n,3]."""
-    return float(20 * np.log10(255) - 10 * np.log10(np.mean((filled.astype(float) - truth) ** 2)))
 
 
 if __name__ == "__main__":

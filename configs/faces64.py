@@ -1,6 +1,6 @@
 """SCAN on any folder of faces at 64x64, on a laptop.
 
-Expected: see "Results" in README.md.
+Expected: see docs/results.md.
 Hardware: two CPU cores, an hour.
 Data: a folder of photographs and a folder of hole masks (white = hole), every second of which is held out.
 

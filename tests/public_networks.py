@@ -21,15 +21,24 @@ def torchvision():
         pytest.skip(f"needs what is not installed: {error}")
 
 
-def public_module(repository, name):
-    """The module `name` of a public repository's clone, which lies in the folder $SCAN_JAX_PUBLIC; skips without it."""
+def public_clones(*repositories):
+    """The folder $SCAN_JAX_PUBLIC, in which these public repositories' clones lie; skips without one of them."""
     folder = os.environ.get("SCAN_JAX_PUBLIC")
     if not folder:
         pytest.skip("runs beside public code: set SCAN_JAX_PUBLIC to the folder with its clones")
+    for repository in repositories:
+        if not (Path(folder) / repository).is_dir():
+            pytest.skip(f"there is no {Path(folder) / repository}; clone {repository} into {folder}")
+    return Path(folder)
+
+
+def public_module(repository, name):
+    """The module `name` of a public repository's clone; skips without the clone or what it needs."""
+    folder = public_clones(repository)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return clones.load(Path(folder), repository, name)
+            return clones.load(folder, repository, name)
         except UserError as error:
             pytest.skip(str(error))
 

@@ -1,9 +1,10 @@
-"""Every method of the registry, as small as it makes sense, and real batches for it."""
+"""Every method of the registry, as small as it makes sense, real batches for it, and steps on one example."""
 
 import dataclasses
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import scan_jax.methods
@@ -12,6 +13,10 @@ from scan_jax.data.api import open_data
 from scan_jax.data.pipeline import training_batches
 from scan_jax.masks.api import open_holes
 from scan_jax.methods import api
+from scan_jax.training.phases import turns_in
+from scan_jax.training.state import initial_state
+from scan_jax.training.step import make_step
+from scan_jax.types import Example
 
 NO_FEATURES = {"perceptual": 0.0}
 SMALL = {
@@ -72,6 +77,51 @@ def portrait_batches(method, count, *, size, batch_size=8, seed=0, photographs=3
     batches = list(itertools.islice(reading, count))
     reading.close()
     return [batch if method.num_labels else dataclasses.replace(batch, labels=None) for batch in batches]
+
+
+def noise_example(size=32, *, hole=np.s_[5:20, 10:25], num_labels=0):
+    """Two images of noise [2,S,S,3], both with this hole; where there are classes, labels in squares of S/8 pixels."""
+    image = jax.random.uniform(jax.random.key(2), (2, size, size, 3))
+    known = jnp.ones((2, size, size, 1)).at[:, *hole].set(0)
+    if not num_labels:
+        return Example(image, known)
+    squares = jax.random.randint(jax.random.key(5), (2, 8, 8), 0, num_labels)
+    return Example(image, known, squares.repeat(size // 8, 1).repeat(size // 8, 2))
+
+
+def begin(method, example, optimizer, **others):
+    """A fresh train state, and `step(state, frozen, example, key, phase="")`, compiled once for each phase.
+
+    Args:
+      method: the one to train.
+      example: as those that the steps will see.
+      optimizer: of all turns but those that `others` names.
+      others: optimizers by the turn's name.
+    """
+    optimizers = {turn.name: others.get(turn.name, optimizer) for turn in method.turns}
+    state = jax.jit(lambda key: initial_state(method, optimizers, example, key))(jax.random.key(0))
+
+    @jax.jit(static_argnames="phase")
+    def step(state, frozen, example, key, phase=""):
+        return make_step(turns_in(method.turns, phase), optimizers, 0.9)(state, frozen, example, key)
+
+    return state, step
+
+
+def take_steps(step, state, example, count=8, phase=""):
+    """The state after so many of `begin`'s steps on one example, and the scalars of each."""
+    scalars = []
+    for _ in range(count):
+        state, found = step(state, {}, example, jax.random.key(1), phase=phase)
+        scalars.append(jax.device_get(found))
+    return state, scalars
+
+
+def moved(before, after):
+    """Of each array of two trees, whether any of its numbers changed; trees without arrays are refused."""
+    changed = jax.tree.leaves(jax.tree.map(lambda a, b: not np.array_equal(a, b), before, after))
+    assert changed, "there is nothing to compare"
+    return changed
 
 
 def shaken(state, deviation, seed):

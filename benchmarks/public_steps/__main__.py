@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import statistics
 import sys
-import time
 from pathlib import Path
 
 from benchmarks.public_steps.batch import Batch, our_step
+from benchmarks.public_steps.in_turn import line, medians
 from scan_jax import command_line
 
 METHODS = ("edge_connect", "region_norm", "rfr")
@@ -48,15 +47,7 @@ def measure(flags: argparse.Namespace) -> None:
             "public": method.public_step(flags.clones, batch),
             "ours": our_step(method.SECTION, method.PHASE, batch),
         }
-        seconds: dict[str, list[float]] = {side: [] for side in steps}
-        for turn in range(flags.rounds + 1):  # the first compiles
-            for side, step in steps.items():
-                begun = time.perf_counter()
-                step()
-                if turn:
-                    seconds[side].append(time.perf_counter() - begun)
-        public, ours = (statistics.median(seconds[side]) for side in ("public", "ours"))
-        print(f"{name:14} public {public:7.3f} s  ours {ours:7.3f} s  {public / ours:5.2f} times as fast", flush=True)
+        print(line(name, medians(steps, flags.rounds)), flush=True)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class GatedConv(SameConv):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[B,H,W,C] -> [B,H/stride,W/stride,features]."""
-        # The backward pass computes the gate anew from what the convolution gave: a third less memory in a step.
+        # The backward pass computes the gate anew from what the convolution gave: neither half nor gate is kept for it.
         return jax.checkpoint(gate, static_argnums=1)(self._convolve(x, 2 * self.features), self.activation)
 
 

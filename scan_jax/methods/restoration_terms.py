@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -49,11 +50,10 @@ class RestorationTerms:
           example: the truth.
         """
         found, truth = self._pixels(prediction), self._pixels(example.image)
+        look = partial(self._look, frozen)
         terms = {
             **pixel_terms(found, truth, example.known),
-            **feature_terms(
-                lambda image: self._look(frozen, image), prediction, completion, example.image, self._weights
-            ),
+            **feature_terms(look, prediction, completion, example.image, self._weights),
             "total_variation": total_variation(smooth),
         }
         return {name: jnp.mean(term) for name, term in terms.items() if name in self._weights}

@@ -1,9 +1,7 @@
 """Convolutions whose output is as large as their input, divided by the stride: TensorFlow's padding "SAME".
 
-Those of stride 1 are `convolution.convolve`. With a stride or a dilation the compiler's own form is as fast on a CPU as
-any other (dilated taps as maps of their own, which would be plain convolutions, gain 5% in the gradient to the kernel,
-lose as much in the others, and take ten times as long where those maps are of 2x2 pixels), but for strides down to maps
-of a few pixels: there its gradient to the map takes fifty times as long as a product over all taps.
+Those of stride 1 are `convolution.convolve`. With a stride or a dilation it is the compiler's own form, but for strides
+down to maps of a few pixels, where one product over all taps has by far the faster gradient to the map on a CPU.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from small_methods import begin, moved, noise_example, take_steps
 
 from scan_jax.errors import UserError
 from scan_jax.methods import api
@@ -28,33 +29,16 @@ SMALL = {
 }
 
 
-def example(batch=2, size=32):
-    image = jax.random.uniform(jax.random.key(2), (batch, size, size, 3))
-    known = jnp.ones((batch, size, size, 1)).at[:, 5:20, 10:25].set(0)
-    labels = jax.random.randint(jax.random.key(5), (batch, 8, 8), 0, 5).repeat(size // 8, 1).repeat(size // 8, 2)
-    return Example(image, known, labels)
-
-
-def start(method, rate=1e-3):
-    optimizers = {turn.name: optax.adam(rate, 0.5) for turn in method.turns}
-    state = jax.jit(lambda key: initial_state(method, optimizers, example(), key))(jax.random.key(0))
-    return state, jax.jit(make_step(method.turns, optimizers, 0.9))
-
-
-def moved(before, after):
-    return [not np.array_equal(a, b) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after))]
+def example():
+    return noise_example(num_labels=5)
 
 
 @pytest.fixture(scope="module")
 def trained():
     """A method, its state at the start and after ten steps, and the scalars of each step."""
     method = api.build_method(SMALL)
-    first, step = start(method, rate=5e-3)
-    state, scalars = first, []
-    for _ in range(10):
-        state, found = step(state, {}, example(), jax.random.key(1))
-        scalars.append({name: float(value) for name, value in found.items()})
-    return method, first, state, scalars
+    first, step = begin(method, example(), optax.adam(5e-3, 0.5))
+    return method, first, *take_steps(step, first, example(), 10)
 
 
 @pytest.fixture(scope="module")
@@ -81,17 +65,6 @@ def test_the_loss_is_eq6(trained):
     weights = {"pixel": 0.5, "semantic_attention": 0.1, "adversarial": 0.01}
     total = sum(weight * scalars[f"term/{name}"] for name, weight in weights.items())
     assert scalars["loss/generator"] == pytest.approx(total, rel=1e-5)
-
-
-def test_prediction_sees_neither_the_hole_nor_the_batch(predict):
-    given = example()
-    hidden = dataclasses.replace(given, image=jnp.where(given.known > 0, given.image, 0.7))
-    np.testing.assert_array_equal(predict(given), predict(hidden))
-    mate = dataclasses.replace(given, image=given.image.at[0].set(0.3), labels=given.labels.at[0].set(2))
-    np.testing.assert_allclose(predict(given)[1], predict(mate)[1], atol=1e-6)
-    assert np.abs(predict(given)[0] - predict(mate)[0]).max() > 1e-3
-    turned = jax.tree.map(lambda leaf: leaf[::-1], given)
-    np.testing.assert_allclose(predict(given)[::-1], predict(turned), atol=1e-6)
 
 
 def test_a_hidden_or_absent_class_and_an_empty_hole_are_answered(predict):

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from public_networks import public_clones
 
 from scan_jax.inference.trained import Trained
 from scan_jax.losses.adversarial import hinge_critic
@@ -28,12 +29,7 @@ def run(*command):
 @pytest.fixture(scope="module")
 def public(tmp_path_factory):
     """What the public networks said of an image, and the folder of their checkpoint's import."""
-    clones = os.environ.get("SCAN_JAX_PUBLIC")
-    if not clones:
-        pytest.skip("runs beside public code: set SCAN_JAX_PUBLIC to the folder with its clones")
-    for name in ("generative_inpainting", "neuralgym"):
-        if not (Path(clones) / name).is_dir():
-            pytest.skip(f"{Path(clones) / name} is not there: clone {name} into it")
+    clones = public_clones("generative_inpainting", "neuralgym")
     if run("-c", "import tensorflow").returncode:
         pytest.skip("needs TensorFlow, which is not installed")
     folder = tmp_path_factory.mktemp("public")
