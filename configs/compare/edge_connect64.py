@@ -1,7 +1,7 @@
 """EdgeConnect on any folder of faces at 64x64, on a laptop, beside configs/faces64.py.
 
-Expected: see "Measured" in docs/compared.md, where it is trained for fewer steps.
-Hardware: two CPU cores.
+Expected: not known yet, for it was not run to the end here.
+Hardware: made for two CPU cores.
 Data: a folder of photographs and a folder of hole masks (white = hole), every second of which is held out.
 
     python -m scan_jax.main --config=configs/compare/edge_connect64.py --config.data.path=FACES \\

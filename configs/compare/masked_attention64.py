@@ -2,8 +2,8 @@
 
 Photographs without labels have one class, so that the whole image is painted from one style: what the method needs
 labels for is not there, and its numbers here say little about it. configs/camvid64.py trains it on what it is made for.
-Expected: see "Measured" in docs/compared.md, where it is trained for fewer steps.
-Hardware: two CPU cores.
+Expected: not known yet, for it was not run to the end here.
+Hardware: made for two CPU cores.
 Data: as configs/faces64.py.
 
     python -m scan_jax.main --config=configs/compare/masked_attention64.py --config.data.path=FACES \\
