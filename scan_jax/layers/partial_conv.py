@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
-from scan_jax.ops.convolution import convolve, count_known
+from scan_jax.ops.convolution import count_known
+from scan_jax.ops.strided_convolution import convolve_strided
 from scan_jax.types import Array
-
-Convolve = Callable[[Array, Array, int, int], Array]  # map, kernel, padding, stride -> map
-
-
-def plainly(x: Array, kernel: Array, padding: int, stride: int) -> Array:
-    """The compiler's convolution."""
-    return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), ((padding, padding),) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-
-
-def quickly(x: Array, kernel: Array, padding: int, stride: int) -> Array:
-    """As `plainly`, with gradients in the form that is fast on a CPU where that differs: small kernels, stride 1."""
-    if stride > 1 or kernel.shape[0] > 3:
-        return plainly(x, kernel, padding, stride)
-    return convolve(x, kernel, (padding, padding))
 
 
 class PartialConv(nn.Module):
@@ -41,7 +24,6 @@ class PartialConv(nn.Module):
       stride: the same along both axes.
       use_bias: whether a bias is added where anything is known.
       dtype: of the convolution.
-      convolve: how; every form gives the same but for rounding.
       kernel_init: of the kernel.
     """
 
@@ -50,7 +32,6 @@ class PartialConv(nn.Module):
     stride: int = 1
     use_bias: bool = True
     dtype: Any = jnp.float32
-    convolve: Convolve = plainly
     kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()
 
     @nn.compact
@@ -68,7 +49,7 @@ class PartialConv(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (size, size, channels, self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else None
         seen = (x if known is None else x * known.astype(x.dtype)).astype(self.dtype)
-        y = self.convolve(seen, kernel.astype(self.dtype), size // 2, self.stride)  # [B,H',W',features]
+        y = convolve_strided(seen, kernel.astype(self.dtype), size // 2, stride=self.stride)  # [B,H',W',features]
         if known is None:
             return y if bias is None else y + bias.astype(self.dtype)[None, None, None], None
         ratio, updated = self._carry(known)  # [B,H',W',1] each

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.layers.affine_batch_norm import AffineBatchNorm
-from scan_jax.layers.partial_conv import PartialConv, quickly
+from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.ops.image import enlarge
 from scan_jax.ops.imagenet import denormalize, normalize
 from scan_jax.types import Array
@@ -21,6 +21,7 @@ WIDEST = 8  # levels get wider up to so many times the first one's width
 ENCODER, DECODER = "encoder", "decoder"
 
 _leaky = partial(jax.nn.leaky_relu, negative_slope=0.2)
+_unbiased: Any = partial(PartialConv, use_bias=False)
 
 
 def level_widths(width: int, depth: int) -> tuple[int, ...]:
@@ -52,7 +53,7 @@ class Level(nn.Module):
     @nn.compact
     def __call__(self, x: Array, known: Array, *, train: bool) -> tuple[Array, Array]:
         """[B,H,W,C], [B,H,W,1 or C] -> [B,H',W',features], [B,H',W',1]."""
-        y, known = _partial_conv(self.features, self.kernel_size, self.stride, self.dtype, name="conv")(x, known)
+        y, known = _unbiased(self.features, self.kernel_size, self.stride, dtype=self.dtype, name="conv")(x, known)
         y = AffineBatchNorm(name="norm")(y, train=train)
         return self.activation(y).astype(self.dtype), known
 
@@ -91,7 +92,7 @@ class PartialConvUNet(nn.Module):
             if level > 1:
                 decode = Level(widths[level - 1], 3, 1, _leaky, self.dtype, name=f"dec{level}")
                 x, valid = decode(x, valid, train=DECODER in train)
-        x, _ = PartialConv(3, dtype=self.dtype, convolve=quickly, name="dec1")(x, valid)
+        x, _ = PartialConv(3, dtype=self.dtype, name="dec1")(x, valid)
         return denormalize(x.astype(jnp.float32))
 
     def _encode(self, x: Array, known: Array, *, train: bool) -> tuple[list[Array], list[Array]]:
@@ -99,7 +100,7 @@ class PartialConvUNet(nn.Module):
         maps, knowns = [x], [known]
         _, first, *widths = level_widths(self.width, self.depth)
         size, *sizes = kernel_sizes(self.depth)
-        x, known = _partial_conv(first, size, 2, self.dtype, name="enc1")(x, known)
+        x, known = _unbiased(first, size, 2, dtype=self.dtype, name="enc1")(x, known)
         x = jax.nn.relu(x)
         maps.append(x)
         knowns.append(known)
@@ -109,11 +110,6 @@ class PartialConvUNet(nn.Module):
             maps.append(x)
             knowns.append(known)
         return maps, knowns
-
-
-def _partial_conv(features: int, kernel_size: int, stride: int, dtype: Any, *, name: str) -> Any:
-    """Without bias, in the form that is fast in training too."""
-    return PartialConv(features, kernel_size, stride, use_bias=False, dtype=dtype, convolve=quickly, name=name)
 
 
 def _join(x: Array, known: Array, skipped: Array, skipped_known: Array) -> tuple[Array, Array]:

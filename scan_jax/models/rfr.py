@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.layers.affine_batch_norm import AffineBatchNorm
-from scan_jax.layers.partial_conv import PartialConv, quickly
+from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.layers.plain_conv import PlainConv, torch_uniform
 from scan_jax.layers.upsampling_conv import DoublingConv
 from scan_jax.ops.image import enlarge
@@ -25,6 +25,7 @@ _EPSILON = 1e-7
 Activation = Callable[[Array], Array]
 _leaky: Activation = partial(jax.nn.leaky_relu, negative_slope=0.2)
 _barely_leaky: Activation = partial(jax.nn.leaky_relu, negative_slope=0.01)
+_unbiased: Any = partial(PartialConv, use_bias=False, kernel_init=torch_uniform)
 
 
 class Block(nn.Module):
@@ -68,7 +69,7 @@ class PartialBlock(nn.Module):
     def __call__(self, x: Array, known: Array, *, train: bool) -> tuple[Array, Array]:
         """[B,H,W,C], [B,H,W,1] -> [B,H',W',features], [B,H',W',1]."""
         for index, size in enumerate(self.kernel_sizes, start=1):
-            conv = _partial_conv(self.features, size, self.stride, self.dtype, name=f"conv{index}")
+            conv = _unbiased(self.features, size, self.stride, dtype=self.dtype, name=f"conv{index}")
             x, known = conv(x, known)
         y = AffineBatchNorm(name="norm")(x, train=train)
         return self.activation(y).astype(self.dtype), known
@@ -196,7 +197,7 @@ class Rfr(nn.Module):
         """From the image and the merged map, each with what of it is known, to RGB."""
         beside = jnp.concatenate([image.astype(x.dtype), x], axis=-1)
         known = jnp.concatenate([jnp.broadcast_to(known, image.shape), jnp.broadcast_to(valid, x.shape)], axis=-1)
-        y, _ = _partial_conv(self.width // 2, 3, 1, self.dtype, name="tail")(beside, known)
+        y, _ = _unbiased(self.width // 2, dtype=self.dtype, name="tail")(beside, known)
         y = _barely_leaky(y)  # [B,H,W,width/2]
         both = jnp.concatenate([y, Bottleneck(self.dtype, name="bottleneck")(y, train=train)], axis=-1)
         return PlainConv(3, use_bias=False, dtype=self.dtype, name="rgb")(both).astype(jnp.float32)
@@ -215,15 +216,3 @@ def merge(maps: Sequence[Array], knowns: Sequence[Array]) -> Array:
     total = reduce(jnp.add, [x.astype(jnp.float32) * known for x, known in zip(maps, knowns)]) / len(maps)
     share = reduce(jnp.add, knowns) / len(knowns)  # [B,H,W,1]
     return (total / (share + _EPSILON)).astype(maps[0].dtype)
-
-
-def _partial_conv(features: int, kernel_size: int, stride: int, dtype: Any, *, name: str) -> Any:
-    """Without bias, in the form that is fast in training too."""
-    return PartialConv(
-        *(features, kernel_size, stride),
-        use_bias=False,
-        dtype=dtype,
-        convolve=quickly,
-        kernel_init=torch_uniform,
-        name=name,
-    )
