@@ -11,6 +11,7 @@ from typing import Any
 
 from scan_jax.errors import UserError
 from scan_jax.weights.registry import Source
+from scan_jax.weights.residual_settings import residual_settings
 from scan_jax.weights.safetensors_tree import Tree
 from scan_jax.weights.torch_convolutions import State
 from scan_jax.weights.torch_spectral import patch_critic, spectral
@@ -35,14 +36,7 @@ OUT = "decoder.7"
 
 def config(tree: Tree) -> dict[str, Any]:
     """What the bundle of these networks says of them: the widths that their arrays tell, and the size."""
-    generator = tree["params"]["generator"]["completion"]
-    method: dict[str, Any] = {
-        "name": "edge_connect",
-        "width": generator["in"]["kernel"].shape[3],
-        "blocks": sum(name.startswith("block") for name in generator),
-    }
-    if "critic" in tree["params"]:
-        method["critic_width"] = tree["params"]["critic"]["SpectralConv_0"]["kernel"].shape[3]
+    method = {"name": "edge_connect", **residual_settings(tree["params"]["generator"]["completion"], tree["params"])}
     return {"method": method, "data": {"size": PUBLISHED_SIZE}}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scan_jax.weights.registry import Source
+from scan_jax.weights.residual_settings import residual_settings
 from scan_jax.weights.safetensors_tree import Tree
 from scan_jax.weights.torch_convolutions import State
 from scan_jax.weights.torch_spectral import patch_critic
@@ -36,14 +37,7 @@ OUT = "decoder.9"
 
 def config(tree: Tree) -> dict[str, Any]:
     """What the bundle of these networks says of them: the widths that their arrays tell, and the size."""
-    generator = tree["params"]["generator"]
-    method: dict[str, Any] = {
-        "name": "region_norm",
-        "width": generator["in"]["kernel"].shape[3],
-        "blocks": sum(name.startswith("block") for name in generator),
-    }
-    if "critic" in tree["params"]:
-        method["critic_width"] = tree["params"]["critic"]["SpectralConv_0"]["kernel"].shape[3]
+    method = {"name": "region_norm", **residual_settings(tree["params"]["generator"], tree["params"])}
     return {"method": method, "data": {"size": PUBLISHED_SIZE}}
 
 
