@@ -1,6 +1,6 @@
 """RFR on CelebA-HQ at 256x256, the public code's setting (Li et al. 2020).
 
-Expected (masked attention, Table II): see `python -m scan_jax.evaluate --protocol=masked_attention_celebamask_hq`.
+Expected (masked attention, Table III): PSNR 33.56 and SSIM 0.981, holes as there.
 Hardware: one GPU of 16 GB. Not yet run to the end here.
 Data: CelebA-HQ (28,000 to train, 2,000 held out), the irregular masks of Liu et al. 2018, and VGG-16, each once:
 
