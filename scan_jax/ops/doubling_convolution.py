@@ -35,6 +35,11 @@ def convolve_doubling(x: Array, kernel: Array) -> Array:
 
 @jax.custom_vjp
 def _double(x: Array, kernel: Array) -> Array:
+    return _deal_out(x, kernel)
+
+
+def _deal_out(x: Array, kernel: Array) -> Array:
+    """Four pixels as the channels of one."""
     batch, height, width, channels = x.shape
     features = kernel.shape[3]
     # Position m reads the inputs m-1 and m, and makes the outputs 2m-1 and 2m: tap k is 2 * (1 - input) + output.
@@ -50,11 +55,11 @@ def _double_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]
 
 
 def _double_backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
-    """What doubles the other way round halves: the gradients are those of a convolution of stride 2."""
+    """What doubles the other way round halves: the gradient to the map is a convolution of stride 2."""
     x, kernel = saved
-    halve = partial(convolve_strided, padding=1, stride=2)
-    to_map, back = jax.vjp(lambda kernel: halve(change, kernel), kernel.swapaxes(2, 3))  # [B,H,W,C]
-    return to_map, back(x)[0].swapaxes(2, 3)
+    to_map = convolve_strided(change, kernel.swapaxes(2, 3), 1, stride=2)  # [B,H,W,C]
+    (to_kernel,) = jax.vjp(partial(_deal_out, x), kernel)[1](change)
+    return to_map, to_kernel
 
 
 _double.defvjp(_double_forward, _double_backward)
