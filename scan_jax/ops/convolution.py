@@ -9,18 +9,25 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from scan_jax.ops.tile_algorithms import TileAlgorithm, fourier, toom_cook
+from scan_jax.ops.tiled_convolution import convolve_tiled, tiled_kernel_gradient
+
 Array = jax.Array
 Padding = tuple[int, int]
 
 _STRIP_PIXELS = 512  # their 3x3 neighbourhoods of 128 channels are 2.4 MB
+_TILED_PIXELS = 2**16  # of more, the tiles' points take too much memory
+_TILED_CHANNELS = {3: 128, 4: 128, 7: 64}  # by the kernel's size: from which on fewer products outweigh the way there
+_FOURIER_OUTPUTS = 16  # of a tile, along each axis: whole tiles on the usual maps
 
 
 def convolve(x: Array, kernel: Array, padding: Padding) -> Array:
     """A convolution of stride 1, equal to `lax.conv_general_dilated` and faster on a CPU.
 
-    There, matrix products take the place of XLA's convolution: in all passes where the kernel outweighs the map, and
-    in the gradient to the kernel everywhere (for 3x3 up to four times as fast, for some kernels of even side a hundred
-    times). On other devices it is XLA's convolution throughout. Differentiable in reverse mode.
+    There, matrix products take the place of XLA's convolution: in all passes where the kernel outweighs the map or
+    where tiles need fewer of them (`tile_algorithms`), and in the gradient to the kernel everywhere (for 3x3 up to four
+    times as fast, for some kernels of even side a hundred times). On other devices it is XLA's convolution throughout.
+    Differentiable in reverse mode.
 
     Args:
       x: [B,H,W,C].
@@ -42,8 +49,8 @@ def convolve(x: Array, kernel: Array, padding: Padding) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x: Array, kernel: Array, padding: Padding) -> Array:
-    on_cpu = partial(_by_products if _outweighs(kernel, x, padding) else _by_padded_xla, padding=padding)
-    return lax.platform_dependent(x, kernel, cpu=on_cpu, default=partial(_by_xla, padding=padding))
+    on_cpu, default = partial(_forward_on_cpu, padding=padding), partial(_by_xla, padding=padding)
+    return lax.platform_dependent(x, kernel, cpu=on_cpu, default=default)
 
 
 def _convolve_forward(x: Array, kernel: Array, padding: Padding) -> tuple[Array, tuple[Array, Array]]:
@@ -71,6 +78,15 @@ def _by_padded_xla(x: Array, kernel: Array, padding: Padding) -> Array:
     return _by_xla(x, kernel, (1, 0))[:, 1:, 1:]
 
 
+def _forward_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
+    """The fastest form."""
+    if _outweighs(kernel, x, padding):
+        return _by_products(x, kernel, padding)
+    if algorithm := _tile_algorithm(kernel, x, padding):
+        return convolve_tiled(x, kernel, padding, algorithm)
+    return _by_padded_xla(x, kernel, padding)
+
+
 def _gradients_by_xla(x: Array, kernel: Array, change: Array, padding: Padding) -> tuple[Array, Array]:
     """XLA's gradients to map and kernel."""
     gradients: tuple[Array, Array] = jax.vjp(partial(_by_xla, padding=padding), x, kernel)[1](change)
@@ -81,12 +97,15 @@ def _gradients_on_cpu(x: Array, kernel: Array, change: Array, padding: Padding) 
     """The faster form of each gradient; the compiler drops what is not used."""
     if _outweighs(kernel, x, padding):
         return _map_gradient(x, kernel, change, padding), _kernel_gradient(x, kernel, change, padding)
+    around = (kernel.shape[0] - 1 - padding[0], kernel.shape[0] - 1 - padding[1])
+    if algorithm := _tile_algorithm(kernel, x, padding):
+        to_map = convolve_tiled(change, kernel[::-1, ::-1].swapaxes(2, 3), around, algorithm)
+        return to_map, tiled_kernel_gradient(x, change, padding, algorithm)
     to_map, _ = _gradients_by_xla(x, kernel, change, padding)
     if kernel.shape[3] >= kernel.shape[2]:
         return to_map, _kernel_gradient_by_strip(x, kernel, change, padding)
     # The narrower map has the smaller neighbourhoods: `change` is what the mirrored kernel slides over, `x` what comes
     # out.
-    around = (kernel.shape[0] - 1 - padding[0], kernel.shape[0] - 1 - padding[1])
     mirrored = _kernel_gradient_by_strip(change, kernel.swapaxes(2, 3), x, around)  # [k,k,D,C]
     return to_map, mirrored[::-1, ::-1].swapaxes(2, 3)
 
@@ -98,6 +117,20 @@ def _outweighs(kernel: Array, x: Array, padding: Padding) -> bool:
     """
     pixels = x.shape[0] * (x.shape[1] + sum(padding)) * (x.shape[2] + sum(padding))
     return kernel.shape[0] == 1 or (isinstance(pixels, int) and pixels <= 2 * kernel.shape[3])
+
+
+def _tile_algorithm(kernel: Array, x: Array, padding: Padding) -> TileAlgorithm | None:
+    """The algorithm that saves more products than its transforms cost; None if there is none.
+
+    A map whose size is not known yet (`jax.export`) gets none.
+    """
+    size, _, *widths = kernel.shape
+    if x.dtype != jnp.float32 or size not in _TILED_CHANNELS or min(widths) < _TILED_CHANNELS[size]:
+        return None
+    pixels = x.shape[0] * (x.shape[1] + sum(padding)) * (x.shape[2] + sum(padding))
+    if not isinstance(pixels, int) or pixels > _TILED_PIXELS:
+        return None
+    return fourier(size, _FOURIER_OUTPUTS) if size > 4 else toom_cook(size)
 
 
 def _neighbours(x: Array, size: int, padding: Padding) -> list[Array]:
