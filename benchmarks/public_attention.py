@@ -20,7 +20,7 @@ import torch
 from benchmarks.public_steps.batch import Step, as_torch
 from benchmarks.public_steps.clones import load
 from benchmarks.public_steps.in_turn import line, medians
-from scan_jax import command_line
+from scan_jax import command_line, host_memory
 from scan_jax.ops.knowledge_consistent_attention import knowledge_consistent_attention
 
 
@@ -84,4 +84,5 @@ def public_attention(clones: Path, image: np.ndarray, known: np.ndarray, *, grad
 
 
 if __name__ == "__main__":
+    host_memory.keep_freed()  # as the trainer does
     sys.exit(main(sys.argv[1:]))

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from scan_jax import command_line
+from scan_jax import command_line, host_memory
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -52,4 +52,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    host_memory.keep_freed()
     sys.exit(main(sys.argv[1:]))

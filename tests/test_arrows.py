@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "scan_jax"
 GROUND = {
     *("types", "errors", "settings", "registry", "atomic_write", "run_layout", "command_line", "label_map"),
     *("part_names", "compilation_cache", "pictures", "palette", "prepared", "processes"),
-    *("checkpoint_folder", "peers"),
+    *("checkpoint_folder", "host_memory", "peers"),
 }
 # Rooms, and what each may import besides the ground floor and itself.
 ARROWS = {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.public_steps.batch import Batch, our_step
 from benchmarks.public_steps.in_turn import line, medians
-from scan_jax import command_line
+from scan_jax import command_line, host_memory
 
 METHODS = ("edge_connect", "region_norm", "rfr")
 
@@ -51,4 +51,5 @@ def measure(flags: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    host_memory.keep_freed()  # as the trainer does
     sys.exit(main(sys.argv[1:]))
