@@ -137,19 +137,17 @@ def _restore_step(path: Path) -> Variables:
     handler = ocp.PyTreeCheckpointHandler()
     try:
         tree = handler.metadata(path).tree
-        averaged = tree["ema"].keys()
-        wanted = {
-            "ema": tree["ema"],
-            "params": {name: network for name, network in tree["params"].items() if name not in averaged},
-            "stats": tree["stats"],
-        }
+        others = {name: network for name, network in tree["params"].items() if name not in tree["ema"]}
+        wanted = {"ema": tree["ema"], "stats": tree["stats"]}
+        if others:  # an empty tree is none to Orbax
+            wanted["params"] = others
         target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), wanted)
         on_host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
         arguments = ocp.args.PyTreeRestore(target, restore_args=on_host, partial_restore=True)
         restored = handler.restore(path, args=arguments)
     finally:
         handler.close()
-    return Variables({**restored["params"], **restored["ema"]}, restored["stats"])
+    return Variables({**restored.get("params", {}), **restored["ema"]}, restored["stats"])
 
 
 def parameter_hash(params: Trees) -> str:
