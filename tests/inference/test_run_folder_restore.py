@@ -25,7 +25,7 @@ def state(step):
     }
 
 
-def make_run(folder, steps=(10, 20)):
+def make_run(folder, steps=(10, 20), state=state):
     """A run folder as training leaves it."""
     from orbax.checkpoint import options as ocp_options
 
@@ -54,6 +54,18 @@ def test_the_newest_step_with_the_moving_average(run):
     np.testing.assert_array_equal(variables.params["critic"]["b"]["k"], expected["params"]["critic"]["b"]["k"])
     np.testing.assert_array_equal(variables.stats["critic"]["u"], expected["stats"]["critic"]["u"])
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves((variables.params, variables.stats)))
+
+
+@pytest.mark.parametrize("stats", [{}, {"mean": jnp.full((2,), 3.0)}], ids=["no statistics", "statistics"])
+def test_a_generator_alone(tmp_path, stats):
+    def alone(step):
+        whole = {key: {"generator": state(step)[key]["generator"]} for key in ("params", "opt", "ema")}
+        return {**whole, "step": jnp.int32(step), "stats": {"generator": stats}}
+
+    step, variables = run_folder.restore(make_run(tmp_path / "run", state=alone))
+    assert step == 20 and set(variables.params) == {"generator"}
+    np.testing.assert_array_equal(variables.params["generator"]["a"], state(20)["ema"]["generator"]["a"])
+    jax.tree.map(np.testing.assert_array_equal, variables.stats, {"generator": stats})
 
 
 def test_relative_folders_work(run, monkeypatch):
