@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from scan_jax import host_memory
 from scan_jax.settings import did_you_mean
 
 # Each has `main(argv) -> exit code`.
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = did_you_mean(command, COMMANDS)
         print(f"error: scan-jax has no command {name!r}{near}; scan-jax --help lists them", file=sys.stderr)
         return USAGE
+    if argv is None and command == "train":  # the process is this command's alone, as with `python -m scan_jax.main`
+        host_memory.keep_freed()
     return importlib.import_module(COMMANDS[command]).main(arguments)
 
 

@@ -12,8 +12,8 @@ _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 def keep_freed() -> None:
     """Keeps freed memory for the next step instead of returning it to the system and asking for it again.
 
-    On a CPU every step takes all its memory anew, a gigabyte in hundreds of thousands of pages that the system must
-    clear first. Call it before JAX starts its threads. It does nothing where the C library is not glibc.
+    On a CPU every step takes all its memory anew, in pages that the system must clear first. It holds for the whole
+    process; call it before JAX starts its threads. It does nothing where the C library is not glibc.
     """
     if sys.platform != "linux":
         return
