@@ -33,11 +33,6 @@ def convolve_doubling(x: Array, kernel: Array) -> Array:
     return _double(x, kernel)
 
 
-@jax.custom_vjp
-def _double(x: Array, kernel: Array) -> Array:
-    return _deal_out(x, kernel)
-
-
 def _deal_out(x: Array, kernel: Array) -> Array:
     """Four pixels as the channels of one."""
     batch, height, width, channels = x.shape
@@ -48,6 +43,9 @@ def _deal_out(x: Array, kernel: Array) -> Array:
     y = convolve(x, four, (1, 1)).reshape(batch, height + 1, width + 1, 2, 2, features)  # [B,H+1,W+1,2,2,D]
     y = y.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height + 2, 2 * width + 2, features)
     return y[:, 1:-1, 1:-1]
+
+
+_double = jax.custom_vjp(_deal_out)
 
 
 def _double_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:

@@ -5,7 +5,6 @@ Channels come last and points first from end to end, so that every transform and
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -94,9 +93,7 @@ def _kernel_points(algorithm: TileAlgorithm) -> Array:
 def _analyse(x: Array, padding: Padding, grid: _Grid, algorithm: TileAlgorithm) -> Array:
     """All tiles' values at all points: [B,H,W,C] -> [P,tiles,C]."""
     m, (z, u, n) = algorithm.outputs, algorithm.rows.shape
-    ends = [
-        count * m + n - m - side - padding[0] for count, side in zip((grid.high, grid.wide), x.shape[1:3], strict=True)
-    ]
+    ends = [count * m + n - m - side - padding[0] for count, side in zip((grid.high, grid.wide), x.shape[1:3])]
     around = ((0, 0, 0), *((padding[0], end, 0) for end in ends), (0, 0, 0))
     x = lax.pad(x, jnp.zeros((), x.dtype), around)  # [B,high*m+k-1,wide*m+k-1,C]
     by_row = [x[:, i : i + (grid.high - 1) * m + 1 : m] for i in range(n)]
@@ -133,12 +130,8 @@ def _synthesise_transposed(change: Array, grid: _Grid, algorithm: TileAlgorithm)
 def _combine(matrix: Matrix, parts: list[Array]) -> Array:
     """Every row of a constant matrix times all parts: [r,c], c times [...] -> [r,...]."""
     if len(parts) <= _FEW:
-        sums = [
-            functools.reduce(
-                jnp.add, [float(factor) * part for factor, part in zip(row, parts) if factor], jnp.zeros_like(parts[0])
-            )
-            for row in matrix
-        ]
+        none = jnp.zeros_like(parts[0])
+        sums = [sum((float(factor) * part for factor, part in zip(row, parts) if factor), none) for row in matrix]
         return lax.optimization_barrier(jnp.stack(sums))
     stacked = jnp.stack(parts)
     return (_constant(matrix) @ stacked.reshape(len(parts), -1)).reshape(len(matrix), *parts[0].shape)

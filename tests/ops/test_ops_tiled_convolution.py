@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from scan_jax.ops import convolution
+from scan_jax.ops import convolution, tile_algorithms
 from scan_jax.ops.convolution import convolve
 from scan_jax.ops.tile_algorithms import fourier, toom_cook
 from scan_jax.ops.tiled_convolution import convolve_tiled, tiled_kernel_gradient
@@ -92,6 +92,15 @@ def test_other_convolutions_do_without(changed):
 def test_fewer_products_than_taps():
     for algorithm, products in ((toom_cook(3), 36 / 16), (toom_cook(4), 36 / 9), (fourier(7, 16), 792 / 256)):
         assert algorithm.kernel[..., 0, 0].size / algorithm.outputs**2 == products
+
+
+def test_the_points_lose_less_than_the_usual_ones(monkeypatch):
+    x, kernel, change = draw((1, 16, 16, 256), 3, (1, 1), features=8)
+    wanted, _, _ = exact(x, kernel, (1, 1), change)
+    ours = error(convolve_tiled(x, kernel, (1, 1), toom_cook(3)), wanted)
+    monkeypatch.setattr(tile_algorithms, "_POINTS", (0.0, 1.0, -1.0, 2.0, -2.0))
+    usual = error(convolve_tiled(x, kernel, (1, 1), toom_cook.__wrapped__(3)), wanted)
+    assert ours < usual / 2
 
 
 def test_maps_of_a_batch_do_not_mix():
