@@ -48,8 +48,8 @@ class Layer(NamedTuple):
 
 
 LAYERS = (
-    Layer("residual blocks", 3, 256, 32),
-    Layer("residual blocks, dilated in four", 3, 256, 16),
+    Layer("residual blocks at 128x128", 3, 256, 32),
+    Layer("residual blocks at 64x64", 3, 256, 16),
     Layer("encoders", 3, 128, 32),
     Layer("patch critics", 4, 256, 16),
     Layer("RFR's partial convolutions", 7, 64, 64),
@@ -76,8 +76,8 @@ def measure(flags: argparse.Namespace) -> None:
         found = medians(sides, flags.rounds)
         print(
             f"{layer.size}x{layer.size}, {layer.channels:3} channels at {layer.side}x{layer.side}  {layer.where:32} "
-            f"{found['compiler'] / found['ours']:5.2f} times as fast, error {error(ours, layer):.1e}, "
-            f"the compiler's {error(compilers, layer):.1e}",
+            f"{found['compiler'] / found['ours']:5.2f} times as fast, error {error(ours, layer, flags.batch):.1e}, "
+            f"the compiler's {error(compilers, layer, flags.batch):.1e}",
             flush=True,
         )
 
@@ -108,9 +108,9 @@ def chain(convolution: Convolution, layer: Layer, flags: argparse.Namespace) -> 
     return lambda: jax.block_until_ready(work(kernels, x))  # type: ignore[no-any-return]
 
 
-def error(convolution: Convolution, layer: Layer) -> float:
-    """Of one convolution of one map."""
-    x, kernel = draw(layer, 1)
+def error(convolution: Convolution, layer: Layer, batch: int) -> float:
+    """Of one convolution."""
+    x, kernel = draw(layer, batch)
     found = jax.jit(convolution)(x, kernel)
     with jax.enable_x64(True):
         wanted = by_compiler(x.astype(jnp.float64), kernel.astype(jnp.float64), layer.padding)
