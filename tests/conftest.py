@@ -5,6 +5,9 @@ import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+# A virtual device needs threads of its own: with one each, two collectives that are ready at once block each other.
+# It counts from the first array on, which a test module may make while it is imported.
+os.environ.setdefault("NPROC", "32")
 
 import jax
 import pytest

@@ -56,7 +56,7 @@ def test_the_newest_step_with_the_moving_average(run):
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves((variables.params, variables.stats)))
 
 
-@pytest.mark.parametrize("stats", [{}, {"mean": jnp.full((2,), 3.0)}], ids=["no statistics", "statistics"])
+@pytest.mark.parametrize("stats", [{}, {"mean": np.full((2,), 3, np.float32)}], ids=["no statistics", "statistics"])
 def test_a_generator_alone(tmp_path, stats):
     def alone(step):
         whole = {key: {"generator": state(step)[key]["generator"]} for key in ("params", "opt", "ema")}

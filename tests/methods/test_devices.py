@@ -9,10 +9,6 @@ thousandths of the movement. A mistake does so with every batch, rounding with f
 import dataclasses
 import functools
 import gc
-import os
-
-# A virtual device needs threads of its own: with one each, two collectives that are ready at once block each other.
-os.environ.setdefault("NPROC", "32")
 
 import jax
 import numpy as np
