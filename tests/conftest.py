@@ -8,6 +8,8 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # A virtual device needs threads of its own: with one each, two collectives that are ready at once block each other.
 # It counts from the first array on, which a test module may make while it is imported.
 os.environ.setdefault("NPROC", "32")
+# After 40 seconds, which a busy machine may let one of eight devices wait for another, XLA would abort all tests.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_collective_call_terminate_timeout_seconds=300")
 
 import jax
 import pytest
