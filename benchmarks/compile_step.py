@@ -8,27 +8,31 @@ Only shapes are needed, so neither photographs nor feature weights are.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from scan_jax import configuration
+from scan_jax import command_line, configuration
 from scan_jax.methods.api import build_method
 from scan_jax.settings import bind
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
-from scan_jax.types import Example
 
 
-def main() -> None:
+def main(argv: list[str]) -> int:
     """Prints two times and the memory that the program asks for."""
-    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    flags.add_argument("--config", required=True)
-    given, overrides = flags.parse_known_args()
-    config = configuration.load(given.config, overrides)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--config", required=True)
+    flags, overrides = parser.parse_known_args(argv)
+    return command_line.run(lambda: measure(flags.config, overrides))
+
+
+def measure(config_name: str, overrides: list[str]) -> None:
+    """A first start and a second one, which finds the first one's program in the cache."""
+    config = configuration.load(config_name, overrides)
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)
         for start in ("first start", "second start"):
@@ -41,16 +45,12 @@ def main() -> None:
 
 
 def compile_step(config: dict[str, Any]) -> Any:
-    """The compiled step of a config."""
+    """The compiled step of a config, of its last phase."""
     settings = bind(config["training"], TrainingSettings, "config.training")
-    method, size = build_method(config["method"]), config["data"]["size"]
-    trainer = make_trainer(method, settings, size, config["seed"])
-    shape = (settings.batch_size, size, size)
-    image, known = (jax.ShapeDtypeStruct((*shape, channels), jnp.float32) for channels in (3, 1))
-    features = getattr(method, "features", None)
-    frozen = {} if features is None else {"features": jax.eval_shape(features.init, jax.random.key(0), image)["params"]}
-    return trainer.step_after(0).lower(trainer.shapes, frozen, Example(image, known), trainer.key).compile()  # type: ignore
+    method = build_method(config["method"])
+    trainer = make_trainer(method, settings, config["data"]["size"], config["seed"])
+    return trainer.trace(method.frozen_shapes()).lower().compile()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
