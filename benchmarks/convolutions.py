@@ -21,6 +21,7 @@ from jax import lax
 
 from benchmarks.public_steps.in_turn import medians
 from scan_jax import command_line, host_memory
+from scan_jax.errors import UserError
 from scan_jax.ops.convolution import convolve
 
 Convolution = Callable[[jax.Array, jax.Array], jax.Array]
@@ -68,7 +69,14 @@ def main(argv: list[str]) -> int:
 
 
 def measure(flags: argparse.Namespace) -> None:
-    """One layer after the other."""
+    """One layer after the other.
+
+    Raises:
+      UserError: nothing to measure.
+    """
+    for name in ("batch", "depth", "rounds"):
+        if (value := getattr(flags, name)) < 1:
+            raise UserError(f"--{name} must be at least 1, not {value}")
     print(f"batch {flags.batch}, chains of {flags.depth}, medians of {flags.rounds} in turn")
     for layer in LAYERS:
         ours, compilers = partial(convolve, padding=layer.padding), partial(by_compiler, padding=layer.padding)

@@ -41,8 +41,9 @@ class TileAlgorithm(NamedTuple):
     back_rows: Matrix
 
 
-# Those, with infinity, for which tiles of 6x6 inputs lose the fewest digits in float32: a fourth of what the usual 0,
-# 1, -1, 2 and -2 lose, and about five times what adding up loses (`benchmarks.convolutions`).
+# Those, with infinity, for which tiles of 6x6 inputs lose the fewest digits in float32: less than half of what the
+# usual 0, 1, -1, 2 and -2 lose (a test compares them), about five times what adding up loses
+# (`benchmarks.convolutions`).
 _POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
 
 
