@@ -12,10 +12,8 @@ from pathlib import Path
 
 import doc_pages
 import doc_world
-import jax
 import pytest
 from doc_pages import ROOT
-from jax.experimental.compilation_cache import compilation_cache
 
 from scan_jax import cli, configuration, opened
 from scan_jax import main as train
@@ -73,25 +71,16 @@ def world(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("HOME", str(folder))
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "compiled"))
         for name in ("TFDS_DATA_DIR", "XDG_CACHE_HOME", "SCAN_JAX_WEIGHTS"):
             patch.delenv(name, raising=False)
         patch.setattr(logging, "basicConfig", lambda **_: None)
         patch.setattr(paris_street_view, "EXPECTED", {"train": 3, "test": 2})
-        keep_compilations(str(folder / "compiled"), 0.0)
         doc_world.build(folder, ROOT)
         doc_world.write_runs(folder)
         # A network that was loaded once stays compiled.
         load = functools.cache(Inpainter.load)
         patch.setattr(Inpainter, "load", lambda run: load(str(run)))
         yield folder
-    keep_compilations(None, 1.0)
-
-
-def keep_compilations(folder, seconds):
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture

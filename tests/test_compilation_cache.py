@@ -1,0 +1,43 @@
+"""Compiled programs are kept on disk for the next process, but not where several CPU devices share one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+COMPILE = """
+import jax, numpy as np
+from scan_jax.compilation_cache import keep_compilations
+
+def earlier(x): return x - 1
+def later(x): return x + 1
+
+jax.jit(earlier)(np.ones(3))  # a program that was compiled before may have brought the cache into use
+keep_compilations()
+print(jax.jit(later)(np.ones(3)).sum())
+"""
+
+
+def kept(tmp_path, devices, place):
+    """Where a process with so many devices leaves a program for the next one; `place` is what the variable says."""
+    environment = {
+        **os.environ,
+        "JAX_NUM_CPU_DEVICES": str(devices),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "XDG_CACHE_HOME": str(tmp_path),
+        **({"JAX_COMPILATION_CACHE_DIR": str(place)} if place else {}),
+    }
+    done = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True, check=True)
+    assert float(done.stdout) == 6
+    return {path.parent for path in tmp_path.rglob("jit_later*")}
+
+
+def test_programs_of_one_device_are_kept(tmp_path):
+    assert kept(tmp_path, 1, None) == {tmp_path / "scan_jax" / "xla"}
+    assert kept(tmp_path / "said", 1, tmp_path / "said" / "place") == {tmp_path / "said" / "place"}
+
+
+@pytest.mark.parametrize("place", [None, "place"], ids=["by default", "where a variable says"])
+def test_programs_of_several_cpu_devices_are_not(tmp_path, place):
+    assert kept(tmp_path, 2, place and tmp_path / place) == set()
