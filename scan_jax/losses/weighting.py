@@ -1,4 +1,4 @@
-"""Where unreduced terms become one number: means over holes and regions, and the weighted sum of a turn."""
+"""Where unreduced terms become one number: the mean over holes, and the weighted sum of a turn."""
 
 from __future__ import annotations
 
@@ -21,25 +21,10 @@ def hole_normalised(values: Array, known: Array) -> Array:
     Raises:
       ValueError: `known` is not [B,H,W,1] for values [B,H,W,C].
     """
-    _check(values, known)
+    if values.ndim != 4 or known.shape != (*values.shape[:3], 1):
+        raise ValueError(f"values [B,H,W,C] need known [B,H,W,1], not {values.shape} and {known.shape}")
     share = jnp.mean(1.0 - known.astype(jnp.float32))  # scalar in [0, 1]
     return jnp.where(share > 0, jnp.mean(values.astype(jnp.float32)) / jnp.where(share > 0, share, 1.0), 0.0)
-
-
-def masked_mean(values: Array, region: Array) -> Array:
-    """Mean of `values` over the pixels of `region`, a float32 scalar.
-
-    Args:
-      values: [B,H,W,C].
-      region: [B,H,W,1] weights, such as `known` or `1 - known`. An empty region gives 0, with gradient 0.
-
-    Raises:
-      ValueError: `region` is not [B,H,W,1] for values [B,H,W,C].
-    """
-    _check(values, region)
-    weights = region.astype(jnp.float32)  # [B,H,W,1]
-    total = jnp.sum(weights) * values.shape[-1]
-    return jnp.sum(values.astype(jnp.float32) * weights) / jnp.where(total > 0, total, 1.0)
 
 
 def combine(terms: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
@@ -61,8 +46,3 @@ def combine(terms: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
         if weights[name] != 0:
             total = total + weights[name] * jnp.mean(jnp.asarray(term, jnp.float32))
     return total
-
-
-def _check(values: Array, weights: Array) -> None:
-    if values.ndim != 4 or weights.shape != (*values.shape[:3], 1):
-        raise ValueError(f"values [B,H,W,C] need weights [B,H,W,1], not {values.shape} and {weights.shape}")
