@@ -9,9 +9,9 @@ from pathlib import Path
 def keep_compilations() -> None:
     """In the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another place.
 
-    Nothing is kept where several CPU devices share a program, whatever the variable says: read back from disk, it no
-    longer knows the order of its collectives (XLA gives each a resource of its own), and two devices that wait for one
-    another in different ones wait for ever.
+    Nothing is kept where several CPU devices share a program, whatever the variable says: read back from disk, it runs
+    the collectives of its loops beside others, in no fixed order, and devices that meet in different ones wait for
+    ever.
     """
     import jax  # not before it is needed: commands answer --help without it
     from jax.experimental.compilation_cache import compilation_cache

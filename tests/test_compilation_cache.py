@@ -22,7 +22,7 @@ print(jax.jit(later)(np.ones(3)).sum())
 def kept(tmp_path, devices, place):
     """Where a process with so many devices leaves a program for the next one; `place` is what the variable says."""
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if "COMPILATION_CACHE" not in name},
         "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "XDG_CACHE_HOME": str(tmp_path),
