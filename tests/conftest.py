@@ -1,30 +1,115 @@
-"""Every test runs with strict ranks and eight virtual CPU devices; warnings are errors (pyproject.toml)."""
+"""How all tests run: on every core, with strict ranks, warnings as errors, and one CPU device unless a module asks for more.
 
+Two tiers: `python -m pytest -q` is what every change runs, `python -m pytest -q -m slow` what needs minutes.
+"""
+
+import collections
+import contextlib
 import gc
+import importlib.util
 import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PIP = "pip install -r requirements.txt -r requirements-test.txt"
+SLOW_PIP = "pip install -r requirements-slow.txt"
+BRING = {"xdist": PIP, "torch": PIP, "torchvision": PIP, "lpips": PIP, "pytorch_fid": PIP, "scipy": PIP, "sklearn": PIP}
+COMPILED = ROOT / ".pytest_cache" / "xla"  # what earlier runs of the tests compiled, by JAX's own keys
+MANY_MAPS = 30_000  # Linux grants a process 65,530 memory maps, and every compiled program needs some
+
+missing = [name for name in ("jax", "flax", "optax", "orbax", "grain", "xdist") if not importlib.util.find_spec(name)]
+if missing:
+    raise pytest.UsageError(f"the tests need {', '.join(missing)}: {PIP}")
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
-# A virtual device that waits in a collective holds a thread, and may wait in two: eight need more than eight threads.
-# It counts from the first array on, which a test module may make while it is imported.
-os.environ.setdefault("NPROC", "32")
 
 import jax
-import pytest
 from absl import flags
+from jax.experimental.compilation_cache import compilation_cache
+from jax.extend.backend import clear_backends
 
-jax.config.update("jax_num_cpu_devices", 8)
-jax.config.update("jax_enable_compilation_cache", False)  # not for several CPU devices: scan_jax.compilation_cache
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_disable_most_optimizations", True)  # compiling takes longer than running here
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # they would put the folder's path into the keys
 flags.FLAGS.mark_as_parsed()  # Grain's worker options read absl flags
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """The whole suite takes all cores; a file or two that somebody names stay in one process, for -s and --pdb."""
+    whole = config.args_source is not config.ArgsSource.ARGS
+    if whole and config.option.numprocesses is None:
+        config.option.numprocesses = "auto"
+        config.option.dist = "loadscope"  # what a module compiles, trains or serves is there once
+
+
+def use_devices(count):
+    """So many virtual devices from now on, whose arrays are none of those before.
+
+    Programs that several share are not read from a cache: scan_jax.compilation_cache says why.
+    """
+    clear_backends()
+    # A virtual device that waits in a collective holds a thread, and may wait in two: eight need more than eight.
+    os.environ["NPROC"] = str(4 * count)
+    jax.config.update("jax_num_cpu_devices", count)
+    jax.config.update("jax_enable_compilation_cache", count == 1)
+    compilation_cache.reset_cache()
+
+
 @pytest.fixture(autouse=True, scope="module")
-def leave_nothing_compiled():
-    """Programs of thousands of tests in one process need more memory maps than Linux grants it (65,530)."""
+def several_devices(request):
+    """As many as the module's DEVICES says."""
+    count = getattr(request.module, "DEVICES", 1)
+    if count > 1:
+        use_devices(count)
+    yield
+    if count > 1:
+        use_devices(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compiled_programs(tmp_path_factory):
+    """A folder of links to what earlier runs compiled; what this one adds is there for the next.
+
+    Each worker has its own: JAX writes its cache in place, where another worker might read half a file.
+    """
+    COMPILED.mkdir(parents=True, exist_ok=True)
+    own = tmp_path_factory.mktemp("xla")
+    for path in COMPILED.iterdir():
+        os.link(path, own / path.name)
+    jax.config.update("jax_compilation_cache_dir", str(own))
+    yield
+    for path in own.iterdir():
+        with contextlib.suppress(FileExistsError):
+            os.link(path, COMPILED / path.name)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_memory_maps(compiled_programs):
     place = jax.config.values["jax_compilation_cache_dir"]
     yield
     jax.config.update("jax_compilation_cache_dir", place)  # which a benchmark sets, when a test calls it
-    jax.clear_caches()
-    gc.collect()
+    maps = Path("/proc/self/maps")
+    if not maps.exists() or maps.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was skipped, by its cause and the line that brings what is missing."""
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", ())]
+    causes = collections.Counter(cause(entry[2] if isinstance(entry, tuple) else str(entry)) for entry in skipped)
+    for text, count in causes.most_common():
+        terminalreporter.write_line(f"skipped {count}: {text}")
+
+
+def cause(reason):
+    """A skip's reason; of a package that is not installed, the line that installs it."""
+    reason = reason.removeprefix("Skipped: ")
+    package = re.match(r"could not import '(\w+)", reason)
+    return f"needs {package[1]}: {BRING.get(package[1], SLOW_PIP)}" if package else reason
