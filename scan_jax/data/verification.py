@@ -6,18 +6,16 @@ import hashlib
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from scan_jax.atomic_write import write_atomically
 from scan_jax.data.decode import DECODE_ERRORS, verify_image
 from scan_jax.data.files import AnyFile, File
 from scan_jax.errors import UserError
+from scan_jax.progress import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +80,10 @@ def find_broken(
 
 def _decode_all(files: Sequence[AnyFile], verify: Callable[[AnyFile], None]) -> dict[str, str]:
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        reasons = tqdm(
+        reasons = progress_bar(
             pool.map(partial(_reason_broken, verify), files),
-            "verifying photographs",
-            len(files),
-            file=sys.stderr,
+            desc="verifying photographs",
+            total=len(files),
             disable=len(files) <= MANY,
         )
         return {file.name: reason for file, reason in zip(files, reasons) if reason is not None}

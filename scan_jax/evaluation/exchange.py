@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
 from scan_jax.atomic_write import write_atomically
 from scan_jax.errors import UserError
 from scan_jax.evaluation.filling import Batch, Fill, Row, complete, pad
 from scan_jax.evaluation.results import Conditions
 from scan_jax.evaluation.scoring import Test
+from scan_jax.progress import progress_bar
 
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # of 8 bits or less; others would be cut to 8 bits without a word
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -40,7 +40,7 @@ def write_test(folder: Path, test: Test, conditions: Conditions) -> None:
     told = {**dataclasses.asdict(conditions), "digest": test.digest}
     write_atomically(folder / "test.json", (json.dumps(told, indent=1) + "\n").encode())
     rows = test.rows()
-    for row in tqdm(rows, "writing the test", unit="image", leave=False, dynamic_ncols=True):
+    for row in progress_bar(rows, desc="writing the test", unit="image", leave=False):
         batch = test.batch([row])
         hole = batch.holes[0]  # [S,S]
         images = {"images": np.where(hole[..., None], np.uint8(WHITE), batch.photographs[0])}

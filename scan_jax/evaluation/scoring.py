@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 from jax.experimental import multihost_utils
-from tqdm import tqdm
 
 from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Pictures, Row
 from scan_jax.evaluation.judge import Judge, VectorsOnly
 from scan_jax.evaluation.results import Scores
 from scan_jax.evaluation.score_store import Part, ScoreStore
+from scan_jax.progress import progress_bar
 
 Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
 PART = 128  # rows, about: what an interruption loses at most
@@ -157,7 +157,7 @@ def score(
     share = share if len(parts) >= share.count else Share()
     whole: dict[str, np.ndarray] = {}
     watch = Stopwatch()
-    with tqdm(total=len(rows), desc=title, unit="image", leave=False, dynamic_ncols=True) as bar:
+    with progress_bar(total=len(rows), desc=title, unit="image", leave=False) as bar:
         for index in filter(share.takes, range(len(parts))):
             compute = functools.partial(_score_part, fill, test, judge, parts[index], watch, bar)
             part = _kept(store, index, compute)

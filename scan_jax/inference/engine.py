@@ -9,10 +9,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from scan_jax.errors import UserError
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
+from scan_jax.progress import progress_bar
 from scan_jax.types import Array, Observation
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Engine:
             return refiner(*given, steps=steps, progress=self._advance)
 
         run = self._jit((name, steps), refine)
-        with tqdm(total=steps, desc=name.replace("_", " "), unit="update", leave=False, disable=None) as self._bar:
+        with progress_bar(total=steps, desc=name.replace("_", " "), unit="update", leave=False) as self._bar:
             given = (self._variables, self.frozen, self._share(observation), jax.random.key(seed))
             return jax.block_until_ready(run(*given))
 

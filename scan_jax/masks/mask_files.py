@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from scan_jax.errors import UserError
+from scan_jax.progress import progress_bar
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 INDEX = "index.csv"
@@ -65,5 +64,5 @@ def read_all(read: Callable[[F], T], files: Sequence[F], title: str) -> list[T]:
 
 
 def progress(items: Iterable[T], title: str, total: int) -> Iterable[T]:
-    """`items` with a progress bar, on a terminal, once a second has passed."""
-    return tqdm(items, title, total, unit="hole", leave=False, delay=1.0, disable=None, dynamic_ncols=True)
+    """`items` with their progress, once a second has passed."""
+    return progress_bar(items, desc=title, total=total, unit="hole", leave=False, delay=1.0)

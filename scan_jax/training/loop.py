@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-from tqdm import tqdm
 
 from scan_jax.methods.api import Trees
 from scan_jax.processes import is_first
+from scan_jax.progress import progress_bar
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.collapse import CollapseWatch
 from scan_jax.training.feed import Feed
@@ -193,8 +193,7 @@ class Loop:
 
 def _bar(first: int, last: int) -> Any:
     """The progress of a run from step `first`, shown by process 0 alone."""
-    looks = {"unit": "step", "dynamic_ncols": True, "mininterval": 1.0, "smoothing": 0.05}
-    return tqdm(total=last, initial=first, disable=not is_first(), **looks)
+    return progress_bar(total=last, initial=first, disable=not is_first(), unit="step", mininterval=1.0, smoothing=0.05)
 
 
 def _take(batches: Feed, pending: Pending, meter: _Meter) -> Example:

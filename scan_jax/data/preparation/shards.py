@@ -19,6 +19,7 @@ from scan_jax.data.preparation.encoding import encode_record, record_digest
 from scan_jax.data.preparation.plan import Item, Plan
 from scan_jax.data.preparation.squares import reason_broken
 from scan_jax.errors import UserError
+from scan_jax.progress import progress_bar
 
 RECORDS = 256  # in a shard: what an interruption loses at most, 25 MB of photographs at 256x256
 HANDFUL = 32  # records made at a time: threads that hand over each one spend half of the time on that
@@ -66,7 +67,10 @@ def make_shards(plan: Plan, staging: Path, jobs: int) -> dict[str, list[Shard]]:
     shards: dict[str, list[Shard]] = {split: [] for split in plan.splits}
     broken: list[str] = []
     total = sum(map(len, plan.splits.values()))
-    with ThreadPoolExecutor(jobs) as pool, tqdm(total=total, desc=plan.dataset, unit="image", mininterval=0.5) as bar:
+    with (
+        ThreadPoolExecutor(jobs) as pool,
+        progress_bar(total=total, desc=plan.dataset, unit="image", mininterval=0.5) as bar,
+    ):
         for split, path, items in _pieces(plan, staging):
             shard = _finished(path)
             if shard is None:

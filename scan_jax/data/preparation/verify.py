@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tqdm import tqdm
-
 from scan_jax import prepared
 from scan_jax.data.preparation.encoding import record_digest, split_digest
 from scan_jax.errors import UserError
 from scan_jax.prepared import UNREADABLE, Record
+from scan_jax.progress import progress_bar
 
 
 def verify(folder: Path) -> dict[str, int]:
@@ -22,7 +21,7 @@ def verify(folder: Path) -> dict[str, int]:
     dataset = prepared.load(folder)
     counts = {}
     for split, records in dataset.splits.items():
-        rows = tqdm(range(len(records)), desc=split, unit="image", mininterval=0.5)
+        rows = progress_bar(range(len(records)), desc=split, unit="image", mininterval=0.5)
         try:
             digest = split_digest([_digest(records[row], dataset.shapes) for row in rows])
         except UNREADABLE as error:

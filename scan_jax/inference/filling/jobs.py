@@ -20,6 +20,7 @@ from scan_jax.inference.filling.notes import Notes
 from scan_jax.inference.filling.pairs import Pair
 from scan_jax.inference.filling.summary import Outcome, Summary
 from scan_jax.inference.request import Request
+from scan_jax.progress import progress_bar
 
 
 class Fills(Protocol):
@@ -79,7 +80,7 @@ def fill_all(jobs: Sequence[Job], filler: Fills, reading: Reading, summary: Summ
       batch_size: how many photographs are in memory at a time.
     """
     began = time.perf_counter()
-    bar = tqdm(total=len(jobs), unit="photograph", leave=False, dynamic_ncols=True, disable=None)
+    bar = progress_bar(total=len(jobs), unit="photograph", leave=False)
     with bar, Notes(lambda line: tqdm.write(line, file=sys.stderr)) as notes:
         for group in _groups(jobs, batch_size):
             outcomes = [Outcome.of(job.pair, job.output) for job in group]

@@ -1,0 +1,48 @@
+"""Progress of what takes long: a bar on a terminal and in a notebook, a line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+LINE_EVERY = 30.0  # seconds between two lines of a log
+LINE = "{desc} {percentage:.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+
+
+def progress_bar(items: Iterable[Any] | None = None, **options: Any) -> tqdm:
+    """tqdm with its options, as it suits stderr; of what is done within seconds, a log hears nothing.
+
+    With `leave=False` nothing stays on a terminal, and a log has no line for the end.
+    """
+    if sys.stderr.isatty() or "ipykernel" in sys.modules:  # a notebook draws bars, too
+        return tqdm(items, dynamic_ncols=True, **options)
+    return _Lines(items, bar_format=LINE, **options)
+
+
+class _Lines(tqdm):
+    """Writes whole lines, where a bar would be drawn over itself some hundred times."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._next = time.monotonic() + LINE_EVERY
+        super().__init__(*arguments, **options)
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        """A line, if the last one is long enough ago."""
+        if time.monotonic() >= self._next:
+            self._write_line()
+        return True
+
+    def close(self) -> None:
+        """The last line, where it is to stay."""
+        if not self.disable and self.leave:
+            self._write_line()
+        self.delay = float("inf")  # tqdm clears its line on closing, unless it was never to be shown yet
+        super().close()
+
+    def _write_line(self) -> None:
+        self._next = time.monotonic() + LINE_EVERY
+        print(str(self).strip(), file=self.fp, flush=True)

@@ -1,0 +1,58 @@
+"""Progress: a bar that is drawn over itself on a terminal, whole lines at intervals in a log."""
+
+import io
+import sys
+import time
+
+import pytest
+
+from scan_jax import progress
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def passed(monkeypatch):
+    """Seconds, which pass when a test says so; tqdm draws whenever it is told."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return lambda seconds: now.__setitem__(0, now[0] + seconds)
+
+
+def run(stream, monkeypatch, passed, seconds, leave=True):
+    """What 600 steps of so many seconds each leave on stderr."""
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress.progress_bar(total=600, desc="training", unit="step", leave=leave, mininterval=0) as bar:
+        for step in range(600):
+            passed(seconds)
+            bar.update()
+            bar.set_postfix({"l1": f"{step}"})
+    return stream.getvalue()
+
+
+def test_a_log_has_lines_at_intervals_and_one_for_the_end(monkeypatch, passed):
+    log = run(io.StringIO(), monkeypatch, passed, 1.0)
+    lines = log.splitlines()
+    assert "\r" not in log and log.endswith("\n")
+    assert len(lines) == 600 / progress.LINE_EVERY + 1
+    assert lines[0].startswith("training 5% 30/600 [") and lines[-1].startswith("training 100% 600/600 [")
+    assert "l1=599]" in lines[-1]
+
+
+@pytest.mark.parametrize(("leave", "lines"), [(True, 1), (False, 0)])
+def test_a_log_hears_of_what_is_short_at_most_the_end(monkeypatch, passed, leave, lines):
+    assert run(io.StringIO(), monkeypatch, passed, 0.001, leave).count("\n") == lines
+
+
+def test_a_terminal_has_one_bar(monkeypatch, passed):
+    shown = run(Screen(), monkeypatch, passed, 1.0)
+    assert shown.count("\r") > 100 and shown.count("\n") == 1
+
+
+def test_what_is_disabled_says_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert list(progress.progress_bar(range(3), disable=True)) == [0, 1, 2]
+    assert sys.stderr.getvalue() == ""
