@@ -1,37 +1,106 @@
-"""Every config's expansion and every parameter's shape, frozen as text: a diff shows all that a change moved.
+"""Every config, every default and every parameter's shape, frozen as text: a diff shows all that a change moved.
 
-`UPDATE_GOLDEN=1 python -m pytest tests/test_golden_configs.py` writes them anew.
+`UPDATE_GOLDEN=1 python -m pytest tests/test_golden_configs.py` writes them anew. A method's layers are listed for one
+config; of every config's network there is the number of parameters and a digest of all names, shapes and types.
 """
 
+import dataclasses
+import functools
+import hashlib
 import os
+import re
+import textwrap
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from scan_jax import configuration
+import scan_jax.data
+import scan_jax.masks
+from scan_jax import configuration, registry
+from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.methods import api
 from scan_jax.settings import bind
-from scan_jax.training.run_folder import flatten
+from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.types import Example
 
 GOLDEN = Path(__file__).parent / "golden"
+COMPARED = ("edge_connect", "gated_conv", "partial_conv", "region_norm", "rfr")
+LISTED = ("celeba", "celebamask", *(f"compare/{method}" for method in COMPARED))
+SECTIONS = [TrainingSettings, OptimizerSettings, EvaluationSettings, AugmentationSettings]
 
 
-def describe(config) -> str:
-    """The config, a key a line, then the parameters with their shapes."""
-    lines = [f"{key} = {value!r}" for key, value in sorted(flatten(config).items())]
-    size = config["data"]["size"]
-    method = api.build_method(config["method"])
+def check(name, text):
+    """That the golden file of that name has the text."""
+    golden = GOLDEN / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def sections(content, name):
+    """A line for every section of nested dicts, with what is directly in it."""
+    below = {key: value for key, value in sorted(content.items()) if isinstance(value, dict) and value}
+    values = " ".join(f"{key}={value!r}" for key, value in sorted(content.items()) if key not in below)
+    if values:
+        yield from textwrap.wrap(f"{name}: {values}", 120, subsequent_indent="  ", break_on_hyphens=False)
+    for key, value in below.items():
+        yield from sections(value, f"{name}.{key}" if name != "config" else key)
+
+
+@functools.cache
+def variables(name):
+    """(path, type and shape) of every parameter and statistic of a config's network."""
+    config = configuration.load(name)
+    method, size = api.build_method(config["method"]), config["data"]["size"]
     labels = jnp.zeros((1, size, size), jnp.int32) if method.num_labels else None
     example = Example(jnp.zeros((1, size, size, 3)), jnp.ones((1, size, size, 1)), labels)
-    variables = jax.eval_shape(method.init, jax.random.key(0), example)
-    for path, leaf in jax.tree_util.tree_leaves_with_path({"params": variables.params, "stats": variables.stats}):
-        lines.append(f"{jax.tree_util.keystr(path, simple=True, separator='/')}: {leaf.dtype}{list(leaf.shape)}")
-    return "\n".join(lines) + "\n"
+    found = jax.eval_shape(method.init, jax.random.key(0), example)
+    leaves = jax.tree_util.tree_leaves_with_path({"params": found.params, "stats": found.stats})
+    return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves]
+
+
+def summary(name):
+    """A line about all variables of a config's network, in which any change shows."""
+    every = "\n".join(f"{path}: {leaf.dtype}{list(leaf.shape)}" for path, leaf in variables(name))
+    size = sum(np.prod(leaf.shape, dtype=int) for path, leaf in variables(name) if path.startswith("params/"))
+    digest = hashlib.sha256(every.encode()).hexdigest()[:12]
+    return f"{size:,} parameters; {len(variables(name))} variables, digest {digest}"
+
+
+def layers(tree, path=""):
+    """A line for every layer with its path and what is in it; numbered siblings that are alike share one."""
+    own = " ".join(f"{name}{leaf}" for name, leaf in tree.items() if isinstance(leaf, str))
+    alike = {}
+    for name, below in tree.items():
+        if isinstance(below, dict):
+            alike.setdefault((re.sub(r"\d+", "#", name), str(below)), []).append(name)
+    yield from [f"{path}: {own}"] if own else []
+    for names in alike.values():
+        numbers = ",".join(re.findall(r"\d+", name)[-1] for name in names if len(names) > 1)
+        name = re.sub(r"\d+", f"{{{numbers}}}", names[0]) if numbers else names[0]
+        yield from layers(tree[names[0]], f"{path}/{name}" if path else name)
+
+
+def as_tree(leaves):
+    """Nested dicts, in which a layer's statistics stand beside its parameters."""
+    tree = {}
+    for path, leaf in leaves:
+        kind, network, *names = path.split("/")
+        if kind == "stats":
+            collection, *names, parent, last = names
+            names.append(f"{collection}.{parent}.{last}")
+        *above, last = [network, *names]
+        dtype = "" if leaf.dtype == jnp.float32 else f" {leaf.dtype}"
+        functools.reduce(lambda below, name: below.setdefault(name, {}), above, tree)[last] = (
+            f"{dtype}{list(leaf.shape)}"
+        )
+    return tree
 
 
 @pytest.mark.parametrize("name", configuration.shipped())
@@ -39,13 +108,35 @@ def test_config_is_as_recorded(name):
     config = configuration.load(name)
     bind(config["training"], TrainingSettings, "config.training")
     bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    golden = GOLDEN / f"{name}.txt"
-    if os.environ.get("UPDATE_GOLDEN"):
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(describe(config))
-    assert describe(config) == golden.read_text()
+    check(name, "\n".join([*sections(config | {"network": summary(name)}, "config"), ""]))
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_layers_are_as_recorded(name):
+    method = configuration.load(name)["method"]["name"]
+    check(f"layers/{method}", "\n".join([*layers(as_tree(variables(name))), ""]))
+
+
+def default(field):
+    """What a setting is that no config gives; "?" where a config must."""
+    if field.default is field.default_factory:  # both are missing
+        return "?"
+    value = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+
+
+def test_defaults_are_as_recorded():
+    kinds = [*SECTIONS, *(type(api.build_method(configuration.load(name)["method"]).settings) for name in LISTED)]
+    for room in (scan_jax.data, scan_jax.masks):
+        kinds += [module.Settings for module in registry.choices(room, "open_splits")]
+    lines = []
+    for kind in dict.fromkeys(kinds):
+        values = {field.name: default(field) for field in dataclasses.fields(kind)}
+        lines += sections(values, f"{kind.__module__.removeprefix('scan_jax.')}.{kind.__name__}")
+    check("defaults", "\n".join([*lines, ""]))
 
 
 def test_every_golden_file_has_its_config():
     golden = {path.relative_to(GOLDEN).with_suffix("").as_posix() for path in GOLDEN.rglob("*.txt")}
-    assert golden == configuration.shipped().keys()
+    methods = {f"layers/{configuration.load(name)['method']['name']}" for name in LISTED}
+    assert golden == {"defaults", *methods, *configuration.shipped()}
