@@ -1,5 +1,6 @@
 """Miniatures of what people have on disk, drawn by the tests: photographs, masks, archives in the official layouts."""
 
+import contextlib
 import filecmp
 import shutil
 import struct
@@ -8,10 +9,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from scan_jax import prepared
 from scan_jax.data.preparation.build import build
+from scan_jax.errors import UserError
 
 PARTS = (
     *("skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear"),
@@ -84,6 +87,13 @@ def write_split(path, **parts):
     return str(path)
 
 
+def write_paris(folder):
+    """Three photographs to train with and two to measure on, in Paris StreetView's folders and proportions."""
+    write_photographs(folder / "paris_train", ["a.jpg", "b.jpg", "c.jpg"], 68, 118)
+    write_photographs(folder / "paris_eval", ["d.png", "e.png"], 68, 118)
+    return folder
+
+
 def write_zip(path, folder):
     """The folder's files, with what macOS adds to archives."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -123,6 +133,26 @@ def truncate(path, share=0.5):
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
 
 
+def empty(path):
+    """Keeps the name of a file alone."""
+    path.write_bytes(b"")
+
+
+@contextlib.contextmanager
+def refuses(match, data_dir=None):
+    """The user is told so in one line, and what is in data_dir stays as it was."""
+    before = data_dir and files_below(data_dir)
+    with pytest.raises(UserError, match=match) as caught:
+        yield caught
+    assert "\n" not in str(caught.value)
+    assert (data_dir and files_below(data_dir)) == before
+
+
+def members(plan):
+    """The names of a plan's photographs by split, in order."""
+    return {split: [item.name for item in items] for split, items in plan.splits.items()}
+
+
 def built(plan, data_dir, jobs=2):
     """The plan's dataset, in data_dir."""
     return build(plan, str(data_dir), jobs)
@@ -141,12 +171,15 @@ def all_pixels(dataset):
     return {split: pixels(dataset, split) for split in dataset.splits}
 
 
+def by_name(dataset):
+    """Every record of every split, by the photograph's name."""
+    return {name: record for split in dataset.splits for name, record in pixels(dataset, split).items()}
+
+
 def assert_same_pixels(dataset, other):
     """Both have the same splits, names and pixels."""
     one, two = all_pixels(dataset), all_pixels(other)
-    assert {split: list(records) for split, records in one.items()} == {
-        split: list(records) for split, records in two.items()
-    }
+    assert [(split, list(records)) for split, records in one.items()] == [(s, list(r)) for s, r in two.items()]
     for split, records in one.items():
         for name, arrays in records.items():
             for key, array in arrays.items():
