@@ -2,9 +2,12 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import time
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
@@ -13,14 +16,9 @@ RUN = ("--config=configs/celeba.py", "--workdir=/runs/my run/it's", "--config.me
 
 def launch(script, *arguments, path=None, **environment):
     """The finished process of a launcher that inherits nothing but PATH."""
-    return subprocess.run(
-        ["bash", str(LAUNCH / script), *arguments],
-        env={"PATH": path or os.environ["PATH"], "HOME": "/nonexistent", **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    given = {"PATH": path or os.environ["PATH"], "HOME": "/nonexistent", **environment}
+    command = ["bash", str(LAUNCH / script), *arguments]
+    return subprocess.run(command, env=given, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
 def printed(script, *arguments, **environment):
@@ -36,6 +34,15 @@ def refused(words, script, *arguments, **environment):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert words in done.stderr
+
+
+def check_script(text):
+    """That shellcheck has nothing to say about it."""
+    if shutil.which("shellcheck") is None:
+        pytest.skip("needs shellcheck: apt-get install shellcheck")
+    command = ["shellcheck", "--shell=bash", "--severity=style", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def program(folder, name, text):

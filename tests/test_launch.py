@@ -9,33 +9,33 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from launchers import LAUNCH, ROOT, RUN, launch, printed, program, refused, until
+from launchers import LAUNCH, ROOT, RUN, check_script, launch, printed, program, refused, until
 
-SCRIPTS = (*sorted(LAUNCH.glob("*.sh")), LAUNCH / "slurm.sbatch", ROOT / "tests" / "slurm_on_one_node.sh")
 PLACE = {"PROJECT": "my-project", "ZONE": "us-west4-a"}
-GCLOUD = ("gcloud", "compute", "tpus")
-WHERE = ("--project=my-project", "--zone=us-west4-a")
+WHERE = ["--project=my-project", "--zone=us-west4-a"]
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_shellcheck(script):
-    if shutil.which("shellcheck") is None:
-        pytest.skip("shellcheck is not installed")
-    done = subprocess.run(["shellcheck", "--severity=style", str(script)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-
-
-def test_tpu_create_and_delete():
-    assert printed("tpu_pod.sh", "create", "--type=v6e-8", "--spot=1", **PLACE) == [
-        shlex.split(
-            "gcloud compute tpus tpu-vm create scan-jax --accelerator-type=v6e-8 --version=v2-alpha-tpuv6e --spot"
-        )
-        + list(WHERE)
+def tpus(*arguments, **environment):
+    """What a dry run would tell `gcloud compute tpus`, without the place."""
+    commands = [
+        command for command in printed("tpu_pod.sh", *arguments, **PLACE | environment) if command[0] == "gcloud"
     ]
-    describe, request, slice_alone = printed("tpu_pod.sh", "delete", "--name=faces", **PLACE)
-    assert describe[3:6] == ["queued-resources", "describe", "faces"]
-    assert request[3:] == ["queued-resources", "delete", "faces", "--force", "--quiet", *WHERE]
-    assert slice_alone[3:] == ["tpu-vm", "delete", "faces", "--quiet", *WHERE]
+    assert all(command[1:3] == ["compute", "tpus"] and {*WHERE} < {*command} for command in commands)
+    return [[word for word in command[3:] if word not in WHERE] for command in commands]
+
+
+def told(*arguments, **environment):
+    """What the shell of every worker is told last."""
+    group, command, *_, workers, text = tpus(*arguments, **environment)[-1]
+    assert (group, command, workers) == ("tpu-vm", "ssh", "--worker=all")
+    return text.removeprefix("--command=")
+
+
+@pytest.mark.parametrize(
+    "script", [*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch", ROOT / "tests" / "slurm_on_one_node.sh"]
+)
+def test_shellcheck(script):
+    check_script(script.read_text())
 
 
 @pytest.mark.parametrize(
@@ -47,235 +47,196 @@ def test_tpu_create_and_delete():
         ("v6e-64", "v2-alpha-tpuv6e"),
     ],
 )
-def test_tpu_queue_knows_the_image(kind, image):
-    create, describe = printed("tpu_pod.sh", "queue", TYPE=kind, NAME="faces", SPOT="0", **PLACE)
-    assert create[:6] == [*GCLOUD, "queued-resources", "create", "faces"]
-    assert create[6:] == ["--node-id=faces", f"--accelerator-type={kind}", f"--runtime-version={image}", *WHERE]
-    assert describe[3:] == ["queued-resources", "describe", "faces", "--format=value(state.state)", *WHERE]
+def test_tpu_slices_have_the_image_of_their_type(kind, image):
+    options = [f"--accelerator-type={kind}", f"--version={image}"]
+    assert tpus("create", "--spot=1", TYPE=kind) == [["tpu-vm", "create", "scan-jax", *options, "--spot"]]
+    request, describe = tpus("queue", TYPE=kind, NAME="faces")
+    options[1] = f"--runtime-version={image}"
+    assert request == ["queued-resources", "create", "faces", "--node-id=faces", *options]
+    assert describe == ["queued-resources", "describe", "faces", "--format=value(state.state)"]
 
 
 def test_tpu_flags_win_over_the_environment():
     (create,) = printed("tpu_pod.sh", "create", "--zone=eu-a", "--version=own", TYPE="v9-1", **PLACE)
-    assert "--zone=eu-a" in create and "--version=own" in create and "--accelerator-type=v9-1" in create
+    assert {"--zone=eu-a", "--version=own", "--accelerator-type=v9-1"} < {*create}
 
 
-def test_tpu_install_reaches_every_worker():
-    pack, copy, install = printed("tpu_pod.sh", "install", **PLACE)
-    assert pack[-3:] == ["scan_jax", "configs", "requirements.txt"]
-    assert copy == [
-        "gcloud",
-        "compute",
-        "tpus",
-        "tpu-vm",
-        "scp",
-        pack[2],
-        "scan-jax:scan_jax.tar.gz",
-        "--worker=all",
-        *WHERE,
+def test_tpu_delete_forgets_the_request_and_the_slice():
+    assert [command[:3] for command in tpus("delete", "--name=faces")[1:]] == [
+        ["queued-resources", "delete", "faces"],
+        ["tpu-vm", "delete", "faces"],
     ]
-    assert install[3:7] == ["tpu-vm", "ssh", "scan-jax", "--worker=all"]
-    assert "-r requirements.txt 'jax[tpu]';" in install[7]
-    assert "gcsfuse" not in install[7]
 
 
-def test_tpu_install_and_run_mount_the_bucket():
-    install = printed("tpu_pod.sh", "install", "--bucket=faces.b-1", **PLACE)[-1][7]
-    assert install.index("apt-get") < install.index("gcsfuse --implicit-dirs") < install.index("uv venv")
-    run = printed("tpu_pod.sh", "run", *RUN, BUCKET="faces.b-1", **PLACE)[-1][7]
-    assert run.startswith("--command=mountpoint -q /mnt/faces.b-1 || {")
+@pytest.mark.parametrize("arguments", [("install",), ("run", *RUN)])
+def test_tpu_workers_are_told_what_a_shell_understands(arguments):
+    plain, mounting = told(*arguments), told(*arguments, "--bucket=faces.b-1")
+    for text in (plain, mounting):
+        done = subprocess.run(["bash", "-n", "-c", text], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        if shutil.which("shellcheck"):
+            check_script(f"#!/bin/bash\n{text}")
+    assert "gcsfuse" not in plain
     # Workers see each other's files at once.
-    assert "--metadata-cache-ttl-secs=0 faces.b-1 /mnt/faces.b-1; } || exit 1; " in run
-    assert run.index("gcsfuse") < run.index("scan_jax.main")
+    mount = mounting.index("gcsfuse --implicit-dirs --metadata-cache-ttl-secs=0 faces.b-1 /mnt/faces.b-1")
+    assert mounting.index("apt-get" if "install" in arguments else "mountpoint -q /mnt/faces.b-1 || {") < mount
+    assert mount < mounting.index("uv venv" if "install" in arguments else "scan_jax.main")
 
 
-@pytest.mark.parametrize("bucket", ["", "faces"])
-@pytest.mark.parametrize("command", ["install", "run"])
-def test_tpu_workers_are_told_what_a_shell_understands(command, bucket):
-    told = printed("tpu_pod.sh", command, *(RUN if command == "run" else ()), BUCKET=bucket, **PLACE)[-1][7]
-    done = subprocess.run(["bash", "-n", "-c", told.removeprefix("--command=")], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    if shutil.which("shellcheck"):
-        text = told.removeprefix("--command=")
-        done = subprocess.run(["shellcheck", "--shell=bash", "-"], input=text, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout
-
-
-def test_tpu_resume_is_a_new_slice_and_the_same_run():
-    run = printed("tpu_pod.sh", "run", *RUN, **PLACE)
-    resume = printed("tpu_pod.sh", "resume", *RUN, **PLACE)
-    assert [command[3:5] for command in resume if command[0] == "gcloud"] == [
-        ["queued-resources", "describe"],
-        ["queued-resources", "delete"],
-        ["queued-resources", "create"],
-        ["queued-resources", "describe"],
-        ["tpu-vm", "scp"],
-        ["tpu-vm", "ssh"],
-        ["tpu-vm", "ssh"],
-    ]
-    assert resume[-1:] == run
+def test_tpu_install_copies_the_code_and_its_requirements():
+    pack = printed("tpu_pod.sh", "install", **PLACE)[0]
+    assert pack[:2] == ["tar", "-czf"] and pack[-3:] == ["scan_jax", "configs", "requirements.txt"]
+    assert tpus("install")[0] == ["tpu-vm", "scp", pack[2], "scan-jax:scan_jax.tar.gz", "--worker=all"]
+    assert "-r requirements.txt 'jax[tpu]';" in told("install")
 
 
 @pytest.mark.parametrize(
     ("words", "arguments", "environment"),
     [
-        ("project is missing", ("queue",), {"ZONE": "z"}),
-        ("zone is missing", ("run", *RUN), {"PROJECT": "p"}),
-        ("--config=FILE is missing", ("run", "--workdir=/mnt/b/r"), PLACE),
-        ("an absolute path that every worker sees", ("run", "--config=c.py"), PLACE),
-        ("--bucket=NAME --workdir=/mnt/NAME/RUN", ("resume", "--config=c.py", "--workdir=runs/demo"), PLACE),
-        ("an absolute path", ("run", "--config=c.py", "--workdir=gs://b/r"), {**PLACE, "BUCKET": "faces"}),
-        ("--bucket=gs://b is not the bare name", ("install", "--bucket=gs://b"), PLACE),
-        ("--bucket=b/r is not the bare name", ("run", *RUN), {**PLACE, "BUCKET": "b/r"}),
-        ("no image is known for --type=v9-4", ("create", "--type=v9-4"), PLACE),
-        ("--spot=yes", ("create", "--spot=yes"), PLACE),
-        ("queue takes no --config=c.py", ("queue", "--config=c.py"), PLACE),
-        ("no command 'quue'", ("quue",), PLACE),
-        ("--distributed", ("run", *RUN, "--distributed=off"), PLACE),
-        ("gcloud is not installed", ("queue",), {**PLACE, "PATH": "TOOLS"}),
+        ("project is missing", ("queue",), {"PROJECT": ""}),
+        ("zone is missing", ("run", *RUN), {"ZONE": ""}),
+        ("--config=FILE is missing", ("run", "--workdir=/mnt/b/r"), {}),
+        ("an absolute path that every worker sees", ("run", "--config=c.py"), {}),
+        ("--bucket=NAME --workdir=/mnt/NAME/RUN", ("resume", "--config=c.py", "--workdir=runs/demo"), {}),
+        ("an absolute path", ("run", "--config=c.py", "--workdir=gs://b/r"), {"BUCKET": "faces"}),
+        ("--bucket=gs://b is not the bare name", ("install", "--bucket=gs://b"), {}),
+        ("--bucket=b/r is not the bare name", ("run", *RUN), {"BUCKET": "b/r"}),
+        ("no image is known for --type=v9-4", ("create", "--type=v9-4"), {}),
+        ("--spot=yes", ("create", "--spot=yes"), {}),
+        ("queue takes no --config=c.py", ("queue", "--config=c.py"), {}),
+        ("no command 'quue'", ("quue",), {}),
+        ("--distributed", ("run", *RUN, "--distributed=off"), {}),
+        ("gcloud is not installed", ("queue",), {"path": "bare"}),
     ],
 )
 def test_tpu_refuses(words, arguments, environment, tmp_path):
-    environment = dict(environment)
-    if environment.pop("PATH", None):
-        for name in ("bash", "dirname"):
-            (tmp_path / name).symlink_to(shutil.which(name))
-        environment["path"] = str(tmp_path)
-    refused(words, "tpu_pod.sh", *arguments, **environment)
+    for name in ("bash", "dirname"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    path = {"path": str(tmp_path)} if "path" in environment else {}
+    refused(words, "tpu_pod.sh", *arguments, **PLACE | environment | path)
 
 
 @pytest.fixture
-def slice_of_one(tmp_path):
-    """PATH with a gcloud whose only worker is a folder of this machine; it keeps what it was told in `told`."""
-    program(
-        tmp_path / "bin",
-        "gcloud",
-        f"""cd {shlex.quote(str(tmp_path))}
-        printf '%s\\n' "$3 $4" >> told
+def tpu_pod(tmp_path):
+    """Runs the launcher with a gcloud whose only worker is a folder of this machine; `told` lists what it was told."""
+    (tmp_path / "home" / "scan_jax").mkdir(parents=True)
+    (tmp_path / "told").touch()
+    (tmp_path / "states").touch()
+    act = """printf '%s\\n' "$3 $4" >> told
         for word in "$@"; do
-          [[ $word != --command=* || ! -e home ]] || (cd home && exec bash -c "${{word#*=}}") || exit
+          [[ $word != --command=* || ! -e home ]] || (cd home && exec bash -c "${word#*=}") || exit
         done
-        if [[ $4 == describe ]]; then head -n 1 states && sed -i 1d states; fi
-        """,
-    )
-    (tmp_path / "states").write_text("")
+        if [[ $4 == describe ]]; then head -n 1 states && sed -i 1d states; fi"""
+    program(tmp_path / "bin", "gcloud", f"cd {shlex.quote(str(tmp_path))}\n{act}\n")
     program(tmp_path / "bin", "stat", "echo /mnt/shared\n")  # of a mount of the user's own
-    return f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+
+    def run(*arguments, code=0, path=f"{tmp_path / 'bin'}:{os.environ['PATH']}"):
+        done = launch("tpu_pod.sh", *arguments, path=path, POLL_SECONDS="0", **PLACE)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    run.bin, run.home = tmp_path / "bin", tmp_path / "home" / "scan_jax"
+    return run
 
 
-def test_tpu_run_outlives_the_connection_and_stops_when_told(tmp_path, slice_of_one):
-    interpreter = tmp_path / "home" / "scan_jax" / ".venv" / "bin"
-    program(
-        interpreter, "python", "printf '%s\\n' \"$@\" > seen\ntrap 'exit 0' TERM\nwhile true; do sleep 0.05; done\n"
-    )
-    home = interpreter.parents[1]
-    started = launch("tpu_pod.sh", "run", *RUN, path=slice_of_one, **PLACE)
-    assert started.returncode == 0 and "started process" in started.stdout
+def test_tpu_run_outlives_the_connection_and_stops_when_told(tpu_pod):
+    home = tpu_pod.home
+    waits = "printf '%s\\n' \"$@\" > seen\ntrap 'exit 0' TERM\nwhile true; do sleep 0.05; done\n"
+    program(home / ".venv" / "bin", "python", waits)
+    assert "started process" in tpu_pod("run", *RUN).stdout
     pid = int((home / "run.pid").read_text())
     try:
-        until((home / "seen").exists)
-        until(lambda: (home / "seen").read_text().endswith("--distributed=auto\n"))
+        until(lambda: (home / "seen").exists() and (home / "seen").read_text().endswith("--distributed=auto\n"))
         assert (home / "seen").read_text().splitlines() == ["-m", "scan_jax.main", *RUN, "--distributed=auto"]
         assert os.getsid(pid) == pid  # of no terminal that could hang up
-        again = launch("tpu_pod.sh", "run", *RUN, path=slice_of_one, **PLACE)
-        assert again.returncode == 1 and "already running" in again.stdout
-        assert "running" in launch("tpu_pod.sh", "status", path=slice_of_one, **PLACE).stdout.splitlines()
-        assert launch("tpu_pod.sh", "stop", path=slice_of_one, **PLACE).returncode == 0
-        until(lambda: "stopped" in launch("tpu_pod.sh", "status", path=slice_of_one, **PLACE).stdout.splitlines())
+        assert "already running" in tpu_pod("run", *RUN, code=1).stdout
+        assert "running" in tpu_pod("status").stdout.splitlines()
+        tpu_pod("stop")
+        until(lambda: "stopped" in tpu_pod("status").stdout.splitlines())
     finally:
         if (Path("/proc") / str(pid)).exists():
             os.kill(pid, signal.SIGKILL)
 
 
-def test_tpu_run_mounts_the_bucket_once(tmp_path, slice_of_one):
-    home = tmp_path / "home" / "scan_jax"
+def test_tpu_run_mounts_the_bucket_once(tpu_pod):
+    home = tpu_pod.home
     program(home / ".venv" / "bin", "python", "touch seen\n")
-    program(tmp_path / "bin", "sudo", 'echo "sudo $*" >> mounts\n')
-    program(tmp_path / "bin", "fusermount", "exit 1\n")
-    program(tmp_path / "bin", "mountpoint", '[[ "$*" == "-q /mnt/faces" && -e mounted ]]\n')
-    program(tmp_path / "bin", "gcsfuse", 'echo "gcsfuse $*" >> mounts\n[[ -e allowed ]] && touch mounted\n')
-    run = ("run", "--bucket=faces", *RUN)
-    assert launch("tpu_pod.sh", *run, path=slice_of_one, **PLACE).returncode == 1  # not without the bucket
+    program(tpu_pod.bin, "sudo", 'echo "sudo $*" >> mounts\n')
+    program(tpu_pod.bin, "fusermount", "exit 1\n")
+    program(tpu_pod.bin, "mountpoint", '[[ "$*" == "-q /mnt/faces" && -e mounted ]]\n')
+    program(tpu_pod.bin, "gcsfuse", 'echo "gcsfuse $*" >> mounts\n[[ -e allowed ]] && touch mounted\n')
+    tpu_pod("run", "--bucket=faces", *RUN, code=1)  # not without the bucket
     assert not (home / "run.pid").exists()
-    (tmp_path / "home" / "allowed").touch()
-    (tmp_path / "home" / "mounts").unlink()
+    (home.parent / "allowed").touch()
+    (home.parent / "mounts").unlink()
     for _ in range(2):
-        started = launch("tpu_pod.sh", *run, path=slice_of_one, **PLACE)
-        assert started.returncode == 0, started.stderr
-        until((home / "seen").exists)
-        until(lambda: not (Path("/proc") / (home / "run.pid").read_text().strip()).exists())
-    assert (tmp_path / "home" / "mounts").read_text().splitlines() == [
+        tpu_pod("run", "--bucket=faces", *RUN)
+        until(
+            lambda: (home / "seen").exists() and not (Path("/proc") / (home / "run.pid").read_text().strip()).exists()
+        )
+    assert (home.parent / "mounts").read_text().splitlines() == [
         "sudo mkdir -p /mnt/faces",
         f"sudo chown {os.getuid()} /mnt/faces",
         "gcsfuse --implicit-dirs --metadata-cache-ttl-secs=0 faces /mnt/faces",
     ]
 
 
-def test_tpu_run_refuses_a_worker_s_own_disk(tmp_path, slice_of_one):
-    home = tmp_path / "home" / "scan_jax"
-    home.mkdir(parents=True)
-    program(tmp_path / "bin", "stat", '[[ "$*" == "-c %m /" ]] && echo /\n')
-    missing = ("--config=c.py", "--workdir=/not mounted/it's")
-    done = launch("tpu_pod.sh", "run", *missing, path=slice_of_one, **PLACE)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: /not mounted/it's is on this worker's own disk; ") and done.stderr[-1] == "\n"
-    assert not (home / "run.pid").exists()
+def test_tpu_run_refuses_a_worker_s_own_disk(tpu_pod):
+    program(tpu_pod.bin, "stat", '[[ "$*" == "-c %m /" ]] && echo /\n')
+    said = tpu_pod("run", "--config=c.py", "--workdir=/not mounted/it's", code=1).stderr
+    assert said.startswith("error: /not mounted/it's is on this worker's own disk; ") and said[-1] == "\n"
+    assert not (tpu_pod.home / "run.pid").exists()
 
 
-def test_tpu_install_brings_gcsfuse_where_it_is_missing(tmp_path, slice_of_one):
-    (tmp_path / "home").mkdir()
-    tools = tmp_path / "bin"  # all of PATH: this machine may have gcsfuse
+def test_tpu_install_brings_gcsfuse_where_it_is_missing(tpu_pod):
+    tools, done = tpu_pod.bin, tpu_pod.home.parent / "done"  # the tools are all of PATH: this machine may have gcsfuse
     for name in ("sudo", "tar", "python3"):
-        program(tools, name, f'echo "${{0##*/}} $*" >> {shlex.quote(str(tmp_path / "home" / "done"))}\n')
+        program(tools, name, f'echo "${{0##*/}} $*" >> {shlex.quote(str(done))}\n')
     program(tools, "lsb_release", "echo jammy\n")
     program(tools, "mountpoint", "")
     for name in ("bash", "dirname", "mktemp", "rm", "mkdir", "sed", "head"):
         (tools / name).symlink_to(shutil.which(name))
-    assert installed_as_root(tmp_path) == ["update", "lsb-release", "update", "gcsfuse"]
-    program(tools, "gcsfuse", "")
-    assert installed_as_root(tmp_path) == []
+    for wanted in (["update", "lsb-release", "update", "gcsfuse"], []):
+        launch("tpu_pod.sh", "install", "--bucket=faces", path=str(tools), **PLACE)
+        lines = done.read_text().splitlines()
+        assert [line.split()[-1] for line in lines if line.startswith("sudo apt-get")] == wanted
+        assert any(line.startswith("tar -xzf") for line in lines)  # it came past gcsfuse
+        done.unlink()
+        program(tools, "gcsfuse", "")
 
 
-def installed_as_root(folder):
-    """The last words of what `install` asks apt-get for on the slice of one."""
-    launch("tpu_pod.sh", "install", "--bucket=faces", path=str(folder / "bin"), **PLACE)
-    done = (folder / "home" / "done").read_text().splitlines()
-    (folder / "home" / "done").unlink()
-    assert any(line.startswith("tar -xzf") for line in done)  # it came past gcsfuse
-    return [line.split()[-1] for line in done if line.startswith("sudo apt-get")]
+DESCRIBE, INSTALL, START = "queued-resources describe", ["tpu-vm scp", "tpu-vm ssh"], ["tpu-vm ssh"]
+AGAIN = [DESCRIBE, "queued-resources delete", "queued-resources create"]
 
 
-def test_tpu_resume_waits_for_the_new_slice(tmp_path, slice_of_one):
-    (tmp_path / "states").write_text("SUSPENDED\nWAITING_FOR_RESOURCES\nPROVISIONING\nACTIVE\n")
-    done = launch("tpu_pod.sh", "resume", *RUN, path=slice_of_one, POLL_SECONDS="0", **PLACE)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "told").read_text().splitlines() == [
-        "queued-resources describe",
-        "queued-resources delete",
-        "queued-resources create",
-        *3 * ["queued-resources describe"],
-        "tpu-vm scp",
-        *2 * ["tpu-vm ssh"],
-    ]
+@pytest.mark.parametrize(
+    ("arguments", "states", "error", "wanted"),
+    [
+        (("resume", *RUN), "SUSPENDED WAITING PROVISIONING ACTIVE", "", [*AGAIN, *3 * [DESCRIBE], *INSTALL, *START]),
+        (("resume", *RUN), "ACTIVE", "error: scan-jax is ACTIVE: nothing was taken away", [DESCRIBE]),
+        (("queue",), "WAITING FAILED", "error: the request scan-jax is FAILED", [AGAIN[2], DESCRIBE, DESCRIBE]),
+    ],
+)
+def test_tpu_waits_for_a_new_slice_and_not_for_one_that_never_comes(arguments, states, error, wanted, tpu_pod):
+    shutil.rmtree(tpu_pod.home.parent)  # the worker does nothing
+    (tpu_pod.bin.parent / "states").write_text("".join(f"{state}\n" for state in states.split()))
+    assert error in tpu_pod(*arguments, code=1 if error else 0).stderr
+    assert (tpu_pod.bin.parent / "told").read_text().splitlines() == wanted
 
 
-def test_tpu_resume_leaves_a_living_slice_alone(tmp_path, slice_of_one):
-    (tmp_path / "states").write_text("ACTIVE\n")
-    refused("nothing was taken away", "tpu_pod.sh", "resume", *RUN, path=slice_of_one, **PLACE)
-    assert (tmp_path / "told").read_text().splitlines() == ["queued-resources describe"]
+def test_tpu_resume_starts_the_same_run():
+    assert told("resume", *RUN) == told("run", *RUN)
 
 
-def test_tpu_queue_ends_when_the_request_fails(tmp_path, slice_of_one):
-    (tmp_path / "states").write_text("WAITING_FOR_RESOURCES\nFAILED\n")
-    done = launch("tpu_pod.sh", "queue", path=slice_of_one, POLL_SECONDS="0", **PLACE)
-    assert done.returncode == 1 and "error: the request scan-jax is FAILED" in done.stderr
-
-
+@pytest.mark.slow
 def test_gcloud_knows_every_command_and_flag(tmp_path):
     if shutil.which("gcloud") is None:
-        pytest.skip("gcloud is not installed")
-    names = ("create", "queue", "status", "logs", "stop", "delete")
-    commands = {shlex.join(command) for name in names for command in dry(name)}
-    commands |= {shlex.join(command) for command in dry("resume", *RUN)}
+        pytest.skip("needs gcloud: https://cloud.google.com/sdk/docs/install")
+    names = [[name, "--spot=1"] for name in ("create", "queue", "status", "logs", "stop", "delete")]
+    commands = {
+        shlex.join(["gcloud", "compute", "tpus", *command, *WHERE]) for name in names for command in tpus(*name)
+    }
+    commands |= {shlex.join(["gcloud", "compute", "tpus", *command, *WHERE]) for command in tpus("resume", *RUN)}
     (tmp_path / "commands.json").write_text(json.dumps([{"command_string": command} for command in sorted(commands)]))
     done = subprocess.run(
         ["gcloud", "meta", "lint-gcloud-commands", f"--commands-file={tmp_path / 'commands.json'}"],
@@ -285,12 +246,7 @@ def test_gcloud_knows_every_command_and_flag(tmp_path):
         timeout=120,
     )
     if done.returncode != 0:
-        pytest.skip("this gcloud does not check commands")
+        pytest.skip("needs a gcloud that checks commands: gcloud components update")
     verdicts = json.loads(done.stdout)
     assert len(verdicts) == len(commands)
     assert [verdict["error_message"] for verdict in verdicts if not verdict["success"]] == []
-
-
-def dry(*arguments):
-    """The gcloud commands of a dry run of tpu_pod.sh on a Spot slice."""
-    return [command for command in printed("tpu_pod.sh", *arguments, SPOT="1", **PLACE) if command[0] == "gcloud"]
