@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -11,13 +12,14 @@ PATIENCE = 280  # seconds that a slow machine may take
 
 
 def environment(cache, devices=1):
-    """With so many virtual devices in each process; compiled in little time."""
+    """With so many virtual devices in each process; compiled in little time, and never read from another's cache."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if "COMPILATION_CACHE" not in name},
         "JAX_PLATFORMS": "cpu",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "XDG_CACHE_HOME": str(cache),
+        "PYTHONPATH": str(ROOT),
     }
 
 
@@ -27,16 +29,10 @@ def free_address():
         return f"localhost:{free.getsockname()[1]}"
 
 
-def start(words, environment):
+def start(words, environment, stdout=subprocess.DEVNULL):
     """Python with some words."""
-    return subprocess.Popen(
-        [sys.executable, *map(str, words)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, *map(str, words)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
 def start_group(count, words, environment):
@@ -50,6 +46,15 @@ def finish(processes, code=0):
     logs = [process.communicate(timeout=PATIENCE)[1] for process in processes]
     assert [process.returncode for process in processes] == [code] * len(processes), "\n\n".join(logs)
     return logs
+
+
+def until(reached, processes):
+    """Waits for something that the processes do."""
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert time.monotonic() < deadline
+        assert all(process.poll() is None for process in processes), finish(processes)
+        time.sleep(0.05)
 
 
 def errors(log):

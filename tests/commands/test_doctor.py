@@ -92,26 +92,19 @@ def test_a_silent_driver_is_told_from_no_gpu(installed, tmp_path):
     with_card = fake_files(tmp_path / "card", **bus, **{"sys__bus__pci__devices__0000:01:00.0__class": "0x030200\n"})
     found = hardware.look(with_card, environ)
     assert found.nvidia_signs == ("1 on the PCI bus",)
-    (line,) = advised(LINUX, found)
-    assert "NVIDIA-SMI has failed" in line and "install driver 580 or newer" in line and line.endswith(CUDA13)
+    assert_one_line(advised(LINUX, found), ["", "NVIDIA-SMI has failed", "install driver 580 or newer", CUDA13])
 
 
 def test_a_container_without_nvidia_smi_has_the_kernels_word(installed, tmp_path):
     told = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n"
     found = hardware.look(fake_files(tmp_path, dev__nvidia3="", proc__driver__nvidia__version=told), {"PATH": ""})
     assert (found.driver, found.nvidia_signs, found.gpus) == ("535.104.05", ("/dev/nvidia3",), ())
-    assert advised(LINUX, found) == [
-        f"JAX sees no accelerator, but the machine has one (/dev/nvidia3): {CUDA12}",
-    ]
+    assert advised(LINUX, found) == [f"JAX sees no accelerator, but the machine has one (/dev/nvidia3): {CUDA12}"]
 
 
-@pytest.mark.parametrize("variable", hardware.TPU_VARIABLES)
-def test_a_tpu_shows_in_the_environment(tmp_path, variable):
-    found = hardware.look(tmp_path, {"PATH": "", variable: "v5e"})
-    assert found.tpu_signs == (f"${variable}",)
-
-
-def test_a_tpu_shows_as_a_device_and_on_the_bus_and_a_network_card_does_not(installed, tmp_path):
+def test_a_tpu_shows_in_the_environment_as_a_device_and_on_the_bus_and_a_network_card_does_not(installed, tmp_path):
+    for variable in hardware.TPU_VARIABLES:
+        assert hardware.look(tmp_path, {"PATH": "", variable: "v5e"}).tpu_signs == (f"${variable}",)
     first, second = ("sys__bus__pci__devices__0000:00:0" + number for number in "45")
     files = {f"{first}.0__vendor": "0x1ae0\n", f"{second}.0__vendor": "0x1ae0\n", f"{second}.0__device": "0x0042\n"}
     root = fake_files(tmp_path, dev__accel0="", dev__accel__accel0="", **files, **{f"{first}.0__device": "0x0063\n"})
@@ -124,59 +117,55 @@ def test_a_tpu_shows_as_a_device_and_on_the_bus_and_a_network_card_does_not(inst
 # Advice
 
 
+UNSEEN = "JAX sees no accelerator, but the machine has one (nvidia-smi lists 1): "
+LOG = "ERROR: Jax plugin configuration error\nRuntimeError: Unable to load cuSPARSE. Is it installed?\ngood bye"
+UNINSTALL = "does not run CUDA 13: pip uninstall -y jax-cuda13-plugin jax-cuda13-pjrt; "
+ON_WINDOWS = "(WSL2: the driver is the one of Windows; install none inside)"
+OLD = "NVIDIA driver 470.82.01 is too old for JAX: install 580 or newer (at least 525) and pip"
+
+
 @pytest.mark.parametrize(
-    ("computer", "accelerators", "line"),
+    ("computer", "accelerators", "parts"),
     [
-        (LINUX, with_gpu("580.65.06"), CUDA13),
-        (LINUX, with_gpu("590.10"), CUDA13),
-        (LINUX, with_gpu("550.54.15"), CUDA12),
-        (LINUX, with_gpu("525.60.13"), CUDA12),
-        (LINUX, with_gpu("580.65.06", V100), CUDA12),  # CUDA 13 does not know Volta
-        (WSL2, with_gpu("581.29"), f"{CUDA13} (WSL2: the driver is the one of Windows; install none inside)"),
+        (LINUX, with_gpu("580.65.06"), [UNSEEN + CUDA13]),
+        (LINUX, with_gpu("590.10"), [UNSEEN + CUDA13]),
+        (LINUX, with_gpu("550.54.15"), [UNSEEN + CUDA12]),
+        (LINUX, with_gpu("525.60.13"), [UNSEEN + CUDA12]),
+        (LINUX, with_gpu("580.65.06", V100), [UNSEEN + CUDA12]),  # CUDA 13 does not know Volta
+        (WSL2, with_gpu("581.29"), [f"{UNSEEN}{CUDA13} {ON_WINDOWS}"]),
+        (LINUX, with_gpu("470.82.01"), [OLD, ""]),
+        (WSL2, with_gpu("470.82.01"), ["", "on Windows and not inside WSL2", ""]),
+        (WINDOWS, with_gpu("581.29"), ["", "wsl --install", CUDA13]),
     ],
 )
-def test_the_line_that_lets_jax_see_a_gpu(installed, computer, accelerators, line):
-    assert advised(computer, accelerators) == [
-        f"JAX sees no accelerator, but the machine has one (nvidia-smi lists 1): {line}",
-    ]
+def test_the_line_that_lets_jax_see_a_gpu(installed, computer, accelerators, parts):
+    assert_one_line(advised(computer, accelerators), parts)
 
 
-def test_a_driver_older_than_any_that_jax_runs_with(installed):
-    (line,) = advised(LINUX, with_gpu("470.82.01"))
-    assert line.startswith("NVIDIA driver 470.82.01 is too old for JAX: install 580 or newer (at least 525) and pip")
-    (line,) = advised(WSL2, with_gpu("470.82.01"))
-    assert "on Windows and not inside WSL2" in line
-
-
-def test_windows_is_sent_to_wsl2(installed):
-    (line,) = advised(WINDOWS, with_gpu("581.29"))
-    assert "wsl --install" in line and line.endswith(CUDA13)
+def assert_one_line(lines, parts):
+    """That begins with the first part, has all of them, and ends with the last."""
+    (line,) = lines
+    assert line.startswith(parts[0]) and all(part in line for part in parts) and line.endswith(parts[-1]), line
 
 
 def test_variables_that_hide_an_accelerator_are_named(installed):
-    (line,) = advised(LINUX, with_gpu("580.65"), JAX_PLATFORMS="cpu")
-    assert line.startswith("JAX_PLATFORMS=cpu hides") and line.endswith("unset JAX_PLATFORMS")
+    found = advised(LINUX, with_gpu("580.65"), JAX_PLATFORMS="cpu")
+    assert_one_line(found, ["JAX_PLATFORMS=cpu hides", "unset JAX_PLATFORMS"])
     installed["jax-cuda13-plugin"] = "0.10.2"
-    (line,) = advised(LINUX, with_gpu("580.65"), CUDA_VISIBLE_DEVICES="")
-    assert line.startswith("CUDA_VISIBLE_DEVICES='' hides the GPU")
+    found = advised(LINUX, with_gpu("580.65"), CUDA_VISIBLE_DEVICES="")
+    assert_one_line(found, ["CUDA_VISIBLE_DEVICES='' hides the GPU", ""])
 
 
-def test_a_plugin_that_finds_no_gpu(installed):
+def test_a_plugin_that_finds_nothing(installed):
     installed["jax-cuda13-plugin"] = "0.10.2"
-    log = "ERROR: Jax plugin configuration error\nRuntimeError: Unable to load cuSPARSE. Is it installed?\ngood bye"
-    failed = dataclasses.replace(ON_CPU, log=log)
-    (line,) = advised(LINUX, with_gpu("580.65"), failed, LD_LIBRARY_PATH="/usr/local/cuda/lib64")
-    assert line.startswith("jax-cuda13-plugin installed, but JAX sees no GPU")
-    assert "Unable to load cuSPARSE" in line and "unset LD_LIBRARY_PATH" in line and line.endswith(CUDA13)
-    (line,) = advised(LINUX, with_gpu("550.54"), failed)
-    assert "does not run CUDA 13: pip uninstall -y jax-cuda13-plugin jax-cuda13-pjrt; " in line
-    assert line.endswith(CUDA12)
-
-
-def test_a_tpu_that_does_not_answer(installed):
+    failed = dataclasses.replace(ON_CPU, log=LOG)
+    found = advised(LINUX, with_gpu("580.65"), failed, LD_LIBRARY_PATH="/usr/local/cuda/lib64")
+    begin = "jax-cuda13-plugin installed, but JAX sees no GPU"
+    assert_one_line(found, [begin, "Unable to load cuSPARSE", "unset LD_LIBRARY_PATH", CUDA13])
+    assert_one_line(advised(LINUX, with_gpu("550.54"), failed), ["", UNINSTALL, CUDA12])
     installed["libtpu"] = "0.0.42"
-    (line,) = advised(LINUX, dataclasses.replace(NONE, tpu_signs=("/dev/accel0",)))
-    assert line.endswith("libtpu is installed, but JAX sees no TPU")
+    found = advised(LINUX, dataclasses.replace(NONE, tpu_signs=("/dev/accel0",)))
+    assert_one_line(found, ["", "libtpu is installed, but JAX sees no TPU"])
 
 
 @pytest.mark.parametrize("platform", ["gpu", "tpu"])
@@ -247,12 +236,9 @@ def test_memory_is_the_containers_where_that_is_less(tmp_path):
     root = fake_files(tmp_path, proc__meminfo=kernel, proc__sys__kernel__osrelease="5.15.1-microsoft-standard-WSL2\n")
     found = machine.look(root)
     assert (found.memory_total, found.memory_free, found.kind) == (16000000 * 1024, 8000000 * 1024, "wsl2")
-    group = {
-        "memory.max": f"{2 * GIB}\n",
-        "memory.current": f"{GIB}\n",
-        "memory.stat": f"anon 1\ninactive_file {GIB // 2}",
-    }
-    fake_files(tmp_path, **{f"sys__fs__cgroup__{name}": text for name, text in group.items()})
+    fake_files(tmp_path, **{"sys__fs__cgroup__memory.max": f"{2 * GIB}\n"})
+    fake_files(tmp_path, **{"sys__fs__cgroup__memory.current": f"{GIB}\n"})
+    fake_files(tmp_path, **{"sys__fs__cgroup__memory.stat": f"anon 1\ninactive_file {GIB // 2}"})
     found = machine.look(root)
     assert (found.memory_total, found.memory_free) == (2 * GIB, GIB + GIB // 2)
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.max": "max\n"})
@@ -310,9 +296,8 @@ def test_a_problem_is_a_line_and_exit_code_one(capsys):
     assert "GPU 0       NVIDIA H200, 139.0 GiB free of 140.0 GiB, capability 9.0" in printed.out
     assert "driver      580.65.06, CUDA 13.0" in printed.out
     assert "device 0  cpu: works, 0.10 s with compiling, then 1.00 ms" in printed.out
-    assert [line for line in printed.out.splitlines() if line.startswith("problem: ")] == [
-        f"problem: JAX sees no accelerator, but the machine has one (nvidia-smi lists 1): {CUDA13}",
-    ]
+    problems = [line for line in printed.out.splitlines() if line.startswith("problem: ")]
+    assert problems == [f"problem: {UNSEEN}{CUDA13}"]
     assert "error: 1 problem, listed above" in printed.err
 
 
@@ -335,9 +320,8 @@ def test_without_packaging_no_versions_are_compared(monkeypatch):
 def run_here(*arguments, **environ):
     """In a process of its own, as a user starts it."""
     paths = {"PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, env=os.environ | paths | environ
-    )
+    environ = os.environ | paths | environ
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environ)
 
 
 def test_this_machine(tmp_path):

@@ -13,34 +13,19 @@ import jax
 import miniatures
 import numpy as np
 import pytest
+from tiny_demo import BUCKETS, DATA, error_of, write_run
 
-from scan_jax import experiment
-from scan_jax.configuration import load
 from scan_jax.data.builders import celebamask_hq
 from scan_jax.errors import UserError
-from scan_jax.evaluate.__main__ import evaluate, parse
+from scan_jax.evaluate.__main__ import evaluate, main, parse
 from scan_jax.evaluate.contestants import from_run
 from scan_jax.evaluate.devices import local_devices
 from scan_jax.evaluation.protocols.api import find_protocol
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import Variables
 
-TINY = [
-    "--config.data.size=32",
-    "--config.data.count=8",
-    "--config.data.held_out=4",
-    "--config.method.width=4",
-    "--config.method.critic_width=4",
-    "--config.method.regions=2",
-    "--config.method.blocks=1",
-    "--config.training.batch_size=8",
-    "--config.training.steps=1",
-    "--config.training.pictures_every=1",
-    "--config.evaluation.edges=(0.1,0.3,0.6)",
-    "--config.evaluation.holes_per_bucket=2",
-    "--config.evaluation.batch_size=4",
-]
 FEW = ["--metrics", "standard", "checks"]
+BOTH = [*FEW, "--baselines", "navier_stokes", "mean"]
 
 
 def run(*arguments):
@@ -48,18 +33,16 @@ def run(*arguments):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two networks of one update, which differ in their seed."""
-    folder = tmp_path_factory.mktemp("runs")
-    for seed in (0, 1):
-        experiment.run(load("configs/demo.py", [*TINY, f"--config.seed={seed}"]), folder / f"tiny{seed}")
-    return folder
+def runs(trained):
+    """Two networks, of which only the first is trained."""
+    write_run(trained[0].with_name("tiny1"), {1: 20.0})
+    return trained[0].parent
 
 
 @pytest.fixture(scope="module")
 def results(runs):
     """Both runs, as the command leaves them."""
-    run("--compare", runs / "tiny0", runs / "tiny1", *FEW, "--baselines", "navier_stokes", "mean")
+    run("--compare", runs / "tiny0", runs / "tiny1", *BOTH)
     return runs / "tiny0" / "evaluation" / "own"
 
 
@@ -71,9 +54,8 @@ def values(folder, entry, bucket, metric, image="completion"):
 
 
 def test_everything_is_written_and_says_its_conditions(results):
-    assert {path.name for path in results.iterdir()} == {
-        *("results.csv", "results.json", "results.md", "results.tex", "report.html", "scores"),
-    }
+    files = {"results.csv", "results.json", "results.md", "results.tex", "report.html", "scores"}
+    assert {path.name for path in results.iterdir()} == files
     for name in ("results.md", "results.tex", "report.html"):
         text = (results / name).read_text()
         assert "of tiny0 v1" in text and "Navier-Stokes" in text and "tiny1" in text, name
@@ -84,16 +66,12 @@ def test_everything_is_written_and_says_its_conditions(results):
 
 
 def test_the_numbers_are_those_of_the_training_run(runs, results):
-    trained = json.loads(next((runs / "tiny0").glob("step_*1.json")).read_text())["buckets"]
+    trained = json.loads(next((runs / "tiny0").glob("step_*4.json")).read_text())["buckets"]
     for bucket in ("10-30%", "30-60%"):
-        np.testing.assert_allclose(
-            values(results, "tiny0", bucket, "standard/psnr"), trained[bucket]["psnr"]["per_image"], rtol=1e-5
-        )
-        np.testing.assert_allclose(
-            values(results, "tiny0", bucket, "standard/mae", "prediction"),
-            trained[bucket]["mae"]["prediction"]["per_image"],
-            rtol=1e-4,
-        )
+        psnr, mae = trained[bucket]["psnr"], trained[bucket]["mae"]["prediction"]
+        np.testing.assert_allclose(values(results, "tiny0", bucket, "standard/psnr"), psnr["per_image"], rtol=1e-5)
+        found = values(results, "tiny0", bucket, "standard/mae", "prediction")
+        np.testing.assert_allclose(found, mae["per_image"], rtol=1e-4)
     assert values(results, "tiny0", "10-30%", "standard/psnr") != values(results, "tiny1", "10-30%", "standard/psnr")
 
 
@@ -102,7 +80,7 @@ def test_the_same_command_gives_the_same_numbers_and_computes_nothing_twice(runs
         content = json.loads(path.read_text())
         return json.dumps({**content, "entries": [{**one, "images_per_second": 0} for one in content["entries"]]})
 
-    arguments = ["--compare", runs / "tiny0", runs / "tiny1", *FEW, "--baselines", "navier_stokes", "mean"]
+    arguments = ["--compare", runs / "tiny0", runs / "tiny1", *BOTH]
     before = (results / "results.json").read_bytes()
     run(*arguments, "--out", tmp_path)
     assert without_speed(tmp_path / "results.json") == without_speed(results / "results.json")
@@ -120,7 +98,8 @@ def test_another_programs_results_stand_beside_our_own(runs, results, tmp_path):
         target.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(target), cv2.inpaint(image, hole, 3, cv2.INPAINT_NS))
     out = tmp_path / "out"
-    run("--run", runs / "tiny0", "--predictions", tmp_path / "theirs", "--baselines", "--out", out, *FEW)
+    arguments = ["--run", runs / "tiny0", "--predictions", tmp_path / "theirs", "--baselines", "--out", out, *FEW]
+    run(*arguments)
     for bucket in ("10-30%", "30-60%"):
         for metric in ("standard/psnr", "standard/ssim", "checks/seam"):
             theirs, ours = values(out, "theirs", bucket, metric), values(results, "Navier-Stokes", bucket, metric)
@@ -128,17 +107,17 @@ def test_another_programs_results_stand_beside_our_own(runs, results, tmp_path):
     before = values(out, "theirs", "10-30%", "standard/psnr")
     changed = tmp_path / "theirs" / "10-30" / "00001.png"
     cv2.imwrite(str(changed), 255 - cv2.imread(str(changed)))
-    run("--run", runs / "tiny0", "--predictions", tmp_path / "theirs", "--baselines", "--out", out, *FEW)
+    run(*arguments)
     after = values(out, "theirs", "10-30%", "standard/psnr")
     assert [one == other for one, other in zip(before, after)] == [True, False, True, True]
     (next((tmp_path / "theirs").glob("*/00002.png"))).unlink()
     with pytest.raises(UserError, match=r"1 of 8 predictions are missing .*00002\.png"):
-        run("--run", runs / "tiny0", "--predictions", tmp_path / "theirs", *FEW)
+        run(*arguments)
 
 
 def test_a_config_file_is_a_protocol_for_what_needs_no_run(results, tmp_path):
-    overrides = [flag for flag in TINY if flag.startswith(("--config.data", "--config.evaluation"))]
-    run("--protocol=configs/demo.py", "--baselines", "navier_stokes", "--out", tmp_path, *FEW, *overrides)
+    test = ["--protocol=configs/demo.py", *DATA, *BUCKETS]
+    run(*test, "--baselines", "navier_stokes", "--out", tmp_path, *FEW)
     text = (tmp_path / "results.md").read_text()
     for part in ("of demo.py with ", "data.size=32", "bucket=2"):
         assert part in text
@@ -225,26 +204,18 @@ def test_scores_are_kept_by_everything_that_they_depend_on(runs, tmp_path):
 
 
 def test_another_network_of_that_name_is_measured_anew(runs, tmp_path):
-    arguments = ["--metrics", "standard", "--baselines", "--protocol=configs/demo.py", "--out", tmp_path / "out"]
-    arguments += [flag for flag in TINY if flag.startswith(("--config.data", "--config.evaluation"))]
+    test = ["--protocol=configs/demo.py", *DATA, *BUCKETS, "--baselines", "--metrics", "standard"]
     found = []
     for source in ("tiny0", "tiny1"):
         shutil.rmtree(tmp_path / "net", ignore_errors=True)
         shutil.copytree(runs / source, tmp_path / "net")
-        run("--run", tmp_path / "net", *arguments)
+        run("--run", tmp_path / "net", *test, "--out", tmp_path / "out")
         found.append(values(tmp_path / "out", "net", "10-30%", "standard/psnr"))
     assert found[0] != found[1]
 
 
 def test_the_command_ends_with_one_line_and_help_is_light(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "scan_jax.evaluate", "--run", str(tmp_path / "nowhere")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 1
-    assert result.stderr.strip().splitlines()[-1].startswith("error: there is no run folder")
+    assert error_of(main, "--run", tmp_path / "nowhere").startswith("error: there is no run folder")
     code = "import sys; from scan_jax.evaluate.__main__ import parse; parse([]); assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -256,14 +227,15 @@ def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path, mo
     settings = celebamask_hq.Settings(source=str(tmp_path / "source"), size=128, allow_missing=29994)
     miniatures.built(celebamask_hq.plan(settings), tmp_path / "data")
     where = f"--config.data.data_dir={tmp_path / 'data'}"
-    protocol = "--protocol=masked_attention_celebamask_hq"
-    run(protocol, "--baselines", "navier_stokes", "--metrics", "masked_attention", "--out", tmp_path / "out", where)
+    test = ["--protocol=masked_attention_celebamask_hq", where, "--baselines", "navier_stokes"]
+    test += ["--metrics", "masked_attention", "--out", tmp_path / "out"]
+    run(*test)
     text = (tmp_path / "out" / "results.md").read_text()
     assert "masked_attention_celebamask_hq with 4 of 2,000 photographs v1" in text.replace("\\", "")
     assert "30.49" not in text, "a part of a test is not that test"
     whole = dataclasses.replace(find_protocol("masked_attention_celebamask_hq"), count=4)
     monkeypatch.setattr("scan_jax.evaluate.opening.find_protocol", lambda name: whole)
-    run(protocol, "--baselines", "navier_stokes", "--metrics", "masked_attention", "--out", tmp_path / "out", where)
+    run(*test)
     text = (tmp_path / "out" / "results.md").read_text()
     for part in ("masked_attention_celebamask_hq v1", "celebahq_28k_2k", "4 photographs", "30.49", "not run"):
         assert part in text.replace("\\", ""), part

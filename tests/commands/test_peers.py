@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jax
 import pytest
-from process_groups import environment, errors, finish, free_address, start, start_group
+from process_groups import environment, errors, finish, free_address, start, start_group, until
 
 from scan_jax.errors import UserError
 from scan_jax.peers import messages
@@ -71,12 +71,10 @@ def group(tmp_path):
 
 
 def until_all_are_ready(folder, processes):
-    deadline = time.monotonic() + 120
-    while not all((folder / str(index)).exists() for index in range(len(processes))):
-        assert time.monotonic() < deadline and all(process.poll() is None for process in processes)
-        time.sleep(0.05)
+    until(lambda: all((folder / str(index)).exists() for index in range(len(processes))), processes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 2])
 def test_the_others_name_the_one_that_was_killed(group, tmp_path, victim):
     """Process 1 waits for the others in a collective, the last one does something else."""
@@ -94,6 +92,7 @@ def test_the_others_name_the_one_that_was_killed(group, tmp_path, victim):
         assert error.startswith(line) and "goes on from its last checkpoint" in error
 
 
+@pytest.mark.slow
 def test_who_is_busy_or_stopped_for_a_while_is_not_dead(group, tmp_path):
     """A call that lets no other thread of Python run, and a process that the system stops."""
     act = "meet(1); ready(); index == 1 and __import__('ctypes').PyDLL(None).sleep(6); meet(1)"
@@ -105,6 +104,7 @@ def test_who_is_busy_or_stopped_for_a_while_is_not_dead(group, tmp_path):
     assert not [line for log in finish(processes) for line in errors(log)]
 
 
+@pytest.mark.slow
 def test_an_error_of_one_is_told_to_all(group):
     act = "meet(1)\nif index == 1: raise UserError('its disk is gone')\nmeet(10**9)"
     processes = group(3, act)
@@ -114,6 +114,7 @@ def test_an_error_of_one_is_told_to_all(group):
     assert [errors(logs[0]), errors(logs[2])] == [[told], [told]]
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_program_is_told_too(group):
     act = "meet(1)\nif index == 0: raise KeyError('no such thing')\nmeet(10**9)"
     logs = finish(group(2, act), 1)
@@ -122,6 +123,7 @@ def test_a_mistake_in_the_program_is_told_too(group):
     assert told.endswith("has ended: KeyError: 'no such thing'") and told.startswith("error: process 0 (host")
 
 
+@pytest.mark.slow
 def test_all_wait_for_the_last_and_nothing_is_left(group, tmp_path):
     act = """meet(1)
 if index == 0:
@@ -138,16 +140,7 @@ if index == 0:
         time.sleep(0.05)
 
 
-def test_nobody_at_the_address(tmp_path):
-    address = free_address()
-    words = ["-c", PROGRAM, tmp_path, "", "--timeout=2", f"--distributed={address},2,1"]
-    before = time.monotonic()
-    (log,) = finish([start(words, environment(tmp_path))], 1)
-    assert time.monotonic() - before < 60
-    (error,) = errors(log)
-    assert f"process 0 does not answer at {address} within 2 s" in error and "refused" in error
-
-
+@pytest.mark.slow
 def test_counts_that_disagree_end_all_at_once(tmp_path):
     address = free_address()
     given = (f"{address},2,0", f"{address},3,1")
@@ -158,6 +151,7 @@ def test_counts_that_disagree_end_all_at_once(tmp_path):
         assert "was told of 3 processes, process 0 of 2" in error and "process 1 (host" in error
 
 
+@pytest.mark.slow
 def test_those_who_do_not_come_are_named(tmp_path):
     address = free_address()
     words = ["-c", PROGRAM, tmp_path, "", "--timeout=1", f"--distributed={address},3,0"]
@@ -274,6 +268,12 @@ def test_strangers_are_no_processes(place):
     all_go(*three(place))
 
 
+def test_nobody_at_the_address():
+    address = free_address()
+    with pytest.raises(UserError, match=f"process 0 does not answer at {address} within 0.3 s.*refused"):
+        connect(Place(address, 2, 1), 0.3)
+
+
 def test_another_program_at_the_address():
     with socket.create_server(("localhost", 0)) as server:
 
@@ -285,21 +285,17 @@ def test_another_program_at_the_address():
 
         threading.Thread(target=answer, daemon=True).start()
         address = f"localhost:{server.getsockname()[1]}"
-        with pytest.raises(
-            Exception, match=f"does not answer at {address} within 0.3 s .another program answers there"
-        ):
+        told = f"does not answer at {address} within 0.3 s .another program answers there"
+        with pytest.raises(UserError, match=told):
             connect(Place(address, 2, 1), 0.3)
 
 
 def test_the_kernel_gives_a_silent_machine_up_in_time():
     with socket.socket() as connection:
         messages.notice_death(connection)
-        read = [
-            connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
-            for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
-        ]
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        idle, interval, count = (connection.getsockopt(socket.IPPROTO_TCP, option) for option in options)
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-    idle, interval, count = read
     assert idle + interval * count <= messages.SILENCE
 
 

@@ -1,11 +1,8 @@
-"""Python runs this before the program of whoever has this folder in PYTHONPATH: notes which phase a run is in.
+"""Python runs this before the program of whoever has this folder in PYTHONPATH: a training run that kills itself.
 
-Functions are wrapped as their modules are imported; entering and leaving one is noted in the file TORTURE_PHASE.PID,
-where whoever kills the run can read it. With TORTURE_AIM="PHASE,SECONDS" the run kills its process group by itself, so
-long after it has entered a phase: nobody else could be quick enough on a busy machine.
-
-Looking at the threads' stacks would need no wrapping, but neither faulthandler's signals nor sys._current_frames are
-safe some thousand times in a program at work.
+Functions are wrapped as their modules are imported. With TORTURE_AIM="PHASE,TIMES,SECONDS" the run kills its process
+group so long after it has entered a phase so many times, or "any" of them: nobody else could be quick enough on a busy
+machine. The file TORTURE_HIT then says which phase it was.
 """
 
 import functools
@@ -20,52 +17,48 @@ from pathlib import Path
 
 PHASES = {
     "scan_jax.experiment": {"run": "opening"},
-    "scan_jax.training.loop": {"Loop.run": "step"},
+    "scan_jax.training.loop": {"Loop.run": "loop"},
     "scan_jax.training.feed": {"_read": "data"},
+    "scan_jax.training.scalars": {"ScalarWriters.write": "step"},
     "scan_jax.training.checkpoints": {"Checkpoints.save": "save", "Checkpoints.restore": "restore"},
     "scan_jax.evaluation.evaluator": {"Evaluator.report": "evaluation"},
     "scan_jax.evaluation.contact_sheet": {"ContactSheet.write": "pictures"},
+    "scan_jax.evaluation.curves": {"draw_curves": "end"},
     "jax._src.compiler": {"compile_or_get_cached": "compile"},
 }
-LENGTH = 64  # bytes: those of the main thread, then those of another
 
 
-class Note:
-    """The phases that a process is in, the innermost last."""
+class Killer:
+    """Waits for one moment."""
 
-    def __init__(self, path, aim="", delay="0"):
-        self._file = os.open(path, os.O_CREAT | os.O_WRONLY)
-        self._main, self._others = [], []
-        self._aim, self._delay = aim, float(delay)
+    def __init__(self, aim, times, delay):
+        self._aim, self._left, self._delay = aim, int(times), float(delay)
+        self._entered = set()
+
+    def enter(self, phase):
+        """Begins to kill where this is the moment."""
+        self._entered.add(phase)
+        small = phase == "compile" and "loop" not in self._entered  # a program before the step's
+        if self._aim == "any" or (self._aim == phase and not small):
+            self._left -= 1
+            if self._left == 0:
+                threading.Thread(target=self._kill, args=[phase], daemon=True).start()
+
+    def _kill(self, phase):
+        """SIGKILL to the whole run; for a save, as soon as there is a checkpoint without a commit file."""
+        while phase == "save" and not half_written():
+            time.sleep(0.001)
+        time.sleep(self._delay)
+        Path(os.environ["TORTURE_HIT"]).write_text(phase)
+        os.killpg(0, signal.SIGKILL)
 
     def wrap(self, function, phase):
         @functools.wraps(function)
-        def noted(*args, **kwargs):
-            is_main = threading.current_thread() is threading.main_thread()
-            phases = self._main if is_main else self._others
-            phases.append(phase)
-            self._write(phases, is_main)
-            if phase == self._aim and (phase != "compile" or "step" in phases):  # not the small programs before it
-                self._aim = ""
-                threading.Thread(target=kill, args=(phase, self._delay), daemon=True).start()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                phases.remove(phase)
-                self._write(phases, is_main)
+        def watched(*args, **kwargs):
+            self.enter(phase)
+            return function(*args, **kwargs)
 
-        return noted
-
-    def _write(self, phases, is_main):
-        os.pwrite(self._file, " ".join(phases).ljust(LENGTH).encode(), 0 if is_main else LENGTH)
-
-
-def kill(phase, delay):
-    """SIGKILL to all that belongs to the run; for a save, as soon as there is a checkpoint without a commit file."""
-    while phase == "save" and not half_written():
-        time.sleep(0.001)
-    time.sleep(delay)
-    os.killpg(0, signal.SIGKILL)
+        return watched
 
 
 def half_written():
@@ -76,8 +69,8 @@ def half_written():
 class Wrapper(importlib.abc.MetaPathFinder):
     """Imports the modules of PHASES as anybody else would, then wraps their functions."""
 
-    def __init__(self, note):
-        self._note = note
+    def __init__(self, killer):
+        self._killer = killer
 
     def find_spec(self, name, path, target=None):
         if name not in PHASES:
@@ -90,12 +83,13 @@ class Wrapper(importlib.abc.MetaPathFinder):
             for place, phase in PHASES[name].items():
                 *owner, function = place.split(".")
                 holder = functools.reduce(getattr, owner, module)
-                setattr(holder, function, self._note.wrap(getattr(holder, function), phase))
+                setattr(holder, function, self._killer.wrap(getattr(holder, function), phase))
 
         spec.loader.exec_module = exec_module
         return spec
 
 
-if "TORTURE_PHASE" in os.environ:
-    note = Note(f"{os.environ['TORTURE_PHASE']}.{os.getpid()}", *filter(None, os.environ["TORTURE_AIM"].split(",")))
-    sys.meta_path.insert(0, Wrapper(note))
+if os.environ.get("TORTURE_AIM"):
+    killer = Killer(*os.environ["TORTURE_AIM"].split(","))
+    killer.enter("imports")
+    sys.meta_path.insert(0, Wrapper(killer))
