@@ -15,10 +15,11 @@ def save(tmp_path, image, name="labels.png", **options):
     return tmp_path / name
 
 
-def test_a_grey_png_is_read_by_value(tmp_path):
-    found = label_map.read_file(save(tmp_path, Image.fromarray(LABELS)))
+@pytest.mark.parametrize("array", [LABELS, LABELS.astype(np.uint16) * 100, LABELS > 1])
+def test_grey_pngs_of_eight_sixteen_and_one_bits_are_read_by_value(array, tmp_path):
+    found = label_map.read_file(save(tmp_path, Image.fromarray(array)))
     assert found.dtype == np.int32
-    np.testing.assert_array_equal(found, LABELS)
+    np.testing.assert_array_equal(found, array)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
@@ -32,44 +33,44 @@ def test_a_palette_is_read_by_index(bits, tmp_path):
     np.testing.assert_array_equal(label_map.read_file(path), LABELS)
 
 
-def test_one_and_sixteen_bits_are_read_by_value(tmp_path):
-    deep = LABELS.astype(np.uint16) * 100
-    np.testing.assert_array_equal(label_map.read_file(save(tmp_path, Image.fromarray(deep))), deep)
-    np.testing.assert_array_equal(label_map.read_file(save(tmp_path, Image.fromarray(LABELS > 1))), LABELS > 1)
+@pytest.mark.parametrize(
+    ("name", "mode", "match"),
+    [
+        ("a.png", "RGB", r"a\.png is a colour image \(RGB\).*convert\(\"L\"\)"),
+        ("b.png", "RGBA", r"b\.png is a colour image \(RGBA\).*convert\(\"L\"\)"),
+        ("c.png", "LA", "mode LA"),
+        ("a.jpg", "L", r"a\.jpg is a JPEG, which blurs classes; save it as a PNG"),
+    ],
+)
+def test_other_files_are_refused_with_the_cure(name, mode, match, tmp_path):
+    path = save(tmp_path, Image.fromarray(LABELS).convert(mode), name)
+    with pytest.raises(UserError, match=match):
+        label_map.read_file(path)
+    Image.open(path).convert("L").save(tmp_path / "cured.png")
+    if mode != "L":
+        np.testing.assert_array_equal(label_map.read_file(tmp_path / "cured.png"), LABELS)
 
 
 def test_colours_are_refused_with_the_cure(tmp_path):
     coloured = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8))
-    with pytest.raises(
-        UserError, match=r"a\.png is a colour image \(RGB\).*class of each colour.*8-bit single-channel"
-    ):
-        label_map.read_file(save(tmp_path, coloured, "a.png"))
-    grey = save(tmp_path, Image.fromarray(LABELS).convert("RGBA"), "b.png")
-    with pytest.raises(UserError, match=r'b\.png is a colour image \(RGBA\).*convert\("L"\)'):
-        label_map.read_file(grey)
-    Image.open(grey).convert("L").save(grey)  # the cure
-    np.testing.assert_array_equal(label_map.read_file(grey), LABELS)
-    with pytest.raises(UserError, match="mode LA"):
-        label_map.read_file(save(tmp_path, Image.fromarray(LABELS).convert("LA"), "c.png"))
+    with pytest.raises(UserError, match=r"is a colour image \(RGB\).*class of each colour.*8-bit single-channel"):
+        label_map.read_file(save(tmp_path, coloured))
 
 
-def test_a_lossy_format_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"a\.jpg is a JPEG, which blurs classes; save it as a PNG"):
-        label_map.read_file(save(tmp_path, Image.fromarray(LABELS), "a.jpg"))
-
-
-def test_labels_out_of_range_are_named():
+@pytest.mark.parametrize(
+    ("labels", "count", "match"),
+    [
+        (LABELS, 11, r"^street\.png has the label 11, but 11 classes are numbered 0 to 10$"),
+        (np.full((2, 2), 255), 12, r"label 255, but 12 classes.*void"),
+        (LABELS.astype(int) - 1, None, "label -1; classes are numbered from 0"),
+        *((wrong, 12, r"must be integers \[H,W\]") for wrong in (LABELS.astype(float), LABELS[None], LABELS[:0])),
+    ],
+)
+def test_labels_out_of_range_are_named(labels, count, match):
     label_map.check(LABELS, 12)
     label_map.check(LABELS, None)
-    with pytest.raises(UserError, match=r"^street\.png has the label 11, but 11 classes are numbered 0 to 10$"):
-        label_map.check(LABELS, 11, "street.png")
-    with pytest.raises(UserError, match=r"label 255, but 12 classes.*void"):
-        label_map.check(np.full((2, 2), 255), 12)
-    with pytest.raises(UserError, match="label -1; classes are numbered from 0"):
-        label_map.check(LABELS.astype(int) - 1, None)
-    for wrong in (LABELS.astype(float), LABELS[None], LABELS[:0]):
-        with pytest.raises(UserError, match=r"must be integers \[H,W\]"):
-            label_map.check(wrong, 12)
+    with pytest.raises(UserError, match=match):
+        label_map.check(labels, count, "street.png")
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (3, 4), (20, 9), (13, 31)])
@@ -77,10 +78,8 @@ def test_resize_takes_the_pixel_under_each_centre(shape):
     labels = np.random.default_rng(1).integers(0, 12, (13, 9), np.uint8)
     found = label_map.resize(labels, shape)
     assert found.dtype == np.uint8
-    for i in range(shape[0]):
-        for j in range(shape[1]):
-            row, column = int((i + 0.5) * 13 / shape[0]), int((j + 0.5) * 9 / shape[1])
-            assert found[i, j] == labels[row, column]
+    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, (13, 9)))
+    np.testing.assert_array_equal(found, labels[np.ix_(rows, columns)])
 
 
 def test_resize_to_a_photograph_wants_its_proportions():

@@ -69,28 +69,21 @@ def test_buckets_out_of_reach_are_left_out_and_said(caplog):
     assert list(frozen.holes) == ["0-10%", "10-20%", "20-30%"]
     assert [hole.mean() > 0.05 for hole in frozen.holes["0-10%"]] == [True] * 5
     assert [hole.mean() <= 0.25 for hole in frozen.holes["20-30%"]] == [True] * 5
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
-        f"no hole in bucket {label}" for label in ("30-40%", "40-50%", "50-60%")
-    ]
+    said = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert said == [f"no hole in bucket {label}" for label in ("30-40%", "40-50%", "50-60%")]
 
 
-def test_no_bucket_at_all_is_an_error():
-    source = open_holes({"name": "rectangles", "ratio": (0.7, 0.9)}).held_out
-    with pytest.raises(UserError, match="no hole to evaluate on in 10-20%"):
-        fixed_set(source, 32, BUCKETS, 5)
-
-
-def test_drawn_holes_need_a_number():
-    with pytest.raises(UserError, match="positive"):
-        fixed_set(open_holes({"name": "rectangles"}).held_out, 32, BUCKETS, 0)
+@pytest.mark.parametrize(
+    ("ratio", "count", "match"), [((0.7, 0.9), 5, "no hole to evaluate on in 10-20%"), ((0.1, 0.6), 0, "positive")]
+)
+def test_sets_of_no_holes_are_refused(ratio, count, match):
+    with pytest.raises(UserError, match=match):
+        fixed_set(open_holes({"name": "rectangles", "ratio": ratio}).held_out, 32, BUCKETS, count)
 
 
 def test_a_folder_gives_its_files_in_order(tmp_path):
-    rows = [3, 9, 4, 12, 5, 10, 6, 2]  # of 20; the odd places are held out: 9, 12, 10, 2
-    for i, row in enumerate(rows):
-        grey = np.zeros((20, 20), np.uint8)
-        grey[:row] = 255
-        Image.fromarray(grey).save(tmp_path / f"{i}.png")
+    for i, row in enumerate((3, 9, 4, 12, 5, 10, 6, 2)):  # of 20; the odd places are held out: 9, 12, 10, 2
+        Image.fromarray(np.uint8(255) * (np.mgrid[:20, :20][0] < row)).save(tmp_path / f"{i}.png")
     source = open_holes({"name": "mask_folder", "path": str(tmp_path), "ratio": (0.0, 0.6)}).held_out
     everything = fixed_set(source, 20, (Bucket(0.0, 0.1), Bucket(0.4, 0.6)), per_bucket=0)
     assert [[int(hole[:, 0].sum()) for hole in holes] for holes in everything.holes.values()] == [[2], [9, 12, 10]]

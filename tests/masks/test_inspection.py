@@ -1,5 +1,6 @@
 """The doctor's verdicts on sets that the tests make."""
 
+import itertools
 import logging
 import os
 from pathlib import Path
@@ -26,6 +27,14 @@ def save(array, path, **options):
     Image.fromarray(array).save(path, **options)
 
 
+def bars(folder, *rows, size=20, ground=0):
+    """A mask for each number of white rows; the others are black, or as they are said to be."""
+    for i, count in enumerate(rows):
+        grey = np.full((size, size), ground, np.uint8)
+        grey[:count] = 255
+        save(grey, folder / f"{i}.png")
+
+
 @pytest.fixture(scope="module")
 def holes():
     """Four strokes for each bucket, bool [24,64,64]."""
@@ -40,6 +49,9 @@ def clean(holes, tmp_path):
     return tmp_path / "masks"
 
 
+EVERY_BUCKET = {bucket.label: 4 for bucket in BUCKETS_FROM_ZERO}
+
+
 def sizes(report):
     return {label: len(files) for label, files in report.groups.items() if files}
 
@@ -48,12 +60,14 @@ def test_a_clean_set_has_no_problem(clean):
     report = examine(clean)
     assert report.problems == ()
     assert report.polarity.hole == "white"
-    assert sizes(report) == {bucket.label: 4 for bucket in BUCKETS_FROM_ZERO}
+    assert sizes(report) == EVERY_BUCKET
     text = report.text()
     assert text.startswith(f"{clean}: 24 mask files, 64x64\npolarity: white is hole\n")
     assert "grey: none" in text
     assert "duplicates: 0\nunreadable: 0\nno problems found" in text
     assert "   10-20%      4 ####" in text
+    (problem,) = examine(clean, "black").problems
+    assert "black is taken for hole, but white looks like it" in problem
 
 
 def test_an_inverted_set_is_recognised_and_hole_color_puts_it_right(holes, tmp_path):
@@ -61,17 +75,11 @@ def test_an_inverted_set_is_recognised_and_hole_color_puts_it_right(holes, tmp_p
         save(np.uint8(255) * ~hole, tmp_path / f"{i}.png")
     report = examine(tmp_path)
     assert report.polarity.hole == "black"
-    assert len(report.problems) == 1
-    assert "look inverted: white is taken for hole, but black looks like it" in report.problems[0]
-    assert report.problems[0].endswith("set hole_color=black")
+    (problem,) = report.problems
+    assert "look inverted: white is taken for hole, but black looks like it" in problem
+    assert problem.endswith("set hole_color=black")
     right = examine(tmp_path, "black")
-    assert right.problems == ()
-    assert sizes(right) == {bucket.label: 4 for bucket in BUCKETS_FROM_ZERO}
-
-
-def test_a_clean_set_taken_for_black_looks_inverted(clean):
-    (problem,) = examine(clean, "black").problems
-    assert "black is taken for hole, but white looks like it" in problem
+    assert (right.problems, sizes(right)) == ((), EVERY_BUCKET)
 
 
 def test_the_evidence_is_what_the_pixels_say(tmp_path):
@@ -141,10 +149,11 @@ def test_a_trace_of_grey_is_no_problem(clean):
     assert "grey: 0.06% of the pixels" in report.text()
 
 
-@pytest.mark.parametrize(("level", "name", "group"), [(255, "white", "all hole"), (0, "black", "empty")])
-def test_sets_of_one_colour(level, name, group, tmp_path):
-    for i in range(3):
-        save(np.full((16, 16), level, np.uint8), tmp_path / f"{i}.png")
+@pytest.mark.parametrize(
+    ("rows", "name", "group", "other"), [(16, "white", "all hole", "empty"), (0, "black", "empty", "all hole")]
+)
+def test_sets_of_one_colour(rows, name, group, other, tmp_path):
+    bars(tmp_path, rows, rows, rows, size=16)
     report = examine(tmp_path)
     assert sizes(report) == {group: 3}
     assert report.polarity.hole == ""
@@ -152,38 +161,33 @@ def test_sets_of_one_colour(level, name, group, tmp_path):
     (problem,) = report.problems
     assert problem.startswith(f"3 of 3 files are all {name}")
     assert problem.endswith("remove them")
-    other = examine(tmp_path, "black")
-    assert sizes(other) == {"empty" if group == "all hole" else "all hole": 3}
+    assert sizes(examine(tmp_path, "black")) == {other: 3}
 
 
 def test_more_than_sixty_percent_has_its_own_group(tmp_path):
-    for i, rows in enumerate((12, 13, 19)):
-        grey = np.zeros((20, 20), np.uint8)
-        grey[:rows] = 255
-        save(grey, tmp_path / f"{i}.png")
+    bars(tmp_path / "deep" / "er", 12, 13, 19)  # masks at any depth, whatever the case of their names
+    (tmp_path / "deep" / "er" / "1.png").rename(tmp_path / "1.PNG")
     assert sizes(examine(tmp_path)) == {"50-60%": 1, "over 60%": 2}
 
 
-def test_unreadable_files_are_listed_with_their_reasons(clean):
+def test_unreadable_files_are_listed_with_their_reasons(clean, monkeypatch):
+    monkeypatch.setattr(hole_image, "MOST_PIXELS", 64 * 64)
+    save(np.zeros((64, 65), np.uint8), clean / "huge.png")
     whole = (clean / "05.png").read_bytes()
     (clean / "05.png").write_bytes(whole[: len(whole) // 2])
     (clean / "06.png").write_bytes(b"")
     (clean / "07.png").write_text("not a picture")
     report = examine(clean)
     reasons = {bad.file.name: bad.reason for bad in report.unreadable}
-    assert set(reasons) == {"05.png", "06.png", "07.png"}
-    assert "truncated" in reasons["05.png"]
-    assert (reasons["06.png"], reasons["07.png"]) == ("zero bytes", "not an image")
-    assert report.problems[0].startswith("3 of 24 files cannot be read, such as 05.png (")
-    assert "unreadable: 3\n  05.png: " in report.text()
+    assert "truncated" in reasons.pop("05.png")
+    assert reasons == {
+        "06.png": "zero bytes",
+        "07.png": "not an image",
+        "huge.png": "65x64 pixels are too many",
+    }
+    assert report.problems[0].startswith("4 of 25 files cannot be read, such as 05.png (")
+    assert "unreadable: 4\n  05.png: " in report.text()
     assert len(report.files) == 21
-
-
-def test_files_that_unpack_to_too_many_pixels_are_not_unpacked(clean, monkeypatch):
-    monkeypatch.setattr(hole_image, "MOST_PIXELS", 64 * 64)
-    save(np.zeros((64, 65), np.uint8), clean / "huge.png")
-    (bad,) = examine(clean).unreadable
-    assert bad.reason == "65x64 pixels are too many"
 
 
 def test_repeated_pixels_are_counted(clean):
@@ -194,20 +198,16 @@ def test_repeated_pixels_are_counted(clean):
     assert "2 of 26 files repeat the pixels of an earlier one, such as 03.png and again.png" in report.problems[0]
 
 
-def test_several_and_uneven_sizes(clean):
+def test_uneven_sizes_and_kinds_that_are_not_read_are_said(clean):
     save(np.uint8(255) * (np.mgrid[:30, :40][0] < 5), clean / "wide.png")
-    report = examine(clean)
-    assert "25 mask files, 64x64 (24), 40x30 (1)" in report.text()
-    (problem,) = report.problems
-    assert problem.startswith("1 of 25 files are not square, such as wide.png (40x30)")
-
-
-def test_kinds_that_are_not_read_are_said(clean):
     save(hole_image.read_grey(clean / "03.png"), clean / "more.bmp")
     (clean / "notes.txt").write_text("mine")
     (clean / ".hidden.png").write_text("")
     report = examine(clean)
-    assert report.problems == ("1 .bmp files are not read as masks; save them as PNGs",)
+    assert "25 mask files, 64x64 (24), 40x30 (1)" in report.text()
+    uneven, unread = sorted(report.problems, key=lambda problem: "bmp" in problem)
+    assert uneven.startswith("1 of 25 files are not square, such as wide.png (40x30)")
+    assert unread == "1 .bmp files are not read as masks; save them as PNGs"
 
 
 def test_an_index_names_the_masks_and_may_name_missing_ones(clean):
@@ -216,12 +216,9 @@ def test_an_index_names_the_masks_and_may_name_missing_ones(clean):
     assert [file.file.name for file in report.files] == ["02.png", "01.png"]
     assert [(bad.file.name, bad.reason) for bad in report.unreadable] == [("lost.png", "No such file or directory")]
     assert "22 images are not in index.csv" in report.problems[-1]
-
-
-def test_masks_at_any_depth(holes, tmp_path):
-    for i, hole in enumerate(holes):
-        save(np.uint8(255) * hole, tmp_path / f"{i % 3}" / "deep" / f"{i}.PNG", format="png")
-    assert len(examine(tmp_path).files) == 24
+    (clean / "index.csv").write_bytes(b"\xff\xfe\x00file\n")
+    with pytest.raises(UserError, match=r"cannot read .*index\.csv"):
+        examine(clean)
 
 
 def photograph(path, level=40):
@@ -230,9 +227,11 @@ def photograph(path, level=40):
 
 def test_masks_and_photographs_without_their_partners(clean, tmp_path):
     photos = tmp_path / "photos"
+    photograph(photos / "alone.jpeg")
+    (problem,) = examine(clean, photographs=photos).problems
+    assert problem.startswith("no mask has a photograph's name")
     for i in range(2, 24):
         photograph(photos / "x" / f"{i:02}.jpg")
-    photograph(photos / "alone.jpeg")
     report = examine(clean, photographs=photos)
     assert len(report.pairing.photograph_of) == 22
     assert report.problems == (
@@ -242,57 +241,32 @@ def test_masks_and_photographs_without_their_partners(clean, tmp_path):
     assert "pairs: 22 masks have their photograph; 2 masks and 1 photographs alone" in report.text()
 
 
-def test_masks_named_after_their_photographs_in_the_same_folder(clean, tmp_path):
-    both = tmp_path / "both"
-    for i in range(6):
-        photograph(both / f"{i}.png")
-        for ending in ("_mask", "_mask001"):
-            save(hole_image.read_grey(clean / f"{2 * i + (ending == '_mask'):02}.png"), both / f"{i}{ending}.png")
-    photograph(both / "6.png")
-    report = examine(both, photographs=both)
+def test_masks_named_after_their_photographs_in_the_same_folder(holes, tmp_path):
+    for i in range(7):
+        photograph(tmp_path / f"{i}.png")
+    for i, ending in itertools.product(range(6), ("_mask", "_mask001")):
+        save(np.uint8(255) * holes[2 * i + (ending == "_mask")], tmp_path / f"{i}{ending}.png")
+    report = examine(tmp_path, photographs=tmp_path)
     assert len(report.files) == 12
-    assert report.pairing.photograph_of[both / "3_mask001.png"] == both / "3.png"
+    assert report.pairing.photograph_of[tmp_path / "3_mask001.png"] == tmp_path / "3.png"
     assert [path.name for path in report.pairing.photographs_alone] == ["6.png"]
-    mixed = examine(both).problems
-    assert mixed[0].startswith("12 of 19 files are called NAME_mask*")
-
-
-def test_unrelated_photographs_are_one_problem(clean, tmp_path):
-    for name in "ab":
-        photograph(tmp_path / "photos" / f"{name}.png")
-    (problem,) = examine(clean, photographs=tmp_path / "photos").problems
-    assert problem.startswith("no mask has a photograph's name")
-
-
-def pixel(sheet, x, y):
-    with Image.open(sheet) as image:
-        return image.convert("RGB").getpixel((x, y))
+    assert examine(tmp_path).problems[0].startswith("12 of 19 files are called NAME_mask*")
 
 
 def test_the_sheet_shows_each_group_tinted(tmp_path):
-    for i in range(3):
-        grey = np.zeros((128, 128), np.uint8)
-        grey[: 13 * (i + 1)] = 255  # 10.2%, 20.3%, 30.5%
-        save(grey, tmp_path / "masks" / f"{i}.png")
+    bars(tmp_path / "masks", 13, 26, 39, size=128)  # 10.2%, 20.3%, 30.5%
     photograph(tmp_path / "photos" / "1.png")
+    (tmp_path / "photos" / "2.png").write_bytes(b"damaged")
     examine(tmp_path / "masks", photographs=tmp_path / "photos", sheet=tmp_path / "out" / "sheet.png")
     with Image.open(tmp_path / "out" / "sheet.png") as image:
-        width, height = image.size
+        (width, height), sheet = image.size, image.convert("RGB")
     left, top, cell = width - 132, height - 3 * 132, 132
     tint = tuple(round(255 * value) for value in TINT)
     for row in range(3):
-        assert pixel(tmp_path / "out" / "sheet.png", left + 64, top + row * cell + 6) == tint
-        known = pixel(tmp_path / "out" / "sheet.png", left + 64, top + row * cell + 100)
+        assert sheet.getpixel((left + 64, top + row * cell + 6)) == tint
+        known = sheet.getpixel((left + 64, top + row * cell + 100))
         assert (known == (40, 40, 40)) == (row == 1)  # the photograph, elsewhere the backdrop
         assert known != tint
-
-
-def test_the_sheet_survives_a_damaged_photograph(clean, tmp_path):
-    photograph(tmp_path / "photos" / "00.png")
-    (tmp_path / "photos" / "01.png").write_bytes(b"damaged")
-    examine(clean, photographs=tmp_path / "photos", sheet=tmp_path / "sheet.png")
-    with Image.open(tmp_path / "sheet.png") as image:
-        assert image.size[0] > 4 * 128
 
 
 def test_examples_are_spread():
@@ -317,29 +291,20 @@ def test_frozen_sets_are_checked(tmp_path):
 
 
 def test_what_cannot_be_examined(tmp_path, clean):
-    with pytest.raises(UserError, match="no folder"):
-        examine(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no mask images"):
-        examine(tmp_path / "empty")
-    with pytest.raises(UserError, match=r"no folder .*photographs"):
-        examine(clean, photographs=tmp_path / "nowhere")
-    with pytest.raises(UserError, match="no photographs"):
-        examine(clean, photographs=tmp_path / "empty")
-    with pytest.raises(UserError, match="hole_color must be white or black"):
-        examine(clean, "blue")
+    for arguments, match in (
+        ({"folder": tmp_path / "nowhere"}, "no folder"),
+        ({"folder": tmp_path / "empty"}, "no mask images"),
+        ({"photographs": tmp_path / "nowhere"}, r"no folder .*photographs"),
+        ({"photographs": tmp_path / "empty"}, "no photographs"),
+        ({"hole_color": "blue"}, "hole_color must be white or black"),
+    ):
+        with pytest.raises(UserError, match=match):
+            examine(**({"folder": clean} | arguments))
 
 
-def test_a_file_that_is_no_text_as_index(clean):
-    (clean / "index.csv").write_bytes(b"\xff\xfe\x00file\n")
-    with pytest.raises(UserError, match=r"cannot read .*index\.csv"):
-        examine(clean)
-
-
-@pytest.mark.skipif(not os.environ.get("HOLES"), reason="HOLES names no folder of real masks")
+@pytest.mark.skipif("HOLES" not in os.environ, reason="needs real masks: export HOLES=FOLDER")
 def test_real_masks_are_white_on_black(caplog):
     with caplog.at_level(logging.WARNING):
         report = examine(Path(os.environ["HOLES"]))
-    assert report.polarity.hole == "white"
-    assert report.problems == ()
-    assert not caplog.records
+    assert (report.polarity.hole, report.problems, caplog.records) == ("white", (), [])

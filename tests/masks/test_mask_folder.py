@@ -32,56 +32,44 @@ def folder(tmp_path):
     return tmp_path
 
 
+def open_folder(folder, **section):
+    return open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0)} | section)
+
+
 def ratios(source, size=50):
     return [round(float(hole.mean()), 3) for hole in source.fixed(size, ANY, 0, seed=0)]
 
 
-def test_every_second_file_is_held_out(folder):
-    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0)})
+def test_every_second_file_is_held_out(folder, tmp_path_factory):
+    splits = open_folder(folder)
     assert ratios(splits.train) == [0.06, 0.26, 0.46]
     assert ratios(splits.held_out) == [0.16, 0.36, 0.56]
+    other = tmp_path_factory.mktemp("other")
+    write_mask(other / "deep" / "A.PNG", 0.3)
+    splits = open_folder(folder, held_out_path=str(other))  # or all files of another folder
+    assert (len(ratios(splits.train)), ratios(splits.held_out)) == (6, [0.3])
 
 
 def test_an_index_names_files_and_order(folder):
     (folder / "index.csv").write_text("hole_ratio,file\n0,5.png\n0,0.png\n0,3.png\n")
-    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0)})
+    splits = open_folder(folder)
     assert ratios(splits.train) == [0.56, 0.36]
     assert ratios(splits.held_out) == [0.06]
-
-
-def test_an_index_that_names_an_absent_file_is_refused(folder):
     (folder / "index.csv").write_text("file\n5.png\nabsent.png\n")
     with pytest.raises(UserError, match=r"absent\.png"):
-        open_holes({"name": "mask_folder", "path": str(folder)})
-
-
-def test_an_index_without_the_column_is_passed_over(folder):
-    (folder / "index.csv").write_text("mask\n5.png\n")
-    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0)})
-    assert len(ratios(splits.train)) == 3
-
-
-def test_another_folder_can_be_held_out(folder, tmp_path_factory):
-    other = tmp_path_factory.mktemp("other")
-    write_mask(other / "deep" / "A.PNG", 0.3)
-    splits = open_holes({"name": "mask_folder", "path": str(folder), "held_out_path": str(other), "ratio": (0.0, 1.0)})
-    assert len(ratios(splits.train)) == 6
-    assert ratios(splits.held_out) == [0.3]
+        open_folder(folder)
+    (folder / "index.csv").write_text("mask\n5.png\n")  # without the column it is passed over
+    assert len(ratios(open_folder(folder).train)) == 3
 
 
 def test_files_outside_the_ratio_are_left_out(folder):
-    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.2, 0.4)})
+    splits = open_folder(folder, ratio=(0.2, 0.4))
     assert ratios(splits.train) == [0.26]
     assert ratios(splits.held_out) == [0.36]
     rng = np.random.default_rng(0)
-    assert all(0.2 < splits.train.draw(rng, 50).mean() <= 0.4 for _ in range(10))
-
-
-def test_training_draws_turn_and_flip_and_held_out_ones_do_not(folder):
-    splits = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.2, 0.4)})
-    rng = np.random.default_rng(0)
-    drawn = {splits.train.draw(rng, 50).tobytes() for _ in range(60)}
-    assert len(drawn) == 4  # a bar at each side
+    drawn = [splits.train.draw(rng, 50) for _ in range(60)]
+    assert all(0.2 < hole.mean() <= 0.4 for hole in drawn)
+    assert len({hole.tobytes() for hole in drawn}) == 4  # training draws turn and flip: a bar at each side
     assert len({splits.held_out.draw(rng, 50).tobytes() for _ in range(20)}) == 1
 
 
@@ -96,7 +84,7 @@ def test_random_turns_reach_all_eight_and_keep_the_pixels():
 
 
 def test_the_same_holes_from_many_threads(folder):
-    source = open_holes({"name": "mask_folder", "path": str(folder)}).train
+    source = open_folder(folder).train
     with ThreadPoolExecutor(8) as pool:
         drawn = list(pool.map(lambda i: source.draw(np.random.default_rng(i), 32), range(32)))
     for i, hole in enumerate(drawn):
@@ -104,10 +92,9 @@ def test_the_same_holes_from_many_threads(folder):
 
 
 def test_black_holes(folder):
-    section = {"name": "mask_folder", "path": str(folder), "ratio": (0.0, 1.0), "hole_color": "black"}
-    assert ratios(open_holes(section).train) == [0.94, 0.74, 0.54]
+    assert ratios(open_folder(folder, hole_color="black").train) == [0.94, 0.74, 0.54]
     with pytest.raises(UserError, match="white or black, not 'wite', did you mean 'white'"):
-        open_holes(section | {"hole_color": "wite"})
+        open_folder(folder, hole_color="wite")
 
 
 def test_nearest_takes_the_pixel_at_the_centre_and_the_cut_is_at_a_half():
@@ -132,29 +119,33 @@ def test_every_kind_of_file_gives_the_same_hole(mode, tmp_path):
 
 
 def test_missing_empty_and_single_mask_folders_are_refused(tmp_path):
-    with pytest.raises(UserError, match=r"config\.holes\.path: no folder"):
-        open_holes({"name": "mask_folder", "path": str(tmp_path / "nowhere")})
-    with pytest.raises(UserError, match="no folder ''"):
-        open_holes({"name": "mask_folder", "path": ""})
-    with pytest.raises(UserError, match="no mask images"):
-        open_holes({"name": "mask_folder", "path": str(tmp_path)})
+    for folder, match in (
+        (tmp_path / "nowhere", r"config\.holes\.path: no folder"),
+        ("", "no folder ''"),
+        (tmp_path, "no mask images"),
+    ):
+        with pytest.raises(UserError, match=match):
+            open_folder(folder)
     write_mask(tmp_path / "only.png", 0.3)
     with pytest.raises(UserError, match="single mask"):
-        open_holes({"name": "mask_folder", "path": str(tmp_path)})
+        open_folder(tmp_path)
 
 
-def test_no_hole_in_the_range_says_what_there_is(folder):
-    source = open_holes({"name": "mask_folder", "path": str(folder), "ratio": (0.8, 0.9)}).train
+def test_no_hole_in_the_range_or_an_unreadable_mask_is_said(folder):
+    source = open_folder(folder, ratio=(0.8, 0.9)).train
     with pytest.raises(UserError, match=r"none of the 3 masks.*\(0\.8, 0\.9\].*0\.060-0\.460.*255"):
         source.draw(np.random.default_rng(0), 50)
-
-
-def test_an_unreadable_mask_is_named(folder):
     whole = (folder / "2.png").read_bytes()
     (folder / "2.png").write_bytes(whole[: len(whole) // 2])
-    source = open_holes({"name": "mask_folder", "path": str(folder)}).train
     with pytest.raises(UserError, match=r"2\.png"):
-        source.draw(np.random.default_rng(0), 50)
+        open_folder(folder).train.draw(np.random.default_rng(0), 50)
+
+
+def warnings(source, caplog, sizes):
+    with caplog.at_level(logging.WARNING, "scan_jax"):
+        for size in sizes:
+            source.draw(np.random.default_rng(0), size)
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_reversed_polarity_and_grey_masks_are_warned_of_once(tmp_path, caplog):
@@ -162,24 +153,17 @@ def test_reversed_polarity_and_grey_masks_are_warned_of_once(tmp_path, caplog):
         grey = np.full((40, 40), 250, np.uint8)
         grey[:8] = 0
         Image.fromarray(grey).save(tmp_path / f"{i}.png")
-    source = open_holes({"name": "mask_folder", "path": str(tmp_path), "ratio": (0.0, 1.0)}).train
-    with caplog.at_level(logging.WARNING):
-        for size in (20, 20, 40):
-            source.draw(np.random.default_rng(0), size)
-    messages = [record.getMessage() for record in caplog.records if record.name.startswith("scan_jax")]
-    assert len(messages) == 2, messages
-    assert "80% hole" in messages[0]
-    assert "hole_color=black" in messages[0]
-    assert "80.00% of the mask pixels" in messages[1]
+    inverted, cut = warnings(open_folder(tmp_path).train, caplog, (20, 20, 40))
+    assert "80% hole" in inverted
+    assert "hole_color=black" in inverted
+    assert "80.00% of the mask pixels" in cut
 
 
 def test_clean_masks_raise_no_warning(folder, caplog):
-    with caplog.at_level(logging.WARNING):
-        open_holes({"name": "mask_folder", "path": str(folder)}).train.draw(np.random.default_rng(0), 32)
-    assert not caplog.records
+    assert warnings(open_holes({"name": "mask_folder", "path": str(folder)}).train, caplog, [32]) == []
 
 
-@pytest.mark.skipif(not os.environ.get("HOLES"), reason="HOLES names no folder of real masks")
+@pytest.mark.skipif("HOLES" not in os.environ, reason="needs real masks: export HOLES=FOLDER")
 def test_real_masks_fill_every_bucket():
     splits = open_holes({"name": "mask_folder", "path": os.environ["HOLES"]})
     for source in (splits.train, splits.held_out):
