@@ -6,6 +6,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+from made_up_tests import SIZE, Noise, error, noise_holes
 from PIL import Image
 
 from scan_jax.errors import UserError
@@ -17,27 +18,19 @@ from scan_jax.evaluation.results import Conditions
 from scan_jax.evaluation.scoring import Test, score
 from scan_jax.metrics.standard import METRICS
 
-SIZE = 16
 CONDITIONS = Conditions("toy v1", "noise", "a" * 64, "holes", "b" * 64, 3, SIZE, "the prediction in the hole")
 
 
-class Labelled:
-    name, digest = "noise", "a" * 64
-    images = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
-    labels = np.random.default_rng(1).integers(0, 5, (3, SIZE, SIZE), np.uint8)
-
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, index):
-        return {"image": self.images[index], "labels": self.labels[index]}
+PHOTOGRAPHS = Noise(3, classes=5)
 
 
 @pytest.fixture
 def test():
-    rng = np.random.default_rng(1)
-    holes = {"10-20%": rng.random((2, SIZE, SIZE)) < 0.15, "40-50%": rng.random((2, SIZE, SIZE)) < 0.45}
-    return Test(Labelled(), holes, 3, 4)
+    return Test(PHOTOGRAPHS, noise_holes(few=2), 3, 4)
+
+
+def measured(results, test):
+    return score(by_folder(results, test), test, Judge(METRICS), title="other").scores
 
 
 @pytest.fixture
@@ -63,28 +56,28 @@ def test_what_is_written_hides_the_hole(test, tmp_path):
     with pytest.raises(UserError, match="is not empty"):
         write_test(tmp_path, test, CONDITIONS)
     for bucket, holes in test.holes.items():
-        for i in range(3):
-            folder, hole = tmp_path / bucket.rstrip("%"), holes[i % 2]
-            image = np.asarray(Image.open(folder / "images" / f"{i:05d}.png"))
-            np.testing.assert_array_equal(image[~hole], Labelled.images[i][~hole])
-            assert (image[hole] == 255).all()
-            np.testing.assert_array_equal(np.asarray(Image.open(folder / "holes" / f"{i:05d}.png")) == 255, hole)
-            np.testing.assert_array_equal(
-                np.asarray(Image.open(folder / "labels" / f"{i:05d}.png")), Labelled.labels[i]
+        for i, photograph in enumerate(PHOTOGRAPHS):
+            hole, [image, white, labels] = (
+                holes[i % 2],
+                [
+                    np.asarray(Image.open(tmp_path / bucket.rstrip("%") / kind / f"{i:05d}.png"))
+                    for kind in ("images", "holes", "labels")
+                ],
             )
+            np.testing.assert_array_equal(image, np.where(hole[..., None], np.uint8(255), photograph["image"]))
+            np.testing.assert_array_equal(white == 255, hole)
+            np.testing.assert_array_equal(labels, photograph["labels"])
 
 
 def test_results_are_measured_by_the_same_rules(test, results):
-    found = score(by_folder(results, test), test, Judge(METRICS), title="other").scores
+    found = measured(results, test)
     for bucket, holes in test.holes.items():
-        for i in range(3):
-            truth, hole = Labelled.images[i], holes[i % 2]
+        for i, truth in enumerate(PHOTOGRAPHS.images):
+            hole = holes[i % 2]
             completion = navier_stokes(truth, hole)
-            expected = 100 * np.abs(completion.astype(float) - truth).mean() / 255
-            assert found[COMPLETION][bucket]["mae"][i] == pytest.approx(expected, rel=1e-5)
             raw = np.where(hole[..., None], completion, np.uint8(7))
-            expected = 100 * np.abs(raw.astype(float) - truth).mean() / 255
-            assert found[PREDICTION][bucket]["mae"][i] == pytest.approx(expected, rel=1e-5)
+            for kind, image in ((COMPLETION, completion), (PREDICTION, raw)):
+                assert found[kind][bucket]["mae"][i] == pytest.approx(error(image, truth), rel=1e-5)
 
 
 def test_missing_results_are_listed(test, results):
@@ -100,10 +93,10 @@ def test_other_sizes_and_damaged_files_are_named(test, results):
     path = results / "40-50" / "00002.png"
     Image.fromarray(np.zeros((SIZE, SIZE + 1, 3), np.uint8)).save(path)
     with pytest.raises(UserError, match=r"40-50/00002.png is 17x16, the photograph 16x16"):
-        score(by_folder(results, test), test, Judge(METRICS), title="other")
+        measured(results, test)
     path.write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"cannot read the prediction .*40-50/00002.png"):
-        score(by_folder(results, test), test, Judge(METRICS), title="other")
+        measured(results, test)
 
 
 def test_other_pixels_of_the_same_size_and_time_are_other_results(test, results):
@@ -120,31 +113,31 @@ def test_other_pixels_of_the_same_size_and_time_are_other_results(test, results)
 
 
 @pytest.mark.parametrize(
-    ("image", "message"),
+    ("shape", "value", "message"),
     [
-        (Image.fromarray(np.full((SIZE, SIZE), 40000, np.uint16)), r"pixels of kind I;16; write 8-bit"),
-        (Image.fromarray(np.full((SIZE, SIZE), np.nan, np.float32)), r"pixels of kind F; write 8-bit"),
-        (Image.fromarray(np.full((SIZE, SIZE, 4), 7, np.uint8)), r"transparent in places; write RGB"),
+        ((), np.uint16(40000), r"pixels of kind I;16; write 8-bit"),
+        ((), np.float32(np.nan), r"pixels of kind F; write 8-bit"),
+        ((4,), np.uint8(7), r"transparent in places; write RGB"),
     ],
 )
-def test_what_is_no_8_bit_picture_is_refused(test, results, image, message):
+def test_what_is_no_8_bit_picture_is_refused(test, results, shape, value, message):
     (results / "10-20" / "00000.png").unlink()
-    image.save(results / "10-20" / "00000.TIF", "TIFF")
+    Image.fromarray(np.full((SIZE, SIZE, *shape), value)).save(results / "10-20" / "00000.TIF", "TIFF")
     with pytest.raises(UserError, match=r"10-20/00000.TIF .*" + message):
-        score(by_folder(results, test), test, Judge(METRICS), title="other")
+        measured(results, test)
 
 
 def test_grey_and_opaque_pictures_count_and_two_of_a_name_are_refused(test, results):
-    before = score(by_folder(results, test), test, Judge(METRICS), title="other").scores
+    before = measured(results, test)
     path = results / "10-20" / "00000.png"
     with Image.open(path) as image:
         image.convert("RGBA").save(path)
-    after = score(by_folder(results, test), test, Judge(METRICS), title="other").scores
+    after = measured(results, test)
     np.testing.assert_array_equal(before[COMPLETION]["10-20%"]["psnr"], after[COMPLETION]["10-20%"]["psnr"])
     Image.fromarray(np.full((SIZE, SIZE), 9, np.uint8)).save(path)
-    grey = score(by_folder(results, test), test, Judge(METRICS), title="other").scores
-    truth = Labelled.images[0].astype(float)
-    assert grey[PREDICTION]["10-20%"]["mae"][0] == pytest.approx(100 * np.abs(truth - 9).mean() / 255, rel=1e-5)
+    grey = measured(results, test)
+    expected = error(np.uint8(9), PHOTOGRAPHS.images[0])
+    assert grey[PREDICTION]["10-20%"]["mae"][0] == pytest.approx(expected, rel=1e-5)
     Image.fromarray(np.zeros((SIZE, SIZE, 3), np.uint8)).save(path.with_suffix(".JPG"))
     with pytest.raises(UserError, match="both predictions of one image"):
         by_folder(results, test)

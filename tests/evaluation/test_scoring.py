@@ -1,12 +1,12 @@
 """Scores of a whole test: who does which part, what is kept, what an interruption loses, what is refused."""
 
-import dataclasses
 import types
 
 import jax
 import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from made_up_tests import SIZE, Noise, constant, noise_holes, rounded
 from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.errors import UserError
@@ -20,35 +20,12 @@ from scan_jax.evaluation.sets import score_sets
 from scan_jax.metrics.api import Embedding, SetMetric
 from scan_jax.metrics.standard import METRICS
 
-SIZE = 16
+DEVICES = 2
+EMPTY = {"0-10%": np.zeros((0, SIZE, SIZE), bool)}
 
 
-class Noise:
-    name, digest = "noise", "a" * 64
-
-    def __init__(self, count):
-        self.images = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, index):
-        return {"image": self.images[index]}
-
-
-def make(count=5, batch_size=4):
-    rng = np.random.default_rng(1)
-    holes = {
-        "0-10%": np.zeros((0, SIZE, SIZE), bool),
-        "10-20%": rng.random((3, SIZE, SIZE)) < 0.15,
-        "40-50%": rng.random((2, SIZE, SIZE)) < 0.45,
-    }
-    return Test(Noise(count), holes, count, batch_size)
-
-
-def constant(image, known, labels):
-    del known, labels
-    return np.full_like(image, 0.3)
+def make(count=5, batch_size=4, classes=0):
+    return Test(Noise(count, classes), EMPTY | noise_holes(), count, batch_size)
 
 
 def mean_colour(parameters, image):
@@ -63,25 +40,24 @@ EMBEDDING = Embedding("mean colour", mean_colour, np.float32(2))
 SETS = {"toy/distance": SetMetric(distance, EMBEDDING, 2, "D", "lower", "", 2, "")}
 
 
+def judged(test=None, predict=constant, metrics=METRICS, **options):
+    """What is found of a network."""
+    return score(by_network(predict), make() if test is None else test, Judge(metrics), title="toy", **options)
+
+
 def assert_equal(found, expected):
-    for kind, scores in expected.scores.items():
-        for bucket, metrics in scores.items():
-            for name, values in metrics.items():
-                np.testing.assert_allclose(found.scores[kind][bucket][name], values, rtol=1e-6)
-    for bucket, vectors in expected.vectors.items():
-        for name, values in vectors.items():
-            np.testing.assert_allclose(found.vectors[bucket][name], values, rtol=1e-5)
+    jax.tree.map(lambda *each: np.testing.assert_allclose(*each, rtol=1e-6), found.scores, expected.scores)
+    jax.tree.map(lambda *each: np.testing.assert_allclose(*each, rtol=1e-5), found.vectors, expected.vectors)
 
 
 def test_every_photograph_in_every_bucket_and_empty_buckets_empty():
     test = make()
-    found = score(by_network(constant), test, Judge(METRICS | SETS), title="toy")
+    found = judged(test, metrics=METRICS | SETS)
     assert list(found.scores) == [COMPLETION, PREDICTION]
     assert list(found.scores[COMPLETION]) == ["0-10%", "10-20%", "40-50%"]
     assert found.scores[COMPLETION]["0-10%"]["psnr"].shape == (0,)
-    for i in range(5):
-        truth, hole = test.photographs.images[i], test.holes["10-20%"][i % 3]
-        completion = np.where(hole[..., None], np.uint8(76), truth)
+    for i, truth in enumerate(test.photographs.images):
+        completion = rounded(truth, test.holes["10-20%"][i % 3])
         expected = peak_signal_noise_ratio(truth, completion)
         np.testing.assert_allclose(found.scores[COMPLETION]["10-20%"]["psnr"][i], expected, rtol=1e-5)
         vector = found.vectors["10-20%"]["mean colour"][i]
@@ -92,35 +68,26 @@ def test_every_photograph_in_every_bucket_and_empty_buckets_empty():
 def test_several_processes_share_the_parts_and_agree(monkeypatch, count):
     """Each process' zeros where others worked; their sum is what one process finds alone."""
     monkeypatch.setattr(scoring, "PART", 4)
-    test, judge, handed_in = make(count=7), Judge(METRICS | SETS), []
-
-    def remember(self, arrays):
-        handed_in.append(arrays)
-        return dict(arrays)
-
-    whole = score(by_network(constant), test, judge, title="alone")
-    monkeypatch.setattr(Share, "gather", remember)
+    test, handed_in = make(count=7), []
+    whole = judged(test)
+    monkeypatch.setattr(Share, "gather", lambda self, arrays: handed_in.append(arrays) or dict(arrays))
     for index in range(count):
-        score(by_network(constant), test, judge, title="toy", share=Share(index, count))
-    rows = test.rows()
+        judged(test, share=Share(index, count))
     added = {name: sum(arrays[name] for arrays in handed_in) for name in handed_in[0]}
     worked = [np.any(arrays[f"{COMPLETION}|scores|mae"] != 0) for arrays in handed_in]
     assert all(worked), "a process had nothing to do"
     for name in ("psnr", "ssim", "mae"):
-        for i, row in enumerate(rows):
-            expected = whole.scores[COMPLETION][row.bucket][name][row.index]
-            np.testing.assert_allclose(added[f"{COMPLETION}|scores|{name}"][i], expected, rtol=1e-6)
+        expected = [whole.scores[COMPLETION][row.bucket][name][row.index] for row in test.rows()]
+        np.testing.assert_allclose(added[f"{COMPLETION}|scores|{name}"], expected, rtol=1e-6)
 
 
 def test_too_little_work_to_share_is_done_by_everyone():
-    test, judge = make(count=2), Judge(METRICS)
-    whole = score(by_network(constant), test, judge, title="alone")
-    assert_equal(score(by_network(constant), test, judge, title="toy", share=Share(5, 6)), whole)
+    assert_equal(judged(make(count=2), share=Share(5, 6)), judged(make(count=2)))
 
 
 def test_devices_share_a_batch():
     devices = np.array(jax.devices())
-    assert len(devices) == 8
+    assert len(devices) == DEVICES
     mesh = Mesh(devices, ("data",))
 
     def share(tree):
@@ -129,14 +96,14 @@ def test_devices_share_a_batch():
     def copy(tree):
         return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
-    test = make(batch_size=8)
-    alone = score(by_network(constant), test, Judge(METRICS | SETS), title="alone")
-    assert_equal(score(by_network(constant), test, Judge(METRICS | SETS, share, copy), title="shared"), alone)
+    test, metrics = make(batch_size=8), METRICS | SETS
+    shared = score(by_network(constant), test, Judge(metrics, share, copy), title="shared")
+    assert_equal(shared, judged(test, metrics=metrics))
 
 
 def test_goes_on_where_it_was_interrupted(monkeypatch, tmp_path):
     monkeypatch.setattr(scoring, "PART", 4)
-    test, judge, asked = make(count=8), Judge(METRICS | SETS), []
+    asked, given = [], {"metrics": METRICS | SETS, "test": make(count=8)}
 
     def predict(image, known, labels):
         asked.append(len(image))
@@ -144,28 +111,27 @@ def test_goes_on_where_it_was_interrupted(monkeypatch, tmp_path):
             raise KeyboardInterrupt
         return constant(image, known, labels)
 
-    def store(*depends_on):
-        return ScoreStore(tmp_path, "toy", depends_on)
+    def stored(condition="x"):
+        return judged(predict=predict, store=ScoreStore(tmp_path, "toy", (condition,)), **given)
 
     with pytest.raises(KeyboardInterrupt):
-        score(by_network(predict), test, judge, title="toy", store=store("x"))
-    found = score(by_network(predict), test, judge, title="toy", store=store("x"))
+        stored()
+    found = stored()
     assert len(asked) == 3 + 2  # two of four parts were kept
-    assert_equal(found, score(by_network(constant), test, judge, title="alone"))
-    score(by_network(predict), test, judge, title="toy", store=store("x"))
+    assert_equal(found, judged(**given))
+    stored()
     assert len(asked) == 5
-    score(by_network(predict), test, judge, title="toy", store=store("y"))
+    stored("y")
     assert len(asked) == 9, "other conditions, other scores"
 
 
 def test_a_damaged_part_is_measured_again(tmp_path, caplog):
-    test, judge = make(), Judge(METRICS)
-    found = score(by_network(constant), test, judge, title="toy", store=ScoreStore(tmp_path, "toy", ()))
+    found = judged(store=ScoreStore(tmp_path, "toy", ()))
     (part,) = tmp_path.rglob("*.scores")
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 1  # one bit
     part.write_bytes(content)
-    assert_equal(score(by_network(constant), test, judge, title="toy", store=ScoreStore(tmp_path, "toy", ())), found)
+    assert_equal(judged(store=ScoreStore(tmp_path, "toy", ())), found)
     assert "damaged" in caplog.text
 
 
@@ -177,7 +143,7 @@ def test_predictions_that_are_no_numbers_are_named():
         return image
 
     with pytest.raises(UserError, match=r"photograph 0 with its hole of 40-50%, photograph 1 with its hole of 10-20%"):
-        score(by_network(predict), make(), Judge(METRICS), title="toy")
+        judged(predict=predict)
 
 
 def test_predictions_are_cut_to_the_range_and_rounded_not_truncated():
@@ -194,22 +160,18 @@ def test_predictions_are_cut_to_the_range_and_rounded_not_truncated():
 
 
 def test_the_digest_is_that_of_every_pixel_class_and_hole():
-    test = make()
-    assert test.digest == make().digest
-    others = [make(count=4), make(), make()]
-    others[1].photographs.images[4, 15, 15, 2] ^= 1
-    others[2].holes["40-50%"][1, 0, 0] ^= True
-    assert len({test.digest, *(other.digest for other in others)}) == 4
-
-    class Labelled(Noise):
-        value = 0
-
-        def __getitem__(self, index):
-            return {**super().__getitem__(index), "labels": np.full((SIZE, SIZE), self.value, np.uint8)}
-
-    labelled = [dataclasses.replace(test, photographs=Labelled(5)) for _ in range(2)]
-    labelled[1].photographs.value = 1
-    assert len({test.digest, *(one.digest for one in labelled)}) == 3
+    first, again, fewer, pixel, hole, labelled, other = (
+        make(),
+        make(),
+        make(count=4),
+        make(),
+        make(),
+        *(make(classes=classes) for classes in (2, 3)),
+    )
+    pixel.photographs.images[4, 15, 15, 2] ^= 1
+    hole.holes["40-50%"][1, 0, 0] ^= True
+    assert first.digest == again.digest
+    assert len({each.digest for each in (first, fewer, pixel, hole, labelled, other)}) == 6
 
 
 def test_padding_is_never_handed_to_a_baseline():
@@ -242,10 +204,12 @@ def test_sets_are_compared_pair_by_pair_and_bucket_by_bucket(tmp_path):
 
 
 def test_speed_leaves_out_what_compiles(monkeypatch):
+    def speed(count):
+        test = make(count=count)
+        return score(by_baseline(BASELINES["mean"].fill), test, Judge(METRICS), title="toy").images_per_second
+
     times = iter([0.0, 100.0, 200.0, 201.0, 300.0, 301.0])  # before and after each of three batches of four
-    monkeypatch.setattr(scoring, "time", types.SimpleNamespace(perf_counter=lambda: next(times)))
-    found = score(by_baseline(BASELINES["mean"].fill), make(count=6, batch_size=4), Judge(METRICS), title="toy")
-    assert found.images_per_second == pytest.approx(4.0)
-    one = dataclasses.replace(make(count=1), batch_size=4)
-    monkeypatch.undo()
-    assert score(by_baseline(BASELINES["mean"].fill), one, Judge(METRICS), title="toy").images_per_second is None
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring, "time", types.SimpleNamespace(perf_counter=lambda: next(times)))
+        assert speed(6) == pytest.approx(4.0)
+    assert speed(1) is None

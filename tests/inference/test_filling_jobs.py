@@ -65,13 +65,12 @@ def test_one_that_fails_is_named_and_the_others_are_filled(jobs, tmp_path, capsy
     found = summary(jobs)
     fill_all(jobs, Paints(), Reading(), found, batch_size)
     states = {outcome.name[0]: outcome.status for outcome in found.outcomes}
-    assert states == {"a": "filled", "b": "filled", "c": "failed", "d": "failed", "e": "failed", "f": "filled"}
+    assert states == dict.fromkeys("abf", "filled") | dict.fromkeys("cde", "failed") and list(states) == list("abcdef")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "f.png"]
     for name in "abf":
-        filled, hole = np.asarray(Image.open(tmp_path / "out" / f"{name}.png")), np.s_[3:7, 2:9]
         expected = picture(ord(name))
-        expected[hole] = 90
-        np.testing.assert_array_equal(filled, expected)
+        expected[3:7, 2:9] = 90
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / f"{name}.png")), expected)
     said = capsys.readouterr().err
     assert "c.png: cannot read the photograph" in said and "e.png: it is red" in said
     assert "d.png: the photograph is 14x11 pixels, the hole 14x10" in said
@@ -115,10 +114,8 @@ def test_the_summary_says_it_all_even_of_an_interrupted_run(jobs, tmp_path):
     found.write(tmp_path / "summary.json")
     whole = json.loads((tmp_path / "summary.json").read_text())
     assert whole["network"] == {"step": 3} and whole["wishes"] == {"seed": 0}
-    totals = whole["totals"]
-    assert {key: totals[key] for key in ("photographs", "filled", "failed", "kept", "not_reached")} == {
-        "photographs": 6, "filled": 2, "failed": 2, "kept": 0, "not_reached": 2
-    }  # fmt: skip
+    expected = {"photographs": 6, "filled": 2, "failed": 2, "kept": 0, "not_reached": 2}
+    assert expected.items() <= whole["totals"].items()
     first, _, third, fourth = whole["photographs"]
     assert (first["input"], first["output"]) == (str(jobs[0].pair.photograph), str(jobs[0].output))
     assert first["hole"].endswith("hole.png") and first["labels"] is None and first["status"] == "filled"

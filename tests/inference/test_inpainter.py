@@ -1,5 +1,6 @@
 """Filling: known pixels stay byte for byte at any size, and nothing of the hole is read."""
 
+import functools
 import logging
 
 import jax.numpy as jnp
@@ -32,68 +33,6 @@ class Toy:
         return Prediction(observation.image + (1 - observation.known) * (mean * variables.params["generator"]["gain"]))
 
 
-def make(gain=1.0, method=None):
-    return Inpainter(method or Toy(), Variables({"generator": {"gain": jnp.float32(gain)}}, {}), size=SIZE)
-
-
-def photo_and_hole(height, width, seed=0, share=0.3):
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (height, width, 3), np.uint8), rng.random((height, width)) < share
-
-
-@pytest.mark.parametrize("seed", range(24))
-def test_known_pixels_and_size_stay_at_any_size(seed):
-    height, width = np.exp(np.random.default_rng(100 + seed).uniform(np.log(5), np.log(900), 2)).astype(int)
-    image, hole = photo_and_hole(height, width, seed)
-    filled = make()(image, hole)
-    assert filled.shape == image.shape and filled.dtype == np.uint8
-    np.testing.assert_array_equal(filled[~hole], image[~hole])
-    assert np.any(filled[hole] != image[hole])
-
-
-@pytest.mark.parametrize("size", [(19, 23), (61, 97), (24, 24), (200, 25)])
-def test_what_the_hole_holds_makes_no_difference(size):
-    image, hole = photo_and_hole(*size)
-    other = np.where(hole[..., None], 255 - image, image)
-    inpainter = make()
-    np.testing.assert_array_equal(inpainter(image, hole), inpainter(other, hole))
-
-
-def test_a_flat_photograph_is_filled_with_its_colour_without_a_seam():
-    for size in ((20, 31), (120, 90)):  # at its own size, and shrunken
-        image = np.full((*size, 3), (40, 120, 200), np.uint8)
-        hole = np.zeros(size, bool)
-        hole[5:-7, 6:-3] = True
-        image[hole] = 255
-        assert np.abs(make()(image, hole).astype(int) - (40, 120, 200)).max() <= 2
-
-
-def test_sizes_share_compilations_and_the_short_side_is_the_trained_one():
-    toy = Toy()
-    inpainter = make(method=toy)
-    for size in [(20, 30), (25, 31), (30, 24), (17, 9)]:
-        inpainter(*photo_and_hole(*size))
-    assert toy.shapes == [(1, 32, 32, 3)]  # traced once for all of them
-    inpainter(*photo_and_hole(2 * SIZE, 5 * SIZE))
-    assert toy.shapes[-1] == (1, 32, 64, 3)  # 24x60 before padding
-
-
-def test_many_shapes_are_spoken_of_once(caplog):
-    inpainter = make()
-    for width in range(32, 1100, 16):  # buckets: 8 of 32 pixels, 4 of 64, 4 of 128, ...
-        inpainter(*photo_and_hole(SIZE, width))
-        assert len(caplog.records) == (width > 896)
-
-
-def test_thin_holes_in_large_photographs_are_filled():
-    image, _ = photo_and_hole(150, 130)
-    image[:] = 90
-    hole = np.zeros((150, 130), bool)
-    hole[70], image[70] = True, 255
-    filled = make()(image, hole)
-    assert np.abs(filled[70].astype(int) - 90).max() <= 1
-
-
 class Labelled(Toy):
     """Predicts a tenth of the label."""
 
@@ -105,69 +44,119 @@ class Labelled(Toy):
         return Prediction(jnp.broadcast_to(labels, observation.image.shape))
 
 
+class Constant(Toy):
+    def predict(self, variables, observation, rng):
+        return Prediction(jnp.full_like(observation.image, 0.2))
+
+
+def make(method):
+    return Inpainter(method, Variables({"generator": {"gain": np.float32(1)}}, {}), size=SIZE)
+
+
+@functools.cache
+def shared(kind=Toy):
+    """One for all tests, which compiles each shape once."""
+    return make(kind())
+
+
+def photo_and_hole(height, width, seed=0, share=0.3):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (height, width, 3), np.uint8), rng.random((height, width)) < share
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_known_pixels_and_size_stay_at_any_size_and_the_hole_is_not_read(seed):
+    height, width = np.exp(np.random.default_rng(100 + seed).uniform(np.log(5), np.log(900), 2)).astype(int)
+    image, hole = photo_and_hole(height, width, seed)
+    filled = shared()(image, hole)
+    assert filled.shape == image.shape and filled.dtype == np.uint8
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    assert np.any(filled[hole] != image[hole])
+    np.testing.assert_array_equal(shared()(np.where(hole[..., None], 255 - image, image), hole), filled)
+
+
+def test_a_flat_photograph_is_filled_with_its_colour_without_a_seam():
+    for size in ((20, 31), (120, 90)):  # at its own size, and shrunken
+        image = np.full((*size, 3), (40, 120, 200), np.uint8)
+        hole = np.zeros(size, bool)
+        hole[5:-7, 6:-3] = True
+        image[hole] = 255
+        assert np.abs(shared()(image, hole).astype(int) - (40, 120, 200)).max() <= 2
+
+
+def test_sizes_share_compilations_and_the_short_side_is_the_trained_one():
+    toy = Toy()
+    inpainter = make(toy)
+    for size in [(20, 30), (25, 31), (30, 24), (17, 9)]:
+        inpainter(*photo_and_hole(*size))
+    assert toy.shapes == [(1, 32, 32, 3)]  # traced once for all of them
+    inpainter(*photo_and_hole(2 * SIZE, 5 * SIZE))
+    assert toy.shapes[-1] == (1, 32, 64, 3)  # 24x60 before padding
+
+
+def test_many_shapes_are_spoken_of_once(caplog):
+    inpainter = make(Toy())
+    for width in range(32, 1100, 16):  # buckets: 8 of 32 pixels, 4 of 64, 4 of 128, ...
+        inpainter(*photo_and_hole(SIZE, width))
+        assert len(caplog.records) == (width > 896)
+
+
+def test_thin_holes_in_large_photographs_are_filled():
+    image, hole = np.full((150, 130, 3), 90, np.uint8), np.zeros((150, 130), bool)
+    hole[70], image[70] = True, 255
+    assert np.abs(shared()(image, hole)[70].astype(int) - 90).max() <= 1
+
+
 def photo_hole_and_labels():
     labels = np.zeros((SIZE, 40), np.int64)
     labels[:, 20:] = 5
     return *photo_and_hole(SIZE, 40), labels
 
 
-def test_same_input_same_output_and_labels_arrive():
+def test_same_input_same_output_and_labels_arrive(tmp_path):
     image, hole, labels = photo_hole_and_labels()
     toy = Labelled()
-    inpainter = make(method=toy)
+    inpainter = make(toy)
     filled = inpainter(image, hole, labels)
     assert inpainter.num_labels == 6 and toy.shapes == [(1, 32, 64)]
     assert np.all(filled[:, :20][hole[:, :20]] == 0) and np.all(filled[:, 20:][hole[:, 20:]] == 128)
-    np.testing.assert_array_equal(filled, inpainter(image, hole, labels))
+    picture = Image.fromarray(labels.astype(np.uint8))
+    picture.save(tmp_path / "labels.png")
+    for given in (labels, tmp_path / "labels.png", str(tmp_path / "labels.png"), picture, labels[..., None]):
+        np.testing.assert_array_equal(inpainter(image, hole, given), filled)
 
 
 def test_no_hole_and_all_hole_are_answered_with_a_warning(caplog):
     image, hole = photo_and_hole(16, 20)
-    np.testing.assert_array_equal(make()(image, np.zeros_like(hole)), image)
+    np.testing.assert_array_equal(shared()(image, np.zeros_like(hole)), image)
     assert "no hole" in caplog.text
-    filled = make(method=Constant())(image, np.ones_like(hole))
-    assert np.all(filled == 51) and "whole photograph" in caplog.text
-    make()(image, np.random.default_rng(0).random(hole.shape) < 0.8)
+    assert np.all(shared(Constant)(image, np.ones_like(hole)) == 51) and "whole photograph" in caplog.text
+    shared()(image, np.random.default_rng(0).random(hole.shape) < 0.8)
     assert "white is the hole" in caplog.text
     caplog.clear()
-    make()(image, hole)
+    make(Toy())(image, hole)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
-
-
-class Constant:
-    stride, num_labels = STRIDE, 0
-    refiners, maps, styles = {}, {}, None
-
-    def predict(self, variables, observation, rng):
-        del variables, rng
-        return Prediction(jnp.full_like(observation.image, 0.2))
 
 
 def test_paths_pillow_images_and_arrays_are_one(tmp_path):
     image, hole = photo_and_hole(21, 34)
     Image.fromarray(image).save(tmp_path / "photo.png")
     Image.fromarray(hole).save(tmp_path / "hole.png")
-    expected = make()(image, hole)
+    expected = shared()(image, hole)
     for picture in (tmp_path / "photo.png", str(tmp_path / "photo.png"), Image.fromarray(image), image / 255.0):
         for where in (tmp_path / "hole.png", Image.fromarray(hole), hole.astype(np.uint8), hole * 255, hole[..., None]):
-            np.testing.assert_array_equal(make()(picture, where), expected)
-
-
-def test_another_size_is_refused_with_both_sizes():
-    image, hole = photo_and_hole(16, 20)
-    with pytest.raises(UserError, match=r"20x16.*20x15"):
-        make()(image, hole[:-1])
-    with pytest.raises(UserError, match=r"20x16.*label map 16x16.*--resize_labels"):
-        make(method=Labelled())(image, hole, np.zeros((16, 16), int))
+            np.testing.assert_array_equal(shared()(picture, where), expected)
 
 
 def test_predict_is_what_an_evaluation_asks_for():
     rng = np.random.default_rng(0)
     image, known = rng.random((3, 16, 24, 3), np.float32), (rng.random((3, 16, 24, 1)) < 0.5).astype(np.float32)
-    inpainter = make(method=Constant())
+    inpainter = shared(Constant)
     assert np.all(np.asarray(inpainter.predict(image, known)) == np.float32(0.2))
     with pytest.raises(ValueError, match="are needed"):
         inpainter.predict(image, known[..., 0])
+    with pytest.raises(ValueError, match=r"labels .* are needed"):
+        shared(Labelled).predict(image, known)
 
 
 def test_labels_are_nearest_resized_with_the_photograph():
@@ -176,31 +165,24 @@ def test_labels_are_nearest_resized_with_the_photograph():
     hole[9:-9, 9:-9] = True
     labels = np.zeros((3 * SIZE, 120), np.uint8)
     labels[:, 60:] = 5
-    filled = make(method=Labelled())(image, hole, labels)
+    filled = shared(Labelled)(image, hole, labels)
     assert np.all(filled[21:-21, 21:54] == 0) and np.all(np.abs(filled[21:-21, 66:-21] - 127.5) < 1)
 
 
-def test_label_maps_are_paths_pillow_images_or_arrays(tmp_path):
+def test_other_sizes_and_labels_that_are_missing_or_too_high_are_refused(tmp_path):
     image, hole, labels = photo_hole_and_labels()
-    expected = make(method=Labelled())(image, hole, labels)
-    picture = Image.fromarray(labels.astype(np.uint8))
-    picture.save(tmp_path / "labels.png")
-    for given in (tmp_path / "labels.png", str(tmp_path / "labels.png"), picture, labels[..., None]):
-        np.testing.assert_array_equal(make(method=Labelled())(image, hole, given), expected)
-
-
-def test_labels_that_are_missing_or_above_the_class_count_are_refused(tmp_path):
-    image, hole, labels = photo_hole_and_labels()
-    with pytest.raises(UserError, match=r"needs a label map of 6 classes; give --labels="):
-        make(method=Labelled())(image, hole)
     Image.fromarray((labels + 1).astype(np.uint8)).save(tmp_path / "labels.png")
-    with pytest.raises(UserError, match=r"labels\.png has the label 6, but 6 classes are numbered 0 to 5"):
-        make(method=Labelled())(image, hole, tmp_path / "labels.png")
-    with pytest.raises(ValueError, match=r"labels .* are needed"):
-        make(method=Labelled()).predict(image[None] / 255, hole[None, ..., None] * 1.0)
+    for kind, given, message in (
+        (Toy, (hole[:-1],), r"40x24.*40x23"),
+        (Labelled, (hole, labels[:16]), r"40x24.*label map 40x16.*--resize_labels"),
+        (Labelled, (hole,), r"needs a label map of 6 classes; give --labels="),
+        (Labelled, (hole, tmp_path / "labels.png"), r"labels\.png has the label 6, but 6 classes are numbered 0 to 5"),
+    ):
+        with pytest.raises(UserError, match=message):
+            shared(kind)(image, *given)
 
 
 def test_labels_for_a_method_that_takes_none_are_a_warning(caplog):
     image, hole, labels = photo_hole_and_labels()
-    np.testing.assert_array_equal(make()(image, hole, labels), make()(image, hole))
+    np.testing.assert_array_equal(shared()(image, hole, labels), shared()(image, hole))
     assert caplog.text.count("takes no labels") == 1

@@ -19,64 +19,69 @@ def picture(height=13, width=17, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".tiff"])
+@pytest.fixture
+def through(tmp_path):
+    """Reads a picture, writes it as `name`, and returns what was read and where it was written."""
+
+    def write(source, name):
+        photograph = read_photograph(source)
+        write_photograph(tmp_path / name, photograph.pixels, photograph)
+        return photograph, tmp_path / name
+
+    return write
+
+
 @pytest.mark.parametrize("channels", [3, 4])
-def test_lossless_formats_keep_pixels_and_alpha(tmp_path, suffix, channels):
-    pixels = picture(channels=channels)
+def test_lossless_formats_keep_pixels_and_alpha(tmp_path, through, channels):
+    pixels, suffixes = picture(channels=channels), (".png", ".tif", ".tiff", ".webp")
     pixels[:3, :, 3:] = 0  # fully transparent, with colours beneath
-    photograph = read_photograph(Image.fromarray(pixels))
-    write_photograph(tmp_path / f"out{suffix}", photograph.pixels, photograph)
-    again = read_photograph(tmp_path / f"out{suffix}")
-    np.testing.assert_array_equal(again.pixels, pixels[..., :3])
-    if channels == 4:
-        np.testing.assert_array_equal(again.alpha, pixels[..., 3])
-    else:
-        assert again.alpha is None
-    assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
+    for suffix in suffixes:
+        again = read_photograph(through(Image.fromarray(pixels), f"out{suffix}")[1])
+        np.testing.assert_array_equal(again.pixels, pixels[..., :3])
+        assert (again.alpha is None) == (channels == 3)
+        if channels == 4:
+            np.testing.assert_array_equal(again.alpha, pixels[..., 3])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"out{suffix}" for suffix in suffixes]
 
 
-def test_orientation_is_applied_and_the_other_exif_and_profile_kept(tmp_path):
+def test_orientation_is_applied_and_the_other_exif_and_profile_kept(tmp_path, through):
     pixels = picture()
     image = Image.fromarray(pixels)
     exif = image.getexif()
     exif[0x0112], exif[0x010F] = 6, "A maker"  # orientation: turn right to see it upright
     image.save(tmp_path / "in.png", exif=exif, icc_profile=b"a profile", dpi=(300, 300))
-    photograph = read_photograph(tmp_path / "in.png")
+    photograph, out = through(tmp_path / "in.png", "out.png")
     np.testing.assert_array_equal(photograph.pixels, np.rot90(pixels, -1))
-    write_photograph(tmp_path / "out.png", photograph.pixels, photograph)
-    with Image.open(tmp_path / "out.png") as written:
+    with Image.open(out) as written:
         assert written.getexif().get(0x0112, 1) == 1 and written.getexif()[0x010F] == "A maker"
         assert written.info["icc_profile"] == b"a profile" and round(written.info["dpi"][0]) == 300
         np.testing.assert_array_equal(np.asarray(written), np.rot90(pixels, -1))
 
 
 @pytest.mark.parametrize(("quality", "subsampling"), [(35, 2), (97, 0)])
-def test_jpeg_keeps_its_quality_and_says_that_it_is_lossy(tmp_path, caplog, quality, subsampling):
+def test_jpeg_keeps_its_quality_and_says_that_it_is_lossy(tmp_path, through, caplog, quality, subsampling):
     rows, columns = np.mgrid[:48, :64]
     smooth = np.stack([rows * 5, columns * 3, rows + columns], -1).astype(np.uint8)
     Image.fromarray(smooth).save(tmp_path / "in.jpg", quality=quality, subsampling=subsampling)
-    photograph = read_photograph(tmp_path / "in.jpg")
-    write_photograph(tmp_path / "out.jpg", photograph.pixels, photograph)
+    photograph, out = through(tmp_path / "in.jpg", "out.jpg")
     assert "lossy" in caplog.text
-    with Image.open(tmp_path / "in.jpg") as before, Image.open(tmp_path / "out.jpg") as after:
+    with Image.open(tmp_path / "in.jpg") as before, Image.open(out) as after:
         assert after.format == "JPEG" and after.quantization == before.quantization
         assert after.layer == before.layer
-    assert np.abs(read_photograph(tmp_path / "out.jpg").pixels.astype(int) - photograph.pixels).mean() < 2
+    assert np.abs(read_photograph(out).pixels.astype(int) - photograph.pixels).mean() < 2
 
 
-def test_alpha_in_a_jpeg_is_lost_and_said(tmp_path, caplog):
-    photograph = read_photograph(picture(channels=4))
-    write_photograph(tmp_path / "out.jpg", photograph.pixels, photograph)
-    assert "transparency" in caplog.text and read_photograph(tmp_path / "out.jpg").alpha is None
+def test_alpha_in_a_jpeg_is_lost_and_said(through, caplog):
+    _, out = through(picture(channels=4), "out.jpg")
+    assert "transparency" in caplog.text and read_photograph(out).alpha is None
 
 
-def test_grey_stays_grey_and_its_pixels_stay(tmp_path):
+def test_grey_stays_grey_and_its_pixels_stay(tmp_path, through):
     grey = picture(channels=1)[..., 0]
     Image.fromarray(grey).save(tmp_path / "in.png")
-    photograph = read_photograph(tmp_path / "in.png")
+    photograph, out = through(tmp_path / "in.png", "out.png")
     np.testing.assert_array_equal(photograph.pixels, np.repeat(grey[..., None], 3, axis=-1))
-    write_photograph(tmp_path / "out.png", photograph.pixels, photograph)
-    with Image.open(tmp_path / "out.png") as written:
+    with Image.open(out) as written:
         assert written.mode == "L"
         np.testing.assert_array_equal(np.asarray(written), grey)
 
@@ -111,15 +116,16 @@ def test_arrays_of_every_kind():
 
 
 def test_what_cannot_be_read_or_written(tmp_path):
-    with pytest.raises(UserError, match=r"none\.png: there is no such file"):
-        read_photograph(tmp_path / "none.png")
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(UserError, match=r"cannot read the photograph .*text\.png"):
-        read_photograph(tmp_path / "text.png")
     Image.fromarray(picture(64, 64)).save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:500])
-    with pytest.raises(UserError, match=r"cut\.png"):
-        read_photograph(tmp_path / "cut.png")
+    for name, message in (
+        ("none.png", r"none\.png: there is no such file"),
+        ("text.png", r"cannot read the photograph .*text\.png"),
+        ("cut.png", r"cut\.png"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_photograph(tmp_path / name)
     with pytest.raises(UserError, match=r"must end in one of \.png"):
         check_output(tmp_path / "out.gif")
     photograph = read_photograph(picture())
@@ -132,19 +138,17 @@ def test_what_cannot_be_read_or_written(tmp_path):
     assert not (tmp_path / "out.webp").exists()
 
 
-def test_an_older_file_survives_a_failed_write(tmp_path, monkeypatch):
-    photograph = read_photograph(picture())
-    write_photograph(tmp_path / "out.png", photograph.pixels, photograph)
-    before = (tmp_path / "out.png").read_bytes()
+def test_an_older_file_survives_a_failed_write(tmp_path, through, monkeypatch):
+    photograph, out = through(picture(), "out.png")
+    before = out.read_bytes()
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("scan_jax.atomic_write.os.fsync", full)
     with pytest.raises(UserError, match="No space left on device"):
-        write_photograph(tmp_path / "out.png", 255 - photograph.pixels, photograph)
-    assert (tmp_path / "out.png").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
+        write_photograph(out, 255 - photograph.pixels, photograph)
+    assert out.read_bytes() == before and list(tmp_path.iterdir()) == [out]
 
 
 def photograph_like(height=300, width=400):
@@ -155,15 +159,13 @@ def photograph_like(height=300, width=400):
 
 
 @pytest.mark.parametrize("quality", [40, 75, 95])
-def test_a_jpeg_stays_about_as_large_as_it_was(tmp_path, quality):
+def test_a_jpeg_stays_about_as_large_as_it_was(tmp_path, through, quality):
     Image.fromarray(photograph_like()).save(tmp_path / "in.jpg", quality=quality)
-    photograph = read_photograph(tmp_path / "in.jpg")
-    write_photograph(tmp_path / "out.jpg", photograph.pixels, photograph)
-    before, after = ((tmp_path / name).stat().st_size for name in ("in.jpg", "out.jpg"))
-    assert 0.9 * before < after < 1.1 * before
+    _, out = through(tmp_path / "in.jpg", "out.jpg")
+    assert 0.9 < out.stat().st_size / (tmp_path / "in.jpg").stat().st_size < 1.1
 
 
-def test_the_thumbnail_that_shows_what_the_hole_hides_is_left_out(tmp_path):
+def test_the_thumbnail_that_shows_what_the_hole_hides_is_left_out(tmp_path, through):
     thumbnail = io.BytesIO()
     Image.fromarray(picture()).save(thumbnail, "JPEG")
     hidden = thumbnail.getvalue()
@@ -174,12 +176,10 @@ def test_the_thumbnail_that_shows_what_the_hole_hides_is_left_out(tmp_path):
     Image.fromarray(picture(64, 64)).save(tmp_path / "in.jpg", exif=exif)
     with Image.open(tmp_path / "in.jpg") as image:
         assert image.getexif().get_ifd(IFD.IFD1)[0x0202] == len(hidden)
-    photograph = read_photograph(tmp_path / "in.jpg")
     for suffix in (".jpg", ".png", ".webp", ".tif"):
-        write_photograph(tmp_path / f"out{suffix}", photograph.pixels, photograph)
-        content = (tmp_path / f"out{suffix}").read_bytes()
-        assert hidden[20:] not in content
-        with Image.open(tmp_path / f"out{suffix}") as image:
+        _, out = through(tmp_path / "in.jpg", f"out{suffix}")
+        assert hidden[20:] not in out.read_bytes()
+        with Image.open(out) as image:
             assert image.getexif()[0x010F] == "Abc"
             if suffix != ".tif":  # which has one image, and says where it lies in the same words
                 assert not image.getexif().get_ifd(IFD.IFD1)
@@ -193,7 +193,7 @@ def _loaded(exif):
 
 @pytest.mark.parametrize("suffix_in", [".jpg", ".png", ".webp", ".tif"])
 @pytest.mark.parametrize("suffix_out", [".jpg", ".png", ".webp", ".tif"])
-def test_exif_goes_from_every_format_to_every_other(tmp_path, suffix_in, suffix_out):
+def test_exif_goes_from_every_format_to_every_other(tmp_path, through, suffix_in, suffix_out):
     exif = Image.Exif()
     exif[0x0112], exif[0x010F], exif[0x0132] = 3, "A maker", "2024:05:06 07:08:09"
     exif[0x8769] = {0x829A: (1, 250), 0x8827: 400, 0x9286: b"ASCII\0\0\0a comment"}
@@ -201,11 +201,10 @@ def test_exif_goes_from_every_format_to_every_other(tmp_path, suffix_in, suffix_
     pixels = picture()
     exif = exif.tobytes() if suffix_in != ".tif" else _loaded(exif)  # Pillow's writer of TIFFs wants it read from bytes
     Image.fromarray(pixels).save(tmp_path / f"in{suffix_in}", exif=exif, icc_profile=b"a profile", dpi=(300, 300))
-    photograph = read_photograph(tmp_path / f"in{suffix_in}")
+    photograph, out = through(tmp_path / f"in{suffix_in}", f"out{suffix_out}")
     if suffix_in in (".png", ".tif"):
         np.testing.assert_array_equal(photograph.pixels, pixels[::-1, ::-1])
-    write_photograph(tmp_path / f"out{suffix_out}", photograph.pixels, photograph)
-    with Image.open(tmp_path / f"out{suffix_out}") as image:
+    with Image.open(out) as image:
         found = image.getexif()
         assert found[0x010F] == "A maker" and found[0x0132] == "2024:05:06 07:08:09" and found.get(0x0112, 1) == 1
         assert found.get_ifd(0x8769)[0x8827] == 400 and found.get_ifd(0x8769)[0x9286] == b"ASCII\0\0\0a comment"
@@ -215,52 +214,40 @@ def test_exif_goes_from_every_format_to_every_other(tmp_path, suffix_in, suffix_
             assert [round(value) for value in image.info["dpi"]] == [300, 300]
 
 
-def test_exif_that_a_jpeg_cannot_hold_is_left_out_and_said(tmp_path, caplog):
+def test_exif_that_a_jpeg_cannot_hold_is_left_out_and_said(tmp_path, through, caplog):
     exif = Image.Exif()
     exif[0x010F], exif[0x8769] = "A maker", {0x9286: b"x" * 70_000}
     Image.fromarray(picture()).save(tmp_path / "in.png", exif=exif)
-    photograph = read_photograph(tmp_path / "in.png")
-    write_photograph(tmp_path / "out.jpg", photograph.pixels, photograph)
+    through(tmp_path / "in.png", "out.jpg")
     assert "too long for a JPEG" in caplog.text
-    write_photograph(tmp_path / "out.png", photograph.pixels, photograph)
-    with Image.open(tmp_path / "out.png") as image:
+    with Image.open(through(tmp_path / "in.png", "out.png")[1]) as image:
         assert len(image.getexif().get_ifd(0x8769)[0x9286]) == 70_000
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("compression", [None, "deflate"])
-def test_tiffs_are_turned_upright_once(tmp_path, orientation, channels, compression):
-    pixels = picture(channels=channels)
-    kind = "minisblack" if channels == 1 else "rgb"
-    tags = [(274, "H", 1, orientation, True)]
-    path = tmp_path / "in.tif"
-    tifffile.imwrite(path, pixels.squeeze(), photometric=kind, metadata=None, compression=compression, extratags=tags)
-    by_orientation = {
-        1: pixels,
-        2: pixels[:, ::-1],
-        3: pixels[::-1, ::-1],
-        4: pixels[::-1],
-        5: pixels.transpose(1, 0, 2),
-        6: np.rot90(pixels, -1),
-        7: pixels[::-1, ::-1].transpose(1, 0, 2),
-        8: np.rot90(pixels),
-    }
-    upright = np.broadcast_to(by_orientation[orientation], read_photograph(path).pixels.shape)
-    np.testing.assert_array_equal(read_photograph(path).pixels, upright)
-    if channels == 1:
-        np.testing.assert_array_equal(read_labels(path), upright[..., 0])
-        np.testing.assert_array_equal(read_hole(path), upright[..., 0] > 127)
+def test_tiffs_are_turned_upright_once(tmp_path, orientation, channels):
+    pixels, path = picture(channels=channels), tmp_path / "in.tif"
+    kind, tags = "minisblack" if channels == 1 else "rgb", [(274, "H", 1, orientation, True)]
+    turned = np.rot90(pixels, {3: 2, 4: 2, 5: -1, 6: -1, 7: 1, 8: 1}.get(orientation, 0))
+    turned = turned[:, ::-1] if orientation in (2, 4, 5, 7) else turned
+    for compression in (None, "deflate"):
+        how = {"photometric": kind, "metadata": None, "compression": compression, "extratags": tags}
+        tifffile.imwrite(path, pixels.squeeze(), **how)
+        upright = np.broadcast_to(turned, read_photograph(path).pixels.shape)
+        np.testing.assert_array_equal(read_photograph(path).pixels, upright)
+        if channels == 1:
+            np.testing.assert_array_equal(read_labels(path), upright[..., 0])
+            np.testing.assert_array_equal(read_hole(path), upright[..., 0] > 127)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-def test_tiffs_of_every_mode_are_read_by_others(tmp_path, mode):
+def test_tiffs_of_every_mode_are_read_by_others(through, mode):
     """As Pillow and tifffile see them, several strips long."""
     image = Image.fromarray(picture(700, 900, 4)).convert(mode)
-    photograph = read_photograph(image)
+    photograph, out = through(image, "out.tif")
     assert photograph.grey == (mode in ("L", "LA"))
-    write_photograph(tmp_path / "out.tif", photograph.pixels, photograph)
-    with Image.open(tmp_path / "out.tif") as written:
+    with Image.open(out) as written:
         assert written.mode == mode and written.info["compression"] == "tiff_adobe_deflate"
         np.testing.assert_array_equal(np.asarray(written), np.asarray(image))
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), np.asarray(image))
+    np.testing.assert_array_equal(tifffile.imread(out), np.asarray(image))

@@ -2,40 +2,41 @@
 
 import json
 import logging
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from scan_jax.errors import UserError
 from scan_jax.inference import run_folder
 
-ocp = pytest.importorskip("orbax.checkpoint")
+
+def full(shape, value):
+    return np.full(shape, value, np.float32)
 
 
 def state(step):
-    params = {"generator": {"a": jnp.full((3, 5), step + 0.5)}, "critic": {"b": {"k": jnp.full((4,), -1.0 * step)}}}
+    params = {"generator": {"a": full((3, 5), step + 0.5)}, "critic": {"b": {"k": full((4,), -step)}}}
     return {
-        "step": jnp.int32(step),
+        "step": np.int32(step),
         "params": params,
-        "stats": {"generator": {}, "critic": {"u": jnp.full((2,), 7.0 * step)}},
-        "opt": {"generator": {"mu": jnp.zeros((300, 300))}},
-        "ema": {"generator": {"a": jnp.full((3, 5), 10.0 * step)}},
+        "stats": {"generator": {}, "critic": {"u": full((2,), 7 * step)}},
+        "opt": {"generator": {"mu": full((300, 300), 0)}},
+        "ema": {"generator": {"a": full((3, 5), 10 * step)}},
     }
 
 
 def make_run(folder, steps=(10, 20), state=state):
     """A run folder as training leaves it."""
-    from orbax.checkpoint import options as ocp_options
-
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({"method": {"name": "toy"}, "data": {"size": 16}}))
-    mode = ocp_options.AtomicityOptions(mode=ocp_options.AtomicityMode.COMMIT_FILE)
+    mode = ocp.options.AtomicityOptions(mode=ocp.options.AtomicityMode.COMMIT_FILE)
     options = ocp.CheckpointManagerOptions(create=True, atomicity_options=mode)
     with ocp.CheckpointManager(folder / "checkpoints", options=options, item_names=("state",)) as manager:
         for step in steps:
-            manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state(step))))
+            manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(jax.device_put(state(step)))))
         manager.wait_until_finished()
     return folder
 
@@ -60,7 +61,7 @@ def test_the_newest_step_with_the_moving_average(run):
 def test_a_generator_alone(tmp_path, stats):
     def alone(step):
         whole = {key: {"generator": state(step)[key]["generator"]} for key in ("params", "opt", "ema")}
-        return {**whole, "step": jnp.int32(step), "stats": {"generator": stats}}
+        return {**whole, "step": np.int32(step), "stats": {"generator": stats}}
 
     step, variables = run_folder.restore(make_run(tmp_path / "run", state=alone))
     assert step == 20 and set(variables.params) == {"generator"}
@@ -70,41 +71,31 @@ def test_a_generator_alone(tmp_path, stats):
 
 def test_relative_folders_work(run, monkeypatch):
     monkeypatch.chdir(run.parent)
-    assert run_folder.restore(type(run)("toy"))[0] == 20
+    assert run_folder.restore(Path("toy"))[0] == 20
 
 
-def test_a_step_without_its_commit_file_does_not_count(tmp_path):
-    run = make_run(tmp_path / "run")
-    (run / "checkpoints" / "20" / run_folder.COMMIT_FILE).unlink()
-    (run / "checkpoints" / "30").mkdir()
-    assert run_folder.committed_steps(run) == [10]
-    assert run_folder.restore(run)[0] == 10
-
-
-def cut_every_file(step):
-    for path in step.rglob("*"):
-        if path.is_file() and path.name != run_folder.COMMIT_FILE:
-            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def test_a_damaged_step_falls_back_and_says_so(tmp_path, caplog):
-    run = make_run(tmp_path / "run")
+def test_uncommitted_and_damaged_steps_fall_back_and_say_so(tmp_path, caplog):
+    run = make_run(tmp_path / "run", steps=(10, 20, 30))
+    (run / "checkpoints" / "30" / run_folder.COMMIT_FILE).unlink()
+    (run / "checkpoints" / "40").mkdir()
+    assert run_folder.committed_steps(run) == [20, 10] and run_folder.restore(run)[0] == 20
     (run / "checkpoints" / "20" / "state" / "_METADATA").write_text("{")
     step, variables = run_folder.restore(run)
     assert step == 10 and "checkpoint 20" in caplog.text and "damaged" in caplog.text
-    np.testing.assert_array_equal(variables.params["generator"]["a"], np.full((3, 5), 100.0))
+    np.testing.assert_array_equal(variables.params["generator"]["a"], full((3, 5), 100))
 
 
 def test_nothing_readable_is_an_error_never_random_weights(tmp_path, caplog):
     run = make_run(tmp_path / "run", steps=(10,))
-    cut_every_file(run / "checkpoints" / "10")
+    for path in (run / "checkpoints" / "10").rglob("*"):
+        if path.is_file() and path.name != run_folder.COMMIT_FILE:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     caplog.set_level(logging.CRITICAL, "asyncio")
     with pytest.raises(UserError, match="none of the 1 checkpoints"):
         run_folder.restore(run)
-    empty = tmp_path / "empty"
-    empty.mkdir()
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no checkpoint yet"):
-        run_folder.restore(empty)
+        run_folder.restore(tmp_path / "empty")
 
 
 def test_folders_that_are_no_runs(tmp_path):
@@ -120,7 +111,7 @@ def test_folders_that_are_no_runs(tmp_path):
 def test_the_hash_names_the_parameters():
     params = state(3)["params"]
     assert run_folder.parameter_hash(params) == run_folder.parameter_hash(state(3)["params"])
-    changed = jax.tree.map(lambda leaf: leaf, params) | {"critic": {"b": {"k": jnp.full((4,), -3.0 + 1e-6)}}}
+    changed = params | {"critic": {"b": {"k": full((4,), -3.0 + 1e-6)}}}
     renamed = {"generator": params["generator"], "critic": {"c": params["critic"]["b"]}}
     hashes = {run_folder.parameter_hash(tree) for tree in (params, changed, renamed)}
     assert len(hashes) == 3

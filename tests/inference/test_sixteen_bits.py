@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from scan_jax.inference.files import png_file, sixteen_bits, tiff_file
 from scan_jax.inference.files.photograph import read_photograph, write_photograph
@@ -51,6 +52,18 @@ def load(path):
     return found[..., None] if found.ndim == 2 else found
 
 
+@pytest.fixture
+def through(tmp_path):
+    """Reads a file of the test's folder, writes it as `name`, and returns what was read and where it was written."""
+
+    def write(source, name, *hole, **changes):
+        photograph = read_photograph(tmp_path / source)
+        write_photograph(tmp_path / name, changes.get("pixels", photograph.pixels), photograph, *hole)
+        return photograph, tmp_path / name
+
+    return write
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("suffix_in", [".png", ".tif"])
 @pytest.mark.parametrize("suffix_out", [".png", ".tif"])
@@ -60,68 +73,50 @@ def test_known_samples_stay_and_the_hole_is_filled(tmp_path, channels, suffix_in
     photograph = read_photograph(tmp_path / f"in{suffix_in}")
     np.testing.assert_array_equal(photograph.deep, deep)
     assert photograph.pixels.dtype == np.uint8 and photograph.grey == (channels == 1)
-    colours = deep[..., :1] if channels == 1 else deep[..., :3]
-    np.testing.assert_array_equal(
-        photograph.pixels, np.round(np.broadcast_to(colours, photograph.pixels.shape) / 257.0)
-    )
+    rounded = np.round(deep[..., :3] / 257.0)
+    np.testing.assert_array_equal(photograph.pixels, np.broadcast_to(rounded, photograph.pixels.shape))
     assert (photograph.alpha is None) == (channels != 4)
 
-    filled = photograph.pixels.copy()
-    filled[hole()] = (200, 100, 50) if channels > 1 else (90, 90, 90)
-    write_photograph(tmp_path / f"out{suffix_out}", filled, photograph, hole())
-    again = load(tmp_path / f"out{suffix_out}")
-    assert again.dtype == np.uint16 and again.shape == deep.shape
-    np.testing.assert_array_equal(again[~hole()], deep[~hole()])
-    expected = np.array([90] if channels == 1 else [200, 100, 50]) * 257
-    np.testing.assert_array_equal(
-        again[hole()][:, : len(expected)], np.broadcast_to(expected, (hole().sum(), len(expected)))
-    )
-    if channels == 4:
-        np.testing.assert_array_equal(again[..., 3], deep[..., 3])
-    with Image.open(tmp_path / f"out{suffix_out}") as image:  # Pillow reads it, too
+    colour = [200, 100, 50] if channels > 1 else [90]
+    filled = np.where(hole()[..., None], np.uint8(colour), photograph.pixels)
+    out = tmp_path / f"out{suffix_out}"
+    write_photograph(out, filled, photograph, hole())
+    again, expected = load(out), deep.copy()
+    expected[hole(), : len(colour)] = np.array(colour) * 257
+    assert again.dtype == np.uint16
+    np.testing.assert_array_equal(again, expected)
+    with Image.open(out) as image:  # Pillow reads it, too
         assert image.size == (WIDTH, HEIGHT)
         image.load()
 
 
-def test_without_a_hole_what_differs_is_what_was_filled(tmp_path):
+def test_without_a_hole_what_differs_is_what_was_filled(tmp_path, through):
     save_png(tmp_path / "in.png", samples(3))
-    photograph = read_photograph(tmp_path / "in.png")
-    write_photograph(tmp_path / "same.png", photograph.pixels, photograph)
-    np.testing.assert_array_equal(load(tmp_path / "same.png"), samples(3))
-    changed = photograph.pixels.copy()
+    photograph, same = through("in.png", "same.png")
+    np.testing.assert_array_equal(load(same), samples(3))
+    changed, expected = photograph.pixels.copy(), samples(3)
     changed[3, 4] = 255 - changed[3, 4]
-    write_photograph(tmp_path / "out.png", changed, photograph)
-    again = load(tmp_path / "out.png")
-    np.testing.assert_array_equal(again[3, 4], changed[3, 4] * np.uint16(257))
-    again[3, 4] = samples(3)[3, 4]
-    np.testing.assert_array_equal(again, samples(3))
+    expected[3, 4] = changed[3, 4] * np.uint16(257)
+    np.testing.assert_array_equal(load(through("in.png", "out.png", pixels=changed)[1]), expected)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_orientation_is_applied_to_all_16_bits(tmp_path, orientation, suffix, channels):
-    deep = samples(channels)
-    path = tmp_path / f"in{suffix}"
+def test_orientation_is_applied_to_all_16_bits(tmp_path, through, orientation, suffix, channels):
+    deep, path = samples(channels), tmp_path / f"in{suffix}"
     if suffix == ".tif":
         save_tiff(path, deep, extratags=[(274, "H", 1, orientation, True)])
     else:
         exif = Image.Exif()
         exif[0x0112], exif[0x010F] = orientation, "A maker"
         path.write_bytes(png_file.encode(deep, {"exif": exif.tobytes()}))
-    upright = np.stack(
-        [
-            np.asarray(_pillow_upright(np.right_shift(deep[..., c], 8).astype(np.uint8), orientation))
-            for c in range(channels)
-        ],
-        axis=-1,
-    )
-    photograph = read_photograph(path)
+    high = np.right_shift(deep, 8).astype(np.uint8)
+    upright = np.stack([np.asarray(_pillow_upright(high[..., c], orientation)) for c in range(channels)], axis=-1)
+    photograph, out = through(path, f"out{suffix}")
     np.testing.assert_array_equal(np.right_shift(photograph.deep, 8), upright)
-    write_photograph(tmp_path / f"out{suffix}", photograph.pixels, photograph)
-    again = read_photograph(tmp_path / f"out{suffix}")
-    np.testing.assert_array_equal(again.deep, photograph.deep)
-    with Image.open(tmp_path / f"out{suffix}") as image:
+    np.testing.assert_array_equal(read_photograph(out).deep, photograph.deep)
+    with Image.open(out) as image:
         assert image.getexif().get(0x0112, 1) == 1
         if suffix == ".png":
             assert image.getexif()[0x010F] == "A maker"
@@ -133,23 +128,19 @@ def _pillow_upright(plane, orientation):
     exif[0x0112] = orientation
     file = io.BytesIO()
     image.save(file, "PNG", exif=exif)
-    from PIL import ImageOps
-
     return ImageOps.exif_transpose(Image.open(file))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_profile_exif_and_resolution_are_in_the_file(tmp_path, suffix, channels):
+def test_profile_exif_and_resolution_are_in_the_file(tmp_path, through, suffix, channels):
     exif = Image.Exif()
     exif[0x010F], exif[0x8298] = "A maker", "Somebody, 2024"
     exif[0x8769] = {0x829A: (1, 250), 0x8827: 400}  # exposure time, sensitivity
     exif[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
     told = {"exif": exif.tobytes(), "icc_profile": PROFILE, "dpi": (300.0, 150.0)}
     (tmp_path / "in.png").write_bytes(png_file.encode(samples(channels), told))
-    photograph = read_photograph(tmp_path / "in.png")
-    write_photograph(tmp_path / f"out{suffix}", photograph.pixels, photograph)
-    with Image.open(tmp_path / f"out{suffix}") as image:
+    with Image.open(through("in.png", f"out{suffix}")[1]) as image:
         assert image.info["icc_profile"] == PROFILE
         assert [round(value) for value in image.info["dpi"]] == [300, 150]
         found = image.getexif()
@@ -158,26 +149,18 @@ def test_profile_exif_and_resolution_are_in_the_file(tmp_path, suffix, channels)
         assert found.get_ifd(0x8825)[1] == "N" and tuple(map(float, found.get_ifd(0x8825)[2])) == (52.0, 31.0, 12.0)
 
 
-def test_the_meaning_of_a_pngs_colours_is_kept(tmp_path):
+def test_the_meaning_of_a_pngs_colours_is_kept(tmp_path, through):
     """Renderers write linear light: without its gAMA chunk, a file of theirs would look far too dark."""
     colours = ((b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", struct.pack(">8I", *range(30_000, 38_000, 1_000))))
     (tmp_path / "in.png").write_bytes(png_file.encode(samples(3), {"png_colour": colours}))
-    Image.fromarray(samples(3).astype(np.uint8)).save(tmp_path / "eight.png", pnginfo=_chunks(colours))
+    chunks = PngInfo()
+    for kind, value in colours:
+        chunks.add(kind, value)
+    Image.fromarray(samples(3).astype(np.uint8)).save(tmp_path / "eight.png", pnginfo=chunks)
     for name in ("in.png", "eight.png"):
-        photograph = read_photograph(tmp_path / name)
-        write_photograph(tmp_path / "out.png", photograph.pixels, photograph)
-        content = (tmp_path / "out.png").read_bytes()
+        content = through(name, "out.png")[1].read_bytes()
         for kind, value in colours:
             assert kind + value + struct.pack(">I", zlib.crc32(kind + value)) in content, (name, kind)
-
-
-def _chunks(colours):
-    from PIL.PngImagePlugin import PngInfo
-
-    info = PngInfo()
-    for kind, value in colours:
-        info.add(kind, value)
-    return info
 
 
 @pytest.mark.parametrize("compression", [None, "deflate", "lzw"])
@@ -201,13 +184,12 @@ def test_what_two_decoders_see_differently_is_filled_with_8_bits(tmp_path, caplo
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
-def test_formats_of_8_bits_are_said(tmp_path, caplog, suffix):
+def test_formats_of_8_bits_are_said(tmp_path, through, caplog, suffix):
     save_png(tmp_path / "in.png", samples(3))
-    photograph = read_photograph(tmp_path / "in.png")
-    write_photograph(tmp_path / f"out{suffix}", photograph.pixels, photograph, hole())
+    photograph, out = through("in.png", f"out{suffix}", hole())
     assert "holds 8 bits, the photograph has 16" in caplog.text
     if suffix == ".webp":
-        np.testing.assert_array_equal(read_photograph(tmp_path / f"out{suffix}").pixels, photograph.pixels)
+        np.testing.assert_array_equal(read_photograph(out).pixels, photograph.pixels)
 
 
 def test_8_bits_are_the_nearest():

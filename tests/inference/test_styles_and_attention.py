@@ -1,5 +1,6 @@
 """What a method may offer besides filling: refinement, styles of parts, attention; from Python and from commands."""
 
+import functools
 import json
 import logging
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from mean_colours import GREY, MeanColours
 from PIL import Image
 
 from scan_jax import attend, inpaint
@@ -14,41 +16,23 @@ from scan_jax.errors import UserError
 from scan_jax.inference import run_folder, trained
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.restyle import interpolate
-from scan_jax.methods.api import Refined, Variables
+from scan_jax.methods.api import Refined
 from scan_jax.types import Prediction
 
-HEIGHT, WIDTH, LABELS = 30, 44, 3
-GREY = Variables({"generator": {"level": np.float32(0.2)}}, {"generator": {}})
+HEIGHT, WIDTH = 30, 44
 
 
-class MeanColours:
-    """The style of a class is the mean colour of its known pixels; a search adds a tenth of the wanted updates."""
-
-    def read(self, variables, observation):
-        del variables
-        members = jax.nn.one_hot(observation.labels, LABELS) * observation.known  # [B,H,W,L]
-        total = jnp.einsum("bhwl,bhwc->blc", members, observation.image)
-        return total / jnp.maximum(members.sum((1, 2))[..., None], 1)  # [B,L,3]
-
-    def paint(self, variables, observation, styles, rng):
-        del variables, rng
-        return Prediction(jnp.einsum("bhwl,blc->bhwc", jax.nn.one_hot(observation.labels, LABELS), styles))
-
-
-class Stylish:
-    stride, num_labels, styles = 4, LABELS, MeanColours()
+class Stylish(MeanColours):
+    """Predicts one level of grey; a search adds a hundredth for each update."""
 
     def __init__(self):
-        self.refiners, self.maps = {"style_search": self.search}, {"attention": self.attend}
-
-    def init(self, rng, example):
-        return GREY
+        super().__init__(num_labels=3)
+        self.refiners = {"style_search": self.search}
 
     def load_frozen(self):
         return {"scale": jnp.float32(0.01)}
 
     def predict(self, variables, observation, rng):
-        del rng
         return Prediction(jnp.full_like(observation.image, variables.params["generator"]["level"]))
 
     def search(self, variables, frozen, observation, rng, *, steps=None, progress=None):
@@ -65,7 +49,9 @@ class Stylish:
         return rows[..., :, None] * columns[..., None, :]  # [B,P,H,W]
 
 
-def painted_inpainter():
+@functools.cache
+def painter():
+    """One for all tests, which compiles each function once."""
     return Inpainter(Stylish(), GREY, size=64)
 
 
@@ -81,53 +67,45 @@ def photo_hole_and_labels():
 def test_a_refiner_is_named_and_counted():
     given = photo_hole_and_labels()
     _, hole, _ = given
-    inpainter = painted_inpainter()
-    assert np.all(inpainter(*given)[hole] == 51)
-    assert np.all(inpainter(*given, refine="style_search")[hole] == round(255 * 0.22))
-    refined = inpainter(*given, refine="style_search", steps=30)
+    assert np.all(painter()(*given)[hole] == 51)
+    assert np.all(painter()(*given, refine="style_search")[hole] == round(255 * 0.22))
+    refined = painter()(*given, refine="style_search", steps=30)
     assert np.all(refined[hole] == round(255 * 0.5))
     np.testing.assert_array_equal(refined[~hole], given[0][~hole])
-    with pytest.raises(UserError, match="no optimisation at test time 'style_serch', did you mean 'style_search'"):
-        inpainter(*given, refine="style_serch")
 
 
 def test_styles_of_a_reference_paint_the_parts_that_are_named():
     image, hole, labels = photo_hole_and_labels()
-    inpainter = painted_inpainter()
-    reference = inpainter.styles(np.full_like(image, 255), labels)
+    reference = painter().styles(np.full_like(image, 255), labels)
     assert list(reference) == ["0", "2"]  # class 1 does not occur
-    filled = inpainter(image, hole, labels, styles={"2": reference["2"]})
+    filled = painter()(image, hole, labels, styles={"2": reference["2"]})
     assert np.all(filled[8:20, 22:30] == 255)
     assert np.all(filled[8:20, 10:22] == (200, 40, 0))
     np.testing.assert_array_equal(filled[~hole], image[~hole])
-    own = inpainter.styles(image, labels, hole)
+    own = painter().styles(image, labels, hole)
     halfway = interpolate(own, {"2": reference["2"]}, 0.5)
-    np.testing.assert_allclose(inpainter(image, hole, labels, styles=halfway)[12, 25], (128, 168, 208), atol=1)
+    np.testing.assert_allclose(painter()(image, hole, labels, styles=halfway)[12, 25], (128, 168, 208), atol=1)
 
 
-def test_what_a_method_has_not_is_said():
-    given = photo_hole_and_labels()
-    plain = Stylish()
+def test_what_a_method_has_not_and_what_does_not_fit_is_said():
+    given, plain = photo_hole_and_labels(), Stylish()
     plain.styles, plain.refiners, plain.maps = None, {}, {}
-    inpainter = Inpainter(plain, GREY, size=64)
-    with pytest.raises(UserError, match="does not paint from styles"):
-        inpainter.styles(given[0], given[2])
-    with pytest.raises(UserError, match="no optimisation at test time 'style_search'"):
-        inpainter(*given, refine="style_search")
-    with pytest.raises(UserError, match="no attention"):
-        inpainter.attention(*given, np.array([[10, 12]]))
-
-
-def test_styles_that_do_not_fit_are_refused():
-    given, inpainter = photo_hole_and_labels(), painted_inpainter()
-    with pytest.raises(UserError, match=r"no part 'hair'; there are: 0, 1, 2"):
-        inpainter(*given, styles={"hair": np.zeros(3)})
-    with pytest.raises(UserError, match=r"style of '2' must be \(3,\), not \(4,\)"):
-        inpainter(*given, styles={"2": np.zeros(4)})
-    with pytest.raises(UserError, match="either of the two"):
-        inpainter(*given, styles={"2": np.zeros(3)}, refine="style_search")
-    with pytest.raises(UserError, match=r"from 0 .* to 1 .*, not 1\.5"):
-        interpolate({}, {}, 1.5)
+    bare = Inpainter(plain, GREY, size=64)
+    for call, message in (
+        (lambda: bare.styles(given[0], given[2]), "does not paint from styles"),
+        (lambda: bare(*given, refine="style_search"), "no optimisation at test time 'style_search'"),
+        (lambda: bare.attention(*given, np.array([[10, 12]])), "no attention"),
+        (
+            lambda: painter()(*given, refine="style_serch"),
+            "no optimisation at test time 'style_serch', did you mean 'style_search'",
+        ),
+        (lambda: painter()(*given, styles={"hair": np.zeros(3)}), r"no part 'hair'; there are: 0, 1, 2"),
+        (lambda: painter()(*given, styles={"2": np.zeros(4)}), r"style of '2' must be \(3,\), not \(4,\)"),
+        (lambda: painter()(*given, styles={"2": np.zeros(3)}, refine="style_search"), "either of the two"),
+        (lambda: interpolate({}, {}, 1.5), r"from 0 .* to 1 .*, not 1\.5"),
+    ):
+        with pytest.raises(UserError, match=message):
+            call()
 
 
 def test_attention_comes_back_at_the_photographs_size():

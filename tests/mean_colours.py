@@ -7,17 +7,16 @@ import numpy as np
 from scan_jax.methods.api import Variables
 from scan_jax.types import Prediction
 
-LABELS = 19
 GREY = Variables({"generator": {"level": np.float32(0.2)}}, {"generator": {}})
 
 
 class MeanColours:
     """Its styles are those means; a pixel attends to the known ones of its class."""
 
-    stride, num_labels, refiners = 4, LABELS, {}
+    stride, refiners = 4, {}
 
-    def __init__(self):
-        self.styles, self.maps = self, {"attention": self.attend}
+    def __init__(self, num_labels=19):
+        self.num_labels, self.styles, self.maps = num_labels, self, {"attention": self.attend}
 
     def init(self, rng, example):
         return GREY
@@ -26,12 +25,12 @@ class MeanColours:
         return {}
 
     def read(self, variables, observation):
-        members = jax.nn.one_hot(observation.labels, LABELS) * observation.known  # [B,H,W,L]
+        members = jax.nn.one_hot(observation.labels, self.num_labels) * observation.known  # [B,H,W,L]
         total = jnp.einsum("bhwl,bhwc->blc", members, observation.image)
         return total / jnp.maximum(members.sum((1, 2))[..., None], 1)  # [B,L,3]
 
     def paint(self, variables, observation, styles, rng):
-        return Prediction(jnp.einsum("bhwl,blc->bhwc", jax.nn.one_hot(observation.labels, LABELS), styles))
+        return Prediction(jnp.einsum("bhwl,blc->bhwc", jax.nn.one_hot(observation.labels, self.num_labels), styles))
 
     def predict(self, variables, observation, rng):
         return self.paint(variables, observation, self.read(variables, observation), rng)
