@@ -78,7 +78,7 @@ def test_cells_have_ids_that_say_what_they_are(name):
 
 @in_each
 def test_is_what_the_format_says(name):
-    nbformat = pytest.importorskip("nbformat", reason="nbformat, for notebooks, is not installed")
+    nbformat = pytest.importorskip("nbformat")
     nbformat.validate(read(name))
 
 
@@ -162,7 +162,7 @@ class Executed:
 def execute(tmp_path_factory):
     """Executes a notebook with other constants, in a folder of its own; the three share what is compiled."""
     for package in ("nbclient", "nbformat", "ipykernel"):
-        pytest.importorskip(package, reason=f"{package}, which executes notebooks, is not installed")
+        pytest.importorskip(package)
     import nbclient
     import nbformat
 
@@ -213,6 +213,7 @@ def check_filled(photograph, hole, filled):
     assert (filled[hole] != photograph[hole]).any(-1).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_quickstart(execute):
     settings = f"--config.data.held_out=6 --config.holes.ratio=(0.2,0.4) {SHORT} {DRAWN} {SCAN}"
     executed = execute("quickstart", STEPS=3, SETTINGS=settings)
@@ -232,6 +233,7 @@ def test_quickstart(execute):
     assert "largest difference to the run's filling: 0\n" in executed.said("bundle")
 
 
+@pytest.mark.slow
 def test_train_your_own_faces(execute):
     executed = execute("train_your_own_faces", DRAWN=24, STEPS=3, SETTINGS=f"{SHORT} {SCAN}")
     check_what_was_shown(executed, ["inspect", "batch", "curves", "fill"], ["error: 1 problem: see above"])
@@ -253,6 +255,7 @@ def test_train_your_own_faces(execute):
     assert "GiB" in executed.said("larger") and "'data': 1" in executed.said("accelerators")
 
 
+@pytest.mark.slow
 def test_masked_attention_explorer(execute, tmp_path):
     exporting.export(small_trained(SEAN, size=64), tmp_path / "small", platforms=())
     executed = execute("masked_attention_explorer", RUN=str(tmp_path / "small"), SEARCH=2)
