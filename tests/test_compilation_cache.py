@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 COMPILE = """
 import jax, numpy as np
 from scan_jax.compilation_cache import keep_compilations
@@ -33,11 +31,9 @@ def kept(tmp_path, devices, place):
     return {path.parent for path in tmp_path.rglob("jit_later*")}
 
 
-def test_programs_of_one_device_are_kept(tmp_path):
-    assert kept(tmp_path, 1, None) == {tmp_path / "scan_jax" / "xla"}
-    assert kept(tmp_path / "said", 1, tmp_path / "said" / "place") == {tmp_path / "said" / "place"}
-
-
-@pytest.mark.parametrize("place", [None, "place"], ids=["by default", "where a variable says"])
-def test_programs_of_several_cpu_devices_are_not(tmp_path, place):
-    assert kept(tmp_path, 2, place and tmp_path / place) == set()
+def test_programs_of_one_device_are_kept_and_those_of_several_are_not(tmp_path):
+    assert kept(tmp_path / "default", 1, None) == {tmp_path / "default" / "scan_jax" / "xla"}
+    said = tmp_path / "said"
+    assert kept(said, 1, said / "place") == {said / "place"}
+    several = tmp_path / "several"
+    assert kept(several, 2, None) == kept(several, 2, several / "place") == set()

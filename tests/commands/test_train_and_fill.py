@@ -1,23 +1,18 @@
 """The commands as a user runs them: train, stop, go on, fill a hole; and what bad input is answered with."""
 
 import json
+import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from process_groups import finish, start, until
 from run_comparison import checkpoint_steps, scalars
 from tiny_demo import error_of, said
 
-from scan_jax import inpaint
 from scan_jax.main import main
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_a_run_leaves_all_that_it_promises(trained):
@@ -37,16 +32,13 @@ def test_a_run_leaves_all_that_it_promises(trained):
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_numbers(trained, four_steps, tmp_path):
     """SIGTERM in the middle, then the same command: every scalar of every step equals the run that never stopped."""
-    words = [sys.executable, "-m", "scan_jax.main", *four_steps, f"--workdir={tmp_path}"]
-    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 200
-    while not scalars(tmp_path):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
+    words = ["-m", "scan_jax.main", *four_steps, f"--workdir={tmp_path}"]
+    process = start(words, dict(os.environ))
+    until(lambda: scalars(tmp_path), [process])
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=200) == 0
-    again = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
-    assert "going on from step" in again.stderr or "steps are done" in again.stderr
+    finish([process])
+    (log,) = finish([start(words, dict(os.environ))])
+    assert "going on from step" in log or "steps are done" in log
 
     def losses(folder):
         lines = [line for line in scalars(folder) if "term/l1" in line]
@@ -62,20 +54,17 @@ def test_a_finished_run_is_not_trained_and_another_config_is_refused_with_the_di
     assert "method.width: 4 -> 5" in error_of(main, *words, "--config.method.width=5")
 
 
-def in_a_process(main, *words):
-    words = [sys.executable, "-m", main.__module__, *map(str, words)]
-    subprocess.run(words, cwd=ROOT, capture_output=True, check=True)
-
-
-@pytest.mark.parametrize("run", [said, pytest.param(in_a_process, marks=pytest.mark.slow)])
-def test_a_photograph_is_filled_and_its_known_pixels_kept(trained, tmp_path, run):
+@pytest.mark.slow
+def test_a_photograph_is_filled_and_its_known_pixels_kept(trained, tmp_path):
+    """In a process of its own; tests/inference/test_inpaint_command.py has all that the command can do."""
     photograph = np.random.default_rng(0).integers(0, 256, (45, 61, 3), np.uint8)
     hole = np.zeros((45, 61), bool)
     hole[10:30, 20:50] = True
     pictures = tmp_path / "photo.png", tmp_path / "hole.png"
     for path, pixels in zip(pictures, (photograph, np.where(hole, 255, 0).astype(np.uint8))):
         Image.fromarray(pixels).save(path)
-    run(inpaint.main, f"--run={trained[0]}", *pictures, f"--out={tmp_path / 'filled.png'}")
+    words = ["-m", "scan_jax.inpaint", f"--run={trained[0]}", *pictures, f"--out={tmp_path / 'filled.png'}"]
+    finish([start(words, dict(os.environ))])
     filled = np.asarray(Image.open(tmp_path / "filled.png"))
     assert filled.shape == photograph.shape
     np.testing.assert_array_equal(filled[~hole], photograph[~hole])

@@ -1,7 +1,9 @@
-"""The toy method and its batches, for every test of the trainer."""
+"""The toy method, for every test of the trainer."""
 
 import pytest
-from toy_method import ToyMethod, toy_batch
+from toy_method import ToyMethod
+
+from scan_jax import experiment
 
 
 @pytest.fixture
@@ -9,11 +11,7 @@ def toy_method():
     return ToyMethod()
 
 
-@pytest.fixture
-def batches_from():
-    def batches(step):
-        while True:
-            yield toy_batch(step)
-            step += 1
-
-    return batches
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch):
+    """Runs in this process leave where compiled programs are kept as it is."""
+    monkeypatch.setattr(experiment, "keep_compilations", lambda: None)

@@ -1,6 +1,5 @@
 """Checkpoints in a bucket of object storage, here an emulated one: kept, found, deleted and moved like on a disk."""
 
-import contextlib
 import json
 import logging
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from toy_runs import assert_same
+from toy_runs import assert_same, like, opened, save, state
 
 from scan_jax import checkpoint_folder
 from scan_jax.errors import UserError
@@ -21,21 +20,17 @@ from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.keeping import Keep
 from scan_jax.training.state import TrainState
 
-pytest.importorskip("gcsfs", reason="pip install 'scan_jax[gcs]'")
-pytest.importorskip("gcp_storage_emulator", reason="pip install gcp-storage-emulator")
+pytest.importorskip("gcsfs")
+pytest.importorskip("gcp_storage_emulator")
+pytestmark = pytest.mark.slow
 SERVER = Path(__file__).parents[1] / "emulated_bucket.py"
 
 
 @pytest.fixture(scope="module")
 def url():
     """The emulator's address; every client that Orbax uses is sent there."""
-    server = subprocess.Popen(
-        [sys.executable, SERVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen([sys.executable, SERVER], **pipes, text=True)
     address = f"http://localhost:{int(server.stdout.readline())}"
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL"):
@@ -49,29 +44,6 @@ def url():
 @pytest.fixture
 def place(url, request, tmp_path):
     return checkpoint_folder.place(tmp_path, f"gs://bucket/runs/{request.node.name}")
-
-
-def state(step):
-    full = np.full((3, 5), step + 0.5, np.float32)
-    params = {"generator": {"kernel": full}, "critic": {"kernel": -full}}
-    stats, opt = {"generator": {}, "critic": {"u": full[0]}}, {"generator": {"mu": full}}
-    return TrainState(*jax.device_put((np.int32(step), params, stats, opt, {"generator": {"kernel": 2 * full}})))
-
-
-def like(one):
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), one)
-
-
-@contextlib.contextmanager
-def opened(place, **keep):
-    with contextlib.closing(Checkpoints(place, Keep(**{"latest": 2} | keep))) as checkpoints:
-        yield checkpoints
-
-
-def save(checkpoints, *steps):
-    for step in steps:
-        with checkpoints.finished():
-            checkpoints.save(step, state(step))
 
 
 def objects(url, place):

@@ -1,15 +1,12 @@
 """Two processes keep, delete and restore the same checkpoints, also where one of them sees something else."""
 
 import json
-import os
-import socket
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from process_groups import PATIENCE, environment, free_address, start
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 PROGRAM = """
 import contextlib, json, sys
 import jax
@@ -63,37 +60,15 @@ print("TOLD" + json.dumps(told))
 """
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """What each process found."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
-    arguments = [sys.executable, "-c", PROGRAM]
-    folder = tmp_path_factory.mktemp("checkpoints")
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    both = [
-        subprocess.Popen(
-            [*arguments, address, str(index), folder],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(2)
-    ]
-    answers = [process.communicate(timeout=120) for process in both]
+def test_both_keep_and_restore_the_same(tmp_path):
+    address, folder = free_address(), tmp_path / "checkpoints"
+    words = [["-c", PROGRAM, address, index, folder] for index in range(2)]
+    both = [start(one, environment(tmp_path / "cache"), subprocess.PIPE) for one in words]
+    answers = [process.communicate(timeout=PATIENCE) for process in both]
     assert [process.returncode for process in both] == [0, 0], "\n".join(log for _, log in answers)
-    return [json.loads(out.partition("TOLD")[2].splitlines()[0]) for out, _ in answers]
-
-
-def test_both_know_what_the_first_knows(told):
-    for one in told:
-        assert one["text"] == "ä" * 5000 and one["everywhere"] == [True, False]
-
-
-def test_both_keep_and_restore_the_same(told):
-    for one in told:
-        assert one["kept"] == [2, 3]
-        assert one["restored"] == [2, [float(value) for value in range(2, 10)]] and one["left"] == [2]
-        assert "is full: a checkpoint takes 0.0 MB" in one["error"]
+    for out, _ in answers:
+        told = json.loads(out.partition("TOLD")[2].splitlines()[0])
+        assert told["text"] == "ä" * 5000 and told["everywhere"] == [True, False], "what the first knows"
+        assert told["kept"] == [2, 3]
+        assert told["restored"] == [2, [float(value) for value in range(2, 10)]] and told["left"] == [2]
+        assert "is full: a checkpoint takes 0.0 MB" in told["error"]

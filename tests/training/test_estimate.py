@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax import lax
+from toy_method import ToyMethod
 
 from scan_jax.errors import UserError
 from scan_jax.ops.convolution import convolve
@@ -30,6 +31,12 @@ def trainer_of(method, **settings):
     return make_trainer(method, TrainingSettings(10, BATCH, OPTIMIZERS, **settings), SIZE, 0)
 
 
+@pytest.fixture(scope="module")
+def compiled():
+    """What is estimated of the toy's step."""
+    return estimate(trainer_of(ToyMethod()), {})
+
+
 def test_bytes_of_what_is_replicated(toy_method):
     assert held_bytes(trainer_of(toy_method), {"features": jax.ShapeDtypeStruct((5, 3), jnp.bfloat16)}) == {
         "parameters": 4 * (GENERATOR + CRITIC),
@@ -49,8 +56,8 @@ def test_bytes_of_what_is_split(toy_method):
     assert held["moving average"] == 4 * GENERATOR
 
 
-def test_a_compiled_step(toy_method):
-    found = estimate(trainer_of(toy_method), {})
+def test_a_compiled_step(compiled):
+    found = compiled
     assert (found.devices, found.batch_size) == (DEVICES, BATCH)
     assert found.padding < 1024  # the step's number, the key and the scalars
     assert found.temporary >= EXAMPLE  # gradients and activations are larger than the input
@@ -71,8 +78,8 @@ def test_a_compiled_step(toy_method):
     assert "all-reduce" in text
 
 
-def test_a_step_that_is_too_large_is_refused(toy_method):
-    found = dataclasses.replace(estimate(trainer_of(toy_method), {}), temporary=2**31)
+def test_a_step_that_is_too_large_is_refused(compiled):
+    found = dataclasses.replace(compiled, temporary=2**31)
     require_fit(found, 2.0**32, "a large one")
     with pytest.raises(UserError, match=r"needs 2\.00 GiB .* a small one has 1\.00 GiB") as refusal:
         require_fit(found, 2.0**30, "a small one")
@@ -88,16 +95,8 @@ def test_convolutions_are_counted_tap_by_tap(stride, padding, spread, dilation, 
     image, kernel = jnp.ones((2, 9, 7, 4)), jnp.ones((3, 2, 4 // groups, 6))
 
     def convolve(image):
-        return lax.conv_general_dilated(
-            image,
-            kernel,
-            (stride, 1),
-            ((padding, padding), (0, 0)),
-            (spread, 1),
-            (dilation, 1),
-            ("NHWC", "HWIO", "NHWC"),
-            feature_group_count=groups,
-        )
+        steps, around, orders = (stride, 1), ((padding, padding), (0, 0)), ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(image, kernel, steps, around, (spread, 1), (dilation, 1), orders, groups)
 
     found = matrix_flops.count(jax.make_jaxpr(convolve)(image))
     assert found == MatrixFlops(default=2 * float(convolve(image).sum()))  # with ones, a sum is a count of its terms
@@ -150,20 +149,15 @@ def test_collectives_are_read_from_the_program():
         Collective("reduce-scatter", 2, 1, (2 * 4 * 2,)),
         Collective("collective-permute", 8, 1, (9,)),
     }
-    sent = {each.kind: each.sent for each in found}
-    assert sent == {
-        "all-reduce": 2 * 3 / 4 * 132,
-        "all-gather": 7 / 8 * 192,
-        "reduce-scatter": 8,
-        "collective-permute": 9,
-    }
+    sent = {"all-reduce": 2 * 3 / 4 * 132, "all-gather": 7 / 8 * 192, "reduce-scatter": 8, "collective-permute": 9}
+    assert {each.kind: each.sent for each in found} == sent
 
 
-def test_a_roofline(toy_method):
+def test_a_roofline(compiled):
     chip = accelerators.of_kind("TPU v5 lite")
     assert chip == accelerators.named("v5e")
     found = dataclasses.replace(
-        estimate(trainer_of(toy_method), {}),
+        compiled,
         flops=MatrixFlops(default=8 * 197e12, highest=0.0),
         accessed=2 * 819e9,
         collectives=(Collective("all-reduce", 8, 1, (int(100e9),)),),
@@ -184,24 +178,10 @@ def test_links_of_a_slice():
         accelerators.named("h20")
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        ("TPU v4", "v4"),
-        ("TPU v5", "v5p"),
-        ("TPU v6 lite", "v6e"),
-        ("NVIDIA A100-SXM4-80GB", "a100-80gb"),
-        ("NVIDIA A100-SXM4-40GB", "a100"),
-        ("NVIDIA H100 80GB HBM3", "h100"),
-        ("NVIDIA H200", "h200"),
-        ("NVIDIA L4", "l4"),
-        ("Tesla T4", "t4"),
-    ],
-)
-def test_kinds_as_jax_calls_them(kind, name):
-    assert accelerators.of_kind(kind) == accelerators.named(name)
-
-
-@pytest.mark.parametrize("kind", ["cpu", "NVIDIA H100 PCIe", "NVIDIA L40S", "NVIDIA T400"])
-def test_other_kinds_are_not_guessed(kind):
-    assert accelerators.of_kind(kind) is None
+def test_kinds_as_jax_calls_them():
+    calls = "TPU v4=v4, TPU v5=v5p, TPU v6 lite=v6e, NVIDIA A100-SXM4-80GB=a100-80gb, NVIDIA A100-SXM4-40GB=a100, "
+    calls += "NVIDIA H100 80GB HBM3=h100, NVIDIA H200=h200, NVIDIA L4=l4, Tesla T4=t4"
+    names = dict(call.split("=") for call in calls.split(", "))
+    assert {kind: accelerators.of_kind(kind) for kind in names} == {k: accelerators.named(v) for k, v in names.items()}
+    for other in ("cpu", "NVIDIA H100 PCIe", "NVIDIA L40S", "NVIDIA T400"):
+        assert accelerators.of_kind(other) is None, "not guessed"

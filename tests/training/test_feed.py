@@ -90,54 +90,47 @@ def test_its_thread_ends_with_it(leave):
     assert wait_until(lambda: not feeding_threads())
 
 
-class Busy:
-    """A scalar on a device that computes for a while yet."""
+class Device:
+    """Time that passes only where somebody waits: for a device with so many seconds of work, or for a batch."""
 
-    def __init__(self, seconds):
-        self.end, self.waited_for = time.perf_counter() + seconds, False
+    def __init__(self, work=0.0, batch=0.0):
+        self.now, self.work, self.batch = 0.0, work, batch
 
     def block_until_ready(self):
-        self.waited_for = True
-        time.sleep(max(0.0, self.end - time.perf_counter()))
+        self.now = max(self.now, self.work)
+
+    @property
+    def ready(self):
+        return self.now >= self.batch
+
+    def __next__(self):
+        self.now = max(self.now, self.batch)
+        return "batch"
 
 
-def waited(delay, busy, ready):
-    """Seconds lost for a batch that takes `delay`, while the device has `busy` seconds of work."""
-    feed, pending, meter = Feed(Batches(delay=delay), lambda number: number), Pending(), _Meter(1)
-    if ready:
-        assert wait_until(lambda: feed.ready)
-    scalar = Busy(busy)
-    pending.add(1, {"loss": scalar})
-    assert _take(feed, pending, meter) == 1
-    feed.close()
-    return meter._waited, scalar.waited_for
+@pytest.mark.parametrize(
+    ("work", "batch", "lost", "end"),
+    [(0.2, 0.1, 0.0, 0.2), (0.1, 0.3, 0.2, 0.3), (0.5, 0.0, 0.0, 0.0)],
+    ids=["busy all the time", "idle before the batch comes", "the batch is there, the device is left to its work"],
+)
+def test_what_a_device_loses_to_its_data(monkeypatch, work, batch, lost, end):
+    device, pending = Device(work, batch), Pending()
+    monkeypatch.setattr("scan_jax.training.loop.time.perf_counter", lambda: device.now)
+    meter = _Meter(1)
+    pending.add(1, {"loss": device})
+    assert _take(device, pending, meter) == "batch"
+    assert (meter._waited, device.now) == pytest.approx((lost, end))
 
 
-def test_a_busy_device_does_not_wait():
-    seconds, was_waited_for = waited(delay=0.1, busy=0.2, ready=False)
-    assert seconds < 0.03
-    assert was_waited_for
-
-
-def test_an_idle_device_waits_from_when_it_became_idle():
-    seconds, _ = waited(delay=0.3, busy=0.1, ready=False)
-    assert 0.1 < seconds < 0.28
-
-
-def test_a_batch_that_is_there_is_taken_while_the_device_computes():
-    seconds, was_waited_for = waited(delay=0.0, busy=0.5, ready=True)
-    assert seconds < 0.05
-    assert not was_waited_for
-
-
-def test_rates_are_shares_and_the_bar_names_a_wait_above_5_percent():
+def test_rates_are_shares_and_the_bar_names_a_wait_above_5_percent(monkeypatch):
+    device = Device()
+    monkeypatch.setattr("scan_jax.training.loop.time.perf_counter", lambda: device.now)
     meter = _Meter(4)
-    with meter.waiting():
-        time.sleep(0.05)
-    time.sleep(0.05)
-    rates = meter.rates()
-    assert 0.3 < rates["data_wait"] < 0.7
-    assert 20 < rates["images_per_second"] < 40
+    for _ in range(2):
+        with meter.waiting():
+            device.now += 0.05
+        device.now += 0.15
+        assert meter.rates() == pytest.approx({"data_wait": 0.25, "images_per_second": 20})
     assert _slow_data({"data_wait": 0.051}) == {"data_wait": "5%"}
     assert _slow_data({"data_wait": 0.12}) == {"data_wait": "12%"}
     assert _slow_data({"data_wait": 0.05}) == {}

@@ -1,33 +1,18 @@
 """Labels on their way from the photographs through a run: into the step, the table and the pictures."""
 
-import json
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from run_comparison import scalars
+from toy_runs import settings, toy_config
 
 from scan_jax import experiment, opened
 from scan_jax.errors import UserError
 from scan_jax.methods.api import Aux, Refined
 from scan_jax.palette import palette
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.types import Prediction
-
-OPTIMIZERS = {turn: {"learning_rate": 1e-3} for turn in ("generator", "critic")}
-
-
-def config(**method):
-    return {
-        "seed": 0,
-        "data": {"name": "synthetic_portraits", "size": 16, "count": 8, "held_out": 3},
-        "holes": {"name": "free_form"},
-        "method": {"name": "toy", **method},
-        "training": {"steps": 1, "batch_size": 8, "optimizers": OPTIMIZERS, "threads": 0},
-        "evaluation": {"edges": (0.1, 0.6), "holes_per_bucket": 2, "batch_size": 3},
-    }
 
 
 @pytest.fixture
@@ -49,15 +34,20 @@ def labelled_method(toy_method):
     return toy_method
 
 
-def run(method, monkeypatch, folder, **changes):
-    monkeypatch.setattr(opened.api, "build_method", lambda section: method)
-    monkeypatch.setattr(experiment, "keep_compilations", lambda: None)
-    experiment.run(config() | changes, folder)
-    return [json.loads(line) for line in (folder / "scalars.jsonl").read_text().splitlines()]
+@pytest.fixture
+def run(monkeypatch):
+    """Runs a method by a config; the scalars."""
+
+    def run_method(method, folder, **changes):
+        monkeypatch.setattr(opened.api, "build_method", lambda section: method)
+        experiment.run(toy_config(**changes), folder)
+        return scalars(folder)
+
+    return run_method
 
 
-def test_labels_reach_the_step_the_table_and_the_pictures(labelled_method, monkeypatch, tmp_path):
-    lines = run(labelled_method, monkeypatch, tmp_path)
+def test_labels_reach_the_step_the_table_and_the_pictures(labelled_method, run, tmp_path):
+    lines = run(labelled_method, tmp_path)
     assert 1 <= lines[0]["term/highest_label"] <= 18
     table = next(tmp_path.glob("step_*.md")).read_text()
     assert "class mean" in table and "Navier-Stokes" in table
@@ -67,7 +57,7 @@ def test_labels_reach_the_step_the_table_and_the_pictures(labelled_method, monke
     assert len(colours & {(round(255 * k / 18),) * 3 for k in range(19)}) >= 4  # the completion column
 
 
-def test_a_method_without_labels_gets_none(toy_method, monkeypatch, tmp_path):
+def test_a_method_without_labels_gets_none(toy_method, run, tmp_path):
     loss = toy_method.turns[0].loss
 
     def generator_loss(params, frozen, stats, example, carried, rng):
@@ -75,49 +65,46 @@ def test_a_method_without_labels_gets_none(toy_method, monkeypatch, tmp_path):
         return loss(params, frozen, stats, example, carried, rng)
 
     toy_method.turns = (type(toy_method.turns[0])("generator", ("generator",), generator_loss), toy_method.turns[1])
-    run(toy_method, monkeypatch, tmp_path)
+    run(toy_method, tmp_path)
     assert "class mean" not in next(tmp_path.glob("step_*.md")).read_text()
 
 
-def test_disagreement_is_an_error_before_anything_is_compiled(labelled_method, monkeypatch, tmp_path):
+def test_disagreement_is_an_error_before_anything_is_compiled(labelled_method, run, monkeypatch, tmp_path):
     monkeypatch.setattr(opened, "make_trainer", lambda *_: pytest.fail("too late"))
     labelled_method.num_labels = 12
     with pytest.raises(UserError, match=r"config\.method\.num_labels is 12, but synthetic portraits .* has 19 classes"):
-        run(labelled_method, monkeypatch, tmp_path)
+        run(labelled_method, tmp_path)
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "a.png")
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "b.png")
     photographs = {"name": "photo_folder", "path": str(tmp_path), "size": 16}
     with pytest.raises(UserError, match=r"needs labels of 12 classes, but .* has none"):
-        run(labelled_method, monkeypatch, tmp_path / "run", data=photographs)
+        run(labelled_method, tmp_path / "run", data=photographs)
 
 
 def test_shapes_are_drawn_with_labels_where_the_method_takes_them(labelled_method):
     seen = []
     init = labelled_method.init
     labelled_method.init = lambda rng, example: seen.append(example) or init(rng, example)
-    optimizers = {turn: OptimizerSettings() for turn in OPTIMIZERS}
-    make_trainer(labelled_method, TrainingSettings(steps=1, batch_size=8, optimizers=optimizers), 16, 0)
+    make_trainer(labelled_method, settings(), 16, 0)
     assert (seen[0].labels.shape, seen[0].labels.dtype) == ((8, 16, 16), np.int32)
     labelled_method.num_labels = 0
-    make_trainer(labelled_method, TrainingSettings(steps=1, batch_size=8, optimizers=optimizers), 16, 0)
+    make_trainer(labelled_method, settings(), 16, 0)
     assert seen[-1].labels is None
 
 
-def test_a_refiner_is_measured_when_the_run_is_complete(labelled_method, monkeypatch, tmp_path):
+def test_a_refiner_is_measured_when_the_run_is_complete(labelled_method, run, tmp_path):
     def whiten(variables, frozen, observation, rng):
         before = labelled_method.predict(variables, observation, rng)
         return Refined(Prediction(jnp.ones_like(before.image) * frozen["white"]), jnp.zeros((1, 1)))
 
     labelled_method.refiners = {"whiten": whiten}
     labelled_method.load_frozen = lambda: {"white": jnp.float32(1)}
-    evaluation = {**config()["evaluation"], "refine": ("whiten",)}
-    training = {**config()["training"], "steps": 2, "evaluate_every": 1}
-    lines = run(labelled_method, monkeypatch, tmp_path, evaluation=evaluation, training=training)
+    evaluation = {**toy_config()["evaluation"], "refine": ("whiten",)}
+    lines = run(labelled_method, tmp_path, evaluation=evaluation, training={"steps": 2, "evaluate_every": 1})
     first, last = (line for line in lines if "eval/psnr/10-60%" in line)
     assert "eval/whiten/psnr/10-60%" not in first
     assert last["eval/whiten/psnr/10-60%"] != last["eval/psnr/10-60%"]
     assert "with whiten" in (tmp_path / "step_00000002.md").read_text()
-    with pytest.raises(
-        UserError, match=r"no optimisation at test time 'whitn', did you mean 'whiten'\?; there are: whiten"
-    ):
-        run(labelled_method, monkeypatch, tmp_path, evaluation={**evaluation, "refine": ("whitn",)})
+    told = r"no optimisation at test time 'whitn', did you mean 'whiten'\?; there are: whiten"
+    with pytest.raises(UserError, match=told):
+        run(labelled_method, tmp_path, evaluation={**evaluation, "refine": ("whitn",)})

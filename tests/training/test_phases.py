@@ -1,12 +1,11 @@
 """A training in phases: each takes its own turns, a run goes on in the middle of any, and one folder holds them all."""
 
-import json
-
 import jax
 import numpy as np
 import pytest
+from run_comparison import scalars
 from toy_method import ToyMethod
-from toy_runs import assert_same, settings, train
+from toy_runs import assert_same, batches_from, settings, train, trainer_of
 
 from scan_jax.errors import UserError
 from scan_jax.methods.api import Turn
@@ -14,7 +13,6 @@ from scan_jax.training.guard import BadStep, Guard, GuardSettings
 from scan_jax.training.loop import mean_scalars
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.phases import phase_after, phases_of, turns_in
-from scan_jax.training.setup import make_trainer
 
 RATES = {"first": OptimizerSettings(1e-3), "second": OptimizerSettings(1e-4), "critic": OptimizerSettings(1e-3)}
 BEGINS = {"first": 0, "second": 3}
@@ -49,59 +47,58 @@ def test_turns_of_a_phase_and_of_the_whole_training():
 
 
 @pytest.mark.parametrize(
-    ("begins", "said"),
+    ("method", "begins", "said"),
     [
-        ({}, r"the first must begin at 0: --config\.training\.phases\.first=0"),
-        ({"first": 2}, r"the first must begin at 0"),
-        ({"first": 0, "secnd": 3}, r"phases\.secnd is unknown, did you mean 'second'\?; .* first, second"),
-        ({"first": 0, "second": 0}, r"must rise in the order first, second, not \[0, 0\]"),
+        (PhasedToy, {}, r"the first must begin at 0: --config\.training\.phases\.first=0"),
+        (PhasedToy, {"first": 2}, r"the first must begin at 0"),
+        (PhasedToy, {"first": 0, "secnd": 3}, r"phases\.secnd is unknown, did you mean 'second'\?; .* first, second"),
+        (PhasedToy, {"first": 0, "second": 0}, r"must rise in the order first, second, not \[0, 0\]"),
+        (ToyMethod, {"first": 0}, "the method has no phases"),
     ],
 )
-def test_begins_that_make_no_sense_are_refused(begins, said):
+def test_begins_that_make_no_sense_are_refused(method, begins, said):
     with pytest.raises(UserError, match=said):
-        phases_of(PhasedToy().turns, begins, 10)
+        phases_of(method().turns, begins, 10)
 
 
-def test_a_method_without_phases_refuses_their_begins():
-    with pytest.raises(UserError, match="the method has no phases"):
-        phases_of(ToyMethod().turns, {"first": 0}, 10)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The last state of a run that was left alone."""
+    return train(tmp_path_factory.mktemp("whole"), phased(), method=PhasedToy)
 
 
-def test_each_phase_moves_its_own_optimiser(batches_from, tmp_path):
-    first = train(PhasedToy(), batches_from, tmp_path / "first", phased(steps=3))
-    both = train(PhasedToy(), batches_from, tmp_path / "both", phased(steps=5))
+def test_each_phase_moves_its_own_optimiser(tmp_path):
+    first = train(tmp_path / "first", phased(steps=3), method=PhasedToy)
+    both = train(tmp_path / "both", phased(steps=5), method=PhasedToy)
     updates = {
         name: [int(leaf) for leaf in jax.tree.leaves(opt) if leaf.dtype == np.int32] for name, opt in both.opt.items()
     }
     assert updates == {"first": [3, 3], "second": [2, 2], "critic": [5, 5]}
     assert_same(both.opt["first"], first.opt["first"])
-    lines = [json.loads(line) for line in (tmp_path / "both" / "scalars.jsonl").read_text().splitlines()]
-    seen = {line["step"]: {name for name in line if name.startswith("loss/")} for line in lines}
+    seen = {line["step"]: {name for name in line if name.startswith("loss/")} for line in scalars(tmp_path / "both")}
     assert seen[2] == {"loss/first", "loss/critic"} and seen[5] == {"loss/second", "loss/critic"}
     assert seen[4] == {"loss/first", "loss/second", "loss/critic"}, "the mean of steps 3 and 4"
 
 
 @pytest.mark.parametrize("stop", [2, 3, 4])
-def test_a_run_goes_on_in_the_middle_of_a_phase_and_at_its_end(batches_from, tmp_path, stop):
-    whole = train(PhasedToy(), batches_from, tmp_path / "whole", phased(steps=6))
-    train(PhasedToy(), batches_from, tmp_path / "parts", phased(steps=stop))
-    assert_same(train(PhasedToy(), batches_from, tmp_path / "parts", phased(steps=6)), whole)
+def test_a_run_goes_on_in_the_middle_of_a_phase_and_at_its_end(whole, tmp_path, stop):
+    train(tmp_path, phased(steps=stop), method=PhasedToy)
+    assert_same(train(tmp_path, phased(), method=PhasedToy), whole)
 
 
 def test_a_phase_that_is_left_out_needs_no_optimiser():
-    trainer = make_trainer(
-        PhasedToy(), phased(optimizers={k: RATES[k] for k in ("first", "critic")}, phases={"first": 0}), 16, 0
-    )
+    two = {name: RATES[name] for name in ("first", "critic")}
+    trainer = trainer_of(phased(optimizers=two, phases={"first": 0}), PhasedToy)
     assert set(trainer.shapes.opt) == {"first", "critic"}
     with pytest.raises(UserError, match=r"optimizers\.second is missing"):
-        make_trainer(PhasedToy(), phased(optimizers={"first": RATES["first"], "critic": RATES["critic"]}), 16, 0)
+        trainer_of(phased(optimizers=two), PhasedToy)
 
 
-def test_a_schedule_ends_with_its_phase(batches_from, tmp_path):
+def test_a_schedule_ends_with_its_phase(tmp_path):
     """A step more, after the end of a phase of four in a run of seven: there is no learning rate left."""
     given = phased(optimizers={**RATES, "second": OptimizerSettings(1e-2, schedule="cosine")}, steps=7)
-    trainer = make_trainer(PhasedToy(), given, 16, 0)
-    state = trainer.own(jax.device_put(train(PhasedToy(), batches_from, tmp_path, given), trainer.shardings))
+    trainer = trainer_of(given, PhasedToy)
+    state = trainer.own(jax.device_put(train(tmp_path, given, method=PhasedToy), trainer.shardings))
     before = jax.device_get(state.params)
     after, _ = trainer.step_after(7)(state, {}, next(trainer.feed(batches_from(7))), trainer.key)
     assert_same(after.params["generator"], before["generator"])

@@ -5,20 +5,15 @@ import json
 import jax
 import numpy as np
 import pytest
+from run_comparison import checkpoint_steps, scalars
 from toy_method import toy_batch
+from toy_runs import assert_same, opened, settings, trainer_of
 
 from scan_jax.errors import UserError
-from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.guard import BadStep, Guard, GuardSettings
 from scan_jax.training.incidents import Incidents
-from scan_jax.training.keeping import Keep
 from scan_jax.training.loop import Callback
-from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.recovery import Run, train
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
-
-ADAM = {"generator": OptimizerSettings(1e-3), "critic": OptimizerSettings(1e-3)}
 
 
 def batches_with(poisoned, taken=None):
@@ -37,36 +32,26 @@ def batches_with(poisoned, taken=None):
     return batches_from
 
 
-def run(method, folder, batches_from, keep=10, callbacks=(), **changes):
+def run(folder, batches_from, callbacks=(), **changes):
     """Trains as a command does; the final state in NumPy."""
-    defaults = {"steps": 12, "batch_size": 8, "optimizers": ADAM, "log_every": 2, "checkpoint_every": 4}
-    settings = TrainingSettings(**(defaults | changes))
-    trainer = make_trainer(method, settings, 16, seed=0)
-    checkpoints = Checkpoints(folder / "checkpoints", Keep(keep))
+    given = settings(**{"steps": 12, "checkpoint_every": 4} | changes)
+    trainer = trainer_of(given)
 
     def members(number):
         return [f"photograph {number}.{place}" for place in range(8)]
 
-    try:
-        train(Run(folder, settings, trainer, None, {}, batches_from, members, callbacks, checkpoints))
-        state = trainer.start(checkpoints)
-    finally:
-        checkpoints.close()
-    return jax.device_get(state)
+    with opened(folder / "checkpoints", latest=given.keep) as checkpoints:
+        train(Run(folder, given, trainer, None, {}, batches_from, members, callbacks, checkpoints))
+        return jax.device_get(trainer.start(checkpoints))
 
 
 def incidents(folder):
     return json.loads((folder / "incidents.json").read_text())
 
 
-def assert_same(a, b):
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        np.testing.assert_array_equal(x, y)
-
-
-def test_a_step_that_is_not_finite_is_undone(toy_method, tmp_path, caplog):
+def test_a_step_that_is_not_finite_is_undone(tmp_path, caplog):
     """Batch 5 makes step 6 bad: back to step 4, from where batches 4 and 5 are passed over."""
-    state = run(toy_method, tmp_path, batches_with({5: np.nan}))
+    state = run(tmp_path, batches_with({5: np.nan}))
     assert int(state.step) == 12 and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
     (incident,) = incidents(tmp_path)
     assert (incident["step"], incident["restored"], incident["first_batch"], incident["passed_over"]) == (6, 4, 4, 2)
@@ -74,70 +59,53 @@ def test_a_step_that_is_not_finite_is_undone(toy_method, tmp_path, caplog):
     assert incident["photographs"] == [f"photograph 5.{place}" for place in range(8)]
     assert incident["scalars"]["term/l1"] == "nan"
     assert "not finite at step 6; back to step 4, passing over the next 2 batches (try 1 of 3)" in caplog.text
-    lines = [json.loads(line) for line in (tmp_path / "scalars.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
+    assert [line["step"] for line in scalars(tmp_path)] == [2, 4, 6, 8, 10, 12]
 
     skipping = batches_with({})
-    expected = run(
-        toy_method, tmp_path / "clean", lambda number: skipping(number if number < 4 else number + 2), steps=4
-    )
-    assert int(expected.step) == 4
-    expected = run(toy_method, tmp_path / "clean", lambda number: skipping(number + 2))
+    assert int(run(tmp_path / "clean", skipping, steps=4).step) == 4
+    expected = run(tmp_path / "clean", lambda number: skipping(number + 2))
     assert_same(state, expected)
 
 
-def test_a_resumed_run_passes_over_the_same_batches(toy_method, tmp_path):
+def test_a_resumed_run_passes_over_the_same_batches(tmp_path):
     poisoned = batches_with({5: np.nan})
-    whole = run(toy_method, tmp_path / "whole", poisoned)
-    run(toy_method, tmp_path / "parts", poisoned, steps=8)
+    whole = run(tmp_path / "whole", poisoned)
+    run(tmp_path / "parts", poisoned, steps=8)
     taken = []
-    assert_same(run(toy_method, tmp_path / "parts", batches_with({5: np.nan}, taken)), whole)
+    assert_same(run(tmp_path / "parts", batches_with({5: np.nan}, taken)), whole)
     assert taken[:4] == [10, 11, 12, 13]
 
 
-def test_before_the_first_checkpoint_it_begins_anew(toy_method, tmp_path):
-    state = run(toy_method, tmp_path, batches_with({1: np.inf}))
-    assert int(state.step) == 12
+def test_before_the_first_checkpoint_it_begins_anew(tmp_path):
+    assert int(run(tmp_path, batches_with({1: np.inf})).step) == 12
     assert [each["restored"] for each in incidents(tmp_path)] == [0]
 
 
-def test_tries_are_bounded(toy_method, tmp_path):
+def test_tries_are_bounded(tmp_path):
     always = batches_with(dict.fromkeys(range(5, 1000), np.nan))
-    with pytest.raises(
-        UserError, match=r"not finite at step 5, after 2 other tries from step 4; the last good .*replay"
-    ):
-        run(toy_method, tmp_path, always, guard=GuardSettings(retries=2))
+    told = r"not finite at step 5, after 2 other tries from step 4; the last good .*replay"
+    with pytest.raises(UserError, match=told):
+        run(tmp_path, always, guard=GuardSettings(retries=2))
     assert [(each["step"], each["restored"]) for each in incidents(tmp_path)] == [(6, 4), (5, 4), (5, 4)]
-    checkpoints = Checkpoints(tmp_path / "checkpoints", Keep(10))
-    assert checkpoints.steps() == [4]
-    checkpoints.close()
+    assert checkpoint_steps(tmp_path) == ([4], [])
 
 
-def test_a_guard_that_is_off_ends_the_run(toy_method, tmp_path):
+def test_a_guard_that_is_off_ends_the_run(tmp_path):
     with pytest.raises(UserError, match=r"not finite at step 6; the last good checkpoint is kept. Lower the learning"):
-        run(toy_method, tmp_path, batches_with({5: np.nan}), guard=GuardSettings(enabled=False))
+        run(tmp_path, batches_with({5: np.nan}), guard=GuardSettings(enabled=False))
     assert not (tmp_path / "incidents.json").exists()
-    checkpoints = Checkpoints(tmp_path / "checkpoints", Keep(10))
-    assert checkpoints.steps() == [4]
-    checkpoints.close()
-    assert int(run(toy_method, tmp_path, batches_with({})).step) == 12
+    assert checkpoint_steps(tmp_path) == ([4], [])
+    assert int(run(tmp_path, batches_with({})).step) == 12
 
 
-def test_the_checkpoint_before_a_bad_step_is_kept(toy_method, tmp_path):
-    run(toy_method, tmp_path, batches_with({5: np.nan}), keep=1)
-    checkpoints = Checkpoints(tmp_path / "checkpoints", Keep(1))
-    assert checkpoints.steps() == [4, 12]
-    checkpoints.close()
-
-
-def test_a_leap_is_a_bad_step(toy_method, tmp_path):
-    guard = GuardSettings(spike=5.0, window=4)
-    run(toy_method, tmp_path, batches_with({9: 1e4}), guard=guard)
+def test_a_leap_is_a_bad_step_and_the_checkpoint_before_it_is_kept(tmp_path):
+    run(tmp_path, batches_with({5: 1e4}), guard=GuardSettings(spike=5.0, window=4), keep=1)
     (incident,) = incidents(tmp_path)
-    assert incident["step"] == 10 and "times the largest of" in incident["reason"]
+    assert incident["step"] == 6 and "times the largest of" in incident["reason"]
+    assert checkpoint_steps(tmp_path) == ([4, 12], [])
 
 
-def test_what_a_kill_kept_from_its_end_is_caught_up(toy_method, tmp_path):
+def test_what_a_kill_kept_from_its_end_is_caught_up(tmp_path):
     """Due after steps 4, 8 and 12; the run goes on from 8, whose result is not there."""
     called, there = [], {4}
 
@@ -146,11 +114,11 @@ def test_what_a_kill_kept_from_its_end_is_caught_up(toy_method, tmp_path):
         there.add(step)
         return {}
 
-    run(toy_method, tmp_path, batches_with({}), steps=8)
-    run(toy_method, tmp_path, batches_with({}), callbacks=[Callback(4, act, there.__contains__), Callback(3, act)])
+    run(tmp_path, batches_with({}), steps=8)
+    run(tmp_path, batches_with({}), callbacks=[Callback(4, act, there.__contains__), Callback(3, act)])
     assert called == [(8, 8), (9, 9), (12, 12), (12, 12)]
     called.clear()
-    run(toy_method, tmp_path, batches_with({}), callbacks=[Callback(4, act, there.__contains__)], steps=13)
+    run(tmp_path, batches_with({}), callbacks=[Callback(4, act, there.__contains__)], steps=13)
     assert called == [(13, 13)]
 
 
@@ -172,15 +140,12 @@ def test_a_leap_is_measured_by_what_was_seen():
         read(guard, [10.1], first=12)
 
 
-def test_what_was_undone_is_no_measure():
+def test_what_was_undone_is_no_measure_and_terms_and_losses_without_a_scale_may_leap():
     guard = Guard(GuardSettings(spike=10.0, window=4))
     read(guard, [1.0, 1.0, 1.0, 9.0])
     guard.forget_after(3)
     with pytest.raises(BadStep):
         read(guard, [11.0], first=4)
-
-
-def test_other_terms_and_losses_without_a_scale_may_leap():
     read(Guard(GuardSettings(spike=2.0, window=2)), [1.0, 1.0, 100.0, 1e6], name="term/critic")
     read(Guard(GuardSettings(spike=2.0, window=2)), [-1.0, -3.0, 1e6], name="loss/hinge")
 

@@ -25,7 +25,7 @@ def test_a_disk_that_is_full_is_one_line(tmp_path):
 
 
 def test_tensorboard_gets_the_same_scalars(tmp_path):
-    pytest.importorskip("tensorflow", reason="TensorBoard is optional and needs TensorFlow")
+    pytest.importorskip("tensorflow")
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     with ScalarWriters(tmp_path) as writers:
         writers.write(1, {"term/l1": 0.5})

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from toy_runs import toy_config
 
 from scan_jax import experiment
 from scan_jax.errors import UserError
@@ -13,21 +14,13 @@ from scan_jax.weights import bundle
 NO_STEP = {turn: {"learning_rate": 0.0} for turn in ("generator", "critic")}
 
 
-def config(**training):
-    return {
-        "seed": 0,
-        "data": {"name": "synthetic_portraits", "size": 16, "count": 8, "held_out": 3},
-        "holes": {"name": "free_form"},
-        "method": {"name": "toy"},
-        "training": {"steps": 1, "batch_size": 8, "optimizers": NO_STEP, "threads": 0, "pictures_every": 0, **training},
-        "evaluation": {"edges": (0.1, 0.6), "holes_per_bucket": 2, "batch_size": 3},
-    }
+def config(start_from="", **sections):
+    return toy_config({"optimizers": NO_STEP, "pictures_every": 0, "start_from": str(start_from)}, **sections)
 
 
 @pytest.fixture
 def toy(toy_method, monkeypatch):
     monkeypatch.setattr(trained.api, "build_method", lambda section: toy_method)
-    monkeypatch.setattr(experiment, "keep_compilations", lambda: None)
     return toy_method
 
 
@@ -47,12 +40,12 @@ def test_a_run_begins_with_the_networks_of_a_bundle_and_another_with_its(toy, tm
     given = drawn(toy, 1)
     generator_only = {"params": {"generator": given.params["generator"]}}
     bundle.save(tmp_path / "bundle", config(), generator_only, {})
-    experiment.run(config(start_from=str(tmp_path / "bundle")), tmp_path / "first")
+    experiment.run(config(tmp_path / "bundle"), tmp_path / "first")
     _, first = run_folder.restore(tmp_path / "first")
     jax.tree.map(close, first.params["generator"], given.params["generator"])
     fresh = jax.jit(toy.init)(jax.random.key(0), network_shapes.blank(0))
     jax.tree.map(close, first.params["critic"], fresh.params["critic"])
-    experiment.run({**config(start_from=str(tmp_path / "first")), "seed": 5}, tmp_path / "second")
+    experiment.run(config(tmp_path / "first", seed=5), tmp_path / "second")
     _, second = run_folder.restore(tmp_path / "second")
     jax.tree.map(close, second.params, first.params)
 
@@ -61,13 +54,11 @@ def test_networks_that_do_not_fit_are_refused(toy, tmp_path):
     given = drawn(toy, 1)
     narrow = jax.tree.map(lambda leaf: leaf[..., :1], given.params["generator"])
     bundle.save(tmp_path / "narrow", config(), {"params": {"generator": narrow}}, {})
-    with pytest.raises(UserError, match=r"narrow: generator.* is \(1,\), by the config \(3,\)"):
-        experiment.run(config(start_from=str(tmp_path / "narrow")), tmp_path / "run")
     bundle.save(tmp_path / "critic", config(), {"params": {"critic": given.params["critic"]}}, {})
-    with pytest.raises(UserError, match="have no generator"):
-        experiment.run(config(start_from=str(tmp_path / "critic")), tmp_path / "run")
-    with pytest.raises(UserError, match="no run folder"):
-        experiment.run(config(start_from=str(tmp_path / "nowhere")), tmp_path / "run")
+    size = r"narrow: generator.* is \(1,\), by the config \(3,\)"
+    for name, told in {"narrow": size, "critic": "have no generator", "nowhere": "no run folder"}.items():
+        with pytest.raises(UserError, match=told):
+            experiment.run(config(tmp_path / name), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

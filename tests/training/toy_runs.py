@@ -1,7 +1,10 @@
 """Runs of a toy method in a folder, as the trainer makes them."""
 
+import contextlib
+
 import jax
 import numpy as np
+from toy_method import ToyMethod, toy_batch
 
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.guard import Guard
@@ -11,8 +14,11 @@ from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
+from scan_jax.training.state import TrainState
 
 ADAM = {"generator": OptimizerSettings(1e-3), "critic": OptimizerSettings(1e-3)}
+SIZE = 16
+TRAINERS = {}  # whose steps are traced once
 
 
 def settings(**changes):
@@ -20,18 +26,72 @@ def settings(**changes):
     return TrainingSettings(**(defaults | changes))
 
 
-def train(method, batches_from, folder, given, callbacks=()):
+def batches_from(number):
+    while True:
+        yield toy_batch(number)
+        number += 1
+
+
+def trainer_of(given, method=ToyMethod):
+    """The same for the same kind of method and settings, on the devices that there are now."""
+    key = (method, repr(given), jax.devices()[0])
+    if key not in TRAINERS:
+        TRAINERS[key] = make_trainer(method(), given, SIZE, seed=0)
+    return TRAINERS[key]
+
+
+@contextlib.contextmanager
+def opened(folder, **keep):
+    """Checkpoints in a folder or a bucket, two of them unless a test keeps others."""
+    with contextlib.closing(Checkpoints(folder, Keep(**{"latest": 2} | keep))) as checkpoints:
+        yield checkpoints
+
+
+def train(folder, given, callbacks=(), method=ToyMethod):
     """Whatever the folder holds, on to the last step; the final state in NumPy."""
-    trainer = make_trainer(method, given, 16, seed=0)
-    checkpoints = Checkpoints(folder / "checkpoints", Keep(given.keep))
-    state = trainer.start(checkpoints)
-    first = int(state.step)
-    forget_after(folder, first)
-    with ScalarWriters(folder) as writers:
-        loop = Loop(given, checkpoints, writers, callbacks, Guard(given.guard))
-        state = loop.run(trainer.step_after, state, {}, trainer.feed(batches_from(first)), trainer.key)
-    checkpoints.close()
+    trainer = trainer_of(given, method)
+    with opened(folder / "checkpoints", latest=given.keep) as checkpoints:
+        state = trainer.start(checkpoints)
+        first = int(state.step)
+        forget_after(folder, first)
+        with ScalarWriters(folder) as writers:
+            loop = Loop(given, checkpoints, writers, callbacks, Guard(given.guard))
+            state = loop.run(trainer.step_after, state, {}, trainer.feed(batches_from(first)), trainer.key)
     return jax.device_get(state)
+
+
+def toy_config(training=None, **sections):
+    """A config of the toy method, trained for one step."""
+    optimizers = {turn: {"learning_rate": 1e-3} for turn in ADAM}
+    return {
+        "seed": 0,
+        "data": {"name": "synthetic_portraits", "size": SIZE, "count": 8, "held_out": 3},
+        "holes": {"name": "free_form"},
+        "method": {"name": "toy"},
+        "training": {"steps": 1, "batch_size": 8, "optimizers": optimizers, "threads": 0, **(training or {})},
+        "evaluation": {"edges": (0.1, 0.6), "holes_per_bucket": 2, "batch_size": 3},
+        **sections,
+    }
+
+
+def state(step):
+    """A small one that tells its step."""
+    full = np.full((3, 5), step + 0.5, np.float32)
+    params = {"generator": {"kernel": full}, "critic": {"kernel": -full}}
+    stats, opt = {"generator": {}, "critic": {"u": full[0]}}, {"generator": {"mu": full}}
+    return TrainState(*jax.device_put((np.int32(step), params, stats, opt, {"generator": {"kernel": 2 * full}})))
+
+
+def save(checkpoints, *steps):
+    """Each after the one before is written, as where steps take long."""
+    for step in steps:
+        with checkpoints.finished():
+            checkpoints.save(step, state(step))
+
+
+def like(state):
+    """The shapes of a state and where its arrays lie."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), state)
 
 
 def assert_same(a, b):
