@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 import zipfile
 from importlib import metadata
@@ -34,152 +33,125 @@ TINY = [
 ]
 
 
-def setuptools_or_skip():
-    try:
-        found = metadata.version("setuptools")
-    except metadata.PackageNotFoundError:
-        pytest.skip("building a wheel offline needs setuptools in this environment: pip install 'setuptools>=77'")
-    if Version(found) < Version("77"):
-        pytest.skip(f"setuptools {found} cannot read pyproject.toml: pip install -U 'setuptools>=77'")
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """Built from a copy of the sources, so that nothing of it stays in the checkout."""
-    setuptools_or_skip()
+    if not importlib.util.find_spec("setuptools") or Version(metadata.version("setuptools")) < Version("77"):
+        pytest.skip("needs setuptools, to build the wheel offline: pip install -r requirements-slow.txt")
     copy, out = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("wheel")
     for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(source, copy / name)
-    pip("wheel", str(copy), "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(out))
+            shutil.copy(ROOT / name, copy / name)
+    pip("wheel", copy, "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", out)
     (found,) = out.glob("*.whl")
     return found
 
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """A folder that has the wheel and nothing else, and the environment in which it is found."""
+    """Runs Python in a folder where the wheel is found and the checkout is not."""
     target, elsewhere = tmp_path_factory.mktemp("target"), tmp_path_factory.mktemp("elsewhere")
-    pip("install", "--no-deps", "--no-index", "--no-compile", "--target", str(target), str(wheel))
+    pip("install", "--no-deps", "--no-index", "--no-compile", "--target", target, wheel)
     environment = {**os.environ, "PYTHONPATH": str(target), "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(elsewhere)}
     environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling takes longer than running here
-    return target, elsewhere, environment
+
+    def run(*arguments, code=(0,)):
+        return python(*arguments, code=code, cwd=elsewhere, env=environment)
+
+    run.target, run.elsewhere = target, elsewhere
+    return run
 
 
-def pip(*arguments):
-    quiet = ("--disable-pip-version-check", "--quiet")
-    command = [sys.executable, "-m", "pip", arguments[0], *quiet, *arguments[1:]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT.parent)
-    assert done.returncode == 0, done.stdout + done.stderr
+def pip(command, *arguments):
+    python("-m", "pip", command, "--disable-pip-version-check", "--quiet", *arguments, cwd=ROOT.parent)
 
 
-def run(installed, *arguments, code=(0,)):
-    _, elsewhere, environment = installed
+def python(*arguments, code=(0,), **options):
+    """What a process of Python prints."""
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
     assert done.returncode in code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def test_the_wheel_has_every_file(wheel):
-    files = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
+@pytest.mark.slow
+def test_the_wheel_has_every_file_and_says_what_it_needs(wheel):
+    archive = zipfile.ZipFile(wheel)
+    files = {name for name in archive.namelist() if "dist-info" not in name}
     ours = {path for path in (ROOT / "scan_jax").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     wanted = {path.relative_to(ROOT).as_posix() for path in ours}
     wanted |= {f"scan_jax/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.py")}
     assert files == wanted
+    said = {name.rpartition("/")[2]: archive.read(name).decode() for name in set(archive.namelist()) - files}
+    needs = [Requirement(line) for line in re.findall(r"^Requires-Dist: (.*)$", said["METADATA"], re.MULTILINE)]
+    assert {str(need) for need in needs if need.marker is None} == listed("requirements.txt")
+    assert "scan-jax = scan_jax.cli:main" in said["entry_points.txt"]
 
 
-def test_the_wheel_says_what_it_needs(wheel):
-    archive = zipfile.ZipFile(wheel)
-    (said,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
-    text = archive.read(said).decode()
-    needs = [Requirement(line.removeprefix("Requires-Dist: ")) for line in text.splitlines() if "Requires-Dist" in line]
-    always = {str(need) for need in needs if need.marker is None}
-    assert always == {str(need) for need in listed(ROOT / "requirements.txt")}
-    (entries,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
-    assert "scan-jax = scan_jax.cli:main" in archive.read(entries).decode()
-
-
-def listed(path):
-    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
-    return [Requirement(line) for line in lines if line]
+def listed(*names):
+    """The requirements in files."""
+    lines = [line.partition("#")[0].strip() for name in names for line in (ROOT / name).read_text().splitlines()]
+    return {str(Requirement(line)) for line in lines if line}
 
 
 def test_the_extras_have_the_bounds_of_the_requirements():
     extras = PROJECT["optional-dependencies"]
     assert {"demo", "tpu", "cuda", "dev", "tensorboard", "torch", "gcs"} <= extras.keys()
-    assert {str(Requirement(line)) for line in extras["dev"]} == {
-        str(need) for need in listed(ROOT / "requirements-test.txt")
-    }, "the extra dev and requirements-test.txt differ"
-    (jax,) = (need for need in listed(ROOT / "requirements.txt") if need.name == "jax")
-    for extra in ("tpu", "cuda"):
-        assert Requirement(extras[extra][0]).specifier == jax.specifier
+    tests = listed("requirements-test.txt", "requirements-slow.txt")
+    assert {str(Requirement(line)) for line in extras["dev"]} == tests, "the extra dev and the files differ"
+    (jax,) = (need for need in map(Requirement, listed("requirements.txt")) if need.name == "jax")
+    assert all(Requirement(extras[extra][0]).specifier == jax.specifier for extra in ("tpu", "cuda"))
 
 
+@pytest.mark.slow
 def test_it_trains_fills_and_looks_from_another_folder(installed):
     """In one process a command each, as a person has it."""
-    target, elsewhere, _ = installed
-    log = run(installed, "-m", "scan_jax.cli", "train", "--config=demo", *TINY)
+    elsewhere = installed.elsewhere
+    log = installed("-m", "scan_jax.cli", "train", "--config=demo", *TINY)
     assert "train on 8 photo" in log and (elsewhere / "runs" / "demo" / "checkpoints" / "1").is_dir()
-    rng = np.random.default_rng(0)
-    photograph = rng.integers(0, 256, (40, 50, 3), np.uint8)
+    photograph = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     hole = np.zeros((40, 50), np.uint8)
     hole[10:30, 10:30] = 255
     Image.fromarray(photograph).save(elsewhere / "photo.png")
     Image.fromarray(hole).save(elsewhere / "hole.png")
-    run(installed, "-m", "scan_jax", "inpaint", "--run=runs/demo", "photo.png", "hole.png", "--out=filled.png")
+    installed("-m", "scan_jax", "inpaint", "--run=runs/demo", "photo.png", "hole.png", "--out=filled.png")
     filled = np.asarray(Image.open(elsewhere / "filled.png"))
     np.testing.assert_array_equal(filled[hole == 0], photograph[hole == 0])
-    script = "import scan_jax, sys; print(scan_jax.__file__)"
-    assert run(installed, "-c", script).startswith(str(target))
 
 
-def test_its_doctor_knows_the_requirements(installed):
-    """From what was installed: there is no requirements.txt beside it."""
-    found = json.loads(run(installed, "-m", "scan_jax", "doctor", "--json", code=(0, 1)).partition("\nerror: ")[0])
+@pytest.mark.slow
+def test_it_knows_its_requirements_its_name_and_its_configs(installed):
+    """From what was installed: there are no requirements.txt and no configs/ beside it."""
+    doctor = installed("-m", "scan_jax", "doctor", "--json", code=(0, 1))
+    found = json.loads(doctor.partition("\nerror: ")[0])
     bounds = {package["name"]: package["wanted"] for package in found["packages"]}
     assert bounds["jax"] == ">=0.10.2,<0.12" and "flax" in bounds
-
-
-def test_its_console_script_is_the_command(installed):
-    target, _, _ = installed
-    text = run(installed, target / "bin" / "scan-jax", "--version")
-    assert text.startswith(f"scan_jax {PROJECT['version']} (jax ")
-    assert text == run(installed, "-m", "scan_jax", "--version")
-
-
-def test_its_configs_have_names_and_no_files(installed):
+    version = installed(installed.target / "bin" / "scan-jax", "--version")
+    assert version.startswith(f"scan_jax {PROJECT['version']} (jax ")
     script = (
-        "import sys; from scan_jax import configuration as c\n"
-        "print(sorted(c.shipped()), c.load('portraits64:attention=masked')['method']['attention'])\n"
+        "import scan_jax; from scan_jax import configuration as c\n"
+        "print(scan_jax.__file__, sorted(c.shipped()), c.load('portraits64:attention=masked')['method']['attention'])\n"
         "c.load('configs/demo.py')"
     )
-    text = run(installed, "-c", script, code=(1,))
-    assert str(sorted(configuration.shipped())) in text and "masked" in text
+    text = installed("-c", script, code=(1,))
+    assert text.startswith(f"{installed.target}/scan_jax/") and f"{sorted(configuration.shipped())} masked" in text
     assert "no config file 'configs/demo.py'; the one that comes with scan_jax is --config=demo" in text
 
 
-def test_help_is_quick_and_imports_no_jax():
+def test_help_imports_no_jax():
     script = "import sys\nfrom scan_jax.cli import main\ncode = main(['--help'])\nassert 'jax' not in sys.modules"
-    start = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert time.monotonic() - start < 5  # seconds; a tenth of one on an idle machine
+    text = python("-c", script, cwd=ROOT)
     for name, module in cli.COMMANDS.items():
-        (row,) = (line for line in done.stdout.splitlines() if line.startswith(f"  {name} "))
+        (row,) = (line for line in text.splitlines() if line.startswith(f"  {name} "))
         assert row.endswith(cli.summary(module)) and len(cli.summary(module)) > 20
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", [*cli.COMMANDS, "show_batch"])  # an underscore will do
 def test_every_command_is_a_module_with_a_main(name, capsys):
-    assert importlib.util.find_spec(cli.COMMANDS[name])
     if name == "demo" and not importlib.util.find_spec("gradio"):
-        pytest.skip("the page needs gradio: pip install 'gradio>=6,<7'")
+        pytest.skip("needs gradio: pip install -r requirements-slow.txt")
     with pytest.raises(SystemExit) as end:
         cli.main([name, "--help"])
     assert end.value.code == 0
@@ -204,12 +176,6 @@ def test_exit_codes_and_errors_pass_through(capsys, tmp_path):
     assert "no command 'trian', did you mean 'train'?" in capsys.readouterr().err
     assert cli.main(["prepair"]) == 2
     assert re.fullmatch(r"error: .*did you mean 'prepare'\?.*\n", capsys.readouterr().err)
-
-
-def test_an_underscore_will_do(capsys):
-    with pytest.raises(SystemExit) as end:
-        cli.main(["show_batch", "--help"])
-    assert end.value.code == 0
 
 
 def test_configs_by_name():
