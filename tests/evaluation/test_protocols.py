@@ -19,6 +19,11 @@ OF_CONFIG = {
     "scan_paris_street_view": "paris",
     "masked_attention_celebamask_hq": "celebamask",
 }
+DATA_NAMES = {
+    "CelebA-HQ": "celeba_hq",
+    "Paris street view": "paris_street_view",
+    "CelebAMask-HQ": "celebamask_hq",
+}
 
 
 def test_every_protocol_has_its_config():
@@ -26,21 +31,17 @@ def test_every_protocol_has_its_config():
 
 
 @pytest.mark.parametrize("name", OF_CONFIG)
-def test_data_and_holes_are_the_configs(name):
+def test_names_data_holes_and_metrics_are_the_configs_and_pinned(name):
     protocol, config = find_protocol(name), configuration.load(str(CONFIGS / f"{OF_CONFIG[name]}.py"))
     assert dict(protocol.data) == dict(config["data"])
     held = {key: tuple(value) if isinstance(value, list) else value for key, value in dict(config["holes"]).items()}
     assert dict(protocol.holes) == held
     assert protocol.photographs == config["evaluation"]["photographs"] == 0
-
-
-@pytest.mark.parametrize("name", OF_CONFIG)
-def test_name_version_and_split_are_pinned(name):
-    protocol = find_protocol(name)
     assert protocol.name == name and str(protocol) == f"{name} v1"
     assert "8 bits in the hole" in protocol.completion
     pinned = {"split": "celebahq_28k_2k"} if "celeba" in name else {"crop": "centre"}
     assert pinned.items() <= dict(protocol.data).items()
+    assert set(protocol.metrics) <= set(metrics.names())
 
 
 @pytest.mark.parametrize("name", OF_CONFIG)
@@ -48,15 +49,10 @@ def test_the_tables_columns_are_measured(name):
     protocol = find_protocol(name)
     measured = {bucket.label for bucket in make_buckets(protocol.edges)}
     for table in protocol.tables:
-        ours = {bucket for dataset, bucket, _ in table.columns if _data_name(dataset) == protocol.data["name"]}
+        ours = {bucket for dataset, bucket, _ in table.columns if DATA_NAMES[dataset] == protocol.data["name"]}
         assert ours and ours <= measured
     low, high = protocol.holes["ratio"]
     assert low <= protocol.edges[0] and protocol.edges[-1] <= high
-
-
-@pytest.mark.parametrize("name", OF_CONFIG)
-def test_the_groups_of_definitions_exist(name):
-    assert set(find_protocol(name).metrics) <= set(metrics.names())
 
 
 def test_the_frozen_holes_of_masked_attention_fill_its_one_bucket():
@@ -74,9 +70,3 @@ def test_an_unknown_protocol_names_the_nearest():
         find_protocol("scan_celeba")
     with pytest.raises(UserError, match="choose one of masked_attention_celebamask_hq, scan_celeba_hq"):
         find_protocol("api")  # a module, but no protocol
-
-
-def _data_name(dataset):
-    return {"CelebA-HQ": "celeba_hq", "Paris street view": "paris_street_view", "CelebAMask-HQ": "celebamask_hq"}[
-        dataset
-    ]

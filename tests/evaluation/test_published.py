@@ -1,10 +1,10 @@
 """The papers' tables: as printed, and with measured rows beside them."""
 
 import dataclasses
+import operator
 from pathlib import Path
 
 import numpy as np
-import pytest
 from made_up_results import METRICS, conditions, entry, results
 
 import scan_jax.methods
@@ -18,8 +18,9 @@ from scan_jax.methods.scan import ScanSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TABLES = [table for table in vars(published_tables).values() if isinstance(table, PublishedTable)]
-CELEBA, MASKED = find_protocol("scan_celeba_hq"), find_protocol("masked_attention_celebamask_hq")
-PSNR = METRICS["standard/psnr"]
+CELEBA, PARIS, MASKED = map(
+    find_protocol, ("scan_celeba_hq", "scan_paris_street_view", "masked_attention_celebamask_hq")
+)
 
 # The paper's own lines, to check the transcription by another road than its tuples.
 TABLE_1 = """
@@ -38,7 +39,7 @@ TABLE_2 = """
 """
 
 
-def cells(text):
+def lines(text):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.strip().splitlines()]
 
 
@@ -57,13 +58,8 @@ def scan(name="celeba", seed=1, **more):
 
 
 def attending(name, seed, attention="contextual", refined=""):
-    return entry(
-        name,
-        seed,
-        buckets=("1-20%",),
-        config={"method": {"name": "masked_attention", "attention": attention}},
-        details={"refined": refined} if refined else {},
-    )
+    config = {"method": {"name": "masked_attention", "attention": attention}}
+    return entry(name, seed, buckets=("1-20%",), config=config, details={"refined": refined} if refined else {})
 
 
 def test_table_1_is_printed_as_in_the_paper():
@@ -71,71 +67,60 @@ def test_table_1_is_printed_as_in_the_paper():
     buckets = ("20-30%", "30-40%", "40-50%")
     datasets = ("CelebA-HQ 20-30%", *buckets[1:], "Paris street view 20-30%", *buckets[1:])
     assert table.header == ("", "method", "source", *datasets)
-    assert [row[3:] for row in paper_rows(table)] == [tuple(row[2:]) for row in cells(TABLE_1)]
+    assert [row[3:] for row in paper_rows(table)] == [tuple(row[2:]) for row in lines(TABLE_1)]
     assert [row[1] for row in paper_rows(table)] == ["EC [3]", "RN [11]", "Ours"] * 2
     assert [row[0] for row in table.rows if row[0]] == ["PSNR", "SSIM"]
 
 
 def test_table_2_is_that_of_the_paper_turned():
-    paris = find_protocol("scan_paris_street_view")
-    table = under(paris, scan(), table=paris.tables[1])
-    header, *rows = cells(TABLE_2)
+    table = under(PARIS, scan(), table=PARIS.tables[1])
+    header, *rows = lines(TABLE_2)
     assert table.header[2:] == tuple(row[0] for row in rows)
-    assert [(row[0], *row[2:]) for row in paper_rows(table)] == [
-        (method, *(row[i] for row in rows)) for i, method in enumerate(header) if i
-    ]
+    assert [(row[0], *row[2:]) for row in paper_rows(table)] == list(zip(header, *rows))[1:]
     assert "Paris street view, holes of 30-40%" in table.title
 
 
 def test_tables_of_the_second_paper_are_printed_as_there():
-    printed = [
-        [(row[0], *row[2:]) for row in paper_rows(under(MASKED, attending("run", 1), table=table))]
-        for table in MASKED.tables
+    tables = (under(MASKED, attending("run", 1), table=table) for table in MASKED.tables)
+    assert [[(row[0], *row[2:]) for row in paper_rows(table)] for table in tables] == [
+        [
+            ("Without Attention", "29.42"),
+            ("Self-Attention", "30.26"),
+            ("Masked Self-Attention", "30.41"),
+            ("Contextual Attention + Attention Loss", "30.49"),
+        ],
+        [("Without Optimization", "0.950", "30.71"), ("With Optimization", "0.947", "30.49")],
+        [("RFR-Net [7]", "0.981", "33.56"), ("Our", "0.950", "30.71")],
     ]
-    assert printed[0] == [
-        ("Without Attention", "29.42"),
-        ("Self-Attention", "30.26"),
-        ("Masked Self-Attention", "30.41"),
-        ("Contextual Attention + Attention Loss", "30.49"),
-    ]
-    assert printed[1] == [("Without Optimization", "0.950", "30.71"), ("With Optimization", "0.947", "30.49")]
-    assert printed[2] == [("RFR-Net [7]", "0.981", "33.56"), ("Our", "0.950", "30.71")]
     assert [MASKED.tables[i].columns[0][2] for i in (1, 2)] == ["ssim", "ssim"]
     assert "labels may have changed places" in MASKED.tables[1].note
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.title)
-def test_every_row_has_every_column_and_a_method_of_the_toolkit(table):
-    for row in table.rows:
-        assert tuple(row.values) == table.columns
-        if row.config:
-            registry.find(scan_jax.methods, row.config["method.name"], "build", "a row's method")
-
-
-def test_the_defaults_are_those_of_the_methods():
+def test_every_row_has_every_column_and_a_method_of_the_toolkit_with_its_defaults():
+    for table in TABLES:
+        for row in table.rows:
+            assert tuple(row.values) == table.columns
+            if row.config:
+                registry.find(scan_jax.methods, row.config["method.name"], "build", "a row's method")
     own = {"scan": ScanSettings(), "masked_attention": MaskedAttentionSettings()}
     for method, defaults in published_tables.DEFAULTS.items():
         for key, value in defaults.items():
-            section = own[method]
-            for part in key.split(".")[1:]:
-                section = getattr(section, part)
-            assert section == value, key
+            assert operator.attrgetter(key.partition(".")[2])(own[method]) == value, key
 
 
-@pytest.mark.parametrize("name", ["celeba", "paris", "celebamask", "faces64", "demo"])
-def test_the_configs_fill_the_papers_own_rows(name):
-    config = configuration.load(str(CONFIGS / f"{name}.py"))
-    own = {row.name for table in TABLES for row in table.rows if fills(row, entry("run", 1, config=config))}
+def test_the_configs_fill_the_papers_own_rows():
     masked = {"Contextual Attention + Attention Loss", "Without Optimization", "Our"}
-    assert own == (masked if name == "celebamask" else {"Ours"})
+    for name in ("celeba", "paris", "celebamask", "faces64", "demo"):
+        run = entry("run", 1, config=configuration.load(str(CONFIGS / f"{name}.py")))
+        own = {row.name for table in TABLES for row in table.rows if fills(row, run)}
+        assert own == (masked if name == "celebamask" else {"Ours"})
 
 
 def test_another_attention_fills_another_row_and_an_ablation_none():
-    one, two, three, four = MASKED.tables[0].rows
-    for row, attention in ((one, "none"), (two, "self"), (three, "masked"), (four, "contextual")):
-        assert [fills(other, attending("run", 1, attention)) for other in MASKED.tables[0].rows] == [
-            other is row for other in (one, two, three, four)
-        ]
+    rows = MASKED.tables[0].rows
+    for row, attention in zip(rows, ("none", "self", "masked", "contextual"), strict=True):
+        run = attending("run", 1, attention)
+        assert [other for other in rows if fills(other, run)] == [row]
     ours = CELEBA.tables[0].rows[2]
     assert fills(ours, entry("json", 1, config={"method": {"name": "scan", "attention": ["spatial", "channel"]}}))
     assert not fills(ours, entry("ablation", 1, config={"method": {"name": "scan", "attention": ["spatial"]}}))
@@ -164,12 +149,11 @@ def test_measured_rows_stand_below_the_papers_own_by_each_definition():
 
 
 def test_a_mean_absolute_error_stands_in_percent():
-    paris = find_protocol("scan_paris_street_view")
     fraction = dataclasses.replace(METRICS["standard/mae"], unit="", decimals=4)
     values = {"standard/mae": np.array([2.0, 4.0]), "edge_connect/mae": np.array([0.02, 0.04])}
     run = dataclasses.replace(scan(), completion={"30-40%": values})
     metrics = {"standard/mae": METRICS["standard/mae"], "edge_connect/mae": fraction}
-    table = under(paris, run, table=paris.tables[1], metrics=metrics)
+    table = under(PARIS, run, table=PARIS.tables[1], metrics=metrics)
     assert [row[1:] for row in table.rows if row[0] == "celeba"] == [
         ("measured, standard", *["no such metric"] * 2, "3.00"),
         ("measured, edge_connect", *["no such metric"] * 2, "3.00"),
@@ -205,11 +189,10 @@ def test_a_row_says_what_its_run_was_trained_on_where_that_is_something_else():
 
 
 def test_identical_and_empty_buckets_in_a_papers_table():
-    values = {"standard/psnr": np.array([20.0, np.inf, 30.0], np.float32)}
-    run = dataclasses.replace(
-        scan(), completion={"20-30%": values, "30-40%": {"standard/psnr": np.zeros(0, np.float32)}}
-    )
-    table = under(CELEBA, run, metrics={"standard/psnr": PSNR})
+    buckets = {"20-30%": [20.0, np.inf, 30.0], "30-40%": []}
+    completion = {bucket: {"standard/psnr": np.array(values, np.float32)} for bucket, values in buckets.items()}
+    run = dataclasses.replace(scan(), completion=completion)
+    table = under(CELEBA, run, metrics={"standard/psnr": METRICS["standard/psnr"]})
     (row,) = (row for row in table.rows if row[0] == "" and row[1] == "celeba" and row[3] != "no such metric")
     assert row[3:5] == ("25.00, 1 identical", "empty")
 

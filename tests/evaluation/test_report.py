@@ -1,12 +1,12 @@
 """The page holds every number and picture of an evaluation, and asks nobody for anything."""
 
 import base64
-import dataclasses
 import io
 import itertools
 import re
 import shutil
 import subprocess
+import types
 
 import numpy as np
 import pytest
@@ -22,61 +22,53 @@ from scan_jax.evaluation.report.training import POINTS, thin
 from scan_jax.evaluation.results import Results
 from scan_jax.pictures import TINT
 
-
-@dataclasses.dataclass
-class PrintedTable:
-    title: str
-    header: list
-    rows: list
-    note: str
+PSNR_ALONE = {"standard/psnr": METRICS["standard/psnr"]}
 
 
 @pytest.fixture(scope="module")
-def run_folders(tmp_path_factory):
-    return [run_folder(tmp_path_factory.mktemp(name), steps) for name, steps in (("a", 2000), ("b", 40))]
-
-
-@pytest.fixture(scope="module")
-def comparison(tmp_path_factory, run_folders):
+def comparison(tmp_path_factory):
     """Two runs, with everything that a page can show."""
-    configs = [{"seed": 0, "method": {"name": "scan", "width": width}} for width in (8, 16)]
+    folders = [run_folder(tmp_path_factory.mktemp(name), steps) for name, steps in (("a", 2000), ("b", 40))]
     runs = [
-        entry(name, seed, kind="run", config=config, folder=folder, prediction=scores(seed + 30, *list(METRICS)[:3]))
-        for name, seed, config, folder in zip(("ours", "theirs"), (3, 1), configs, run_folders)
+        entry(
+            name,
+            seed,
+            kind="run",
+            config={"seed": 0, "method": {"name": "scan", "width": width}},
+            folder=folder,
+            prediction=scores(seed + 30, *list(METRICS)[:3]),
+        )
+        for name, seed, width, folder in zip(("ours", "theirs"), (3, 1), (8, 16), folders)
     ]
-    table = PrintedTable(
-        "A paper, Table 9", ["method", "PSNR"], [["GC [12]", "27.11"], ["ours", "not run"]], "Unclear."
-    )
+    rows = [["GC [12]", "27.11"], ["ours", "not run"]]
+    table = types.SimpleNamespace(title="A paper, Table 9", header=["method", "PSNR"], rows=rows, note="Unclear.")
     cases = (case("ours", "theirs", rank="worst", index=5), case("ours", "theirs"))
     html, page = write(tmp_path_factory.mktemp("page"), *runs, tables=[table], cases=cases)
     return html, page, runs, cases
 
 
-def test_the_page_stands_alone(comparison):
-    html, page, _, _ = comparison
-    assert "http" not in re.sub(r"base64,[^\"]*", "", html)
+@pytest.fixture(scope="module")
+def page(comparison):
+    return comparison[1]
+
+
+def test_the_page_stands_alone_and_every_link_has_its_target(comparison, page):
+    html = comparison[0]
+    assert "http" not in re.sub(r"base64,[^\"]*", "", html) and "@import" not in html
     assert not page.all_of("script") and not page.all_of("link") and not page.all_of("iframe")
-    assert "@import" not in html
-    assert all(target.startswith("#") for target in re.findall(r"url\((.*?)\)", html))
-    for tag, attrs in page.elements:
-        assert attrs.get("src", "data:image/").startswith("data:image/"), tag
-        assert not {"srcset", "onclick", "onload", "poster", "action"} & set(attrs)
-        for target in (attrs.get("href"), attrs.get("xlink:href")):
-            assert target is None or target.startswith("#"), target
-
-
-def test_every_link_has_its_target_and_every_id_is_one(comparison):
-    _, page, _, _ = comparison
     ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
     assert sum(identity.startswith("picture-") for identity in ids) == 12
-    for attrs in page.all_of("a"):
-        assert attrs["href"].removeprefix("#") in ids
-    assert set(re.findall(r"url\(#(.*?)\)", comparison[0])) <= set(ids)
+    targets = re.findall(r"url\((.*?)\)", html)
+    for tag, attrs in page.elements:
+        assert attrs.get("src", "data:image/").startswith("data:image/"), tag
+        assert not {"srcset", "onclick", "onload", "poster", "action"} & set(attrs)
+        targets += [attrs[name] for name in ("href", "xlink:href") if name in attrs]
+    assert all(attrs["href"] for attrs in page.all_of("a"))
+    assert {target[0] for target in targets} == {"#"} and {target[1:] for target in targets} <= set(ids)
 
 
-def test_pictures_tables_and_charts_can_be_read_aloud(comparison):
-    _, page, _, _ = comparison
+def test_pictures_tables_and_charts_can_be_read_aloud(page):
     assert all(attrs["alt"] for attrs in page.all_of("img"))
     assert all("scope" in attrs for attrs in page.all_of("th"))
     charts = page.all_of("svg")
@@ -87,31 +79,28 @@ def test_pictures_tables_and_charts_can_be_read_aloud(comparison):
     assert page.all_of("html")[0]["lang"] == "en"
 
 
-def test_the_protocol_is_said_with_every_table(comparison):
-    _, page, _, _ = comparison
-    for section in ("top", "scores", "differences", "published", "definitions", "conditions"):
-        assert CONDITIONS.line() in page.text[section], section
+def test_the_protocol_is_said_with_every_table(page):
+    sections = ("top", "scores", "differences", "published", "definitions", "conditions")
+    assert all(CONDITIONS.line() in page.text[section] for section in sections)
     assert CONDITIONS.photographs_digest in page.text["conditions"]
     assert CONDITIONS.holes_digest in page.text["conditions"]
 
 
-def test_scores_are_those_of_numpy(comparison):
-    _, page, runs, _ = comparison
+def test_scores_are_those_of_numpy(comparison, page):
+    runs = comparison[2]
     values = runs[0].completion["20-30%"]["standard/psnr"].astype(np.float64)
     _, psnr, mae, n = row_of(page, ("scores", "Completed images"), "20-30%", "ours")
     assert psnr.startswith(f"{values.mean():.2f} ± {values.std(ddof=1):.2f} [") and n == str(N)
     low, high = map(float, re.search(r"\[(.*), (.*)\]", psnr).groups())
-    half = 1.96 * values.std(ddof=0) / np.sqrt(N)
-    assert values.mean() - low == pytest.approx(half, rel=0.25) and high - values.mean() == pytest.approx(
-        half, rel=0.25
-    )
+    half = pytest.approx(1.96 * values.std(ddof=0) / np.sqrt(N), rel=0.25)
+    assert values.mean() - low == half and high - values.mean() == half
     assert mae.startswith(f"{runs[0].completion['20-30%']['standard/mae'].mean():.3f} ")
     raw = runs[1].prediction["10-20%"]["standard/psnr"].astype(np.float64).mean()
     assert row_of(page, ("scores", "Raw predictions"), "10-20%", "theirs")[1].startswith(f"{raw:.2f} ")
 
 
-def test_differences_are_paired_and_judged(comparison):
-    _, page, runs, _ = comparison
+def test_differences_are_paired_and_judged(comparison, page):
+    runs = comparison[2]
     values = [run.completion["10-20%"]["standard/mae"].astype(np.float64) for run in runs]
     difference = (values[0] - values[1]).mean()
     cell = row_of(page, ("differences", "ours minus each other entry"), "10-20%", "theirs")[2]
@@ -124,9 +113,8 @@ def test_differences_are_paired_and_judged(comparison):
 
 
 def test_the_best_of_each_bucket_is_marked(tmp_path):
-    values = {"high": 3.0, "low": -1.0, "middle": 2.0}
     entries = []
-    for name, value in values.items():
+    for name, value in {"high": 3.0, "low": -1.0, "middle": 2.0}.items():
         flat = {key: np.full(N, value, np.float32) for key in METRICS if key != "inception/fid"}
         entries.append(entry(name, 0, completion=dict.fromkeys(BUCKETS, flat), sets={}))
     html, page = write(tmp_path, *entries)
@@ -135,8 +123,7 @@ def test_the_best_of_each_bucket_is_marked(tmp_path):
     assert row_of(page, ("definitions", "Sets of completed images"), "10-20%", "low")[1] == "absent"
 
 
-def test_other_definitions_say_what_they_are(comparison):
-    _, page, _, _ = comparison
+def test_other_definitions_say_what_they_are(page):
     text = page.text["definitions"]
     for clause in ("relative to the sum of both", "of 2048 features", "mean over the hole"):
         assert clause in text
@@ -144,18 +131,9 @@ def test_other_definitions_say_what_they_are(comparison):
     assert "12.3 " not in text and "31.2" in page.text["top"]
 
 
-def test_published_tables_are_printed_as_they_are(comparison):
-    _, page, _, _ = comparison
-    assert page.tables["published", "A paper, Table 9"] == [
-        ["method", "PSNR"],
-        ["GC [12]", "27.11"],
-        ["ours", "not run"],
-    ]
-    assert "Unclear." in page.text["published"]
-
-
-def test_only_keys_that_differ_are_compared(comparison):
-    _, page, _, _ = comparison
+def test_published_tables_are_printed_and_only_keys_that_differ_compared(page):
+    printed = [["method", "PSNR"], ["GC [12]", "27.11"], ["ours", "not run"]]
+    assert page.tables["published", "A paper, Table 9"] == printed and "Unclear." in page.text["published"]
     assert page.tables["config", "Keys that differ"] == [["key", "ours", "theirs"], ["method.width", "8", "16"]]
     assert page.text["config"].count('"name": "scan"') == 2
     assert flatten({"a": {"b": 1, "c": {}}, "d": [2]}) == {"a.b": 1, "a.c": {}, "d": [2]}
@@ -189,9 +167,8 @@ def test_large_pictures_are_stored_as_jpeg():
         amplified_error(picture, picture[:9])
 
 
-def test_curves_of_both_runs_share_a_chart(comparison):
-    html, page, _, _ = comparison
-    labels = [attrs["aria-label"] for attrs in page.all_of("svg")]
+def test_curves_of_both_runs_share_a_chart(comparison, page):
+    html, labels = comparison[0], [attrs["aria-label"] for attrs in page.all_of("svg")]
     (psnr,) = [label for label in labels if label.startswith("PSNR (dB), 10-20% hole")]
     assert psnr.endswith("last 50 at step 300, 50 at step 300")
     chart = html[html.index('aria-label="loss/generator') :].split("</svg>")[0]
@@ -218,16 +195,12 @@ def test_names_are_text_and_never_markup(tmp_path):
     assert "<held>" in page.text["top"]
 
 
-def test_one_entry_needs_no_company(tmp_path):
-    html, page = write(tmp_path, entry("alone", 2), metrics={"standard/psnr": METRICS["standard/psnr"]})
+def test_one_entry_needs_no_company_and_a_run_without_scalars_has_no_curves(tmp_path):
+    html, page = write(tmp_path, entry("alone", 2), metrics=PSNR_ALONE)
     assert page.all_of("title") and "differences" not in page.text and "definitions" not in page.text
-    assert 'class="best"' not in html
-    assert "No pictures were kept." in page.text["cases"]
+    assert 'class="best"' not in html and "No pictures were kept." in page.text["cases"]
     assert "No entry is a run" in page.text["curves"] and "No entry has a config." in page.text["config"]
     assert "edge_connect" not in page.text["scores"].split("Not in this report")[0]
-
-
-def test_a_run_without_scalars_has_no_curves(tmp_path):
     _, page = write(tmp_path, entry("early", 2, kind="run", folder=tmp_path / "none", config={"seed": 1}))
     assert "No entry is a run" in page.text["curves"] and '"seed": 1' in page.text["config"]
 
@@ -237,23 +210,24 @@ def test_empty_buckets_and_infinite_values_are_told(tmp_path):
     first = {"10-20%": {"standard/psnr": psnr}, "20-30%": {"standard/psnr": np.zeros(0, np.float32)}, "30-40%": {}}
     second = first | {"10-20%": {"standard/psnr": np.full(5, np.inf, np.float32)}}
     entries = [entry("one", 0, completion=first, sets={}), entry("two", 0, completion=second, sets={})]
-    _, page = write(tmp_path, *entries, metrics={"standard/psnr": METRICS["standard/psnr"]})
+    _, page = write(tmp_path, *entries, metrics=PSNR_ALONE)
     table = "scores", "Completed images"
-    assert row_of(page, table, "10-20%", "one")[1:] == [
-        "32.00 ± 2.00 [30.00, 34.00] n 3, 2 infinite",
-        "5",
-    ]  # 1 of 27 draws is 30
+    one = row_of(page, table, "10-20%", "one")[1:]
+    assert one == ["32.00 ± 2.00 [30.00, 34.00] n 3, 2 infinite", "5"]  # 1 of 27 draws is 30
     assert row_of(page, table, "10-20%", "two")[1:] == ["infinite all 5", "5"]
     assert page.tables[table][-2:] == [["20-30%", "empty", "0"], ["30-40%", "empty", "0"]]
     cell = row_of(page, ("differences", "one minus each other entry"), "10-20%", "two")[1]
     assert "n 2, 3 -inf" in cell and not re.search("better|worse|undecided", cell)  # two infinite pairs differ by 0
 
 
-def test_equal_results_make_equal_pages(tmp_path, comparison):
+def test_equal_results_make_equal_pages_where_they_can_be_written(tmp_path, comparison):
     runs, cases = comparison[2:]
     html, _ = write(tmp_path / "a", *runs, cases=cases)
     again, _ = write(tmp_path / "b", *runs, cases=cases)
     assert html == again and "2020-02-03 04:05 UTC" in html
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        write(tmp_path / "file", *runs)
     later = tmp_path / "later.html"
     write_report(later, Results(CONDITIONS, METRICS, tuple(runs), cases))
     assert "2020-02-03" not in later.read_text()
@@ -265,13 +239,8 @@ def test_numbers_never_read_minus_zero():
     assert number(-0.001, metric, "+") == "+0.00"
 
 
-def test_a_page_that_cannot_be_written_is_a_users_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
-        write(tmp_path / "file", entry("one", 1), metrics={"standard/psnr": METRICS["standard/psnr"]})
-
-
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: apt-get install chromium")
 def test_a_phone_need_not_scroll_sideways(tmp_path, comparison):
     (tmp_path / "report.html").write_text(comparison[0])
     script = "let d = f.contentDocument.documentElement; document.title = `${d.scrollWidth} of ${d.clientWidth}`"

@@ -25,23 +25,19 @@ def compared(path, *values):
     return row_of(page, ("differences", "ours minus each other entry"), "10-20%", "theirs")[1], page
 
 
-def test_few_images_are_given_no_verdict(tmp_path):
-    cell, page = compared(tmp_path, [21.0] * 9, [20.0] * 9)
-    assert cell == "+1.00 [+1.00, +1.00]"
-    assert "Against theirs: PSNR +1.00 dB, no verdict in 1 of 1 buckets (fewer than 10 images)." in page.text["top"]
-    cell, page = compared(tmp_path, [21.0] * 10, [20.0] * 10)
-    assert cell == "+1.00 better [+1.00, +1.00]" and "dB, better in 1 of 1 buckets." in page.text["top"]
-
-
-def test_infinite_differences_keep_their_sign_and_are_judged(tmp_path):
-    cell, page = compared(tmp_path, [21.0] * 10, [np.inf] * 10)
-    assert cell == "-inf worse all 10" and "PSNR -inf dB, worse in 1 of 1 buckets." in page.text["top"]
-    assert page.tables["scores", "Completed images"][2][1:] == ["infinite all 10", "10"]
-    cell, _ = compared(tmp_path, [21.0] * 10 + [22.0], [20.0] * 10 + [np.inf])
-    assert cell == "+1.00 undecided [+1.00, +1.00] n 10, 1 -inf"
-    cell, _ = compared(tmp_path, [21.0] * 10 + [np.inf], [20.0] * 10 + [22.0])
-    assert cell == "+1.00 better [+1.00, +1.00] n 10, 1 +inf"
-    assert compared(tmp_path, [1.0, np.inf], [np.inf, 1.0])[0] == "infinite 1 +inf, 1 -inf"
+def test_verdicts_need_images_and_infinite_differences_keep_their_sign(tmp_path):
+    for ours, theirs, expected, verdict in (
+        ([21.0] * 9, [20.0] * 9, "+1.00 [+1.00, +1.00]", "+1.00 dB, no verdict in 1 of 1 buckets (fewer than 10"),
+        ([21.0] * 10, [20.0] * 10, "+1.00 better [+1.00, +1.00]", "+1.00 dB, better in 1 of 1 buckets."),
+        ([21.0] * 10, [np.inf] * 10, "-inf worse all 10", "-inf dB, worse in 1 of 1 buckets."),
+        ([21.0] * 10 + [22.0], [20.0] * 10 + [np.inf], "+1.00 undecided [+1.00, +1.00] n 10, 1 -inf", ""),
+        ([21.0] * 10 + [np.inf], [20.0] * 10 + [22.0], "+1.00 better [+1.00, +1.00] n 10, 1 +inf", ""),
+        ([1.0, np.inf], [np.inf, 1.0], "infinite 1 +inf, 1 -inf", ""),
+    ):
+        cell, page = compared(tmp_path, ours, theirs)
+        assert cell == expected and (not verdict or f"Against theirs: PSNR {verdict}" in page.text["top"])
+        if np.isinf(theirs).all():
+            assert page.tables["scores", "Completed images"][2][1:] == ["infinite all 10", "10"]
 
 
 def test_magnitudes_are_subtracted_where_zero_is_best(tmp_path):
@@ -94,9 +90,8 @@ def test_a_run_and_its_style_search_share_curves_and_config(tmp_path):
         run_folders.append(run_folder(tmp_path / name, 40))
     config = {"seed": 0, "method": {"name": "scan"}}
     plain, other = (entry(name, 1, kind="run", config=config, folder=f) for name, f in zip(("a", "b"), run_folders))
-    refined = entry(
-        "a with style search", 2, kind="run", config=config, folder=run_folders[0] / ".." / run_folders[0].name
-    )
+    folder = run_folders[0] / ".." / run_folders[0].name
+    refined = entry("a with style search", 2, kind="run", config=config, folder=folder)
     html, page = write(tmp_path, plain, refined, other, cases=())
     assert html.count("<summary>Config of") == 2 and "Config of a, a with style search" in page.text["config"]
     labels = [attrs["aria-label"] for attrs in page.all_of("svg") if "by training step" in attrs["aria-label"]]
