@@ -2,7 +2,6 @@
 
 import logging
 import os
-from pathlib import Path
 
 import miniatures
 import numpy as np
@@ -74,36 +73,29 @@ def test_both_layouts_are_found(layout, tmp_path):
 def test_layouts_at_any_depth_in_one_folder(tmp_path):
     write_beside(tmp_path / "a" / "b", 2)
     write_apart(tmp_path / "c", 2)
-    image, labels = scene(0)
-    miniatures.write(tmp_path / "c" / "images" / "deep" / "x.jpg", image)
-    miniatures.write(tmp_path / "c" / "labels" / "deep" / "x.png", labels)
-    assert {pair.name: pair.labels.name for pair in find_pairs(tmp_path)} == {
-        "a/b/0000.png": "a/b/0000_label.png",
-        "a/b/0001.png": "a/b/0001_label.png",
-        "c/images/0000.png": "c/labels/0000.png",
-        "c/images/0001.png": "c/labels/0001.png",
-        "c/images/deep/x.jpg": "c/labels/deep/x.png",
-    }
+    for folder, suffix in (("images", "jpg"), ("labels", "png")):
+        miniatures.write(tmp_path / "c" / folder / "deep" / f"x.{suffix}", scene(0)[1])
+    beside = {f"a/b/000{i}.png": f"a/b/000{i}_label.png" for i in range(2)}
+    apart = {f"c/images/000{i}.png": f"c/labels/000{i}.png" for i in range(2)}
+    found = {pair.name: pair.labels.name for pair in find_pairs(tmp_path)}
+    assert found == {**beside, **apart, "c/images/deep/x.jpg": "c/labels/deep/x.png"}
 
 
 @pytest.mark.parametrize("crop", ["centre", "stretch"])
 def test_image_and_labels_are_cut_alike(crop, tmp_path):
     """At an unscaled crop every pixel still wears its class's colour; stretched, most do: edges are averaged."""
-    splits = open_folder(write_beside(tmp_path, 12), size=HEIGHT, crop=crop)
+    splits = open_folder(write_beside(tmp_path / "street", 12), size=HEIGHT, crop=crop)
     for name, photo in photos_by_name(splits).items():
         same = (np.abs(paint(photo["labels"]).astype(int) - photo["image"]) < 2).all(-1)
         assert same.all() if crop == "centre" else same.mean() > 0.6
         if crop == "centre":
             np.testing.assert_array_equal(photo["labels"], scene(int(name[:4]))[1][:, 2:-2])
-
-
-def test_labels_are_never_averaged_and_images_are(tmp_path):
     labels = np.indices((16, 16)).sum(0).astype(np.uint8) % 2 * 6  # a chequerboard of classes 0 and 6
     for i in range(2):
-        miniatures.write(tmp_path / f"{i}.png", paint(labels))
-        miniatures.write(tmp_path / f"{i}_label.png", labels)
-    photo = open_folder(tmp_path, size=4).train[0]
-    assert set(np.unique(photo["labels"])) <= {0, 6}
+        miniatures.write(tmp_path / "squares" / f"{i}.png", paint(labels))
+        miniatures.write(tmp_path / "squares" / f"{i}_label.png", labels)
+    photo = open_folder(tmp_path / "squares", size=4, crop=crop).train[0]
+    assert set(np.unique(photo["labels"])) <= {0, 6}  # labels are never averaged, and images are
     assert (np.abs(photo["image"].astype(int) - (90, 30, 165)) <= 1).all()
 
 
@@ -141,13 +133,16 @@ def test_split_folders_are_the_splits(folders, held_out, tmp_path):
     for number, folder in enumerate(folders):
         write_beside(tmp_path / folder, 5, 10 * number)
     splits = open_folder(tmp_path)
-    assert {name.split("/")[0] for name in names(splits.train)} == {folders[0]}
-    assert {name.split("/")[0] for name in names(splits.held_out)} == {held_out}
-    assert (len(splits.train), len(splits.held_out)) == (5, 5)
+    first = 10 * folders.index(held_out)
+    assert names(splits.train) == [f"{folders[0]}/{i:04d}.png" for i in range(5)]
+    assert names(splits.held_out) == [f"{held_out}/{i:04d}.png" for i in range(first, first + 5)]
     assert names(open_folder(tmp_path, held_out=2).held_out) == [names(splits.held_out)[i] for i in (0, 2)]
     other = open_folder(tmp_path, held_out_path=str(tmp_path / folders[-1]), held_out=0)
-    assert {name.split("/")[0] for name in names(other.train)} == {folders[0]}
+    assert names(other.train) == names(splits.train)
     assert names(other.held_out) == [f"{10 * (len(folders) - 1) + i:04d}.png" for i in range(5)]
+    apart = open_folder(tmp_path / folders[0], held_out_path=str(tmp_path / folders[-1]))
+    assert (len(apart.train), len(apart.held_out)) == (5, 5)
+    refused(tmp_path / folders[0], "held out as well", held_out_path=str(tmp_path / folders[0]))
 
 
 def test_split_folders_within_images_and_around_them(tmp_path):
@@ -158,13 +153,6 @@ def test_split_folders_within_images_and_around_them(tmp_path):
     splits = open_folder(tmp_path / "around")
     assert names(splits.train) == [f"train/images/{i:04d}.png" for i in range(3)]
     assert names(splits.held_out) == [f"val/images/{i:04d}.png" for i in range(3)]
-
-
-def test_another_folder_is_held_out(tmp_path):
-    write_beside(tmp_path / "train", 5), write_beside(tmp_path / "val", 5, 10)
-    apart = open_folder(tmp_path / "train", held_out_path=str(tmp_path / "val"))
-    assert (len(apart.train), len(apart.held_out)) == (5, 5)
-    refused(tmp_path / "train", "held out as well", held_out_path=str(tmp_path / "train"))
 
 
 def test_flip_pairs_come_from_the_settings(tmp_path):
@@ -281,7 +269,7 @@ def test_large_folders_are_verified_once_for_each_rule(tmp_path, monkeypatch):
     assert (count(), count()) == (12, 0)
 
 
-def test_a_method_without_labels_sees_none_of_the_same_photographs(tmp_path):
+def test_a_method_without_labels_sees_none_and_one_that_wants_others_is_told(tmp_path):
     splits = open_folder(write_beside(tmp_path, 20), flip_pairs=((4, 5),))
     plain = agree_on_labels(splits, 0)
     assert (plain.train.num_labels, plain.train.flip_pairs) == (0, ())
@@ -291,26 +279,10 @@ def test_a_method_without_labels_sees_none_of_the_same_photographs(tmp_path):
     np.testing.assert_array_equal(plain.train[2]["image"], splits.train[2]["image"])
     assert agree_on_labels(splits, CLASSES) is splits
     assert agree_on_labels(plain, 0).train is plain.train
-
-
-@pytest.mark.skipif("CAMVID" not in os.environ, reason="needs CamVid with label maps: export CAMVID=FOLDER")
-def test_camvid_opens_as_it_is():
-    folder = Path(os.environ["CAMVID"])
-    splits = open_folder(folder, size=64, num_labels=12)
-    assert (len(splits.train), len(splits.held_out)) == (367, 101)
-    test = open_folder(folder, size=64, num_labels=12, held_out_path=str(folder / "test"), held_out=0)
-    assert (len(test.train), len(test.held_out)) == (367, 233)
-    seen = set().union(*(np.unique(splits.held_out[i]["labels"]) for i in range(0, 101, 10)))
-    assert len(seen) > 8 and max(seen) < 12
-    refused(folder, r"_label\.png has the label 11, but 11 classes", num_labels=11)
-
-
-def test_a_method_that_wants_other_labels_is_told(tmp_path):
-    splits = open_folder(write_beside(tmp_path, 20))
     with pytest.raises(UserError, match=r"config\.method\.num_labels is 19, but .* has 7 classes; make them equal"):
         agree_on_labels(splits, 19)
-    plain = open_data({"name": "photo_folder", "path": str(tmp_path), "size": 8})
+    none = open_data({"name": "photo_folder", "path": str(tmp_path), "size": 8})
     with pytest.raises(UserError, match=r"needs labels of 19 classes, but .* has none.*labelled_folder"):
-        agree_on_labels(plain, 19)
+        agree_on_labels(none, 19)
     portraits = open_data({"name": "synthetic_portraits", "size": 16, "count": 2, "held_out": 1})
     assert agree_on_labels(portraits, 19).train.num_labels == 19

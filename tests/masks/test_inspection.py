@@ -1,8 +1,6 @@
 """The doctor's verdicts on sets that the tests make."""
 
 import itertools
-import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -301,10 +299,3 @@ def test_what_cannot_be_examined(tmp_path, clean):
     ):
         with pytest.raises(UserError, match=match):
             examine(**({"folder": clean} | arguments))
-
-
-@pytest.mark.skipif("HOLES" not in os.environ, reason="needs real masks: export HOLES=FOLDER")
-def test_real_masks_are_white_on_black(caplog):
-    with caplog.at_level(logging.WARNING):
-        report = examine(Path(os.environ["HOLES"]))
-    assert (report.polarity.hole, report.problems, caplog.records) == ("white", (), [])

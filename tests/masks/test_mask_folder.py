@@ -1,7 +1,6 @@
 """Holes from files: order, splits, polarity, sizes, and what is refused."""
 
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +11,7 @@ from scan_jax.errors import UserError
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.hole_image import binarise, read_grey, resize_nearest
 from scan_jax.masks.mask_folder import turn_at_random
-from scan_jax.masks.ratio import BUCKETS, Bucket
+from scan_jax.masks.ratio import Bucket
 
 ANY = Bucket(0.0, 1.0)
 
@@ -161,13 +160,3 @@ def test_reversed_polarity_and_grey_masks_are_warned_of_once(tmp_path, caplog):
 
 def test_clean_masks_raise_no_warning(folder, caplog):
     assert warnings(open_holes({"name": "mask_folder", "path": str(folder)}).train, caplog, [32]) == []
-
-
-@pytest.mark.skipif("HOLES" not in os.environ, reason="needs real masks: export HOLES=FOLDER")
-def test_real_masks_fill_every_bucket():
-    splits = open_holes({"name": "mask_folder", "path": os.environ["HOLES"]})
-    for source in (splits.train, splits.held_out):
-        for bucket in BUCKETS:
-            holes = source.fixed(64, bucket, 20, seed=0)
-            assert len(holes) == 20
-            assert all(hole.mean() in bucket for hole in holes)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import miniatures
 import numpy as np
@@ -51,39 +52,46 @@ def spied(plan, watch):
     """The plan, with `watch(name)` called before an item is made."""
 
     def wrap(item):
-        def make():
-            watch(item.name)
-            return item.make()
+        return dataclasses.replace(item, make=lambda: watch(item.name) or item.make())
 
-        return dataclasses.replace(item, make=make)
-
-    splits = {split: [wrap(item) for item in items] for split, items in plan.splits.items()}
-    return dataclasses.replace(plan, splits=splits)
+    return dataclasses.replace(plan, splits={split: list(map(wrap, items)) for split, items in plan.splits.items()})
 
 
 class Calls:
-    """Names of the items made; the one numbered `at` raises `error`."""
+    """Names of the items made; those numbered in `at` raise `error`."""
 
-    def __init__(self, error=None, at=-1):
+    def __init__(self, error=None, at=()):
         self.names, self._error, self._at, self._lock = [], error, at, threading.Lock()
 
     def __call__(self, name):
         with self._lock:
             self.names.append(name)
-            if len(self.names) == self._at + 1:
+            if len(self.names) - 1 in self._at:
                 raise self._error
 
 
 def interrupted(plan, data_dir, at=8):
     """Ctrl-C while item `at` is made, after two shards; the staging folder."""
     with pytest.raises(KeyboardInterrupt):
-        miniatures.built(spied(plan, Calls(KeyboardInterrupt(), at)), data_dir, jobs=1)
+        miniatures.built(spied(plan, Calls(KeyboardInterrupt(), [at])), data_dir, jobs=1)
     (staging,) = data_dir.glob("photo_folder/faces-64/.*.building")
     return staging
 
 
 def finished(staging):
     return sorted(path.name for path in staging.glob("*.json"))
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+def refused(match, plan, data_dir, jobs=2):
+    with miniatures.refuses(match, data_dir):
+        miniatures.built(plan, data_dir, jobs)
 
 
 def go_on(plan, data_dir, whole):
@@ -194,96 +202,68 @@ def test_a_disk_without_links(source, whole, tmp_path, monkeypatch):
 
 
 def test_what_is_there_already_is_left_alone(source, whole):
-    calls = Calls()
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
-    dataset = miniatures.built(spied(make_plan(source), calls), whole)
-    assert calls.names == [] and len(dataset.splits["train"]) == 20
+    assert go_on(make_plan(source), whole, whole) == []
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
-
-
-def raising(error):
-    def fail(*_):
-        raise error
-
-    return fail
-
-
-def refused(match, plan, data_dir, jobs=2):
-    with miniatures.refuses(match, data_dir):
-        miniatures.built(plan, data_dir, jobs)
-
-
-def test_another_dataset_in_the_place(source, whole):
     refused(r"faces-64/1.0.0 holds a dataset of other photographs", make_plan(source, held_out=1), whole)
     refused(r"faces-64/1.0.0 holds a dataset of other", make_plan(source, crop="stretch"), whole)
 
 
 def test_something_else_in_the_place(source, tmp_path):
     folder = prepared.dataset_folder(tmp_path, "photo_folder", "faces-64")
-    folder.mkdir(parents=True)
-    (folder / "mine.txt").write_text("precious")
+    miniatures.write(folder / "mine.png", miniatures.photograph(0))
+    before = (folder / "mine.png").read_bytes()
     refused(r"faces-64/1.0.0 holds a dataset of other photographs", make_plan(source), tmp_path)
-    assert (folder / "mine.txt").read_text() == "precious"
+    assert (folder / "mine.png").read_bytes() == before
 
 
-def test_other_datasets_beside_it_stay(source, tmp_path):
+def test_broken_files(source, tmp_path, monkeypatch):
+    """Ten are named, what else was found is counted, many more end it early, and other datasets beside it stay."""
     miniatures.built(make_plan(source, name="first"), tmp_path)
-    broken = spied(make_plan(source), Calls(ValueError("broken"), 5))
-    refused(r"1 file does not decode: \d\d.png \(broken\)", broken, tmp_path, jobs=1)
-
-
-def test_many_broken_files_end_it_early(source, tmp_path, monkeypatch):
+    one = spied(make_plan(source), Calls(ValueError("broken"), [5]))
+    refused(r"1 file does not decode: \d\d.png \(broken\)", one, tmp_path, jobs=1)
+    twelve = spied(make_plan(source), Calls(OSError("no\nimage"), range(12)))
+    named = r"(\d\d.png \(no image\); ){9}\d\d.png \(no image\)"
+    refused(rf"\d+ files do not decode: {named} and [12] more; replace them", twelve, tmp_path)
     monkeypatch.setattr(shards, "NAMED", 4)
-    names = []
-
-    def watch(name):
-        names.append(name)
-        raise ValueError("never")
-
-    refused(r"6 files do not decode: 00.png \(never\)", spied(make_plan(source), watch), tmp_path, jobs=1)
-    assert len(names) == 6
-
-
-def test_ten_broken_files_are_named_and_the_rest_counted(source, tmp_path):
-    def watch(name):
-        if name < "12":
-            raise OSError("no\nimage")
-
-    match = r"\d+ files do not decode: (\d\d.png \(no image\); ){9}\d\d.png \(no image\) and [12] more; replace them"
-    refused(match, spied(make_plan(source), watch), tmp_path)
+    calls = Calls(ValueError("never"), range(COUNT))
+    refused(r"6 files do not decode: 00.png \(never\)", spied(make_plan(source), calls), tmp_path, jobs=1)
+    assert len(calls.names) == 6
 
 
 def test_what_is_not_to_be_tolerated_once(source, tmp_path):
     plan = dataclasses.replace(make_plan(source), allow_missing=20)
-    refused(r"^wrong person$", spied(plan, Calls(UserError("wrong person"), 8)), tmp_path)
+    refused(r"^wrong person$", spied(plan, Calls(UserError("wrong person"), [8])), tmp_path)
     with pytest.raises(ZeroDivisionError):  # an error of the program
-        miniatures.built(spied(make_plan(source), Calls(ZeroDivisionError(), 8)), tmp_path)
+        miniatures.built(spied(make_plan(source), Calls(ZeroDivisionError(), [8])), tmp_path)
     assert miniatures.files_below(tmp_path) == []
 
 
-def full_writer(after):
-    class Writer:
-        def __init__(self, path, options):
-            self._path, self._left = path, after
+FULL = OSError(errno.ENOSPC, "No space left on device")
 
-        def write(self, record):
-            self._left -= 1
-            if self._left < 0:
-                raise OSError(errno.ENOSPC, "No space left on device")
 
-        def close(self):
-            with open(self._path, "wb") as file:
-                file.write(b"x")
+class FullWriter:
+    """Writes two records, then the disk is full."""
 
-    return Writer
+    def __init__(self, path, options):
+        self._records = 0
+        Path(path).write_bytes(b"x")
+
+    def write(self, record):
+        self._records += 1
+        if self._records > 2:
+            raise FULL
+
+    def close(self):
+        pass
 
 
 def test_a_full_disk(source, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(shards.array_record_module, "ArrayRecordWriter", full_writer(2))
+        patched.setattr(shards.array_record_module, "ArrayRecordWriter", FullWriter)
         match = r"cannot write .*train-00000.*No space left on device; make room and run it again"
         refused(match, make_plan(source), tmp_path)
-    monkeypatch.setattr(building, "_link", raising(OSError(errno.ENOSPC, "No space left on device")))
+    monkeypatch.setattr(building, "_link", raising(FULL))
     refused(r"cannot write .*faces-64/1.0.0: No space left on device; make room", make_plan(source), tmp_path)
 
 
