@@ -1,9 +1,8 @@
 """One page of each kind of network for all tests of this folder; they start when they are first asked for."""
 
 import pytest
-from page_servers import serving
+from page_servers import serving, write_bundle
 from PIL import Image
-from tiny_networks import write_bundle
 
 
 @pytest.fixture(scope="session")
@@ -14,19 +13,18 @@ def caches(tmp_path_factory):
 @pytest.fixture(scope="session")
 def plain_page(tmp_path_factory, caches):
     """A network that takes no labels."""
-    pytest.importorskip("gradio", reason="the page needs Gradio")
-    bundle = write_bundle(tmp_path_factory.mktemp("bundles") / "plain", "scan")
-    with serving(bundle, caches, "--max_pixels=300000", "--max_megabytes=2") as server:
-        yield server
-        assert "ASKED ELSEWHERE" not in server.said
+    yield from page(tmp_path_factory, caches, "scan", "--max_pixels=300000", "--max_megabytes=2")
 
 
 @pytest.fixture(scope="session")
 def label_page(tmp_path_factory, caches):
     """A network that wants the 19 classes of CelebAMask-HQ."""
-    pytest.importorskip("gradio", reason="the page needs Gradio")
-    bundle = write_bundle(tmp_path_factory.mktemp("bundles") / "labelled", "masked_attention")
-    with serving(bundle, caches) as server:
+    yield from page(tmp_path_factory, caches, "masked_attention")
+
+
+def page(tmp_path_factory, caches, name, *flags):
+    pytest.importorskip("gradio")
+    with serving(write_bundle(tmp_path_factory.mktemp("bundles") / name, name), caches, *flags) as server:
         yield server
         assert "ASKED ELSEWHERE" not in server.said
 

@@ -10,8 +10,19 @@ import threading
 import time
 from pathlib import Path
 
+from small_methods import SMALL
+from small_networks import small_trained
+
+from scan_jax.inference.bundles import exporting
+
 ROOT = Path(__file__).parents[2]
 WATCHED = Path(__file__).parent / "watched_site"
+
+
+def write_bundle(folder, name):
+    """A bundle of the method called `name` with random weights, as small as it gets, which --run takes."""
+    exporting.export(small_trained({"name": name, **SMALL[name]}), folder, platforms=())
+    return folder
 
 
 class Server:

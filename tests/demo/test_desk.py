@@ -1,5 +1,6 @@
 """What the page asks of the network, without a page."""
 
+import dataclasses
 import logging
 import os
 import threading
@@ -35,16 +36,22 @@ def painter():
     return Inpainter(MeanColours(), GREY, size=32)
 
 
+def open_desk(network, folder):
+    (folder / "results").mkdir()
+    return Desk(network, Limits(), folder / "results")
+
+
 @pytest.fixture
 def desk(toy, tmp_path):
-    (tmp_path / "results").mkdir()
-    return Desk(toy, Limits(), tmp_path / "results")
+    return open_desk(toy, tmp_path)
 
 
 @pytest.fixture
 def label_desk(painter, tmp_path):
-    (tmp_path / "results").mkdir()
-    return Desk(painter, Limits(), tmp_path / "results")
+    return open_desk(painter, tmp_path)
+
+
+SHAPE = (40, 40)
 
 
 def centre(shape):
@@ -55,6 +62,13 @@ def centre(shape):
 
 def write_hole(path, hole):
     return str(write(path, np.where(hole, np.uint8(255), np.uint8(0))))
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """A photograph and its hole, in files."""
+    path = str(write(tmp_path / "a.png", photograph(0, *SHAPE)))
+    return Asked(path, hole=write_hole(tmp_path / "hole.png", centre(SHAPE)))
 
 
 def test_known_pixels_alpha_profile_and_exif_are_in_the_file_byte_for_byte(desk, tmp_path):
@@ -78,51 +92,38 @@ def test_known_pixels_alpha_profile_and_exif_are_in_the_file_byte_for_byte(desk,
     assert filled.note.startswith("61x45 pixels, ")
 
 
-def test_strokes_and_an_uploaded_hole_are_filled_together(desk, tmp_path):
-    path = str(write(tmp_path / "a.png", photograph(0, 40)))
-    uploaded, painted = np.zeros((40, 40), bool), np.zeros(shown_shape((40, 40)), bool)
+def test_strokes_and_an_uploaded_hole_are_filled_together(desk, asked, tmp_path):
+    uploaded, painted = np.zeros(SHAPE, bool), np.zeros(shown_shape(SHAPE), bool)
     uploaded[:10, :10], painted[-128:, -128:] = True, True
-    asked = Asked(path, painted, write_hole(tmp_path / "hole.png", ~uploaded), "black")
-    hole = desk.read(asked).hole
-    assert hole[:10, :10].all()
-    assert hole[30:, 30:].all()
-    assert hole.sum() == 200
+    hole = desk.read(Asked(asked.photograph, painted, write_hole(tmp_path / "hole.png", ~uploaded), "black")).hole
+    assert hole[:10, :10].all() and hole[30:, 30:].all() and hole.sum() == 200
 
 
-def test_one_seed_one_result(desk, tmp_path):
-    path = str(write(tmp_path / "a.png", photograph(0, 40)))
-    asked = Asked(path, hole=write_hole(tmp_path / "hole.png", centre((40, 40))), seed=3)
-    assert desk.fill(asked).result.read_bytes() == desk.fill(asked).result.read_bytes()
+def test_one_seed_one_result_and_old_ones_are_thrown_away(desk, asked):
+    seeded = dataclasses.replace(asked, seed=3)
+    first, second = desk.fill(seeded).result, desk.fill(seeded).result
+    assert first.read_bytes() == second.read_bytes()
+    old = time.time() - 60 * desk.limits.minutes - 1
+    os.utime(first.parent, (old, old))
+    desk.fill(seeded)
+    assert not first.exists() and second.exists()
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
+def test_what_cannot_be_done_is_one_line_and_all_hole_is_said(desk, asked, tmp_path):
+    other = write_hole(tmp_path / "other.png", centre((50, 40)))
+    for changes, message in (
         ({"photograph": None}, "there is no photograph yet"),
         ({"hole": None}, "there is no hole: paint over"),
+        ({"hole": other}, "the photograph is 40x40 pixels, the hole 40x50"),
         ({"suffix": ".exe"}, "must end in one of"),
         ({"strategy": "guess"}, "there is no strategy 'guess'"),
         ({"steps": 5}, "no optimisation at test time"),
-    ],
-)
-def test_what_cannot_be_done_is_one_line(desk, tmp_path, changes, message):
-    path = str(write(tmp_path / "a.png", photograph(0, 40)))
-    asked = {"photograph": path, "hole": write_hole(tmp_path / "hole.png", centre((40, 40)))}
-    with pytest.raises(UserError, match=message):
-        desk.fill(Asked(**{**asked, **changes}))
-
-
-def test_a_hole_of_another_size_is_refused_with_both_sizes(desk, tmp_path):
-    path = str(write(tmp_path / "a.png", photograph(0, 40, 50)))
-    hole = write_hole(tmp_path / "hole.png", centre((50, 40)))
-    with pytest.raises(UserError, match="the photograph is 50x40 pixels, the hole 40x50"):
-        desk.fill(Asked(path, hole=hole))
-
-
-def test_all_hole_is_filled_and_said(desk, tmp_path):
-    path = str(write(tmp_path / "a.png", photograph(0, 40)))
+    ):
+        with pytest.raises(UserError, match=message):
+            desk.fill(dataclasses.replace(asked, **changes))
+    white = write_hole(tmp_path / "white.png", np.ones(SHAPE, bool))
     with overheard() as said:
-        desk.fill(Asked(path, hole=write_hole(tmp_path / "hole.png", np.ones((40, 40), bool))))
+        desk.fill(dataclasses.replace(asked, hole=white))
     assert any("the whole photograph is hole" in line for line in said)
 
 
@@ -139,17 +140,6 @@ def test_only_this_threads_warnings_are_overheard():
     assert said == ["mine"]
 
 
-def test_old_results_are_thrown_away(desk, tmp_path):
-    path = str(write(tmp_path / "a.png", photograph(0, 40)))
-    asked = Asked(path, hole=write_hole(tmp_path / "hole.png", centre((40, 40))))
-    first, second = desk.fill(asked).result, desk.fill(asked).result
-    old = time.time() - 60 * desk.limits.minutes - 1
-    os.utime(first.parent, (old, old))
-    desk.fill(asked)
-    assert not first.exists()
-    assert second.exists()
-
-
 def label_files(tmp_path, index=3, size=48):
     image, labels = portrait(0, index, size)
     paths = write(tmp_path / f"face{index}.png", image), write(tmp_path / f"face{index}_labels.png", labels)
@@ -159,12 +149,16 @@ def label_files(tmp_path, index=3, size=48):
 def test_labels_are_needed_checked_and_repainted(label_desk, tmp_path):
     path, labels_path, _, labels = label_files(tmp_path)
     hole = write_hole(tmp_path / "hole.png", centre((48, 48)))
-    with pytest.raises(UserError, match="upload a PNG whose pixel values are the classes 0 to 18"):
-        label_desk.fill(Asked(path, hole=hole))
-    with pytest.raises(UserError, match="their proportions differ"):
-        label_desk.fill(Asked(path, hole=hole, labels=str(write(tmp_path / "wide.png", labels[:20]))))
-    with pytest.raises(UserError, match="but 19 classes are numbered 0 to 18"):
-        label_desk.fill(Asked(path, hole=hole, labels=str(write(tmp_path / "high.png", labels + np.uint8(19)))))
+    for number, (given, message) in enumerate(
+        (
+            (None, "upload a PNG whose pixel values are the classes 0 to 18"),
+            (labels[:20], "their proportions differ"),
+            (labels + np.uint8(19), "but 19 classes are numbered 0 to 18"),
+        )
+    ):
+        file = None if given is None else str(write(tmp_path / f"{number}.png", given))
+        with pytest.raises(UserError, match=message):
+            label_desk.fill(Asked(path, hole=hole, labels=file))
     painted = np.full(shown_shape((48, 48)), -1, np.int32)
     painted[: 512 // 4] = 14  # a hat
     scene = label_desk.read(Asked(path, hole=hole, labels=labels_path, classes=painted))
@@ -196,9 +190,7 @@ def test_a_clicked_hole_pixel_shows_where_it_looks(label_desk, tmp_path):
     inside, outside = (20 / 48 * side, 18 / 48 * side), (2.0, 2.0)
     pictures = label_desk.attention(asked, inside)
     assert pictures
-    for picture in pictures.values():
-        assert picture.shape == (side, side, 3)
-        assert picture.std() > 0
+    assert all(picture.shape == (side, side, 3) and picture.std() > 0 for picture in pictures.values())
     with pytest.raises(UserError, match="is not in the hole"):
         label_desk.attention(asked, outside)
     assert (tint(image, hole)[int(inside[1]), int(inside[0])] == (237, 51, 140)).all()
@@ -207,16 +199,11 @@ def test_a_clicked_hole_pixel_shows_where_it_looks(label_desk, tmp_path):
 @pytest.mark.parametrize("num_labels", [0, 19])
 def test_the_example_can_be_filled_at_once(tmp_path, toy, painter, num_labels):
     example = draw_example(tmp_path / "example", 32, num_labels, (237, 51, 140))
-    (tmp_path / "results").mkdir()
-    desk = Desk(painter if num_labels else toy, Limits(), tmp_path / "results")
-    layer = Image.open(example.layer)
-    asked = Asked(str(example.photograph), strokes_of([layer]), labels=str(example.labels) if num_labels else None)
-    scene = desk.read(asked)
+    desk, layer = open_desk(painter if num_labels else toy, tmp_path), Image.open(example.layer)
+    labels = str(example.labels) if num_labels else None
+    scene = desk.read(Asked(str(example.photograph), strokes_of([layer]), labels=labels))
     assert 0.03 < scene.hole.mean() < 0.3
     if num_labels:
         np.testing.assert_array_equal(scene.labels, np.asarray(Image.open(example.labels)))
         assert scene.labels.max() > 12
-
-
-def test_networks_of_other_classes_have_no_example(tmp_path):
-    assert draw_example(tmp_path, 32, 12, (0, 0, 0)) is None
+    assert draw_example(tmp_path, 32, 12, (0, 0, 0)) is None  # there is none for networks of other classes

@@ -15,12 +15,11 @@ from PIL import Image
 
 from scan_jax.data.portraits import portrait
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="a browser is driven by Playwright: pip install playwright"
-)
+playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path"),
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium"),
     pytest.mark.filterwarnings("default"),  # those of Playwright are not ours
 ]
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -39,9 +38,11 @@ def browser():
 class Visit:
     """A tab, the hosts that it asked, and what went wrong in it."""
 
-    def __init__(self, browser, server, width, height, folder):
-        self.context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+    def __init__(self, browser, server, kind, folder):
+        size = dict(zip(("width", "height"), SIZES[kind]))
+        self.context = browser.new_context(viewport=size, accept_downloads=True)
         self.page, self.folder, self.hosts, self.problems = self.context.new_page(), folder, set(), []
+        self.kind = kind
         self.page.set_default_timeout(PATIENCE)
         self.page.on("request", lambda request: self.hosts.add(urlparse(request.url)[:2]))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -56,18 +57,14 @@ class Visit:
 
     def stroke(self, selector, start, end):
         """With the mouse, between two points given as shares of the canvas."""
-        box = self.image_box(selector)
+        canvas = self.page.locator(f"{selector} canvas").first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
         points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
         self.page.mouse.move(*points[0])
         self.page.mouse.down()
         self.page.mouse.move(*points[1], steps=12)
         self.page.mouse.up()
-
-    def image_box(self, selector):
-        """Where the photograph lies on the screen."""
-        canvas = self.page.locator(f"{selector} canvas").first
-        canvas.scroll_into_view_if_needed()
-        return canvas.bounding_box()
 
     def fill(self):
         """Presses the button, and waits for another note about the result than there is."""
@@ -95,6 +92,10 @@ class Visit:
             self.page.wait_for_timeout(600)
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
+    def assert_no_scrolling(self):
+        width = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert width[0] <= width[1], "the page scrolls sideways"
+
     def end(self):
         """Nothing was asked of other hosts, and nothing went wrong."""
         self.context.close()
@@ -103,21 +104,30 @@ class Visit:
         assert self.problems == []
 
 
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a page in a new tab; at the end all of them are closed and nothing was wrong."""
+    visits = []
+
+    def open_page(server, kind):
+        visits.append(Visit(browser, server, kind, tmp_path))
+        return visits[-1]
+
+    yield open_page
+    for visit in visits:
+        visit.end()
+
+
 @pytest.fixture(params=SIZES)
-def visit(request, browser, plain_page, tmp_path):
-    visit = Visit(browser, plain_page, *SIZES[request.param], tmp_path)
-    visit.kind = request.param
-    yield visit
-    visit.end()
+def visit(request, opened, plain_page):
+    return opened(plain_page, request.param)
 
 
 def test_the_example_is_filled_at_once(visit):
     visit.picture(f"{visit.kind}_1_start")
-    note = visit.fill()
-    assert "384x384 pixels" in note
+    assert "384x384 pixels" in visit.fill()
     visit.picture(f"{visit.kind}_2_filled")
-    width = visit.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert width[0] <= width[1], "the page scrolls sideways"
+    visit.assert_no_scrolling()
 
 
 def test_upload_paint_fill_compare_download(visit, tmp_path):
@@ -171,35 +181,24 @@ async () => {
 """
 
 
-def test_a_photograph_may_be_dropped_anywhere(browser, plain_page, tmp_path):
-    visit = Visit(browser, plain_page, *SIZES["desktop"], tmp_path)
-    visit.page.evaluate(DROP)
-    visit.page.get_by_text("70x50 pixels").wait_for()
-    visit.end()
+def test_a_photograph_may_be_dropped_anywhere(opened, plain_page):
+    page = opened(plain_page, "desktop").page
+    page.evaluate(DROP)
+    page.get_by_text("70x50 pixels").wait_for()
 
 
-@pytest.fixture
-def label_visit(browser, label_page, tmp_path):
-    visit = Visit(browser, label_page, *SIZES["desktop"], tmp_path)
-    visit.kind = "labels_desktop"
-    yield visit
-    visit.end()
-
-
-def test_the_label_map_fits_on_a_phone(browser, label_page, tmp_path):
-    visit = Visit(browser, label_page, *SIZES["phone"], tmp_path)
+def test_the_label_map_fits_on_a_phone(opened, label_page):
+    visit = opened(label_page, "phone")
     visit.page.locator("#label_painter canvas").first.wait_for()
     visit.picture("labels_phone_1_start")
-    width = visit.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert width[0] <= width[1], "the page scrolls sideways"
-    visit.end()
+    visit.assert_no_scrolling()
 
 
-def test_labels_are_shown_repainted_and_looked_at(label_visit, tmp_path):
-    visit = label_visit
+def test_labels_are_shown_repainted_and_looked_at(opened, label_page, tmp_path):
+    visit = opened(label_page, "desktop")
     visit.page.locator("#label_painter canvas").first.wait_for()
     assert visit.page.locator(".legend li").count() == 19
-    visit.picture(f"{visit.kind}_1_start")
+    visit.picture("labels_desktop_1_start")
     image, labels = portrait(0, 3, 96)
     visit.upload("Upload a photograph", write(tmp_path / "face.png", image))
     visit.page.get_by_text("96x96 pixels").wait_for()
@@ -209,7 +208,7 @@ def test_labels_are_shown_repainted_and_looked_at(label_visit, tmp_path):
     visit.fill()
     first = np.asarray(Image.open(visit.download("#download")))
     visit.stroke("#label_painter", (0.35, 0.5), (0.65, 0.5))
-    visit.picture(f"{visit.kind}_2_repainted")
+    visit.picture("labels_desktop_2_repainted")
     visit.fill()
     second = np.asarray(Image.open(visit.download("#download")))
     hole = np.asarray(Image.open(visit.download("#download_hole"))) > 0
@@ -222,4 +221,4 @@ def test_labels_are_shown_repainted_and_looked_at(label_visit, tmp_path):
     box = spot.bounding_box()
     spot.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
     visit.page.locator("#maps img").first.wait_for()
-    visit.picture(f"{visit.kind}_3_attention")
+    visit.picture("labels_desktop_3_attention")

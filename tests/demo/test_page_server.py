@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import photograph, write, write_bomb
-from page_servers import WATCHED, serving
+from miniatures import photograph, truncate, write, write_bomb
+from page_servers import WATCHED, serving, write_bundle
 from PIL import Image
-from tiny_networks import write_bundle
 
-httpx = pytest.importorskip("httpx", reason="the page needs Gradio, which brings it")
-gradio_client = pytest.importorskip("gradio_client", reason="the page needs Gradio, which brings it")
-
-pytestmark = pytest.mark.filterwarnings("default")  # those of Gradio's client are not ours
+httpx, gradio_client = map(pytest.importorskip, ("httpx", "gradio_client"))  # Gradio brings both
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # those of Gradio's client are not ours
+]
 MANY = 12
 OUTSIDE = (Path(__file__).parents[2] / "pyproject.toml", Path("/etc/passwd"))
 
@@ -85,55 +85,36 @@ def refusal(client, path, hole=None, **changes):
     return message
 
 
-def truncated(folder):
-    path = write(folder / "half.png", photograph(0, 200))
-    path.write_bytes(path.read_bytes()[:20_000])
-    return path
-
-
-def animated(folder):
-    frames = [Image.fromarray(np.full((40, 40), value, np.uint8)) for value in (0, 100)]
-    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
-    return folder / "moving.gif"
-
-
-def test_bad_photographs_are_one_clear_line(client, tmp_path):
-    hole = hole_file(tmp_path, (40, 40))
+def test_bad_files_and_settings_are_one_clear_line(client, tmp_path):
+    hole = hole_file(tmp_path, (40, 40), 1)
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "empty.png").write_bytes(b"")
+    half = write(tmp_path / "half.png", photograph(0, 200))
+    truncate(half)
+    frames = [Image.fromarray(np.full((40, 40), value, np.uint8)) for value in (0, 100)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     assert "cannot read the photograph notes.txt: it is no image" in refusal(client, tmp_path / "notes.txt", hole)
     assert "empty" in refusal(client, tmp_path / "empty.png", hole)
-    assert "cannot read the photograph half.png" in refusal(client, truncated(tmp_path), hole)
-    assert "moving.gif is an animation" in refusal(client, animated(tmp_path), hole)
+    assert "cannot read the photograph half.png" in refusal(client, half, hole)
+    assert "moving.gif is an animation" in refusal(client, tmp_path / "moving.gif", hole)
     assert "bomb.png" in refusal(client, write_bomb(tmp_path / "bomb.png"), hole)
     big = write(tmp_path / "big.png", np.zeros((600, 600, 3), np.uint8))
     assert "600x600, has more than 300,000 pixels" in refusal(client, big, hole)
-
-
-def test_bad_holes_and_settings_are_one_clear_line(client, tmp_path):
     path = write(tmp_path / "a.png", photograph(0, 40))
-    assert "there is no hole: paint over" in refusal(client, path)
     black = write(tmp_path / "black.png", np.zeros((40, 40), np.uint8))
-    assert "there is no hole: paint over" in refusal(client, path, black)
+    for nothing in (None, black):
+        assert "there is no hole: paint over" in refusal(client, path, nothing)
     assert "the hole 48x48" in refusal(client, path, hole_file(tmp_path, (48, 48)))
-    hole = hole_file(tmp_path, (40, 40), 1)
     assert "the seed is a whole number" in refusal(client, path, hole, seed=-1)
 
 
-def test_the_whole_photograph_may_be_hole(client, tmp_path):
-    path, white = (
-        write(tmp_path / "a.png", photograph(0, 40)),
-        write(tmp_path / "w.png", np.full((40, 40), 255, np.uint8)),
-    )
-    pixels, note, _ = ask(client, path, white)
-    assert pixels[0].shape == (40, 40, 3)
-    assert "100.0% of them hole" in note
-
-
-def test_it_still_works_after_all_that(plain_page, client, tmp_path):
-    path, hole = write(tmp_path / "a.png", photograph(5, 40)), hole_file(tmp_path, (40, 40), 2)
-    pixels, _, _ = ask(client, path, hole)
-    assert_answers(pixels, path, hole)
+def test_it_still_works_after_all_that_and_the_whole_photograph_may_be_hole(plain_page, client, tmp_path):
+    path = write(tmp_path / "a.png", photograph(5, 40))
+    white = write(tmp_path / "w.png", np.full((40, 40), 255, np.uint8))
+    for hole, share in ((white, "100.0%"), (hole_file(tmp_path, (40, 40), 2), "%")):
+        pixels, note, _ = ask(client, path, hole)
+        assert_answers(pixels, path, hole)
+        assert f"{share} of them hole" in note
     assert "Traceback" not in plain_page.said
 
 
@@ -210,7 +191,7 @@ def test_the_label_network_says_that_it_needs_labels(label_page, tmp_path):
 
 
 def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path, caches):
-    pytest.importorskip("gradio", reason="the page needs Gradio")
+    pytest.importorskip("gradio")
     bundle, temporary = write_bundle(tmp_path / "bundle", "scan"), tmp_path / "temporary"
     temporary.mkdir()
     with serving(bundle, caches, TMPDIR=str(temporary)) as server:

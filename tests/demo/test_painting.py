@@ -4,18 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from scan_jax.demo.painting import (
-    LEAST,
-    MOST,
-    UNPAINTED,
-    classes_of,
-    repaint,
-    show,
-    show_labels,
-    shown_shape,
-    strokes_of,
-    to_photograph,
-)
+from scan_jax.demo import painting
+from scan_jax.demo.painting import classes_of, repaint, show, show_labels, shown_shape, strokes_of, to_photograph
 from scan_jax.errors import UserError
 from scan_jax.palette import palette
 
@@ -27,16 +17,12 @@ def layer(shape):
 def test_what_is_shown_is_neither_tiny_nor_huge_and_keeps_its_proportions():
     for shape in [(17, 900), (64, 64), (600, 600), (3000, 4000), (1, 5000)]:
         shown = shown_shape(shape)
-        assert LEAST <= max(shown) <= MOST or max(shown) == max(shape)
+        assert painting.LEAST <= max(shown) <= painting.MOST or max(shown) == max(shape)
         assert min(shown) >= 1
         assert abs(shown[0] / shape[0] - shown[1] / shape[1]) <= 1 / min(shape)
     assert shown_shape((600, 700, 3)) == (600, 700)
     assert show(np.zeros((30, 20, 3), np.uint8)).shape == (512, 341, 3)
-
-
-def test_an_empty_layer_is_no_hole():
-    assert strokes_of([]) is None
-    assert strokes_of([layer((8, 8)), layer((8, 8))]) is None
+    assert strokes_of([]) is None and strokes_of([layer((8, 8)), layer((8, 8))]) is None  # no hole
 
 
 @pytest.mark.parametrize("shape", [(64, 48), (2048, 1536), (700, 600)])
@@ -56,12 +42,9 @@ def test_a_painted_rectangle_comes_back_where_it_was(shape):
     assert not hole[0].any()
 
 
-def test_strokes_at_the_photographs_own_size_are_taken_exactly():
+def test_strokes_at_the_photographs_own_size_are_taken_exactly_and_those_of_another_refused():
     strokes = np.random.default_rng(0).random((40, 30)) > 0.5
     np.testing.assert_array_equal(to_photograph(strokes, (40, 30, 3)), strokes)
-
-
-def test_strokes_of_another_photograph_are_refused():
     with pytest.raises(UserError, match="belong to another photograph"):
         to_photograph(np.ones((512, 512), bool), (40, 30))
 
@@ -93,7 +76,7 @@ def test_the_upper_layer_counts_and_what_is_not_painted_stays():
     ImageDraw.Draw(below).rectangle([0, 0, 3, 5], fill=(*map(int, palette(19)[13]), 255))
     ImageDraw.Draw(above).rectangle([2, 0, 3, 5], fill=(*map(int, palette(19)[17]), 255))
     found = classes_of([below, above], 19)
-    np.testing.assert_array_equal(found[0], [13, 13, 17, 17, UNPAINTED, UNPAINTED])
+    np.testing.assert_array_equal(found[0], [13, 13, 17, 17, painting.UNPAINTED, painting.UNPAINTED])
     labels = np.full((3, 3), 5, np.int32)
     with pytest.raises(UserError, match="another photograph"):
         repaint(labels, found)
