@@ -176,16 +176,6 @@ def by_name(dataset):
     return {name: record for split in dataset.splits for name, record in pixels(dataset, split).items()}
 
 
-def assert_same_pixels(dataset, other):
-    """Both have the same splits, names and pixels."""
-    one, two = all_pixels(dataset), all_pixels(other)
-    assert [(split, list(records)) for split, records in one.items()] == [(s, list(r)) for s, r in two.items()]
-    for split, records in one.items():
-        for name, arrays in records.items():
-            for key, array in arrays.items():
-                np.testing.assert_array_equal(array, two[split][name][key], err_msg=f"{split} {name} {key}")
-
-
 def files_below(folder):
     """Names of all files and folders, hidden ones included."""
     return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*"))

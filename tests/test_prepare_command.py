@@ -58,9 +58,7 @@ def faces(folder, count=12):
 
 def images(splits):
     """The pixels of all photographs, sorted."""
-    return sorted(
-        source[i]["image"].tobytes() for source in (splits.train, splits.held_out) for i in range(len(source))
-    )
+    return sorted(part[i]["image"].tobytes() for part in (splits.train, splits.held_out) for i in range(len(part)))
 
 
 def photo_folder(folder, *arguments):
@@ -99,7 +97,10 @@ assert not heavy, heavy
         (["photo_folder", "--source=x", "--config.data.size=64"], "unrecognized arguments"),
         (["photo_folder", "--source=x", "--size=big"], "invalid int value"),
         (["photo_folder", "--source=x", "--crop=left"], "invalid choice: 'left'"),
-        (["labelled_folder", "--source=x", "--num_labels=3", "--flip_pairs=1+2"], "pairs of numbers such as 4-5,6-7"),
+        *(
+            (["labelled_folder", "--source=x", "--num_labels=3", f"--flip_pairs={pairs}"], "such as 4-5,6-7")
+            for pairs in ("1+2", "4-5-6", "4")
+        ),
         (["verify"], "required: folder"),
     ],
 )

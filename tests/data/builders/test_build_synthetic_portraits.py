@@ -1,4 +1,4 @@
-"""Drawn portraits, built: the same pixels as the source that draws them."""
+"""Drawn portraits as a source, digests and splits, and built: the same pixels."""
 
 import miniatures
 import numpy as np
@@ -7,6 +7,7 @@ import pytest
 from scan_jax.data.api import open_data
 from scan_jax.data.builders import synthetic_portraits
 from scan_jax.data.builders.synthetic_portraits import Settings
+from scan_jax.data.synthetic_portraits import SyntheticPortraits
 from scan_jax.errors import UserError
 from scan_jax.part_names import CELEBAMASK_HQ
 
@@ -40,3 +41,25 @@ def test_another_seed_or_count_is_another_dataset_and_a_larger_count_leaves_the_
 def test_settings_that_make_no_sense(wrong):
     with pytest.raises(UserError, match="must be"):
         synthetic_portraits.plan(Settings(**({"size": 64} | wrong)))
+
+
+def test_synthetic_digests_tell_portraits_apart():
+    sources = [
+        SyntheticPortraits(None, seed, indices, size)
+        for seed, indices, size in ((0, range(9), 8), (1, range(9), 8), (0, range(8), 8), (0, range(9), 9))
+    ]
+    assert len({source.digest for source in sources}) == 4
+
+
+def test_held_out_portraits_are_never_trained_on():
+    splits = open_data({"name": "synthetic_portraits", "size": 16, "count": 12, "held_out": 5})
+    more = open_data({"name": "synthetic_portraits", "size": 16, "count": 30, "held_out": 5})
+    assert (len(splits.train), len(splits.held_out)) == (12, 5)
+    held_out = {splits.held_out[i]["image"].tobytes() for i in range(5)}
+    assert held_out == {more.held_out[i]["image"].tobytes() for i in range(5)}
+    assert len(held_out) == 5
+    assert not held_out & {more.train[i]["image"].tobytes() for i in range(30)}
+    assert splits.train[0]["labels"].shape == (16, 16)
+    for section in ({"count": 0}, {"held_out": 0}, {"seed": -1}):
+        with pytest.raises(UserError, match="must be positive"):
+            open_data({"name": "synthetic_portraits", "size": 16} | section)

@@ -4,7 +4,6 @@ import dataclasses
 import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -283,18 +282,6 @@ sys.exit(main(["photo_folder", "--source={source}", "--size=64", "--data_dir={tm
     assert "cannot write" in line and "make room" in line
     assert "Traceback" not in done.stderr
     assert miniatures.files_below(tmp_path) == []
-
-
-@pytest.mark.slow
-def test_a_tiny_disk(source, tmp_path):
-    """128 KB of memory as a disk."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(tmp_path)]
-    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("needs a small disk: sudo --preserve-env python -m pytest -m slow")
-    try:
-        refused(r"cannot write .*(No space left on device|Resource|space)", make_plan(source), tmp_path)
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_a_place_that_cannot_be_written_to(source, tmp_path):

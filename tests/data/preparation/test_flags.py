@@ -30,23 +30,6 @@ def test_defaults_and_types():
     assert read("--source=x", "--pairs=").pairs == ()
 
 
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        (["--size=64"], "required: --source"),
-        (["--source=x", "--size=large"], "invalid int value: 'large'"),
-        (["--source=x", "--crop=left"], "choose from"),
-        (["--source=x", "--pairs=4-5-6"], "pairs of numbers such as 4-5,6-7 are expected, not '4-5-6'"),
-        (["--source=x", "--pairs=4"], "pairs of numbers"),
-    ],
-)
-def test_what_cannot_be_read(argv, words, capsys):
-    with pytest.raises(SystemExit) as caught:
-        read(*argv)
-    assert caught.value.code == 2
-    assert words in capsys.readouterr().err
-
-
 def test_help_tells_defaults(capsys):
     with pytest.raises(SystemExit):
         read("--help")
