@@ -2,28 +2,23 @@
 
 import functools
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import monitoring
+from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 
 from scan_jax.errors import UserError
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.types import Example
-from tests.small_methods import small_method
 
 SIZE = 32
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
 @functools.cache
-def inpainter(name="scan"):
+def inpainter(*attention):
     """Random weights, far enough from their start that all of them count."""
-    method = small_method(name)
-    labels = np.zeros((1, SIZE, SIZE), np.int32) if method.num_labels else None
-    blank = Example(jnp.zeros((1, SIZE, SIZE, 3)), jnp.ones((1, SIZE, SIZE, 1)), labels)
-    return Inpainter(method, method.init(jax.random.key(0), blank), size=SIZE)
+    trained = small_trained({**PLAIN, "attention": attention}, size=SIZE)
+    return Inpainter(trained.method, trained.variables, size=SIZE)
 
 
 def photograph(seed, height, width, num_labels=0):
@@ -45,25 +40,33 @@ def sizes(seed, count):
     return np.exp(np.random.default_rng(seed).uniform(np.log(17), np.log(900), (count, 2))).round().astype(int).tolist()
 
 
-@pytest.mark.parametrize("strategy", ["auto", "whole", "windows"])
-@pytest.mark.parametrize(("height", "width"), sizes(0, 4))
-def test_scan_at_random_sizes(height, width, strategy):
-    image, hole, _ = photograph(height * width, height, width)
-    filled = inpainter()(image, hole, strategy=strategy)
+def assert_fills(fill, image, hole, *more, **options):
+    """It keeps the size and what is known, does not read the hole, and puts something else there."""
+    filled = fill(image, hole, *more, **options)
     assert filled.shape == image.shape and filled.dtype == np.uint8
     np.testing.assert_array_equal(filled[~hole], image[~hole])
     other = np.where(hole[..., None], 255 - image, image)
-    np.testing.assert_array_equal(inpainter()(other, hole, strategy=strategy), filled)
+    np.testing.assert_array_equal(fill(other, hole, *more, **options), filled)
     assert np.any(filled[hole] != image[hole])
 
 
+@pytest.mark.parametrize("strategy", ["auto", "whole", "windows"])
+@pytest.mark.parametrize(("height", "width"), sizes(0, 4))
+def test_scan_at_random_sizes(height, width, strategy):
+    assert_fills(inpainter(), *photograph(height * width, height, width)[:2], strategy=strategy)
+
+
+@pytest.mark.slow
+def test_scan_with_attention():
+    assert_fills(inpainter("spatial"), *photograph(5, 61, 83)[:2])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), sizes(3, 2))
 def test_masked_attention_at_random_sizes(height, width):
-    image, hole, labels = photograph(7, height, width, num_labels=19)
-    filled = inpainter("masked_attention")(image, hole, labels)
-    np.testing.assert_array_equal(filled[~hole], image[~hole])
-    other = np.where(hole[..., None], 255 - image, image)
-    np.testing.assert_array_equal(inpainter("masked_attention")(other, hole, labels), filled)
+    trained = small_trained({**MASKED_ATTENTION, "num_labels": 19}, size=SIZE)
+    fill = Inpainter(trained.method, trained.variables, size=SIZE)
+    assert_fills(fill, *photograph(7, height, width, num_labels=19))
 
 
 @pytest.mark.parametrize("strategy", ["whole", "windows"])
@@ -99,13 +102,14 @@ def test_a_second_photograph_of_the_same_bucket_compiles_nothing():
     def listen(event, seconds, **_):
         compiled.append(event)
 
-    inpainter()(*photograph(1, 90, 97)[:2], strategy="whole")
+    fill = functools.partial(inpainter(), strategy="whole")
+    fill(*photograph(1, 90, 97)[:2])
     monitoring.register_event_duration_secs_listener(listen)
     try:
-        inpainter()(*photograph(2, 88, 95)[:2], strategy="whole")
-        inpainter()(*photograph(3, 400, 420)[:2], strategy="whole")
+        fill(*photograph(2, 88, 95)[:2])
+        fill(*photograph(3, 400, 420)[:2])
         assert COMPILED not in compiled
-        inpainter()(*photograph(4, 32, 320)[:2], strategy="whole")
+        fill(*photograph(4, 32, 320)[:2])  # no other test's shape
         assert COMPILED in compiled  # the listener hears it
     finally:
         monitoring.unregister_event_duration_listener(listen)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_trained
 
 from scan_jax.inference.bundles import program
 from scan_jax.inference.bundles.folding import fold
 from scan_jax.weights import safetensors_tree
-from tests.small_networks import MASKED_ATTENTION, SCAN, small_trained
 
 UNKNOWN = {"random_bits", "threefry2x32", "random_wrap", "random_fold_in", "custom_vjp_call", "custom_jvp_call"}
 
@@ -25,15 +25,19 @@ def primitives(jaxpr):
 
 
 @pytest.mark.parametrize(
-    "section", [SCAN, {**MASKED_ATTENTION, "attention": "contextual"}], ids=lambda each: each["name"]
+    "section",
+    [
+        {**PLAIN, "attention": ("channel",)},
+        pytest.param(SCAN, marks=pytest.mark.slow),
+        pytest.param({**MASKED_ATTENTION, "attention": "contextual"}, marks=pytest.mark.slow),
+    ],
+    ids=["plain", "scan", "masked_attention"],
 )
 def test_networks_answer_as_before(section):
     trained = small_trained(section)
-    method, rng = trained.method, np.random.default_rng(0)
-    shape = (1, 3 * method.stride, 2 * method.stride)
-    known = (rng.random((*shape, 1)) < 0.7).astype(np.float32)
-    labels = [rng.integers(0, 3, shape, np.int32)] if method.num_labels else []
-    seen = [rng.random((*shape, 3), np.float32) * known, known, *labels]
+    method, stride = trained.method, trained.method.stride
+    image, known, *labels = observation((1, 3 * stride, 2 * stride), method.num_labels)
+    seen = [image * known, known, *labels[: method.num_labels]]
     flat = safetensors_tree.flatten({"params": trained.variables.params, "stats": trained.variables.stats})
     fill = program.make_fill(method)
     folded = fold(lambda *given: fill(flat, *given), *seen)

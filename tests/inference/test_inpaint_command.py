@@ -1,7 +1,6 @@
 """`python -m scan_jax.inpaint`, from flags to file."""
 
 import json
-import logging
 import subprocess
 import sys
 
@@ -13,20 +12,10 @@ from PIL import Image
 
 import scan_jax
 from scan_jax import inpaint
-from scan_jax.inference import inpainter, run_folder, trained, windows
+from scan_jax.inference import inpainter, trained, windows
 from scan_jax.inference.filling import flags as filling_flags
 from scan_jax.methods.api import Variables
 from scan_jax.types import Prediction
-
-
-@pytest.fixture(autouse=True)
-def log_levels():
-    """The command sets levels for its whole process; the tests' process goes on."""
-    levels = {name: logging.getLogger(name).level for name in ("scan_jax", "absl", "asyncio", "jax")}
-    yield
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-
 
 LEVEL = Variables({"generator": {"level": np.float32(0.4)}}, {"generator": {}})
 
@@ -39,20 +28,27 @@ class Grey:
         return LEVEL
 
     def predict(self, variables, observation, rng):
-        del rng
         return Prediction(jnp.full_like(observation.image, variables.params["generator"]["level"]))
 
 
+class Painted(Grey):
+    """Predicts a tenth of the label."""
+
+    num_labels = 6
+
+    def predict(self, variables, observation, rng):
+        labels = observation.labels[..., None].astype(jnp.float32) / 10  # [B,H,W,1]
+        return Prediction(jnp.broadcast_to(labels, observation.image.shape))
+
+
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run folder whose method and checkpoint are stand-ins."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"method": {"name": "grey"}, "data": {"size": 16}}))
-    monkeypatch.setattr(trained.api, "build_method", lambda section: Grey())
-    monkeypatch.setattr(inpaint, "keep_compilations", lambda: None)
-    monkeypatch.setattr(run_folder, "restore", lambda run, which: (12, LEVEL))
-    return folder
+def run(stand_in):
+    return stand_in(Grey(), LEVEL, 16)
+
+
+@pytest.fixture
+def painted(stand_in):
+    return stand_in(Painted(), LEVEL, 16)
 
 
 @pytest.fixture
@@ -105,18 +101,7 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
     assert not list(folder.glob("filled*"))
 
 
-class Painted(Grey):
-    """Predicts a tenth of the label."""
-
-    num_labels = 6
-
-    def predict(self, variables, observation, rng):
-        labels = observation.labels[..., None].astype(jnp.float32) / 10  # [B,H,W,1]
-        return Prediction(jnp.broadcast_to(labels, observation.image.shape))
-
-
-def test_labels_from_a_file_colour_the_hole(run, files, monkeypatch):
-    monkeypatch.setattr(trained.api, "build_method", lambda section: Painted())
+def test_labels_from_a_file_colour_the_hole(painted, files):
     folder, pixels, _ = files
     hole = np.zeros((29, 41), bool)
     hole[4:-4, 4:-4] = True
@@ -124,15 +109,14 @@ def test_labels_from_a_file_colour_the_hole(run, files, monkeypatch):
     Image.fromarray(np.full((29, 41), 5, np.uint8)).save(folder / "labels.png")
     Image.fromarray(np.full((58, 82), 5, np.uint8)).save(folder / "twice.png")
     for labels in ([f"--labels={folder / 'labels.png'}"], [f"--labels={folder / 'twice.png'}", "--resize_labels"]):
-        assert command(run, folder, *labels) == 0
+        assert command(painted, folder, *labels) == 0
         filled = np.asarray(Image.open(folder / "filled.png"))
         np.testing.assert_array_equal(filled[~hole], pixels[~hole])
         assert np.all(np.abs(filled[12:-12, 12:-12, :3] - 127.5) < 1)  # far from the known pixels, which are blended in
         (folder / "filled.png").unlink()
 
 
-def test_bad_label_maps_are_one_line(run, files, monkeypatch, capsys):
-    monkeypatch.setattr(trained.api, "build_method", lambda section: Painted())
+def test_bad_label_maps_are_one_line(painted, files, capsys):
     folder, pixels, _ = files
     labels = np.full((29, 41), 5, np.uint8)
     for name, array in (("small", labels[:20]), ("seven", labels + 2), ("colour", pixels[..., :3]), ("tall", labels.T)):
@@ -145,7 +129,7 @@ def test_bad_label_maps_are_one_line(run, files, monkeypatch, capsys):
         (["colour"], "colour.png is a colour image (RGB), but a pixel's value must be its class"),
         (["absent"], "absent.png: there is no such file"),
     ):
-        assert command(run, folder, *(f"--labels={folder / name}.png" for name in flags[:1]), *flags[1:]) == 1
+        assert command(painted, folder, *(f"--labels={folder / name}.png" for name in flags[:1]), *flags[1:]) == 1
         assert message in errors(capsys)
     assert not list(folder.glob("filled*"))
 
@@ -155,7 +139,7 @@ def test_a_run_without_a_checkpoint_is_refused(run, files, capsys, monkeypatch):
     monkeypatch.setattr(trained.api, "build_method", lambda section: Grey())
     assert command(run, files[0]) == 1
     assert "no checkpoint yet" in errors(capsys)
-    (run / "config.json").write_text('{"method": {"name": "grey"}}')
+    (run / "config.json").write_text('{"method": {"name": "stand_in"}}')
     assert command(run, files[0]) == 1
     assert "data.size" in errors(capsys)
 
@@ -217,7 +201,7 @@ def test_folders(run, folders, capsys, caplog):
         assert np.any(after[hole] != before[hole])
     told = json.loads(summary.read_text())
     assert told["network"]["step"] == 12 and len(told["network"]["parameters"]) == 64
-    assert told["network"]["method"] == "grey" and told["wishes"]["feather"] == 3
+    assert told["network"]["method"] == "stand_in" and told["wishes"]["feather"] == 3
     assert told["totals"]["filled"] == 4 and told["totals"]["exit_code"] == 3
     assert [entry["strategy"] for entry in told["photographs"]][:2] == ["the whole photograph"] * 2
     together = {name: (folders / "out" / name).read_bytes() for name in written(folders)}
@@ -285,9 +269,8 @@ def test_one_folder_with_a_suffix(run, folders, capsys):
     assert (folders / "one.png").read_bytes() == (folders / "out/a.png").read_bytes()
 
 
-def test_label_maps_in_a_folder(run, folders, monkeypatch, capsys):
-    monkeypatch.setattr(trained.api, "build_method", lambda section: Painted())
-    assert fill_folders(run, folders) == 1
+def test_label_maps_in_a_folder(painted, folders, capsys):
+    assert fill_folders(painted, folders) == 1
     assert "needs label maps of 6 classes; give --labels=FOLDER" in errors(capsys)
     for hole in list((folders / "holes").rglob("*.png")):
         labels = folders / "labels" / hole.relative_to(folders / "holes")
@@ -295,7 +278,7 @@ def test_label_maps_in_a_folder(run, folders, monkeypatch, capsys):
         height, width = np.asarray(Image.open(hole)).shape
         Image.fromarray(np.full((2 * height, 2 * width), 5, np.uint8)).save(labels)
     Image.fromarray(np.full((9, 9), 7, np.uint8)).save(folders / "labels/b.png")
-    code = fill_folders(run, folders, f"--labels={folders / 'labels'}", "--resize_labels")
+    code = fill_folders(painted, folders, f"--labels={folders / 'labels'}", "--resize_labels")
     assert code == 3 and written(folders) == ["a.png", "d.png", "deep/c.webp"]
     assert "b.jpg: the label map" in (said := capsys.readouterr().err) and "has the label 7, but 6 classes" in said
 

@@ -19,18 +19,6 @@ def picture(height=13, width=17, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
-@pytest.fixture
-def through(tmp_path):
-    """Reads a picture, writes it as `name`, and returns what was read and where it was written."""
-
-    def write(source, name):
-        photograph = read_photograph(source)
-        write_photograph(tmp_path / name, photograph.pixels, photograph)
-        return photograph, tmp_path / name
-
-    return write
-
-
 @pytest.mark.parametrize("channels", [3, 4])
 def test_lossless_formats_keep_pixels_and_alpha(tmp_path, through, channels):
     pixels, suffixes = picture(channels=channels), (".png", ".tif", ".tiff", ".webp")

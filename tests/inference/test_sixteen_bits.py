@@ -52,18 +52,6 @@ def load(path):
     return found[..., None] if found.ndim == 2 else found
 
 
-@pytest.fixture
-def through(tmp_path):
-    """Reads a file of the test's folder, writes it as `name`, and returns what was read and where it was written."""
-
-    def write(source, name, *hole, **changes):
-        photograph = read_photograph(tmp_path / source)
-        write_photograph(tmp_path / name, changes.get("pixels", photograph.pixels), photograph, *hole)
-        return photograph, tmp_path / name
-
-    return write
-
-
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("suffix_in", [".png", ".tif"])
 @pytest.mark.parametrize("suffix_out", [".png", ".tif"])
@@ -92,12 +80,12 @@ def test_known_samples_stay_and_the_hole_is_filled(tmp_path, channels, suffix_in
 
 def test_without_a_hole_what_differs_is_what_was_filled(tmp_path, through):
     save_png(tmp_path / "in.png", samples(3))
-    photograph, same = through("in.png", "same.png")
+    photograph, same = through(tmp_path / "in.png", "same.png")
     np.testing.assert_array_equal(load(same), samples(3))
     changed, expected = photograph.pixels.copy(), samples(3)
     changed[3, 4] = 255 - changed[3, 4]
     expected[3, 4] = changed[3, 4] * np.uint16(257)
-    np.testing.assert_array_equal(load(through("in.png", "out.png", pixels=changed)[1]), expected)
+    np.testing.assert_array_equal(load(through(tmp_path / "in.png", "out.png", pixels=changed)[1]), expected)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -140,7 +128,7 @@ def test_profile_exif_and_resolution_are_in_the_file(tmp_path, through, suffix, 
     exif[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
     told = {"exif": exif.tobytes(), "icc_profile": PROFILE, "dpi": (300.0, 150.0)}
     (tmp_path / "in.png").write_bytes(png_file.encode(samples(channels), told))
-    with Image.open(through("in.png", f"out{suffix}")[1]) as image:
+    with Image.open(through(tmp_path / "in.png", f"out{suffix}")[1]) as image:
         assert image.info["icc_profile"] == PROFILE
         assert [round(value) for value in image.info["dpi"]] == [300, 150]
         found = image.getexif()
@@ -158,7 +146,7 @@ def test_the_meaning_of_a_pngs_colours_is_kept(tmp_path, through):
         chunks.add(kind, value)
     Image.fromarray(samples(3).astype(np.uint8)).save(tmp_path / "eight.png", pnginfo=chunks)
     for name in ("in.png", "eight.png"):
-        content = through(name, "out.png")[1].read_bytes()
+        content = through(tmp_path / name, "out.png")[1].read_bytes()
         for kind, value in colours:
             assert kind + value + struct.pack(">I", zlib.crc32(kind + value)) in content, (name, kind)
 
@@ -186,7 +174,7 @@ def test_what_two_decoders_see_differently_is_filled_with_8_bits(tmp_path, caplo
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
 def test_formats_of_8_bits_are_said(tmp_path, through, caplog, suffix):
     save_png(tmp_path / "in.png", samples(3))
-    photograph, out = through("in.png", f"out{suffix}", hole())
+    photograph, out = through(tmp_path / "in.png", f"out{suffix}", hole())
     assert "holds 8 bits, the photograph has 16" in caplog.text
     if suffix == ".webp":
         np.testing.assert_array_equal(read_photograph(out).pixels, photograph.pixels)

@@ -1,8 +1,6 @@
 """What a method may offer besides filling: refinement, styles of parts, attention; from Python and from commands."""
 
 import functools
-import json
-import logging
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +11,6 @@ from PIL import Image
 
 from scan_jax import attend, inpaint
 from scan_jax.errors import UserError
-from scan_jax.inference import run_folder, trained
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.restyle import interpolate
 from scan_jax.methods.api import Refined
@@ -120,23 +117,17 @@ def test_attention_comes_back_at_the_photographs_size():
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A photograph, its hole and labels, and a run folder whose method and checkpoint are stand-ins."""
+def folder(tmp_path, stand_in):
+    """A photograph, its hole and labels, and a run."""
     for name, array in zip(("photo", "hole", "labels"), photo_hole_and_labels()):
         Image.fromarray(array).save(tmp_path / f"{name}.png")
-    (tmp_path / "config.json").write_text(json.dumps({"method": {"name": "stylish"}, "data": {"size": 64}}))
-    monkeypatch.setattr(trained.api, "build_method", lambda section: Stylish())
-    for command in (inpaint, attend):
-        monkeypatch.setattr(command, "keep_compilations", lambda: None)
-    monkeypatch.setattr(run_folder, "restore", lambda run, which: (12, GREY))
-    yield tmp_path
-    for name in ("scan_jax", "absl", "asyncio", "jax"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    stand_in(Stylish(), GREY, 64)
+    return tmp_path
 
 
 def flags(folder, out):
     files = [str(folder / name) for name in ("photo.png", "hole.png")]
-    return [*files, f"--labels={folder}/labels.png", f"--run={folder}", f"--out={folder / out}"]
+    return [*files, f"--labels={folder}/labels.png", f"--run={folder}/run", f"--out={folder / out}"]
 
 
 def test_inpaint_restyles_and_searches(folder, capsys):
