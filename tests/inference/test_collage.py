@@ -17,19 +17,22 @@ def scratched(seed=0):
     return Collage.of(pixels, hole, None, SIZE, "windows")
 
 
+def windows_of(collage):
+    return [window for layer in collage.layers for window in layer.windows]
+
+
 def test_completions_that_agree_are_put_together_exactly():
     collage = scratched()
     wanted = np.random.default_rng(1).random((300, 260, 3), np.float32)
-    cut = (wanted[window.slices] for layer in collage.layers for window in layer.windows)
-    filled = collage.fill(cut)
+    filled = collage.fill(wanted[window.slices] for window in windows_of(collage))
     np.testing.assert_array_equal(filled[~collage.hole], collage.pixels[~collage.hole])
     assert np.abs(filled[collage.hole].astype(int) - to_bytes(wanted[collage.hole])).max() <= 1
-    assert sum(len(layer.windows) for layer in collage.layers) > 10
+    assert len(windows_of(collage)) > 10
 
 
 def test_windows_that_differ_turn_into_each_other_gradually():
     collage = scratched()
-    count = sum(len(layer.windows) for layer in collage.layers)
+    count = len(windows_of(collage))
     levels = np.random.default_rng(2).permutation(count) / count
     filled = collage.fill(np.full((SIZE, SIZE, 3), level, np.float32) for level in levels)
     along = filled[101, 50:250, 0].astype(int)  # of the horizontal scratch
@@ -39,9 +42,7 @@ def test_windows_that_differ_turn_into_each_other_gradually():
 
 def test_canvases_show_each_window_without_its_hole():
     collage = scratched()
-    canvases = list(collage.canvases(SIZE, STRIDE))
-    places = [window for layer in collage.layers for window in layer.windows]
-    for canvas, place in zip(canvases, places):
+    for canvas, place in zip(collage.canvases(SIZE, STRIDE), windows_of(collage), strict=True):
         known = ~collage.hole[place.slices]
         np.testing.assert_array_equal(canvas.known, known)
         np.testing.assert_array_equal(to_bytes(canvas.image), collage.pixels[place.slices] * known[..., None])

@@ -37,9 +37,6 @@ def test_what_is_no_label_map_is_refused_in_one_line(tmp_path):
         with pytest.raises(UserError, match=message) as caught:
             read_labels(source)
         assert "\n" not in str(caught.value)
-
-
-def test_the_class_count_is_optional():
     assert read_labels(LABELS * 20).max() == 220
     with pytest.raises(UserError, match="the label 220, but 12 classes"):
         read_labels(LABELS * 20, 12)

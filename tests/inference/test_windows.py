@@ -27,7 +27,7 @@ def covered(layers, shape):
     return times, seen
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_every_hole_pixel_is_filled_once_by_a_window_that_shows_it(seed):
     rng = np.random.default_rng(seed)
     hole = np.zeros(rng.integers(20, 500, 2), bool)
@@ -42,25 +42,19 @@ def test_every_hole_pixel_is_filled_once_by_a_window_that_shows_it(seed):
     assert sum(len(layer.windows) for layer in layers) <= windows.MOST
 
 
-def test_a_hole_gets_one_window_around_it_three_times_as_thick():
+def test_windows_are_three_times_as_thick_as_their_part_of_the_hole():
     hole = blank()
     hole[100:140, 200:260] = True
     ((layer,)) = plan(hole, SIZE, "windows")
     assert layer.windows == (Window(120 - 64, 230 - 64, 128, 128),)  # 3 x 40 -> 128 = 4 x 32
-
-
-def test_parts_of_different_thickness_have_windows_of_different_sides():
     hole = blank()
     hole[50:54, 20:26] = True
     hole[200:300, 300:400] = True
     thin, thick = plan(hole, SIZE, "windows")
     assert [max(w.height, w.width) for w in (*thin.windows, *thick.windows)] == [SIZE, 512]
     assert thick.windows[0].height == 400  # no larger than the photograph
-
-
-def test_a_long_scratch_is_seen_at_its_own_scale():
     hole = blank()
-    np.fill_diagonal(hole[:, :400], True)
+    np.fill_diagonal(hole[:, :400], True)  # a long scratch
     (layer,) = plan(hole, SIZE, "windows")
     assert len(layer.windows) == 25 and {window.height for window in layer.windows} == {SIZE}
 
@@ -74,13 +68,13 @@ def test_dust_everywhere_is_bounded():
     assert np.array_equal(seen, hole) and times.max() == 1
 
 
-@pytest.mark.parametrize("edge", [np.s_[:], np.s_[:350], np.s_[:, 50:]])
-def test_a_hole_that_needs_everything_sees_everything(edge):
-    hole = blank()
-    hole[edge] = True
-    (layer,) = plan(hole, SIZE, "windows")
-    assert layer.windows == (Window(0, 0, 400, 600),)
-    assert windows.describe((layer,), hole.shape) == "the whole photograph"
+def test_a_hole_that_needs_everything_sees_everything():
+    for edge in (np.s_[:], np.s_[:350], np.s_[:, 50:]):
+        hole = blank()
+        hole[edge] = True
+        (layer,) = plan(hole, SIZE, "windows")
+        assert layer.windows == (Window(0, 0, 400, 600),)
+        assert windows.describe((layer,), hole.shape) == "the whole photograph"
 
 
 def test_auto_is_whole_up_to_four_sizes():
