@@ -13,41 +13,26 @@ from scan_jax.evaluate import __main__ as evaluate
 from scan_jax.inference.bundles import exporting
 from scan_jax.inference.trained import Trained
 
-SIDE = 64  # pixels
+SIDE, BATCH = 64, 2
 # What makes any config of the toolkit a matter of seconds.
-TINY = {
-    "data.size": SIDE,
-    "training.batch_size": 8,  # the tests have eight devices
-    "training.steps": 2,
-    "training.log_every": 1,
-    "training.checkpoint_every": 2,
-    "training.evaluate_every": 2,
-    "training.pictures_every": 2,
-    "evaluation.photographs": 2,
-    "evaluation.holes_per_bucket": 1,
-    "evaluation.batch_size": 8,
-    "evaluation.refine": (),
-}
+OFTEN = ("checkpoint_every", "evaluate_every", "pictures_every", "steps")
+TINY = {"data.size": SIDE, "training.batch_size": BATCH, "training.log_every": 1}
+TINY |= {f"training.{key}": 2 for key in OFTEN}
+TINY |= {"evaluation.photographs": 2, "evaluation.holes_per_bucket": 1, "evaluation.batch_size": BATCH}
+TINY |= {"evaluation.refine": ()}
+NARROW = {"width": 4, "critic_width": 4}
+NO_FEATURES = {"loss.style": 0.0, "loss.perceptual": 0.0}
 TINY_METHOD = {
-    "scan": {
-        "width": 4,
-        "critic_width": 4,
-        "stages": 1,
-        "blocks": 0,
-        "attention": (),
-        "loss.style": 0.0,
-        "loss.perceptual": 0.0,
-    },
+    "scan": {**NARROW, "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
     "masked_attention": {
-        "width": 4,
-        "critic_width": 4,
+        **NARROW,
         "style_size": 8,
         "label_width": 4,
         "loss.perceptual": 0.0,
         "style_search.perceptual": 0.0,
     },
-    "edge_connect": {"width": 4, "critic_width": 4, "blocks": 1, "loss.style": 0.0, "loss.perceptual": 0.0},
-    "rfr": {"width": 8, "recurrences": 1, "loss.style": 0.0, "loss.perceptual": 0.0},
+    "edge_connect": {**NARROW, "blocks": 1, **NO_FEATURES},
+    "rfr": {"width": 8, "recurrences": 1, **NO_FEATURES},
 }
 DRAWN = {"data.name": "synthetic_portraits", "data.count": 8, "data.held_out": 2}  # where the config has archives
 ARCHIVES = ("celeba_hq", "celebamask_hq", "paris_street_view")

@@ -62,10 +62,10 @@ def test_tpu_flags_win_over_the_environment():
 
 
 def test_tpu_delete_forgets_the_request_and_the_slice():
-    assert [command[:3] for command in tpus("delete", "--name=faces")[1:]] == [
-        ["queued-resources", "delete", "faces"],
-        ["tpu-vm", "delete", "faces"],
-    ]
+    describe, request, slice_alone = tpus("delete", "--name=faces")
+    assert describe[:3] == ["queued-resources", "describe", "faces"]
+    assert request == ["queued-resources", "delete", "faces", "--force", "--quiet"]
+    assert slice_alone == ["tpu-vm", "delete", "faces", "--quiet"]
 
 
 @pytest.mark.parametrize("arguments", [("install",), ("run", *RUN)])
