@@ -20,13 +20,7 @@ from scan_jax.types import Example
 
 NO_FEATURES = {"perceptual": 0.0}
 SMALL = {
-    "scan": {
-        "width": 4,
-        "critic_width": 4,
-        "regions": 3,
-        "blocks": 1,
-        "loss": {**NO_FEATURES, "style": 0.0},
-    },
+    "scan": {"width": 4, "critic_width": 4, "regions": 3, "blocks": 1, "loss": {**NO_FEATURES, "style": 0.0}},
     "masked_attention": {
         "num_labels": 19,
         "width": 2,
@@ -39,13 +33,7 @@ SMALL = {
     },
     "gated_conv": {"width": 8, "critic_width": 4, "loss": {"adversarial": 3.0}},
     "partial_conv": {"width": 4, "depth": 2, "loss": {**NO_FEATURES, "style": 0.0}},
-    "edge_connect": {
-        "width": 4,
-        "critic_width": 4,
-        "blocks": 1,
-        "sigma": 1.0,
-        "loss": {**NO_FEATURES, "style": 0.0},
-    },
+    "edge_connect": {"width": 4, "critic_width": 4, "blocks": 1, "sigma": 1.0, "loss": {**NO_FEATURES, "style": 0.0}},
     "region_norm": {"width": 4, "critic_width": 4, "blocks": 1},
     "rfr": {"width": 8, "recurrences": 2, "loss": {**NO_FEATURES, "style": 0.0}},
 }
@@ -106,6 +94,19 @@ def begin(method, example, optimizer, **others):
         return make_step(turns_in(method.turns, phase), optimizers, 0.9)(state, frozen, example, key)
 
     return state, step
+
+
+def random_features(method, example):
+    """Frozen networks with random weights, for a method whose losses look through one."""
+    return {"features": jax.jit(method.features.network.init)(jax.random.key(3), example.image)["params"]}
+
+
+def loss_of(turn, networks, example, *, carried=None, frozen=None, slopes=False):
+    """(loss, aux) of one turn, or ((loss, aux), gradient) with `slopes`; `networks` has params and stats."""
+    trained = {name: networks.params[name] for name in turn.trains}
+    others = {name: tree for name, tree in networks.params.items() if name not in trained} | (frozen or {})
+    loss = jax.value_and_grad(turn.loss, has_aux=True) if slopes else turn.loss
+    return jax.jit(loss)(trained, others, networks.stats, example, carried, jax.random.key(1))
 
 
 def take_steps(step, state, example, count=8, phase=""):

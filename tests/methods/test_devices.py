@@ -27,6 +27,8 @@ class Case:
     rates: dict  # of learning, by turn
 
 
+pytestmark = pytest.mark.slow
+DEVICES = 8
 LIMITS = (1e-6, 1e-5)  # absolute, of every array of the state; relative, of losses and gradient norms
 MOVED, STEPS, STARTS = 1e-3, 5, 3
 

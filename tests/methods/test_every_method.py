@@ -8,10 +8,12 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from small_methods import SMALL, phase_begins, portrait_batches, small_method, worst
+from small_methods import SMALL, phase_begins, portrait_batches, registered, small_method, worst
 from small_networks import observation, small_trained
 
+from scan_jax.errors import UserError
 from scan_jax.inference.inpainter import Inpainter
+from scan_jax.methods import api
 from scan_jax.training.checkpoints import Checkpoints, abstract
 from scan_jax.training.keeping import Keep
 from scan_jax.training.optimizers import OptimizerSettings
@@ -26,6 +28,7 @@ DRAWING = ("scan", "masked_attention")  # of the others, predictions are the sam
 STAGES = {"stage 1", "stage 2"}
 INTERMEDIATES = {"scan": STAGES, "gated_conv": STAGES, "masked_attention": {"filled"}, "edge_connect": {"edges"}}
 GAINS = {"gated_conv": 3.0}  # each gate halves a signal: with smaller kernels nothing of an image reaches the end
+in_each = pytest.mark.parametrize("name", NAMES)
 
 
 @functools.cache
@@ -50,9 +53,59 @@ def two_examples(name):
     return Example(*observation((2, side, side), method.num_labels))
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_every_method_is_tested():
+    assert registered() == set(SMALL)
+
+
+@in_each
+def test_holes_of_any_extent_leave_numbers(name):
+    example = two_examples(name)
+    for rows in ([], [0, 1], [1]):  # nothing is hole, everything, one of two images
+        known = np.ones_like(example.known)
+        known[rows] = 0
+        prediction = predict(name)(dataclasses.replace(example, known=known).observe(), jax.random.key(0))
+        assert set(prediction.intermediates) == INTERMEDIATES.get(name, set())
+        for picture in jax.tree.leaves(prediction):
+            assert picture.shape == example.image.shape and np.isfinite(picture).all()
+        assert 0 <= float(prediction.image.min()) <= float(prediction.image.max()) <= 1
+
+
+@in_each
+def test_no_bit_of_a_prediction_is_of_the_hole(name):
+    """It is of the known pixels, even where the caller left something in the hole."""
+    example, key = two_examples(name), jax.random.key(4)
+    hole = example.known[..., 0] < 0.5
+    repainted = dataclasses.replace(example, image=np.where(hole[..., None], np.float32(0.7), example.image))
+    inverse = dataclasses.replace(example, image=1 - example.image)
+    found = predict(name)(example.observe(), key)
+    left = Observation(repainted.image, repainted.known, repainted.labels)
+    for seen in (repainted.observe(), left):
+        again = predict(name)(seen, key if name in DRAWING else jax.random.key(5))
+        jax.tree.map(np.testing.assert_array_equal, again, found)
+    other = predict(name)(inverse.observe(), key)
+    assert all(np.abs(a - b)[where].max() > 1e-3 for a, b, where in zip(other.image, found.image, hole)), "it is blind"
+
+
+@in_each
+def test_batch_mates_and_their_order_do_not_matter(name):
+    example, key = two_examples(name), jax.random.key(4)
+    found = predict(name)(example.observe(), key)
+    image, known = example.image.copy(), example.known.copy()
+    image[1], known[1] = 1 - image[1], 1
+    other = dataclasses.replace(example, image=image, known=known).observe()
+    for seen, rows in (
+        (other, np.s_[:1]),
+        (jax.tree.map(operator.itemgetter(np.s_[::-1]), example.observe()), np.s_[::-1]),
+    ):
+        again = jax.tree.map(operator.itemgetter(rows), predict(name)(seen, key))
+        wanted = jax.tree.map(operator.itemgetter(np.s_[: len(again.image)]), found)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-5), again, wanted)
+
+
+@pytest.mark.slow
+@in_each
 def test_a_photograph_of_odd_sides(name):
-    """Known pixels stay, nothing of the hole is read, and batch mates of other sizes do not matter."""
+    """Known pixels stay, nothing of the hole is read; batch mates of other sizes and their number do not matter."""
     method = trained(name).method
     inpainter = Inpainter(method, trained(name).variables, size=32)
     (image,), (known,), labels = observation((1, 37, 53), method.num_labels)  # [37,53,.]
@@ -70,45 +123,7 @@ def test_a_photograph_of_odd_sides(name):
     assert np.abs(together.astype(int) - filled).max() <= 1
 
 
-@pytest.mark.parametrize("extent", ["nothing", "everything", "one of two"])
-@pytest.mark.parametrize("name", NAMES)
-def test_holes_of_any_extent_leave_numbers(name, extent):
-    example = two_examples(name)
-    known = np.ones_like(example.known)
-    known[{"nothing": [], "everything": [0, 1], "one of two": [1]}[extent]] = 0
-    prediction = predict(name)(dataclasses.replace(example, known=known).observe(), jax.random.key(0))
-    assert set(prediction.intermediates) == INTERMEDIATES.get(name, set())
-    for picture in jax.tree.leaves(prediction):
-        assert picture.shape == example.image.shape and np.isfinite(picture).all()
-    assert 0 <= float(prediction.image.min()) <= float(prediction.image.max()) <= 1
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_bit_of_a_prediction_is_of_the_hole(name):
-    """It is of the known pixels, even where the caller left something in the hole."""
-    example, key = two_examples(name), jax.random.key(4)
-    hole = example.known[..., 0] < 0.5
-    repainted = dataclasses.replace(example, image=np.where(hole[..., None], np.float32(0.7), example.image))
-    inverse = dataclasses.replace(example, image=1 - example.image)
-    found = predict(name)(example.observe(), key)
-    left = Observation(repainted.image, repainted.known, repainted.labels)
-    for seen in (repainted.observe(), left):
-        again = predict(name)(seen, key if name in DRAWING else jax.random.key(5))
-        jax.tree.map(np.testing.assert_array_equal, again, found)
-    other = predict(name)(inverse.observe(), key)
-    assert all(np.abs(a - b)[where].max() > 1e-3 for a, b, where in zip(other.image, found.image, hole)), "it is blind"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_batch_mates_their_number_and_order_do_not_matter(name):
-    seen, key = two_examples(name).observe(), jax.random.key(4)
-    found = predict(name)(seen, key)
-
-    for rows in (np.s_[::-1], np.s_[:1], np.s_[1:]):
-        chosen, wanted = jax.tree.map(operator.itemgetter(rows), (seen, found))
-        jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-5), predict(name)(chosen, key), wanted)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PHASED)
 def test_a_run_goes_on_in_the_middle_of_every_phase(name, tmp_path):
     """Bit for bit, as one that was never stopped."""
@@ -137,3 +152,47 @@ def test_a_run_goes_on_in_the_middle_of_every_phase(name, tmp_path):
         state = trainer.own(reader.restore(like, stop))
         reader.close()
         assert worst(as_dict(go_on(state, None)), as_dict(whole)) == 0, stop
+
+
+BAD_SECTIONS = [
+    ("scam", {}, "did you mean 'scan'"),
+    *((name, {"blurb": 3}, r"unknown config key config\.method\.blurb") for name in NAMES),
+    ("scan", {"widht": 3}, r"unknown config key config\.method\.widht, did you mean 'width'"),
+    ("scan", {"width": "wide"}, r"config\.method\.width must be int, not 'wide'"),
+    ("scan", {"loss": {"l2": 1.0}}, r"config\.method\.loss\.l2, did you mean 'l1'"),
+    ("scan", {"statistics": "letter"}, r"config\.method\.statistics must be one of"),
+    ("scan", {"attention": ("spatial", "chanel")}, r"attention\[1\] must be one of"),
+    ("scan", {"stages": 3}, r"stages must be one of"),
+    ("masked_attention", {"attention": "contextal"}, r"attention must be one of .*did you mean 'contextual'"),
+    ("masked_attention", {"attention": "none"}, r"semantic_attention needs an attention; set it to 0"),
+    ("masked_attention", {"num_labels": 0}, r"num_labels must be at least 1"),
+    ("gated_conv", {"width": 10}, r"config\.method\.width must be a multiple of 4, not 10"),
+    ("partial_conv", {"depth": 1}, r"config\.method\.depth must be at least 2"),
+    ("partial_conv", {"features": {"name": "alexnet"}}, r"no loss looks through 'alexnet'"),
+    ("edge_connect", {"loss": {"edge_adversarial": 0.0}}, "edge_adversarial must not be 0"),
+    ("edge_connect", {"sigma": 0.0}, r"config\.method\.sigma must be at least 0\.1"),
+    ("edge_connect", {"width": 0}, r"config\.method\.width must be at least 1"),
+    ("edge_connect", {"features": {"name": "vgg18"}}, "did you mean 'vgg1"),
+    ("region_norm", {"treshold": 0.5}, r"unknown config key config\.method\.treshold, did you mean 'threshold'"),
+    ("region_norm", {"critic_width": 0}, r"config\.method\.critic_width must be at least 1"),
+    ("rfr", {"width": 4}, r"config\.method\.width must be at least 8"),
+    ("rfr", {"recurrences": 0}, r"config\.method\.recurrences must be at least 1"),
+    ("rfr", {"feature_input": "raw"}, r"feature_input must be one of"),
+]
+
+
+@pytest.mark.parametrize(("name", "section", "message"), BAD_SECTIONS)
+def test_a_bad_section_is_one_clear_line(name, section, message):
+    with pytest.raises(UserError, match=message):
+        api.build_method({"name": name, **section})
+
+
+@pytest.mark.parametrize(("name", "weights"), [
+    ("scan", "vgg19-dcbd9e11.pth"), ("masked_attention", "vgg19-dcbd9e11.pth"), ("partial_conv", "vgg16-397923af.pth"),
+])  # fmt: skip
+def test_feature_terms_need_their_published_weights(name, weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(tmp_path))
+    network = weights.partition("-")[0]
+    with pytest.raises(UserError, match=rf"{weights}.*python -m scan_jax\.weights import {network}"):
+        api.build_method({"name": name}).load_frozen()
+    assert small_method(name).load_frozen() == {}

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from small_methods import begin, moved, noise_example, take_steps
+from small_methods import begin, loss_of, moved, noise_example, take_steps
 
-from scan_jax.errors import UserError
 from scan_jax.methods import api
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step
@@ -81,12 +80,10 @@ def test_known_region_hinge_and_feature_matching():
     method = api.build_method({**SMALL, "region": "known", "adversarial": "hinge", "loss": loss})
     given = example()
     variables = jax.jit(method.init)(jax.random.key(0), given)
-    trained, others = {"generator": variables.params["generator"]}, {"critic": variables.params["critic"]}
-    turn = jax.jit(method.turns[0].loss)
     found = []
     for hole in (given.image, jnp.zeros_like(given.image)):
         changed = dataclasses.replace(given, image=jnp.where(given.known > 0, given.image, hole))
-        total, aux = turn(trained, others, variables.stats, changed, None, jax.random.key(1))
+        total, aux = loss_of(method.turns[0], variables, changed)
         assert np.isfinite(float(total))
         found.append(aux.terms)
     assert float(found[0]["pixel"]) == float(found[1]["pixel"])  # eq. (2) does not look into the hole
@@ -115,23 +112,6 @@ def test_attention_maps_are_shares_of_the_known_pixels(trained):
     np.testing.assert_array_equal(maps[:, 1], 0)  # contextual: a known pixel attends to nothing
     inside = given.known[:, ::2, ::2, 0].repeat(2, 1).repeat(2, 2)
     np.testing.assert_array_equal(maps[:, 0] * (1 - inside), 0)
-
-
-def test_feature_terms_need_their_weights(tmp_path, monkeypatch):
-    monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(tmp_path))
-    with pytest.raises(UserError, match=r"vgg19-dcbd9e11\.pth.*python -m scan_jax\.weights import vgg19"):
-        api.build_method({"name": "masked_attention"}).load_frozen()
-
-
-@pytest.mark.parametrize(("section", "message"), [
-    ({"atention": "self"}, r"config\.method\.atention, did you mean 'attention'"),
-    ({"attention": "contextal"}, r"attention must be one of .*did you mean 'contextual'"),
-    ({"attention": "none"}, r"semantic_attention needs an attention; set it to 0"),
-    ({"num_labels": 0}, r"num_labels must be at least 1"),
-])  # fmt: skip
-def test_a_bad_section_is_one_clear_line(section, message):
-    with pytest.raises(UserError, match=message):
-        api.build_method({**SMALL, **section})
 
 
 def test_style_search_begins_with_the_prediction_and_lowers_its_objective(trained, predict):

@@ -4,9 +4,8 @@ import jax
 import numpy as np
 import optax
 import pytest
-from small_methods import begin, moved, noise_example, take_steps
+from small_methods import begin, loss_of, moved, noise_example, random_features, take_steps
 
-from scan_jax.errors import UserError
 from scan_jax.methods import api
 
 SMALL = {"name": "partial_conv", "width": 4, "depth": 3, "loss": {"perceptual": 0.0, "style": 0.0}}
@@ -17,6 +16,7 @@ def part(tree, prefix):
     return {name: branch for name, branch in tree.items() if name.startswith(prefix)}
 
 
+@pytest.mark.slow
 def test_the_first_phase_learns_and_the_second_freezes_the_encoders_statistics():
     method = api.build_method(SMALL)
     first, step = begin(method, noise_example(), optax.adam(1e-3))
@@ -33,19 +33,13 @@ def test_the_first_phase_learns_and_the_second_freezes_the_encoders_statistics()
     assert not any(moved(state.opt["generator"], tuned.opt["generator"]))
 
 
-def loss_of(method, turn, frozen, variables):
-    given = (variables.stats, noise_example(), None, jax.random.key(1))
-    return turn.loss({"generator": variables.params["generator"]}, frozen, *given)
-
-
 @pytest.mark.parametrize("phase", [0, 1])
 def test_the_loss_is_the_public_formula(phase):
     """The public port's images, and with them its pixel terms, are normalised by ImageNet's statistics."""
     method = api.build_method(WITH_FEATURES)
     variables = jax.jit(method.init)(jax.random.key(0), noise_example())
-    frozen = {"features": jax.jit(method.features.network.init)(jax.random.key(3), noise_example().image)["params"]}
-    turn = method.turns[phase]
-    loss, aux = jax.jit(lambda v: loss_of(method, turn, frozen, v))(variables)
+    frozen = random_features(method, noise_example())
+    loss, aux = loss_of(method.turns[phase], variables, noise_example(), frozen=frozen)
     networks = {"params": variables.params["generator"], **variables.stats["generator"]}
     train = (("encoder", "decoder"), ("decoder",))[phase]
     prediction, _ = jax.jit(
@@ -55,8 +49,9 @@ def test_the_loss_is_the_public_formula(phase):
     )()
     given, known = noise_example(), np.asarray(noise_example().known, np.float64)
     completion = given.image * given.known + prediction * (1 - given.known)
+    look = jax.jit(method.features)
     features = [
-        {name: np.asarray(x, np.float64) for name, x in method.features(frozen["features"], image).items()}
+        {name: np.asarray(x, np.float64) for name, x in look(frozen["features"], image).items()}
         for image in (prediction, completion, given.image)
     ]
     output, merged, truth = (
@@ -81,24 +76,3 @@ def test_the_loss_is_the_public_formula(phase):
     for name, value in wanted.items():
         assert float(aux.terms[name]) == pytest.approx(value, rel=1e-5), name
     assert float(loss) == pytest.approx(sum(weights[name] * value for name, value in wanted.items()), rel=1e-5)
-
-
-def test_published_features_need_their_weights(tmp_path, monkeypatch):
-    monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(tmp_path))
-    with pytest.raises(UserError, match=r"vgg16-397923af\.pth.*python -m scan_jax\.weights import vgg16"):
-        api.build_method({"name": "partial_conv"}).load_frozen()
-    assert api.build_method(SMALL).load_frozen() == {}
-
-
-@pytest.mark.parametrize(
-    ("section", "message"),
-    [
-        ({"widht": 3}, r"unknown config key config\.method\.widht, did you mean 'width'"),
-        ({"depth": 1}, r"config\.method\.depth must be at least 2"),
-        ({"loss": {"tv": 1.0}}, r"config\.method\.loss\.tv"),
-        ({"features": {"name": "alexnet"}}, r"no loss looks through 'alexnet'"),
-    ],
-)
-def test_a_bad_section_is_one_clear_line(section, message):
-    with pytest.raises(UserError, match=message):
-        api.build_method({"name": "partial_conv", **section})

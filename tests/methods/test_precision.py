@@ -20,6 +20,7 @@ from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 
+pytestmark = pytest.mark.slow
 STEPS, LAST, BATCHES = 200, 50, 8
 FIRST = 1e-3  # by how much terms and losses of the first step may be off, relative
 START = 0

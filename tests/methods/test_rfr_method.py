@@ -4,15 +4,15 @@ import jax
 import numpy as np
 import optax
 import pytest
-from small_methods import begin, moved, noise_example, take_steps
+from small_methods import begin, loss_of, moved, noise_example, random_features, take_steps
 
-from scan_jax.errors import UserError
 from scan_jax.methods import api
 
 SMALL = {"name": "rfr", "width": 8, "recurrences": 2, "loss": {"perceptual": 0.0, "style": 0.0}}
 WEIGHTS = {"valid": 1.0, "hole": 6.0, "total_variation": 0.1, "perceptual": 0.05, "style": 120.0}
 
 
+@pytest.mark.slow
 def test_the_first_phase_learns_and_the_second_freezes_all_statistics():
     method = api.build_method(SMALL)
     first, step = begin(method, noise_example(), optax.adam(1e-3))
@@ -67,10 +67,9 @@ def test_the_loss_is_the_public_formula(phase):
     pytest.importorskip("torch")
     method, given = api.build_method({"name": "rfr", "width": 8, "recurrences": 2}), noise_example()
     variables = jax.jit(method.init)(jax.random.key(0), given)
-    frozen = {"features": jax.jit(method.features.network.init)(jax.random.key(3), given.image)["params"]}
-    params = {"generator": variables.params["generator"]}
-    loss, aux = jax.jit(method.turns[phase].loss)(params, frozen, variables.stats, given, None, jax.random.key(1))
-    networks = {"params": params["generator"], **variables.stats["generator"]}
+    frozen = random_features(method, given)
+    loss, aux = loss_of(method.turns[phase], variables, given, frozen=frozen)
+    networks = {"params": variables.params["generator"], **variables.stats["generator"]}
     apply = jax.jit(method.generator.apply, static_argnames=("train", "mutable"))
     seen = given.observe()
     prediction, _ = apply(networks, seen.image, seen.known, train=phase == 0, mutable=("batch_stats",))
@@ -84,22 +83,7 @@ def test_the_loss_is_the_public_formula(phase):
 def test_other_networks_see_images_as_they_were_trained_to():
     section = {**SMALL, "loss": {}, "features": {"name": "squeezenet"}, "feature_input": "normalized"}
     method, given = api.build_method(section), noise_example()
-    frozen = {"features": jax.jit(method.features.network.init)(jax.random.key(3), given.image)["params"]}
-    found = method.terms._look(frozen, given.image)
-    jax.tree.map(np.testing.assert_array_equal, found, method.features(frozen["features"], given.image))
+    frozen = random_features(method, given)
+    found = jax.jit(method.terms._look)(frozen, given.image)
+    jax.tree.map(np.testing.assert_array_equal, found, jax.jit(method.features)(frozen["features"], given.image))
     assert set(found) == {"relu_conv1", "fire3", "fire5", "fire7"}
-
-
-@pytest.mark.parametrize(
-    ("section", "message"),
-    [
-        ({"widht": 8}, r"unknown config key config\.method\.widht, did you mean 'width'"),
-        ({"width": 4}, r"config\.method\.width must be at least 8"),
-        ({"recurrences": 0}, r"config\.method\.recurrences must be at least 1"),
-        ({"feature_input": "raw"}, r"feature_input must be one of"),
-        ({"features": {"name": "alexnet"}}, r"no loss looks through 'alexnet'"),
-    ],
-)
-def test_a_bad_section_is_one_clear_line(section, message):
-    with pytest.raises(UserError, match=message):
-        api.build_method({"name": "rfr", **section})

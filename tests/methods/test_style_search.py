@@ -11,7 +11,8 @@ from scan_jax.methods.masked_attention.style_search import StyleSearch
 from scan_jax.methods.masked_attention.style_space import StyleSpace
 from scan_jax.types import Observation
 
-VARIABLES = Variables({"generator": {"start": jnp.float32(0.2)}}, {"generator": {}})
+DEVICES = 2
+VARIABLES = Variables({"generator": {"start": np.float32(0.2)}}, {"generator": {}})
 
 
 class Painter:
@@ -65,7 +66,7 @@ def test_the_feature_distance_joins_in_where_it_has_a_weight():
         StyleSpace(Painter()), lambda frozen, image, target: frozen["w"] * image.mean((1, 2, 3)), settings
     )
     seen = observation([0.9])
-    found = distance(VARIABLES, {"w": jnp.float32(3.0)}, seen, jax.random.key(0))
+    found = jax.jit(distance)(VARIABLES, {"w": jnp.float32(3.0)}, seen, jax.random.key(0))
     assert float(found.objective[0, 0]) == pytest.approx(2 * 3 * 0.2 * float(seen.known.mean()), rel=1e-5)
 
 
@@ -99,9 +100,10 @@ def test_updates_are_skipped_once_no_image_improves():
 
 
 def test_the_caller_may_choose_the_number_of_updates():
-    found = search(steps=12)(VARIABLES, {}, observation([0.9]), jax.random.key(0), steps=3)
+    refine = jax.jit(search(steps=12), static_argnames="steps")
+    found = refine(VARIABLES, {}, observation([0.9]), jax.random.key(0), steps=3)
     assert found.objective.shape == (4, 1)
-    none = search(steps=12)(VARIABLES, {}, observation([0.9]), jax.random.key(0), steps=0)
+    none = refine(VARIABLES, {}, observation([0.9]), jax.random.key(0), steps=0)
     np.testing.assert_array_equal(none.prediction.image, none.prediction.intermediates["before"])
 
 
