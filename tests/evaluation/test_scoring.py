@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from made_up_tests import SIZE, Noise, constant, noise_holes, rounded
+from made_up_tests import SIZE, Noise, constant, error, noise_holes, rounded
 from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.errors import UserError
@@ -56,12 +56,17 @@ def test_every_photograph_in_every_bucket_and_empty_buckets_empty():
     assert list(found.scores) == [COMPLETION, PREDICTION]
     assert list(found.scores[COMPLETION]) == ["0-10%", "10-20%", "40-50%"]
     assert found.scores[COMPLETION]["0-10%"]["psnr"].shape == (0,)
-    for i, truth in enumerate(test.photographs.images):
-        completion = rounded(truth, test.holes["10-20%"][i % 3])
-        expected = peak_signal_noise_ratio(truth, completion)
-        np.testing.assert_allclose(found.scores[COMPLETION]["10-20%"]["psnr"][i], expected, rtol=1e-5)
-        vector = found.vectors["10-20%"]["mean colour"][i]
-        np.testing.assert_allclose(vector, 2 * completion.mean((0, 1)) / 255, rtol=1e-5)
+    everywhere = np.ones((SIZE, SIZE), bool)
+    for bucket, holes in noise_holes().items():
+        completed, raw = (found.scores[kind][bucket] for kind in (COMPLETION, PREDICTION))
+        for i, truth in enumerate(test.photographs.images):
+            completion = rounded(truth, holes[i % len(holes)])
+            expected = peak_signal_noise_ratio(truth, completion)
+            np.testing.assert_allclose(completed["psnr"][i], expected, rtol=1e-5)
+            np.testing.assert_allclose(completed["mae"][i], error(completion, truth), rtol=1e-5)
+            np.testing.assert_allclose(raw["mae"][i], error(rounded(truth, everywhere), truth), rtol=1e-5)
+            vector = found.vectors[bucket]["mean colour"][i]
+            np.testing.assert_allclose(vector, 2 * completion.mean((0, 1)) / 255, rtol=1e-5)
 
 
 @pytest.mark.parametrize("count", [2, 3])

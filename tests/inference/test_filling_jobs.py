@@ -1,5 +1,6 @@
 """Photograph after photograph: what becomes of each, what is said, and what a program can read of it."""
 
+import dataclasses
 import json
 import logging
 
@@ -56,6 +57,10 @@ def jobs(tmp_path):
     ]
 
 
+def fillable(jobs):
+    return [job for job in jobs if job.pair.name[0] in "abf"]
+
+
 def summary(jobs):
     return Summary(network={"step": 3}, wishes={"seed": 0}, asked=len(jobs))
 
@@ -81,15 +86,14 @@ def test_one_that_fails_is_named_and_the_others_are_filled(jobs, tmp_path, capsy
 def test_exit_codes(jobs):
     for states, code in ((("filled", "kept"), 0), (("filled", "failed"), 3), (("kept", "failed"), 3), (("failed",), 1)):
         found = summary(jobs)
-        for state in states:
-            outcome = Outcome.of(jobs[0].pair, jobs[0].output)
-            outcome.status = state
-            found.outcomes.append(outcome)
+        found.outcomes += [
+            dataclasses.replace(Outcome.of(jobs[0].pair, jobs[0].output), status=each) for each in states
+        ]
         assert found.exit_code == code, states
 
 
 def test_outputs_that_exist_are_kept(jobs, tmp_path):
-    jobs = [job for job in jobs if job.pair.name[0] in "abf"]
+    jobs = fillable(jobs)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/b.png").write_bytes(b"it is there")
     found, fills = summary(jobs), Paints()
@@ -129,8 +133,7 @@ def test_what_is_said_of_many_photographs_is_said_once(jobs, tmp_path, capsys):
     Image.new("L", (14, 11)).save(tmp_path / "none.png")
     fine = [
         Job(Pair(job.pair.name, job.pair.photograph, tmp_path / "none.png"), job.output.with_suffix(".jpg"))
-        for job in jobs
-        if job.pair.name[0] in "abf"
+        for job in fillable(jobs)
     ]
     found = summary(fine)
     fill_all(fine, Paints(), Reading(), found)
