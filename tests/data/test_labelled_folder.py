@@ -209,11 +209,8 @@ def test_those_without_the_other_half_are_named_or_counted(tmp_path, caplog):
     write_apart(tmp_path / "apart", 3)
     (tmp_path / "apart" / "labels" / "0001.png").unlink()
     refused(tmp_path / "apart", r"1 of 3 .*images/0001\.png")
-
-
-def test_photographs_without_any_label_map_point_to_the_layouts(tmp_path):
-    miniatures.write(tmp_path / "a.jpg", scene(0)[0])
-    refused(tmp_path, r"no photograph with a label map .*NAME_label\.png beside.*labels/NAME\.png.*photo_folder")
+    miniatures.write(tmp_path / "x" / "a.jpg", scene(0)[0])
+    refused(tmp_path / "x", r"no photograph with a label map .*NAME_label\.png beside.*labels/NAME\.png.*photo_folder")
     refused(tmp_path / "nowhere", r"config\.data\.path: no folder .*nowhere")
     miniatures.write(tmp_path / "maps" / "a_label.png", scene(0)[1])
     refused(tmp_path / "maps", r"0 photographs, 1 label maps")

@@ -2,6 +2,7 @@
 
 import logging
 
+import cloudpickle
 import miniatures
 import numpy as np
 import pytest
@@ -45,9 +46,6 @@ def test_photographs_are_found_at_any_depth_in_any_case(tmp_path):
         write_photo(tmp_path / name)
     (tmp_path / "notes.txt").write_text("")
     assert [file.name for file in list_photographs(tmp_path)] == ["a/B/c.PnG", "a/z.jpeg", "b.JPG", "d.webp"]
-
-
-def test_links_are_followed_once(tmp_path):
     write_photo(tmp_path / "elsewhere" / "a.png")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
@@ -64,9 +62,6 @@ def test_a_photograph_is_a_square_of_bytes_that_nobody_writes_to(tmp_path):
     assert source[3]["image"] is image
     with pytest.raises(ValueError, match="read-only"):
         image[:] = 0
-
-
-def test_photographs_can_be_given_one_class(tmp_path):
     folder = write_photos(tmp_path / "photos", 4)
     without, with_one = open_folder(folder), open_folder(folder, labels="one")
     assert (without.train.num_labels, with_one.train.num_labels) == (0, 1)
@@ -77,7 +72,7 @@ def test_photographs_can_be_given_one_class(tmp_path):
     refused(r"config\.data\.labels must be one of \('none', 'one'\)", folder, labels="two")
 
 
-def test_memory_is_bounded_and_makes_what_it_did_not_keep():
+def test_memory_is_bounded_makes_what_it_did_not_keep_and_is_sent_empty():
     made = []
 
     def make(index):
@@ -88,6 +83,8 @@ def test_memory_is_bounded_and_makes_what_it_did_not_keep():
     for index in (0, 1, 2, 0, 1, 2):
         assert (memory[index]["image"] == index).all()
     assert made == [0, 1, 2, 2]
+    sent = cloudpickle.loads(cloudpickle.dumps(memory))
+    assert (sent._photos, sent._room) == ({}, 30)
 
 
 def test_a_tenth_at_most_is_set_aside_and_never_trained_on(tmp_path):
@@ -116,9 +113,6 @@ def test_another_folder_is_held_out(held_out, expected, tmp_path):
     splits = open_folder(tmp_path / "a", held_out_path=str(tmp_path / "b"), held_out=held_out)
     assert (len(splits.train), len(splits.held_out)) == (9, expected)
     assert names(splits.held_out)[0] == "0000.png"
-
-
-def test_evenly_spaced_covers_the_list():
     assert evenly_spaced(list(range(10)), 4) == [0, 2, 5, 7]
     assert evenly_spaced(list(range(3)), 5) == [0, 1, 2]
 

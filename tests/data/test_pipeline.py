@@ -73,9 +73,6 @@ def test_the_default_is_what_published_results_were_trained_on():
         for array in (example.image, example.known, example.labels):
             hasher.update(array.tobytes())
     assert hasher.hexdigest() == "759472f3310e21c3806de29c8baa5488f62eed0fa57b5fca682a1b8fc36ceb79"
-
-
-def test_holes_do_not_depend_on_the_augmentation():
     for whole, cropped in zip(batches(3), batches(3, augmentation=CROPPED), strict=True):
         np.testing.assert_array_equal(whole.known, cropped.known)
         assert (whole.image != cropped.image).any()
@@ -90,14 +87,11 @@ def test_a_larger_source_is_reduced_to_the_size():
     assert np.abs(example.image - means).max() <= 0.5 / 255 + 1e-6
 
 
-def test_resuming_is_never_having_stopped():
+def test_resuming_is_never_having_stopped_however_late():
     whole = batches(8)
     for step in (1, 5):
         assert_same(whole[step:], batches(8 - step, start_step=step))
     assert rows(whole[0]) != rows(*batches(1, seed=2))
-
-
-def test_a_late_start_is_as_quick_as_an_early_one():
     began = time.perf_counter()
     batches(1, start_step=10_000_000)
     assert time.perf_counter() - began < 5

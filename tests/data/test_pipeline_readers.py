@@ -10,14 +10,12 @@ import sys
 import threading
 import time
 
-import cloudpickle
 import numpy as np
 import pytest
 from jax._src import xla_bridge
 from noise_photographs import CROPPED, SIZE, Photos, assert_same, batches
 
 from scan_jax.data.augmentation import AugmentationSettings
-from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.pipeline import batch_members
 from scan_jax.errors import UserError
 
@@ -110,21 +108,6 @@ def test_what_cannot_be_sent_to_a_worker_is_said_at_once():
     source.lock = threading.Lock()
     with pytest.raises(UserError, match=r"cannot be read in worker processes .*set config\.training\.workers=0"):
         batches(source=source, workers=1)
-
-
-def test_a_memory_is_sent_empty():
-    made = []
-
-    def make(index):
-        made.append(index)
-        return {"image": np.zeros((4, 4, 3), np.uint8)}
-
-    memory = PhotoMemory(make, most_bytes=100)
-    for index in (0, 0, 1, 2, 1):
-        memory[index]
-    assert made == [0, 1, 2], "two of 48 bytes each are kept"
-    sent = cloudpickle.loads(cloudpickle.dumps(memory))
-    assert (sent._photos, sent._room) == ({}, 100)
 
 
 def readers():

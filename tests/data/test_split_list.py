@@ -21,6 +21,8 @@ def test_the_papers_split():
     # Published numbers, logs and tables name the digest: it may never change.
     lines = "".join(f"{part}\t{name}\n" for part, names in members.items() for name in names)
     assert split.digest == hashlib.sha256(lines.encode()).hexdigest()
+    match = r"no split 'celebahq_28k', did you mean 'celebahq_28k_2k'\?; .*celeba_partition, celebahq_28k_2k"
+    refused(match, "celebahq_28k")
 
 
 def test_digests_by_hand():
@@ -39,14 +41,11 @@ def test_celebas_partition_counts():
     assert split.members["validation"][0] == "hq162771" and split.members["test"][0] == "hq182638"
 
 
-def test_a_partition_by_numbers_keeps_the_photographs_order():
+@pytest.mark.parametrize("numbers", [None, {}])
+def test_a_partition_by_numbers_needs_them_and_keeps_the_photographs_order(numbers):
+    refused(r"celeba_partition needs CelebA-HQ-to-CelebA-mapping.txt, which is not there", "celeba_partition", numbers)
     numbers = {"9": "5", "2": "162771", "4": "1", "1": "300000"}
     assert read_split("celeba_partition", numbers).members == {"train": ("9", "4"), "validation": ("2",)}
-
-
-@pytest.mark.parametrize("numbers", [None, {}])
-def test_a_partition_by_numbers_needs_them(numbers):
-    refused(r"celeba_partition needs CelebA-HQ-to-CelebA-mapping.txt, which is not there", "celeba_partition", numbers)
 
 
 def test_a_file_of_ones_own(tmp_path):
@@ -75,11 +74,6 @@ def test_a_file_of_ones_own(tmp_path):
 def test_what_a_file_may_not_say(text, match, tmp_path):
     (tmp_path / "bad.txt").write_bytes(text)
     refused(match, tmp_path / "bad.txt")
-
-
-def test_the_nearest_name():
-    match = r"no split 'celebahq_28k', did you mean 'celebahq_28k_2k'\?; .*celeba_partition, celebahq_28k_2k"
-    refused(match, "celebahq_28k")
 
 
 @pytest.mark.parametrize(

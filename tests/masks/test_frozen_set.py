@@ -1,20 +1,24 @@
-"""Hole sets on disk: the same bytes everywhere, written whole or not at all, checked when read."""
+"""Hole sets on disk: the same bytes everywhere, written whole or not at all, checked when read; and their PNG files."""
 
 import csv
 import errno
 import hashlib
 import json
 import logging
+import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from scan_jax.errors import UserError
 from scan_jax.masks import frozen_set, manifest
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set
-from scan_jax.masks.hole_image import read_grey
+from scan_jax.masks.hole_image import binarise, read_grey
+from scan_jax.masks.png import MOST_STORED, encode
 from scan_jax.masks.ratio import Bucket, make_buckets
 
 EDGES = (0.0, 0.1, 0.2, 0.4)
@@ -96,17 +100,14 @@ def test_what_is_written_and_returned(tmp_path):
     assert len(contents(written.folder)) == 11
 
 
-def test_a_ratio_in_the_section_counts(tmp_path):
+def test_the_sections_ratio_and_weights_count(tmp_path):
     written = write(tmp_path / "set", section={"ratio": (0.12, 0.15)}, edges=(0.1, 0.2))
     assert written.counts == {"10-20%": 3}
     assert all(0.12 < float(row["ratio"]) <= 0.15 for row in rows(written.folder))
-
-
-def test_mixtures_are_frozen_with_their_weights(tmp_path):
-    write(tmp_path / "set", "mixture", section={"weights": {"half": 1, "border": 0.5}}, edges=(0.4, 0.5), per_bucket=6)
-    said = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    write(tmp_path / "mix", "mixture", section={"weights": {"half": 1, "border": 0.5}}, edges=(0.4, 0.5), per_bucket=6)
+    said = json.loads((tmp_path / "mix" / "manifest.json").read_text())
     assert said["settings"] == {"weights": {"half": 1.0, "border": 0.5}, "ratio": [0.4, 0.5], "parts": {}}
-    assert sum(float(row["ratio"]) == 0.5 for row in rows(tmp_path / "set")) == 4
+    assert sum(float(row["ratio"]) == 0.5 for row in rows(tmp_path / "mix")) == 4
 
 
 def test_buckets_without_a_hole_are_said_and_none_at_all_is_an_error(tmp_path, caplog):
@@ -244,3 +245,50 @@ def test_damaged_later_and_foreign_manifests(folder):
     path.write_text('["another program\'s"]')
     (folder / "index.csv").unlink()
     assert "frozen" not in read(folder).train.description
+
+
+# Hashes of the bytes that were once written: sets on users' disks have them.
+PNGS = {
+    (5, 13): "73f0a61076627b2d0bcdfb62cfd6f4edf115515e4b07fe1bed7f923b82abae7f",
+    (64, 64): "7cf2492d9e6305f9173cef1bbe1c0acc8a3d5b3dfe5acf489af3ee2b0803ee9b",
+    (800, 801): "e5c96f1579372b9bce9b44b958b177b1aabc643a797a89859cc54b49d15e454b",
+}
+
+
+def pattern(height, width):
+    """Anything but regular, and free of random number generators."""
+    y, x = np.mgrid[:height, :width]
+    return (x * x + 3 * y * y + x * y) % 7 < 3
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 8), (8, 1), (31, 256), *PNGS])
+def test_the_bytes_are_the_same_on_every_machine_and_all_read_the_same_hole(shape, tmp_path):
+    hole, file = pattern(*shape), tmp_path / "hole.png"
+    file.write_bytes(encode(hole))
+    if shape in PNGS:
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == PNGS[shape]
+    with Image.open(file) as image:
+        image.verify()
+    with Image.open(file) as image:
+        assert image.size == shape[::-1]
+        np.testing.assert_array_equal(np.asarray(image.convert("L")), 255 * hole)
+    np.testing.assert_array_equal(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), 255 * hole)
+    np.testing.assert_array_equal(cv2.imread(str(file))[..., 2], 255 * hole)
+    np.testing.assert_array_equal(binarise(read_grey(file)), hole)
+
+
+def test_the_data_is_a_zlib_stream_of_more_than_one_block():
+    hole = pattern(800, 801)
+    file = encode(hole)
+    start = file.index(b"IDAT") + 4
+    length = int.from_bytes(file[start - 8 : start - 4], "big")
+    scanlines = np.frombuffer(zlib.decompress(file[start : start + length]), np.uint8).reshape(800, 1 + 101)
+    assert scanlines.size > MOST_STORED
+    assert (scanlines[:, 0] == 0).all()
+    np.testing.assert_array_equal(np.unpackbits(scanlines[:, 1:], axis=1)[:, :801], hole)
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((0, 4), bool), np.zeros((1, 4, 4), bool)])
+def test_what_is_no_hole_is_refused(array):
+    with pytest.raises(ValueError, match="bool"):
+        encode(array)

@@ -87,13 +87,6 @@ def test_what_cannot_be_opened_or_drawn(section, match):
         open_holes(section).train.draw(np.random.default_rng(0), 8)
 
 
-def test_free_form_holes_are_the_same_shapes_at_every_size():
-    source = open_holes({"name": "free_form", "ratio": (0.0, 1.0)}).train
-    for seed in range(10):
-        fine, coarse = (source.draw(np.random.default_rng(seed), size) for size in (256, 64))
-        np.testing.assert_array_equal(coarse, fine[2::4, 2::4])
-
-
 def test_fit_changes_as_few_pixels_as_needed_and_only_one_way():
     hole = np.zeros((9, 13), bool)
     hole[3:6, 4:8] = True  # 12 of 117

@@ -1,7 +1,6 @@
 """Holes from files: order, splits, polarity, sizes, and what is refused."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -47,6 +46,9 @@ def test_every_second_file_is_held_out(folder, tmp_path_factory):
     write_mask(other / "deep" / "A.PNG", 0.3)
     splits = open_folder(folder, held_out_path=str(other))  # or all files of another folder
     assert (len(ratios(splits.train)), ratios(splits.held_out)) == (6, [0.3])
+    assert ratios(open_folder(folder, hole_color="black").train) == [0.94, 0.74, 0.54]
+    with pytest.raises(UserError, match="white or black, not 'wite', did you mean 'white'"):
+        open_folder(folder, hole_color="wite")
 
 
 def test_an_index_names_files_and_order(folder):
@@ -80,20 +82,6 @@ def test_random_turns_reach_all_eight_and_keep_the_pixels():
     flips = {np.rot90(side, k).tobytes() for side in (hole, hole[:, ::-1]) for k in range(4)}
     assert len(flips) == 8
     assert turned == flips
-
-
-def test_the_same_holes_from_many_threads(folder):
-    source = open_folder(folder).train
-    with ThreadPoolExecutor(8) as pool:
-        drawn = list(pool.map(lambda i: source.draw(np.random.default_rng(i), 32), range(32)))
-    for i, hole in enumerate(drawn):
-        np.testing.assert_array_equal(hole, source.draw(np.random.default_rng(i), 32))
-
-
-def test_black_holes(folder):
-    assert ratios(open_folder(folder, hole_color="black").train) == [0.94, 0.74, 0.54]
-    with pytest.raises(UserError, match="white or black, not 'wite', did you mean 'white'"):
-        open_folder(folder, hole_color="wite")
 
 
 def test_nearest_takes_the_pixel_at_the_centre_and_the_cut_is_at_a_half():
@@ -147,16 +135,15 @@ def warnings(source, caplog, sizes):
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_reversed_polarity_and_grey_masks_are_warned_of_once(tmp_path, caplog):
+def test_reversed_polarity_and_grey_masks_are_warned_of_once(folder, caplog):
+    assert warnings(open_folder(folder).train, caplog, [32]) == []
     for i in range(4):
         grey = np.full((40, 40), 250, np.uint8)
         grey[:8] = 0
-        Image.fromarray(grey).save(tmp_path / f"{i}.png")
-    inverted, cut = warnings(open_folder(tmp_path).train, caplog, (20, 20, 40))
+        Image.fromarray(grey).save(folder / f"{i + 2}.png")
+    for i in range(2):
+        (folder / f"{i}.png").unlink()
+    inverted, cut = warnings(open_folder(folder).train, caplog, (20, 20, 40))
     assert "80% hole" in inverted
     assert "hole_color=black" in inverted
     assert "80.00% of the mask pixels" in cut
-
-
-def test_clean_masks_raise_no_warning(folder, caplog):
-    assert warnings(open_holes({"name": "mask_folder", "path": str(folder)}).train, caplog, [32]) == []

@@ -86,13 +86,10 @@ def test_sharing_out_is_exact_and_steady():
     assert share_out((1,), (0,), 5) == []
 
 
-def test_parts_take_their_own_settings():
+def test_parts_take_their_own_settings_and_refuse_on_the_first_draw():
     source = mixture({"half": 1.0}, parts={"half": {"sides": ("top",)}}).train
     assert source.draw(np.random.default_rng(0), 8)[:4].all()
     assert "100% the top half" in source.description
-
-
-def test_a_part_that_refuses_does_so_on_the_first_draw():
     source = mixture({"rectangles": 0.999999, "half": 0.000001}, ratio=(0.1, 0.49)).train
     with pytest.raises(UserError, match="a half of 8x8"):
         source.draw(np.random.default_rng(0), 8)

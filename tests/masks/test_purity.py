@@ -48,15 +48,17 @@ def folder(tmp_path):
     return tmp_path
 
 
+def sections(folder):
+    """Every source's section by its name."""
+    parts = {"weights": {"mask_folder": 0.5, "half": 0.5}, "parts": {"mask_folder": {"path": str(folder)}}}
+    others = {"mask_folder": {"name": "mask_folder", "path": str(folder)}, "both": {"name": "mixture", **parts}}
+    return {name: {"name": name} for name in GENERATORS} | others
+
+
 @pytest.mark.parametrize("used", [False, True], ids=["fresh", "used"])
-@pytest.mark.parametrize("name", [*GENERATORS, "mask_folder", "mixture of mask_folder"])
+@pytest.mark.parametrize("name", sections(""))
 def test_sources_travel_to_other_processes(name, used, folder):
-    section = {"name": name.split()[0]}
-    if name == "mask_folder":
-        section["path"] = str(folder)
-    if name == "mixture of mask_folder":
-        section |= {"weights": {"mask_folder": 0.5, "half": 0.5}, "parts": {"mask_folder": {"path": str(folder)}}}
-    for source in vars(open_holes(section)).values():
+    for source in vars(open_holes(sections(folder)[name])).values():
         if used:
             source.draw(np.random.default_rng(0), 16)
         travelled = pickle.loads(pickle.dumps(source))
@@ -76,10 +78,10 @@ def test_what_a_folder_has_read_travels_along(folder):
     np.testing.assert_array_equal(pickle.loads(packed).draw(np.random.default_rng(0), 16), drawn)
 
 
-@pytest.mark.parametrize("name", GENERATORS)
-def test_threads_share_a_source(name):
-    source = open_holes({"name": name}).train
-    with ThreadPoolExecutor(4) as pool:
-        drawn = list(pool.map(lambda i: source.draw(np.random.default_rng(i), 32), range(16)))
+@pytest.mark.parametrize("name", sections(""))
+def test_threads_share_a_source(name, folder):
+    source = open_holes(sections(folder)[name]).train
+    with ThreadPoolExecutor(8) as pool:
+        drawn = list(pool.map(lambda i: source.draw(np.random.default_rng(i), 32), range(32)))
     for i, hole in enumerate(drawn):
         np.testing.assert_array_equal(hole, source.draw(np.random.default_rng(i), 32))

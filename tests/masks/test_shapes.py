@@ -69,12 +69,13 @@ def test_stroke_widths_are_drawn_between_thinnest_and_thickest():
     assert thinnest.sum() < between.sum() < thickest.sum()
 
 
-def test_small_holes_are_large_ones_thinned_out():
+@pytest.mark.parametrize("name", ["strokes", "free_form"])
+def test_small_holes_are_large_ones_thinned_out(name):
     assert [fine_canvas(size).shape for size in (64, 100, 300)] == [(256, 256), (300, 300), (300, 300)]
     canvas = np.zeros((256, 256), np.uint8)
     canvas[2::4, 2::4] = 1  # the pixels at the middle of 4x4 blocks
     assert thin(canvas, 64).all()
-    source = open_holes({"name": "strokes", "ratio": (0.0, 1.0)}).train
+    source = open_holes({"name": name, "ratio": (0.0, 1.0)}).train
     for seed in range(10):
         fine, coarse = (source.draw(np.random.default_rng(seed), size) for size in (256, 64))
         np.testing.assert_array_equal(coarse, fine[2::4, 2::4])

@@ -60,13 +60,19 @@ def test_a_list_says_who_is_where(tree, tmp_path):
     assert miniatures.members(made) == files
 
 
-def test_a_list_of_other_photographs(tree, tmp_path):
+def test_a_list_of_other_photographs_or_of_broken_ones(tree, tmp_path):
     split = miniatures.write_split(tmp_path / "some.txt", train=["a", "zoe"], test=["b"])
     refused(r"1 of 3 photographs are missing: zoe; .*--allow_missing=1", tree, split=split)
     made = plan(tree, split=split, allow_missing=1)
     assert miniatures.members(made) == {"train": ["a.png"], "test": ["b.jpg"]}
     split = miniatures.write_split(tmp_path / "none.txt", train=["ann"], test=["bob"])
     refused(r"the split none names none of 5 photographs: ann, bob", tree, split=split)
+    # All may be missing, but not all of a split.
+    split = miniatures.write_split(tmp_path / "mine.txt", train=["a", "b"], test=["deep/c", "deep/d"])
+    for name in ("c.JPEG", "d.webp"):
+        miniatures.empty(tree / "deep" / name)
+    with miniatures.refuses(r"no photographs for test", tmp_path / "out"):
+        miniatures.built(plan(tree, split=split, allow_missing=2), tmp_path / "out")
 
 
 def test_the_hash_split_stays_when_files_are_added(tmp_path):
@@ -111,12 +117,3 @@ def test_a_name_with_a_space_and_umlauts(tmp_path):
     dataset = miniatures.built(plan(tree), tmp_path / "out")
     assert dataset.name == "photo_folder/Müllers faces (2)-64"
     assert sorted(miniatures.by_name(dataset)) == ["grün & blau.png", "ж.png"]
-
-
-def test_only_two_broken_ones_to_measure_on(tree, tmp_path):
-    """All may be missing, but not all of a split."""
-    split = miniatures.write_split(tmp_path / "mine.txt", train=["a", "b"], test=["deep/c", "deep/d"])
-    for name in ("c.JPEG", "d.webp"):
-        miniatures.empty(tree / "deep" / name)
-    with miniatures.refuses(r"no photographs for test", tmp_path / "out"):
-        miniatures.built(plan(tree, split=split, allow_missing=2), tmp_path / "out")

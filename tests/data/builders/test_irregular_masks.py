@@ -87,27 +87,24 @@ def test_many_masks_are_told_apart_quickly(tmp_path, monkeypatch):
     assert len(calls) <= 2 * 600
 
 
-def test_a_name_of_ones_own(tmp_path):
+def test_a_name_of_ones_own_and_too_few_masks(tmp_path):
     made = plan(write_test(tmp_path / "in"), name="mine")
     assert made.config == "mine-64" and made.section == "holes" and made.usage["name"] == "irregular_masks"
     with pytest.raises(UserError, match="--name must be"):
         plan(tmp_path / "in", name="../mine")
+    with miniatures.refuses(r"no mask images .*two are the fewest"):
+        plan(write_test(tmp_path / "few", 1))
+    shutil.rmtree(tmp_path / "few" / "mask")
+    with miniatures.refuses("no mask images"):
+        plan(tmp_path / "few")
 
 
 @pytest.mark.parametrize("spoil", [miniatures.truncate, miniatures.write_bomb, miniatures.empty])
 def test_broken_masks_are_listed(spoil, tmp_path):
-    write_test(tmp_path / "in", 6)
-    spoil(next((tmp_path / "in").rglob("00004.png")))
+    write_test(tmp_path / "few", 6)
+    spoil(next((tmp_path / "few").rglob("00004.png")))
     match = r"1 file does not decode: mask/testing_mask_dataset/00004.png \(.*allow_missing=1"
     with miniatures.refuses(match, tmp_path / "out"):
-        miniatures.built(plan(tmp_path / "in"), tmp_path / "out")
-    dataset = miniatures.built(plan(tmp_path / "in", allow_missing=1), tmp_path / "out")
+        miniatures.built(plan(tmp_path / "few"), tmp_path / "out")
+    dataset = miniatures.built(plan(tmp_path / "few", allow_missing=1), tmp_path / "out")
     assert [len(records) for records in dataset.splits.values()] == [2, 3]
-
-
-def test_too_few_masks(tmp_path):
-    with miniatures.refuses(r"no mask images .*two are the fewest"):
-        plan(write_test(tmp_path / "in", 1))
-    shutil.rmtree(tmp_path / "in" / "mask")
-    with miniatures.refuses("no mask images"):
-        plan(tmp_path / "in")

@@ -1,15 +1,17 @@
-"""Building: the same bytes every time, interrupted or not, and nothing left of what failed."""
+"""Building: the same bytes every time, interrupted or not, and nothing left of what failed; and reading it again."""
 
 import dataclasses
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import array_record.python.array_record_module as array_record
 import miniatures
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ from scan_jax.data.builders import photo_folder
 from scan_jax.data.builders.photo_folder import Settings
 from scan_jax.data.preparation import build as building
 from scan_jax.data.preparation import shards
+from scan_jax.data.preparation.verify import verify
 from scan_jax.errors import UserError
+from scan_jax.prepare.__main__ import main
 
 COUNT, HELD_OUT = 22, 2  # 20 to train with: 7 shards of 3
 
@@ -38,9 +42,14 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(source, tmp_path_factory):
     """An uninterrupted build, for all to compare with."""
+    return built_of(3, source, tmp_path_factory.mktemp("whole")).parents[2]
+
+
+def built_of(records, source, data_dir):
+    """The folder of a dataset in shards of so many records."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "RECORDS", 3)
-        return miniatures.built(make_plan(source), tmp_path_factory.mktemp("whole")).folder.parents[2]
+        patch.setattr(shards, "RECORDS", records)
+        return miniatures.built(make_plan(source), data_dir).folder
 
 
 def make_plan(source, **settings):
@@ -303,3 +312,82 @@ def test_a_record_that_comes_back_wrong(source, tmp_path):
     with pytest.raises((UserError, ValueError)):
         miniatures.built(plan, tmp_path)
     assert miniatures.files_below(tmp_path) == []
+
+
+# Reading a dataset again: whether it still has the pixels that were built.
+
+
+@pytest.fixture(scope="module")
+def original(source, tmp_path_factory):
+    return built_of(1000, source, tmp_path_factory.mktemp("original"))
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    """A copy to spoil and to verify, in one shard for each split."""
+    return miniatures.copied(original, tmp_path / "photo_folder" / "faces-64" / "1.0.0")
+
+
+@pytest.fixture
+def shard(folder):
+    return folder / "photo_folder-train.array_record-00000-of-00001"
+
+
+def read(path):
+    reader = array_record.ArrayRecordReader(str(path), "readahead_buffer_size:0")
+    records = reader.read(list(range(reader.num_records())))
+    reader.close()
+    return records
+
+
+def rewrite(path, records):
+    writer = array_record.ArrayRecordWriter(str(path), "group_size:1,uncompressed")
+    for record in records:
+        writer.write(record)
+    writer.close()
+
+
+def spoilt(folder, match):
+    with miniatures.refuses(match):
+        verify(folder)
+
+
+def test_what_was_built(folder, shard):
+    assert verify(folder) == {"train": 20, "test": 2}
+    rewrite(shard, read(shard))
+    assert verify(folder) == {"train": 20, "test": 2}
+    assert main(["verify", str(folder)]) == 0
+
+
+@pytest.mark.parametrize("record", [0, 9, 19])
+def test_a_flipped_bit(record, folder, shard, capsys):
+    content = bytearray(shard.read_bytes())
+    pictures = [match.start() for match in re.finditer(rb"\x89PNG", content)]
+    assert len(pictures) == 20
+    content[pictures[record] + 500] ^= 16
+    shard.write_bytes(bytes(content))
+    spoilt(folder, r"train.*remove it and build it again")
+    assert main(["verify", str(folder)]) == 1
+    assert "error: " in capsys.readouterr().err
+
+
+def test_records_that_changed_places_or_are_gone(folder, shard):
+    first, *others = read(shard)
+    rewrite(shard, [*others, first])
+    spoilt(folder, r"train is not what was built \(hash [0-9a-f]{12}\); remove it")
+    rewrite(shard, [first, *others[:-1]])
+    spoilt(folder, r"remove it and build it again")
+    miniatures.truncate(shard)
+    spoilt(folder, r"remove it and build it again")
+    shard.unlink()
+    spoilt(folder, r"build it again")
+
+
+@pytest.mark.parametrize("name", ["metadata.json", "dataset_info.json", "features.json"])
+def test_what_describes_it_is_gone_or_all_of_it(name, folder, tmp_path):
+    miniatures.truncate(folder / name)
+    spoilt(folder, r"build it")
+    (folder / name).unlink()
+    spoilt(folder, r"build it")
+    spoilt(tmp_path / "nowhere", r"nowhere is no dataset")
+    spoilt(tmp_path, r"is no dataset")

@@ -1,10 +1,13 @@
-"""What makes two datasets the same, and what is refused before a pixel is decoded."""
+"""Settings as flags of a command; what makes two datasets the same, and what is refused before a pixel is decoded."""
 
+import argparse
 import dataclasses
+from typing import Literal
 
 import miniatures
 import pytest
 
+from scan_jax.data.preparation.flags import add_flags, flag, read_flags
 from scan_jax.data.preparation.plan import Item, Plan, check_name, check_size
 from scan_jax.errors import UserError
 
@@ -36,12 +39,9 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("field", OTHERS)
-def test_another_dataset(field):
+def test_another_dataset_and_the_same_of_other_files(field):
     other = dataclasses.replace(PLAN, **{field: OTHERS[field]})
     assert other.membership() != PLAN.membership() and other.identity() != PLAN.identity()
-
-
-def test_the_same_dataset_of_other_files():
     other = dataclasses.replace(PLAN, splits={"train": [item("a", "2"), item("b")], "test": [item("c")]})
     assert other.membership() == PLAN.membership() and other.identity() != PLAN.identity()
 
@@ -79,3 +79,31 @@ def test_names(name):
     with pytest.raises(UserError, match="--name must be a folder's name"):
         check_name(name)
     assert check_name("faces (2).v3") == "faces (2).v3"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    source: str = flag("where, 100% of it")
+    size: int = flag("pixels", 256)
+    crop: Literal["centre", "stretch"] = flag("how", "centre")
+    pairs: tuple[tuple[int, int], ...] = flag("which", ())
+
+
+def read(*argv):
+    parser = argparse.ArgumentParser()
+    add_flags(parser, Settings)
+    return read_flags(parser.parse_args(argv), Settings)
+
+
+def test_defaults_and_types():
+    assert read("--source=x") == Settings(source="x")
+    wanted = Settings(source="x", size=64, crop="stretch", pairs=((4, 5), (6, 17)))
+    assert read("--source", "x", "--size=64", "--crop=stretch", "--pairs=4-5,6-17") == wanted
+    assert read("--source=x", "--pairs=").pairs == ()
+
+
+def test_help_tells_defaults(capsys):
+    with pytest.raises(SystemExit):
+        read("--help")
+    text = capsys.readouterr().out
+    assert "pixels (256)" in text and "100% of it" in text and "how (centre)" in text
