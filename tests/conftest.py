@@ -1,4 +1,4 @@
-"""How all tests run: on every core, with strict ranks, warnings as errors, and one CPU device unless a module asks for more.
+"""How all tests run: on every core, strict ranks, warnings as errors, one CPU device unless a module wants more.
 
 Two tiers: `python -m pytest -q` is what every change runs, `python -m pytest -q -m slow` what needs minutes.
 """
@@ -6,42 +6,45 @@ Two tiers: `python -m pytest -q` is what every change runs, `python -m pytest -q
 import collections
 import contextlib
 import gc
-import importlib.util
 import os
 import re
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PIP = "pip install -r requirements.txt -r requirements-test.txt"
-SLOW_PIP = "pip install -r requirements-slow.txt"
-BRING = {"xdist": PIP, "torch": PIP, "torchvision": PIP, "lpips": PIP, "pytorch_fid": PIP, "scipy": PIP, "sklearn": PIP}
-COMPILED = ROOT / ".pytest_cache" / "xla"  # what earlier runs of the tests compiled, by JAX's own keys
-MANY_MAPS = 30_000  # Linux grants a process 65,530 memory maps, and every compiled program needs some
-
-missing = [name for name in ("jax", "flax", "optax", "orbax", "grain", "xdist") if not importlib.util.find_spec(name)]
-if missing:
-    raise pytest.UsageError(f"the tests need {', '.join(missing)}: {PIP}")
-
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 
-import jax
-from absl import flags
-from jax.experimental.compilation_cache import compilation_cache
-from jax.extend.backend import clear_backends
+try:
+    import jax
+    import xdist  # noqa: F401  the whole suite runs on it
+    from absl import flags
+    from jax.experimental.compilation_cache import compilation_cache
+    from jax.extend.backend import clear_backends
+except ModuleNotFoundError as error:
+    MISSING = error.name
+else:
+    MISSING = None
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    jax.config.update("jax_disable_most_optimizations", True)  # compiling takes longer than running here
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update(
+        "jax_persistent_cache_enable_xla_caches", "none"
+    )  # they would put the folder's path into the keys
+    flags.FLAGS.mark_as_parsed()  # Grain's worker options read absl flags
 
-jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_disable_most_optimizations", True)  # compiling takes longer than running here
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # they would put the folder's path into the keys
-flags.FLAGS.mark_as_parsed()  # Grain's worker options read absl flags
+PIP = "pip install -r requirements.txt -r requirements-test.txt"
+SLOW_PIP = "pip install -r requirements-slow.txt"
+OF_THE_FIRST_TIER = ("torch", "torchvision", "lpips", "pytorch_fid", "scipy", "sklearn", "skimage", "orbax")
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "xla"  # what earlier runs compiled, by JAX's own keys
+MANY_MAPS = 30_000  # Linux grants a process 65,530 memory maps, and every compiled program needs some
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
     """The whole suite takes all cores; a file or two that somebody names stay in one process, for -s and --pdb."""
+    if MISSING:
+        raise pytest.UsageError(f"the tests need {MISSING}: {PIP}")
     whole = config.args_source is not config.ArgsSource.ARGS
     if whole and config.option.numprocesses is None:
         config.option.numprocesses = "auto"
@@ -112,4 +115,6 @@ def cause(reason):
     """A skip's reason; of a package that is not installed, the line that installs it."""
     reason = reason.removeprefix("Skipped: ")
     package = re.match(r"could not import '(\w+)", reason)
-    return f"needs {package[1]}: {BRING.get(package[1], SLOW_PIP)}" if package else reason
+    if package is None:
+        return reason
+    return f"needs {package[1]}: {PIP if package[1] in OF_THE_FIRST_TIER else SLOW_PIP}"
