@@ -16,18 +16,8 @@ def item(name, identity="1"):
     return Item(name, identity, dict)
 
 
-ARRAYS = {"image": (64, 64, 3)}
-PARTS = {"train": [item("a"), item("b")], "test": [item("c")]}
-PLAN = Plan(
-    dataset="toys",
-    config="64",
-    description="",
-    homepage="",
-    arrays=ARRAYS,
-    splits=PARTS,
-    split="own",
-    split_digest="0",
-)
+TEXTS = {"dataset": "toys", "config": "64", "description": "", "homepage": "", "split": "own", "split_digest": "0"}
+PLAN = Plan(arrays={"image": (64, 64, 3)}, splits={"train": [item("a"), item("b")], "test": [item("c")]}, **TEXTS)
 OTHERS = {
     "config": "65",
     "arrays": {"image": (65, 65, 3)},
