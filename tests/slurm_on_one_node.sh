@@ -4,9 +4,9 @@
 #
 #   apt-get install -y slurm-wlm munge && bash tests/slurm_on_one_node.sh [PYTHON]
 #
-# Two tasks find each other by themselves; at the time limit both are told, the job is queued again and goes on;
-# a failure ends the job with its exit code; scancel lets them save and queues nothing. Then all of it with the trainer
-# itself. Exit code 0 if all of that happened, 77 where Slurm cannot be started.
+# At the time limit both tasks are told, the job is queued again and goes on; a failure ends the job with its exit code;
+# scancel lets them save and queues nothing. Then the trainer itself, whose two processes find each other.
+# Exit code 0 if all of that happened, 77 where Slurm cannot be started.
 
 set -euo pipefail
 
@@ -24,6 +24,7 @@ clean_up() {
   local status=$? daemon
   [[ $status == 0 ]] || tail -n 30 "$box"/*/slurm*.log "$box"/*.log >&2 || true
   scancel --user=root 2> /dev/null || true
+  for _ in {1..60}; do [[ -n $(squeue --noheader 2> /dev/null) ]] || break; sleep 0.5; done # else they would outlive us
   for daemon in "${daemons[@]}"; do kill "$daemon" 2> /dev/null || true; done
   wait
   rm -rf "$box"
@@ -119,74 +120,47 @@ in_log() { # LOG COUNT WORDS: as many lines have the words
   [[ $(grep -c -- "$3" "$1") == "$2" ]] || die "$1: not $2 lines with '$3':"$'\n'"$(cat "$1")"
 }
 
-# In the place of Python: a program of the trainer's manners that only counts processes.
-stand_in() {
-  cat > "$box/stand_in.py" << 'END'
-import os, pathlib, signal, sys, time
-
-import jax
-
-import jax.numpy as jnp
-from jax.experimental import multihost_utils
-
-workdir = next(pathlib.Path(word.split("=", 1)[1]) for word in sys.argv if word.startswith("--workdir="))
-assert "--distributed=auto" in sys.argv, sys.argv
-jax.distributed.initialize()
-index, count = jax.process_index(), jax.process_count()
-total = int(multihost_utils.process_allgather(jnp.asarray(index + 1)).sum())
-sees = os.environ["CUDA_VISIBLE_DEVICES"]
-print(f"process {index} of {count} on {jax.device_count()} devices, sum {total}, sees {sees}", flush=True)
-if "--fail" in sys.argv and index == 1:
-    os._exit(3)  # the other one waits for it
-stopped = False
-
-
-def stop(*_):
-    global stopped
-    if stopped:
-        os._exit(9)  # a second SIGTERM is impatience
-    stopped = True
-
-
-signal.signal(signal.SIGTERM, stop)
-saved = workdir / f"saved_{index}"
-if saved.exists():
-    print(f"process {index} goes on and ends", flush=True)
-    jax.distributed.shutdown()
-    os._exit(0)
-(workdir / f"running_{index}").touch()
-while not stopped:
-    time.sleep(0.1)
-time.sleep(3)
-saved.touch()
-print(f"process {index} saved", flush=True)
-if "--fail" not in sys.argv:
-    jax.distributed.shutdown()  # together: JAX aborts the others when process 0 leaves first
-os._exit(0)
+stand_in() { # in the place of Python: a program of the trainer's manners
+  cat > "$box/stand_in" << 'END'
+#!/usr/bin/env bash
+for word in "$@"; do [[ $word != --workdir=* ]] || cd "${word#*=}" || exit; done
+[[ " $* " == *" --distributed=auto "* ]] || exit 8
+echo "process $SLURM_PROCID of $SLURM_NTASKS sees $CUDA_VISIBLE_DEVICES"
+[[ " $* " != *" --fail "* || $SLURM_PROCID != 1 ]] || exit 3 # the other one waits for it
+[[ ! -e saved_$SLURM_PROCID ]] || { echo "process $SLURM_PROCID goes on and ends" && exit 0; }
+trap '[[ -z $stopped ]] || exit 9; stopped=1' TERM # a second SIGTERM is impatience
+stopped=''
+touch "running_$SLURM_PROCID"
+until [[ -n $stopped ]]; do sleep 0.1; done
+sleep 3
+touch "saved_$SLURM_PROCID"
+echo "process $SLURM_PROCID saved"
 END
-  printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$python" "$box/stand_in.py" > "$box/stand_in"
   chmod +x "$box/stand_in"
 }
 
+start() { # NAME OPTION... -- ARGUMENT...: the stand-in's job, of a folder and a log of that name
+  mkdir "$box/$1"
+  PYTHON=$box/stand_in submit "$box/$1.log" "${@:2}" --config=any "--workdir=$box/$1"
+}
+
 test_time_limit() {
-  local job work="$box/time limit" log="$box/time_limit.log"
-  mkdir "$work"
-  job=$(PYTHON=$box/stand_in submit "$log" --time=1 --signal=B:USR1@45 -- --config=any "--workdir=$work")
+  local job log="$box/time limit.log"
+  job=$(start "time limit" --time=1 --signal=B:USR1@45 --)
   wait_until 150 "the job is queued again" grep -q "queued again" "$log"
   start_again "$job"
   wait_until 200 "the job is done" is "$job" COMPLETED
-  in_log "$log" 2 "process 0 of 2 on 2 devices, sum 3, sees 0,1"
-  in_log "$log" 2 "process 1 of 2 on 2 devices, sum 3, sees 0,1"
+  in_log "$log" 2 "process 0 of 2 sees 0,1"
+  in_log "$log" 2 "process 1 of 2 sees 0,1"
   in_log "$log" 2 "process [01] saved"
   in_log "$log" 2 "process [01] goes on and ends"
   in_log "$log" 1 "start 2 of job $job"
-  echo "ok: two processes found each other, saved before the time limit, were queued again and went on"
+  echo "ok: two processes saved before the time limit, were queued again and went on"
 }
 
 test_failure() {
-  local job log="$box/failure.log"
-  mkdir "$box/failure"
-  job=$(PYTHON=$box/stand_in submit "$log" -- --config=any "--workdir=$box/failure" --fail)
+  local job
+  job=$(start failure -- --fail)
   wait_until 90 "the job failed" is "$job" FAILED
   scontrol show job "$job" | grep -q 'ExitCode=3:0' || die "exit code: $(scontrol show job "$job" | grep ExitCode)"
   scontrol show job "$job" | grep -q 'Restarts=0' || die "a failed job was queued again"
@@ -194,34 +168,32 @@ test_failure() {
 }
 
 test_cancel() {
-  local job work="$box/cancel" log="$box/cancel.log"
-  mkdir "$work"
-  job=$(PYTHON=$box/stand_in submit "$log" -- --config=any "--workdir=$work")
-  wait_until 60 "both processes run" test -e "$work/running_0" -a -e "$work/running_1"
+  local job
+  job=$(start cancel --)
+  wait_until 60 "both processes run" test -e "$box/cancel/running_0" -a -e "$box/cancel/running_1"
   scancel "$job"
   wait_until 60 "the job is cancelled" is "$job" CANCELLED
-  wait_until 30 "both saved" test -e "$work/saved_0" -a -e "$work/saved_1"
+  wait_until 30 "both saved" test -e "$box/cancel/saved_0" -a -e "$box/cancel/saved_1"
   echo "ok: scancel lets both save and queues nothing"
 }
 
 test_requeue() { # what a preemption does: the processes are told, and the job is queued again
-  local job work="$box/requeue" log="$box/requeue.log"
-  mkdir "$work"
-  job=$(PYTHON=$box/stand_in submit "$log" -- --config=any "--workdir=$work")
-  wait_until 60 "both processes run" test -e "$work/running_0" -a -e "$work/running_1"
+  local job
+  job=$(start requeue --)
+  wait_until 60 "both processes run" test -e "$box/requeue/running_0" -a -e "$box/requeue/running_1"
   scontrol requeue "$job"
-  wait_until 60 "both saved" test -e "$work/saved_0" -a -e "$work/saved_1"
+  wait_until 60 "both saved" test -e "$box/requeue/saved_0" -a -e "$box/requeue/saved_1"
   start_again "$job"
   wait_until 200 "the job is done" is "$job" COMPLETED
-  in_log "$log" 2 "process [01] goes on and ends"
+  in_log "$box/requeue.log" 2 "process [01] goes on and ends"
   echo "ok: a job that Slurm takes back saves, and goes on when it is started again"
 }
 
 trainer() { # NAME STEPS: the job's number
   PYTHON=$python submit "$box/$1.log" -- --config=configs/demo.py "--workdir=$box/$1" --config.training.steps="$2" \
-    --config.training.batch_size=4 --config.training.checkpoint_every=1000000 --config.training.pictures_every=1000000 \
-    --config.training.log_every=5 --config.method.width=8 --config.method.critic_width=8 \
-    --config.evaluation.photographs=2 --config.evaluation.holes_per_bucket=1
+    --config.training.batch_size=4 --config.training.{checkpoint,pictures}_every=1000000 --config.training.log_every=5 \
+    --config.data.size=32 --config.method.{width,critic_width}=4 --config.method.stages=1 --config.method.blocks=0 \
+    "--config.method.attention=()" --config.evaluation.photographs=2 --config.evaluation.holes_per_bucket=1
 }
 
 steps_of() { # NAME: that have a whole checkpoint
@@ -242,6 +214,7 @@ test_trainer() {
   scancel "$job"
   wait_until 60 "the job is cancelled" is "$job" CANCELLED
   wait_until 30 "it saved once more" bash -c "[[ \$(ls '$box/stopped/checkpoints' | grep -c '^[0-9]*$') -ge 2 ]]"
+  in_log "$box/stopped.log" 2 "process 1 of 2"
   echo "ok: the trainer on two processes saved at step ${step% }, went on, and saved when cancelled: $(steps_of stopped)"
   job=$(trainer whole 4)
   wait_until 500 "the trainer is done" is "$job" COMPLETED
@@ -250,7 +223,7 @@ test_trainer() {
 }
 
 cd "$root"
-export JAX_PLATFORMS=cpu
+export JAX_PLATFORMS=cpu JAX_DISABLE_MOST_OPTIMIZATIONS=1
 start_slurm
 stand_in
 test_time_limit

@@ -138,5 +138,5 @@ def test_defaults_are_as_recorded():
 
 def test_every_golden_file_has_its_config():
     golden = {path.relative_to(GOLDEN).with_suffix("").as_posix() for path in GOLDEN.rglob("*.txt")}
-    methods = {f"layers/{configuration.load(name)['method']['name']}" for name in LISTED}
+    methods = {f"layers/{configuration.load(name)['method']['name']}" for name in configuration.shipped()}
     assert golden == {"defaults", *methods, *configuration.shipped()}
