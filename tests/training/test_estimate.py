@@ -57,23 +57,22 @@ def test_bytes_of_what_is_split(toy_method):
 
 
 def test_a_compiled_step(compiled):
-    found = compiled
-    assert (found.devices, found.batch_size) == (DEVICES, BATCH)
-    assert found.padding < 1024  # the step's number, the key and the scalars
-    assert found.temporary >= EXAMPLE  # gradients and activations are larger than the input
-    assert found.memory == sum(found.held.values()) + found.padding + found.temporary + found.program
+    assert (compiled.devices, compiled.batch_size) == (DEVICES, BATCH)
+    assert compiled.padding < 1024  # the step's number, the key and the scalars
+    assert compiled.temporary >= EXAMPLE  # gradients and activations are larger than the input
+    assert compiled.memory == sum(compiled.held.values()) + compiled.padding + compiled.temporary + compiled.program
     generator = 2 * BATCH * 3 * 3 * (SIZE * 3 - 2) ** 2  # two taps of a row fall on padding
     critic = 2 * BATCH * 3 * 8 * (SIZE // 2 * 4 - 2) ** 2
     # The generator forward and its kernel's gradient; the critic forward and back to the image, then on twice as many
     # images forward and back to the kernel. The power iteration is less than a hundredth of it.
     convolutions = 2 * generator + (2 + 2 * 2) * critic
-    assert convolutions < found.flops.total < 1.01 * convolutions
-    assert found.flops.open_loops == 0
+    assert convolutions < compiled.flops.total < 1.01 * convolutions
+    assert compiled.flops.open_loops == 0
     # XLA counts all operations, and what is not split over the devices on each of them.
-    assert convolutions / DEVICES < found.program_flops < 3 * convolutions / DEVICES
-    reduced = sum(each.bytes for each in found.collectives if each.kind == "all-reduce" and each.group == DEVICES)
+    assert convolutions / DEVICES < compiled.program_flops < 3 * convolutions / DEVICES
+    reduced = sum(each.bytes for each in compiled.collectives if each.kind == "all-reduce" and each.group == DEVICES)
     assert 4 * (GENERATOR + CRITIC) <= reduced < 2 * 4 * (GENERATOR + CRITIC)
-    text = table(found)
+    text = table(compiled)
     assert "8 devices, batch 8 (1 on each)" in text
     assert "all-reduce" in text
 

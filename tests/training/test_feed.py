@@ -126,11 +126,11 @@ def test_rates_are_shares_and_the_bar_names_a_wait_above_5_percent(monkeypatch):
     device = Device()
     monkeypatch.setattr("scan_jax.training.loop.time.perf_counter", lambda: device.now)
     meter = _Meter(4)
-    for _ in range(2):
+    for wait in (0.05, 0.1):
         with meter.waiting():
-            device.now += 0.05
-        device.now += 0.15
-        assert meter.rates() == pytest.approx({"data_wait": 0.25, "images_per_second": 20})
+            device.now += wait
+        device.now += 0.2 - wait
+        assert meter.rates() == pytest.approx({"data_wait": wait / 0.2, "images_per_second": 20})
     assert _slow_data({"data_wait": 0.051}) == {"data_wait": "5%"}
     assert _slow_data({"data_wait": 0.12}) == {"data_wait": "12%"}
     assert _slow_data({"data_wait": 0.05}) == {}

@@ -57,18 +57,6 @@ def test_labels_reach_the_step_the_table_and_the_pictures(labelled_method, run, 
     assert len(colours & {(round(255 * k / 18),) * 3 for k in range(19)}) >= 4  # the completion column
 
 
-def test_a_method_without_labels_gets_none(toy_method, run, tmp_path):
-    loss = toy_method.turns[0].loss
-
-    def generator_loss(params, frozen, stats, example, carried, rng):
-        assert example.labels is None
-        return loss(params, frozen, stats, example, carried, rng)
-
-    toy_method.turns = (type(toy_method.turns[0])("generator", ("generator",), generator_loss), toy_method.turns[1])
-    run(toy_method, tmp_path)
-    assert "class mean" not in next(tmp_path.glob("step_*.md")).read_text()
-
-
 def test_disagreement_is_an_error_before_anything_is_compiled(labelled_method, run, monkeypatch, tmp_path):
     monkeypatch.setattr(opened, "make_trainer", lambda *_: pytest.fail("too late"))
     labelled_method.num_labels = 12
