@@ -40,7 +40,7 @@ def four_steps():
 def trained(one_cache, four_steps, tmp_path_factory):
     """A run folder of the module's own, and what the command said."""
     if not MADE:
-        MADE.append(tmp_path_factory.mktemp("trained") / "tiny")
-        MADE.append(said(main.main, *four_steps, f"--workdir={MADE[0]}"))
-    folder = shutil.copytree(MADE[0], tmp_path_factory.mktemp("runs") / "tiny0")
-    return folder, MADE[1]
+        folder = tmp_path_factory.mktemp("trained") / "tiny"
+        MADE.append((folder, said(main.main, *four_steps, f"--workdir={folder}")))
+    folder, log = MADE[0]
+    return shutil.copytree(folder, tmp_path_factory.mktemp("runs") / "tiny0"), log

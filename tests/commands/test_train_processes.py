@@ -1,4 +1,4 @@
-"""Two processes train one network: the losses of one process on the same batches, one folder, one end."""
+"""Two and four processes train one network: the losses of one process on the same batches, one folder, one end."""
 
 import os
 import signal
@@ -46,9 +46,9 @@ def steps_saved(folder):
     return checkpoint_steps(folder)[0]
 
 
-def test_several_processes_learn_what_one_learns(alone, cache, tmp_path):
-    """Two of two devices each."""
-    logs = finish(start_group(2, [*COMPARED, f"--workdir={tmp_path}"], environment(cache, 2)))
+@pytest.mark.parametrize(("processes", "devices"), [(2, 2), (4, 1)])
+def test_several_processes_learn_what_one_learns(processes, devices, alone, cache, tmp_path):
+    logs = finish(start_group(processes, [*COMPARED, f"--workdir={tmp_path}"], environment(cache, devices)))
     ours, theirs = timeless(tmp_path), timeless(alone)
     assert [line["step"] for line in ours] == [line["step"] for line in theirs] and len(theirs) >= 4
     for one, other in zip(ours, theirs):
@@ -57,8 +57,8 @@ def test_several_processes_learn_what_one_learns(alone, cache, tmp_path):
             message = f"{name} at step {one['step']}"
             tolerance = 1e-3 if name.startswith("eval/") else 1e-5  # what is measured was rounded to bytes before
             np.testing.assert_allclose(one[name], value, rtol=tolerance, atol=1e-6, err_msg=message)
-    assert [f"process {index} of 2" in log for index, log in enumerate(logs)] == [True] * 2
-    assert "4/4 [" in logs[0] and "4/4 [" not in logs[1], "one progress bar"
+    assert [f"process {index} of {processes}" in log for index, log in enumerate(logs)] == [True] * processes
+    assert "4/4 [" in logs[0] and not any("4/4 [" in log for log in logs[1:]), "one progress bar"
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in alone.iterdir()}
     assert not list(tmp_path.rglob("*.part"))
 
@@ -92,19 +92,15 @@ def test_sigterm_to_one_saves_in_all(cache, tmp_path):
     assert scalars(tmp_path)[-1]["step"] == step
 
 
-def test_configs_that_differ_are_refused_by_all(cache, tmp_path):
+def test_configs_that_differ_from_another_or_from_the_runs_are_refused_by_all(alone, cache, tmp_path):
     address = free_address()
     own = [(f"--config.training.batch_size={4 + 4 * i}", f"--distributed={address},2,{i}") for i in range(2)]
     words = [*COMPARED, f"--workdir={tmp_path / 'run'}"]
-    logs = finish([start([*words, *one], environment(cache)) for one in own], 1)
-    for log in logs:
+    for log in finish([start([*words, *one], environment(cache)) for one in own], 1):
         (error,) = errors(log)
         assert error.startswith("error: config: process 1 (host ")
         assert error.endswith("has training.batch_size = 8, process 0 has 4")
     assert not (tmp_path / "run").exists()
-
-
-def test_a_config_of_another_run_is_refused_by_all(alone, cache):
     for log in finish(start_group(2, [*COMPARED, "--config.seed=1", f"--workdir={alone}"], environment(cache)), 1):
         (error,) = errors(log)
         assert "belongs to another config (seed: 0 -> 1)" in error
