@@ -1,3 +1,7 @@
+"""The importers of networks and heads that measure: names, hashes, wrong files, the command."""
+
+import os
+import pathlib
 import pickle
 import subprocess
 import sys
@@ -7,10 +11,21 @@ import numpy as np
 import pytest
 
 from scan_jax.errors import UserError
-from scan_jax.weights import registry, safetensors_tree
+from scan_jax.weights import (
+    import_alexnet,
+    import_squeezenet1_1,
+    import_vgg16,
+    registry,
+    safetensors_tree,
+    torchvision_vgg,
+)
 from scan_jax.weights.__main__ import main
 from scan_jax.weights.import_vgg19 import layout
 from scan_jax.weights.importing import import_weights
+
+HEADS = {"lpips_alex": "alex.pth", "lpips_vgg16": "vgg.pth", "lpips_squeeze": "squeeze.pth"}
+SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data" / "weights" / "lpips_heads"
+REAL = pathlib.Path(os.environ.get("SCAN_JAX_LPIPS_HEADS", SHARED / "v0.1"))
 
 
 @pytest.fixture(autouse=True)
@@ -19,32 +34,44 @@ def weights_folder(tmp_path, monkeypatch):
     return tmp_path / "weights"
 
 
-def vgg19_state(value=0.5):
-    """Torchvision's names and shapes; arrays of one repeated number."""
-    state = {}
+@pytest.fixture
+def narrow(monkeypatch):
+    """VGG of few channels."""
+    monkeypatch.setattr(torchvision_vgg, "WIDTHS", (4, 8, 6, 6, 6))
+
+
+def vgg19_state():
+    """Torchvision's names and shapes."""
+    rng, state = np.random.default_rng(0), {}
     for index, channels, width in layout().values():
-        state[f"features.{index}.weight"] = np.full((width, channels, 3, 3), value, np.float32)
-        state[f"features.{index}.bias"] = np.full((width,), value, np.float32)
+        state[f"features.{index}.weight"] = rng.standard_normal((width, channels, 3, 3), np.float32)
+        state[f"features.{index}.bias"] = rng.standard_normal(width, np.float32)
     return state
 
 
 def write_pth(path, state, **options):
     torch = pytest.importorskip("torch")
-    # expand() keeps the file small: one number stands for the array
-    torch.save(
-        {key: torch.tensor(float(array.flat[0])).expand(array.shape) for key, array in state.items()}, path, **options
-    )
+    torch.save({key: torch.tensor(array) for key, array in state.items()}, path, **options)
 
 
-def test_layout_is_torchvisions():
+def take(name, path):
+    return safetensors_tree.load(import_weights(name, str(path), allow_other_weights=True))[0]
+
+
+def test_layouts_are_torchvisions():
     assert [index for index, _, _ in layout().values()] == [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
     assert layout()["conv3_1"] == (10, 128, 256) and layout()["conv5_4"] == (34, 512, 512)
+    indices = [index for index, _, _ in import_vgg16.layout().values()]
+    assert indices == [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    # SqueezeNet's fires skip the poolings.
+    assert list(import_squeezenet1_1.INDICES.items())[2:5] == [("fire4", 6), ("fire5", 7), ("fire6", 9)]
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_pth_needs_the_published_hash_or_leave(tmp_path, capsys, weights_folder, zipped):
+def test_pth_needs_the_published_hash_or_leave(tmp_path, capsys, weights_folder, narrow, zipped):
     path = tmp_path / "vgg19-dcbd9e11.pth"
-    write_pth(path, {**vgg19_state(), "classifier.0.weight": np.zeros((2, 2))}, _use_new_zipfile_serialization=zipped)
+    state = vgg19_state()
+    write_pth(path, {**state, "classifier.0.weight": np.zeros((2, 2))}, _use_new_zipfile_serialization=zipped)
     found = registry.sha256_of(path)
     assert main(["import", "vgg19", str(path)]) == 1
     error = capsys.readouterr().err
@@ -55,44 +82,35 @@ def test_pth_needs_the_published_hash_or_leave(tmp_path, capsys, weights_folder,
     target = weights_folder / "vgg19.safetensors"
     assert capsys.readouterr().out == f"{target}  sha256 {registry.sha256_of(target)}\n"
     tree, metadata = safetensors_tree.load(target)
-    assert tree.keys() == layout().keys() and tree["conv2_1"]["kernel"].shape == (3, 3, 64, 128)
+    assert tree.keys() == layout().keys()
+    np.testing.assert_array_equal(tree["conv2_1"]["kernel"], state["features.5.weight"].transpose(2, 3, 1, 0))
+    np.testing.assert_array_equal(tree["conv2_1"]["bias"], state["features.5.bias"])
     assert metadata["source"] == path.name and metadata["source_sha256"] == found
     assert metadata["weights"] == "other" and metadata["network"] == "vgg19"
 
 
-def test_the_published_hash_is_accepted_and_noted(tmp_path, monkeypatch):
+def test_the_published_hash_is_accepted_and_noted(tmp_path, monkeypatch, narrow):
     path = tmp_path / "some.safetensors"
     safetensors_tree.save(path, vgg19_state())
-    module = registry.importer("vgg19")
-    monkeypatch.setattr(
-        module, "SOURCE", module.SOURCE.__class__("vgg19", "f", registry.sha256_of(path)[:8], "o", "free")
-    )
+    module, digits = registry.importer("vgg19"), registry.sha256_of(path)[:8]
+    monkeypatch.setattr(module, "SOURCE", registry.Source("vgg19", "f", digits, "o", "free"))
     metadata = safetensors_tree.load(import_weights("vgg19", str(path), out=str(tmp_path / "deep" / "out")))[1]
     assert metadata["weights"] == "published" and metadata["licence"] == "free"
-
-
-def test_kernels_are_turned_from_oihw_to_hwio(tmp_path):
-    state = vgg19_state()
-    state["features.5.weight"] = np.random.default_rng(0).normal(size=(128, 64, 3, 3)).astype(np.float32)
-    safetensors_tree.save(tmp_path / "v.safetensors", state)
-    target = import_weights("vgg19", str(tmp_path / "v.safetensors"), allow_other_weights=True)
-    kernel = safetensors_tree.load(target)[0]["conv2_1"]["kernel"]
-    assert kernel[0, 2, 7, 11] == state["features.5.weight"][11, 7, 0, 2]
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
         (lambda state: state.pop("features.34.bias"), "no 'features.34.bias'"),
-        (lambda state: state.update({"features.0.weight": np.zeros((64, 3, 5, 5))}), r"shape \(64, 3, 5, 5\)"),
+        (lambda state: state.update({"features.0.weight": np.zeros((4, 3, 5, 5))}), r"shape \(4, 3, 5, 5\)"),
     ],
 )
-def test_another_network_is_refused(tmp_path, change, complaint):
+def test_another_network_is_refused(tmp_path, narrow, change, complaint):
     state = vgg19_state()
     change(state)
     safetensors_tree.save(tmp_path / "v.safetensors", state)
     with pytest.raises(UserError, match=complaint):
-        import_weights("vgg19", str(tmp_path / "v.safetensors"), allow_other_weights=True)
+        take("vgg19", tmp_path / "v.safetensors")
 
 
 class Evil:
@@ -110,16 +128,16 @@ def test_code_in_a_pth_never_runs(tmp_path):
     path = tmp_path / "evil.pth"
     path.write_bytes(pickle.dumps({"features.0.weight": Evil(tmp_path / "ran")}, protocol=2))
     with pytest.raises(UserError, match="damaged or no PyTorch state dict"):
-        import_weights("vgg19", str(path), allow_other_weights=True)
+        take("vgg19", path)
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_truncated_pth_is_an_error(tmp_path):
+def test_a_truncated_pth_is_an_error(tmp_path, narrow):
     path = tmp_path / "v.pth"
     write_pth(path, vgg19_state())
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="damaged or no PyTorch state dict"):
-        import_weights("vgg19", str(path), allow_other_weights=True)
+        take("vgg19", path)
 
 
 @pytest.mark.parametrize(("name", "module"), [("vgg19", "torch"), ("squeezenet", "h5py")])
@@ -127,30 +145,31 @@ def test_an_absent_reader_is_named(tmp_path, monkeypatch, name, module):
     (tmp_path / "w.bin").write_bytes(b"x")
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError, match=f"pip install {module}"):
-        import_weights(name, str(tmp_path / "w.bin"), allow_other_weights=True)
+        take(name, tmp_path / "w.bin")
 
 
 def test_bad_hdf5_files_are_refused(tmp_path):
     (tmp_path / "text.h5").write_text("no HDF5")
-    with pytest.raises(UserError, match="damaged or no HDF5"):
-        import_weights("squeezenet", str(tmp_path / "text.h5"), allow_other_weights=True)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_group("conv1").attrs["weight_names"] = [b"conv1/gamma:0"]
-    with pytest.raises(UserError, match="layer 'conv1' lists no kernel"):
-        import_weights("squeezenet", str(tmp_path / "other.h5"), allow_other_weights=True)
-    with h5py.File(tmp_path / "empty.h5", "w"):
-        pass
-    with pytest.raises(UserError, match="no layer 'conv1'"):
-        import_weights("squeezenet", str(tmp_path / "empty.h5"), allow_other_weights=True)
+    h5py.File(tmp_path / "empty.h5", "w").close()
+    for name, complaint in (
+        ("text", "damaged or no HDF5"),
+        ("other", "layer 'conv1' lists no kernel"),
+        ("empty", "no layer 'conv1'"),
+    ):
+        with pytest.raises(UserError, match=complaint):
+            take("squeezenet", tmp_path / f"{name}.h5")
 
 
 def test_unknown_names_and_missing_files(tmp_path, capsys):
-    assert main(["import", "vgg91", "x"]) == 1
-    assert "did you mean 'vgg19'" in capsys.readouterr().err
-    assert main(["import", "vgg19", str(tmp_path / "absent.pth")]) == 1
-    assert "No such file" in capsys.readouterr().err
-    assert main(["import", "vgg19", str(tmp_path)]) == 1
-    assert "Is a directory" in capsys.readouterr().err
+    for name, path, complaint in (
+        ("vgg91", "x", "did you mean 'vgg19'"),
+        ("vgg19", tmp_path / "absent.pth", "No such file"),
+        ("vgg19", tmp_path, "Is a directory"),
+    ):
+        assert main(["import", name, str(path)]) == 1
+        assert complaint in capsys.readouterr().err
 
 
 def test_list_tells_sources_and_what_is_there(capsys, weights_folder):
@@ -171,3 +190,56 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]"), done.stdout
+
+
+def test_every_file_name_holds_the_first_digits_of_its_hash():
+    for name in ("alexnet", "vgg16", "squeezenet1_1", "inception_v3"):
+        source = registry.importer(name).SOURCE
+        assert source.name == name and len(source.sha256) == 8 and source.sha256 in source.file
+    for name in HEADS:
+        source = registry.importer(name).SOURCE
+        assert source.name == name and len(source.sha256) == 64 and source.origin.endswith(f"v0.1/{source.file}")
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.skipif(not REAL.is_dir(), reason="neither SCAN_JAX_LPIPS_HEADS nor the shared folder has the heads")
+def test_the_published_heads_are_known_by_their_hash(name):
+    pytest.importorskip("torch")
+    widths = registry.importer(name).WIDTHS
+    tree, metadata = safetensors_tree.load(import_weights(name, str(REAL / HEADS[name])))
+    assert metadata["weights"] == "published" and metadata["licence"] == "BSD-2-Clause"
+    assert [tree[f"lin{i}"].shape for i in range(len(tree))] == [(width,) for width in widths]
+    assert all(array.min() >= 0 and array.max() > 0.1 for array in tree.values())  # a distance never falls
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.skipif(not (SHARED / "v0.0").is_dir(), reason="the shared folder with the older heads is absent")
+def test_the_older_heads_are_told_apart(name, capsys):
+    assert main(["import", name, str(SHARED / "v0.0" / HEADS[name])]) == 1
+    assert f"is not the published {HEADS[name]}: expected sha256" in capsys.readouterr().err
+
+
+def test_the_head_of_another_network_is_refused(tmp_path):
+    widths = enumerate(registry.importer("lpips_vgg16").WIDTHS)
+    state = {f"lin{i}.model.1.weight": np.full((1, w, 1, 1), i + 1, np.float32) for i, w in widths}
+    path = tmp_path / "h.safetensors"
+    safetensors_tree.save(path, state)
+    np.testing.assert_array_equal(take("lpips_vgg16", path)["lin2"], np.full(256, 3, np.float32))
+    with pytest.raises(UserError, match=r"no LPIPS head on AlexNet: 'lin1.model.1.weight' has shape \(1, 128, 1, 1\)"):
+        take("lpips_alex", path)
+    with pytest.raises(UserError, match=r"no LPIPS head on SqueezeNet 1.1: 'lin3"):
+        take("lpips_squeeze", path)
+
+
+def test_networks_are_told_apart(tmp_path):
+    state, rng = {}, np.random.default_rng(0)
+    for index, (height, width, channels, out) in import_alexnet.LAYOUT.values():
+        state[f"features.{index}.weight"] = rng.standard_normal((out, channels, height, width), np.float32)
+        state[f"features.{index}.bias"] = rng.standard_normal(out, np.float32)
+    path = tmp_path / "a.safetensors"
+    safetensors_tree.save(path, state)
+    wanted = state["features.3.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(take("alexnet", path)["conv2"]["kernel"], wanted)
+    for name, title in (("vgg16", "VGG-16"), ("squeezenet1_1", "SqueezeNet 1.1")):
+        with pytest.raises(UserError, match=f"is no torchvision {title}: 'features.0.weight' has shape"):
+            take(name, path)

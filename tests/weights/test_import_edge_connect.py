@@ -1,37 +1,31 @@
 """EdgeConnect's four published files come back as this toolkit's variables."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch_names
-from filled_holes import assert_fills_holes
+from imported import arrays, assert_fills_holes, assert_holds, imported, write
 from small_networks import small_trained
 
 from scan_jax.errors import UserError
 from scan_jax.methods.api import build_method
-from scan_jax.run_layout import BUNDLE
 from scan_jax.types import Example
-from scan_jax.weights import safetensors_tree
-from scan_jax.weights.importing import import_weights
 
-SECTION = {
-    "name": "edge_connect",
-    "width": 4,
-    "critic_width": 6,
-    "blocks": 2,
-    "loss": {"perceptual": 0.0, "style": 0.0},
-}
+SIZES = {"name": "edge_connect", "width": 4, "critic_width": 6, "blocks": 2}
+NO_FEATURES = {"loss": {"perceptual": 0.0, "style": 0.0}}
 
 
-@pytest.fixture(scope="module")
+@functools.cache
 def variables():
-    return small_trained(SECTION).variables
+    return small_trained({**SIZES, **NO_FEATURES}).variables
 
 
-def states(variables):
+def states():
     """By file."""
-    params, stats = variables.params, variables.stats
+    params, stats = variables().params, variables().stats
     vectors = stats["generator"]["spectral"]["edge"]
     return {
         "EdgeModel_gen": torch_names.edge_connect_generator(params["generator"]["edge"], vectors),
@@ -41,47 +35,27 @@ def states(variables):
     }
 
 
-def write(folder, files):
+def bundle_of(folder, files, named="InpaintingModel_gen.safetensors"):
     for name, state in files.items():
-        safetensors_tree.save(folder / f"{name}.safetensors", state)
-    return folder / "InpaintingModel_gen.safetensors"
-
-
-def load(path, folder):
-    return safetensors_tree.load(import_weights("edge_connect", str(path), out=str(folder / "made")) / BUNDLE)[0]
-
-
-def assert_same(found, wanted):
-    assert jax.tree.structure(found) == jax.tree.structure(wanted)
-    jax.tree.map(np.testing.assert_array_equal, found, wanted)
-
-
-@pytest.mark.parametrize("named", ["InpaintingModel_gen", "EdgeModel_gen", "EdgeModel_dis"])
-def test_every_array_comes_back_whichever_file_is_named(variables, tmp_path, named):
-    write(tmp_path, states(variables))
-    found = load(tmp_path / f"{named}.safetensors", tmp_path)
-    assert_same(found, {"params": variables.params, "stats": variables.stats})
-
-
-def test_pth_files_are_read_out_of_what_a_training_keeps(variables, tmp_path):
-    torch = pytest.importorskip("torch")
-    for name, state in states(variables).items():
         section = "generator" if name.endswith("gen") else "discriminator"
-        tensors = {key: torch.tensor(np.array(value)) for key, value in state.items()}
-        torch.save({"iteration": 7, section: tensors}, tmp_path / f"{name}.pth")
-    found = load(tmp_path / "InpaintingModel_gen.pth", tmp_path)
-    assert_same(found, {"params": variables.params, "stats": variables.stats})
+        write((folder / name).with_suffix(named[named.index(".") :]), state, section)
+    return imported("edge_connect", folder / named)
 
 
-def test_without_critics_there_are_generators(variables, tmp_path):
-    files = {name: state for name, state in states(variables).items() if name.endswith("gen")}
-    found = load(write(tmp_path, files), tmp_path)
-    assert set(found["params"]) == {"generator"}
+@pytest.mark.parametrize("named", ["InpaintingModel_gen.pth", "EdgeModel_gen.safetensors", "EdgeModel_dis.safetensors"])
+def test_every_array_comes_back_whichever_file_is_named(tmp_path, named):
+    wanted = {"params": variables().params, "stats": variables().stats}
+    assert_holds(bundle_of(tmp_path, states(), named), wanted, SIZES, "CC BY-NC 4.0")
 
 
-def test_files_of_old_pytorch_hold_the_divided_kernel_instead_of_v(variables, tmp_path):
+def test_without_critics_there_are_generators(tmp_path):
+    files = {name: state for name, state in states().items() if name.endswith("gen")}
+    assert set(arrays(bundle_of(tmp_path, files))["params"]) == {"generator"}
+
+
+def test_files_of_old_pytorch_hold_the_divided_kernel_instead_of_v(tmp_path):
     """Then the edge generator must divide by what PyTorch divided by, although u is no exact singular vector."""
-    files, rng = states(variables), np.random.default_rng(0)
+    files, rng = states(), np.random.default_rng(0)
     for state in (files["EdgeModel_gen"], files["EdgeModel_dis"], files["InpaintingModel_dis"]):
         for name in [key for key in state if key.endswith("weight_v")]:
             layer = name.removesuffix("_v")
@@ -89,7 +63,7 @@ def test_files_of_old_pytorch_hold_the_divided_kernel_instead_of_v(variables, tm
             state[f"{layer}_u"] = state[f"{layer}_u"] + 0.1 * rng.normal(size=state[f"{layer}_u"].shape)
             state[f"{layer}_u"] = np.float32(state[f"{layer}_u"] / np.linalg.norm(state[f"{layer}_u"]))
             del state[name]
-    found = load(write(tmp_path, files), tmp_path)
+    found = arrays(bundle_of(tmp_path, files))
     layers = found["params"]["generator"]["edge"], found["stats"]["generator"]["spectral"]["edge"]
     for name in ("in", "down1", "up0"):
         kernel, vectors = layers[0][name]["kernel"], layers[1][name]["vectors"]
@@ -97,11 +71,14 @@ def test_files_of_old_pytorch_hold_the_divided_kernel_instead_of_v(variables, tm
         assert sigma == pytest.approx(1.7, rel=1e-5)
 
 
-def test_the_other_generator_s_file_must_be_there(variables, tmp_path):
-    files = states(variables)
-    del files["EdgeModel_gen"]
+def test_the_other_generator_s_file_must_be_there_and_be_of_the_same_size(tmp_path):
+    files = states()
+    edges = files.pop("EdgeModel_gen")
     with pytest.raises(UserError, match=r"EdgeModel_gen\.safetensors is missing"):
-        load(write(tmp_path, files), tmp_path)
+        bundle_of(tmp_path, files)
+    files["EdgeModel_gen"] = {key: value for key, value in edges.items() if "middle.1" not in key}
+    with pytest.raises(UserError, match="different widths or depths"):
+        bundle_of(tmp_path, files)
 
 
 @pytest.mark.parametrize(
@@ -112,42 +89,22 @@ def test_the_other_generator_s_file_must_be_there(variables, tmp_path):
         ("EdgeModel_dis", "conv3.0.weight_u", (7,), r"no critic of EdgeConnect's EdgeModel.*\(7,\), not \(24,\)"),
     ],
 )
-def test_another_network_is_refused_by_its_first_array_that_differs(variables, tmp_path, file, name, change, message):
-    files = states(variables)
-    if change is None:
-        del files[file][name]
-    else:
+def test_another_network_is_refused_by_its_first_array_that_differs(tmp_path, file, name, change, message):
+    files = states()
+    del files[file][name]
+    if change:
         files[file][name] = np.zeros(change, np.float32)
     with pytest.raises(UserError, match=message):
-        load(write(tmp_path, files), tmp_path)
+        bundle_of(tmp_path, files)
 
 
-def test_generators_of_two_sizes_are_refused(variables, tmp_path):
-    files = states(variables)
-    files["EdgeModel_gen"] = {key: value for key, value in files["EdgeModel_gen"].items() if "middle.1" not in key}
-    with pytest.raises(UserError, match="different widths or depths"):
-        load(write(tmp_path, files), tmp_path)
-
-
-def test_what_would_run_code_is_refused(variables, tmp_path):
-    torch = pytest.importorskip("torch")
-    write(tmp_path, {})
-    for name in ("EdgeModel_gen", "InpaintingModel_gen"):
-        torch.save({"generator": np.random.default_rng}, tmp_path / f"{name}.pth")
-    with pytest.raises(UserError, match="damaged or no PyTorch state dict"):
-        load(tmp_path / "InpaintingModel_gen.pth", tmp_path)
-
-
-def test_an_imported_network_fills_holes(variables, tmp_path):
-    path = write(tmp_path, states(variables))
-    assert_fills_holes(import_weights("edge_connect", str(path), out=str(tmp_path / "made")))
+@pytest.mark.slow
+def test_an_imported_network_fills_holes(tmp_path):
+    assert_fills_holes(bundle_of(tmp_path, states()))
 
 
 def test_the_published_sizes_are_the_defaults():
     """So that a config of the published network needs no sizes."""
-    shapes = jax.eval_shape(
-        build_method({"name": "edge_connect", "loss": SECTION["loss"]}).init,
-        jax.random.key(0),
-        Example(jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, 64, 64, 1))),
-    )
+    example = Example(jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, 64, 64, 1)))
+    shapes = jax.eval_shape(build_method({"name": "edge_connect", **NO_FEATURES}).init, jax.random.key(0), example)
     assert shapes.params["generator"]["edge"]["block7"]["plain"]["kernel"].shape == (3, 3, 256, 256)

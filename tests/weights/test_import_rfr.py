@@ -1,104 +1,72 @@
 """RFR's generator in the layout of the public code comes back as this toolkit's parameters."""
 
-import jax
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from filled_holes import assert_fills_holes
+from imported import assert_fills_holes, assert_holds, imported, write
 from lively_variables import lively_variables
+from torch_names import batch_norm, convolution
 
 from scan_jax.errors import UserError
 from scan_jax.models.rfr import Rfr
-from scan_jax.run_layout import BUNDLE
-from scan_jax.weights import safetensors_tree
-from scan_jax.weights.importing import import_weights
 
 # Ours -> their convolutions and normalisation.
 PARTIAL = {"down": (("Pconv1",), "bn1"), "rim": (("Pconv2",), "bn20"), "shrink": (("Pconv21", "Pconv22"), "bn2")}
 BOTTLENECK = {"narrow": "1", "look": "2", "widen": "3"}
 
 
-def variables(width=8):
+@functools.cache
+def variables():
     """Random arrays of every shape that the generator has."""
     image = jnp.zeros((1, 32, 32, 3))
-    return lively_variables(Rfr(width), image, image[..., :1], train=False)
+    return lively_variables(Rfr(8, recurrences=1), image, image[..., :1], train=False)
 
 
-def norm(state, name, params, stats):
-    state[f"{name}.weight"], state[f"{name}.bias"] = params["norm"]["scale"], params["norm"]["bias"]
-    state[f"{name}.running_mean"] = stats["norm"]["norm"]["mean"]
-    state[f"{name}.running_var"] = stats["norm"]["norm"]["variance"]
-    state[f"{name}.num_batches_tracked"] = np.array(7)
-
-
-def plain(kernel):
-    return kernel.transpose(3, 2, 0, 1)
-
-
-def transposed(kernel):
-    return kernel.transpose(2, 3, 0, 1)
-
-
-def official_state(tree):
+def official_state():
     """The public state dict that holds these variables."""
-    params, stats, state = tree["params"], tree["batch_stats"], {}
+    params, stats, state = variables()["params"], variables()["batch_stats"], {}
     for ours, (convs, theirs) in PARTIAL.items():
         for index, conv in enumerate(convs, start=1):
-            state[f"{conv}.weight"] = plain(params[ours][f"conv{index}"]["kernel"])
-        norm(state, theirs, params[ours], stats[ours])
-    for name, layer in params["reason"].items():
-        if name == "attention":
-            continue
-        theirs = f"RFRModule.{name[:3]}_{name[3:]}"
-        layout = transposed if name in ("dec1", "dec2", "dec3") else plain
-        state[f"{theirs}.0.weight"] = layout(layer["conv"]["kernel"])
-        norm(state, f"{theirs}.1", layer, stats["reason"][name])
+            convolution(state, conv, params[ours][f"conv{index}"])
+        batch_norm(state, theirs, params[ours], stats[ours])
+    for name in params["reason"].keys() - {"attention"}:
+        layer, theirs = params["reason"][name], f"RFRModule.{name[:3]}_{name[3:]}"
+        convolution(state, f"{theirs}.0", layer["conv"], transposed=name in ("dec1", "dec2", "dec3"))
+        batch_norm(state, f"{theirs}.1", layer, stats["reason"][name])
     attention = params["reason"]["attention"]
     state["RFRModule.att.att.ratio"] = attention["ratio"].reshape(1)
-    state["RFRModule.att.combiner.weight"] = plain(attention["mix"]["kernel"])
-    state["RFRModule.att.combiner.bias"] = attention["mix"]["bias"]
-    state["Tconv.weight"] = transposed(params["up"]["conv"]["kernel"])
-    norm(state, "bn3", params["up"], stats["up"])
-    state["tail1.weight"], state["out.weight"] = (plain(params[name]["kernel"]) for name in ("tail", "rgb"))
+    convolution(state, "RFRModule.att.combiner", attention["mix"])
+    convolution(state, "Tconv", params["up"]["conv"], transposed=True)
+    batch_norm(state, "bn3", params["up"], stats["up"])
+    convolution(state, "tail1", params["tail"])
+    convolution(state, "out", params["rgb"])
     for ours, index in BOTTLENECK.items():
-        layer = params["bottleneck"][ours]
-        state[f"tail2.conv{index}.weight"] = plain(layer["conv"]["kernel"])
-        norm(state, f"tail2.bn{index}", layer, stats["bottleneck"][ours])
+        convolution(state, f"tail2.conv{index}", params["bottleneck"][ours]["conv"])
+        batch_norm(state, f"tail2.bn{index}", params["bottleneck"][ours], stats["bottleneck"][ours])
     return state
 
 
-def test_every_array_comes_back(tmp_path):
-    tree = variables()
-    safetensors_tree.save(tmp_path / "g_1.safetensors", official_state(tree))
-    target = import_weights("rfr", str(tmp_path / "g_1.safetensors"), out=str(tmp_path / "bundle"))
-    found, metadata = safetensors_tree.load(target / BUNDLE)
-    wanted = {
-        "params": {"generator": tree["params"]},
-        "stats": {"generator": {"batch_stats": tree["batch_stats"]}},
-    }
-    assert jax.tree.structure(found) == jax.tree.structure(wanted)
-    jax.tree.map(np.testing.assert_array_equal, found, wanted)
-    assert metadata["licence"] == "MIT"
+@pytest.mark.parametrize("file", ["g_1.safetensors", "g_7.pth"])
+def test_every_array_comes_back(tmp_path, file):
+    bundle = imported("rfr", write(tmp_path / file, official_state(), "generator"))
+    stats = {"generator": {"batch_stats": variables()["batch_stats"]}}
+    wanted = {"params": {"generator": variables()["params"]}, "stats": stats}
+    assert_holds(bundle, wanted, {"name": "rfr", "width": 8}, "MIT")
 
 
-def test_a_training_checkpoint_fills_holes(tmp_path):
-    torch = pytest.importorskip("torch")
-    state = {name: torch.tensor(np.array(value)) for name, value in official_state(variables()).items()}
-    torch.save({"n_iter": 7, "generator": state, "optimizer_G": {"state": {}}}, tmp_path / "g_7.pth")
-    assert_fills_holes(import_weights("rfr", str(tmp_path / "g_7.pth"), out=str(tmp_path / "bundle")))
+@pytest.mark.slow
+def test_an_imported_network_fills_holes(tmp_path):
+    assert_fills_holes(imported("rfr", write(tmp_path / "g_1.safetensors", official_state())))
 
 
-def test_another_network_is_refused_by_the_array_it_lacks(tmp_path):
-    path = tmp_path / "other.safetensors"
-    safetensors_tree.save(path, {"fc.weight": np.zeros((4, 3, 3, 3), np.float32)})
+def test_another_network_and_the_variant_for_smaller_holes_are_refused(tmp_path):
+    other = write(tmp_path / "other.safetensors", {"fc.weight": np.zeros((4, 3, 3, 3), np.float32)})
     with pytest.raises(UserError, match=r"is no RFR generator: it has no 'Pconv1\.weight'"):
-        import_weights("rfr", str(path), out=str(tmp_path / "bundle"))
-
-
-def test_the_variant_for_smaller_holes_is_refused_with_both_shapes(tmp_path):
-    state = official_state(variables())
+        imported("rfr", other)
+    state = official_state()
     state["Pconv21.weight"] = state["Pconv21.weight"][:, :, 1:6, 1:6]
-    safetensors_tree.save(tmp_path / "g_1.safetensors", state)
     with pytest.raises(UserError, match=r"'Pconv21\.weight' has shape \(8, 8, 5, 5\), not \(8, 8, 7, 7\)"):
-        import_weights("rfr", str(tmp_path / "g_1.safetensors"), out=str(tmp_path / "bundle"))
+        imported("rfr", write(tmp_path / "g_1.safetensors", state))
     assert not (tmp_path / "bundle").exists()

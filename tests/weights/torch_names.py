@@ -1,4 +1,4 @@
-"""State dicts of EdgeConnect and region normalisation by PyTorch's names, made of this toolkit's variables."""
+"""State dicts of the public networks by PyTorch's names, made of this toolkit's variables."""
 
 import numpy as np
 
@@ -23,6 +23,14 @@ def spectral(state, name, params, vectors, *, transposed=False):
     height, width, inputs, _ = params["kernel"].shape
     state[f"{name}.weight_u"] = vectors["vectors"]["u"]
     state[f"{name}.weight_v"] = vectors["vectors"]["v"].reshape(height, width, inputs).transpose(2, 0, 1).reshape(-1)
+
+
+def batch_norm(state, name, params, stats):
+    """An affine normalisation and its running statistics."""
+    state[f"{name}.weight"], state[f"{name}.bias"] = params["norm"]["scale"], params["norm"]["bias"]
+    state[f"{name}.running_mean"] = stats["norm"]["norm"]["mean"]
+    state[f"{name}.running_var"] = stats["norm"]["norm"]["variance"]
+    state[f"{name}.num_batches_tracked"] = np.array(7)
 
 
 def edge_connect_generator(params, vectors=None):
