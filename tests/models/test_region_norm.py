@@ -1,74 +1,96 @@
-"""Region normalisation's generator: against plain PyTorch with the same random weights, and what it depends on."""
+"""Region normalisation's generator and layers: against plain PyTorch, and what they depend on."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from comparison import close, error_of, keeps_to_what_is_known
 from sean_variables import random_variables
 
+from scan_jax.layers.region_norm import HoleNorm, LearnedRegionNorm
 from scan_jax.models.region_norm import RegionNormGenerator
 
-SMALL = {"width": 4, "blocks": 2}
+MODEL = RegionNormGenerator(width=4, blocks=2)
+fill = jax.jit(MODEL.apply, static_argnames="train")
 
 
-def inputs(batch=2, height=32, width=48):
-    image = jax.random.uniform(jax.random.key(5), (batch, height, width, 3))
-    known = jnp.ones((batch, height, width, 1)).at[:, 8:20, 4:30].set(0)
-    return image, known.at[0, :, :9].set(0)
+def inputs():
+    known = np.ones((2, 32, 48, 1), np.float32)
+    known[:, 8:20, 4:30], known[0, :, :9] = 0, 0
+    return np.random.default_rng(5).random((2, 32, 48, 3), np.float32), known
 
 
-@pytest.fixture(scope="module")
-def network():
-    model = RegionNormGenerator(**SMALL)
-    variables = random_variables(model, *inputs(), train=False)
-    return jax.jit(lambda image, known: model.apply(variables, image, known, train=False))
+@functools.cache
+def variables():
+    return random_variables(MODEL, *inputs(), train=False)
 
 
 def test_it_equals_pytorch_in_training_and_an_image_at_a_time_besides():
     torch_edge_connect = pytest.importorskip("torch_edge_connect")
-    from torch_sean import to_numpy, to_torch, torch
+    from torch_layers import to_numpy, to_torch
 
-    model, given = RegionNormGenerator(**SMALL), inputs()
-    variables = random_variables(model, *given, train=False)
-    apply = jax.jit(model.apply, static_argnames="train")
-    with torch.no_grad():
-        together = to_numpy(torch_edge_connect.fill_by_regions(variables, *map(to_torch, given)))
-        alone = [
-            to_numpy(torch_edge_connect.fill_by_regions(variables, *(to_torch(value[i : i + 1]) for value in given)))
-            for i in range(2)
-        ]
-    for train, wanted in ((True, together), (False, np.concatenate(alone))):
-        error = np.linalg.norm(apply(variables, *given, train=train) - wanted) / np.linalg.norm(wanted)
-        print(f"\ntrain={train}: relative error {error:.1e}")
-        assert error < 1e-4
-    assert np.linalg.norm(together - np.concatenate(alone)) > 1e-2 * np.linalg.norm(together), "statistics differ"
+    literal = functools.partial(torch_edge_connect.fill_by_regions, variables()["params"])
+    given = tuple(map(to_torch, inputs()))
+    together = to_numpy(literal(*given))
+    alone = np.concatenate([to_numpy(literal(*(value[i : i + 1] for value in given))) for i in range(2)])
+    close(fill(variables(), *inputs(), train=True), together)
+    close(fill(variables(), *inputs(), train=False), alone)
+    assert error_of(together, alone) > 1e-2, "statistics differ"
 
 
-def test_it_makes_images(network):
-    found = network(*inputs())
-    assert found.shape == (2, 32, 48, 3)
-    assert 0 <= float(found.min()) < float(found.max()) <= 1
-
-
-def test_the_hole_has_no_influence(network):
-    image, known = inputs()
-    other = jnp.where(known > 0, image, jax.random.uniform(jax.random.key(9), image.shape))
-    np.testing.assert_array_equal(network(image, known), network(other, known))
-
-
-def test_a_sample_does_not_depend_on_its_batch(network):
-    given = inputs(batch=3)
-    np.testing.assert_allclose(network(*given)[1:2], network(*(value[1:2] for value in given)), atol=2e-5)
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_all_hole_and_no_hole_are_answered(network, value):
-    image, known = inputs()
-    assert np.isfinite(network(image, jnp.full_like(known, value))).all()
+def test_it_keeps_to_what_is_known():
+    keeps_to_what_is_known(lambda *given: fill(variables(), *given, train=False), *inputs())
 
 
 def test_sizes_must_fit_the_stride():
     with pytest.raises(ValueError, match="multiples of 16"):
-        RegionNormGenerator(**SMALL).init(
-            jax.random.key(0), jnp.zeros((1, 40, 32, 3)), jnp.zeros((1, 40, 32, 1)), train=False
-        )
+        MODEL.init(jax.random.key(0), jnp.zeros((1, 40, 32, 3)), jnp.zeros((1, 40, 32, 1)), train=False)
+
+
+def maps():
+    hole = np.zeros((2, 12, 10, 1), np.float32)
+    hole[0, 2:8, 3:9] = 1  # the second image has none
+    return 1 + 2 * np.random.default_rng(1).standard_normal((2, 12, 10, 6), np.float32), hole
+
+
+def test_both_layers_equal_pytorch_and_so_do_their_gradients():
+    oracles = pytest.importorskip("torch_edge_connect")
+    from torch_layers import to_numpy, to_torch
+
+    x, hole = maps()
+    change = np.random.default_rng(2).standard_normal(x.shape, np.float32)
+    pairs = (HoleNorm(), oracles.hole_norm, [hole]), (LearnedRegionNorm(), oracles.learned_norm, [])
+    for layer, literal, others in pairs:
+        variables = random_variables(layer, x, *others, train=False, scale=0.3)
+
+        @jax.jit
+        def both(x, layer=layer, variables=variables, others=others):
+            found, back = jax.vjp(lambda x: layer.apply(variables, x, *others, train=True), x)
+            return found, back(change)[0]
+
+        y = to_torch(x).clone().requires_grad_(True)
+        wanted = literal(variables["params"], y, *map(to_torch, others))
+        wanted.backward(to_torch(change))
+        for found, theirs in zip(both(x), (wanted, y.grad)):
+            np.testing.assert_allclose(found, to_numpy(theirs), atol=1e-4)
+
+
+def test_a_learned_region_that_is_empty_or_everything():
+    x = maps()[0]
+    variables = random_variables(LearnedRegionNorm(), x, train=False)
+    none, whole = (
+        jax.jit(functools.partial(LearnedRegionNorm(threshold).apply, train=False))(variables, x)
+        for threshold in (1.1, 0.0)
+    )
+    assert np.isfinite(none).all()
+    np.testing.assert_allclose(none, whole, atol=1e-5)  # one region of everything, whichever
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_statistics_are_the_batch_s_in_training_alone(train):
+    x, hole = maps()
+    variables = random_variables(HoleNorm(), x, hole, train=False)
+    apply = jax.jit(functools.partial(HoleNorm().apply, variables, train=train))
+    assert jnp.allclose(apply(x, hole)[0], apply(x[[0, 0]], hole[[0, 0]])[0], atol=1e-5) != train

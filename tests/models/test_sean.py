@@ -1,4 +1,4 @@
-"""The SEAN generator: what it may read, whom it may depend on, its size, its gradients."""
+"""SEAN's generator: against its literal form in PyTorch, what it may read, whom it may depend on, its size."""
 
 import functools
 
@@ -6,181 +6,191 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from comparison import close, keeps_to_what_is_known
 from sean_variables import random_variables
 
-from scan_jax.models.sean import Sean
+from scan_jax.models.sean import BLOCKS, Sean, StyleResidualBlock
 from scan_jax.models.style_encoder import StyleEncoder, class_means
 
-N, SIZE = 5, (64, 32)
-MODEL = Sean(N, width=2, style_size=6, hidden=3, target=5e-4)
+N, S, SIZE = 5, 6, (64, 32)
+MODEL = Sean(N, width=2, style_size=S, hidden=3, target=5e-4)
+SEEDS = np.arange(2)
+CHANGING = ("batch_stats", "spectral", "losses")
 
 
-def draw(count=2):
-    image = jax.random.uniform(jax.random.key(1), (count, *SIZE, 3))
-    known = (jax.random.uniform(jax.random.key(2), (count, *SIZE, 1)) > 0.3).astype(jnp.float32)
-    labels = jax.random.randint(jax.random.key(3), (count, *SIZE), -1, N - 1)  # -1 is no class, N-1 is absent
-    return image * known, known, labels, jax.random.split(jax.random.key(4), count)
+def draw(height=64, width=32):
+    rng = np.random.default_rng(1)
+    image, known = rng.random((2, height, width, 3), np.float32), np.float32(rng.random((2, height, width, 1)) > 0.3)
+    return image, known, rng.integers(-1, N - 1, (2, height, width), np.int32)  # -1 is no class, N-1 is absent
+
+
+def maps(height, width, channels):
+    """A map, labels and styles."""
+    rng = np.random.default_rng(1)
+    x = 1 + 2 * rng.standard_normal((2, height, width, channels), np.float32)
+    return x, rng.integers(0, N - 1, (2, height, width), np.int32), rng.standard_normal((2, N, S), np.float32)
+
+
+def jitted(module):
+    return jax.jit(module.apply, static_argnames=("train", "mutable"))
 
 
 @functools.cache
 def variables():
-    return random_variables(MODEL, *draw(), train=False)
+    return random_variables(MODEL, *draw(), None, train=False)
 
 
 @jax.jit
-def encode(image, known, labels):
-    return MODEL.apply(variables(), image, known, labels, method="encode")
+def evaluate(variables, image, known, labels, seeds):
+    """The image, the styles, and the statistics after it."""
+    keys = jax.vmap(jax.random.key)(seeds)
+    styles = MODEL.apply(variables, image, known, labels, method="encode")
+    found, same = MODEL.apply(variables, styles, labels, keys, train=False, mutable=CHANGING[:2], method="decode")
+    return found, styles, same
 
 
-@jax.jit
-def decode(styles, labels, keys):
-    return MODEL.apply(
-        variables(), styles, labels, keys, train=False, mutable=["batch_stats", "spectral"], method="decode"
-    )
+@functools.partial(jax.jit, static_argnames="size")
+def noise(block, norm, size):
+    """Drawn anew in every norm of every block."""
+    keys = (jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), block), norm) for seed in SEEDS)
+    return jnp.stack([jax.random.normal(key, (*size, 1)) for key in keys])
 
 
-def evaluate(image, known, labels, keys):
-    """Both halves, compiled apart; the parity test runs them as one."""
-    return decode(encode(image, known, labels), labels, keys)[0]
+def literal(train):
+    """PyTorch's image of the inputs."""
+    pytest.importorskip("torch")
+    from torch_layers import part, to_numpy, to_torch, torch
+    from torch_sean import Decoder, encode
+
+    image, known, labels = map(to_torch, draw())
+    with torch.no_grad():
+        styles = encode(variables()["params"]["encoder"], image, known, labels, N)
+        decoder = Decoder(part(variables(), "decoder"), [name for name, _, _ in BLOCKS]).train(train)
+        return to_numpy(decoder(styles, labels, lambda *place: to_torch(noise(*place))))
 
 
-def test_the_image_is_in_range_and_varies():
-    found = evaluate(*draw())
-    assert found.shape == (2, *SIZE, 3) and found.dtype == jnp.float32
-    assert 0 <= float(found.min()) < float(found.max()) <= 1
-    assert float(found.std()) > 1e-3
+def test_it_keeps_to_what_is_known():
+    keeps_to_what_is_known(lambda *given: evaluate(variables(), *given)[0], *draw(), SEEDS, limit=1e-5)
 
 
-def test_what_stands_in_the_hole_is_not_read():
-    image, known, labels, keys = draw()
-    np.testing.assert_array_equal(
-        evaluate(image, known, labels, keys), evaluate(image + 0.7 * (1 - known), known, labels, keys)
-    )
-    assert float(jnp.abs(evaluate(image, known, labels, keys) - evaluate(1 - image, known, labels, keys)).max()) > 1e-4
-
-
-def test_an_image_does_not_depend_on_its_batch():
-    inputs = draw()
-    whole, turned = evaluate(*inputs), evaluate(*(part[::-1] for part in inputs))
-    np.testing.assert_allclose(whole, turned[::-1], rtol=1e-5, atol=1e-5)
-    other = evaluate(*(part.at[0].set(part[1]) if part.ndim > 1 else part for part in inputs))
-    np.testing.assert_allclose(whole[1], other[1], rtol=1e-5, atol=1e-5)
-
-
-def test_one_style_a_class_and_none_for_an_absent_one():
-    styles = encode(*draw()[:3])
-    assert styles.shape == (2, N, 6) and styles.dtype == jnp.float32
-    np.testing.assert_array_equal(styles[:, N - 1], 0)
+def test_evaluation_equals_pytorch_and_changes_nothing():
+    found, styles, same = evaluate(variables(), *draw(), SEEDS)
+    assert found.dtype == styles.dtype == jnp.float32 and float(found.std()) > 1e-3
+    close(found, literal(train=False))
+    assert styles.shape == (2, N, S)
+    np.testing.assert_array_equal(styles[:, N - 1], 0)  # of a class that is absent
     assert float(jnp.abs(styles[:, : N - 1]).min()) > 0 and float(jnp.abs(styles).max()) < 1
+    jax.tree.map(np.testing.assert_array_equal, same, {name: variables()[name] for name in same})
 
 
-def test_training_moves_the_statistics_and_gradients_are_finite_everywhere():
-    image, known, labels, keys = draw()
-    start = variables()
+@pytest.mark.slow
+def test_training_equals_pytorch_moves_the_statistics_and_gradients_are_finite_everywhere():
+    image, known, labels = draw()
+    keys = jax.vmap(jax.random.key)(SEEDS)
 
     @jax.jit
-    @functools.partial(jax.value_and_grad, has_aux=True)
-    def loss(params):
-        found, changed = MODEL.apply(
-            {**start, "params": params},
-            *(image, known, labels, keys),
-            train=True,
-            mutable=["batch_stats", "spectral", "losses"],
-        )
-        return jnp.mean(jnp.square(found - image)) + sum(x.mean() for x in jax.tree.leaves(changed["losses"])), changed
+    @functools.partial(jax.grad, has_aux=True)
+    def step(params):
+        given = {**variables(), "params": params}
+        found, changed = MODEL.apply(given, image, known, labels, keys, train=True, mutable=CHANGING)
+        losses = sum(x.mean() for x in jax.tree.leaves(changed["losses"]))
+        return jnp.mean(jnp.square(found - image)) + losses, (found, changed)
 
-    (_, changed), gradient = loss(start["params"])
+    gradient, (found, changed) = step(variables()["params"])
+    close(found, literal(train=True))
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
         assert np.isfinite(leaf).all(), path
         # a bias in front of a normalisation is taken away again
         assert np.abs(leaf).max() > 0 or "bias" in jax.tree_util.keystr(path), path
-    moved = jax.tree_util.tree_leaves_with_path(changed["batch_stats"])
-    assert len(moved) == 2 * 18  # mean and variance of every style norm
-    before = jax.tree.leaves(start["batch_stats"])
-    assert all(not np.array_equal(leaf, old) for (_, leaf), old in zip(moved, before))
-    assert all(
-        not np.array_equal(new["u"], old["u"])
-        for new, old in zip(vectors(changed["spectral"]), vectors(start["spectral"]))
-        if new["u"].size > 1
-    )
+    moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), changed["batch_stats"], variables()["batch_stats"])
+    assert len(jax.tree.leaves(moved)) == 2 * 18 and all(jax.tree.leaves(moved))  # mean and variance of each style norm
+    for path, new in jax.tree_util.tree_leaves_with_path(changed["spectral"]):
+        old = functools.reduce(lambda tree, key: tree[key.key], path, variables()["spectral"])
+        assert new.size == 1 or not np.array_equal(new, old), path
 
 
-def vectors(tree):
-    return jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, dict) and "u" in node)
+def test_a_residual_block_equals_pytorch_in_training_and_evaluation():
+    """One that widens the map; the generator has the others."""
+    pytest.importorskip("torch")
+    from torch_layers import to_numpy, to_torch
+    from torch_sean import Block
+
+    block, given = StyleResidualBlock(6, N, 3, jnp.float32), maps(5, 6, 3)
+    ours = random_variables(block, *given, None, train=False)
+    reference, apply = Block(ours, 3), jitted(block)
+    for train in (True, True, False):
+        found, changed = apply(ours, *given, None, train=train, mutable=CHANGING[:2])
+        ours = {**ours, **changed}
+        close(found, to_numpy(reference.train(train)(*map(to_torch, given))))
+    for name, stats in ours["batch_stats"].items():
+        norm = getattr(reference, name).norm
+        np.testing.assert_allclose(stats["norm"]["mean"], norm.running_mean, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(stats["norm"]["variance"], norm.running_var, rtol=1e-5)
 
 
-def test_evaluation_is_pure():
-    _, same = decode(jnp.ones((2, N, 6)), *draw()[2:])
-    for collection in ("batch_stats", "spectral"):
-        jax.tree.map(np.testing.assert_array_equal, same[collection], variables()[collection])
+def test_without_attention_the_style_encoder_equals_pytorch():
+    pytest.importorskip("torch")
+    from torch_layers import to_torch
+    from torch_sean import encode
+
+    encoder, given = StyleEncoder(N, 4, S, "none", target=5e-4), draw(16, 12)
+    ours = random_variables(encoder, *given)
+    found, losses = jitted(encoder)(ours, *given, mutable=("losses",))
+    assert "attention" not in ours["params"] and not losses
+    close(found, encode(ours["params"], *map(to_torch, given), N).numpy())
 
 
-def parameters(model, size=256):
-    shapes = (1, size, size, 3), (1, size, size, 1), (1, size, size)
-    inputs = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in zip(shapes, ("float32", "float32", "int32"))]
-    made = jax.eval_shape(lambda *x: model.init(jax.random.key(0), *x, None, train=False), *inputs)
-    return {half: sum(leaf.size for leaf in jax.tree.leaves(tree)) for half, tree in made["params"].items()}
+def test_nothing_known_and_everything_known_have_finite_gradients():
+    encoder, (image, known, labels) = StyleEncoder(N, 4, S), draw(16, 12)
+
+    @jax.jit
+    @functools.partial(jax.grad, argnums=(0, 1), has_aux=True)
+    def read(params, image, known):
+        styles = encoder.apply({"params": params}, image * known, known, labels)
+        return styles.sum(), styles
+
+    params = random_variables(encoder, image, known, labels)["params"]
+    for answer in (read(params, image, np.full_like(known, value)) for value in (0, 1)):
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(answer))
+
+
+def traced(module, *shapes, **options):
+    """What comes back of inputs of these shapes, and how many parameters there are."""
+    kinds = {4: jnp.float32, 3: jnp.int32}
+    inputs = [jax.ShapeDtypeStruct(shape, kinds[len(shape)]) for shape in shapes]
+    found, made = jax.eval_shape(lambda *x: module.init_with_output(jax.random.key(0), *x, **options), *inputs)
+    return found.shape, {name: sum(x.size for x in jax.tree.leaves(tree)) for name, tree in made["params"].items()}
 
 
 def test_as_many_parameters_as_the_published_generator():
     """266,907,367 at 19 classes, counted in the public code: 1,568,576 in its encoder, the rest beside it."""
-    found = parameters(Sean(19, attention="none"))
+    shapes = (1, 96, 160, 3), (1, 96, 160, 1), (1, 96, 160)
+    shape, found = traced(Sean(19, attention="none"), *shapes, keys=None, train=True)
+    assert shape == shapes[0]
     assert found["decoder"] == 266_907_367 - 1_568_576 - 6  # two unused blending scalars in each norm of the last block
     assert found["encoder"] == 1_568_576 + 9 * 32  # `known` is one more input channel
-    attention = parameters(Sean(19))["encoder"] - found["encoder"]
-    assert attention == 2 * (256 * 32 + 32) + 256 * 256 + 256 + 1
+    assert traced(StyleEncoder(19), *shapes)[1]["attention"] == 2 * (256 * 32 + 32) + 256 * 256 + 256 + 1
 
 
-@pytest.mark.parametrize("size", [(64, 64), (512, 512), (96, 160)])
-def test_sizes(size):
-    model = Sean(7, width=8, style_size=16)
-    shapes = ((2, *size, 3), "float32"), ((2, *size, 1), "float32"), ((2, *size), "int32")
-    inputs = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
-    found, _ = jax.eval_shape(lambda *x: model.init_with_output(jax.random.key(0), *x, None, train=True), *inputs)
-    assert found.shape == (2, *size, 3)
-
-
-def test_a_size_that_does_not_fit_is_refused():
-    image, known, labels, keys = (part[:, :48] if part.ndim > 1 else part for part in draw())
+def test_sizes_must_fit_the_stride():
     with pytest.raises(ValueError, match="multiples of 32"):
-        MODEL.apply(variables(), image, known, labels, keys, train=False)
+        MODEL.apply(variables(), *(part[:, :48] for part in draw()), None, train=False)
 
 
 def test_class_means_against_numpy():
-    codes = np.asarray(jax.random.normal(jax.random.key(0), (2, 7, 5, 3)))
-    labels = np.asarray(jax.random.randint(jax.random.key(1), (2, 7, 5), -1, N - 1))
-    found = class_means(jnp.asarray(codes), jnp.asarray(labels), N)
+    rng = np.random.default_rng(0)
+    codes, labels = rng.standard_normal((2, 7, 5, 3), np.float32), rng.integers(-1, N - 1, (2, 7, 5))
+    found = jax.jit(class_means, static_argnums=2)(codes, labels, N)
     for sample, label in np.ndindex(2, N):
         chosen = codes[sample][labels[sample] == label].astype(np.float64)
         wanted = chosen.mean(0) if len(chosen) else np.zeros(3)
         np.testing.assert_allclose(found[sample, label], wanted, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("known", [0.0, 1.0])
-def test_nothing_known_and_everything_known_are_answered(known):
-    image, whole, labels = jnp.full((1, 16, 16, 3), 0.5), jnp.full((1, 16, 16, 1), known), jnp.zeros((1, 16, 16), int)
-    encoder = StyleEncoder(N, 4, 6)
-
-    def total(params, image):
-        styles = encoder.apply(params, image * whole, whole, labels)
-        return styles.sum(), styles
-
-    params = random_variables(encoder, image, whole, labels)
-    gradient, styles = jax.jit(jax.grad(total, argnums=(0, 1), has_aux=True))(params, image)
-    assert np.isfinite(styles).all()
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-
-
-def test_without_attention_there_is_no_attention_layer():
-    encoder = StyleEncoder(N, 4, 6, "none", target=5e-4)
-    inputs = jnp.zeros((1, 16, 16, 3)), jnp.ones((1, 16, 16, 1)), jnp.zeros((1, 16, 16), int)
-    made = jax.eval_shape(lambda: encoder.init(jax.random.key(0), *inputs))
-    assert "attention" not in made["params"] and "losses" not in made
-
-
+@pytest.mark.slow
 def test_bfloat16_stays_near_float32():
-    inputs = draw()
-    half = Sean(N, width=2, style_size=6, hidden=3, dtype=jnp.bfloat16)
-    found = jax.jit(functools.partial(half.apply, train=False))(variables(), *inputs)
+    half = Sean(N, width=2, style_size=S, hidden=3, dtype=jnp.bfloat16)
+    keys = jax.vmap(jax.random.key)(SEEDS)
+    found = jax.jit(functools.partial(half.apply, train=False))(variables(), *draw(), keys)
     assert found.dtype == jnp.float32
-    assert float(jnp.abs(found - evaluate(*inputs)).mean()) < 0.03
+    assert float(jnp.abs(found - evaluate(variables(), *draw(), SEEDS)[0]).mean()) < 0.03

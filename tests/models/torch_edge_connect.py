@@ -1,28 +1,8 @@
 """EdgeConnect's and region normalisation's networks as plain PyTorch, in their literal form, with our parameters."""
 
-import numpy as np
-from torch_sean import F, nn, part, torch
+from torch_layers import F, conv, module, part, tensor, torch
 
-
-def convolution(variables, name, *, transposed=False, **options):
-    """A layer, spectrally normalised where there are vectors for it."""
-    params, vectors = variables["params"][name], variables.get("spectral", {}).get(name)
-    kernel = np.array(params["kernel"])
-    height, width, inputs, outputs = kernel.shape
-    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
-    conv = kind(inputs, outputs, height, bias="bias" in params, **options)
-    if vectors:
-        conv = nn.utils.spectral_norm(conv)
-    with torch.no_grad():
-        weight = kernel.transpose((2, 3, 0, 1) if transposed else (3, 2, 0, 1)).copy()
-        (conv.weight_orig if vectors else conv.weight).copy_(torch.tensor(weight))
-        if "bias" in params:
-            conv.bias.copy_(torch.tensor(np.array(params["bias"])))
-        if vectors:
-            v = np.array(vectors["vectors"]["v"]).reshape(height, width, inputs)  # PyTorch flattens [in, kh, kw]
-            conv.weight_u.copy_(torch.tensor(np.array(vectors["vectors"]["u"])))
-            conv.weight_v.copy_(torch.tensor(v.transpose(2, 0, 1).reshape(-1).copy()))
-    return conv
+nn = torch.nn
 
 
 def reflect(x, pad):
@@ -34,15 +14,12 @@ class Transform(nn.Module):
 
     def __init__(self, variables):
         super().__init__()
-        names = variables["params"]
-        layers = {"in": {}, "down1": {"stride": 2, "padding": 1}, "down2": {"stride": 2, "padding": 1}, "out": {}}
-        layers |= {name: {"stride": 2, "padding": 1, "transposed": True} for name in ("up1", "up0")}
-        self.layers = nn.ModuleDict({name: convolution(variables, name, **given) for name, given in layers.items()})
-        self.blocks = nn.ModuleList()
-        for index in range(sum(name.startswith("block") for name in names)):
-            block = part(variables, f"block{index}")
-            pair = convolution(block, "dilated", dilation=2), convolution(block, "plain")
-            self.blocks.append(nn.ModuleList(pair))
+        down, up = {"stride": 2, "padding": 1}, {"stride": 2, "padding": 1, "transposed": True}
+        layers = {"in": {}, "down1": down, "down2": down, "up1": up, "up0": up, "out": {}}
+        self.layers = nn.ModuleDict({name: module(part(variables, name), **given) for name, given in layers.items()})
+        blocks = [part(variables, name) for name in sorted(variables["params"]) if name.startswith("block")]
+        pairs = [(module(part(x, "dilated"), dilation=2), module(part(x, "plain"))) for x in blocks]
+        self.blocks = nn.ModuleList(map(nn.ModuleList, pairs))
 
     def forward(self, x):
         x = F.relu(F.instance_norm(self.layers["in"](reflect(x, 3))))
@@ -56,23 +33,28 @@ class Transform(nn.Module):
         return self.layers["out"](reflect(x, 3))
 
 
+def fill_by_edges(edge, completion, image, edges, known):
+    """EdgeConnect's two transforms on [B,3,H,W], [B,1,H,W] and [B,1,H,W]: the image and the edges."""
+    hole, gray = 1 - known, (image * torch.tensor([0.2125, 0.7154, 0.0721]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    drawn = torch.sigmoid(edge(torch.cat([gray * known + hole, edges * known, hole], 1)))
+    edges = torch.where(known > 0, edges, drawn)
+    return (torch.tanh(completion(torch.cat([image * known + hole, edges], 1))) + 1) / 2, edges
+
+
 class Critic(nn.Module):
     """Five convolutions of kernel 4; it answers with all activations."""
 
     def __init__(self, variables):
         super().__init__()
-        strides = (2, 2, 2, 1, 1)
-        self.convs = nn.ModuleList(
-            convolution(variables, f"SpectralConv_{index}", stride=stride, padding=1)
-            for index, stride in enumerate(strides)
-        )
+        layers = [part(variables, f"SpectralConv_{index}") for index in range(5)]
+        self.convs = nn.ModuleList(module(x, stride=s, padding=1) for x, s in zip(layers, (2, 2, 2, 1, 1)))
 
     def forward(self, x):
         found = []
-        for conv in self.convs[:-1]:
-            x = F.leaky_relu(conv(x), 0.2)
+        for layer in self.convs[:-1]:
+            x = F.leaky_relu(layer(x), 0.2)
             found.append(x)
-        return [*found, self.convs[-1](x)]
+        return (*found, self.convs[-1](x))
 
 
 def normalize_regions(x, region):
@@ -97,32 +79,27 @@ def hole_norm(params, x, hole):
 def learned_norm(params, x, threshold=0.8):
     """RN-L."""
     summary = torch.cat([x.mean(1, keepdim=True), x.max(1, keepdim=True)[0]], 1)
-    importance = torch.sigmoid(convolution({"params": params}, "importance", padding=3)(summary))
-    scale, shift = convolution({"params": params}, "affine", padding=3)(importance).chunk(2, 1)
+    importance = torch.sigmoid(conv(summary, params["importance"], 3))
+    scale, shift = conv(importance, params["affine"], 3).chunk(2, 1)
     y = normalize_regions(x, (importance.detach() >= threshold).float())
     return y * (1 + scale) + shift
 
 
 def _row(vector):
-    return torch.tensor(np.array(vector))[None, :, None, None]
+    return tensor(vector)[None, :, None, None]
 
 
-def fill_by_regions(variables, image, known):
+def fill_by_regions(params, image, known):
     """Region normalisation's generator: [B,3,H,W], [B,1,H,W] -> [B,3,H,W]."""
-    params, hole = variables["params"], 1 - known
-
-    def conv(name, x, **options):
-        return convolution(variables, name, **options)(x)
-
-    x = F.relu(hole_norm(params["in_norm"], conv("in", reflect(image * known + hole, 3)), hole))
+    hole = 1 - known
+    x = F.relu(hole_norm(params["in_norm"], conv(reflect(image * known + hole, 3), params["in"], 0), hole))
     for name in ("down1", "down2"):
-        x = conv(name, x, stride=2, padding=1)
+        x = conv(x, params[name], 1, stride=2)
         x = F.relu(hole_norm(params[f"{name}_norm"], x, F.interpolate(hole, x.shape[2:], mode="nearest")))
-    for index in range(sum(name.startswith("block") for name in params)):
-        block = part(variables, f"block{index}")
-        y = convolution(block, "dilated", dilation=2)(reflect(x, 2))
-        y = convolution(block, "plain")(reflect(F.relu(learned_norm(block["params"]["dilated_norm"], y)), 1))
-        x = x + learned_norm(block["params"]["plain_norm"], y)
+    for block in (params[name] for name in sorted(params) if name.startswith("block")):
+        y = conv(reflect(x, 2), block["dilated"], 0, dilation=2)
+        y = conv(reflect(F.relu(learned_norm(block["dilated_norm"], y)), 1), block["plain"], 0)
+        x = x + learned_norm(block["plain_norm"], y)
     for name in ("up1", "up0"):
-        x = F.relu(learned_norm(params[f"{name}_norm"], F.pixel_shuffle(conv(name, x, padding=1), 2)))
-    return (torch.tanh(conv("out", reflect(x, 3))) + 1) / 2
+        x = F.relu(learned_norm(params[f"{name}_norm"], F.pixel_shuffle(conv(x, params[name], 1), 2)))
+    return (torch.tanh(conv(reflect(x, 3), params["out"], 0)) + 1) / 2

@@ -8,13 +8,13 @@ F = torch.nn.functional
 
 
 def tensor(value):
-    """An array as it is."""
-    return torch.tensor(np.array(value))
+    """An array or tensor as it is."""
+    return value if torch.is_tensor(value) else torch.tensor(np.array(value))
 
 
-def to_torch(image):
-    """[B,H,W,C] -> [B,C,H,W]."""
-    return tensor(np.asarray(image).transpose(0, 3, 1, 2).copy())
+def to_torch(value):
+    """Maps [B,H,W,C] to [B,C,H,W]; other arrays as they are."""
+    return tensor(value).permute(0, 3, 1, 2) if np.ndim(value) == 4 else tensor(value)
 
 
 def to_numpy(tensor):
@@ -24,7 +24,7 @@ def to_numpy(tensor):
 
 def weight(kernel):
     """[h,w,I,O] -> [O,I,h,w]."""
-    return tensor(np.asarray(kernel).transpose(3, 2, 0, 1).copy())
+    return tensor(kernel).permute(3, 2, 0, 1)
 
 
 def conv(x, params, padding, stride=1, dilation=1):
@@ -35,8 +35,31 @@ def conv(x, params, padding, stride=1, dilation=1):
 
 def doubling(x, params):
     """The transposed convolution of kernel 4."""
-    kernel = tensor(np.asarray(params["kernel"]).transpose(2, 3, 0, 1).copy())
-    return F.conv_transpose2d(x, kernel, None, 2, 1)
+    return F.conv_transpose2d(x, tensor(params["kernel"]).permute(2, 3, 0, 1), None, 2, 1)
+
+
+def part(variables, name):
+    """The variables of a submodule."""
+    return {collection: tree[name] for collection, tree in variables.items() if name in tree}
+
+
+def module(variables, *, transposed=False, **options):
+    """A convolution as a module, spectrally normalised where there are vectors for it."""
+    params, vectors = variables["params"], variables.get("spectral", {}).get("vectors")
+    height, width, inputs, outputs = params["kernel"].shape
+    kind = torch.nn.ConvTranspose2d if transposed else torch.nn.Conv2d
+    conv = kind(inputs, outputs, height, bias="bias" in params, **options)
+    conv = torch.nn.utils.spectral_norm(conv) if vectors else conv
+    with torch.no_grad():
+        order = (2, 3, 0, 1) if transposed else (3, 2, 0, 1)
+        (conv.weight_orig if vectors else conv.weight).copy_(tensor(params["kernel"]).permute(order))
+        if "bias" in params:
+            conv.bias.copy_(tensor(params["bias"]))
+        if vectors:
+            conv.weight_u.copy_(tensor(vectors["u"]))
+            v = tensor(vectors["v"]).reshape(height, width, inputs)  # PyTorch flattens [in, kh, kw]
+            conv.weight_v.copy_(v.permute(2, 0, 1).reshape(-1))
+    return conv
 
 
 def partial_conv(x, known, params, stride=1):
@@ -70,3 +93,9 @@ class Norms:
         mean, variance = self.running[path]
         scale, bias = tensor(params["scale"]), tensor(params["bias"])
         return F.batch_norm(x, mean, variance, scale, bias, train, 0.1, 1e-5)
+
+    def equal(self, stats):
+        """Asserts that the tree of statistics that a network of ours now has is the same."""
+        for path, wanted in Norms(stats).running.items():
+            for found, value in zip(self.running[path], wanted):
+                np.testing.assert_allclose(found, value, rtol=1e-3, atol=1e-5)
