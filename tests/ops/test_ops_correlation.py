@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
+from refusals import refused
 
 from scan_jax.ops.correlation import channel_correlation, channel_gram, correlate, orthogonality, patch_correlation
 
@@ -15,36 +16,26 @@ def normal(*shape, seed=0):
 
 def test_patch_correlation_is_the_cosine():
     a, b = normal(2, 4, 3, 3, 5), 10 * normal(2, 7, 3, 3, 5, seed=1)
-    flat_a, flat_b = np.float64(a).reshape(2, 4, -1), np.float64(b).reshape(2, 7, -1)
-    oracle = np.zeros((2, 4, 7))
-    for sample, p, q in np.ndindex(2, 4, 7):
-        u, v = flat_a[sample, p], flat_b[sample, q]
-        oracle[sample, p, q] = u @ v / (np.linalg.norm(u) * np.linalg.norm(v))
-    np.testing.assert_allclose(patch_correlation(a, b), oracle, atol=1e-6)
-    np.testing.assert_allclose(np.diagonal(patch_correlation(a, a), axis1=1, axis2=2), 1.0, atol=1e-6)
+    flat = np.float64(a).reshape(2, 4, -1), np.float64(b).reshape(2, 7, -1)
+    unit = [vectors / np.linalg.norm(vectors, axis=-1, keepdims=True) for vectors in flat]
+    np.testing.assert_allclose(jax.jit(patch_correlation)(a, b), unit[0] @ unit[1].transpose(0, 2, 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-12, 1e-6])
-def test_zero_patches_correlate_with_nothing_and_have_finite_slopes(scale):
-    a, b = normal(1, 3, 3, 3, 2), normal(1, 4, 3, 3, 2, seed=1)
-    a[0, 1] *= scale
-    result, pullback = jax.vjp(jax.jit(patch_correlation), a, b)
-    if scale < 1e-12:
-        np.testing.assert_array_equal(result[0, 1], 0.0)
-    assert np.all(np.abs(result) <= 1 + 1e-6)
-    assert all(np.isfinite(slope).all() for slope in pullback(jnp.ones_like(result)))
+@jax.jit
+def correlation_and_slopes(a, b):
+    result, pull = jax.vjp(patch_correlation, a, b)
+    return result, pull(jnp.ones_like(result))
 
 
-def correlate_oracle(x, kernels):
-    x, kernels = np.float64(x), np.float64(kernels)
-    batch, height, width, _ = x.shape
-    size = kernels.shape[2]
-    padded = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
-    result = np.zeros((batch, height, width, kernels.shape[1]))
-    for sample, row, column, n in np.ndindex(result.shape):
-        window = padded[sample, row : row + size, column : column + size]
-        result[sample, row, column, n] = (window * kernels[sample, n]).sum()
-    return result
+def test_zero_patches_correlate_with_nothing_and_have_finite_slopes():
+    for scale in (0.0, 1e-30, 1e-12, 1e-6):
+        a, b = normal(1, 3, 3, 3, 2), normal(1, 4, 3, 3, 2, seed=1)
+        a[0, 1] *= scale
+        result, slopes = correlation_and_slopes(a, b)
+        if scale < 1e-12:
+            np.testing.assert_array_equal(result[0, 1], 0.0)
+        assert np.all(np.abs(result) <= 1 + 1e-6)
+        assert all(np.isfinite(slope).all() for slope in slopes)
 
 
 @pytest.mark.parametrize(
@@ -52,30 +43,23 @@ def correlate_oracle(x, kernels):
 )
 def test_correlate_is_cross_correlation_with_kernels_per_sample(shape, count, size):
     x, kernels = normal(*shape), normal(shape[0], count, size, size, shape[3], seed=1)
-    np.testing.assert_allclose(correlate(x, kernels), correlate_oracle(x, kernels), atol=1e-4)
+    padded = np.pad(np.float64(x), ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    oracle = np.einsum("bhwcij,bnijc->bhwn", windows, kernels)
+    np.testing.assert_allclose(jax.jit(correlate)(x, kernels), oracle, atol=1e-4)
 
 
-def test_channel_correlation_is_the_sum_over_the_other_channels():
+def test_channel_gram_holds_all_products_and_channel_correlation_is_the_sum_over_the_other_channels():
     x = normal(2, 5, 7, 6)
-    wide = np.float64(x)
-    oracle = np.zeros((2, 6))
-    for sample, j in np.ndindex(2, 6):
-        others = [i for i in range(6) if i != j]
-        oracle[sample, j] = sum((wide[sample, ..., i] * wide[sample, ..., j]).sum() for i in others) / 6
-    np.testing.assert_allclose(channel_correlation(x), oracle, atol=1e-4)
-
-
-def test_channel_gram_holds_all_products_of_channels():
-    x = normal(2, 5, 7, 6)
+    rounded = x.astype(jnp.bfloat16)
+    run = jax.jit(lambda x, y: (channel_gram(x), channel_correlation(x), channel_gram(y)))
+    gram, others, of_rounded = run(x, rounded)
     oracle = np.einsum("bhwc,bhwd->bcd", np.float64(x), np.float64(x))
-    np.testing.assert_allclose(channel_gram(x), oracle, atol=1e-4)
-    others = (oracle.sum(axis=1) - np.einsum("bcc->bc", oracle)) / 6
-    np.testing.assert_allclose(channel_correlation(x), others, atol=1e-4)
-    check_grads(jax.jit(channel_gram), (x,), order=1, modes=["rev"], atol=2e-2, rtol=2e-2, eps=1e-2)
-    rounded = jnp.bfloat16(x)
-    exact = channel_gram(np.float32(rounded))
-    assert channel_gram(rounded).dtype == jnp.float32
-    np.testing.assert_allclose(channel_gram(rounded), exact, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(gram, oracle, atol=1e-4)
+    np.testing.assert_allclose(others, (oracle.sum(axis=1) - np.einsum("bcc->bc", oracle)) / 6, atol=1e-4)
+    assert of_rounded.dtype == jnp.float32
+    exact = np.einsum("bhwc,bhwd->bcd", np.float64(rounded), np.float64(rounded))
+    np.testing.assert_allclose(of_rounded, exact, rtol=1e-5, atol=1e-4)
 
 
 def test_orthogonality_is_eq1():
@@ -90,10 +74,11 @@ def test_orthogonality_is_eq1():
     (patch_correlation, (normal(2, 3, 3, 3, 2), normal(2, 2, 3, 3, 2, seed=1))),
     (correlate, (normal(2, 4, 5, 3), normal(2, 2, 3, 3, 3, seed=1))),
     (channel_correlation, (normal(2, 3, 5, 4),)),
+    (channel_gram, (normal(2, 3, 5, 4),)),
     (orthogonality, (0.5 * normal(3, 4),)),
 ], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
 def test_gradients(function, inputs):
-    check_grads(jax.jit(function), inputs, order=1, modes=["fwd", "rev"], atol=2e-2, rtol=2e-2, eps=1e-2)
+    check_grads(jax.jit(function), inputs, order=1, modes=["rev"], atol=2e-2, rtol=2e-2, eps=1e-2)
 
 
 @pytest.mark.parametrize("function,inputs", [
@@ -103,25 +88,24 @@ def test_gradients(function, inputs):
     (orthogonality, (normal(3, 4),)),
 ], ids=lambda value: getattr(value, "__name__", ""))  # fmt: skip
 def test_bfloat16_in_and_out_with_float32_sums(function, inputs):
-    rounded = [jnp.bfloat16(value) for value in inputs]
-    result = function(*rounded)
+    rounded = [value.astype(jnp.bfloat16) for value in inputs]
+    result, exact = (jax.jit(function)(*x) for x in (rounded, [np.float32(value) for value in rounded]))
     assert result.dtype == jnp.bfloat16
-    exact = np.float64(function(*(np.float32(value) for value in rounded)))
+    exact = np.float64(exact)
     assert np.abs(np.float64(result) - exact).max() <= 2**-8 * np.abs(exact).max()
 
 
-@pytest.mark.parametrize("function,shapes", [
-    (patch_correlation, [(2, 3, 3, 3, 2), (1, 3, 3, 3, 2)]),
-    (patch_correlation, [(2, 3, 3, 3, 2), (2, 3, 5, 5, 2)]),
-    (patch_correlation, [(3, 3, 3, 2), (3, 3, 3, 2)]),
-    (correlate, [(2, 4, 4, 3), (1, 2, 3, 3, 3)]),
-    (correlate, [(2, 4, 4, 3), (2, 2, 3, 3, 2)]),
-    (correlate, [(2, 4, 4, 3), (2, 2, 2, 2, 3)]),
-    (correlate, [(2, 4, 4, 3), (2, 2, 3, 5, 3)]),
-    (channel_correlation, [(4, 4, 3)]),
-    (channel_gram, [(4, 4, 3)]),
-    (orthogonality, [(1, 1, 3, 4)]),
-])  # fmt: skip
-def test_wrong_shapes_are_named(function, shapes):
-    with pytest.raises(ValueError, match="must be"):
-        function(*(jnp.zeros(shape) for shape in shapes))
+def test_wrong_shapes_are_named():
+    for function, *shapes in (
+        (patch_correlation, (2, 3, 3, 3, 2), (1, 3, 3, 3, 2)),
+        (patch_correlation, (2, 3, 3, 3, 2), (2, 3, 5, 5, 2)),
+        (patch_correlation, (3, 3, 3, 2), (3, 3, 3, 2)),
+        (correlate, (2, 4, 4, 3), (1, 2, 3, 3, 3)),
+        (correlate, (2, 4, 4, 3), (2, 2, 3, 3, 2)),
+        (correlate, (2, 4, 4, 3), (2, 2, 2, 2, 3)),
+        (correlate, (2, 4, 4, 3), (2, 2, 3, 5, 3)),
+        (channel_correlation, (4, 4, 3)),
+        (channel_gram, (4, 4, 3)),
+        (orthogonality, (1, 1, 3, 4)),
+    ):
+        refused("must be", function, [np.zeros(shape) for shape in shapes])

@@ -1,45 +1,28 @@
-"""Convolutions by tiles, against every tap in float64."""
+"""Convolutions by tiles, and their gradients, against PyTorch's in float64."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
+from exact_convolution import draw, exact, with_gradients
 
 from scan_jax.ops import convolution, tile_algorithms
 from scan_jax.ops.convolution import convolve
 from scan_jax.ops.tile_algorithms import fourier, toom_cook
 from scan_jax.ops.tiled_convolution import convolve_tiled, tiled_kernel_gradient
 
-ALGORITHMS = [toom_cook(2), toom_cook(3), toom_cook(4), fourier(3, 6), fourier(5, 8), fourier(7, 16)]
-
-
-def size_of(algorithm):
-    return algorithm.kernel.shape[-1]
-
-
-def name(algorithm):
-    kind = "fourier" if len(algorithm.rows) == 2 else "toom_cook"
-    return f"{kind}{size_of(algorithm)}x{algorithm.outputs}"
-
-
-def exact(x, kernel, padding, change):
-    """The convolution and its two gradients in float64."""
-
-    def whole(x, kernel):
-        return lax.conv_general_dilated(x, kernel, (1, 1), (padding,) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-    with jax.enable_x64(True):
-        y, pull = jax.vjp(whole, np.asarray(x, np.float64), np.asarray(kernel, np.float64))
-        return [np.asarray(value) for value in (y, *pull(np.asarray(change, np.float64)))]
-
-
-def draw(shape, kernel_size, padding, features):
-    rng = np.random.default_rng(0)
-    height, width = (side + sum(padding) - kernel_size + 1 for side in shape[1:3])
-    kernel = rng.standard_normal((kernel_size, kernel_size, shape[3], features), np.float32)
-    x, change = (rng.standard_normal(s, np.float32) for s in (shape, (shape[0], height, width, features)))
-    return jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(change)
+# Each with a map of several tiles, the last of which reach beyond it.
+CASES = [
+    ((toom_cook, 2), (2, 9, 13, 5), (1, 1)),
+    ((toom_cook, 3), (1, 20, 17, 3), (0, 0)),
+    ((toom_cook, 3), (3, 7, 8, 2), (2, 0)),
+    ((toom_cook, 4), (2, 9, 13, 5), (2, 2)),
+    ((fourier, 3, 6), (3, 7, 8, 2), (2, 0)),
+    ((fourier, 5, 8), (1, 20, 17, 3), (0, 0)),
+    ((fourier, 7, 16), (1, 20, 17, 3), (3, 3)),
+]
 
 
 def error(found, wanted):
@@ -47,20 +30,22 @@ def error(found, wanted):
     return np.abs(np.asarray(found) - wanted).max() / np.abs(wanted).max()
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=name)
-@pytest.mark.parametrize("shape", [(2, 9, 13, 5), (1, 20, 17, 3), (3, 7, 8, 2)])
-@pytest.mark.parametrize("where", ["same", "none", "before"])
-def test_an_algorithm_computes_the_convolution_and_its_kernel_gradient(algorithm, shape, where):
-    size = size_of(algorithm)
-    padding = {"same": (size // 2, size // 2), "none": (0, 0), "before": (size - 1, 0)}[where]
-    x, kernel, change = draw(shape, size, padding, features=4)
-    wanted, _, to_kernel = exact(x, kernel, padding, change)
-    assert error(convolve_tiled(x, kernel, padding, algorithm), wanted) < 3e-6
-    assert error(tiled_kernel_gradient(x, change, padding, algorithm), to_kernel) < 3e-6
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def by_tiles(x, kernel, change, padding, make):
+    algorithm = make[0](*make[1:])
+    return convolve_tiled(x, kernel, padding, algorithm), tiled_kernel_gradient(x, change, padding, algorithm)
 
 
-@pytest.mark.parametrize("size,width,side", [(3, 128, 32), (4, 128, 17), (7, 64, 32)])
-def test_convolve_takes_tiles_where_they_pay_and_is_exact_there(size, width, side, monkeypatch):
+@pytest.mark.parametrize(("make", "shape", "padding"), CASES)
+def test_an_algorithm_computes_the_convolution_and_its_kernel_gradient(make, shape, padding):
+    x, kernel = draw(shape, make[1], 4)
+    wanted, change, _, to_kernel = exact(x, kernel, padding)
+    for ours, truth in zip(by_tiles(x, kernel, change, padding, make), (wanted, to_kernel), strict=True):
+        assert error(ours, truth) < 3e-6
+
+
+@pytest.mark.parametrize(("size", "width", "sides"), [(3, 128, (13, 11)), (4, 128, (9, 8)), (7, 64, (19, 18))])
+def test_convolve_takes_tiles_where_they_pay_and_is_exact_there(size, width, sides, monkeypatch):
     taken = []
     choose = convolution._tile_algorithm
 
@@ -70,12 +55,12 @@ def test_convolve_takes_tiles_where_they_pay_and_is_exact_there(size, width, sid
 
     monkeypatch.setattr(convolution, "_tile_algorithm", watch)
     padding = (size // 2, (size - 1) // 2)
-    x, kernel, change = draw((2, side, side - 1, width), size, padding, features=width)
-    found, pull = jax.vjp(lambda x, kernel: convolve(x, kernel, padding), x, kernel)
-    gradients = pull(change)
+    x, kernel = draw((2, *sides, width), size, width)
+    wanted, change, *gradients = exact(x, kernel, padding)
+    found = with_gradients(lambda x, kernel: convolve(x, kernel, padding))(x, kernel, change)
     assert len(taken) == 2 and None not in taken  # forwards, backwards
-    for ours, wanted in zip((found, *gradients), exact(x, kernel, padding, change), strict=True):
-        assert error(ours, wanted) < 5e-6
+    for ours, truth in zip(found, (wanted, *gradients), strict=True):
+        assert error(ours, truth) < 5e-6
 
 
 @pytest.mark.parametrize("changed", ["narrow", "dtype", "large", "size"])
@@ -95,16 +80,9 @@ def test_fewer_products_than_taps():
 
 
 def test_the_points_lose_less_than_the_usual_ones(monkeypatch):
-    x, kernel, change = draw((1, 16, 16, 256), 3, (1, 1), features=8)
-    wanted, _, _ = exact(x, kernel, (1, 1), change)
-    ours = error(convolve_tiled(x, kernel, (1, 1), toom_cook(3)), wanted)
+    x, kernel = draw((1, 16, 16, 256), 3, 8)
+    wanted, change, *_ = exact(x, kernel, (1, 1))
+    ours = error(by_tiles(x, kernel, change, (1, 1), (toom_cook, 3))[0], wanted)
     monkeypatch.setattr(tile_algorithms, "_POINTS", (0.0, 1.0, -1.0, 2.0, -2.0))
-    usual = error(convolve_tiled(x, kernel, (1, 1), toom_cook.__wrapped__(3)), wanted)
+    usual = error(by_tiles(x, kernel, change, (1, 1), (toom_cook.__wrapped__, 3))[0], wanted)
     assert ours < usual / 2
-
-
-def test_maps_of_a_batch_do_not_mix():
-    x, kernel, _ = draw((3, 11, 9, 4), 7, (3, 3), features=2)
-    alone = convolve_tiled(x[1:2], kernel, (3, 3), fourier(7, 16))
-    among = convolve_tiled(x.at[jnp.array([0, 2])].set(1e4), kernel, (3, 3), fourier(7, 16))[1:2]
-    np.testing.assert_allclose(among, alone, atol=1e-5)
