@@ -27,9 +27,8 @@ def opencv_psnr(image, photograph, hole):
 
 def rgb_ssim(**options):
     def ssim(image, photograph, hole):
-        return structural_similarity(
-            photograph.astype(float), image.astype(float), channel_axis=2, data_range=255, **options
-        )
+        pair = photograph.astype(float), image.astype(float)
+        return structural_similarity(*pair, channel_axis=2, data_range=255, **options)
 
     return ssim
 
@@ -75,8 +74,7 @@ def hole_psnr(image, photograph, hole):
 
 
 def hole_ssim(image, photograph, hole):
-    options = {"channel_axis": 2, "data_range": 255, "full": True, **GAUSSIAN}
-    full = structural_similarity(photograph.astype(float), image.astype(float), **options)[1]  # [H,W,3]
+    full = rgb_ssim(full=True, **GAUSSIAN)(image, photograph, hole)[1]  # [H,W,3]
     inside = hole[5:-5, 5:-5]
     return full[5:-5, 5:-5][inside].mean() if inside.any() else 1.0
 
@@ -86,15 +84,11 @@ def hole_mae(image, photograph, hole):
 
 
 def seam(image, photograph, hole):
-    """Pair by pair."""
-    height, width = hole.shape
+    """The mean over all pairs of neighbours of which one is in the hole."""
     excess = []
-    for i in range(height):
-        for j in range(width):
-            for k, l in ((i + 1, j), (i, j + 1)):  # noqa: E741
-                if k < height and l < width and hole[i, j] != hole[k, l]:
-                    jumps = [np.abs(a[i, j].astype(float) - a[k, l]).mean() for a in (image, photograph)]
-                    excess.append(jumps[0] - jumps[1])
+    for axis in (0, 1):
+        jumps = [np.abs(np.diff(a.astype(float), axis=axis)).mean(-1) for a in (image, photograph)]
+        excess.extend((jumps[0] - jumps[1])[np.diff(hole, axis=axis)])
     return np.mean(excess) if excess else 0.0
 
 

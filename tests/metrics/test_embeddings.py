@@ -7,24 +7,21 @@ import pathlib
 import jax
 import numpy as np
 import pytest
+from imported_weights import save_weights
 
 from scan_jax.errors import UserError
-from scan_jax.features.inception_v3 import InceptionV3
 from scan_jax.features.squeezenet import SqueezeNet
 from scan_jax.metrics import inception, squeezenet
 from scan_jax.metrics.api import SetMetric, collect_metrics
 from scan_jax.metrics.discriminative_score import paired_score, unpaired_score
 from scan_jax.metrics.frechet import frechet_distance
 from scan_jax.metrics.kernel_distance import kernel_distance, paired_kernel_distance
-from scan_jax.weights import registry, safetensors_tree
+from scan_jax.weights import registry
 from scan_jax.weights.importing import import_weights
 
 SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data"
-H5 = pathlib.Path(
-    os.environ.get(
-        "SCAN_JAX_SQUEEZENET_H5", SHARED / "weights" / "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    )
-)
+PUBLISHED = SHARED / "weights" / "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
+H5 = pathlib.Path(os.environ.get("SCAN_JAX_SQUEEZENET_H5", PUBLISHED))
 
 
 @pytest.fixture(autouse=True)
@@ -33,46 +30,22 @@ def weights_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def save_squeezenet(folder):
-    params = SqueezeNet(("fire9",)).init(jax.random.key(0), np.zeros((1, 64, 64, 3), np.float32))["params"]
-    safetensors_tree.save(folder / "squeezenet.safetensors", params, {"network": "squeezenet"})
+@pytest.fixture
+def stand_in(weights_folder):
+    """The metrics by SqueezeNet."""
+    save_weights(weights_folder / "squeezenet.safetensors", "squeezenet", ("fire9",))
+    return squeezenet.open_metrics()
 
 
-def save_inception(folder):
-    """Zeros, so that no time is lost on drawing them."""
-    image = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
-    shapes = jax.eval_shape(InceptionV3().init, jax.random.key(0), image)["params"]
-    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-    safetensors_tree.save(folder / "inception_v3.safetensors", params, {"network": "inception_v3"})
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "source"), [(inception, "inception_v3", "6726825d"), (squeezenet, "squeezenet", "2d935d8c")]
-)
-def test_missing_weights_name_the_command(module, name, source, caplog):
-    with pytest.raises(UserError) as error:
+@pytest.mark.parametrize("module,source", [(inception, "inception_v3 6726825d"), (squeezenet, "squeezenet 2d935d8c")])
+def test_missing_weights_name_the_command(module, source, caplog):
+    name, digest = source.split()
+    with pytest.raises(UserError, match=f"sha256 {digest}.*weights import {name} /path/to/"):
         module.open_metrics()
-    assert f"weights import {name} /path/to/" in str(error.value) and f"sha256 {source}" in str(error.value)
     group = module.__name__.rsplit(".", 1)[1]
     with caplog.at_level(logging.WARNING):
         assert collect_metrics([group]) == {}
     assert f"without {group}" in caplog.text
-
-
-def test_inceptions_metrics_share_one_embedding(weights_folder):
-    save_inception(weights_folder)
-    metrics = collect_metrics(["inception"])
-    assert set(metrics) == {"inception/fid", "inception/kid", "inception/u_ids", "inception/p_ids"}
-    assert all(isinstance(metric, SetMetric) for metric in metrics.values())
-    assert len({id(metric.embedding) for metric in metrics.values()}) == 1
-    assert [metrics[f"inception/{name}"].title for name in ("fid", "kid", "u_ids", "p_ids")] == [
-        *("FID", "KID", "U-IDS", "P-IDS")
-    ]
-    assert metrics["inception/fid"].least == metrics["inception/kid"].least == 2
-    assert 2 * metrics["inception/u_ids"].least > 2048 + 1 == 2 * (metrics["inception/p_ids"].least - 1) + 1
-    embedding = metrics["inception/fid"].embedding
-    image = jax.ShapeDtypeStruct((3, 50, 70, 3), np.float32)
-    assert jax.eval_shape(embedding.embed, embedding.parameters, image).shape == (3, 2048)
 
 
 @pytest.fixture
@@ -84,14 +57,25 @@ def pair():
     return photographs, filled
 
 
-def test_every_name_of_inception_is_its_own_distance(weights_folder, pair):
+def test_inceptions_metrics_share_one_embedding_and_every_name_is_its_own_distance(weights_folder, pair):
     pytest.importorskip("sklearn")
-    save_inception(weights_folder)
-    expected = {"fid": frechet_distance, "kid": kernel_distance, "u_ids": unpaired_score, "p_ids": paired_score}
-    found = {name: metric.distance(*pair) for name, metric in inception.open_metrics().items()}
-    assert found == {name: distance(*pair) for name, distance in expected.items()}
+    save_weights(weights_folder / "inception_v3.safetensors", "inception_v3", ("pool3",))
+    metrics = collect_metrics(["inception"])
+    distances = {"fid": frechet_distance, "kid": kernel_distance, "u_ids": unpaired_score, "p_ids": paired_score}
+    assert set(metrics) == {f"inception/{name}" for name in distances}
+    metrics = {name.removeprefix("inception/"): metric for name, metric in metrics.items()}
+    assert all(isinstance(metric, SetMetric) for metric in metrics.values())
+    assert len({id(metric.embedding) for metric in metrics.values()}) == 1
+    assert [metrics[name].title for name in distances] == ["FID", "KID", "U-IDS", "P-IDS"]
+    assert metrics["fid"].least == metrics["kid"].least == 2
+    assert 2 * metrics["u_ids"].least > 2048 + 1 == 2 * (metrics["p_ids"].least - 1) + 1
+    embedding, image = metrics["fid"].embedding, jax.ShapeDtypeStruct((3, 50, 70, 3), np.float32)
+    assert jax.eval_shape(embedding.embed, embedding.parameters, image).shape == (3, 2048)
+
+    found = {name: metric.distance(*pair) for name, metric in metrics.items()}
+    assert found == {name: distance(*pair) for name, distance in distances.items()}
     assert len(set(found.values())) == 4
-    metrics, (photographs, filled) = inception.open_metrics(), pair
+    photographs, filled = pair
     moved = np.roll(filled, 1, axis=0)
     assert metrics["p_ids"].distance(photographs, moved) != found["p_ids"]  # the pairing counts here alone
     assert metrics["u_ids"].distance(photographs, moved) == found["u_ids"]
@@ -99,36 +83,29 @@ def test_every_name_of_inception_is_its_own_distance(weights_folder, pair):
     assert "identical sets give a negative value" in metrics["kid"].definition
 
 
-def test_every_name_of_the_stand_in_is_its_own_distance(weights_folder, pair):
-    save_squeezenet(weights_folder)
-    metrics = squeezenet.open_metrics()
-    assert metrics["frechet"].distance(*pair) == frechet_distance(*pair)
-    assert metrics["kernel"].distance(*pair) == paired_kernel_distance(*pair)
+def test_every_name_of_the_stand_in_is_its_own_distance_and_never_called_fid(stand_in, pair):
+    assert list(collect_metrics(["squeezenet"])) == ["squeezenet/frechet", "squeezenet/kernel"]
+    frechet, kernel = stand_in["frechet"], stand_in["kernel"]
+    assert frechet.distance(*pair) == frechet_distance(*pair)
+    assert kernel.distance(*pair) == paired_kernel_distance(*pair)
     assert frechet_distance(*pair) != paired_kernel_distance(*pair) != kernel_distance(*pair)
-    assert metrics["kernel"].distance(pair[0], pair[0].copy()) == 0
-    assert "0 for identical sets" in metrics["kernel"].definition
-    assert metrics["frechet"].decimals == 0 and metrics["kernel"].decimals <= 1  # batch size alone moves the rest
-
-
-def test_the_stand_in_is_never_called_fid(weights_folder):
-    save_squeezenet(weights_folder)
-    metrics = collect_metrics(["squeezenet"])
-    assert list(metrics) == ["squeezenet/frechet", "squeezenet/kernel"]
-    for metric in metrics.values():
+    assert kernel.distance(pair[0], pair[0].copy()) == 0
+    assert "0 for identical sets" in kernel.definition
+    assert frechet.decimals == 0 and kernel.decimals <= 1  # batch size alone moves the rest
+    for metric in (frechet, kernel):
         assert "SqueezeNet" in metric.title and "SqueezeNet" in metric.definition
         assert "FID" not in metric.title + metric.definition and "KID" not in metric.title + metric.definition
 
 
-def test_the_stand_in_averages_over_the_picture(weights_folder):
-    save_squeezenet(weights_folder)
-    embedding = squeezenet.open_embedding()
-    image = np.random.default_rng(0).uniform(size=(2, 71, 64, 3)).astype(np.float32)
-    found = embedding.embed(embedding.parameters, image)
-    network = SqueezeNet(("fire9",))
-    expected = network.apply({"params": embedding.parameters}, image)["fire9"].mean((1, 2))
+def test_the_stand_in_averages_over_the_picture(stand_in):
+    embedding = stand_in["frechet"].embedding
+    image = np.random.default_rng(0).random((2, 71, 64, 3), np.float32)
+    image[1] = 1 - image[0]
+    found, turned = (embedding.embed(embedding.parameters, given) for given in (image, image[[1, 1]]))
+    fire9 = jax.jit(SqueezeNet(("fire9",)).apply)({"params": embedding.parameters}, image)["fire9"]
     assert found.shape == (2, 512) and float(found.std()) > 0
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(embedding.embed(embedding.parameters, image[1:]), found[1:], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, fire9.mean((1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(turned[0], found[1], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(

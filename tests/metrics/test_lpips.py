@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import public_networks
 import pytest
+from imported_weights import save_weights
+from refusals import refused
 
 from scan_jax.errors import UserError
 from scan_jax.metrics import lpips
@@ -31,64 +33,46 @@ def images(height, width, count=2, seed=1):
     return np.round(ramp + grain).astype(np.float32) / 255
 
 
-def import_pair(name, folder):
-    """The public model in float64, its network and its head imported to the default folder."""
-    torch = pytest.importorskip("torch")
-    model = public_networks.lpips(PUBLIC[name])
-    for importer, state in (
-        (TRUNKS[name].network, public_networks.torchvision_state(model)),
-        (TRUNKS[name].head, public_networks.head_state(model)),
-    ):
-        torch.save(state, folder / "own.pth")
-        import_weights(importer, str(folder / "own.pth"), allow_other_weights=True)
-    (folder / "own.pth").unlink()
-    return model
-
-
 def tensor(image):
     torch = pytest.importorskip("torch")
     return torch.tensor(image).double().permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("name", TRUNKS)
-def test_it_is_the_public_one(name, weights_folder):
+def test_it_is_the_public_one_and_its_least_side_is_where_that_ends(name, weights_folder):
     torch = pytest.importorskip("torch")
-    model = import_pair(name, weights_folder)
+    model = public_networks.lpips(PUBLIC[name])
+    states = public_networks.torchvision_state(model), public_networks.head_state(model)
+    for importer, state in zip((TRUNKS[name].network, TRUNKS[name].head), states, strict=True):
+        torch.save(state, weights_folder / "own.pth")
+        import_weights(importer, str(weights_folder / "own.pth"), allow_other_weights=True)
     metrics = lpips.open_metrics()
     assert list(metrics) == [name] and metrics[name].better == "lower"
     assert "(other weights " in metrics[name].definition
-    for height, width in ((64, 64), (71, 90)):
-        image, photograph = images(height, width), images(height, width, seed=2)[:, ::-1]
-        known = np.ones((2, height, width, 1), np.float32)
-        found = metrics[name](image, photograph, known)
-        with torch.no_grad():
-            expected = model(tensor(image), tensor(photograph.copy()), normalize=True)[:, 0, 0, 0].numpy()
-        assert found.shape == (2,) and expected.min() > 0.01
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-        single = metrics[name](image[1:], photograph[1:], known[1:])
-        np.testing.assert_allclose(single, found[1:], rtol=1e-5)  # no image sees another one of its batch
-        assert metrics[name](image, image, known).tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("name", TRUNKS)
-def test_least_side_is_where_the_public_one_ends(name, weights_folder):
-    torch = pytest.importorskip("torch")
-    model = import_pair(name, weights_folder)
-    metric = lpips.open_metrics()[name]
-    side = metric.least_side
+    metric = metrics[name]
+    height, width = metric.least_side + 8, metric.least_side + 27
+    image, photograph = images(height, width), images(height, width, seed=2)[:, ::-1].copy()
+    known = np.ones((2, height, width, 1), np.float32)
+    found = metric(image, photograph, known)
+    with torch.no_grad():
+        expected = model(tensor(image), tensor(photograph), normalize=True)[:, 0, 0, 0].numpy()
+    assert found.shape == (2,) and expected.min() > 0.01
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    among_others = metric(image[[1, 1]], photograph[[1, 0]], known)[0]
+    np.testing.assert_allclose(among_others, found[1], rtol=1e-5)  # no image sees another one of its batch
+    assert metric(image, image, known).tolist() == [0, 0]
 
     def shape(side):
-        image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
-        known = jax.ShapeDtypeStruct((1, side, side, 1), np.float32)
+        image, known = (jax.ShapeDtypeStruct((1, side, side, channels), np.float32) for channels in (3, 1))
         return jax.eval_shape(metric.measure, metric.parameters, image, image, known).shape
 
+    side = metric.least_side
     assert shape(side) == (1,)
     with torch.no_grad():
         assert np.isfinite(model(tensor(images(side, side)), tensor(images(side, side))).numpy()).all()
         with pytest.raises(RuntimeError):
             model(tensor(images(side - 1, side)), tensor(images(side - 1, side)))
-    with pytest.raises(ValueError, match="too small"):
-        shape(side - 1)
+    refused("too small", shape, (side - 1,))
 
 
 def save_head(folder, name, widths, network=None):
@@ -111,9 +95,7 @@ def test_without_any_weights_everything_is_named(caplog):
 
 
 def test_what_is_imported_is_there_and_the_log_says_how_to_get_the_rest(weights_folder, caplog):
-    network = lpips.build_network("alexnet", TRUNKS["alex"].layers)
-    params = network.init(jax.random.key(0), np.zeros((1, 64, 64, 3), np.float32))["params"]
-    safetensors_tree.save(weights_folder / "alexnet.safetensors", params, {"network": "alexnet"})
+    save_weights(weights_folder / "alexnet.safetensors", "alexnet", TRUNKS["alex"].layers)
     save_head(weights_folder, "lpips_alex", (64, 192, 384, 256, 256))
     save_head(weights_folder, "lpips_vgg16", (64, 128, 256, 512, 512))
     with caplog.at_level(logging.WARNING):
@@ -126,11 +108,10 @@ def test_what_is_imported_is_there_and_the_log_says_how_to_get_the_rest(weights_
 
 def test_a_head_of_another_network_is_refused(weights_folder):
     save_head(weights_folder, "lpips_alex", (64, 128, 256, 512, 512))
-    with pytest.raises(UserError, match=r"'lin1' has shape \(128,\), not \(192,\)"):
-        lpips.open_metrics()
+    refused(r"'lin1' has shape \(128,\), not \(192,\)", lpips.open_metrics, (), error=UserError)
     save_head(weights_folder, "lpips_alex", (64, 192, 384, 256, 256), network="lpips_vgg16")
-    with pytest.raises(UserError, match=r"not imported as 'lpips_alex' weights \(it says 'lpips_vgg16'\)"):
-        lpips.open_metrics()
+    complaint = r"not imported as 'lpips_alex' weights \(it says 'lpips_vgg16'\)"
+    refused(complaint, lpips.open_metrics, (), error=UserError)
 
 
 def test_distance_is_the_equation():
@@ -148,5 +129,5 @@ def test_distance_is_the_equation():
 
 def test_unequal_images_are_refused(weights_folder):
     metric_of = lpips._measure(lambda parameters, image: {})
-    with pytest.raises(ValueError, match="two equal batches"):
-        metric_of({}, np.zeros((1, 64, 64, 3)), np.zeros((2, 64, 64, 3)), np.zeros((1, 64, 64, 1)))
+    one, two, known = np.zeros((1, 64, 64, 3)), np.zeros((2, 64, 64, 3)), np.zeros((1, 64, 64, 1))
+    refused("two equal batches", metric_of, ({}, one, two, known))

@@ -20,27 +20,17 @@ COUNT, BATCH = 100, 20  # of each
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="SCAN_JAX_REAL_DATA names no folder of photographs")
 
 
-def completed(kind):
-    """Photographs cropped to an odd size, with 1-60% of each missing: uint8 [N,H,W,3] twice, bool [N,H,W]."""
-    width, height = SIZES[kind]
-    files, masks = sorted((FOLDER / kind).rglob("*.jpg")), sorted((FOLDER / "masks_dev").glob("*.png"))
-    files = files[:: len(files) // COUNT][:COUNT]
-    images, photographs, holes = [], [], []
-    for file, mask in zip(files, masks[:: len(masks) // COUNT]):
-        photograph = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)[:height, :width]
-        white = cv2.resize(
-            cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE), (width, height), interpolation=cv2.INTER_NEAREST
-        )
-        hole = white > 127
-        photographs.append(photograph)
-        images.append(cv2.inpaint(photograph, hole.astype(np.uint8), 3, cv2.INPAINT_NS))
-        holes.append(hole)
-    return np.stack(images), np.stack(photographs), np.stack(holes)
-
-
 @pytest.fixture(scope="module", params=SIZES)
 def real(request):
-    return completed(request.param)
+    """Photographs cropped to an odd size, with 1-60% of each missing: uint8 [N,H,W,3] twice, bool [N,H,W]."""
+    width, height = SIZES[request.param]
+    files, masks = sorted((FOLDER / request.param).rglob("*.jpg")), sorted((FOLDER / "masks_dev").glob("*.png"))
+    found = []
+    for file, mask in zip(files[:: len(files) // COUNT][:COUNT], masks[:: len(masks) // COUNT]):
+        photograph = cv2.imread(str(file))[:height, :width, ::-1].copy()
+        white = cv2.resize(cv2.imread(str(mask), 0), (width, height), interpolation=cv2.INTER_NEAREST)
+        found.append((cv2.inpaint(photograph, np.uint8(white > 127), 3, cv2.INPAINT_NS), photograph, white > 127))
+    return [np.stack(part) for part in zip(*found)]
 
 
 @pytest.mark.parametrize("group, name", [(group, name) for group in ORACLES for name in ORACLES[group]])
