@@ -1,61 +1,72 @@
-"""The generator of gated convolutions and SN-PatchGAN: shapes, and what they must not depend on."""
+"""Gated convolution's networks: against their literal form in PyTorch, and what they must not depend on."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from comparison import close, keeps_to_what_is_known
+from sean_variables import random_variables
 
 from scan_jax.models.gated_conv import GatedConvGenerator
 from scan_jax.models.sn_patch_gan import SnPatchGan
 
-WIDTH = 8
+MODEL = GatedConvGenerator(width=8)
 
 
-def inputs(batch=2, height=32, width=24):
-    image = jax.random.uniform(jax.random.key(5), (batch, height, width, 3))
-    known = jnp.ones((batch, height, width, 1)).at[:, 8:20, 4:18].set(0)
-    return image, known
+def inputs(height=24, width=72):
+    """So wide that every dilation reaches another pixel; each image has its own hole for the attention to look at."""
+    known = np.ones((2, height, width, 1), np.float32)
+    known[0, height // 4 :, : width // 3] = 0
+    known[1, height // 2 : height // 2 + 5, width // 4 : -9] = 0
+    return np.random.default_rng(1).random((2, height, width, 3), np.float32), known
 
 
-@pytest.fixture(scope="module")
-def network():
-    model, (image, known) = GatedConvGenerator(WIDTH), inputs()
-    params = jax.jit(model.init)(jax.random.key(0), image * known, known)["params"]
-    # Each gate halves a signal: with smaller kernels nothing of an image reaches the end.
-    params = jax.tree.map(lambda leaf: 3 * leaf if leaf.ndim > 1 else leaf + 0.05, params)
-    return jax.jit(lambda image, known: model.apply({"params": params}, image, known))
+def randomized(params, gain=1.5):
+    """Weights that keep the scale of a map through gates, and biases that count."""
+    draw = np.random.default_rng(0)
+
+    def random(leaf):
+        if leaf.ndim == 1:
+            return draw.uniform(-0.2, 0.2, leaf.shape).astype(np.float32)
+        return (gain * draw.normal(size=leaf.shape) / np.prod(leaf.shape[:-1]) ** 0.5).astype(np.float32)
+
+    return jax.tree.map(random, params)
 
 
-def test_two_stages_in_range(network):
-    stages = network(*inputs())
-    assert [stage.shape for stage in stages] == [(2, 32, 24, 3)] * 2
-    assert all(stage.dtype == jnp.float32 for stage in stages)
-    assert all(float(stage.min()) >= 0 and float(stage.max()) <= 1 for stage in stages)
-    assert not np.allclose(stages[0], stages[1])
+@functools.cache
+def params():
+    return randomized(jax.eval_shape(MODEL.init, jax.random.key(0), *inputs())["params"])
 
 
-def test_the_hole_has_no_influence(network):
-    """Not even where the caller left something in it."""
-    image, known = inputs()
-    hole = known[..., 0] == 0
-    stages = zip(*(network(seen, known) for seen in (image, jnp.where(known > 0, image, 0.7), 1 - image)))
-    for found, repainted, inverse in stages:
-        np.testing.assert_array_equal(found, repainted)
-        assert np.abs(found - inverse)[hole].max() > 1e-3, "it is blind"
+@jax.jit
+def fill(params, image, known):
+    """Both stages and, of a loss that sees both, the gradient to every parameter."""
+
+    def loss(params):
+        stages = MODEL.apply({"params": params}, image, known)
+        return sum(jnp.mean(jnp.square(stage - image)) for stage in stages), stages
+
+    gradient, stages = jax.grad(loss, has_aux=True)(params)
+    return stages, gradient
 
 
-def test_a_sample_does_not_depend_on_its_batch(network):
-    image, known = inputs(batch=4)
-    known = known.at[1, :8].set(0)  # the attention of each image looks at its own hole
-    whole = network(image, known)[-1]
-    np.testing.assert_allclose(whole, network(image[::-1], known[::-1])[-1][::-1], atol=1e-5)
-    np.testing.assert_allclose(whole[2:3], network(image[2:3], known[2:3])[-1], atol=1e-5)
+def test_the_generator_and_its_gradients_equal_pytorch():
+    torch_gated_conv = pytest.importorskip("torch_gated_conv")
+    from torch_layers import tensor, to_numpy, to_torch
+
+    stages, gradient = fill(params(), *inputs())
+    leaves = jax.tree.map(lambda leaf: tensor(leaf).requires_grad_(True), params())
+    wanted = torch_gated_conv.fill(leaves, *map(to_torch, inputs()))
+    close(stages, list(map(to_numpy, wanted)))
+    assert min(float(jnp.std(stage)) for stage in stages) > 0.05, "something is painted"
+    sum((stage - to_torch(inputs()[0])).square().mean() for stage in wanted).backward()
+    close(gradient, jax.tree.map(lambda leaf: leaf.grad.numpy(), leaves), 1e-3)
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_all_hole_and_no_hole_are_answered(network, value):
-    image, known = inputs()
-    assert all(np.isfinite(stage).all() for stage in network(image, jnp.full_like(known, value)))
+def test_it_keeps_to_what_is_known():
+    keeps_to_what_is_known(lambda image, known: fill(params(), image, known)[0], *inputs())
 
 
 def test_widths_are_the_papers():
@@ -72,41 +83,27 @@ def test_widths_are_the_papers():
 
 
 def test_sizes_must_fit_the_stride():
-    model, (image, known) = GatedConvGenerator(WIDTH), inputs(height=36)
     with pytest.raises(ValueError, match="multiples of 8"):
-        jax.eval_shape(model.init, jax.random.key(0), image, known)
+        jax.eval_shape(MODEL.init, jax.random.key(0), *inputs(height=36))
 
 
 def test_bfloat16_stays_near_float32():
-    image, known = inputs()
-    params = jax.jit(GatedConvGenerator(WIDTH).init)(jax.random.key(0), image, known)["params"]
-    exact, rough = (
-        jax.jit(GatedConvGenerator(WIDTH, dtype).apply)({"params": params}, image * known, known)[-1]
-        for dtype in (jnp.float32, jnp.bfloat16)
-    )
+    rough = jax.jit(GatedConvGenerator(8, jnp.bfloat16).apply)({"params": params()}, *inputs())[-1]
     assert rough.dtype == jnp.float32
-    assert float(jnp.abs(exact - rough).mean()) < 0.01
+    assert float(jnp.abs(fill(params(), *inputs())[0][-1] - rough).mean()) < 0.01
 
 
-def test_the_critic_sees_the_hole_and_judges_by_every_feature():
-    critic, (image, known) = SnPatchGan(width=4), inputs(height=128, width=64)
-    variables = jax.jit(lambda key: critic.init(key, image, known, train=False))(jax.random.key(1))
-    judge = jax.jit(lambda known: critic.apply(variables, image, known, train=False))
-    assert judge(known).shape == (2, 2, 1, 16)
-    assert not np.allclose(judge(known), judge(jnp.ones_like(known)))
+def test_the_critic_equals_pytorch_and_its_spectral_norm_steps_in_training_alone():
+    torch_gated_conv = pytest.importorskip("torch_gated_conv")
+    from torch_layers import to_numpy, to_torch
 
-
-def test_a_step_of_the_spectral_norm_is_taken_in_training_alone():
-    critic, (image, known) = SnPatchGan(width=4), inputs()
-    variables = jax.jit(lambda key: critic.init(key, image, known, train=False))(jax.random.key(1))
-    apply = jax.jit(critic.apply, static_argnames=("train", "mutable"))
-    _, kept = apply(variables, image, known, train=False, mutable="spectral")
-    _, moved = apply(variables, image, known, train=True, mutable="spectral")
-    same = [
-        np.array_equal(a, b) for a, b in zip(jax.tree.leaves(variables["spectral"]), jax.tree.leaves(kept["spectral"]))
-    ]
-    other = [
-        np.array_equal(a, b) for a, b in zip(jax.tree.leaves(variables["spectral"]), jax.tree.leaves(moved["spectral"]))
-    ]
-    assert all(same)
-    assert not any(other)
+    critic = SnPatchGan(width=4)
+    variables = random_variables(critic, *inputs(), train=False)
+    judge = jax.jit(critic.apply, static_argnames=("train", "mutable"))
+    found, kept = judge(variables, *inputs(), train=False, mutable="spectral")
+    wanted = torch_gated_conv.judge(variables, *map(to_torch, inputs()))
+    assert found.shape == (2, 1, 2, 16)
+    close(found, to_numpy(wanted))
+    moved = judge(variables, *inputs(), train=True, mutable="spectral")[1]
+    same = [jax.tree.map(np.array_equal, variables["spectral"], now["spectral"]) for now in (kept, moved)]
+    assert all(jax.tree.leaves(same[0])) and not any(jax.tree.leaves(same[1]))

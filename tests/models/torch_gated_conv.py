@@ -1,26 +1,10 @@
 """Gated convolution's networks in their literal form in PyTorch, with TensorFlow's paddings written out."""
 
 import numpy as np
-import pytest
+import torch_layers as layers
+from torch_layers import F, torch
 
-torch = pytest.importorskip("torch")
-nn, F = torch.nn, torch.nn.functional
-
-# Channels of the convolutions in units of the width; then strides and dilations where they are not 1.
-COARSE, FINE, ATTENTIVE = (1, 2, 2, 4, 4, 4, 4, 4, 4, 4), (1, 1, 2, 2, 4, 4, 4, 4, 4, 4), (1, 1, 2, 4, 4, 4)
-STRIDES, DILATIONS = {2: 2, 4: 2}, {7: 2, 8: 4, 9: 8, 10: 16}
-DECODER = {11: 4, 12: 4, 13: 2, 14: 2, 15: 1, 16: 0.5}
-CRITIC = (1, 2, 4, 4, 4, 4)
-
-
-def to_torch(value):
-    """[B,H,W,C] -> [B,C,H,W]."""
-    return torch.tensor(np.array(value).transpose(0, 3, 1, 2).copy())
-
-
-def to_numpy(tensor):
-    """[B,C,H,W] -> [B,H,W,C]."""
-    return tensor.detach().numpy().transpose(0, 2, 3, 1)
+STRIDES, DILATIONS = {2: 2, 4: 2}, {7: 2, 8: 4, 9: 8, 10: 16}  # by a convolution's number, where they are not 1
 
 
 def same(x, size, stride=1, dilation=1):
@@ -32,45 +16,28 @@ def same(x, size, stride=1, dilation=1):
     return F.pad(x, pads)
 
 
-class Conv(nn.Module):
+def conv(x, params, stride=1, dilation=1, activation=F.elu):
     """A convolution, gated unless it has no activation."""
-
-    def __init__(self, params, stride=1, dilation=1, activation=F.elu):
-        super().__init__()
-        self.size, _, inputs, outputs = params["kernel"].shape
-        self.stride, self.dilation, self.activation = stride, dilation, activation
-        self.conv = nn.Conv2d(inputs, outputs, self.size, stride, 0, dilation)
-        fill(self.conv, params)
-
-    def forward(self, x):
-        y = self.conv(same(x, self.size, self.stride, self.dilation))
-        if self.activation is None:
-            return y
-        features, gates = y.chunk(2, 1)
-        return self.activation(features) * torch.sigmoid(gates)
+    y = layers.conv(same(x, params["kernel"].shape[0], stride, dilation), params, 0, stride, dilation)
+    if activation is None:
+        return y
+    features, gates = y.chunk(2, 1)
+    return activation(features) * torch.sigmoid(gates)
 
 
-def fill(conv, params):
-    """Kernel [h,w,I,O] and bias into a convolution."""
-    with torch.no_grad():
-        conv.weight.copy_(torch.tensor(np.array(params["kernel"]).transpose(3, 2, 0, 1).copy()))
-        conv.bias.copy_(torch.tensor(np.array(params["bias"])))
+def encode(x, params, count, last=F.elu):
+    """The first `count` convolutions."""
+    for n in range(1, count + 1):
+        x = conv(x, params[f"conv{n}"], STRIDES.get(n, 1), DILATIONS.get(n, 1), last if n == count else F.elu)
+    return x
 
 
-def encoder(params, count, last=F.elu):
-    """Its first `count` convolutions."""
-    convs = [
-        Conv(params[f"conv{n}"], STRIDES.get(n, 1), DILATIONS.get(n, 1), last if n == count else F.elu)
-        for n in range(1, count + 1)
-    ]
-    return nn.Sequential(*convs)
-
-
-def decoder(params):
+def decode(x, params):
     """From a quarter of the size to an image in [-1, 1]."""
-    convs = [Conv(params[f"conv{n}"], activation=None if n == 17 else F.elu) for n in range(11, 18)]
-    double = nn.Upsample(scale_factor=2, mode="nearest")
-    return nn.Sequential(*convs[:2], double, *convs[2:4], double, *convs[4:], nn.Tanh())
+    for n in range(11, 18):
+        x = F.interpolate(x, scale_factor=2, mode="nearest") if n in (13, 15) else x
+        x = conv(x, params[f"conv{n}"], activation=None if n == 17 else F.elu)
+    return torch.tanh(x)
 
 
 def rows_of(size, count):
@@ -108,44 +75,24 @@ def contextual_attention(x, hole):
     return torch.cat(result)
 
 
-class Generator(nn.Module):
-    """Both stages; images in [0, 1]."""
-
-    def __init__(self, params):
-        super().__init__()
-        self.coarse = nn.Sequential(encoder(params["coarse_encoder"], 10), decoder(params["coarse_decoder"]))
-        self.fine = encoder(params["fine_encoder"], 10)
-        branch = params["attentive_branch"]
-        self.attentive = encoder(branch["encoder"], 6, last=F.relu)
-        self.after = nn.Sequential(*(Conv(branch[name]) for name in ("conv9", "conv10")))
-        self.decoder = decoder(params["fine_decoder"])
-
-    def forward(self, image, known):
-        hole, seen = 1 - known, (2 * image - 1) * known
-        coarse = self.coarse(torch.cat([seen, torch.ones_like(hole), hole], 1))
-        filled = coarse * hole + seen * known
-        attended = self.attentive(filled)
-        attended = self.after(contextual_attention(attended, resize(hole, *attended.shape[2:])))
-        fine = self.decoder(torch.cat([self.fine(filled), attended], 1))
-        return [(stage + 1) / 2 for stage in (coarse, fine)]
+def fill(params, image, known):
+    """Both stages [B,3,H,W] in [0, 1]."""
+    hole, seen = 1 - known, (2 * image - 1) * known
+    coarse = encode(torch.cat([seen, torch.ones_like(hole), hole], 1), params["coarse_encoder"], 10)
+    coarse = decode(coarse, params["coarse_decoder"])
+    filled = coarse * hole + seen * known
+    branch = params["attentive_branch"]
+    attended = encode(filled, branch["encoder"], 6, last=F.relu)
+    attended = contextual_attention(attended, resize(hole, *attended.shape[2:]))
+    attended = conv(conv(attended, branch["conv9"]), branch["conv10"])
+    fine = decode(torch.cat([encode(filled, params["fine_encoder"], 10), attended], 1), params["fine_decoder"])
+    return [(stage + 1) / 2 for stage in (coarse, fine)]
 
 
-class Critic(nn.Module):
+def judge(variables, image, known):
     """Six convolutions whose kernels are divided by sigma = v W u for the stored vectors."""
-
-    def __init__(self, params, vectors):
-        super().__init__()
-        self.convs = nn.ModuleList()
-        for number in range(1, 7):
-            layer, stored = params[f"conv{number}"], vectors[f"conv{number}"]["vectors"]
-            kernel = np.array(layer["kernel"], np.float64)
-            matrix = kernel.reshape(-1, kernel.shape[-1])
-            sigma = np.asarray(stored["v"], np.float64) @ matrix @ np.asarray(stored["u"], np.float64)
-            params_of_one = {"kernel": (kernel / sigma).astype(np.float32), "bias": layer["bias"]}
-            self.convs.append(Conv(params_of_one, stride=2, activation=None))
-
-    def forward(self, image, known):
-        x = torch.cat([2 * image - 1, 1 - known], 1)
-        for conv in self.convs:
-            x = F.leaky_relu(conv(x), 0.2)
-        return x
+    x = torch.cat([2 * image - 1, 1 - known], 1)
+    for number in range(1, 7):
+        conv = layers.module(layers.part(variables, f"conv{number}"), stride=2).eval()
+        x = F.leaky_relu(conv(same(x, 5, 2)), 0.2)
+    return x
