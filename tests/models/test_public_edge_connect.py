@@ -11,18 +11,19 @@ import jax
 import numpy as np
 import pytest
 from public_networks import public_module
+from torch_layers import to_numpy, to_torch, torch
 
 from scan_jax.models.edge_connect import EdgeConnectGenerator
 from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.models.region_norm import RegionNormGenerator
 from scan_jax.weights import import_edge_connect, import_region_norm
 
+pytestmark = pytest.mark.slow
 SIZE = 256
 CRITIC = PatchDiscriminator(input_range="unit")
 
 
 def draw(channels, batch=1, seed=0):
-    """[B,H,W,C] in [0, 1]."""
     return np.random.default_rng(seed).random((batch, SIZE, SIZE, channels), np.float32)
 
 
@@ -35,8 +36,6 @@ def holes(batch=1):
 
 def randomize(network):
     """Weights that keep the size of a map; scales, shifts and biases that count."""
-    import torch
-
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:
@@ -48,13 +47,9 @@ def randomize(network):
 
 def run(network, *maps):
     """A pass of a public network on NHWC arrays; lists of activations come back as lists."""
-    import torch
-
     with torch.no_grad():
-        found = network(*(torch.tensor(value.transpose(0, 3, 1, 2).copy()) for value in maps))
-    if torch.is_tensor(found):
-        return found.numpy().transpose(0, 2, 3, 1)
-    return [layer.numpy().transpose(0, 2, 3, 1) for layer in found[1]]
+        found = network(*map(to_torch, maps))
+    return to_numpy(found) if torch.is_tensor(found) else list(map(to_numpy, found[1]))
 
 
 def error_of(name, found, wanted):
@@ -65,6 +60,14 @@ def error_of(name, found, wanted):
 
 def close(name, found, wanted):
     assert error_of(name, found, wanted) < 1e-4
+
+
+def judge_alike(name, variables, network, channels):
+    """Every layer of a critic of ours and of the public one."""
+    image = draw(channels, seed=3)
+    judge = jax.jit(lambda variables: CRITIC.apply(variables, image, train=False, method="activations"))
+    for depth, (found, wanted) in enumerate(zip(judge(variables), run(network.eval(), image))):
+        close(f"{name}, layer {depth}", found, wanted)
 
 
 def settle(network, *maps):
@@ -78,8 +81,6 @@ def settle(network, *maps):
 def edge_connect(tmp_path_factory):
     """The public networks, whose files our importer has read."""
     public = public_module("edge-connect", "src.networks")
-    import torch
-
     torch.manual_seed(0)
     networks = {
         ("EdgeModel", "gen"): settle(randomize(public.EdgeGenerator()), draw(3)[:, :64, :64]),
@@ -102,11 +103,8 @@ def of(tree, network):
 def test_the_edge_generator(edge_connect, train):
     networks, tree = edge_connect
     gray, edges, known = draw(1, seed=1), (draw(1, seed=2) > 0.9).astype(np.float32), holes()
-    draw_edges = jax.jit(
-        lambda variables: EdgeConnectGenerator().apply(
-            variables, gray, edges, known, train=train, method="draw", mutable=["spectral"]
-        )[0]
-    )
+    options = {"train": train, "method": "draw", "mutable": ["spectral"]}
+    draw_edges = jax.jit(lambda variables: EdgeConnectGenerator().apply(variables, gray, edges, known, **options)[0])
     seen = np.concatenate([gray * known + 1 - known, edges * known, 1 - known], axis=-1)
     wanted = run(networks["EdgeModel", "gen"].train(train), seen)
     close(f"edge generator, train={train}", draw_edges(of(tree, "generator")), wanted)
@@ -125,19 +123,13 @@ def test_the_completion_generator(edge_connect):
 )
 def test_the_critics(edge_connect, name, model, channels):
     networks, tree = edge_connect
-    image = draw(channels, seed=3)
-    judge = jax.jit(lambda variables: CRITIC.apply(variables, image, train=False, method="activations"))
-    public = run(networks[model, "dis"].eval(), image)
-    for depth, (found, wanted) in enumerate(zip(judge(of(tree, name)), public)):
-        close(f"{name}, layer {depth}", found, wanted)
+    judge_alike(name, of(tree, name), networks[model, "dis"], channels)
 
 
 @pytest.fixture(scope="module")
 def region_norm(tmp_path_factory):
     """The same of region normalisation."""
     public = public_module("RN", "networks")
-    import torch
-
     torch.manual_seed(0)
     generator = randomize(public.G_Net(input_channels=3, residual_blocks=8, threshold=0.8))
     critic = settle(randomize(public.D_Net(in_channels=3)), draw(3))
@@ -159,9 +151,8 @@ def test_the_generator_of_region_normalisation(region_norm, batch):
     for seed in range(3):
         image = draw(3, batch, seed)
         wanted = run(parts["generator"].train(train), image, 1 - known)
-        errors.append(
-            error_of(f"region normalisation, batch {batch}", fill(tree["params"]["generator"], image), wanted)
-        )
+        found = fill(tree["params"]["generator"], image)
+        errors.append(error_of(f"region normalisation, batch {batch}", found, wanted))
         if errors[-1] < 1e-4:
             break
     assert errors[-1] < 1e-4, errors
@@ -169,7 +160,4 @@ def test_the_generator_of_region_normalisation(region_norm, batch):
 
 def test_the_critic_of_region_normalisation(region_norm):
     parts, tree = region_norm
-    image = draw(3, seed=3)
-    judge = jax.jit(lambda variables: CRITIC.apply(variables, image, train=False, method="activations"))
-    for depth, (found, wanted) in enumerate(zip(judge(of(tree, "critic")), run(parts["discriminator"].eval(), image))):
-        close(f"critic of region normalisation, layer {depth}", found, wanted)
+    judge_alike("critic of region normalisation", of(tree, "critic"), parts["discriminator"], 3)

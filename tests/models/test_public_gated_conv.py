@@ -1,4 +1,8 @@
-"""The imported networks beside the public TensorFlow code that wrote them, at 256x256."""
+"""The imported networks beside the public TensorFlow code that wrote them, at 256x256.
+
+git clone https://github.com/JiahuiYu/generative_inpainting && git clone https://github.com/JiahuiYu/neuralgym
+export SCAN_JAX_PUBLIC=$PWD
+"""
 
 import os
 import subprocess
@@ -17,6 +21,7 @@ from scan_jax.run_layout import BUNDLE
 from scan_jax.types import Example
 from scan_jax.weights import safetensors_tree
 
+pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 
 
@@ -31,7 +36,7 @@ def public(tmp_path_factory):
     """What the public networks said of an image, and the folder of their checkpoint's import."""
     clones = public_clones("generative_inpainting", "neuralgym")
     if run("-c", "import tensorflow").returncode:
-        pytest.skip("needs TensorFlow, which is not installed")
+        pytest.skip("needs TensorFlow: pip install tensorflow-cpu")
     folder = tmp_path_factory.mktemp("public")
     draw = np.random.default_rng(0)
     coarse = draw.random((1, 16, 16, 3), np.float32).repeat(16, axis=1).repeat(16, axis=2)
@@ -46,15 +51,19 @@ def public(tmp_path_factory):
     return dict(np.load(folder / "arrays.npz")), folder / "out"
 
 
+def trained(arrays, bundle):
+    """The imported method, its variables and the example."""
+    loaded = Trained.load(bundle)
+    return loaded.method, loaded.variables, Example(jnp.asarray(arrays["image"]), jnp.asarray(arrays["known"]))
+
+
 def relative_error(found, wanted):
     return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
 
 
 def test_both_stages_the_critic_and_its_loss(public):
     arrays, bundle = public
-    trained = Trained.load(bundle)
-    method, variables = trained.method, trained.variables
-    example = Example(jnp.asarray(arrays["image"]), jnp.asarray(arrays["known"]))
+    method, variables, example = trained(arrays, bundle)
     found = jax.jit(method.predict)(variables, example.observe(), jax.random.key(0))
     errors = {
         name: relative_error(found.intermediates[f"stage {stage}"], arrays[name])
@@ -76,9 +85,7 @@ def test_both_stages_the_critic_and_its_loss(public):
 def test_the_generators_losses(public):
     """On what both painted."""
     arrays, bundle = public
-    trained = Trained.load(bundle)
-    method, variables = trained.method, trained.variables
-    example = Example(jnp.asarray(arrays["image"]), jnp.asarray(arrays["known"]))
+    method, variables, example = trained(arrays, bundle)
     arguments = ({"critic": variables.params["critic"]}, variables.stats, example, None, jax.random.key(0))
     _, aux = jax.jit(method.turns[0].loss)({"generator": variables.params["generator"]}, *arguments)
     l1 = 2 * sum(np.abs(arrays[stage] - arrays["image"]).mean() for stage in ("coarse", "fine"))

@@ -35,12 +35,13 @@ FOLDERS = {"none": "SCAN_JAX_PUBLIC_SEAN"} | dict.fromkeys(
 UNUSED = ("torchvision", "dill", "cv2")  # what the public code imports beside and its generator does not use
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", FOLDERS)
 def test_end_to_end(tmp_path, attention):
     pytest.importorskip("torch")
     folder = os.environ.get(FOLDERS[attention], "")
     if not os.path.isfile(os.path.join(folder, "models", "networks", "generator.py")):
-        pytest.skip(f"{FOLDERS[attention]} does not name a checkout of the public code, see the head of this file")
+        pytest.skip(f"runs beside public code: set {FOLDERS[attention]} to its checkout, see the head of this file")
     inputs, path = draw(attention), tmp_path / "latest_net_G.pth"
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as process:
@@ -111,15 +112,9 @@ def _build(folder, attention, torch):
             sys.modules[name] = types.ModuleType(name)
     importlib.import_module("torch.nn.utils.spectral_norm")
     torch.Tensor.cuda = lambda self, *_, **__: self  # the noise is drawn "on the GPU"
-    options = argparse.Namespace(
-        ngf=WIDTH,
-        semantic_nc=CLASSES,
-        norm_G="spectralspadesyncbatch3x3",
-        num_upsampling_layers="normal",
-        crop_size=BREADTH,
-        aspect_ratio=BREADTH / HEIGHT,
-        status="train",
-    )
+    sizes = {"ngf": WIDTH, "semantic_nc": CLASSES, "crop_size": BREADTH, "aspect_ratio": BREADTH / HEIGHT}
+    kinds = {"norm_G": "spectralspadesyncbatch3x3", "num_upsampling_layers": "normal", "status": "train"}
+    options = argparse.Namespace(**sizes, **kinds)
     torch.manual_seed(0)  # of the vectors of spectral norm as well
     generator = importlib.import_module("models.networks.generator").SPADEGenerator(options)
     if attention in ("self", "masked"):
