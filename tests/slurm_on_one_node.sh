@@ -201,16 +201,17 @@ steps_of() { # NAME: that have a whole checkpoint
 }
 
 test_trainer() {
-  local job step
+  local job step lines
   job=$(trainer stopped 1000000)
-  wait_until 200 "the trainer takes steps" grep -q . "$box/stopped/scalars.jsonl"
+  wait_until 500 "the trainer takes steps" grep -q . "$box/stopped/scalars.jsonl"
   scancel --batch --signal=USR1 "$job" # what the time limit does
   wait_until 90 "the job is queued again" grep -q "queued again" "$box/stopped.log"
   step=$(steps_of stopped)
   [[ $step =~ ^[1-9][0-9]*\ $ ]] || die "checkpoints '$step'"$'\n'"$(cat "$box/stopped.log")"
+  lines=$(wc -l < "$box/stopped/scalars.jsonl")
   start_again "$job"
-  wait_until 200 "the trainer goes on" grep -q "going on from step ${step% }" "$box/stopped.log"
-  sleep 10
+  wait_until 500 "the trainer goes on" grep -q "going on from step ${step% }" "$box/stopped.log"
+  wait_until 500 "it takes more steps" bash -c "[[ \$(wc -l < '$box/stopped/scalars.jsonl') -gt $lines ]]"
   scancel "$job"
   wait_until 60 "the job is cancelled" is "$job" CANCELLED
   wait_until 30 "it saved once more" bash -c "[[ \$(ls '$box/stopped/checkpoints' | grep -c '^[0-9]*$') -ge 2 ]]"
