@@ -19,16 +19,9 @@ def test_files_images_and_arrays_are_one(tmp_path):
         np.testing.assert_array_equal(found, LABELS)
 
 
-def test_what_is_no_label_map_is_refused_in_one_line(tmp_path):
+def test_what_is_no_label_map_is_refused_in_one_line():
     colours = np.random.default_rng(1).integers(0, 256, (9, 13, 3), np.uint8)
-    whole = tmp_path / "whole.png"
-    Image.fromarray(np.random.default_rng(1).integers(0, 12, (90, 130), np.uint8)).save(whole)
-    (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:500])
-    (tmp_path / "text.png").write_text("no image")
     for source, message in (
-        (tmp_path / "none.png", r"cannot read the label map .*none\.png: there is no such file"),
-        (tmp_path / "cut.png", r"cannot read the label map .*cut\.png"),
-        (tmp_path / "text.png", r"cannot read the label map .*text\.png"),
         (colours, "colour image"),
         (Image.fromarray(colours), "colour image"),
         (LABELS / 11.0, "must be integers"),

@@ -47,9 +47,10 @@ def test_orientation_is_applied_and_the_other_exif_and_profile_kept(tmp_path, th
 
 
 @pytest.mark.parametrize(("quality", "subsampling"), [(35, 2), (97, 0)])
-def test_jpeg_keeps_its_quality_and_says_that_it_is_lossy(tmp_path, through, caplog, quality, subsampling):
-    rows, columns = np.mgrid[:48, :64]
-    smooth = np.stack([rows * 5, columns * 3, rows + columns], -1).astype(np.uint8)
+def test_jpeg_keeps_its_quality_and_size_and_says_that_it_is_lossy(tmp_path, through, caplog, quality, subsampling):
+    rows, columns = np.mgrid[:300, :400] / 300
+    waves = 120 + 60 * np.sin(9 * rows) * np.cos(7 * columns) + np.random.default_rng(0).normal(0, 4, (300, 400))
+    smooth = np.stack([waves, waves * 0.8, waves * 0.6], -1).clip(0, 255).astype(np.uint8)
     Image.fromarray(smooth).save(tmp_path / "in.jpg", quality=quality, subsampling=subsampling)
     photograph, out = through(tmp_path / "in.jpg", "out.jpg")
     assert "lossy" in caplog.text
@@ -57,6 +58,7 @@ def test_jpeg_keeps_its_quality_and_says_that_it_is_lossy(tmp_path, through, cap
         assert after.format == "JPEG" and after.quantization == before.quantization
         assert after.layer == before.layer
     assert np.abs(read_photograph(out).pixels.astype(int) - photograph.pixels).mean() < 2
+    assert 0.9 < out.stat().st_size / (tmp_path / "in.jpg").stat().st_size < 1.1
 
 
 def test_alpha_in_a_jpeg_is_lost_and_said(through, caplog):
@@ -103,17 +105,7 @@ def test_arrays_of_every_kind():
             read_photograph(wrong)
 
 
-def test_what_cannot_be_read_or_written(tmp_path):
-    (tmp_path / "text.png").write_text("no image")
-    Image.fromarray(picture(64, 64)).save(tmp_path / "whole.png")
-    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:500])
-    for name, message in (
-        ("none.png", r"none\.png: there is no such file"),
-        ("text.png", r"cannot read the photograph .*text\.png"),
-        ("cut.png", r"cut\.png"),
-    ):
-        with pytest.raises(UserError, match=message):
-            read_photograph(tmp_path / name)
+def test_what_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match=r"must end in one of \.png"):
         check_output(tmp_path / "out.gif")
     photograph = read_photograph(picture())
@@ -137,20 +129,6 @@ def test_an_older_file_survives_a_failed_write(tmp_path, through, monkeypatch):
     with pytest.raises(UserError, match="No space left on device"):
         write_photograph(out, 255 - photograph.pixels, photograph)
     assert out.read_bytes() == before and list(tmp_path.iterdir()) == [out]
-
-
-def photograph_like(height=300, width=400):
-    """Smooth with some texture, as JPEG is made for."""
-    rows, columns = np.mgrid[:height, :width] / height
-    waves = 120 + 60 * np.sin(9 * rows) * np.cos(7 * columns) + np.random.default_rng(0).normal(0, 4, (height, width))
-    return np.stack([waves, waves * 0.8, waves * 0.6], -1).clip(0, 255).astype(np.uint8)
-
-
-@pytest.mark.parametrize("quality", [40, 75, 95])
-def test_a_jpeg_stays_about_as_large_as_it_was(tmp_path, through, quality):
-    Image.fromarray(photograph_like()).save(tmp_path / "in.jpg", quality=quality)
-    _, out = through(tmp_path / "in.jpg", "out.jpg")
-    assert 0.9 < out.stat().st_size / (tmp_path / "in.jpg").stat().st_size < 1.1
 
 
 def test_the_thumbnail_that_shows_what_the_hole_hides_is_left_out(tmp_path, through):
