@@ -69,15 +69,13 @@ def test_layouts_are_torchvisions():
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_pth_needs_the_published_hash_or_leave(tmp_path, capsys, weights_folder, narrow, zipped):
-    path = tmp_path / "vgg19-dcbd9e11.pth"
-    state = vgg19_state()
+    path, state = tmp_path / "vgg19-dcbd9e11.pth", vgg19_state()
     write_pth(path, {**state, "classifier.0.weight": np.zeros((2, 2))}, _use_new_zipfile_serialization=zipped)
     found = registry.sha256_of(path)
     assert main(["import", "vgg19", str(path)]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "expected sha256 dcbd9e11" in error and f"found {found}" in error
     assert error.count("\n") == 1 and not weights_folder.exists()
-
     assert main(["import", "vgg19", str(path), "--allow_other_weights"]) == 0
     target = weights_folder / "vgg19.safetensors"
     assert capsys.readouterr().out == f"{target}  sha256 {registry.sha256_of(target)}\n"
@@ -93,6 +91,9 @@ def test_the_published_hash_is_accepted_and_noted(tmp_path, monkeypatch, narrow)
     path = tmp_path / "some.safetensors"
     safetensors_tree.save(path, vgg19_state())
     module, digits = registry.importer("vgg19"), registry.sha256_of(path)[:8]
+    monkeypatch.setattr(module, "SOURCE", registry.Source("vgg19", "f", digits.ljust(64, "0"), "o", "free"))
+    with pytest.raises(UserError, match="is not the published f"):  # only its first digits are
+        import_weights("vgg19", str(path))
     monkeypatch.setattr(module, "SOURCE", registry.Source("vgg19", "f", digits, "o", "free"))
     metadata = safetensors_tree.load(import_weights("vgg19", str(path), out=str(tmp_path / "deep" / "out")))[1]
     assert metadata["weights"] == "published" and metadata["licence"] == "free"
