@@ -126,10 +126,10 @@ def test_a_tpu_slice(command):
 
 @pytest.mark.slow
 @needs_tpu_compiler
-@pytest.mark.parametrize(("config", "quicker"), [("celeba", "method.blocks=1"), ("celebamask", "data.size=64")])
+@pytest.mark.parametrize(("config", "quicker"), [("celeba", ("blocks=1", "stages=1")), ("portraits64", ())])
 def test_either_paper_s_method_compiles_for_a_pod_slice(command, config, quicker):
-    arguments = (SQUEEZENET, f"--config.{quicker}", "--topology=v5e:16x16", "--batch_per_chip=1")
-    text = command("launch.aot_check", config, *arguments)
+    smaller = [SQUEEZENET, *(f"--config.method.{setting}" for setting in quicker)]
+    text = command("launch.aot_check", config, *smaller, "--topology=v5e:16x16", "--batch_per_chip=1")
     assert "mesh: data 256 x fsdp 1 = 256 devices, batch 256 (1 on each)" in text
     assert re.search(r"all-reduce +\d+ over +256 devices", text)
     assert mebibytes(text)["total"] < 16 * 1024  # what a v5e has
