@@ -61,8 +61,7 @@ def take(name, path):
 def test_layouts_are_torchvisions():
     assert [index for index, _, _ in layout().values()] == [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
     assert layout()["conv3_1"] == (10, 128, 256) and layout()["conv5_4"] == (34, 512, 512)
-    indices = [index for index, _, _ in import_vgg16.layout().values()]
-    assert indices == [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    assert [index for index, _, _ in import_vgg16.layout().values()] == [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
     # SqueezeNet's fires skip the poolings.
     assert list(import_squeezenet1_1.INDICES.items())[2:5] == [("fire4", 6), ("fire5", 7), ("fire6", 9)]
 
