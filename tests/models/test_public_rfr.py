@@ -28,4 +28,4 @@ def test_end_to_end(tmp_path, monkeypatch):
         network.train(train)
         return to_numpy(network(seen, mask)[0])
 
-    compare(Rfr(), variables, public, (image, known), (True, False))
+    compare(Rfr(), variables, public, (image, known), (True, False), centred=False)
