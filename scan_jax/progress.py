@@ -36,6 +36,9 @@ class _Lines(tqdm):
             self._write_line()
         return True
 
+    def clear(self, nolock: bool = False) -> None:
+        """Nothing is to be cleared for what tqdm.write says in between."""
+
     def close(self) -> None:
         """The last line, where it is to stay."""
         if not self.disable and self.leave:
