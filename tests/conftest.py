@@ -46,7 +46,8 @@ def pytest_cmdline_main(config):
     if MISSING:
         raise pytest.UsageError(f"the tests need {MISSING}: {PIP}")
     whole = config.args_source is not config.ArgsSource.ARGS
-    if whole and config.option.numprocesses is None:
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ  # which would start workers of its own
+    if whole and not is_worker and config.option.numprocesses is None:
         config.option.numprocesses = "auto"
         config.option.dist = "loadscope"  # what a module compiles, trains or serves is there once
 
