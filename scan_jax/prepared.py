@@ -18,7 +18,7 @@ VERSION = "1.0.0"
 FORMAT = 1  # of the metadata below
 Record = Mapping[str, Any]  # arrays as NumPy's, "name" as bytes
 # What reading a damaged record raises: ArrayRecord's own, protocol buffers', and those of the pictures inside.
-UNREADABLE = (RuntimeError, OSError, ValueError, IndexError, Error)
+UNREADABLE = (RuntimeError, OSError, ValueError, IndexError, TypeError, Error)
 
 
 @dataclasses.dataclass(frozen=True)

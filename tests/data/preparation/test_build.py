@@ -377,8 +377,10 @@ def test_records_that_changed_places_or_are_gone(folder, shard):
     spoilt(folder, r"train is not what was built \(hash [0-9a-f]{12}\); remove it")
     rewrite(shard, [first, *others[:-1]])
     spoilt(folder, r"remove it and build it again")
-    miniatures.truncate(shard)
-    spoilt(folder, r"remove it and build it again")
+    for few in ([first, *others], [first, *others[:2]]):  # of a small file that is cut, a record may come back empty
+        rewrite(shard, few)
+        miniatures.truncate(shard)
+        spoilt(folder, r"remove it and build it again")
     shard.unlink()
     spoilt(folder, r"build it again")
 
