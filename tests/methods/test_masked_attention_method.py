@@ -75,6 +75,7 @@ def test_a_hidden_or_absent_class_and_an_empty_hole_are_answered(predict):
         assert 0 <= float(image.min()) <= float(image.max()) <= 1
 
 
+@pytest.mark.slow
 def test_known_region_hinge_and_feature_matching():
     loss = {**LOSS, "feature_matching": 10.0}
     method = api.build_method({**SMALL, "region": "known", "adversarial": "hinge", "loss": loss})
