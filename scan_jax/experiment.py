@@ -45,6 +45,8 @@ def run(config: Mapping[str, Any], folder: Path) -> None:
     Raises:
       UserError: whatever the user can put right; before anything is compiled, where possible.
     """
+    # Before data are read: once a path was looked at, etils no longer asks how buckets are to be reached.
+    place(folder, bind(config["training"], TrainingSettings, "config.training").checkpoints)
     evaluation = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
     opened = open_config(config)
     for name in evaluation.refine:

@@ -14,6 +14,7 @@ import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("EPATH_USE_TF", "false")  # gs:// by gcsfs; etils asks when JAX first looks into its cache
 
 try:
     import jax
