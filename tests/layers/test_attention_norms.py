@@ -106,10 +106,11 @@ def test_unit_filters_have_length_one_and_without_hole_or_known_pixels_the_sampl
 def test_can_equals_its_equations(statistics, scale):
     x, *_ = inputs()
     layer = ChannelAttentionNorm(groups=4, statistics=statistics, scale=scale)
-    params = jax.jit(layer.init)(jax.random.key(0), x)["params"]
+    params, beta = jax.jit(layer.init)(jax.random.key(0), x)["params"], np.float32([0.1, -0.3, 0.5, 0.2])
+    np.testing.assert_allclose(params["beta"], 0.1)  # alike, which the softmax takes away
     apply = jax.jit(lambda params: layer.apply({"params": params}, x, mutable=["losses"]))
     np.testing.assert_array_equal(apply(params)[0], x)
-    found, sown = apply({**params, "eta": np.float32(-0.4)})
+    found, sown = apply({**params, "eta": np.float32(-0.4), "beta": beta})
 
     wide = x.astype(np.float64)
     kernel, flat = np.asarray(params["kernel"], np.float64), wide.reshape(2, -1, 6)
@@ -118,7 +119,7 @@ def test_can_equals_its_equations(statistics, scale):
     products = np.einsum("bpi,bpj->bij", flat, flat)
     regular = (products.sum(1) - np.einsum("bii->bi", products)) / 6  # eq. (4)
     pixels = 9 * 7 if scale == "mean" else 1
-    groups = softmax((raw + 0.1 * regular[..., None]) / pixels, -1)  # [B,C,N]
+    groups = softmax((raw + beta * regular[..., None]) / pixels, -1)  # [B,C,N]
     wanted = wide - 0.4 * normalize(wide, groups[:, None, None], statistics, (1, 2, 3))
     np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
     assert len(sown["losses"]["orthogonality"]) == 1

@@ -9,6 +9,7 @@ import pytest
 from refusals import refused
 
 from scan_jax.layers.batch_norm import BatchNorm
+from scan_jax.layers.initializers import small_xavier_pair
 from scan_jax.layers.region_style import RegionStyleNorm, StyleBranch
 from scan_jax.layers.transposed_conv import TransposedConv
 
@@ -158,3 +159,11 @@ def test_the_transposed_convolution_equals_pytorch():
     wanted = torch.nn.functional.conv_transpose2d(to_torch(x), weight, bias, stride=2, padding=1, output_padding=1)
     found = jax.jit(layer.apply)({"params": params}, x)
     np.testing.assert_allclose(found, wanted.numpy().transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_gamma_and_beta_start_unlike_each_other_and_as_one_kernel_would():
+    pair = np.asarray(small_xavier_pair(jax.random.key(0), (3, 3, 64, 64)))
+    halves = np.split(pair, 2, axis=-1)
+    assert abs(np.corrcoef(*(half.ravel() for half in halves))[0, 1]) < 0.03
+    for half in halves:
+        assert half.std() == pytest.approx(0.02 / np.sqrt(9 * (64 + 32) / 2), rel=0.02)

@@ -70,20 +70,31 @@ def test_the_stored_kernel_keeps_its_initial_scale():
     assert float(kernel.std()) == pytest.approx((1 / (16 * 64)) ** 0.5, rel=0.02)
 
 
-def test_training_passes_and_the_gradient_through_the_division_equal_pytorch():
+def test_training_passes_equal_pytorch():
     x, variables = make()
     reference, given = reference_of(x, variables)
     for _ in range(3):
         found, changed = apply(variables, x, train=True, mutable=("spectral",))
         variables = {**variables, **changed}
         np.testing.assert_allclose(found, by_pixel(reference.train()(given)), rtol=1e-4, atol=1e-5)
-    wanted = reference.eval()(given)
-    np.testing.assert_allclose(apply(variables, x, train=False), by_pixel(wanted), rtol=1e-4, atol=1e-5)
-    (wanted**2).sum().backward()
+    np.testing.assert_allclose(
+        apply(variables, x, train=False), by_pixel(reference.eval()(given)), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_the_gradient_through_the_division_equals_pytorch(train):
+    """Also where the vectors are far from where they settle: they are constants to it."""
+    x, variables = make()
+    u = np.random.default_rng(4).standard_normal(5).astype(np.float32)
+    vectors = {**variables["spectral"]["vectors"], "u": u / np.linalg.norm(u)}
+    variables = {**variables, "spectral": {"vectors": vectors}}
+    reference, given = reference_of(x, variables)
+    (reference.train(train)(given) ** 2).sum().backward()
 
     def loss(kernel):
         params = {**variables["params"], "kernel": kernel}
-        return (LAYER.apply({**variables, "params": params}, x, train=False) ** 2).sum()
+        return (LAYER.apply({**variables, "params": params}, x, train=train) ** 2).sum()
 
     slope = jax.jit(jax.grad(loss))(variables["params"]["kernel"])
     wanted = reference.weight_orig.grad.numpy().transpose(2, 3, 1, 0)

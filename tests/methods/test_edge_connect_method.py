@@ -162,8 +162,10 @@ def test_what_the_networks_are_shown():
     draw = functools.partial(method.generator.apply, train=True, method="draw", mutable=["spectral"])
     drawn, _ = jax.jit(draw)(networks, gray, seen, given.known)
     np.testing.assert_allclose(aux.carried["drawn"][..., 1:], drawn, atol=1e-5)
-    _, aux, _ = begun_loss("completion")
     paint = jax.jit(functools.partial(method.generator.apply, method="paint"))
+    edges = seen * given.known + drawn * (1 - given.known)
+    np.testing.assert_allclose(aux.carried["painted"], paint(networks, given.image, edges, given.known), atol=1e-5)
+    _, aux, _ = begun_loss("completion")
     painted = paint(networks, given.image, whole, given.known)
     np.testing.assert_allclose(aux.carried["painted"], painted, atol=1e-5)
 

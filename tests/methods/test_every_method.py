@@ -57,6 +57,14 @@ def test_every_method_is_tested():
     assert registered() == set(SMALL)
 
 
+def test_what_is_observed_is_black_in_the_hole():
+    example = two_examples("scan")
+    seen, hole = example.observe(), example.known == 0
+    assert hole.any()
+    np.testing.assert_array_equal(seen.image, np.where(hole, 0, example.image))
+    np.testing.assert_array_equal(seen.known, example.known)
+
+
 @in_each
 def test_holes_of_any_extent_leave_numbers(name):
     example = two_examples(name)

@@ -8,8 +8,9 @@ import pytest
 import scipy.ndimage
 from jax.test_util import check_grads
 from refusals import refused
+from skimage.color import rgb2gray
 
-from scan_jax.ops.image import complete, high_frequency, sobel_gradient
+from scan_jax.ops.image import complete, high_frequency, luma, sobel_gradient
 
 PICTURES = [jax.jit(sobel_gradient), jax.jit(lambda image, known: high_frequency(image, known, 1.5))]
 each_picture = pytest.mark.parametrize("function", PICTURES, ids=["sobel", "high_frequency"])
@@ -114,3 +115,7 @@ def test_wrong_inputs_are_named():
     refused("must be", sobel_gradient, (image, known[:1]), (image[0], known[0]), (image[..., :1], known))
     refused("must be", high_frequency, (image, image, 1.0), (image, known, 0.0))
     refused("must be", complete, (image, image[:1], known), (image, image, known[..., 0]))
+
+
+def test_luma_is_scikit_images():
+    np.testing.assert_allclose(luma(picture())[..., 0], rgb2gray(picture()), atol=1e-6)
