@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from scan_jax.data.decode import DECODE_ERRORS, read_image, square, verify_image
+from scan_jax.data.decode import DECODE_ERRORS, read_image, square, upright_shape, verify_image
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -129,3 +129,19 @@ def test_square_enlarges_smoothly_and_keeps_its_own_size():
 def test_square_refuses_what_is_no_image(image):
     with pytest.raises(ValueError, match="uint8"):
         square(image, 2)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_shape_is_known_without_decoding(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(stripes()).save(tmp_path / "photo.jpg", exif=exif)
+    assert upright_shape(tmp_path / "photo.jpg") == read_image(tmp_path / "photo.jpg").shape[:2]
+
+
+def test_a_jpeg_without_its_last_rows_is_refused(tmp_path):
+    Image.fromarray(noise(64, 64)).save(tmp_path / "photo.jpg")
+    content = (tmp_path / "photo.jpg").read_bytes()
+    (tmp_path / "photo.jpg").write_bytes(content[: len(content) * 9 // 10])
+    with pytest.raises(DECODE_ERRORS):
+        read_image(tmp_path / "photo.jpg")

@@ -7,6 +7,7 @@ from metric_oracles import ORACLES, as_floats, deviations
 from refusals import refused
 
 from scan_jax.metrics import api
+from scan_jax.metrics.levels import levels
 
 OURS = {group: api.collect_metrics([group]) for group in ORACLES}
 METRICS = [(group, name, OURS[group][f"{group}/{name}"]) for group in ORACLES for name in ORACLES[group]]
@@ -105,3 +106,8 @@ def test_every_group_is_listed_and_complete():
     sides = {"edge_connect/ssim": 51, "region_norm/ssim": 11, "masked_attention/ssim": 7}
     assert least == {"standard/ssim": 11, "hole_only/ssim": 11, **sides}
     assert len({metric.definition for _, name, metric in METRICS if name == "ssim"}) == 6
+
+
+def test_levels_are_whole_numbers():
+    image = np.float32([0.2, 0.5, 0.999]).reshape(1, 1, 1, 3)
+    np.testing.assert_array_equal(levels(image).ravel(), [51, 128, 255])

@@ -114,3 +114,14 @@ def test_clipping_adams_update_bounds_a_leap():
     )
     assert plain > 0.9  # nine learning rates and more in one step
     assert clipped == pytest.approx(0.5 * 0.1, rel=1e-3)
+
+
+def test_every_step_draws_anew(toy_method):
+    example = next(batches_from(0))
+    state = initial_state(toy_method, SGD, example, jax.random.key(0))
+    step = jax.jit(make_step(toy_method.turns, SGD, 0.9))
+    losses = []
+    for done in (0, 0, 1):
+        _, scalars = step(dataclasses.replace(state, step=jnp.int32(done)), {}, example, jax.random.key(1))
+        losses.append(float(scalars["term/l1"]))
+    assert losses[0] == losses[1] != losses[2]
