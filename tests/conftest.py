@@ -8,6 +8,7 @@ import contextlib
 import gc
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -78,20 +79,21 @@ def several_devices(request):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def compiled_programs(tmp_path_factory):
+def compiled_programs():
     """A folder of links to what earlier runs compiled; what this one adds is there for the next.
 
-    Each worker has its own: JAX writes its cache in place, where another worker might read half a file.
+    Each worker has its own: JAX writes its cache in place, where another worker might read half a file. It lies beside
+    the common one: hard links cannot cross file systems, and /tmp often is another one.
     """
     COMPILED.mkdir(parents=True, exist_ok=True)
-    own = tmp_path_factory.mktemp("xla")
-    for path in COMPILED.iterdir():
-        os.link(path, own / path.name)
-    jax.config.update("jax_compilation_cache_dir", str(own))
-    yield
-    for path in own.iterdir():
-        with contextlib.suppress(FileExistsError):
-            os.link(path, COMPILED / path.name)
+    with tempfile.TemporaryDirectory(dir=COMPILED.parent, prefix="xla_", ignore_cleanup_errors=True) as own:
+        for path in COMPILED.iterdir():
+            os.link(path, Path(own, path.name))
+        jax.config.update("jax_compilation_cache_dir", own)
+        yield
+        for path in Path(own).iterdir():
+            with contextlib.suppress(FileExistsError):
+                os.link(path, COMPILED / path.name)
 
 
 @pytest.fixture(autouse=True, scope="module")
