@@ -34,6 +34,7 @@ SKIPPED = {
     ".venv/bin/python -m pytest": "runs these tests",
     "python -m pytest": "likewise, some of them beside clones of other repositories",
     "python tests/torture.py": "takes minutes; tests/commands/test_kills.py runs a part of it",
+    "python tests/mutants.py": "takes an hour",
 }
 # Only read by their own parser, with their config, by what their line says, and why.
 PARSED = {
