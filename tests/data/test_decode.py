@@ -139,7 +139,8 @@ def test_the_shape_is_known_without_decoding(orientation, tmp_path):
     assert upright_shape(tmp_path / "photo.jpg") == read_image(tmp_path / "photo.jpg").shape[:2]
 
 
-def test_a_jpeg_without_its_last_rows_is_refused(tmp_path):
+def test_a_jpeg_without_its_last_rows_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("cv2.imdecode", lambda *_: noise(64, 64))  # older versions of OpenCV fill such files with grey
     Image.fromarray(noise(64, 64)).save(tmp_path / "photo.jpg")
     content = (tmp_path / "photo.jpg").read_bytes()
     (tmp_path / "photo.jpg").write_bytes(content[: len(content) * 9 // 10])

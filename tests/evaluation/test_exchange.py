@@ -118,6 +118,7 @@ def test_other_pixels_of_the_same_size_and_time_are_other_results(test, results)
         ((), np.uint16(40000), r"pixels of kind I;16; write 8-bit"),
         ((), np.float32(np.nan), r"pixels of kind F; write 8-bit"),
         ((4,), np.uint8(7), r"transparent in places; write RGB"),
+        ((2,), np.uint8(7), r"transparent in places; write RGB"),
     ],
 )
 def test_what_is_no_8_bit_picture_is_refused(test, results, shape, value, message):

@@ -106,6 +106,7 @@ def test_infinite_values_are_counted_apart():
     rows = standard(with_psnr([20.0, 30.0, np.inf], [np.inf] * 3)).rows
     assert re.fullmatch(r"25\.00 ± 7\.1 \[2\d\.00, \d\d\.00\], 1 identical", rows[0][2])
     assert rows[1][2] == "inf (3 identical)"
+    assert standard(with_psnr([20.0, 30.0, np.inf], []), cells.brief).rows[0][2] == "25.00, 1 identical"
     finite, infinite = standard(with_psnr([20.0], [21.0])), standard(with_psnr([20.0], [np.inf]))
     assert "in no mean" in infinite.note and "in no mean" not in finite.note
     cell = standard_difference([20.0, np.inf, np.inf], [18.0, np.inf, 5.0])

@@ -118,6 +118,7 @@ def test_distance_is_the_equation():
     draw = np.random.default_rng(0)
     first, second = ({f"l{i}": draw.uniform(size=(2, 3 + i, 4, 5)) for i in range(2)} for _ in range(2))
     first["l0"][0, 0, 0] = 0  # a pixel without any activation
+    second["l0"][0, 0, 1] *= 1e-5  # and one with hardly any
     heads = {"l0": draw.uniform(size=5), "l1": draw.uniform(size=5)}
     expected = np.zeros(2)
     for name, weights in heads.items():
