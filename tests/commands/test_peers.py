@@ -240,12 +240,18 @@ def test_who_is_done_may_go_and_all_hear_when_all_are(place):
     all_go(*visitors, late)
 
 
-def test_the_same_index_twice(place):
-    visitors = [Visitor(place, index, host=host) for index, host in ((1, "b"), (1, "b"), (0, "a"))]
+@pytest.mark.parametrize(
+    ("odd", "expected"),
+    [
+        ((1, 3, "b"), "process 1 (host b, pid 101) and process 1 (host b, pid 101) were given the same index"),
+        ((2, 2, "c"), "process 2 (host c, pid 102) was told of 2 processes, process 0 of 3"),
+    ],
+)
+def test_one_with_another_index_or_count_ends_all(place, odd, expected):
+    visitors = [Visitor(place, *given) for given in ((1, 3, "b"), odd, (0, 3, "a"))]
     for visitor in visitors:
         kind, content = visitor.hears()
         assert kind == messages.STOP
-        expected = "process 1 (host b, pid 101) and process 1 (host b, pid 101) were given the same index"
         assert content["text"].startswith(expected)
     all_go(*visitors)
 

@@ -51,7 +51,7 @@ def test_seeds_and_limits_that_do_not_fit():
     for value in (None, -1, 0.5, 2**31, 1e300):
         with pytest.raises(UserError, match="whole number"):
             check_seed(value)
-    assert check_seed(7.0) == 7
+    assert [check_seed(value) for value in (0, 7.0, 2**31 - 1)] == [0, 7, 2**31 - 1]
     for name in ("pixels", "megabytes", "queue", "minutes"):
         with pytest.raises(UserError, match="at least 1"):
             Limits(**{name: 0}).check()

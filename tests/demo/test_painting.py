@@ -23,6 +23,8 @@ def test_what_is_shown_is_neither_tiny_nor_huge_and_keeps_its_proportions():
     assert shown_shape((600, 700, 3)) == (600, 700)
     assert show(np.zeros((30, 20, 3), np.uint8)).shape == (512, 341, 3)
     assert strokes_of([]) is None and strokes_of([layer((8, 8)), layer((8, 8))]) is None  # no hole
+    border = Image.fromarray(np.array([[(0, 0, 0, alpha) for alpha in (0, 127, 128, 255)]], np.uint8))
+    np.testing.assert_array_equal(strokes_of([border]), [[False, False, True, True]])
 
 
 @pytest.mark.parametrize("shape", [(64, 48), (2048, 1536), (700, 600)])

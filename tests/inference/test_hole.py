@@ -12,7 +12,8 @@ def test_white_is_the_hole_and_mid_grey_the_border(tmp_path):
     grey = np.array([[0, 127, 128, 255]], np.uint8)
     expected = [[False, False, True, True]]
     Image.fromarray(grey).save(tmp_path / "hole.png")
-    for source in (tmp_path / "hole.png", Image.fromarray(grey), grey, grey.astype(np.int64), grey / 255.0):
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    for source in (tmp_path / "hole.png", Image.fromarray(grey), deep, grey, grey.astype(np.int64), grey / 255.0):
         np.testing.assert_array_equal(read_hole(source), expected)
         np.testing.assert_array_equal(read_hole(source, "black"), ~np.array(expected))
 
@@ -21,6 +22,7 @@ def test_every_type_and_files_of_every_mode(tmp_path):
     hole = np.random.default_rng(0).random((6, 9)) < 0.5
     for dtype in (bool, np.uint8, np.int32, np.float32, np.float64):
         np.testing.assert_array_equal(read_hole(hole.astype(dtype)), hole)
+        np.testing.assert_array_equal(read_hole(hole.astype(dtype), "black"), ~hole)
         np.testing.assert_array_equal(read_hole(hole.astype(dtype)[..., None]), hole)
     base = Image.fromarray(hole.astype(np.uint8) * 255)
     images = {mode: base.convert(mode) for mode in ("1", "L", "P", "RGB", "RGBA", "LA")}
