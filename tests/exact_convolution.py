@@ -32,3 +32,18 @@ def with_gradients(convolve):
         return y, *pull(change)
 
     return run
+
+
+def assert_exact(convolve, x, kernel, *around, rtol=1e-4, atol=1e-4):
+    """Of ours, a function of map and kernel: output and gradients are those of `exact`, whose arguments follow."""
+    wanted, change, *gradients = exact(x, kernel, *around)
+    found, *slopes = with_gradients(convolve)(x, kernel, change)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+    for slope, gradient in zip(slopes, gradients, strict=True):
+        np.testing.assert_allclose(slope, gradient, rtol=rtol, atol=atol)
+
+
+def assert_keeps_bfloat16(convolve, *shapes):
+    """Of ours: output and gradients have the type of map, kernel and change, which have these shapes."""
+    given = [jax.numpy.ones(shape, jax.numpy.bfloat16) for shape in shapes]
+    assert [value.dtype for value in with_gradients(convolve)(*given)] == [jax.numpy.bfloat16] * 3

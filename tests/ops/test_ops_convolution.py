@@ -1,15 +1,19 @@
-"""Partial convolution's rule for `known`, against a loop over windows; `convolve` against PyTorch in float64."""
+"""Partial convolution's rule for `known`, against a loop over windows; convolutions against PyTorch in float64."""
 
+import functools
 import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from exact_convolution import draw, exact, with_gradients
+from exact_convolution import assert_exact, assert_keeps_bfloat16, draw, with_gradients
 from refusals import refused
 
 from scan_jax.ops.convolution import convolve, update_known
+from scan_jax.ops.doubling_convolution import convolve_doubling, shuffle_pixels
+from scan_jax.ops.same_convolution import convolve_same, same_padding
+from scan_jax.ops.strided_convolution import convolve_strided
 
 
 def oracle(known, kernel_size, stride):
@@ -39,13 +43,6 @@ def test_dtype_is_kept_and_no_gradient_flows():
     np.testing.assert_array_equal(jax.jit(jax.grad(lambda k: update_known(k, 3, 1).sum()))(known), 0.0)
 
 
-def test_wrong_inputs_are_named():
-    one = np.ones((1, 5, 5, 1))
-    refused("must be", update_known, (one[0], 3, 1), (np.ones((1, 5, 5, 3)), 3, 1), (one, 4, 1), (one, 3, 0))
-    for kernel in ((3, 3, 5, 2), (3, 2, 4, 2), (3, 3, 4)):
-        refused("must be", convolve, (np.zeros((1, 4, 4, 4)), np.zeros(kernel), (1, 1)))
-
-
 # kernel, padding, height, width, channels, features: the kernel outweighs the map in the first four
 CONVOLUTIONS = [
     (3, (1, 1), 3, 4, 5, 30),
@@ -62,15 +59,101 @@ CONVOLUTIONS = [
 
 @pytest.mark.parametrize(("size", "padding", "height", "width", "channels", "features"), CONVOLUTIONS)
 def test_convolve_and_its_gradients_are_pytorchs(size, padding, height, width, channels, features):
-    x, kernel = draw((2, height, width, channels), size, features)
-    wanted, change, *gradients = exact(x, kernel, padding)
-    found, *slopes = with_gradients(lambda x, kernel: convolve(x, kernel, padding))(x, kernel, change)
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
-    for slope, gradient in zip(slopes, gradients, strict=True):
-        np.testing.assert_allclose(slope, gradient, rtol=1e-3, atol=1e-3)
+    given = draw((2, height, width, channels), size, features)
+    assert_exact(lambda x, kernel: convolve(x, kernel, padding), *given, padding, rtol=1e-3, atol=1e-3)
 
 
-def test_convolve_in_bfloat16_keeps_its_type():
-    x, kernel, y = (jnp.ones(shape, jnp.bfloat16) for shape in ((1, 40, 40, 3), (3, 3, 3, 2), (1, 40, 40, 2)))
-    found = with_gradients(lambda x, kernel: convolve(x, kernel, (1, 1)))(x, kernel, y)
-    assert [value.dtype for value in found] == [jnp.bfloat16] * 3
+# kernel, padding, stride, dilation, height, width, channels, features; even kernels on 16 channels are folded
+STRIDED = [
+    (7, 3, 2, 1, 16, 13, 3, 4),
+    (3, 1, 2, 1, 8, 8, 5, 60),
+    (4, 1, 2, 1, 10, 8, 16, 3),
+    (4, 1, 2, 1, 11, 7, 16, 3),
+    (4, 2, 2, 1, 6, 9, 17, 2),
+    (4, 1, 2, 1, 8, 8, 3, 2),
+    (3, 1, 3, 1, 11, 9, 16, 3),
+    (3, 0, 3, 1, 5, 4, 16, 3),
+    (3, 2, 1, 2, 8, 6, 5, 70),
+    (3, 2, 1, 2, 7, 9, 3, 4),
+    (3, 0, 1, 2, 9, 10, 3, 4),
+    (5, 4, 1, 2, 5, 3, 2, 3),
+    (3, 3, 1, 3, 8, 7, 2, 3),
+    (3, 6, 1, 3, 4, 5, 2, 3),
+    (7, 3, 1, 1, 9, 20, 3, 4),
+]
+
+
+@pytest.mark.parametrize(("size", "padding", "stride", "dilation", "height", "width", "channels", "features"), STRIDED)
+def test_strides_and_dilations_are_pytorchs(size, padding, stride, dilation, height, width, channels, features):
+    given = draw((2, height, width, channels), size, features)
+    ours = functools.partial(convolve_strided, padding=padding, stride=stride, dilation=dilation)
+    assert_exact(ours, *given, (padding, padding), None, stride, dilation, atol=1e-3)
+
+
+def around(side, reach, stride):
+    """Zeros before and after, for ceil(side / stride) outputs."""
+    total = max((-(-side // stride) - 1) * stride + reach - side, 0)
+    return total // 2, total - total // 2
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "dilation"), [(3, 1, 1), (5, 1, 1), (3, 2, 1), (5, 2, 1), (3, 1, 2), (3, 1, 4), (3, 1, 16)]
+)
+@pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 2, 7, 4), (1, 1, 5, 2)])  # the last are small, see `_is_small`
+def test_convolutions_are_padded_as_tensorflow_does(size, stride, dilation, shape):
+    rows, columns = (around(side, dilation * (size - 1) + 1, stride) for side in shape[1:3])
+    ours = functools.partial(convolve_same, stride=stride, dilation=dilation)
+    assert_exact(ours, *draw(shape, size, 5), rows, columns, stride, dilation)
+    found = jax.eval_shape(ours, *draw(shape, size, 5))
+    assert found.shape == (shape[0], -(-shape[1] // stride), -(-shape[2] // stride), 5)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "wanted"),
+    [(8, 3, 2, (0, 1)), (7, 3, 2, (1, 1)), (8, 5, 2, (1, 2)), (7, 5, 2, (2, 2)), (1, 5, 2, (2, 2)), (8, 3, 1, (1, 1))],
+)
+def test_padding(size, kernel, stride, wanted):
+    assert same_padding(size, kernel, stride) == wanted
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (6, 5)])
+def test_doubling_and_its_gradients_are_pytorchs(size):
+    torch = pytest.importorskip("torch")
+    x, kernel = draw((2, *size, 3), 4, 6)
+    change = np.random.default_rng(1).standard_normal((2, 2 * size[0], 2 * size[1], 6), np.float32)
+    given = [torch.tensor(value).double().requires_grad_() for value in (x, kernel)]
+    by_channel = given[0].permute(0, 3, 1, 2), given[1].permute(2, 3, 0, 1)
+    wanted = torch.nn.functional.conv_transpose2d(*by_channel, stride=2, padding=1).permute(0, 2, 3, 1)
+    wanted.backward(torch.tensor(change).double())
+    found = with_gradients(convolve_doubling)(x, kernel, change)
+    for ours, truth in zip(found, (wanted.detach(), given[0].grad, given[1].grad), strict=True):
+        np.testing.assert_allclose(ours, truth.numpy(), atol=1e-4)
+
+
+def test_pixels_are_dealt_out_as_pytorch_does():
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).random((2, 3, 5, 8), np.float32)
+    wanted = torch.nn.functional.pixel_shuffle(torch.tensor(x.transpose(0, 3, 1, 2)), 2)
+    np.testing.assert_array_equal(shuffle_pixels(jnp.asarray(x)), wanted.numpy().transpose(0, 2, 3, 1))
+
+
+def test_bfloat16_is_kept():
+    ours = functools.partial(convolve, padding=(1, 1))
+    assert_keeps_bfloat16(ours, (1, 40, 40, 3), (3, 3, 3, 2), (1, 40, 40, 2))
+    for options, side in (({"stride": 2}, 5), ({"dilation": 2}, 6)):
+        ours = functools.partial(convolve_strided, padding=2, **options)
+        assert_keeps_bfloat16(ours, (1, 8, 8, 16), (4, 4, 16, 2), (1, side, side, 2))
+
+
+def test_wrong_inputs_are_named():
+    one, x, kernel = np.ones((1, 5, 5, 1)), np.zeros((1, 4, 4, 4)), np.zeros((3, 3, 4, 2))
+    refused("must be", update_known, (one[0], 3, 1), (np.ones((1, 5, 5, 3)), 3, 1), (one, 4, 1), (one, 3, 0))
+    for wrong in ((3, 3, 5, 2), (3, 2, 4, 2), (3, 3, 4)):
+        refused("must be", convolve, (x, np.zeros(wrong), (1, 1)))
+    refused("must be", convolve_strided, (x[..., :3], kernel, 1), (x, kernel[:, :2], 1))
+    for options in ({"dilation": 2}, {"stride": 2, "dilation": 2}):
+        refused("must be", convolve_strided, (x, kernel, 1), **options)
+    refused(r"\[k,k,C,D\]", convolve_same, (np.zeros((1, 8, 8, 2)), np.zeros((3, 3, 1, 1))), stride=2)
+    refused("k odd", convolve_same, (np.zeros((1, 8, 8, 1)), np.zeros((4, 4, 1, 1))))
+    refused("kernel", convolve_doubling, (x[..., :3], np.zeros((3, 3, 3, 2))))
+    refused("4C", shuffle_pixels, (np.zeros((1, 4, 4, 6)),))
