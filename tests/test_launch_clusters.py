@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,13 @@ def test_gke_watches_and_ends():
     (logs,) = printed("gke.sh", "logs")
     assert "--container=train" in logs  # not the one that mounts the bucket
     assert logs[-1].endswith("jobset-name=scan-jax,batch.kubernetes.io/job-completion-index=0")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SCAN_JAX_SLURM" not in os.environ, reason="needs SCAN_JAX_SLURM=1: starts a Slurm on this machine")
+def test_slurm_queues_the_job_again_and_it_goes_on():
+    script = Path(__file__).with_name("slurm_on_one_node.sh")
+    done = subprocess.run(["bash", script, sys.executable], capture_output=True, text=True, timeout=1800)
+    if done.returncode == 77:  # Slurm cannot be started here
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,12 +1,19 @@
-"""Contact sheets and curves."""
+"""Contact sheets, curves, heat maps, and the photographs that a report shows."""
 
 import json
 
 import numpy as np
 import pytest
+from made_up_tests import SIZE, Noise
 from PIL import Image
 
+from scan_jax.evaluation import contact_sheet
+from scan_jax.evaluation.cases import choose, make_cases
+from scan_jax.evaluation.contact_sheet import LOOKING, ContactSheet
 from scan_jax.evaluation.curves import draw_curves, read_scalars
+from scan_jax.evaluation.filling import Row, by_baseline
+from scan_jax.evaluation.heat_map import choose_points, overlay
+from scan_jax.evaluation.scoring import Test
 from scan_jax.pictures import TINT, grid, save_grid, tint_hole
 
 
@@ -64,3 +71,90 @@ def test_curves_are_drawn_as_far_as_there_is_something_to_draw(tmp_path):
     for name in ("losses.png", "psnr.png"):
         with Image.open(tmp_path / name) as image:
             assert min(image.size) > 200 and np.asarray(image.convert("L")).std() > 5
+
+
+def test_points_lie_in_the_hole_apart_from_each_other():
+    known = np.ones((20, 30, 1))
+    known[2:9, 3:10] = 0
+    known[10:19, 20:29] = 0
+    points = choose_points(known, 2)
+    assert all(known[row, column, 0] == 0 for row, column in points)
+    np.testing.assert_array_equal(points[0], [14, 24])  # the middle of the larger one
+    assert points[1][0] < 9
+    np.testing.assert_array_equal(choose_points(np.ones((20, 30, 1)), 3), [[10, 15]] * 3)
+
+
+def test_high_is_red_low_is_blue_and_the_pixel_black():
+    image, weights = np.full((40, 40, 3), 0.5), np.zeros((40, 40))
+    weights[5, 6] = 0.02
+    picture = overlay(image, weights, np.array([30, 31]))
+    red, blue = picture[5, 6], picture[20, 20]
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
+    np.testing.assert_array_equal(picture[30, 31], 0)
+    assert np.isfinite(overlay(image, np.zeros((40, 40)), np.array([0, 0]))).all()
+    with pytest.raises(ValueError, match=r"\[H,W,3\] and \[H,W\]"):
+        overlay(image, weights[:-1], np.array([0, 0]))
+
+
+def sheet_of(classes):
+    holes = np.zeros((1, SIZE, SIZE), bool)
+    holes[0, 3:9, 4:12] = True
+    return ContactSheet(Noise(2, classes), {"10-20%": holes, "20-30%": holes}, num_labels=classes)
+
+
+@pytest.mark.parametrize("classes", [0, 2])
+def test_columns_and_completions(tmp_path, monkeypatch, classes):
+    sheet, drawn = sheet_of(classes), {}
+    assert (sheet.labels is not None) == bool(classes)
+    for known, points in zip(sheet.known, sheet.points):
+        assert all(known[row, column, 0] == 0 for row, column in points)
+    monkeypatch.setattr(contact_sheet, "save_grid", lambda path, *given: drawn.update(zip(("columns", "rows"), given)))
+    weights = np.zeros((2, LOOKING, SIZE, SIZE), np.float32)
+    sheet.write(tmp_path / "a.png", {"filled": np.zeros((2, SIZE, SIZE, 3), np.float32)}, {"attention": weights})
+    looks = [f"attention {i + 1}" for i in range(LOOKING)]
+    assert drawn["columns"] == ["input", *(["labels"] if classes else []), "filled", *looks, "truth"]
+    for n, (_, pictures) in enumerate(drawn["rows"]):
+        row = dict(zip(drawn["columns"], pictures))
+        np.testing.assert_array_equal(row["filled"], sheet.image[n] * sheet.known[n])  # zero in the hole
+        np.testing.assert_array_equal(row["truth"], sheet.image[n])
+    assert [bucket for bucket, _ in drawn["rows"]] == ["10-20%", "20-30%"]
+
+
+def test_a_whole_png_is_written(tmp_path):
+    sheet = sheet_of(2)
+    sheet.write(tmp_path / "pictures" / "a.png", {"filled": sheet.image}, {})
+    with Image.open(tmp_path / "pictures" / "a.png") as image:
+        assert image.size[0] > 4 * 128
+
+
+def test_best_median_and_worst_of_each_bucket():
+    psnr = np.array([20.0, np.inf, 25.0, 10.0, 30.0])
+    scores = {"a": {"psnr": psnr}, "b": {"psnr": psnr[:2]}, "c": {"psnr": psnr[:0]}, "d": {"psnr": psnr[:1]}}
+    assert choose(scores, "psnr") == [
+        (Row("a", 1), "best"),
+        (Row("a", 2), "median"),
+        (Row("a", 3), "worst"),
+        (Row("b", 1), "best"),
+        (Row("b", 0), "worst"),
+        (Row("d", 0), "best"),
+    ]
+
+
+def test_everyone_fills_the_same_hole():
+    hole, photographs = np.zeros((1, SIZE, SIZE), bool), Noise(5)
+    hole[0, 2:4, 2:4] = True
+    fills = {
+        "white": by_baseline(lambda photograph, hole, labels: np.where(hole[..., None], np.uint8(255), photograph)),
+        "same": by_baseline(lambda photograph, hole, labels: photograph),
+    }
+    choices = choose({"a": {"psnr": np.arange(5.0)}}, "psnr")
+    cases = make_cases(choices, Test(photographs, {"a": hole}, 5, 2), fills, None)
+    assert [(case.index, case.rank) for case in cases] == [(4, "best"), (2, "median"), (0, "worst")]
+    for case in cases:
+        truth = photographs.images[case.index]
+        np.testing.assert_array_equal(case.truth, truth)
+        np.testing.assert_array_equal(case.completions["same"], truth)
+        np.testing.assert_array_equal(case.known[..., 0], 1 - hole[0])
+        np.testing.assert_array_equal(case.completions["white"], np.where(hole[0, ..., None], 255, truth))
+        assert case.looks == {}

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from refusals import refused
 
 from scan_jax.errors import UserError
 from scan_jax.features import api
+from scan_jax.features._pooling import max_pool, max_pool_rounding_up
 from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS
 from scan_jax.losses.style import STYLE_LAYERS
 from scan_jax.weights import registry, safetensors_tree
@@ -70,3 +73,34 @@ def test_unknown_names_are_refused():
     refused("no features are called 'api'", api.load_features, ("api", ("relu1_1",)), error=UserError)
     refused("no layer 'relu1-1', did you mean 'relu1_1'", api.load_features, ("vgg19", ("relu1-1",)), error=UserError)
     refused("at least one layer", api.load_features, ("vgg19", ()), error=UserError)
+
+
+CASES = [
+    *((max_pool, size, False, shape) for size in (2, 3) for shape in ((2, 7, 10, 3), (1, 3, 3, 1), (1, 8, 5, 2))),
+    *((max_pool_rounding_up, 3, True, shape) for shape in ((2, 7, 10, 3), (1, 2, 3, 1), (1, 8, 5, 2), (1, 9, 4, 1))),
+]
+
+
+@pytest.mark.parametrize(("ours", "size", "up", "shape"), CASES)
+def test_poolings_and_their_gradients_are_pytorchs(ours, size, up, shape):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32) - 2  # mostly negative: padding must not win
+    t = torch.tensor(x).requires_grad_()
+    expected = torch.nn.functional.max_pool2d(t.permute(0, 3, 1, 2), size, 2, ceil_mode=up).permute(0, 2, 3, 1)
+    weights = np.random.default_rng(1).normal(size=tuple(expected.shape)).astype(np.float32)
+
+    @jax.jit
+    def run(x, weights):
+        found, pull = jax.vjp(functools.partial(ours, size=size), x)
+        return found, *pull(weights)
+
+    found, slope = run(x, weights)
+    np.testing.assert_array_equal(found, expected.detach().numpy())
+    expected.backward(torch.tensor(weights))
+    np.testing.assert_allclose(slope, t.grad.numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_poolings_of_other_shapes_are_refused():
+    for ours in (max_pool, max_pool_rounding_up):
+        refused("B,H,W,C", ours, (np.zeros((4, 4, 1)), 3))
+        refused("too small", ours, (np.zeros((1, 1, 4, 1)), 3))

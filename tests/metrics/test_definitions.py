@@ -1,5 +1,9 @@
-"""Every definition of a metric against scikit-image, OpenCV and float64 NumPy, on 8-bit images of odd sizes."""
+"""Every definition of a metric against scikit-image, OpenCV and float64 NumPy, on 8-bit images and on real pairs."""
 
+import os
+from pathlib import Path
+
+import cv2
 import jax
 import numpy as np
 import pytest
@@ -7,6 +11,7 @@ from metric_oracles import ORACLES, as_floats, deviations
 from refusals import refused
 
 from scan_jax.metrics import api
+from scan_jax.metrics.checks import METRICS as CHECKS
 from scan_jax.metrics.levels import levels
 
 OURS = {group: api.collect_metrics([group]) for group in ORACLES}
@@ -111,3 +116,53 @@ def test_every_group_is_listed_and_complete():
 def test_levels_are_whole_numbers():
     image = np.float32([0.2, 0.5, 0.999]).reshape(1, 1, 1, 3)
     np.testing.assert_array_equal(levels(image).ravel(), [51, 128, 255])
+
+
+def test_a_seam_is_the_jump_that_the_photograph_has_not():
+    flat, hole = np.full((1, 24, 24, 3), 100), np.zeros((1, 24, 24), bool)
+    hole[:, 8:16, 8:16] = True
+    checkers = np.where(np.indices((24, 24)).sum(0) % 2, 90, 150)[None, ..., None] + np.zeros_like(flat)
+    blurred = np.where(hole[..., None], 120, checkers)
+    corner = np.zeros_like(hole)
+    corner[:, 0, 0] = True  # two neighbours, to the right and below: a diagonal one and the border are no seam
+    photograph = np.zeros_like(flat)
+    photograph[:, 1, 0], photograph[:, 1, 1] = 30, 255
+    filled, alone = photograph.copy(), np.zeros_like(flat)
+    filled[:, 0, 0] = alone[:, 0, 0] = 12  # jumps 12 and 18 where there were 0 and 30; 12 and 12 where nothing was
+    for image, truth, where, jump in (
+        (np.where(hole[..., None], 110, flat), flat, hole, 10.0),
+        (flat, np.where(hole[..., None], 140, flat), hole, -40.0),  # the object ends where the hole does
+        (blurred, checkers, hole, -30.0),
+        (filled, photograph, corner, 0.0),
+        (alone, np.zeros_like(flat), corner, 12.0),
+    ):
+        assert float(CHECKS["seam"](*as_floats(image, truth, where))[0]) == jump
+    assert float(CHECKS["colour_shift"](*as_floats(blurred, checkers, hole))[0]) < 1.0
+
+
+FOLDER = Path(os.environ.get("SCAN_JAX_REAL_DATA", "/nowhere"))  # faces_dev/*.jpg, street/*/*.jpg, masks_dev/*.png
+SIZES = {"faces_dev": (177, 209), "street": (209, 177)}  # width, height
+COUNT, BATCH = 100, 20  # of each
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def real(request):
+    """Photographs cropped to an odd size, with 1-60% of each missing: uint8 [N,H,W,3] twice, bool [N,H,W]."""
+    width, height = SIZES[request.param]
+    files, masks = sorted((FOLDER / request.param).rglob("*.jpg")), sorted((FOLDER / "masks_dev").glob("*.png"))
+    found = []
+    for file, mask in zip(files[:: len(files) // COUNT][:COUNT], masks[:: len(masks) // COUNT]):
+        photograph = cv2.imread(str(file))[:height, :width, ::-1].copy()
+        white = cv2.resize(cv2.imread(str(mask), 0), (width, height), interpolation=cv2.INTER_NEAREST)
+        found.append((cv2.inpaint(photograph, np.uint8(white > 127), 3, cv2.INPAINT_NS), photograph, white > 127))
+    return [np.stack(part) for part in zip(*found)]
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="SCAN_JAX_REAL_DATA names no folder of photographs")
+@each_metric
+def test_equals_the_public_definition_on_real_pairs(group, name, metric, real, record_property):
+    assert len(real[0]) == COUNT and real[2].any((1, 2)).all()
+    parts = [[a[i : i + BATCH] for a in real] for i in range(0, COUNT, BATCH)]
+    found = np.concatenate([deviations(group, name, metric, *part) for part in parts])
+    record_property("largest deviation", found.max())
+    assert found.max() <= 1e-5

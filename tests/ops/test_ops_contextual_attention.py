@@ -1,4 +1,4 @@
-"""Contextual attention against the literal form: patch by patch, in float64."""
+"""Contextual attention against the literal form, patch by patch, in float64; its map is shrunk as TensorFlow does."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
+from scan_jax.ops.aligned_nearest import shrink_nearest
 from scan_jax.ops.contextual_attention import contextual_attention, contextual_weights
 
 attend = jax.jit(contextual_attention)
@@ -136,3 +137,26 @@ def test_bfloat16_stays_near_float32():
 def test_other_shapes_are_refused():
     refused("H and W even", contextual_attention, (np.zeros((1, 7, 8, 2)), np.zeros((1, 7, 8, 1))))
     refused(r"hole \[B,h,w,1\]", contextual_weights, (np.zeros((1, 4, 4, 2)), np.zeros((1, 4, 2, 1))))
+    for shape, factor in (((4, 4, 1), 2), ((1, 6, 4, 1), 4), ((1, 4, 6, 1), 4), ((1, 4, 4, 1), 0)):
+        refused("multiples of", shrink_nearest, (np.zeros(shape), factor))
+
+
+COUNTS = (1, 2, 3, 4, 5, 8, 16, 32, 33, 64)
+
+
+def tensorflow_rows(count, factor):
+    """Which rows TensorFlow 1 takes: round(y * (H - 1) / (n - 1)) in float32, halves away from zero."""
+    height = count * factor
+    scale = np.float32(height - 1) / np.float32(count - 1) if count > 1 else np.float32(factor)
+    rows = [int(np.floor(np.float64(np.float32(y) * scale) + 0.5)) for y in range(count)]
+    return np.minimum(rows, height - 1)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_shrinking_takes_the_rows_and_columns_that_tensorflow_takes(factor):
+    columns = 6
+    maps = [np.arange(n * factor * columns * factor, dtype=np.float32).reshape(1, n * factor, -1, 1) for n in COUNTS]
+    shrunk = jax.jit(lambda maps: [shrink_nearest(one, factor) for one in maps])(maps)
+    for count, x, found in zip(COUNTS, maps, shrunk, strict=True):
+        wanted = x[:, tensorflow_rows(count, factor)][:, :, tensorflow_rows(columns, factor)]
+        np.testing.assert_array_equal(found, wanted)

@@ -1,4 +1,4 @@
-"""Edges, high frequencies and completion: from known pixels alone."""
+"""Edges, high frequencies and completion, from known pixels alone; brightness, and ImageNet's normalisation."""
 
 import cv2
 import jax
@@ -11,6 +11,7 @@ from refusals import refused
 from skimage.color import rgb2gray
 
 from scan_jax.ops.image import complete, high_frequency, luma, sobel_gradient
+from scan_jax.ops.imagenet import denormalize, normalize
 
 PICTURES = [jax.jit(sobel_gradient), jax.jit(lambda image, known: high_frequency(image, known, 1.5))]
 each_picture = pytest.mark.parametrize("function", PICTURES, ids=["sobel", "high_frequency"])
@@ -115,7 +116,16 @@ def test_wrong_inputs_are_named():
     refused("must be", sobel_gradient, (image, known[:1]), (image[0], known[0]), (image[..., :1], known))
     refused("must be", high_frequency, (image, image, 1.0), (image, known, 0.0))
     refused("must be", complete, (image, image[:1], known), (image, image, known[..., 0]))
+    for convert in (normalize, denormalize):
+        refused("B,H,W,3", convert, (image[0],))
 
 
 def test_luma_is_scikit_images():
     np.testing.assert_allclose(luma(picture())[..., 0], rgb2gray(picture()), atol=1e-6)
+
+
+def test_imagenets_normalisation_there_and_back():
+    image = np.random.default_rng(0).random((2, 3, 5, 3)).astype(np.float32)
+    wanted = (image.astype(np.float64) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(normalize(jnp.asarray(image)), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(denormalize(normalize(jnp.asarray(image))), image, rtol=1e-5, atol=1e-6)
