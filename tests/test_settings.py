@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from scan_jax import configuration
 from scan_jax.errors import UserError
-from scan_jax.settings import bind
+from scan_jax.settings import bind, require_at_least
 
 DEMO = str(Path(__file__).parents[1] / "configs" / "demo.py")
 
@@ -17,6 +17,9 @@ DEMO = str(Path(__file__).parents[1] / "configs" / "demo.py")
 @dataclasses.dataclass(frozen=True)
 class Inner:
     rate: float = 0.5
+
+    def __post_init__(self):
+        require_at_least(0, "config.x.inner", rate=self.rate)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +51,7 @@ def test_sections_bind_all_the_way_down():
         ({"size": 3, "pair": (1, 2, 3)}, r"config\.x\.pair must have 2 items, not 3"),
         ({"size": 3, "edges": (0.1, "b")}, r"config\.x\.edges\[1\] must be float"),
         ({"size": 3, "by_name": {"a": {"rate": "b"}}}, r"config\.x\.by_name\.a\.rate must be float"),
+        ({"size": 3, "inner": {"rate": float("nan")}}, r"config\.x\.inner\.rate must be at least 0, not nan"),
     ],
 )
 def test_what_does_not_fit_is_named(section, message):

@@ -129,6 +129,10 @@ def test_an_older_export_is_replaced_and_its_evaluation_stays(run, tmp_path):
     assert not (out / "fill.stablehlo").exists(), "it would be another network's"
     assert Trained.load(out).step == 4 and (out / "evaluation").is_dir()
     assert [path.name for path in tmp_path.iterdir()] == ["out"], "nothing is left beside it"
+    (out / "README.md").unlink()
+    (out / "README.md").mkdir()  # so that it cannot be replaced
+    assert "cannot write" in refused(f"{run}@6", out, "--no_stablehlo")
+    assert not (out / "config.json").exists(), "of two networks it is no export"
 
 
 def test_what_is_not_an_export_is_never_overwritten(run, tmp_path):

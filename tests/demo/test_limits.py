@@ -1,11 +1,14 @@
 """What the page refuses before it decodes anything, and how it says so."""
 
+import asyncio
+
 import numpy as np
 import pytest
 from miniatures import photograph, truncate, write, write_bomb
 from PIL import Image
 
 from scan_jax.demo.limits import Limits, check_image, check_seed, shown
+from scan_jax.demo.serving import OnlyHere
 from scan_jax.errors import UserError
 from scan_jax.inference.files.photograph import read_photograph
 
@@ -55,6 +58,17 @@ def test_seeds_and_limits_that_do_not_fit():
     for name in ("pixels", "megabytes", "queue", "minutes"):
         with pytest.raises(UserError, match="at least 1"):
             Limits(**{name: 0}).check()
+
+
+@pytest.mark.parametrize("route", ["/file=", "/proxy=", "/gradio_api/file=", "/gradio_api/proxy="])
+def test_nothing_is_fetched_from_elsewhere(route):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(OnlyHere(None)({"type": "http", "path": f"{route}https://192.0.2.1/x.png"}, None, send))
+    assert sent[0]["status"] == 403
 
 
 def test_messages_name_files_as_people_know_them_and_carry_no_markup(tmp_path):

@@ -46,8 +46,10 @@ def written(tmp_path_factory):
     """A bundle without a program, and the network that it was made from."""
     folder, trained = tmp_path_factory.mktemp("bundles") / "small", small_trained(PLAIN)
     exporting.export(trained, folder, licence="CC0", platforms=())
-    (folder / "fill.stablehlo").write_bytes(b"a program")  # noted below, so that its hash counts
-    hashed = {"fill.stablehlo": sha256(folder / "fill.stablehlo")}
+    hashed = {}
+    for name in ("fill.stablehlo", "fill.onnx"):
+        (folder / name).write_bytes(b"a program")
+        hashed[name] = sha256(folder / name)  # noted below, so that it counts
     edit(folder, lambda config: config["bundle"]["sha256"].update(hashed))
     return folder, trained
 
@@ -84,7 +86,7 @@ def test_it_says_what_it_takes_and_where_it_comes_from(written):
     folder, trained = written
     config = json.loads((folder / "config.json").read_text())
     section = config["bundle"]
-    assert section["format"] == 1 and set(section["sha256"]) == {"model.safetensors", "fill.stablehlo"}
+    assert section["format"] == 1 and set(section["sha256"]) == {"model.safetensors", "fill.stablehlo", "fill.onnx"}
     assert section["stride"] == 8 and section["classes"] == [] and section["hole_files"] == "white = hole"
     assert section["image"]["range"] == [0, 1] and section["image"]["layout"] == "NHWC"
     assert section["known"] == {"layout": "NHWC", "dtype": "float32", "known": 1, "hole": 0}
@@ -100,7 +102,7 @@ def test_classes_are_named(tmp_path):
     assert "classes 0 to 18: 0 background, 1 skin" in (tmp_path / "out" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "fill.stablehlo"])
+@pytest.mark.parametrize("name", ["model.safetensors", "fill.stablehlo", "fill.onnx"])
 def test_another_file_than_was_exported(bundle, name):
     expected = json.loads((bundle / "config.json").read_text())["bundle"]["sha256"][name]
     content = bytearray((bundle / name).read_bytes())

@@ -17,7 +17,7 @@ STRIDE, SIZE = 8, 24
 
 
 class Toy:
-    """Predicts a colour that depends on every visible pixel, plus the photograph it sees; notes the shapes it gets."""
+    """Predicts a colour that depends on every visible pixel, and black for those; notes the shapes it gets."""
 
     stride, num_labels = STRIDE, 0
     refiners, maps, styles = {}, {}, None
@@ -30,7 +30,7 @@ class Toy:
         self.shapes.append(observation.image.shape)
         assert observation.image.shape[1] % STRIDE == observation.image.shape[2] % STRIDE == 0
         mean = observation.image.mean((1, 2), keepdims=True) / observation.known.mean()  # [B,1,1,3]
-        return Prediction(observation.image + (1 - observation.known) * (mean * variables.params["generator"]["gain"]))
+        return Prediction((1 - observation.known) * (mean * variables.params["generator"]["gain"]))
 
 
 class Labelled(Toy):
