@@ -8,7 +8,6 @@ import logging
 import re
 import shutil
 import tomllib
-from pathlib import Path
 
 import doc_pages
 import doc_world
@@ -33,7 +32,7 @@ SKIPPED = {
     "apt-get install": "installs from the network",
     ".venv/bin/python -m pytest": "runs these tests",
     "python -m pytest": "likewise, some of them beside clones of other repositories",
-    "python tests/torture.py": "takes minutes; tests/commands/test_kills.py runs a part of it",
+    "python tests/torture.py": "takes minutes; tests/commands/test_failing_disks.py runs a part of it",
     "python tests/mutants.py": "takes an hour",
 }
 # Only read by their own parser, with their config, by what their line says, and why.
@@ -235,18 +234,3 @@ def test_every_page_is_in_the_index():
     index = (ROOT / "docs" / "README.md").read_text()
     for page in (ROOT / "docs").glob("*.md"):
         assert page.name == "README.md" or f"({page.name})" in index, page.name
-
-
-def test_commands_are_taken_apart_as_a_shell_does():
-    text = "A=1 python -m a.b --x='1 2' \\\n  --y  # why\npython -m a.b ... --z && pip install .\n"
-    found = [(command.module, command.arguments) for command in doc_pages.block_commands(text, "here")]
-    assert found == [("a.b", ["--x=1 2", "--y"]), ("a.b", ["--x=1 2", "--y", "--z"]), ("pip", ["install", "."])]
-
-
-def test_a_moved_definition_is_found(tmp_path):
-    (tmp_path / "code.py").write_text("import x\n\n\nclass A:\n    size: int = 3\n\n    def f(self):\n        pass\n")
-    page = tmp_path / "page.md"
-    page.write_text("[`A`](code.py#L1) [`A.f`](code.py#L1) [`A.size`](code.py#L99) [else](code.py#L1)")
-    wanted = "[`A`](code.py#L4) [`A.f`](code.py#L7) [`A.size`](code.py#L5) [else](code.py#L1)"
-    assert doc_pages.with_lines(page) == wanted
-    assert doc_pages.line_of(Path(tmp_path / "code.py"), "A.g") is None

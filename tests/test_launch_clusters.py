@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from launchers import LAUNCH, RUN, launch, printed, program, refused, until
 
-# Slurm
-
 
 def test_slurm_dry_run():
     step = ["srun", "--label", "--kill-on-bad-exit=1", ".venv/bin/python", "-m", "scan_jax.main"]
@@ -75,9 +73,6 @@ def test_slurm_job(told, trainer, code, queued, tmp_path):
     output, _ = job.communicate(timeout=30)
     assert job.returncode == code, output
     assert (tmp_path / "told").read_text().splitlines() == queued
-
-
-# GKE
 
 
 @pytest.mark.parametrize(("answer", "code"), [("exit 0", 143), ("exit 5", 5)])

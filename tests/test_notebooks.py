@@ -55,9 +55,6 @@ def constants(text):
     return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(text).body}
 
 
-# How they are stored.
-
-
 @in_each
 def test_is_stored_without_what_executing_leaves(name):
     text, notebook = NOTEBOOKS[name].read_text(), read(name)
@@ -116,9 +113,6 @@ def test_three_install_alike_and_name_the_repository_in_one_cell():
     address = constants_of_install(notebooks[0])["REPOSITORY"]
     for notebook in notebooks:
         assert [name for name, text in code(notebook).items() if address in text] == ["install"]
-
-
-# What they do.
 
 
 class Executed:

@@ -1,14 +1,16 @@
-"""A disk that fills up or turns read-only ends the command with one line; with the disk in order it goes on."""
+"""A disk that fills up or turns read-only ends the command with one line, a SIGKILL at once; later it goes on."""
 
 import contextlib
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 from process_groups import PATIENCE, start, until
 from small_disks import small_disk
 from tiny_demo import DEMO, TINY, overrides
+from torture import Moment, deviations, folders, torture
 
 from scan_jax import checkpoint_folder
 
@@ -64,3 +66,14 @@ def test_the_command_ends_with_one_line_and_later_goes_on(tmp_path, place, accid
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0 and f"going on from step {good[0]}" in log, log
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux: looks for orphans in /proc")
+def test_nothing_shows_that_a_run_was_killed(tmp_path):
+    """SIGKILL at three moments. The killed run comes first: what its first start compiles must not harm later ones."""
+    whole, killed = folders(tmp_path, steps=20)
+    kills = torture(whole, killed, [Moment("compile", 1, 0.1), Moment("save"), Moment("evaluation", 1, 0.01)])
+    assert [kill.hit for kill in kills] == ["compile", "save", "evaluation"], "it came to its end before"
+    compiling, saving, _ = kills
+    assert compiling.step == 0 and saving.writing and saving.writing[0] > saving.committed
+    assert deviations(whole, killed, kills, 20) == []

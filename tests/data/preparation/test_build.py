@@ -314,9 +314,6 @@ def test_a_record_that_comes_back_wrong(source, tmp_path):
     assert miniatures.files_below(tmp_path) == []
 
 
-# Reading a dataset again: whether it still has the pixels that were built.
-
-
 @pytest.fixture(scope="module")
 def original(source, tmp_path_factory):
     return built_of(1000, source, tmp_path_factory.mktemp("original"))
