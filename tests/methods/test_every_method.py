@@ -110,6 +110,14 @@ def test_batch_mates_and_their_order_do_not_matter(name):
         jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-5), again, wanted)
 
 
+@in_each
+def test_sizes_must_fit_the_stride(name):
+    method, side = trained(name).method, trained(name).method.stride
+    seen = Example(*observation((1, 2 * side, 5 * side // 2), method.num_labels)).observe()
+    with pytest.raises(ValueError, match=f"multiples of {side}"):
+        jax.eval_shape(method.predict, trained(name).variables, seen, jax.random.key(0))
+
+
 @pytest.mark.slow
 @in_each
 def test_a_photograph_of_odd_sides(name):

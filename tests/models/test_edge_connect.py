@@ -3,13 +3,12 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from comparison import close, keeps_to_what_is_known
+from comparison import close
 from sean_variables import random_variables
 
-from scan_jax.models.edge_connect import EdgeConnectGenerator, ImageTransform
+from scan_jax.models.edge_connect import EdgeConnectGenerator
 from scan_jax.models.patch_discriminator import PatchDiscriminator
 
 MODEL = EdgeConnectGenerator(width=4, blocks=2)
@@ -44,15 +43,6 @@ def test_the_generator_equals_pytorch_in_training_and_evaluation():
         close(found, tuple(map(to_numpy, wanted)))
 
 
-def test_it_keeps_to_what_is_known():
-    def network(both, known):
-        image, edges = both[..., :3], both[..., 3:]
-        return fill(variables(), image, edges, known, train=False, mutable=("spectral",))[0]
-
-    image, edges, known = inputs()
-    keeps_to_what_is_known(network, np.concatenate([image, edges], axis=-1), known)
-
-
 def test_the_critic_equals_pytorch_in_all_its_layers():
     """With kernels of 4 at PyTorch's strides, it sees 70 pixels."""
     torch_edge_connect = pytest.importorskip("torch_edge_connect")
@@ -70,8 +60,3 @@ def test_the_critic_equals_pytorch_in_all_its_layers():
         close(found, wanted)
     signed = jax.jit(functools.partial(PatchDiscriminator(4).apply, train=False))  # it sees images from minus one on
     close(signed(ours, (x + 1) / 2), wanted[-1])
-
-
-def test_sizes_must_fit_the_stride():
-    with pytest.raises(ValueError, match="multiples of 16"):
-        ImageTransform(1).init(jax.random.key(0), jnp.zeros((1, 32, 40, 3)), train=False)

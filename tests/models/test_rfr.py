@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from comparison import close, keeps_to_what_is_known
+from comparison import close
 from lively_variables import lively_variables
 
 from scan_jax.models.rfr import Rfr, merge
@@ -15,9 +15,9 @@ MODEL = Rfr(width=8, recurrences=2)
 apply = jax.jit(MODEL.apply, static_argnames=("train", "mutable"))
 
 
-def inputs(height=48):
+def inputs():
     rng = np.random.default_rng(1)
-    image, known = rng.random((2, height, 32, 3), np.float32), np.float32(rng.random((2, height, 32, 1)) > 0.2)
+    image, known = rng.random((2, 48, 32, 3), np.float32), np.float32(rng.random((2, 48, 32, 1)) > 0.2)
     known[:, 3:45, 4:30] = 0  # not all is filled after the last recurrence
     return image, known
 
@@ -42,11 +42,6 @@ def test_it_equals_the_literal_form_in_training_and_evaluation():
         norms.equal(ours["batch_stats"])
 
 
-def test_it_keeps_to_what_is_known():
-    fill = functools.partial(apply, variables(), train=False, mutable=("batch_stats",))
-    keeps_to_what_is_known(lambda *given: fill(*given)[0], *inputs(), limit=1e-3)
-
-
 def test_merging_is_the_mean_over_those_that_know():
     rng = np.random.default_rng(0)
     maps = rng.normal(size=(4, 2, 3, 5, 2)).astype(np.float32)
@@ -54,8 +49,3 @@ def test_merging_is_the_mean_over_those_that_know():
     counts = knowns.sum(0)
     wanted = np.where(counts > 0, (maps * knowns).sum(0) / np.maximum(counts, 1), 0)
     np.testing.assert_allclose(merge(list(map(jnp.asarray, maps)), list(map(jnp.asarray, knowns))), wanted, atol=1e-5)
-
-
-def test_sizes_must_fit_the_stride():
-    with pytest.raises(ValueError, match="multiples of 16"):
-        jax.eval_shape(lambda: MODEL.init(jax.random.key(0), *inputs(height=40), train=False))
