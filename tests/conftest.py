@@ -69,7 +69,6 @@ def use_devices(count):
 
 @pytest.fixture(autouse=True, scope="module")
 def several_devices(request):
-    """As many as the module's DEVICES says."""
     count = getattr(request.module, "DEVICES", 1)
     if count > 1:
         use_devices(count)

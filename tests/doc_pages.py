@@ -41,7 +41,6 @@ class Command:
 
     @property
     def arguments(self):
-        """All that follows."""
         return list(self.words[3 if self.module != self.words[0] else 1 :])
 
 

@@ -21,16 +21,11 @@ TINY |= {f"training.{key}": 2 for key in OFTEN}
 TINY |= {"evaluation.photographs": 2, "evaluation.holes_per_bucket": 1, "evaluation.batch_size": BATCH}
 TINY |= {"evaluation.refine": ()}
 NARROW = {"width": 4, "critic_width": 4}
+PERCEPTUAL = ("loss.perceptual", "style_search.perceptual")
 NO_FEATURES = {"loss.style": 0.0, "loss.perceptual": 0.0}
 TINY_METHOD = {
     "scan": {**NARROW, "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
-    "masked_attention": {
-        **NARROW,
-        "style_size": 8,
-        "label_width": 4,
-        "loss.perceptual": 0.0,
-        "style_search.perceptual": 0.0,
-    },
+    "masked_attention": {**NARROW, "style_size": 8, "label_width": 4} | dict.fromkeys(PERCEPTUAL, 0.0),
     "edge_connect": {**NARROW, "blocks": 1, **NO_FEATURES},
     "rfr": {"width": 8, "recurrences": 1, **NO_FEATURES},
 }
@@ -57,7 +52,6 @@ def as_flags(settings):
 
 
 def build(folder, root):
-    """Makes all of it in `folder`."""
     (folder / "configs").symlink_to(root / "configs")
     portraits = open_data({"name": "synthetic_portraits", "size": SIDE, "count": 24, "held_out": 4}).train
     _write_photographs(folder, portraits)

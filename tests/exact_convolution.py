@@ -6,7 +6,6 @@ import pytest
 
 
 def draw(shape, size, features):
-    """A map [B,H,W,C] of that shape and a kernel [k,k,C,D]."""
     rng = np.random.default_rng(0)
     return rng.standard_normal(shape, np.float32), rng.standard_normal((size, size, shape[3], features), np.float32)
 

@@ -46,7 +46,6 @@ def check_script(text):
 
 
 def program(folder, name, text):
-    """An executable of that name in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text("#!/usr/bin/env bash\n" + text)
     (folder / name).chmod(0o755)

@@ -129,7 +129,6 @@ def _chunk(kind, content):
 
 
 def truncate(path, share=0.5):
-    """Keeps the beginning of a file."""
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
 
 
@@ -154,7 +153,6 @@ def members(plan):
 
 
 def built(plan, data_dir, jobs=2):
-    """The plan's dataset, in data_dir."""
     return build(plan, str(data_dir), jobs)
 
 
@@ -167,12 +165,10 @@ def pixels(dataset, split):
 
 
 def all_pixels(dataset):
-    """Every record of a dataset."""
     return {split: pixels(dataset, split) for split in dataset.splits}
 
 
 def by_name(dataset):
-    """Every record of every split, by the photograph's name."""
     return {name: record for split in dataset.splits for name, record in pixels(dataset, split).items()}
 
 
@@ -191,7 +187,6 @@ def assert_same_files(folder, other):
 
 
 def copied(source, target):
-    """A copy of a folder or file."""
     return shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
 
 

@@ -30,7 +30,6 @@ def free_address():
 
 
 def start(words, environment, stdout=subprocess.DEVNULL):
-    """Python with some words."""
     command = [sys.executable, *map(str, words)]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
 

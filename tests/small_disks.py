@@ -6,8 +6,6 @@ import subprocess
 
 
 class SmallDisk:
-    """A mounted tmpfs."""
-
     def __init__(self, folder):
         self.folder = folder
 

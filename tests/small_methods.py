@@ -19,18 +19,11 @@ from scan_jax.training.step import make_step
 from scan_jax.types import Example
 
 NO_FEATURES = {"perceptual": 0.0}
+LABELLED = {"num_labels": 19, "width": 2, "style_size": 8, "label_width": 4, "target": 4e-3}
+MATCHING = {**NO_FEATURES, "feature_matching": 1.0, "adversarial": 0.1}
 SMALL = {
     "scan": {"width": 4, "critic_width": 4, "regions": 3, "blocks": 1, "loss": {**NO_FEATURES, "style": 0.0}},
-    "masked_attention": {
-        "num_labels": 19,
-        "width": 2,
-        "style_size": 8,
-        "label_width": 4,
-        "critic_width": 4,
-        "target": 4e-3,
-        "loss": {**NO_FEATURES, "feature_matching": 1.0, "adversarial": 0.1},
-        "style_search": NO_FEATURES,
-    },
+    "masked_attention": {**LABELLED, "critic_width": 4, "loss": MATCHING, "style_search": NO_FEATURES},
     "gated_conv": {"width": 8, "critic_width": 4, "loss": {"adversarial": 3.0}},
     "partial_conv": {"width": 4, "depth": 2, "loss": {**NO_FEATURES, "style": 0.0}},
     "edge_connect": {"width": 4, "critic_width": 4, "blocks": 1, "sigma": 1.0, "loss": {**NO_FEATURES, "style": 0.0}},
@@ -40,7 +33,6 @@ SMALL = {
 
 
 def registered():
-    """The names of all methods that there are."""
     return {module.__name__.rsplit(".", 1)[1] for module in registry.choices(scan_jax.methods, "build")}
 
 

@@ -12,26 +12,12 @@ from scan_jax.methods.api import Variables, build_method
 from scan_jax.types import Example
 
 NO_FEATURES = {"perceptual": 0.0}
-SCAN = {
-    "name": "scan",
-    "width": 4,
-    "critic_width": 4,
-    "regions": 3,
-    "blocks": 1,
-    "loss": {**NO_FEATURES, "style": 0.0, "adversarial": 0.0},
-}
+SCAN = {"name": "scan", "width": 4, "critic_width": 4, "regions": 3, "blocks": 1}
+SCAN["loss"] = {**NO_FEATURES, "style": 0.0, "adversarial": 0.0}
 PLAIN = {**SCAN, "stages": 1, "blocks": 0, "attention": ()}  # compiles fastest
-MASKED_ATTENTION = {
-    "name": "masked_attention",
-    "num_labels": 3,
-    "width": 4,
-    "style_size": 6,
-    "label_width": 4,
-    "critic_width": 4,
-    "target": 4e-3,
-    "loss": {**NO_FEATURES, "adversarial": 0.0, "semantic_attention": 0.0},
-    "style_search": NO_FEATURES,
-}
+MASKED_ATTENTION = {"name": "masked_attention", "num_labels": 3, "width": 4, "style_size": 6, "label_width": 4}
+MASKED_ATTENTION |= {"critic_width": 4, "target": 4e-3, "style_search": NO_FEATURES}
+MASKED_ATTENTION["loss"] = {**NO_FEATURES, "adversarial": 0.0, "semantic_attention": 0.0}
 
 
 def small_trained(section, folder=Path("runs/small"), *, seed=0, size=32, step=7):

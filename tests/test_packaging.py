@@ -69,7 +69,6 @@ def pip(command, *arguments):
 
 
 def python(*arguments, code=(0,), timeout=300, **options):
-    """What a process of Python prints."""
     command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **options)
     assert done.returncode in code, done.stdout + done.stderr
@@ -91,7 +90,6 @@ def test_the_wheel_has_every_file_and_says_what_it_needs(wheel):
 
 
 def listed(*names):
-    """The requirements in files."""
     lines = [line.partition("#")[0].strip() for name in names for line in (ROOT / name).read_text().splitlines()]
     return {str(Requirement(line)) for line in lines if line}
 
@@ -119,6 +117,7 @@ def test_it_trains_fills_and_looks_from_another_folder(installed):
     installed("-m", "scan_jax", "inpaint", "--run=runs/demo", "photo.png", "hole.png", "--out=filled.png")
     filled = np.asarray(Image.open(elsewhere / "filled.png"))
     np.testing.assert_array_equal(filled[hole == 0], photograph[hole == 0])
+    assert np.any(filled[hole > 0] != photograph[hole > 0])
 
 
 @pytest.mark.slow

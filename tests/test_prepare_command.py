@@ -49,7 +49,6 @@ def faces(folder, count=12):
 
 
 def images(splits):
-    """The pixels of all photographs, sorted."""
     return sorted(part[i]["image"].tobytes() for part in (splits.train, splits.held_out) for i in range(len(part)))
 
 

@@ -33,23 +33,20 @@ def run(stream, monkeypatch, passed, seconds, leave=True):
     return stream.getvalue()
 
 
-def test_a_log_has_lines_at_intervals_and_one_for_the_end(monkeypatch, passed):
+def test_a_log_has_lines_at_intervals_and_one_for_the_end_and_a_terminal_one_bar(monkeypatch, passed):
     log = run(io.StringIO(), monkeypatch, passed, 1.0)
     lines = log.splitlines()
     assert "\r" not in log and log.endswith("\n")
     assert len(lines) == 600 / progress.LINE_EVERY + 1
     assert lines[0].startswith("training 5% 30/600 [") and lines[-1].startswith("training 100% 600/600 [")
     assert "l1=599]" in lines[-1]
+    shown = run(Screen(), monkeypatch, passed, 1.0)
+    assert shown.count("\r") > 100 and shown.count("\n") == 1
 
 
 @pytest.mark.parametrize(("leave", "lines"), [(True, 1), (False, 0)])
 def test_a_log_hears_of_what_is_short_at_most_the_end(monkeypatch, passed, leave, lines):
     assert run(io.StringIO(), monkeypatch, passed, 0.001, leave).count("\n") == lines
-
-
-def test_a_terminal_has_one_bar(monkeypatch, passed):
-    shown = run(Screen(), monkeypatch, passed, 1.0)
-    assert shown.count("\r") > 100 and shown.count("\n") == 1
 
 
 def test_what_is_disabled_says_nothing(monkeypatch):

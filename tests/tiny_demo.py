@@ -64,6 +64,5 @@ def write_run(folder, psnr, *changes):
 
 
 def drawn(shapes, seed):
-    """Random arrays."""
     rng = np.random.default_rng(seed)
     return jax.tree.map(lambda leaf: (0.1 * rng.normal(size=leaf.shape)).astype(leaf.dtype), shapes)

@@ -180,7 +180,6 @@ def began_at(log):
 
 
 def row(kill):
-    """One kill of the table."""
     writing = ",".join(map(str, kill.writing)) or "-"
     return f"{kill.aim:>10} {kill.seconds:7.1f} s  {kill.hit:<10} {kill.step:9d} {kill.committed:7d} {writing:>13}"
 

@@ -31,7 +31,6 @@ def one_cache(compiled_programs):
 
 @pytest.fixture(scope="session")
 def four_steps():
-    """The flags of the run."""
     steps = "training.steps=4 training.checkpoint_every=2 training.pictures_every=4"
     return [DEMO, *TINY, *overrides(steps)]
 

@@ -60,7 +60,7 @@ def installed(monkeypatch):
     return known
 
 
-def test_gpus_as_nvidia_smi_lists_them(tmp_path):
+def test_gpus_as_nvidia_smi_lists_them_and_an_old_driver_that_knows_not_every_question(tmp_path):
     body = """case "$1" in
         --query-gpu=compute_cap) echo 9.0; echo 9.0 ;;
         --query-gpu=*) echo '580.65.06, 143771, 143000, NVIDIA H200'; echo '580.65.06, [N/A], [N/A], NVIDIA H200' ;;
@@ -72,9 +72,6 @@ def test_gpus_as_nvidia_smi_lists_them(tmp_path):
     assert (found.driver, found.cuda, found.complaint) == ("580.65.06", "13.0", "")
     assert found.nvidia_signs == ("nvidia-smi lists 2", "/dev/nvidia0", "/dev/nvidiactl")
     assert found.tpu_signs == ()
-
-
-def test_an_old_driver_need_not_know_every_question(tmp_path):
     body = """case "$1" in --query-gpu=compute_cap) echo 'Field "compute_cap" is not a valid field to query.'; exit 2 ;;
         --query-gpu=*) echo '470.82.01, 16160, 16000, Tesla P100' ;; *) echo nothing ;; esac"""
     found = hardware.look(tmp_path, fake_tool(tmp_path, body))
@@ -143,15 +140,12 @@ def assert_one_line(lines, parts):
     assert line.startswith(parts[0]) and all(part in line for part in parts) and line.endswith(parts[-1]), line
 
 
-def test_variables_that_hide_an_accelerator_are_named(installed):
+def test_variables_that_hide_an_accelerator_and_a_plugin_that_finds_none_are_named(installed):
     found = advised(LINUX, with_gpu("580.65"), JAX_PLATFORMS="cpu")
     assert_one_line(found, ["JAX_PLATFORMS=cpu hides", "unset JAX_PLATFORMS"])
     installed["jax-cuda13-plugin"] = "0.10.2"
     found = advised(LINUX, with_gpu("580.65"), CUDA_VISIBLE_DEVICES="")
     assert_one_line(found, ["CUDA_VISIBLE_DEVICES='' hides the GPU", ""])
-
-
-def test_a_plugin_that_finds_nothing(installed):
     installed["jax-cuda13-plugin"] = "0.10.2"
     failed = dataclasses.replace(ON_CPU, log=LOG)
     found = advised(LINUX, with_gpu("580.65"), failed, LD_LIBRARY_PATH="/usr/local/cuda/lib64")
@@ -163,14 +157,11 @@ def test_a_plugin_that_finds_nothing(installed):
     assert_one_line(found, ["", "libtpu is installed, but JAX sees no TPU"])
 
 
-def test_what_works_needs_no_advice(installed):
+def test_what_works_needs_no_advice_and_a_jax_that_is_missing_is_installed_for_the_accelerator(installed):
     both = dataclasses.replace(with_gpu("470.1"), tpu_signs=("$TPU_NAME",))
     for platform in ("gpu", "tpu"):
         assert advised(LINUX, both, dataclasses.replace(ON_CPU, platform=platform)) == []
     assert advised(LINUX, NONE) == []
-
-
-def test_a_jax_that_is_missing_is_installed_for_the_accelerator():
     row = packages.Package("jax", "", BOUNDS, "scan_jax", False)
     assert list(advice.of_packages((row,), with_gpu("550.54"))) == [f"jax is not installed: {CUDA12}"]
     assert list(advice.of_packages((row,), NONE)) == [f'jax is not installed: pip install -U "jax{BOUNDS}"']
@@ -306,13 +297,12 @@ def test_without_packaging_no_versions_are_compared(monkeypatch):
 
 
 def run_here(*arguments, **environ):
-    """In a process of its own, as a user starts it."""
     paths = {"PYTHONPATH": str(REPOSITORY)}
     environ = os.environ | paths | environ
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environ)
 
 
-def test_this_machine(tmp_path):
+def test_this_machine_and_one_where_nothing_is_installed(tmp_path):
     absent = str(tmp_path / "absent")
     chosen = {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu", "TFDS_DATA_DIR": absent}
     done = run_here("-m", "scan_jax.doctor", "--json", **chosen)
@@ -324,9 +314,6 @@ def test_this_machine(tmp_path):
     assert all(0 < device["next_seconds"] < device["first_seconds"] for device in found["backend"]["devices"])
     versions = {package["name"]: package["version"] for package in found["packages"]}
     assert versions["jax"] == importlib.metadata.version("jax") and versions["jaxlib"]
-
-
-def test_it_works_where_nothing_is_installed():
     done = run_here("-S", "-m", "scan_jax.doctor")  # without site-packages
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "problem: jax is not installed: pip install -U " in done.stdout

@@ -40,13 +40,11 @@ def runs(trained):
 
 @pytest.fixture(scope="module")
 def results(runs):
-    """Both runs, as the command leaves them."""
     run("--compare", runs / "tiny0", runs / "tiny1", *BOTH)
     return runs / "tiny0" / "evaluation" / "own"
 
 
 def values(folder, entry, bucket, metric, image="completion"):
-    """Every photograph's score."""
     content = json.loads((folder / "results.json").read_text())
     (found,) = (one for one in content["entries"] if one["name"] == entry)
     return [float(value) for value in found[image][bucket][metric]["per_image"]]

@@ -165,8 +165,6 @@ def place():
 
 
 class Visitor:
-    """A process of a run, as the hub sees it."""
-
     def __init__(self, address, index, count=3, host="a"):
         host_of_hub, _, port = address.rpartition(":")
         self.stream = socket.create_connection((host_of_hub, int(port)), timeout=30)

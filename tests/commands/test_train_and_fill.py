@@ -4,9 +4,7 @@ import json
 import os
 import signal
 
-import numpy as np
 import pytest
-from PIL import Image
 from process_groups import finish, start, until
 from run_comparison import checkpoint_steps, scalars
 from tiny_demo import error_of, said
@@ -52,23 +50,6 @@ def test_a_finished_run_is_not_trained_and_another_config_is_refused_with_the_di
     assert "all 4 steps are done" in said(main, *words)
     assert checkpoint_steps(trained[0]) == ([2, 4], [])
     assert "method.width: 4 -> 5" in error_of(main, *words, "--config.method.width=5")
-
-
-@pytest.mark.slow
-def test_a_photograph_is_filled_and_its_known_pixels_kept(trained, tmp_path):
-    """In a process of its own; tests/inference/test_inpaint_command.py has all that the command can do."""
-    photograph = np.random.default_rng(0).integers(0, 256, (45, 61, 3), np.uint8)
-    hole = np.zeros((45, 61), bool)
-    hole[10:30, 20:50] = True
-    pictures = tmp_path / "photo.png", tmp_path / "hole.png"
-    for path, pixels in zip(pictures, (photograph, np.where(hole, 255, 0).astype(np.uint8))):
-        Image.fromarray(pixels).save(path)
-    words = ["-m", "scan_jax.inpaint", f"--run={trained[0]}", *pictures, f"--out={tmp_path / 'filled.png'}"]
-    finish([start(words, dict(os.environ))])
-    filled = np.asarray(Image.open(tmp_path / "filled.png"))
-    assert filled.shape == photograph.shape
-    np.testing.assert_array_equal(filled[~hole], photograph[~hole])
-    assert not np.array_equal(filled[hole], photograph[hole])
 
 
 @pytest.mark.parametrize(

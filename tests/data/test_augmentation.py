@@ -38,7 +38,7 @@ def test_without_a_crop_nothing_is_drawn_nor_copied():
     np.testing.assert_array_equal(whole["labels"], photo["labels"])
 
 
-def test_areas_are_uniform_and_aspects_log_uniform():
+def test_areas_and_places_are_uniform_and_aspects_log_uniform():
     settings = AugmentationSettings("random_resized", scale=(0.2, 0.6), aspect=(0.5, 2.0))
     drawn = boxes(settings, 4000, (1000, 1000, 3))
     areas = np.prod(drawn[:, 2:], axis=1) / 1e6
@@ -47,9 +47,6 @@ def test_areas_are_uniform_and_aspects_log_uniform():
         counts, _ = np.histogram(values, bins=8, range=(low - 1e-3 * (high - low), high + 1e-3 * (high - low)))
         assert counts.sum() >= 3990, "all within the limits, rounding aside"
         assert abs(counts - 500).max() < 5.5 * math.sqrt(500), "a box at the edge of fitting is drawn anew, if seldom"
-
-
-def test_places_are_uniform_and_inside():
     drawn = boxes(AugmentationSettings("random_resized", scale=(0.25, 0.25), aspect=(1.0, 1.0)), 3000)
     assert (drawn[:, 2:] == 50).all()
     for place in (drawn[:, 0], drawn[:, 1]):

@@ -27,8 +27,6 @@ def test_threads_do_not_show():
 
 
 class Torn(Photos):
-    """Cannot read one photograph."""
-
     def __init__(self, torn):
         super().__init__(20)
         self.torn = torn

@@ -1,9 +1,6 @@
 """The drawn portraits: pure in (seed, index), the same at every size, and labelled as they are painted."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,28 +16,27 @@ from scan_jax.data.portraits.hair import CUTS
 from scan_jax.data.portraits.hats import HATS
 from scan_jax.data.portraits.noise import fractal, grid_noise, line_noise, plane_noise
 from scan_jax.data.portraits.sampling import sample_traits
-from scan_jax.data.portraits.traits import Traits
 from scan_jax.errors import UserError
 
 MANY = 240
 
 
 @pytest.fixture(scope="module")
-def population() -> list[tuple[np.ndarray, np.ndarray]]:
+def population():
     return [portrait(11, index, 48) for index in range(MANY)]
 
 
-def _area_resize(image: np.ndarray, factor: int) -> np.ndarray:
+def _area_resize(image, factor):
     height, width, channels = image.shape
     blocks = image.reshape(height // factor, factor, width // factor, factor, channels)
     return blocks.astype(np.float64).mean(axis=(1, 3))
 
 
-def _changed(trait: str, **changes: object) -> Any:
+def _changed(trait, **changes):
     return dataclasses.replace(getattr(sample_traits(0, 3), trait), **changes)
 
 
-def _plain_sitter(**changes: object) -> Traits:
+def _plain_sitter(**changes):
     """A sitter with nothing on the head, lit evenly from the front."""
     light = _changed("light", x=0.0, y=-1.0, strength=0.8, tint=np.ones(3, np.float32))
     bare = {"hat": _changed("hat", kind="none"), "glasses": _changed("glasses", kind="none"), "light": light}
@@ -128,7 +124,7 @@ def test_parts_lie_in_a_faces_order_from_top_to_bottom(population):
     assert (np.diff(heights) > 0).all(), heights
 
 
-def _mean_colour(traits: Traits, part: Part) -> np.ndarray:
+def _mean_colour(traits, part):
     image, labels = draw(traits, 96)
     return image[labels == part].mean(axis=0) / 255
 
@@ -199,7 +195,7 @@ def test_each_kind_in_the_tables_can_be_drawn_and_looks_like_no_other(field, att
 def test_nothing_is_nan_or_out_of_float32(monkeypatch):
     seen = []
 
-    def spy(rgb: np.ndarray, factor: int) -> np.ndarray:
+    def spy(rgb, factor):
         seen.append((rgb.dtype, bool(np.isfinite(rgb).all()), float(rgb.min()), float(rgb.max())))
         return to_image(rgb, factor)
 

@@ -89,7 +89,7 @@ def test_the_built_pixels(case, data_dir):
                 assert source[i][key].dtype == np.uint8
 
 
-def test_labels_come_with_their_names_and_pairs(data_dir):
+def test_labels_come_with_their_names_and_pairs_and_held_out_ones_are_evenly_spaced(data_dir):
     splits = opened(data_dir, "celebamask_hq")
     assert (splits.train.num_labels, splits.train.flip_pairs) == (19, ((4, 5), (6, 7), (8, 9)))
     assert agree_on_labels(splits, 19).train.num_labels == 19
@@ -99,9 +99,6 @@ def test_labels_come_with_their_names_and_pairs(data_dir):
     for array in photo.values():
         with pytest.raises(ValueError, match="read-only"):
             array[:] = 0
-
-
-def test_held_out_ones_are_evenly_spaced(data_dir):
     whole = opened(data_dir, "celeba_hq").held_out
     some = opened(data_dir, "celeba_hq", held_out=2).held_out
     assert len(some) == 2
@@ -145,11 +142,7 @@ COMMAND = r"python -m scan_jax.prepare"
             ("prepared", {"dataset": "celeba_hq/64"} | wrong, "must be positive")
             for wrong in ({"size": 0}, {"size": -64}, {"held_out": -1})
         ),
-        (
-            "celebamask_hq",
-            {"size": 256},
-            rf"prepared celebamask_hq/256 in .* \(there: 128, 64\); build it: {COMMAND}",
-        ),
+        ("celebamask_hq", {"size": 256}, rf"prepared celebamask_hq/256 in .* \(there: 128, 64\); build it: {COMMAND}"),
         ("celebamask_hq", {"size": 256}, rf"{COMMAND} celebamask_hq --source=\S+ --size=256$"),
         ("celeba_hq", {"split": "mine"}, r"\(there: 64, 64-celeba_partition\); build it: .* --size=64 --split=mine$"),
         ("celeba_hq", {"stored_sise": 1}, r"unknown config key config.data.stored_sise, did you mean 'stored_size'"),

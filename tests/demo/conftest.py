@@ -12,7 +12,6 @@ def caches(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def plain_page(tmp_path_factory, caches):
-    """A network that takes no labels."""
     yield from page(tmp_path_factory, caches, "scan", "--max_pixels=300000", "--max_megabytes=2")
 
 

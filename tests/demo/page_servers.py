@@ -38,7 +38,6 @@ class Server:
             self.lines.append(line)
 
     def wait(self, seconds):
-        """Until it says where it is."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
             if found := re.search(r"open (http://\S+?)/? in a browser", self.said):

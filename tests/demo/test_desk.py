@@ -66,7 +66,6 @@ def write_hole(path, hole):
 
 @pytest.fixture
 def asked(tmp_path):
-    """A photograph and its hole, in files."""
     path = str(write(tmp_path / "a.png", photograph(0, *SHAPE)))
     return Asked(path, hole=write_hole(tmp_path / "hole.png", centre(SHAPE)))
 

@@ -1,11 +1,6 @@
-"""The page in a real browser, as a person uses it: upload, paint, fill, compare, download; wide and on a phone.
+"""The page in a real browser, as a person uses it: upload, paint, fill, compare, download; wide and on a phone."""
 
-Set SCAN_JAX_SCREENSHOTS to a folder to keep pictures of every stage.
-"""
-
-import os
 import shutil
-from pathlib import Path
 from urllib.parse import urlparse
 
 import numpy as np
@@ -42,7 +37,6 @@ class Visit:
         size = dict(zip(("width", "height"), SIZES[kind]))
         self.context = browser.new_context(viewport=size, accept_downloads=True)
         self.page, self.folder, self.hosts, self.problems = self.context.new_page(), folder, set(), []
-        self.kind = kind
         self.page.set_default_timeout(PATIENCE)
         self.page.on("request", lambda request: self.hosts.add(urlparse(request.url)[:2]))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -52,7 +46,6 @@ class Visit:
         self.page.locator("#painter canvas").first.wait_for()
 
     def upload(self, label, path):
-        """Through the button's hidden file input."""
         self.page.locator(f'input[data-testid="{label}-upload-button"]').set_input_files(str(path))
 
     def stroke(self, selector, start, end):
@@ -79,18 +72,11 @@ class Visit:
         return note.inner_text()
 
     def download(self, selector):
-        """The file behind a button."""
         with self.page.expect_download() as coming:
             self.page.locator(selector).first.click()
         path = self.folder / coming.value.suggested_filename
         coming.value.save_as(path)
         return path
-
-    def picture(self, name):
-        """Keeps a screenshot where somebody wants one."""
-        if folder := os.environ.get("SCAN_JAX_SCREENSHOTS"):
-            self.page.wait_for_timeout(600)
-            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
     def assert_no_scrolling(self):
         width = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
@@ -124,9 +110,7 @@ def visit(request, opened, plain_page):
 
 
 def test_the_example_is_filled_at_once(visit):
-    visit.picture(f"{visit.kind}_1_start")
     assert "384x384 pixels" in visit.fill()
-    visit.picture(f"{visit.kind}_2_filled")
     visit.assert_no_scrolling()
 
 
@@ -140,10 +124,8 @@ def test_upload_paint_fill_compare_download(visit, tmp_path):
     visit.page.get_by_text("400x300 pixels").wait_for()
     visit.page.wait_for_timeout(1500)
     visit.stroke("#painter", (0.4, 0.5), (0.6, 0.5))
-    visit.picture(f"{visit.kind}_3_painted")
     note = visit.fill()
     assert "400x300 pixels" in note
-    visit.picture(f"{visit.kind}_4_result")
     result_file, hole_file = visit.download("#download"), visit.download("#download_hole")
     assert result_file.name == "mine_filled.png"
     with Image.open(result_file) as image:
@@ -160,7 +142,6 @@ def test_mistakes_are_said_on_the_page(visit, tmp_path):
     (tmp_path / "notes.txt").write_text("no image <img src=x onerror=alert(1)>")
     visit.upload("Upload a photograph", tmp_path / "notes.txt")
     visit.page.get_by_text("cannot read the photograph notes.txt").wait_for()
-    visit.picture(f"{visit.kind}_5_mistake")
     visit.page.reload()
     visit.page.locator("#painter canvas").first.wait_for()
     visit.upload("Upload a photograph", write(tmp_path / "a.png", photograph(0, 60)))
@@ -190,7 +171,6 @@ def test_a_photograph_may_be_dropped_anywhere(opened, plain_page):
 def test_the_label_map_fits_on_a_phone(opened, label_page):
     visit = opened(label_page, "phone")
     visit.page.locator("#label_painter canvas").first.wait_for()
-    visit.picture("labels_phone_1_start")
     visit.assert_no_scrolling()
 
 
@@ -198,7 +178,6 @@ def test_labels_are_shown_repainted_and_looked_at(opened, label_page, tmp_path):
     visit = opened(label_page, "desktop")
     visit.page.locator("#label_painter canvas").first.wait_for()
     assert visit.page.locator(".legend li").count() == 19
-    visit.picture("labels_desktop_1_start")
     image, labels = portrait(0, 3, 96)
     visit.upload("Upload a photograph", write(tmp_path / "face.png", image))
     visit.page.get_by_text("96x96 pixels").wait_for()
@@ -208,7 +187,6 @@ def test_labels_are_shown_repainted_and_looked_at(opened, label_page, tmp_path):
     visit.fill()
     first = np.asarray(Image.open(visit.download("#download")))
     visit.stroke("#label_painter", (0.35, 0.5), (0.65, 0.5))
-    visit.picture("labels_desktop_2_repainted")
     visit.fill()
     second = np.asarray(Image.open(visit.download("#download")))
     hole = np.asarray(Image.open(visit.download("#download_hole"))) > 0
@@ -221,4 +199,3 @@ def test_labels_are_shown_repainted_and_looked_at(opened, label_page, tmp_path):
     box = spot.bounding_box()
     spot.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
     visit.page.locator("#maps img").first.wait_for()
-    visit.picture("labels_desktop_3_attention")

@@ -14,15 +14,9 @@ from scan_jax.metrics.api import Embedding, Metric, SetMetric
 WHEN = datetime(2020, 2, 3, 4, 5, tzinfo=UTC)
 N, SIDE = 12, 16  # fewer than 10 are given no verdict
 BUCKETS = ("10-20%", "20-30%")
+DIGESTS = ("ab" * 32, "cd" * 32)
 CONDITIONS = Conditions(
-    protocol="paper_table1 v3",
-    photographs="portraits, <held> out",
-    photographs_digest="ab" * 32,
-    holes="strokes",
-    holes_digest="cd" * 32,
-    count=N,
-    size=SIDE,
-    completion="rounded & pasted",
+    "paper_table1 v3", "portraits, <held> out", DIGESTS[0], "strokes", DIGESTS[1], N, SIDE, "rounded & pasted"
 )
 METRICS = {
     "standard/psnr": Metric(np.add, "PSNR", "higher", "dB", 2, "over RGB"),

@@ -18,16 +18,8 @@ IMAGE_METRICS = [name for name in METRICS if name != "inception/fid"]
 
 
 def conditions(protocol="faces64 (the run's own)", count=6):
-    return Conditions(
-        protocol=protocol,
-        photographs="faces_dev & co, held-out",
-        photographs_digest="a1" * 32,
-        holes="free_form 10_40% #3",
-        holes_digest="b2" * 32,
-        count=count,
-        size=64,
-        completion="8 bits",
-    )
+    photographs, holes = ("faces_dev & co, held-out", "a1" * 32), ("free_form 10_40% #3", "b2" * 32)
+    return Conditions(protocol, *photographs, *holes, count, 64, "8 bits")
 
 
 def scores(seed, buckets, count=6):

@@ -30,7 +30,6 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(folder):
-    """The report of the network that always says the same."""
     return make(folder, batch_size=5).report(constant, 0)
 
 

@@ -57,13 +57,11 @@ def test_what_is_written_hides_the_hole(test, tmp_path):
         write_test(tmp_path, test, CONDITIONS)
     for bucket, holes in test.holes.items():
         for i, photograph in enumerate(PHOTOGRAPHS):
-            hole, [image, white, labels] = (
+            hole, places = (
                 holes[i % 2],
-                [
-                    np.asarray(Image.open(tmp_path / bucket.rstrip("%") / kind / f"{i:05d}.png"))
-                    for kind in ("images", "holes", "labels")
-                ],
+                [tmp_path / bucket.rstrip("%") / kind for kind in ("images", "holes", "labels")],
             )
+            image, white, labels = (np.asarray(Image.open(place / f"{i:05d}.png")) for place in places)
             np.testing.assert_array_equal(image, np.where(hole[..., None], np.uint8(255), photograph["image"]))
             np.testing.assert_array_equal(white == 255, hole)
             np.testing.assert_array_equal(labels, photograph["labels"])
@@ -80,16 +78,7 @@ def test_results_are_measured_by_the_same_rules(test, results):
                 assert found[kind][bucket]["mae"][i] == pytest.approx(error(image, truth), rel=1e-5)
 
 
-def test_missing_results_are_listed(test, results):
-    for name in ("10-20/00001.png", "40-50/00000.png"):
-        (results / name).unlink()
-    with pytest.raises(UserError, match=r"2 of 6 predictions are missing in .*: 40-50/00000.png, 10-20/00001.png"):
-        by_folder(results, test)
-    with pytest.raises(UserError, match="there is no folder"):
-        by_folder(results / "nowhere", test)
-
-
-def test_other_sizes_and_damaged_files_are_named(test, results):
+def test_missing_and_damaged_files_and_other_sizes_are_named(test, results):
     path = results / "40-50" / "00002.png"
     Image.fromarray(np.zeros((SIZE, SIZE + 1, 3), np.uint8)).save(path)
     with pytest.raises(UserError, match=r"40-50/00002.png is 17x16, the photograph 16x16"):
@@ -97,6 +86,12 @@ def test_other_sizes_and_damaged_files_are_named(test, results):
     path.write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"cannot read the prediction .*40-50/00002.png"):
         measured(results, test)
+    for name in ("10-20/00001.png", "40-50/00000.png"):
+        (results / name).unlink()
+    with pytest.raises(UserError, match=r"2 of 6 predictions are missing in .*: 40-50/00000.png, 10-20/00001.png"):
+        by_folder(results, test)
+    with pytest.raises(UserError, match="there is no folder"):
+        by_folder(results / "nowhere", test)
 
 
 def test_other_pixels_of_the_same_size_and_time_are_other_results(test, results):

@@ -19,15 +19,15 @@ OF_CONFIG = {
     "scan_paris_street_view": "paris",
     "masked_attention_celebamask_hq": "celebamask",
 }
-DATA_NAMES = {
-    "CelebA-HQ": "celeba_hq",
-    "Paris street view": "paris_street_view",
-    "CelebAMask-HQ": "celebamask_hq",
-}
+DATA_NAMES = {"CelebA-HQ": "celeba_hq", "Paris street view": "paris_street_view", "CelebAMask-HQ": "celebamask_hq"}
 
 
-def test_every_protocol_has_its_config():
+def test_every_protocol_has_its_config_and_an_unknown_one_names_the_nearest():
     assert set(names()) == set(OF_CONFIG)
+    with pytest.raises(UserError, match=r"--protocol has no 'scan_celeba', did you mean 'scan_celeba_hq'\?"):
+        find_protocol("scan_celeba")
+    with pytest.raises(UserError, match="choose one of masked_attention_celebamask_hq, scan_celeba_hq"):
+        find_protocol("api")  # a module, but no protocol
 
 
 @pytest.mark.parametrize("name", OF_CONFIG)
@@ -63,10 +63,3 @@ def test_the_frozen_holes_of_masked_attention_fill_its_one_bucket():
     ratios = few.holes["1-20%"].mean((1, 2))
     assert ratios.min() > 0.01 and ratios.max() <= 0.2 and len(np.unique(ratios)) > 10
     assert few.digest == fixed_set(source, 32, buckets, 20).digest
-
-
-def test_an_unknown_protocol_names_the_nearest():
-    with pytest.raises(UserError, match=r"--protocol has no 'scan_celeba', did you mean 'scan_celeba_hq'\?"):
-        find_protocol("scan_celeba")
-    with pytest.raises(UserError, match="choose one of masked_attention_celebamask_hq, scan_celeba_hq"):
-        find_protocol("api")  # a module, but no protocol

@@ -41,7 +41,6 @@ SETS = {"toy/distance": SetMetric(distance, EMBEDDING, 2, "D", "lower", "", 2, "
 
 
 def judged(test=None, predict=constant, metrics=METRICS, **options):
-    """What is found of a network."""
     return score(by_network(predict), make() if test is None else test, Judge(metrics), title="toy", **options)
 
 
@@ -86,11 +85,7 @@ def test_several_processes_share_the_parts_and_agree(monkeypatch, count):
         np.testing.assert_allclose(added[f"{COMPLETION}|scores|{name}"], expected, rtol=1e-6)
 
 
-def test_too_little_work_to_share_is_done_by_everyone():
-    assert_equal(judged(make(count=2), share=Share(5, 6)), judged(make(count=2)))
-
-
-def test_devices_share_a_batch():
+def test_devices_share_a_batch_and_too_little_work_is_done_by_every_process():
     devices = np.array(jax.devices())
     assert len(devices) == DEVICES
     mesh = Mesh(devices, ("data",))
@@ -104,6 +99,7 @@ def test_devices_share_a_batch():
     test, metrics = make(batch_size=8), METRICS | SETS
     shared = score(by_network(constant), test, Judge(metrics, share, copy), title="shared")
     assert_equal(shared, judged(test, metrics=metrics))
+    assert_equal(judged(make(count=2), share=Share(5, 6)), judged(make(count=2)))
 
 
 def test_goes_on_where_it_was_interrupted(monkeypatch, tmp_path):
@@ -165,14 +161,8 @@ def test_predictions_are_cut_to_the_range_and_rounded_not_truncated():
 
 
 def test_the_digest_is_that_of_every_pixel_class_and_hole():
-    first, again, fewer, pixel, hole, labelled, other = (
-        make(),
-        make(),
-        make(count=4),
-        make(),
-        make(),
-        *(make(classes=classes) for classes in (2, 3)),
-    )
+    first, again, pixel, hole = (make() for _ in range(4))
+    fewer, labelled, other = make(count=4), make(classes=2), make(classes=3)
     pixel.photographs.images[4, 15, 15, 2] ^= 1
     hole.holes["40-50%"][1, 0, 0] ^= True
     assert first.digest == again.digest

@@ -86,7 +86,7 @@ def test_a_cell_has_mean_deviation_and_interval():
     assert standard(found, cells.brief).rows[0][2] == f"{summary.mean:.2f}"
 
 
-def test_there_is_one_table_for_each_group_and_no_raw_column_without_predictions():
+def test_there_is_one_table_for_each_group_no_raw_column_without_predictions_and_an_n_for_sets():
     found = results(entries=(entry("telea", 1, prediction=False, kind="baseline"),))
     tables = make_tables(Summaries(found), cells.full)
     assert [table.title for table in tables] == [
@@ -94,15 +94,12 @@ def test_there_is_one_table_for_each_group_and_no_raw_column_without_predictions
         *(f"{group}: scores" for group in ("standard", "edge_connect", "checks", "inception")),
     ]
     assert "raw" not in "".join("".join(table.header) + table.note for table in tables)
-
-
-def test_metrics_of_sets_name_their_n():
     table = score_table(Summaries(results()), "inception", cells.full)
     assert table.header == ("hole", "filled by", "FID (n=6)", "n")
     assert [row[2] for row in table.rows] == ["11.00", "not measured"] * 2
 
 
-def test_infinite_values_are_counted_apart():
+def test_infinite_values_are_counted_apart_and_empty_buckets_and_single_photographs_told():
     rows = standard(with_psnr([20.0, 30.0, np.inf], [np.inf] * 3)).rows
     assert re.fullmatch(r"25\.00 ± 7\.1 \[2\d\.00, \d\d\.00\], 1 identical", rows[0][2])
     assert rows[1][2] == "inf (3 identical)"
@@ -111,6 +108,9 @@ def test_infinite_values_are_counted_apart():
     assert "in no mean" in infinite.note and "in no mean" not in finite.note
     cell = standard_difference([20.0, np.inf, np.inf], [18.0, np.inf, 5.0])
     assert cell.endswith(", 1 +inf") and cell.startswith("+1.00 [")
+    empty = standard(with_psnr([], []))
+    assert [row[2:] for row in empty.rows] == [("empty", "0")] * 2 and not empty.best
+    assert [row[2] for row in standard(with_psnr([20.0], [21.5])).rows] == ["20.00", "21.50"]  # no spread
 
 
 def test_infinite_differences_keep_their_sign(tmp_path):
@@ -158,12 +158,6 @@ def test_the_csv_has_paired_differences(tmp_path):
     ours, theirs = (one.completion["20-30%"]["standard/mae"].astype(float) for one in found.entries)
     assert float(line["mean"]) == pytest.approx((ours - theirs).mean())
     assert float(line["low"]) < float(line["mean"]) < float(line["high"]) and line["n"] == "6"
-
-
-def test_empty_buckets_and_single_photographs():
-    empty = standard(with_psnr([], []))
-    assert [row[2:] for row in empty.rows] == [("empty", "0")] * 2 and not empty.best
-    assert [row[2] for row in standard(with_psnr([20.0], [21.5])).rows] == ["20.00", "21.50"]  # no spread
 
 
 def test_the_best_of_a_bucket_follows_the_metrics_direction():
@@ -299,9 +293,6 @@ def test_json_has_everything_and_no_infinity(tmp_path):
     of_one = json.loads(written(tmp_path, with_psnr([20.0], [np.inf])), parse_constant=refuse)["entries"]
     one, infinite = (each["completion"]["10-20%"]["standard/psnr"] for each in of_one)
     assert one["deviation"] is None and infinite["mean"] == "inf" and infinite["per_image"] == ["inf"]
-
-
-def test_sets_speed_and_config_are_in_the_json(tmp_path):
     first, second = json.loads(written(tmp_path, results()))["entries"]
     assert first["sets"] == {"10-20%": {"inception/fid": 11.0}, "20-30%": {"inception/fid": 11.0}}
     assert first["images_per_second"] == 12.345 and second["images_per_second"] is None

@@ -37,9 +37,13 @@ def test_missing_weights_name_file_hash_and_command(weights_folder, name, source
     assert f"python -m scan_jax.weights import {name} /path/to/" in message and "\n" not in message
 
 
-def test_a_missing_chosen_file_is_named_with_the_command_that_writes_it(tmp_path):
+def test_a_missing_chosen_file_and_unknown_names_are_refused(tmp_path):
     with pytest.raises(UserError, match=rf"import vgg19 .*vgg19-dcbd9e11\.pth --out={tmp_path}/mine"):
         api.load_features("vgg19", ("relu1_1",), str(tmp_path / "mine"))
+    refused("did you mean 'vgg19'", api.load_features, ("vgg91", ("relu1_1",)), error=UserError)
+    refused("no features are called 'api'", api.load_features, ("api", ("relu1_1",)), error=UserError)
+    refused("no layer 'relu1-1', did you mean 'relu1_1'", api.load_features, ("vgg19", ("relu1-1",)), error=UserError)
+    refused("at least one layer", api.load_features, ("vgg19", ()), error=UserError)
 
 
 def test_default_folder_is_read_and_only_what_is_needed_kept(weights_folder):
@@ -66,13 +70,6 @@ def test_incomplete_misshapen_and_damaged_weights_and_those_of_another_network_a
     refuses("squeezenet", "relu_conv1", r"'kernel' has shape \(2, 3, 3, 64\), not \(3, 3, 3, 64\)")
     path.write_bytes(path.read_bytes()[:-8])
     refuses("squeezenet", "fire2", "damaged")
-
-
-def test_unknown_names_are_refused():
-    refused("did you mean 'vgg19'", api.load_features, ("vgg91", ("relu1_1",)), error=UserError)
-    refused("no features are called 'api'", api.load_features, ("api", ("relu1_1",)), error=UserError)
-    refused("no layer 'relu1-1', did you mean 'relu1_1'", api.load_features, ("vgg19", ("relu1-1",)), error=UserError)
-    refused("at least one layer", api.load_features, ("vgg19", ()), error=UserError)
 
 
 CASES = [

@@ -11,8 +11,11 @@ from refusals import refused
 
 from scan_jax.features.alexnet import AlexNet
 from scan_jax.features.api import build_network, load_features
+from scan_jax.features.inception_v3 import InceptionV3
+from scan_jax.features.squeezenet import SqueezeNet
 from scan_jax.features.squeezenet1_1 import SqueezeNet11
 from scan_jax.features.vgg16 import VGG16
+from scan_jax.features.vgg19 import VGG19
 from scan_jax.metrics.lpips import TRUNKS
 from scan_jax.weights.importing import import_weights
 
@@ -53,6 +56,7 @@ CUT = {  # layers, and which parameters they need
     "alexnet": (("relu2", "relu1"), {"conv1", "conv2"}),
     "vgg16": (("relu1_2",), {"conv1_1", "conv1_2"}),
     "squeezenet1_1": (("fire3",), {"conv1", "fire2", "fire3"}),
+    "squeezenet": (("fire3", "relu_conv1"), {"conv1", "fire2", "fire3"}),
 }
 
 
@@ -67,11 +71,19 @@ def test_bfloat16_keeps_parameters_and_only_needed_ones_exist(name):
 
 
 @pytest.mark.parametrize(
-    ("network", "title", "deepest"),
-    [(AlexNet, "AlexNet", "relu5"), (VGG16, "VGG-16", "relu5_3"), (SqueezeNet11, "SqueezeNet 1.1", "fire9")],
+    ("network", "title", "layer", "small"),
+    [
+        (AlexNet, "AlexNet", "relu5", (1, 2, 64, 3)),
+        (VGG16, "VGG-16", "relu5_3", (1, 2, 64, 3)),
+        (VGG19, "VGG-19", "relu5_1", (1, 15, 64, 3)),
+        (SqueezeNet11, "SqueezeNet 1.1", "fire9", (1, 2, 64, 3)),
+        (SqueezeNet, "SqueezeNet", "fire9", (1, 20, 64, 3)),
+        (SqueezeNet, "SqueezeNet", "relu_conv1", (1, 2, 9, 3)),
+        (InceptionV3, "InceptionV3", "pool3", (1, 8, 8, 4)),
+    ],
 )
-def test_what_they_cannot_see_is_refused(network, title, deepest):
-    wrong = [((deepest,), shape) for shape in ((1, 64, 64, 1), (64, 64, 3), (1, 2, 64, 3))]
+def test_what_they_cannot_see_is_refused(network, title, layer, small):
+    wrong = [((layer,), shape) for shape in ((1, 64, 64, 1), (64, 64, 3), small)]
     for layers, shape in (*wrong, ((), (1, 64, 64, 3)), (("relu9",), (1, 64, 64, 3))):
         init = functools.partial(jax.eval_shape, network(layers).init, jax.random.key(0))
         refused(f"{title}|too small", init, (np.zeros(shape, np.float32),))

@@ -1,14 +1,11 @@
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import public_networks
 import pytest
-from refusals import refused
 
 from scan_jax.features.api import load_features
-from scan_jax.features.vgg19 import LAYERS, VGG19
+from scan_jax.features.vgg19 import LAYERS
 from scan_jax.weights.importing import import_weights
 
 torch = pytest.importorskip("torch")
@@ -97,10 +94,3 @@ def test_bfloat16_activations_follow_float32_ones(reference):
     expected, found = (jax.jit(f.apply)(f.params, image(16, 21))["relu2_2"] for f in (exact, half))
     assert found.dtype == jnp.bfloat16 and half.params["conv1_1"]["kernel"].dtype == jnp.float32
     assert relative_error(found, np.asarray(expected)) < 0.03
-
-
-def test_what_it_cannot_see_is_refused():
-    wrong = [("relu1_1", (1, 8, 8, 1)), ("relu1_1", (8, 8, 3)), ("relu6_1", (1, 8, 8, 3)), ("", (1, 8, 8, 3))]
-    for layer, shape in (*wrong, ("relu5_1", (1, 15, 64, 3))):
-        init = functools.partial(jax.eval_shape, VGG19((layer,) if layer else ()).init, jax.random.key(0))
-        refused("VGG-19|too small", init, (np.zeros(shape, np.float32),))

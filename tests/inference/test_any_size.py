@@ -57,11 +57,6 @@ def test_scan_at_random_sizes(height, width, strategy):
 
 
 @pytest.mark.slow
-def test_scan_with_attention():
-    assert_fills(inpainter("spatial"), *photograph(5, 61, 83)[:2])
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), sizes(3, 2))
 def test_masked_attention_at_random_sizes(height, width):
     trained = small_trained({**MASKED_ATTENTION, "num_labels": 19}, size=SIZE)

@@ -124,6 +124,8 @@ def test_pages_of_a_tiff_and_previews_are_no_photograph_but_a_thumbnail_does_no_
     with Image.open(tmp_path / "thumbnail.tif") as image:
         assert image.n_frames == 2
     np.testing.assert_array_equal(read_photograph(tmp_path / "thumbnail.tif").pixels, np.asarray(first))
+    Image.fromarray(np.full((4, 5), 70_000, np.int32)).save(tmp_path / "wide.tif")
+    refuses(PHOTOGRAPH, tmp_path / "wide.tif", "32 bits")
 
 
 def test_what_phones_call_jpeg_is_read_and_its_preview_dropped(tmp_path):
@@ -145,11 +147,6 @@ def test_of_a_pillow_image_that_moves_the_caller_has_chosen_the_frame(tmp_path):
     with Image.open(tmp_path / "moving.webp") as image:
         image.seek(1)
         np.testing.assert_array_equal(read_photograph(image).pixels, np.asarray(others[0]))
-
-
-def test_numbers_of_no_known_range(tmp_path):
-    Image.fromarray(np.full((4, 5), 70_000, np.int32)).save(tmp_path / "wide.tif")
-    refuses(PHOTOGRAPH, tmp_path / "wide.tif", "32 bits")
 
 
 def test_damaged_exif_does_no_harm(tmp_path):

@@ -73,15 +73,6 @@ def without_section(folder):
     edit(folder, lambda config: config.pop("bundle"))
 
 
-def test_it_fills_as_the_network_did(written):
-    (folder, trained), shape = written, (31, 29)
-    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    hole = np.zeros(shape, bool)
-    hole[3:12, 5:20] = True
-    before = Inpainter(trained.method, trained.variables, size=trained.size)
-    np.testing.assert_array_equal(Inpainter.load(folder)(photo, hole), before(photo, hole))
-
-
 def test_it_says_what_it_takes_and_where_it_comes_from(written):
     folder, trained = written
     config = json.loads((folder / "config.json").read_text())

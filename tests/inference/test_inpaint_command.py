@@ -30,8 +30,6 @@ class Grey:
 
 
 class Painted(Grey):
-    """Predicts a tenth of the label."""
-
     num_labels = 6
 
     def predict(self, variables, observation, rng):

@@ -20,7 +20,6 @@ def cache(tmp_path):
 
 @pytest.fixture
 def traced(monkeypatch):
-    """How often shapes were traced."""
     trace, times = network_shapes.trace, []
     monkeypatch.setattr(network_shapes, "trace", lambda method: times.append(method) or trace(method))
     return times

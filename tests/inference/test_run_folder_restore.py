@@ -29,7 +29,6 @@ def state(step):
 
 
 def make_run(folder, steps=(10, 20), state=state):
-    """A run folder as training leaves it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({"method": {"name": "toy"}, "data": {"size": 16}}))
     mode = ocp.options.AtomicityOptions(mode=ocp.options.AtomicityMode.COMMIT_FILE)

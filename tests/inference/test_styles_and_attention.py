@@ -48,7 +48,6 @@ class Stylish(MeanColours):
 
 @functools.cache
 def painter():
-    """One for all tests, which compiles each function once."""
     return Inpainter(Stylish(), GREY, size=64)
 
 
@@ -118,7 +117,6 @@ def test_attention_comes_back_at_the_photographs_size():
 
 @pytest.fixture
 def folder(tmp_path, stand_in):
-    """A photograph, its hole and labels, and a run."""
     for name, array in zip(("photo", "hole", "labels"), photo_hole_and_labels()):
         Image.fromarray(array).save(tmp_path / f"{name}.png")
     stand_in(Stylish(), GREY, 64)

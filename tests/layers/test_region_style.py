@@ -26,7 +26,6 @@ def randomize(module, *inputs, **options):
 
 
 def make():
-    """Inputs of a norm, and random variables."""
     rng = np.random.default_rng(1)
     scale = np.float32([2, 1, 3, 4])[:, None, None, None]  # a sample's
     x = 1 + scale * rng.standard_normal((4, 8, 6, C), np.float32)

@@ -87,7 +87,6 @@ def test_accuracy_counts_the_right_side():
 
 
 def features(seed):
-    """Two scales of two layers and logits."""
     rng = np.random.default_rng(seed)
     shapes = [[(2, 5, 5, 4), (2, 3, 3, 8), (2, 4, 4, 1)], [(2, 3, 3, 4), (2, 2, 2, 8), (2, 3, 3, 1)]]
     return [[rng.normal(size=shape).astype(np.float32) for shape in scale] for scale in shapes]

@@ -178,11 +178,7 @@ def test_unreadable_files_are_listed_with_their_reasons(clean, monkeypatch):
     report = examine(clean)
     reasons = {bad.file.name: bad.reason for bad in report.unreadable}
     assert "truncated" in reasons.pop("05.png")
-    assert reasons == {
-        "06.png": "zero bytes",
-        "07.png": "not an image",
-        "huge.png": "65x64 pixels are too many",
-    }
+    assert reasons == {"06.png": "zero bytes", "07.png": "not an image", "huge.png": "65x64 pixels are too many"}
     assert report.problems[0].startswith("4 of 25 files cannot be read, such as 05.png (")
     assert "unreadable: 4\n  05.png: " in report.text()
     assert len(report.files) == 21

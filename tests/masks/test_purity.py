@@ -49,7 +49,6 @@ def folder(tmp_path):
 
 
 def sections(folder):
-    """Every source's section by its name."""
     parts = {"weights": {"mask_folder": 0.5, "half": 0.5}, "parts": {"mask_folder": {"path": str(folder)}}}
     others = {"mask_folder": {"name": "mask_folder", "path": str(folder)}, "both": {"name": "mixture", **parts}}
     return {name: {"name": name} for name in GENERATORS} | others

@@ -159,10 +159,3 @@ def test_frames_that_no_whole_pixels_make_are_refused():
     assert len(source.fixed(8, Bucket(0.1, 0.2), 4, seed=0)) == 0
     with pytest.raises(UserError, match="no frame of 8x8"):
         source.draw(np.random.default_rng(0), 8)
-
-
-def test_a_bucket_is_open_below_and_closed_above():
-    bucket = Bucket(0.25, 0.5)
-    fewest, most = bucket.pixel_range(16)
-    assert (fewest, most) == (5, 8)
-    assert 0.25 not in bucket and fewest / 16 in bucket and most / 16 in bucket

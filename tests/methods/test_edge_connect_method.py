@@ -35,14 +35,12 @@ def at_start():
 
 @pytest.fixture(scope="module")
 def begun():
-    """The method, its state at the start and its step."""
     method, _ = at_start()
     generators = dict.fromkeys(PHASES, optax.adam(1e-3, 0.0, 0.9))  # their turns bear the phases' names
     return method, *begin(method, example(), optax.adam(1e-5, 0.0, 0.9), **generators)
 
 
 def train(begun, phase, count=2):
-    """The state after some steps, and the scalars of each."""
     _, state, step = begun
     return take_steps(step, state, example(), count, phase)
 
@@ -80,10 +78,13 @@ def test_each_phase_trains_its_networks_and_no_others(begun, phase, trained, spe
     assert names == {turn.name for turn in turns_in(begun[0].turns, phase)}
 
 
-def test_a_turn_s_name_is_its_own():
+def test_a_turn_s_name_is_its_own_and_without_an_adversarial_term_there_is_no_critic_of_colours():
     turns = api.build_method(SMALL).turns
     assert len({turn.name for turn in turns}) == len(turns) == 7
     assert list(dict.fromkeys(turn.phase for turn in turns)) == list(PHASES)
+    method = api.build_method({**SMALL, "loss": {**LOSS, "adversarial": 0.0}})
+    assert set(method.networks) == {"generator", "edge_critic"}
+    assert {turn.name for turn in method.turns} == {"edge", "edge_critic", "completion", "joint", "joint_edge_critic"}
 
 
 @pytest.mark.slow
@@ -183,9 +184,3 @@ def test_feature_terms_see_the_whole_and_the_hole():
     assert float(look(frozen, known_only, example())["style"]) == 0, "style is that of the hole"
     _, aux = loss_of(method.turns[2], variables, example(), frozen=frozen)
     assert set(aux.terms) == {"l1", "perceptual", "style", "adversarial"}
-
-
-def test_without_an_adversarial_term_there_is_no_critic_of_colours():
-    method = api.build_method({**SMALL, "loss": {**LOSS, "adversarial": 0.0}})
-    assert set(method.networks) == {"generator", "edge_critic"}
-    assert {turn.name for turn in method.turns} == {"edge", "edge_critic", "completion", "joint", "joint_edge_critic"}

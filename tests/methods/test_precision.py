@@ -74,7 +74,6 @@ def train(name, dtype):
 
 
 def relative(found, wanted):
-    """How far off, as a share of what is wanted."""
     return np.abs(found / wanted - 1)
 
 

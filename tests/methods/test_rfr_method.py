@@ -41,7 +41,6 @@ def activations(params, image):
 
 
 def public_terms(params, prediction, given):
-    """The terms of the public code, in PyTorch."""
     torch = pytest.importorskip("torch")
     fake, real, mask = (torch.tensor(np.array(x)).permute(0, 3, 1, 2) for x in (prediction, given.image, given.known))
     completion = fake * (1 - mask) + real * mask

@@ -12,7 +12,6 @@ from scan_jax.training.step import make_step
 
 @pytest.fixture(scope="module")
 def begun():
-    """The method, its state at the start and its step."""
     method = small_method("scan")
     return method, *begin(method, noise_example(), optax.adam(1e-3))
 

@@ -99,12 +99,17 @@ def test_updates_are_skipped_once_no_image_improves():
     np.testing.assert_array_equal(found.objective[1:], np.broadcast_to(found.objective[1], (10, 2)))
 
 
-def test_the_caller_may_choose_the_number_of_updates():
+def test_the_caller_may_choose_the_number_of_updates_and_is_told_of_each():
     refine = jax.jit(search(steps=12), static_argnames="steps")
     found = refine(VARIABLES, {}, observation([0.9]), jax.random.key(0), steps=3)
     assert found.objective.shape == (4, 1)
     none = refine(VARIABLES, {}, observation([0.9]), jax.random.key(0), steps=0)
     np.testing.assert_array_equal(none.prediction.image, none.prediction.intermediates["before"])
+    done = []
+    refine = search(steps=4)
+    jax.jit(lambda *given: refine(*given, progress=done.append))(VARIABLES, {}, observation([0.9]), jax.random.key(0))
+    jax.effects_barrier()
+    assert sorted(int(index) for index in done) == [0, 1, 2, 3]
 
 
 def test_a_batch_divides_among_devices():
@@ -117,11 +122,3 @@ def test_a_batch_divides_among_devices():
     assert divided.prediction.image.sharding.is_equivalent_to(split, 4)
     np.testing.assert_allclose(divided.objective, together.objective, rtol=1e-6)
     np.testing.assert_allclose(divided.prediction.image, together.prediction.image, rtol=1e-6)
-
-
-def test_progress_is_told_after_each_update():
-    done = []
-    refine = search(steps=4)
-    jax.jit(lambda *given: refine(*given, progress=done.append))(VARIABLES, {}, observation([0.9]), jax.random.key(0))
-    jax.effects_barrier()
-    assert sorted(int(index) for index in done) == [0, 1, 2, 3]

@@ -32,7 +32,6 @@ def weights_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def stand_in(weights_folder):
-    """The metrics by SqueezeNet."""
     save_weights(weights_folder / "squeezenet.safetensors", "squeezenet", ("fire9",))
     return squeezenet.open_metrics()
 

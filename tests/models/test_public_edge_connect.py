@@ -128,7 +128,6 @@ def test_the_critics(edge_connect, name, model, channels):
 
 @pytest.fixture(scope="module")
 def region_norm(tmp_path_factory):
-    """The same of region normalisation."""
     public = public_module("RN", "networks")
     torch.manual_seed(0)
     generator = randomize(public.G_Net(input_channels=3, residual_blocks=8, threshold=0.8))

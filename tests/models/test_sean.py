@@ -25,7 +25,6 @@ def draw(height=64, width=32):
 
 
 def maps(height, width, channels):
-    """A map, labels and styles."""
     rng = np.random.default_rng(1)
     x = 1 + 2 * rng.standard_normal((2, height, width, channels), np.float32)
     return x, rng.integers(0, N - 1, (2, height, width), np.int32), rng.standard_normal((2, N, S), np.float32)
@@ -57,7 +56,6 @@ def noise(block, norm, size):
 
 
 def literal(train):
-    """PyTorch's image of the inputs."""
     pytest.importorskip("torch")
     from torch_layers import part, to_numpy, to_torch, torch
     from torch_sean import Decoder, encode

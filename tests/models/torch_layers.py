@@ -28,7 +28,6 @@ def weight(kernel):
 
 
 def conv(x, params, padding, stride=1, dilation=1):
-    """A convolution with or without a bias."""
     bias = tensor(params["bias"]) if "bias" in params else None
     return F.conv2d(x, weight(params["kernel"]), bias, stride, padding, dilation)
 
@@ -39,7 +38,6 @@ def doubling(x, params):
 
 
 def part(variables, name):
-    """The variables of a submodule."""
     return {collection: tree[name] for collection, tree in variables.items() if name in tree}
 
 

@@ -41,8 +41,6 @@ class Norm(nn.Module):
 
 
 class Block(nn.Module):
-    """The residual block."""
-
     def __init__(self, variables, channels):
         super().__init__()
         params = variables["params"]

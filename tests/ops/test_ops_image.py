@@ -120,11 +120,8 @@ def test_wrong_inputs_are_named():
         refused("B,H,W,3", convert, (image[0],))
 
 
-def test_luma_is_scikit_images():
+def test_luma_is_scikit_images_and_imagenets_normalisation_goes_there_and_back():
     np.testing.assert_allclose(luma(picture())[..., 0], rgb2gray(picture()), atol=1e-6)
-
-
-def test_imagenets_normalisation_there_and_back():
     image = np.random.default_rng(0).random((2, 3, 5, 3)).astype(np.float32)
     wanted = (image.astype(np.float64) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(normalize(jnp.asarray(image)), wanted, rtol=1e-4, atol=1e-5)

@@ -26,7 +26,6 @@ CASES = [
 
 
 def error(found, wanted):
-    """The largest, relative to the largest value."""
     return np.abs(np.asarray(found) - wanted).max() / np.abs(wanted).max()
 
 

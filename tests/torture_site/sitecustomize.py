@@ -29,8 +29,6 @@ PHASES = {
 
 
 class Killer:
-    """Waits for one moment."""
-
     def __init__(self, aim, times, delay):
         self._aim, self._left, self._delay = aim, int(times), float(delay)
         self._entered = set()

@@ -57,7 +57,7 @@ def test_a_pinned_checkpoint_stays_until_it_is_let_go(tmp_path):
             checkpoints.pin(1)
 
 
-def test_scores_of_what_was_not_saved_or_measured_do_not_count(tmp_path):
+def test_scores_of_what_was_not_saved_or_measured_do_not_count_and_of_equals_the_later_is_the_better(tmp_path):
     with opened(tmp_path, latest=1, best=1) as checkpoints:
         save(checkpoints, 1)
         checkpoints.score(1, float("nan"))
@@ -66,9 +66,6 @@ def test_scores_of_what_was_not_saved_or_measured_do_not_count(tmp_path):
         checkpoints.score(2, 20.0)
         save(checkpoints, 3)
         assert on_disk(tmp_path) == [2, 3]
-
-
-def test_of_equals_the_later_is_the_better():
     assert Ledger({1: 20.0, 2: 21.0, 3: 21.0, 4: float("nan")}).best([1, 2, 3, 4, 5]) == [3, 2, 1]
 
 
@@ -109,15 +106,12 @@ def test_what_cannot_be_read_is_not_deleted_but_written_anew_when_its_step_comes
         assert_same(checkpoints.restore(like(state(1)), 2), state(2))
 
 
-def test_a_named_checkpoint_that_is_damaged_is_an_error(tmp_path):
+def test_a_named_checkpoint_or_a_ledger_that_is_damaged_is_an_error(tmp_path):
     with opened(tmp_path) as checkpoints:
         save(checkpoints, 1, 2)
         (tmp_path / "2" / "state" / "_METADATA").write_text("{")
         with pytest.raises(UserError, match=r"checkpoint 2 in .* cannot be read; there are others: 1"):
             checkpoints.restore(like(state(1)), 2)
-
-
-def test_a_damaged_ledger_is_named(tmp_path):
     (tmp_path / "ledger.json").write_text('{"psnr": []}')
     with pytest.raises(UserError, match=r"cannot read .*ledger\.json .*remove it"):
         Checkpoints(tmp_path, Keep(1))
@@ -210,7 +204,7 @@ def test_a_disk_that_turns_read_only_is_an_error(tmp_path, quiet):
             assert on_disk(disk.folder / "c") == [1, 2]
 
 
-def test_a_place_is_the_run_folder_or_another(tmp_path, monkeypatch):
+def test_a_place_is_the_run_folder_or_another_and_what_a_bucket_needs_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert checkpoint_folder.place(Path("run"), "") == tmp_path / "run" / "checkpoints"
     for elsewhere in (f"{tmp_path}/there", f"file://{tmp_path}/there"):
@@ -218,9 +212,6 @@ def test_a_place_is_the_run_folder_or_another(tmp_path, monkeypatch):
     for elsewhere in ("runs/x", "s3://bucket/x", "file://relative"):
         with pytest.raises(UserError, match=r"must be an absolute folder or gs://BUCKET/FOLDER"):
             checkpoint_folder.place(tmp_path, elsewhere)
-
-
-def test_what_a_bucket_needs_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_folder, "NEEDED", ("gcsfs_is_not_there",))
     with pytest.raises(UserError, match=r"needs gcsfs_is_not_there; pip install 'scan_jax\[gcs\]'"):
         checkpoint_folder.place(tmp_path, "gs://bucket/x")

@@ -33,11 +33,10 @@ def trainer_of(method, **settings):
 
 @pytest.fixture(scope="module")
 def compiled():
-    """What is estimated of the toy's step."""
     return estimate(trainer_of(ToyMethod()), {})
 
 
-def test_bytes_of_what_is_replicated(toy_method):
+def test_bytes_of_what_is_replicated_and_of_what_is_split(toy_method):
     assert held_bytes(trainer_of(toy_method), {"features": jax.ShapeDtypeStruct((5, 3), jnp.bfloat16)}) == {
         "parameters": 4 * (GENERATOR + CRITIC),
         "optimiser": 2 * 4 * (GENERATOR + CRITIC) + 4 * 4,  # two moments; two counters for each of two optimisers
@@ -46,9 +45,6 @@ def test_bytes_of_what_is_replicated(toy_method):
         "frozen weights": 2 * 15,
         "batch": EXAMPLE * BATCH // DEVICES,
     }
-
-
-def test_bytes_of_what_is_split(toy_method):
     held = held_bytes(trainer_of(toy_method, fsdp=8, sharding=((".*", "fsdp"),)), {})
     split = GENERATOR + CRITIC // 8  # nothing of the generator divides by eight, everything of the critic does
     assert held["parameters"] == 4 * split
@@ -168,16 +164,13 @@ def test_a_roofline(compiled):
     assert bound.peak == pytest.approx(8 * 197e12)
 
 
-def test_links_of_a_slice():
+def test_links_of_a_slice_and_kinds_as_jax_calls_them():
     chip = accelerators.named("v5e")
     assert accelerators.join(chip, (2, 4, 1)) == Network(2 * 50e9, pytest.approx(4e-6))  # two lines: 1 + 3 hops
     assert accelerators.join(chip, (16, 16, 1)) == Network(4 * 50e9, pytest.approx(16e-6))  # two rings: 8 + 8
     assert accelerators.join(accelerators.named("h100"), ()).bandwidth == 450e9
     with pytest.raises(UserError, match="did you mean 'h200'"):
         accelerators.named("h20")
-
-
-def test_kinds_as_jax_calls_them():
     calls = "TPU v4=v4, TPU v5=v5p, TPU v6 lite=v6e, NVIDIA A100-SXM4-80GB=a100-80gb, NVIDIA A100-SXM4-40GB=a100, "
     calls += "NVIDIA H100 80GB HBM3=h100, NVIDIA H200=h200, NVIDIA L4=l4, Tesla T4=t4"
     names = dict(call.split("=") for call in calls.split(", "))

@@ -16,7 +16,6 @@ from scan_jax.training.loop import Callback, Pending, mean_scalars
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run that was left alone: its folder and its last state."""
     folder = tmp_path_factory.mktemp("whole")
     return folder, train(folder, settings())
 
@@ -83,7 +82,7 @@ def test_callbacks_happen_when_due(tmp_path):
     assert {"step": 4, "eval/psnr": 24.0} in scalars(tmp_path)
 
 
-def test_a_run_folder_belongs_to_one_config(tmp_path):
+def test_a_run_folder_belongs_to_one_config_whose_length_may_grow_unless_its_learning_rate_falls_to_its_end(tmp_path):
     config = {"seed": 0, "method": {"name": "scan", "width": 8}, "training": {"steps": 10, "log_every": 1}}
     run_folder.claim(tmp_path, config)
     run_folder.claim(tmp_path, {**config, "training": {"steps": 10, "log_every": 5}})
@@ -91,8 +90,6 @@ def test_a_run_folder_belongs_to_one_config(tmp_path):
         run_folder.claim(tmp_path, {**config, "seed": 1, "method": {"name": "scan", "width": 9}})
     assert json.loads((tmp_path / "config.json").read_text())["training"]["log_every"] == 5
 
-
-def test_a_run_can_be_made_longer_unless_its_learning_rate_falls_to_its_end(tmp_path):
     def claim(name, steps, **generator):
         run_folder.claim(tmp_path / name, {"training": {"steps": steps, "optimizers": {"generator": generator}}})
 
@@ -111,6 +108,8 @@ def test_pending_scalars_are_averaged():
     assert steps == [(1, {"a": 1.0}), (2, {"a": 3.0})]
     assert mean_scalars(steps) == {"a": 2.0}
     assert pending.collect() == [] and mean_scalars([]) == {}
+    some_have_it = [(1, {"a": 1.0}), (2, {"a": 3.0, "b": 4.0}), (3, {"b": 6.0})]
+    assert mean_scalars(some_have_it) == {"a": 2.0, "b": 5.0}
 
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):

@@ -10,7 +10,6 @@ from toy_runs import assert_same, batches_from, settings, train, trainer_of
 from scan_jax.errors import UserError
 from scan_jax.methods.api import Turn
 from scan_jax.training.guard import BadStep, Guard, GuardSettings
-from scan_jax.training.loop import mean_scalars
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.phases import phase_after, phases_of, turns_in
 
@@ -63,7 +62,6 @@ def test_begins_that_make_no_sense_are_refused(method, begins, said):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The last state of a run that was left alone."""
     return train(tmp_path_factory.mktemp("whole"), phased(), method=PhasedToy)
 
 
@@ -103,10 +101,6 @@ def test_a_schedule_ends_with_its_phase(tmp_path):
     after, _ = trainer.step_after(7)(state, {}, next(trainer.feed(batches_from(7))), trainer.key)
     assert_same(after.params["generator"], before["generator"])
     assert not np.array_equal(after.params["critic"]["kernel"], before["critic"]["kernel"])
-
-
-def test_scalars_that_come_and_go_are_averaged_over_the_steps_that_have_them():
-    assert mean_scalars([(1, {"a": 1.0}), (2, {"a": 3.0, "b": 4.0}), (3, {"b": 6.0})]) == {"a": 2.0, "b": 5.0}
 
 
 def test_a_phase_may_begin_with_losses_of_another_size():

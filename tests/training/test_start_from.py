@@ -25,7 +25,6 @@ def toy(toy_method, monkeypatch):
 
 
 def drawn(method, seed):
-    """Random variables in the shapes of the toy's."""
     shapes = jax.eval_shape(method.init, jax.random.key(0), network_shapes.blank(0))
     rng = np.random.default_rng(seed)
     return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)

@@ -43,7 +43,6 @@ def begin(method):
 
 @functools.cache
 def after_three_steps(**options):
-    """The state and the last scalars, in NumPy."""
     method = QuietToy()
     state, step = begin(method), jax.jit(make_step(method.turns, SGD, 0.9, **options))
     for number in range(3):

@@ -122,21 +122,18 @@ class Evil:
         return (open, (str(self.path), "w"))
 
 
-def test_code_in_a_pth_never_runs(tmp_path):
+def test_code_in_a_pth_never_runs_and_a_truncated_one_is_an_error(tmp_path, narrow):
+    path = tmp_path / "v.pth"
+    write_pth(path, vgg19_state())
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="damaged or no PyTorch state dict"):
+        take("vgg19", path)
     pytest.importorskip("torch")
     path = tmp_path / "evil.pth"
     path.write_bytes(pickle.dumps({"features.0.weight": Evil(tmp_path / "ran")}, protocol=2))
     with pytest.raises(UserError, match="damaged or no PyTorch state dict"):
         take("vgg19", path)
     assert not (tmp_path / "ran").exists()
-
-
-def test_a_truncated_pth_is_an_error(tmp_path, narrow):
-    path = tmp_path / "v.pth"
-    write_pth(path, vgg19_state())
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match="damaged or no PyTorch state dict"):
-        take("vgg19", path)
 
 
 @pytest.mark.parametrize(("name", "module"), [("vgg19", "torch"), ("squeezenet", "h5py")])

@@ -23,7 +23,6 @@ SECTION = {"name": "gated_conv", "width": WIDTH, "critic_width": CRITIC_WIDTH}
 
 @functools.cache
 def parameters():
-    """Random arrays of every shape that the method has."""
     example = Example(jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, 64, 64, 1)))
     shapes = jax.eval_shape(api.build_method(SECTION).init, jax.random.key(0), example)
     draw = np.random.default_rng(0)

@@ -20,7 +20,6 @@ BOTTLENECK = {"narrow": "1", "look": "2", "widen": "3"}
 
 @functools.cache
 def rfr_variables():
-    """Random arrays of every shape that the generator has."""
     image = jnp.zeros((1, 32, 32, 3))
     return lively_variables(Rfr(8, recurrences=1), image, image[..., :1], train=False)
 

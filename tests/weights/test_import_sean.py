@@ -22,7 +22,6 @@ METHOD = {"name": "masked_attention", "num_labels": CLASSES, "width": 8, "style_
 
 @functools.cache
 def variables(attention):
-    """Random arrays of every shape that the generator has."""
     model = Sean(CLASSES, width=8, style_size=6, hidden=5, attention=attention)
     image, known = jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, 64, 64, 1))
     labels = jnp.zeros((1, 64, 64), jnp.int32)
@@ -110,15 +109,12 @@ def test_class_layers_beyond_the_class_count_are_left_out(tmp_path):
     assert style["dense"]["kernel"].shape[0] == CLASSES
 
 
-def test_an_encoder_of_another_width_is_refused(tmp_path):
+def test_an_encoder_of_another_width_and_another_network_are_refused(tmp_path):
     state = official_state("none")
     state["conv_img.weight"] = state["conv_img.weight"][:, :4]
     with pytest.raises(UserError, match="the decoder is 4 wide and the encoder 8"):
         imported("sean", write(tmp_path / "net_G.safetensors", state))
     assert not (tmp_path / "bundle").exists()
-
-
-def test_another_network_is_refused_by_the_array_it_lacks(tmp_path):
     other = write(tmp_path / "other.safetensors", {"fc.weight": np.zeros((4, 3, 3, 3), np.float32)})
     with pytest.raises(UserError, match=r"is no SEAN generator: it has no 'fc\.bias'"):
         imported("sean", other)

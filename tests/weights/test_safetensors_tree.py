@@ -41,16 +41,13 @@ def test_tree_and_metadata_come_back_bit_for_bit(path):
     assert metadata == {"network": "x", "licence": "Ångström"}
 
 
-def test_strided_and_jax_arrays_are_saved_by_value(path):
+def test_strided_and_jax_arrays_are_saved_by_value_and_another_writers_are_read(path):
     strided = np.arange(12, dtype=np.float32).reshape(3, 4).T[::2]
     safetensors_tree.save(path, {"strided": strided, "jax": jnp.arange(3.0)})
     found, metadata = safetensors_tree.load(path)
     np.testing.assert_array_equal(found["strided"], strided)
     np.testing.assert_array_equal(found["jax"], [0.0, 1.0, 2.0])
     assert metadata == {}
-
-
-def test_a_file_of_another_writer_is_read(path):
     save_file({"features.0.weight": np.ones(2, np.float32), "a/b": np.zeros(1, np.float32)}, path)
     found, _ = safetensors_tree.load(path)
     assert set(found) == {"features.0.weight", "a"} and set(found["a"]) == {"b"}
@@ -67,10 +64,15 @@ def test_a_truncated_file_and_a_flipped_bit_are_errors(path, kept):
         safetensors_tree.load(path)
 
 
-def test_a_missing_file_and_a_folder_are_errors(path):
+def test_a_missing_file_is_an_error_and_a_missing_folder_is_made(path, tmp_path):
     for absent in (path, path.parent):
         with pytest.raises(UserError, match="no file"):
             safetensors_tree.load(absent)
+    safetensors_tree.save(tmp_path / "new" / "a.safetensors", {"x": np.zeros(2, np.float32)})
+    assert (tmp_path / "new" / "a.safetensors").is_file()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        safetensors_tree.save(tmp_path / "file" / "a.safetensors", {"x": np.zeros(2, np.float32)})
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(path, monkeypatch):
@@ -84,14 +86,6 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(path, monke
         safetensors_tree.save(path, {"other": np.ones(1000)})
     assert_same(safetensors_tree.load(path)[0], tree())
     assert [file.name for file in path.parent.iterdir()] == ["t.safetensors"]
-
-
-def test_a_missing_folder_is_made_and_a_file_in_its_place_is_an_error(tmp_path):
-    safetensors_tree.save(tmp_path / "new" / "a.safetensors", {"x": np.zeros(2, np.float32)})
-    assert (tmp_path / "new" / "a.safetensors").is_file()
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
-        safetensors_tree.save(tmp_path / "file" / "a.safetensors", {"x": np.zeros(2, np.float32)})
 
 
 def test_the_file_is_readable_for_others_as_any_new_file(path):

@@ -42,7 +42,6 @@ def write_apart(folder, count, first=0):
 
 @pytest.fixture
 def street(tmp_path):
-    """Three photographs with label maps, to spoil."""
     return write_beside(tmp_path / "street", 3)
 
 

@@ -30,7 +30,6 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def tree(original, tmp_path):
-    """A copy to spoil."""
     return Path(shutil.copytree(original[0], tmp_path / "tree"))
 
 

@@ -132,11 +132,13 @@ def test_a_damaged_or_encrypted_member_is_broken_not_fatal(tmp_path):
         file.open()
 
 
-def test_a_truncated_zip(tree, tmp_path):
+def test_a_truncated_zip_and_nothing_at_all(tree, tmp_path):
     source = miniatures.write_zip(tmp_path / "x.zip", tree)
     miniatures.truncate(source, 0.7)
     size = source.stat().st_size
     refused(rf"x.zip is damaged or not wholly there \({size:,} bytes: .*download it again", source)
+    refused(r"nothing at '.*nowhere'; give a folder", tmp_path / "nowhere")
+    refused(r"nothing at ''", "")
 
 
 @pytest.mark.parametrize(
@@ -154,11 +156,6 @@ def test_a_truncated_zip(tree, tmp_path):
 def test_what_is_no_source(content, name, match, tmp_path):
     (tmp_path / name).write_bytes(content)
     refused(match, tmp_path / name)
-
-
-def test_what_is_nothing(tmp_path):
-    refused(r"nothing at '.*nowhere'; give a folder", tmp_path / "nowhere")
-    refused(r"nothing at ''", "")
 
 
 def test_another_file_has_another_identity(tree, tmp_path):

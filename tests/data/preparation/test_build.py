@@ -41,7 +41,6 @@ def source(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(source, tmp_path_factory):
-    """An uninterrupted build, for all to compare with."""
     return built_of(3, source, tmp_path_factory.mktemp("whole")).parents[2]
 
 
@@ -111,7 +110,6 @@ def go_on(plan, data_dir, whole):
 
 
 def run(script, *arguments, seed="0"):
-    """Another process that builds shards of three."""
     script = f"from scan_jax.data.preparation import shards\nshards.RECORDS = 3\n{script}"
     command, environment = [sys.executable, "-c", script, *arguments], os.environ | {"PYTHONHASHSEED": seed}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

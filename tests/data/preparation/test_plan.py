@@ -85,14 +85,11 @@ def read(*argv):
     return read_flags(parser.parse_args(argv), Settings)
 
 
-def test_defaults_and_types():
+def test_defaults_and_types_and_a_help_that_tells_them(capsys):
     assert read("--source=x") == Settings(source="x")
     wanted = Settings(source="x", size=64, crop="stretch", pairs=((4, 5), (6, 17)))
     assert read("--source", "x", "--size=64", "--crop=stretch", "--pairs=4-5,6-17") == wanted
     assert read("--source=x", "--pairs=").pairs == ()
-
-
-def test_help_tells_defaults(capsys):
     with pytest.raises(SystemExit):
         read("--help")
     text = capsys.readouterr().out
