@@ -30,9 +30,7 @@ else:
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_disable_most_optimizations", True)  # compiling takes longer than running here
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update(
-        "jax_persistent_cache_enable_xla_caches", "none"
-    )  # they would put the folder's path into the keys
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # they put the folder's path into the keys
     flags.FLAGS.mark_as_parsed()  # Grain's worker options read absl flags
 
 PIP = "pip install -r requirements.txt -r requirements-test.txt"

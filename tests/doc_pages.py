@@ -1,8 +1,6 @@
 """What the documentation says, taken apart: its commands, its snippets and its links.
 
-    python tests/doc_pages.py
-
-writes the line numbers of links such as [`region_normalize`](../scan_jax/ops/normalization.py#L25) anew.
+`python tests/doc_pages.py` writes the line numbers of links such as [`encode`](../scan_jax/masks/png.py#L25) anew.
 """
 
 import ast
@@ -22,15 +20,10 @@ ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A line of a shell.
+    """A line of a shell."""
 
-    Attributes:
-      place: page and line, for people.
-      words: what a shell would make of it, without assignments to the environment.
-    """
-
-    place: str
-    words: tuple[str, ...]
+    place: str  # page and line, for people
+    words: tuple[str, ...]  # what a shell would make of it, without assignments to the environment
 
     @property
     def module(self):

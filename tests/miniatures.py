@@ -47,11 +47,7 @@ def write_photographs(folder, names, height=96, width=None):
 
 
 def write_celebamask(folder, numbers, side=192, mapping=True):
-    """CelebAMask-HQ as it unpacks: CelebAMask-HQ/CelebA-HQ-img and masks of half the side.
-
-    Returns:
-      The masks, bool [side/2,side/2], by number and part.
-    """
+    """CelebAMask-HQ as it unpacks, with masks of half the side; these, bool [side/2,side/2], by number and part."""
     root = folder / "CelebAMask-HQ"
     drawn = {}
     for number in numbers:

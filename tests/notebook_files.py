@@ -1,8 +1,6 @@
 """How the notebooks are stored: no outputs, no counts, nothing of the machine, so that a diff shows what was changed.
 
-    python tests/notebook_files.py
-
-writes them so again after somebody ran them.
+`python tests/notebook_files.py` writes them so again after somebody ran them.
 """
 
 import json

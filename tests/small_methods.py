@@ -51,9 +51,8 @@ def portrait_batches(method, count, *, size, batch_size=8, seed=0, photographs=3
     """So many batches of synthetic portraits, with labels where the method takes them, and free-form holes."""
     data = open_data({"name": "synthetic_portraits", "size": size, "count": photographs, "held_out": 1})
     holes = open_holes({"name": "free_form", "ratio": (0.1, 0.4)})
-    reading = training_batches(
-        data.train, holes.train, batch_size=batch_size, seed=seed, start_step=0, size=size, threads=0
-    )
+    given = {"batch_size": batch_size, "seed": seed, "start_step": 0, "size": size, "threads": 0}
+    reading = training_batches(data.train, holes.train, **given)
     batches = list(itertools.islice(reading, count))
     reading.close()
     return [batch if method.num_labels else dataclasses.replace(batch, labels=None) for batch in batches]
@@ -70,14 +69,7 @@ def noise_example(size=32, *, hole=np.s_[5:20, 10:25], num_labels=0):
 
 
 def begin(method, example, optimizer, **others):
-    """A fresh train state, and `step(state, frozen, example, key, phase="")`, compiled once for each phase.
-
-    Args:
-      method: the one to train.
-      example: as those that the steps will see.
-      optimizer: of all turns but those that `others` names.
-      others: optimizers by the turn's name.
-    """
+    """A fresh train state, and `step(state, frozen, example, key, phase="")`; `others` are optimizers by turn."""
     optimizers = {turn.name: others.get(turn.name, optimizer) for turn in method.turns}
     state = jax.jit(lambda key: initial_state(method, optimizers, example, key))(jax.random.key(0))
 

@@ -73,10 +73,7 @@ def test_a_dry_run_refuses_what_cannot_fit(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (
-            ["--config.training.batch_size=6"],
-            "training.batch_size = 6 does not divide among 4 devices.*--batch_per_chip=1",
-        ),
+        (["--config.training.batch_size=6"], "batch_size = 6 does not divide among 4 devices.*--batch_per_chip=1"),
         (["--fsdp=3"], "training.fsdp = 3 does not divide the 4 devices"),
         (["--chip=h20"], "did you mean 'h200'"),
     ],
@@ -100,9 +97,8 @@ def test_a_dry_run_needs_neither_data_nor_weights(command):
 
 @pytest.mark.slow
 def test_virtual_devices(command):
-    text = command(
-        "launch.aot_check", "demo", *SMALL, "--cpu_devices=4", "--batch_per_chip=2", "--fsdp=2", "--chip=h100"
-    )
+    flags = ("--cpu_devices=4", "--batch_per_chip=2", "--fsdp=2", "--chip=h100")
+    text = command("launch.aot_check", "demo", *SMALL, *flags)
     assert "mesh: data 2 x fsdp 2 = 4 devices, batch 8 (2 on each)" in text
     assert re.search(r"all-gather +\d+ over +\d devices", text)
     assert "roofline on h100: 1,980 TFLOP/s in all" in text

@@ -1,8 +1,10 @@
-"""Compiled programs are kept on disk for the next process, but not where several CPU devices share one."""
+"""Programs are kept on disk for the next process, but not where CPU devices share one; freed memory is kept, too."""
 
 import os
 import subprocess
 import sys
+
+import pytest
 
 COMPILE = """
 import jax, numpy as np
@@ -37,3 +39,27 @@ def test_programs_of_one_device_are_kept_and_those_of_several_are_not(tmp_path):
     assert kept(said, 1, said / "place") == {said / "place"}
     several = tmp_path / "several"
     assert kept(several, 2, None) == kept(several, 2, several / "place") == set()
+
+
+SCRIPT = """
+import resource, sys
+from scan_jax import host_memory
+if sys.argv[1] == "kept":
+    host_memory.keep_freed()
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    b'1' * (64 << 20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(how):
+    done = subprocess.run([sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's settings")
+def test_memory_that_was_freed_is_there_at_once():
+    if faults("returned") < 10_000:
+        pytest.skip("pages of this machine are huge or its C library is another; nothing to see")
+    assert faults("kept") < 100

@@ -214,15 +214,11 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", doc_pages.LINKED, ids=lambda page: str(page.relative_to(ROOT)))
-def test_line_numbers_are_where_the_code_is(page):
+def test_line_numbers_paths_and_modules_are_there(page):
     text = page.read_text()
     for found in doc_pages.CODE_LINK.finditer(text):
         assert doc_pages.line_of(page.parent / found[2], found[1]), f"{found[2]} has no {found[1]}"
     assert doc_pages.with_lines(page) == text, "write them anew: python tests/doc_pages.py"
-
-
-@pytest.mark.parametrize("page", doc_pages.LINKED, ids=lambda page: str(page.relative_to(ROOT)))
-def test_paths_and_modules_exist(page):
     text = page.read_text()
     for path in re.findall(r"(?<![\w./-])(?:scan_jax|tests|benchmarks|launch|docs|configs)/[\w/.*]*\w", text):
         assert any(ROOT.glob(path)) or path == "configs/X.py", f"{page.name}: {path}"

@@ -17,9 +17,8 @@ WHERE = ["--project=my-project", "--zone=us-west4-a"]
 
 def tpus(*arguments, **environment):
     """What a dry run would tell `gcloud compute tpus`, without the place."""
-    commands = [
-        command for command in printed("tpu_pod.sh", *arguments, **PLACE | environment) if command[0] == "gcloud"
-    ]
+    lines = printed("tpu_pod.sh", *arguments, **PLACE | environment)
+    commands = [command for command in lines if command[0] == "gcloud"]
     assert all(command[1:3] == ["compute", "tpus"] and {*WHERE} < {*command} for command in commands)
     return [[word for word in command[3:] if word not in WHERE] for command in commands]
 
@@ -31,9 +30,7 @@ def told(*arguments, **environment):
     return text.removeprefix("--command=")
 
 
-@pytest.mark.parametrize(
-    "script", [*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch", ROOT / "tests" / "slurm_on_one_node.sh"]
-)
+@pytest.mark.parametrize("script", [*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch", ROOT / "tests/slurm_on_one_node.sh"])
 def test_shellcheck(script):
     check_script(script.read_text())
 
@@ -171,9 +168,7 @@ def test_tpu_run_mounts_the_bucket_once(tpu_pod):
     (home.parent / "mounts").unlink()
     for _ in range(2):
         tpu_pod("run", "--bucket=faces", *RUN)
-        until(
-            lambda: (home / "seen").exists() and not (Path("/proc") / (home / "run.pid").read_text().strip()).exists()
-        )
+        until(lambda: (home / "seen").exists() and not Path("/proc", (home / "run.pid").read_text().strip()).exists())
     assert (home.parent / "mounts").read_text().splitlines() == [
         "sudo mkdir -p /mnt/faces",
         f"sudo chown {os.getuid()} /mnt/faces",
@@ -233,10 +228,8 @@ def test_gcloud_knows_every_command_and_flag(tmp_path):
     if shutil.which("gcloud") is None:
         pytest.skip("needs gcloud: https://cloud.google.com/sdk/docs/install")
     names = [[name, "--spot=1"] for name in ("create", "queue", "status", "logs", "stop", "delete")]
-    commands = {
-        shlex.join(["gcloud", "compute", "tpus", *command, *WHERE]) for name in names for command in tpus(*name)
-    }
-    commands |= {shlex.join(["gcloud", "compute", "tpus", *command, *WHERE]) for command in tpus("resume", *RUN)}
+    given = [command for words in [*names, ["resume", *RUN]] for command in tpus(*words)]
+    commands = {shlex.join(["gcloud", "compute", "tpus", *command, *WHERE]) for command in given}
     (tmp_path / "commands.json").write_text(json.dumps([{"command_string": command} for command in sorted(commands)]))
     done = subprocess.run(
         ["gcloud", "meta", "lint-gcloud-commands", f"--commands-file={tmp_path / 'commands.json'}"],

@@ -12,14 +12,11 @@ import pytest
 from launchers import LAUNCH, RUN, launch, printed, program, refused, until
 
 
-def test_slurm_dry_run():
+def test_slurm_dry_run_and_options():
     step = ["srun", "--label", "--kill-on-bad-exit=1", ".venv/bin/python", "-m", "scan_jax.main"]
     assert printed("slurm.sbatch", *RUN) == [[*step, *RUN, "--distributed=auto"]]
     (words,) = printed("slurm.sbatch", *RUN, PYTHON="my python", SLURM_CPUS_PER_TASK="8")
     assert words[3:5] == ["--cpus-per-task=8", "my python"]
-
-
-def test_slurm_options():
     lines = (LAUNCH / "slurm.sbatch").read_text().splitlines()
     options = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH ")]
     assert {"--requeue", "--open-mode=append", "--signal=B:USR1@300"} <= set(options)

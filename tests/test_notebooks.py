@@ -56,35 +56,27 @@ def constants(text):
 
 
 @in_each
-def test_is_stored_without_what_executing_leaves(name):
+def test_is_stored_without_what_executing_leaves_with_constants_first_and_no_library_code(name):
     text, notebook = NOTEBOOKS[name].read_text(), read(name)
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"])
     assert text == notebook_files.stored(notebook), "run python tests/notebook_files.py"
     assert len(text) < 40_000
     names = [cell["id"] for cell in notebook["cells"]]  # they say what the cells are
     assert len(set(names)) == len(names) and all(re.fullmatch(r"[a-z]+(-[a-z]+)*", one) for one in names)
+    cells = [cell for cell in read(name)["cells"] if cell["cell_type"] == "code"]
+    assert [notebook_files.is_constants(cell) for cell in cells] == [True] + [False] * (len(cells) - 1)
+    values = constants(source(cells[0]))
+    assert values["SETTINGS"] == "" and values["STEPS"] <= 500
+    trees = [as_python(text) for text in code(read(name)).values()]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assert all(node.end_lineno - node.lineno < 6 for node in functions)
+    assert all(len(text.splitlines()) <= 20 for text in code(read(name)).values())
 
 
 @in_each
 def test_is_what_the_format_says(name):
     nbformat = pytest.importorskip("nbformat")
     nbformat.validate(read(name))
-
-
-@in_each
-def test_the_first_code_cell_is_constants_and_no_other(name):
-    cells = [cell for cell in read(name)["cells"] if cell["cell_type"] == "code"]
-    assert [notebook_files.is_constants(cell) for cell in cells] == [True] + [False] * (len(cells) - 1)
-    values = constants(source(cells[0]))
-    assert values["SETTINGS"] == "" and values["STEPS"] <= 500
-
-
-@in_each
-def test_holds_no_library_code(name):
-    trees = [as_python(text) for text in code(read(name)).values()]
-    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    assert all(node.end_lineno - node.lineno < 6 for node in functions)
-    assert all(len(text.splitlines()) <= 20 for text in code(read(name)).values())
 
 
 @in_each

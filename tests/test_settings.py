@@ -1,4 +1,4 @@
-"""Config sections: unknown keys, wrong types and overrides are one line that names the cure."""
+"""Config sections and the modules that they name: what is unknown or of a wrong type is one line with the cure."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict
 
-from scan_jax import configuration
+import scan_jax.data
+import scan_jax.masks
+import scan_jax.methods
+from scan_jax import configuration, registry
+from scan_jax.data.api import open_data
 from scan_jax.errors import UserError
 from scan_jax.settings import bind, require_at_least
 
@@ -107,3 +111,34 @@ def test_a_config_takes_arguments_after_a_colon(tmp_path):
     for wrong in ("knid=x", "kind", "kind=x,width=3"):
         with pytest.raises(UserError, match=r"takes no argument .*after the colon it takes: kind=\.\.\."):
             configuration.load(f"{path}:{wrong}")
+
+
+DATA = [
+    *("celeba_hq", "celebamask_hq", "labelled_folder", "paris_street_view", "photo_folder", "prepared"),
+    "synthetic_portraits",
+]
+METHODS = ["edge_connect", "gated_conv", "masked_attention", "partial_conv", "region_norm", "rfr", "scan"]
+HOLES = ["border", "free_form", "half", "irregular_masks", "mask_folder", "mixture", "rectangles", "strokes"]
+
+
+def test_every_choice_is_found():
+    for room, opener, names in (
+        (scan_jax.data, "open_splits", DATA),
+        (scan_jax.masks, "open_splits", HOLES),
+        (scan_jax.methods, "build", METHODS),
+    ):
+        assert [module.__name__.split(".")[-1] for module in registry.choices(room, opener)] == names
+        assert all(registry.find(room, name, opener, "x").__name__.endswith(name) for name in names)
+
+
+@pytest.mark.parametrize("name", ["photo_foldr", "api", "", "../x", None, 3])
+def test_an_unknown_name_lists_the_known_ones(name):
+    with pytest.raises(UserError, match=r"^config\.data\.name has no .*\(choose one of celeba_hq, celebamask_hq, l"):
+        registry.find(scan_jax.data, name, "open_splits", "config.data.name")
+
+
+def test_keys_of_another_source_are_passed_over_and_unknown_ones_are_not():
+    section = {"name": "synthetic_portraits", "size": 32, "count": 2, "held_out": 1, "path": "PHOTOS"}
+    assert len(open_data(section).train) == 2
+    with pytest.raises(UserError, match=r"unknown config key config\.data\.cuont, did you mean 'count'"):
+        open_data({**section, "cuont": 3})

@@ -71,11 +71,7 @@ class Folder:
     overrides: tuple
 
     def run(self, name, aim=""):
-        """The command, in a process group of its own, until it ends; its exit code, 0 or that of a SIGKILL.
-
-        Raises:
-          RuntimeError: another code, or no end, or one of the group outlives it.
-        """
+        """The command, in a process group of its own, until it ends; its exit code, which is 0 or that of a SIGKILL."""
         self.logs.mkdir(parents=True, exist_ok=True)
         environment = {
             **environment_of(self.caches),
@@ -114,11 +110,7 @@ def kill_at(folder, name, moment):
 
 
 def end(process, patience=10.0):
-    """SIGKILL to the whole group.
-
-    Raises:
-      RuntimeError: one of them outlives it.
-    """
+    """SIGKILL to the whole group, which nobody outlives."""
     with contextlib.suppress(ProcessLookupError):  # it may have killed itself
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -229,9 +221,8 @@ def main(argv):
     found = deviations(whole, killed, kills, steps)
     if len(kills) < flags.kills:
         found.append(f"the run was complete after {len(kills)} of {flags.kills} kills")
-    print(
-        "\nhit: " + ", ".join(f"{phase} {count}" for phase, count in Counter(kill.hit for kill in kills).most_common())
-    )
+    hits = Counter(kill.hit for kill in kills).most_common()
+    print("\nhit: " + ", ".join(f"{phase} {count}" for phase, count in hits))
     costs = [kill.step - kill.committed for kill in kills]
     print(f"steps lost to a kill: {np.mean(costs):.1f} on average, {max(costs)} at most")
     survived = f"{len(kills)} of {len(kills)} kills survived: bit by bit as if the run had been left alone"

@@ -369,9 +369,7 @@ def test_bounds_come_from_the_installed_package_where_there_are_no_sources(monke
     lines = ("Requires-Python: >=3.11", "Requires-Dist: jax<0.12,>=0.10.2", 'Requires-Dist: torch>=2; extra == "torch"')
     make_distribution(tmp_path, "scan_jax", "0.1.0", *lines)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(
-        packages, "scan_jax", types.SimpleNamespace(__file__=str(tmp_path / "scan_jax" / "__init__.py"))
-    )
+    monkeypatch.setattr(packages, "scan_jax", types.SimpleNamespace(__file__=f"{tmp_path}/scan_jax/__init__.py"))
     python, needs = packages.requirements()
     assert python == ">=3.11" and needs[0] == "jax<0.12,>=0.10.2" and len(needs) == 2
     assert packages.wanted_of("jax") == "<0.12,>=0.10.2"

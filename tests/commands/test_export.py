@@ -35,13 +35,18 @@ def refused(run, out, *flags):
     return error_of(export.main, f"--run={run}", f"--out={out}", *flags)
 
 
-def test_the_newest_the_best_or_one_by_its_number(run, monkeypatch):
+def test_the_newest_the_best_or_one_by_its_number_but_a_folder_with_an_at_in_its_name_is_itself_meant(run, monkeypatch):
     names = {"tiny": 6, "tiny@newest": 6, "tiny@best": 4, "tiny@2": 2}
     assert {name: Trained.load(run.with_name(name)).step for name in names} == names
     newest, best = Trained.load(run), Trained.load(run.with_name("tiny@best"))
     assert newest.folder == best.folder == run and newest.identity != best.identity
     monkeypatch.chdir(run.parent)
     assert Trained.load(Path("tiny@best")).step == 4
+    odd = run.with_name("odd@best")
+    odd.mkdir()
+    (odd / "config.json").write_text("{}")
+    assert run_folder.split(odd) == (odd, "newest")
+    assert run_folder.split(run.with_name("tiny@best")) == (run, "best")
 
 
 @pytest.mark.parametrize(
@@ -66,14 +71,6 @@ def test_without_a_measurement_none_is_the_best(run, tmp_path):
         run_folder.restore(tmp_path, "best")
     with pytest.raises(UserError, match=r"checkpoint 7 of .* cannot be read; there are: 7$"):
         run_folder.restore(tmp_path, "7")
-
-
-def test_a_folder_with_an_at_in_its_name_is_itself_meant(run):
-    odd = run.with_name("odd@best")
-    odd.mkdir()
-    (odd / "config.json").write_text("{}")
-    assert run_folder.split(odd) == (odd, "newest")
-    assert run_folder.split(run.with_name("tiny@best")) == (run, "best")
 
 
 @pytest.fixture(scope="module")

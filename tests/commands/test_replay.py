@@ -28,7 +28,7 @@ def diverged(tmp_path_factory):
     return folder
 
 
-def test_the_operation_is_named(diverged, capsys):
+def test_the_operation_is_named_and_the_steps_are_as_they_were(diverged, capsys):
     before = sorted(path.name for path in (diverged / "checkpoints").iterdir())
     assert replay.main([f"--run={diverged}"]) == 0
     said = capsys.readouterr().out
@@ -39,10 +39,6 @@ def test_the_operation_is_named(diverged, capsys):
     with Image.open(diverged / "incident_2.png") as picture:
         assert picture.width > 2 * 16 and picture.height > 2 * 16
     assert sorted(path.name for path in (diverged / "checkpoints").iterdir()) == before
-
-
-def test_the_steps_are_as_they_were(diverged, capsys):
-    """The first incident's batches are others than the second's; each is met again to the last digit shown."""
     assert replay.main([f"--run={diverged}", "--incident=1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.endswith("(as it was)")]

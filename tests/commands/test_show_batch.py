@@ -13,12 +13,8 @@ from scan_jax.pictures import GAP, TINT
 
 SIZE = 128  # so that the picture enlarges nothing
 TINY = [
-    "--config=configs/portraits64.py",
-    f"--config.data.size={SIZE}",
-    "--config.data.count=6",
-    "--config.data.held_out=2",
-    "--config.training.batch_size=3",
-    "--config.augmentation.crop=random_resized",
+    *("--config=configs/portraits64.py", f"--config.data.size={SIZE}", "--config.data.count=6"),
+    *("--config.data.held_out=2", "--config.training.batch_size=3", "--config.augmentation.crop=random_resized"),
 ]
 
 

@@ -108,7 +108,7 @@ def test_every_class_occurs_and_the_face_always_does(population):
 
 
 @pytest.mark.parametrize(
-    ("left", "right"), [(Part.L_EYE, Part.R_EYE), (Part.L_BROW, Part.R_BROW), (Part.L_EAR, Part.R_EAR)]
+    "left, right", [(Part.L_EYE, Part.R_EYE), (Part.L_BROW, Part.R_BROW), (Part.L_EAR, Part.R_EAR)]
 )
 def test_left_is_the_persons_left_in_every_portrait(population, left, right):
     columns = [[np.nonzero(labels == part)[1] for part in (left, right)] for _, labels in population]

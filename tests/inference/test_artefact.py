@@ -141,10 +141,12 @@ def test_labels_that_are_missing_or_too_small_are_refused(folder):
         artefact(image, known, labels[:, :, :32])
 
 
-def test_a_bundle_without_a_program_is_refused(tmp_path):
+def test_a_bundle_without_a_program_and_platforms_that_do_not_exist_are_refused(tmp_path):
     exporting.export(small_trained(PLAIN), tmp_path / "out", platforms=())
     with pytest.raises(UserError, match=r"is no bundle with a fill\.stablehlo"):
         Artefact.load(tmp_path / "out")
+    with pytest.raises(UserError, match="not 'gpu'; for NVIDIA's GPUs it is cuda"):
+        exporting.export(small_trained(PLAIN), tmp_path / "out", platforms=("cpu", "gpu"))
 
 
 def test_a_difference_ends_the_export_and_no_program_for_another_platform_is_checked(tmp_path, caplog, monkeypatch):
@@ -158,11 +160,6 @@ def test_a_difference_ends_the_export_and_no_program_for_another_platform_is_che
     with pytest.raises(UserError, match=r"differs from the network by 2\.\de-05 at 40x24"):
         exporting.export(trained, tmp_path / "bad", platforms=("cpu",))
     assert [path.name for path in tmp_path.iterdir()] == ["unchecked"]
-
-
-def test_platforms_that_do_not_exist_are_refused_before_work(tmp_path):
-    with pytest.raises(UserError, match="not 'gpu'; for NVIDIA's GPUs it is cuda"):
-        exporting.export(small_trained(PLAIN), tmp_path / "out", platforms=("cpu", "gpu"))
 
 
 @pytest.mark.parametrize("section", each({"scan": PLAIN, "masked_attention": MASKED_ATTENTION}, "scan"))

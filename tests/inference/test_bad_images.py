@@ -51,7 +51,7 @@ def refuses(reader, path, *words):
     assert "\n" not in text and all(word in text for word in (name, path.name, *words)), text
 
 
-def test_files_that_are_no_images(reader, tmp_path):
+def test_files_that_are_no_images_or_truncated(reader, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     refuses(reader, tmp_path / "text.png", "it is no image")
     (tmp_path / "empty.jpg").write_bytes(b"")
@@ -61,9 +61,6 @@ def test_files_that_are_no_images(reader, tmp_path):
     refuses(reader, tmp_path / "none.png", "there is no such file")
     (tmp_path / "script.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
     refuses(reader, tmp_path / "script.eps", "it is no image")  # a program in PostScript, which nothing here will run
-
-
-def test_truncated_files(reader, tmp_path):
     for suffix in (".png", ".jpg", ".webp", ".tif", ".gif"):
         whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
         Image.fromarray(picture(64, 64, 1).squeeze()).save(whole)

@@ -135,15 +135,12 @@ def test_a_pickle_in_place_of_the_arrays_is_not_opened(bundle, tmp_path, noted):
     assert not (tmp_path / "trace").exists()
 
 
-def test_a_pickle_beside_the_arrays_is_refused(bundle, tmp_path):
+def test_a_pickle_beside_the_arrays_newer_formats_and_damaged_sections_are_refused(bundle, tmp_path):
     for name in ("optimizer.pkl", "net.pt", "NET.PTH", "last.ckpt", "pytorch_model.bin"):
         (bundle / name).write_bytes(pickle.dumps(Trap(tmp_path / "trace")))
         assert f"holds {name}, which may be a pickle" in refusal(bundle)
         (bundle / name).unlink()
     assert not (tmp_path / "trace").exists()
-
-
-def test_newer_formats_and_damaged_sections(bundle):
     edit(bundle, lambda config: config["bundle"].update(format=2))
     assert "is a bundle of format 2, and this scan_jax reads up to 1; update scan_jax" in refusal(bundle)
     for section in ({}, {"format": "1"}, {"format": 0}, [], {"format": 1, "sha256": "ab"}):

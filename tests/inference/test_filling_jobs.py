@@ -86,9 +86,8 @@ def test_one_that_fails_is_named_and_the_others_are_filled(jobs, tmp_path, capsy
 def test_exit_codes(jobs):
     for states, code in ((("filled", "kept"), 0), (("filled", "failed"), 3), (("kept", "failed"), 3), (("failed",), 1)):
         found = summary(jobs)
-        found.outcomes += [
-            dataclasses.replace(Outcome.of(jobs[0].pair, jobs[0].output), status=each) for each in states
-        ]
+        outcome = Outcome.of(jobs[0].pair, jobs[0].output)
+        found.outcomes += [dataclasses.replace(outcome, status=each) for each in states]
         assert found.exit_code == code, states
 
 

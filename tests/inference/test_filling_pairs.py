@@ -23,9 +23,7 @@ def found(matched):
 
 
 def test_files_match_by_their_path_but_for_the_suffix(tmp_path):
-    photographs = touch(
-        tmp_path / "photographs", "b.JPG", "a.png", "paris/a.webp", "notes.txt", ".hidden.png", ".x/c.png"
-    )
+    photographs = touch(tmp_path / "photos", "b.JPG", "a.png", "paris/a.webp", "notes.txt", ".hidden.png", ".x/c.png")
     holes = touch(tmp_path / "holes", "a.png", "b.png", "paris/a.tif")
     labels = touch(tmp_path / "labels", "a.png", "b.png", "paris/a.png", "more.png")
     matched = match(photographs, holes, labels)

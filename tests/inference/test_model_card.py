@@ -61,10 +61,17 @@ def test_it_says_what_the_network_is_and_what_it_has_seen(tmp_path):
     assert "With JAX alone" not in text, "there is no program in this bundle"
 
 
-def test_what_is_not_known_is_said_to_be_so_and_places_on_the_machine_that_trained_stay_there(tmp_path):
+def test_what_is_not_known_or_damaged_is_said_to_be_so_and_places_on_the_machine_that_trained_stay_there(
+    tmp_path, caplog
+):
     text = card(tmp_path, data={"path": "/home/somebody/faces", "held_out_path": "/mnt/x", "data_dir": "/scratch"})
     assert "Nothing was measured of this network." in text and "| Licence of the weights | not stated |" in text
     assert '| Data | `{"name": "synthetic_portraits", "size": 32}` |' in text and "somebody" not in text
+    put(tmp_path, "own", "{")
+    put(tmp_path, "other", {"entries": [{"name": "x"}]})
+    (tmp_path / "data.json").write_text("{")
+    assert "Nothing was measured" in card(tmp_path)
+    assert caplog.text.count("cannot be read") == 3
 
 
 def test_labels_are_described_where_the_method_takes_them(tmp_path):
@@ -101,11 +108,3 @@ def test_the_newest_evaluation_of_these_very_parameters(tmp_path):
     ]
     os.utime(old, (3, 3))
     assert measured.newest(tmp_path, 7, identity).command == "python -m scan_jax.evaluate --run=runs/small"
-
-
-def test_damaged_results_are_passed_over(tmp_path, caplog):
-    put(tmp_path, "own", "{")
-    put(tmp_path, "other", {"entries": [{"name": "x"}]})
-    (tmp_path / "data.json").write_text("{")
-    assert "Nothing was measured" in card(tmp_path)
-    assert caplog.text.count("cannot be read") == 3

@@ -61,11 +61,6 @@ def test_jpeg_keeps_its_quality_and_size_and_says_that_it_is_lossy(tmp_path, thr
     assert 0.9 < out.stat().st_size / (tmp_path / "in.jpg").stat().st_size < 1.1
 
 
-def test_alpha_in_a_jpeg_is_lost_and_said(through, caplog):
-    _, out = through(picture(channels=4), "out.jpg")
-    assert "transparency" in caplog.text and read_photograph(out).alpha is None
-
-
 def test_grey_stays_grey_and_its_pixels_stay(tmp_path, through):
     grey = picture(channels=1)[..., 0]
     Image.fromarray(grey).save(tmp_path / "in.png")
@@ -180,7 +175,7 @@ def test_exif_goes_from_every_format_to_every_other(tmp_path, through, suffix_in
             assert [round(value) for value in image.info["dpi"]] == [300, 300]
 
 
-def test_exif_that_a_jpeg_cannot_hold_is_left_out_and_said(tmp_path, through, caplog):
+def test_exif_and_alpha_that_a_jpeg_cannot_hold_are_left_out_and_said(tmp_path, through, caplog):
     exif = Image.Exif()
     exif[0x010F], exif[0x8769] = "A maker", {0x9286: b"x" * 70_000}
     Image.fromarray(picture()).save(tmp_path / "in.png", exif=exif)
@@ -188,6 +183,8 @@ def test_exif_that_a_jpeg_cannot_hold_is_left_out_and_said(tmp_path, through, ca
     assert "too long for a JPEG" in caplog.text
     with Image.open(through(tmp_path / "in.png", "out.png")[1]) as image:
         assert len(image.getexif().get_ifd(0x8769)[0x9286]) == 70_000
+    _, out = through(picture(channels=4), "out.jpg")
+    assert "transparency" in caplog.text and read_photograph(out).alpha is None
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -45,7 +45,7 @@ def run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("run") / "toy")
 
 
-def test_the_newest_step_with_the_moving_average(run):
+def test_the_newest_step_with_the_moving_average_of_a_relative_folder_too(run, monkeypatch):
     step, variables = run_folder.restore(run)
     assert step == 20
     expected = state(20)
@@ -54,6 +54,8 @@ def test_the_newest_step_with_the_moving_average(run):
     np.testing.assert_array_equal(variables.params["critic"]["b"]["k"], expected["params"]["critic"]["b"]["k"])
     np.testing.assert_array_equal(variables.stats["critic"]["u"], expected["stats"]["critic"]["u"])
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves((variables.params, variables.stats)))
+    monkeypatch.chdir(run.parent)
+    assert run_folder.restore(Path("toy"))[0] == 20
 
 
 @pytest.mark.parametrize("stats", [{}, {"mean": np.full((2,), 3, np.float32)}], ids=["no statistics", "statistics"])
@@ -66,11 +68,6 @@ def test_a_generator_alone(tmp_path, stats):
     assert step == 20 and set(variables.params) == {"generator"}
     np.testing.assert_array_equal(variables.params["generator"]["a"], state(20)["ema"]["generator"]["a"])
     jax.tree.map(np.testing.assert_array_equal, variables.stats, {"generator": stats})
-
-
-def test_relative_folders_work(run, monkeypatch):
-    monkeypatch.chdir(run.parent)
-    assert run_folder.restore(Path("toy"))[0] == 20
 
 
 def test_uncommitted_and_damaged_steps_fall_back_and_say_so(tmp_path, caplog):

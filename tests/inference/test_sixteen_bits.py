@@ -180,13 +180,10 @@ def test_formats_of_8_bits_are_said(tmp_path, through, caplog, suffix):
         np.testing.assert_array_equal(read_photograph(out).pixels, photograph.pixels)
 
 
-def test_8_bits_are_the_nearest():
+def test_8_bits_are_the_nearest_and_sizes_that_differ_are_no_photograph():
     every = np.arange(65536, dtype=np.uint16)
     np.testing.assert_array_equal(sixteen_bits.to_eight_bits(every), np.round(every / 257.0))
     np.testing.assert_array_equal(sixteen_bits.to_eight_bits(np.arange(256, dtype=np.uint16) * 257), np.arange(256))
-
-
-def test_sizes_that_differ_are_no_photograph():
     for filled, found in ((samples(3)[1:], hole()), (samples(3), hole()[1:])):
         with pytest.raises(ValueError, match="sizes differ"):
             sixteen_bits.merge(samples(3), filled.astype(np.uint8), found)

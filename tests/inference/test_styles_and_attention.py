@@ -145,9 +145,7 @@ def test_inpaint_restyles_and_searches(folder, capsys):
     assert np.all(filled("--style_steps=10") == round(255 * 0.3))
     capsys.readouterr()
     assert inpaint.main([*flags(folder, "x.png"), *take, "--style_parts", "1"]) == 1
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        "error: the reference photograph shows no part '1'; it shows: 0, 2"
-    )
+    assert "error: the reference photograph shows no part '1'; it shows: 0, 2\n" in capsys.readouterr().err
     assert inpaint.main([*flags(folder, "x.png"), take[0]]) == 1
     assert "go together" in capsys.readouterr().err
     assert not (folder / "x.png").exists()

@@ -68,16 +68,13 @@ def test_dust_everywhere_is_bounded():
     assert np.array_equal(seen, hole) and times.max() == 1
 
 
-def test_a_hole_that_needs_everything_sees_everything():
+def test_a_hole_that_needs_everything_sees_everything_and_auto_is_whole_up_to_four_sizes():
     for edge in (np.s_[:], np.s_[:350], np.s_[:, 50:]):
         hole = blank()
         hole[edge] = True
         (layer,) = plan(hole, SIZE, "windows")
         assert layer.windows == (Window(0, 0, 400, 600),)
         assert windows.describe((layer,), hole.shape) == "the whole photograph"
-
-
-def test_auto_is_whole_up_to_four_sizes():
     for side, expected in ((4 * SIZE, "the whole photograph"), (4 * SIZE + 1, f"1 window of {SIZE} pixels")):
         hole = blank(side, 300)
         hole[60:65, 70:75] = True

@@ -31,9 +31,8 @@ def make():
     x = 1 + scale * rng.standard_normal((4, 8, 6, C), np.float32)
     labels = rng.integers(0, N - 1, (4, 8, 6)).astype(np.int32)  # class N-1 is absent
     inputs = x, labels, rng.standard_normal((4, N, S), np.float32)
-    stats = {
-        "norm": {"mean": np.linspace(-1, 1, C, dtype=np.float32), "variance": np.linspace(1, 3, C, dtype=np.float32)}
-    }
+    mean, variance = (np.linspace(*ends, C, dtype=np.float32) for ends in ((-1, 1), (1, 3)))
+    stats = {"norm": {"mean": mean, "variance": variance}}
     return inputs, {"params": randomize(RegionStyleNorm(N, hidden=3), *inputs, None, train=False), "batch_stats": stats}
 
 
@@ -79,7 +78,7 @@ def test_batch_norm_equals_pytorch_far_from_zero():
     variables = jax.jit(lambda x: layer.init(jax.random.key(0), x, train=True))(x)
     np.testing.assert_array_equal(variables["batch_stats"]["mean"], 0)  # initialisation counts as no pass
     for train in (True, False):
-        found, changed = jax.jit(lambda v, x, t=train: layer.apply(v, x, train=t, mutable=("batch_stats",)))(
+        found, changed = jax.jit(lambda v, x, t=train: layer.apply(v, x, train=t, mutable=["batch_stats"]))(
             variables, x
         )
         variables = {**variables, **changed}

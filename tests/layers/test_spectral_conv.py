@@ -77,9 +77,8 @@ def test_training_passes_equal_pytorch():
         found, changed = apply(variables, x, train=True, mutable=("spectral",))
         variables = {**variables, **changed}
         np.testing.assert_allclose(found, by_pixel(reference.train()(given)), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(
-        apply(variables, x, train=False), by_pixel(reference.eval()(given)), rtol=1e-4, atol=1e-5
-    )
+    found = apply(variables, x, train=False)
+    np.testing.assert_allclose(found, by_pixel(reference.eval()(given)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("train", [False, True])

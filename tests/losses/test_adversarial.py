@@ -26,7 +26,7 @@ def log_sigmoid(x):
     return -np.log1p(np.exp(-x.astype(np.float64)))
 
 
-def test_losses_are_their_definitions():
+def test_losses_are_their_definitions_in_float32():
     real, fake = logits(0), logits(1)
     game = log_sigmoid(real) + log_sigmoid(-fake)  # minimax, eq. 3: log D(I) + log(1 - D(fake))
     np.testing.assert_allclose(logistic_generator(fake), -log_sigmoid(fake), rtol=1e-5, atol=1e-7)
@@ -35,6 +35,9 @@ def test_losses_are_their_definitions():
     np.testing.assert_allclose(hinge_generator(fake), -fake)
     expected = np.maximum(0, 1 - real.astype(np.float64)) + np.maximum(0, 1 + fake.astype(np.float64))
     np.testing.assert_allclose(hinge_critic(real, fake), expected, rtol=1e-6, atol=1e-6)
+    x = jnp.asarray(logits(0), jnp.bfloat16)
+    for value in (logistic_generator(x), hinge_generator(x), logistic_critic(x, x), hinge_critic(x, x)):
+        assert value.dtype == jnp.float32 and value.shape == SHAPE
 
 
 def slopes(loss, *inputs):
@@ -63,25 +66,19 @@ def test_values_and_gradients_are_finite_far_away_and_at_zero_descending_moves_l
             assert all((real < 0).all() and (fake > 0).all() for _, real, fake in critics)
 
 
-def test_bfloat16_logits_give_float32_losses():
-    x = jnp.asarray(logits(0), jnp.bfloat16)
-    for value in (logistic_generator(x), hinge_generator(x), logistic_critic(x, x), hinge_critic(x, x)):
-        assert value.dtype == jnp.float32 and value.shape == SHAPE
-
-
-def test_logits_of_other_shapes_are_refused():
+def test_logits_and_features_that_do_not_belong_together_are_refused():
     for critic in (logistic_critic, hinge_critic):
         refused("equal shapes", critic, (np.zeros(SHAPE), np.zeros((1, 3, 5, 1))))
+    fake, real = features(0), features(1)
+    refused("equal shapes", feature_matching, (fake, real[:1]))
+    refused("before the logits", feature_matching, ([fake[0][-1:]], [real[0][-1:]]))
 
 
-def test_one_batch_comes_apart_again():
+def test_one_batch_comes_apart_again_and_accuracy_counts_the_right_side():
     real, fake = jnp.arange(6.0).reshape(3, 2), -jnp.arange(6.0).reshape(3, 2)
     both = one_batch(real, fake)
     np.testing.assert_array_equal(both, [[0, 1], [0, -1], [2, 3], [-2, -3], [4, 5], [-4, -5]])
     np.testing.assert_array_equal(apart(both), (real, fake))
-
-
-def test_accuracy_counts_the_right_side():
     assert float(critic_accuracy(jnp.asarray([1.0, 2.0, -1.0, 3.0]), jnp.asarray([-1.0, -2.0]))) == 0.875
     assert float(critic_accuracy(jnp.ones((2, 3)), jnp.ones((2, 3)))) == 0.5
 
@@ -105,9 +102,3 @@ def test_feature_matching_sums_layers_averages_scales_and_leaves_the_logits_out(
     assert half.shape == () and half.dtype == jnp.float32
     value, slopes = run(fake, fake)
     assert value == 0 and not any(np.any(leaf) for leaf in jax.tree.leaves(slopes)), "equal features give no push"
-
-
-def test_features_that_do_not_belong_together_are_refused():
-    fake, real = features(0), features(1)
-    refused("equal shapes", feature_matching, (fake, real[:1]))
-    refused("before the logits", feature_matching, ([fake[0][-1:]], [real[0][-1:]]))

@@ -31,10 +31,14 @@ def test_gradients_where_images_agree_and_without_a_hole_are_zero():
         np.testing.assert_array_equal(gradient, np.zeros(SHAPE))
 
 
-def test_l1_refuses_broadcasting_and_other_ranks():
+def test_broadcasting_other_ranks_and_terms_without_partner_are_refused():
     for other in ((2, 5, 7, 1), (1, 5, 7, 3), (5, 7, 3), (2, 7, 5, 3)):
         refused("two equal shapes", l1, (np.zeros(SHAPE), np.zeros(other)))
     refused("images", l1, (np.zeros((3, 3)), np.zeros((3, 3))))
+    for known in ((2, 5, 7, 3), (1, 5, 7, 1), (2, 5, 7), (2, 1, 7, 1)):
+        refused("need known", hole_normalised, (np.zeros(SHAPE), np.ones(known)))
+    refused(r"terms \['l2'\] have no weight", combine, ({"l2": jnp.asarray(1.0)}, {"l1": 1.0}))
+    refused(r"weights \['style'\] have no term", combine, ({"l1": jnp.asarray(1.0)}, {"l1": 1.0, "style": 250.0}))
 
 
 def test_hole_normalised_is_the_mean_over_the_holes_share():
@@ -47,19 +51,9 @@ def test_hole_normalised_is_the_mean_over_the_holes_share():
         np.testing.assert_allclose(hole_normalised(hole * np.full((1, 10, 10, 3), 0.25, np.float32), 1 - hole), 0.25)
 
 
-def test_known_is_not_broadcast():
-    for known in ((2, 5, 7, 3), (1, 5, 7, 1), (2, 5, 7), (2, 1, 7, 1)):
-        refused("need known", hole_normalised, (np.zeros(SHAPE), np.ones(known)))
-
-
 def test_combine_weighs_means_of_terms_of_any_shape_and_one_that_is_off_cannot_spoil_the_sum():
     terms = {"a": jnp.asarray([1.0, 3.0]), "b": jnp.asarray(5.0), "c": jnp.full((2, 2, 1), -1.0, jnp.bfloat16)}
     total = combine(terms, {"a": 0.5, "b": 10.0, "c": 2.0, "absent and off": 0.0})
     assert total.shape == () and total.dtype == jnp.float32
     np.testing.assert_allclose(total, 0.5 * 2 + 10 * 5 - 2)
     assert combine({"a": jnp.asarray(1.0), "b": jnp.asarray(jnp.nan)}, {"a": 2.0, "b": 0.0}) == 2
-
-
-def test_combine_refuses_terms_and_weights_without_partner():
-    refused(r"terms \['l2'\] have no weight", combine, ({"l2": jnp.asarray(1.0)}, {"l1": 1.0}))
-    refused(r"weights \['style'\] have no term", combine, ({"l1": jnp.asarray(1.0)}, {"l1": 1.0, "style": 250.0}))

@@ -87,7 +87,7 @@ def test_what_cannot_be_opened_or_drawn(section, match):
         open_holes(section).train.draw(np.random.default_rng(0), 8)
 
 
-def test_fit_changes_as_few_pixels_as_needed_and_only_one_way():
+def test_fit_changes_as_few_pixels_as_needed_only_one_way_and_of_the_nearest_try():
     hole = np.zeros((9, 13), bool)
     hole[3:6, 4:8] = True  # 12 of 117
     grown, worn = fit(hole, Bucket(0.2, 0.3)), fit(hole, Bucket(0.01, 0.05))
@@ -98,9 +98,6 @@ def test_fit_changes_as_few_pixels_as_needed_and_only_one_way():
     assert grown.sum() == 9
     np.testing.assert_array_equal(np.argwhere(grown), [(y, x) for y in (3, 4, 5) for x in (3, 4, 5)])
     assert fit(np.ones((9, 9), bool), Bucket(0.5, 0.9)).sum() == 72
-
-
-def test_draw_within_fits_the_nearest_try():
     tries = iter([hole_of(90), hole_of(45), hole_of(1)])
     fitted = draw_within(lambda rng, size: next(tries), np.random.default_rng(0), 10, Bucket(0.3, 0.4), attempts=3)
     assert fitted.sum() == 40

@@ -38,19 +38,6 @@ def test_the_part_is_drawn_first_and_then_draws_for_itself():
         np.testing.assert_array_equal(*(source.draw(np.random.default_rng(seed), 32) for source in (one, other)))
 
 
-def test_fixed_holes_are_shared_out_exactly():
-    source = mixture({"free_form": 0.5, "strokes": 0.3, "rectangles": 0.2}).held_out
-    for bucket in BUCKETS:
-        holes = source.fixed(32, bucket, 20, seed=4)
-        assert len(holes) == 20
-        assert all(hole.mean() in bucket for hole in holes)
-        mine = {hole.tobytes() for hole in holes}
-        for name, count in (("free_form", 10), ("strokes", 6), ("rectangles", 4)):
-            alone = open_holes({"name": name}).held_out.fixed(32, bucket, count, seed=4)
-            assert {hole.tobytes() for hole in alone} <= mine
-        np.testing.assert_array_equal(source.fixed(32, bucket, 7, seed=4), holes[:7])
-
-
 def test_only_parts_that_reach_a_bucket_fill_it():
     source = mixture({"half": 0.9, "rectangles": 0.1}).held_out
     in_half = source.fixed(32, Bucket(0.4, 0.5), 10, seed=0)
@@ -84,6 +71,16 @@ def test_sharing_out_is_exact_and_steady():
     assert share_out((1, 1), (1, 9), 5) == [0, 1, 1, 1, 1]
     assert share_out((1, 1), (1, 2), 5) == [0, 1, 1]
     assert share_out((1,), (0,), 5) == []
+    source = mixture({"free_form": 0.5, "strokes": 0.3, "rectangles": 0.2}).held_out
+    for bucket in BUCKETS:
+        holes = source.fixed(32, bucket, 20, seed=4)
+        assert len(holes) == 20
+        assert all(hole.mean() in bucket for hole in holes)
+        mine = {hole.tobytes() for hole in holes}
+        for name, count in (("free_form", 10), ("strokes", 6), ("rectangles", 4)):
+            alone = open_holes({"name": name}).held_out.fixed(32, bucket, count, seed=4)
+            assert {hole.tobytes() for hole in alone} <= mine
+        np.testing.assert_array_equal(source.fixed(32, bucket, 7, seed=4), holes[:7])
 
 
 def test_parts_take_their_own_settings_and_refuse_on_the_first_draw():

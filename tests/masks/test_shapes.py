@@ -104,16 +104,13 @@ def test_a_half_is_exactly_half(size):
     assert whole["bottom"][-(size // 2) :].all()
 
 
-def test_halves_are_asked_for_by_side_and_take_turns():
+def test_halves_are_asked_for_by_side_take_turns_and_are_refused_where_they_cannot_be():
     source = open_holes({"name": "half", "sides": ("left", "bottom")}).held_out
     drawn = {source.draw(rng, 16).tobytes() for rng in rngs(30)}
     assert drawn == {half(side, 16).tobytes() for side in ("left", "bottom")}
     fixed = source.fixed(16, Bucket(0.4, 0.5), 5, seed=0)
     assert [hole.tobytes() for hole in fixed] == [half(s, 16).tobytes() for s in ("left", "bottom") * 2 + ("left",)]
     assert len(source.fixed(16, Bucket(0.5, 0.6), 5, seed=0)) == 0  # exactly 50% belongs below
-
-
-def test_halves_that_cannot_be_are_refused():
     for section, match in (
         ({"sides": ("lft",)}, "'lft', did you mean 'left'"),
         ({"sides": ()}, "sides is empty"),
@@ -142,7 +139,7 @@ def test_the_known_part_of_a_frame_is_a_centred_rectangle(size):
     assert {(left, top) for top, left in shapes} & shapes  # both ways round
 
 
-def test_frames_grow_with_the_ratio_and_fill_every_bucket():
+def test_frames_grow_with_the_ratio_fill_every_bucket_and_need_whole_pixels():
     source = open_holes({"name": "border", "ratio": (0.0, 0.6)}).held_out
     for bucket in BUCKETS_FROM_ZERO:
         holes = source.fixed(256, bucket, 30, seed=3)
@@ -151,9 +148,6 @@ def test_frames_grow_with_the_ratio_and_fill_every_bucket():
         assert len({hole.tobytes() for hole in holes}) > 10
     pixels = [count for count, _, _ in frames(256, Bucket(0.0, 1.0))]
     assert pixels == sorted(pixels)
-
-
-def test_frames_that_no_whole_pixels_make_are_refused():
     assert frames(8, Bucket(0.0, 0.4)) == ()  # one pixel all round is 44% already
     source = open_holes({"name": "border", "ratio": (0.1, 0.4)}).held_out
     assert len(source.fixed(8, Bucket(0.1, 0.2), 4, seed=0)) == 0

@@ -119,7 +119,6 @@ def test_styles_read_and_painted_again_are_the_prediction(trained, predict):
     paint = jax.jit(method.styles.paint)
     again = paint(variables, given.observe(), styles, jax.random.key(0)).image
     np.testing.assert_allclose(again, predict(given), atol=1e-6)
-    other = paint(
-        variables, given.observe(), styles.at[:, int(given.labels[0, 0, 0])].add(1.0), jax.random.key(0)
-    ).image
+    changed = styles.at[:, int(given.labels[0, 0, 0])].add(1.0)
+    other = paint(variables, given.observe(), changed, jax.random.key(0)).image
     assert np.abs(np.asarray(other - again)).max() > 1e-3

@@ -80,9 +80,8 @@ def test_an_image_does_not_depend_on_its_batch():
 
 def test_an_image_that_no_longer_improves_is_left_alone():
     # Steps of 0.5 overshoot a target 0.05 away at once, and approach one 2 away for four updates.
-    found = jax.jit(search(steps=10, learning_rate=0.5, patience=1))(
-        VARIABLES, {}, observation([0.25, 2.2]), jax.random.key(0)
-    )
+    refine = jax.jit(search(steps=10, learning_rate=0.5, patience=1))
+    found = refine(VARIABLES, {}, observation([0.25, 2.2]), jax.random.key(0))
     near, far = np.asarray(found.objective).T
     assert near[1] > near[0]
     np.testing.assert_array_equal(near[1:], near[1])

@@ -84,16 +84,7 @@ def test_moves_in_its_direction(group, name, metric):
 
 
 @each_metric
-def test_refuses_other_shapes_and_integers(group, name, metric):
-    image, known = np.zeros((2, 52, 52, 3), np.float32), np.ones((2, 52, 52, 1), np.float32)
-    refused("equal batches", metric, *((image, wrong, known) for wrong in (image[:1], image[..., :1], image[0])))
-    refused("floating point", metric, (image, image.astype(np.uint8), known))
-    refused("known", metric, *((image, image, wrong) for wrong in (known[:1], known[..., 0], image)))
-    refused(r"images \[B,H,W,3\]", metric, (image[..., :1], image[..., :1], known))
-
-
-@each_metric
-def test_least_side_is_the_least(group, name, metric):
+def test_least_side_is_the_least_and_other_shapes_and_integers_are_refused(group, name, metric):
     side = metric.least_side
     found = deviations(group, name, metric, *pairs(side, side, seed=3))
     assert found.max() <= (1e-4 if name == "colour_shift" else 1e-5), found
@@ -101,6 +92,11 @@ def test_least_side_is_the_least(group, name, metric):
         image = np.zeros((1, *size, 3), np.float32)
         complaint = f"at least {side}x{side} pixels here, not {size[0]}x{size[1]}"
         refused(complaint, metric, (image, image, np.zeros((1, *size, 1))))
+    image, known = np.zeros((2, 52, 52, 3), np.float32), np.ones((2, 52, 52, 1), np.float32)
+    refused("equal batches", metric, *((image, wrong, known) for wrong in (image[:1], image[..., :1], image[0])))
+    refused("floating point", metric, (image, image.astype(np.uint8), known))
+    refused("known", metric, *((image, image, wrong) for wrong in (known[:1], known[..., 0], image)))
+    refused(r"images \[B,H,W,3\]", metric, (image[..., :1], image[..., :1], known))
 
 
 def test_every_group_is_listed_and_complete():

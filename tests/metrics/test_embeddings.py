@@ -108,7 +108,7 @@ def test_the_stand_in_averages_over_the_picture(stand_in):
 
 
 @pytest.mark.skipif(
-    not (H5.is_file() and (SHARED / "faces_dev").is_dir()), reason="the published weights or faces are absent"
+    not (H5.is_file() and (SHARED / "faces_dev").is_dir()), reason="published weights or faces are absent"
 )
 def test_more_noise_is_farther_away():
     Image = pytest.importorskip("PIL.Image")

@@ -28,16 +28,13 @@ def oracle(known, kernel_size, stride):
     return result
 
 
-def test_known_where_any_known_pixel_lies_under_the_kernel():
+def test_known_where_any_known_pixel_lies_under_the_kernel_in_its_type_and_without_a_gradient():
     share = np.array([0.0, 0.06, 1.0])[:, None, None, None]
     known = (np.random.default_rng(0).random((3, 13, 10, 1)) < share).astype(np.float32)
     cases = list(itertools.product([1, 3, 5, 7], [1, 2, 3]))  # kernel, stride
     updated = jax.jit(lambda known: [update_known(known, *arguments) for arguments in cases])(known)
     for case, found in zip(cases, updated, strict=True):
         np.testing.assert_array_equal(found, oracle(known, *case), str(case))
-
-
-def test_dtype_is_kept_and_no_gradient_flows():
     known = np.ones((1, 5, 5, 1), np.float32)
     assert jax.eval_shape(lambda k: update_known(k, 3, 2), known.astype(jnp.bfloat16)).dtype == jnp.bfloat16
     np.testing.assert_array_equal(jax.jit(jax.grad(lambda k: update_known(k, 3, 1).sum()))(known), 0.0)

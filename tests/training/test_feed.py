@@ -43,9 +43,20 @@ def feeding_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("feed")]
 
 
-def test_batches_are_placed_in_order_and_end():
+def test_batches_are_placed_in_order_and_end_and_an_error_is_the_callers():
     feed = Feed(Batches(5), lambda number: 10 * number)
     assert list(feed) == [10, 20, 30, 40, 50]
+    feed.close()
+
+    def place(number):
+        if number == 3:
+            raise UserError("photograph 3 is gone")
+        return number
+
+    feed = Feed(Batches(), place)
+    assert [next(feed), next(feed)] == [1, 2]
+    with pytest.raises(UserError, match="photograph 3 is gone"):
+        next(feed)
     feed.close()
 
 
@@ -58,19 +69,6 @@ def test_few_are_held():
         assert batches.made == taken + AHEAD
         assert feed.ready
         assert next(feed) == taken + 1
-    feed.close()
-
-
-def test_an_error_is_the_callers():
-    def place(number):
-        if number == 3:
-            raise UserError("photograph 3 is gone")
-        return number
-
-    feed = Feed(Batches(), place)
-    assert [next(feed), next(feed)] == [1, 2]
-    with pytest.raises(UserError, match="photograph 3 is gone"):
-        next(feed)
     feed.close()
 
 

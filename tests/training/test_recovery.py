@@ -133,15 +133,12 @@ def read(guard, values, name="loss/generator", first=1):
     guard.read([(first + place, {name: value, "term/other": 1.0}) for place, value in enumerate(values)])
 
 
-def test_a_leap_is_measured_by_what_was_seen():
+def test_a_leap_is_measured_by_what_was_seen_and_not_undone_and_terms_and_losses_without_a_scale_may_leap():
     guard = Guard(GuardSettings(spike=10.0, window=4))
     read(guard, [1.0, 50.0, 1.0])  # too little was seen before 50
     read(guard, [499.0, 1.0, 1.0, 4989.0, 1.0, 1.0, 1.0, 1.0], first=4)  # each below ten times what the window has
     with pytest.raises(BadStep, match=r"step 12: loss/generator is 10.1, 10 times the largest of 4 steps before"):
         read(guard, [10.1], first=12)
-
-
-def test_what_was_undone_is_no_measure_and_terms_and_losses_without_a_scale_may_leap():
     guard = Guard(GuardSettings(spike=10.0, window=4))
     read(guard, [1.0, 1.0, 1.0, 9.0])
     guard.forget_after(2)  # what is left is half of the window, and enough

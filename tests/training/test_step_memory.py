@@ -88,7 +88,7 @@ def settings(**changes):
     return TrainingSettings(steps=4, batch_size=16, optimizers=ADAM, **changes)
 
 
-def test_parts_stay_on_their_devices():
+def test_parts_stay_on_their_devices_and_need_less_memory():
     """No example moves: beside the gradients' sums nothing is sent."""
     trainer = make_trainer(QuietToy(), settings(accumulate=2), 16, 0)
     kinds = {each.kind for each in estimate(trainer, {}).collectives}
@@ -96,9 +96,6 @@ def test_parts_stay_on_their_devices():
     batch = sharding.to_devices(trainer.mesh, toy_batch(0, 16))
     state, scalars = trainer.step_after(0)(trainer.fresh(), {}, batch, trainer.key)
     assert int(state.step) == 1 and np.isfinite(float(scalars["loss/generator"]))
-
-
-def test_parts_need_less_memory():
     method = QuietToy()
     one = jax.devices()[:1]
     trainers = [make_trainer(method, settings(accumulate=parts), 64, 0, one) for parts in (1, 2, 8)]

@@ -34,14 +34,11 @@ def assert_same(found, expected):
             np.testing.assert_array_equal(found[key], node)
 
 
-def test_tree_and_metadata_come_back_bit_for_bit(path):
+def test_tree_and_metadata_come_back_bit_for_bit_whatever_the_arrays_and_whoever_wrote_them(path):
     safetensors_tree.save(path, tree(), {"network": "x", "licence": "Ångström"})
     found, metadata = safetensors_tree.load(path)
     assert_same(found, tree())
     assert metadata == {"network": "x", "licence": "Ångström"}
-
-
-def test_strided_and_jax_arrays_are_saved_by_value_and_another_writers_are_read(path):
     strided = np.arange(12, dtype=np.float32).reshape(3, 4).T[::2]
     safetensors_tree.save(path, {"strided": strided, "jax": jnp.arange(3.0)})
     found, metadata = safetensors_tree.load(path)
