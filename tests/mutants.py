@@ -103,9 +103,8 @@ class Bench:
         command = [sys.executable, *quiet, *self.tiers[tier], *(f"tests/{path}" for path in tests)]
         inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
         with (own / "log").open("w+", encoding="utf-8", errors="replace") as log:
-            process = subprocess.Popen(
-                command, cwd=copy, env={**inherited, "TMPDIR": str(own)}, stdout=log, stderr=log, start_new_session=True
-            )
+            options = {"cwd": copy, "env": {**inherited, "TMPDIR": str(own)}, "start_new_session": True}
+            process = subprocess.Popen(command, stdout=log, stderr=log, **options)
             try:
                 code = process.wait(LIMIT)
             except subprocess.TimeoutExpired:

@@ -48,7 +48,6 @@ def finish(processes, code=0):
 
 
 def until(reached, processes):
-    """Waits for something that the processes do."""
     deadline = time.monotonic() + PATIENCE
     while not reached():
         assert time.monotonic() < deadline

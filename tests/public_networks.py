@@ -14,7 +14,6 @@ from scan_jax.errors import UserError
 
 
 def torchvision():
-    """The package, or a skip."""
     try:
         return clones.torchvision()
     except ImportError as error:

@@ -64,9 +64,8 @@ def test_what_does_not_fit_is_named(section, message):
 
 
 def test_overrides_may_set_any_key():
-    config = configuration.load(
-        DEMO, ["--config.training.steps=7", "--config.method.attention=('spatial',)", "--config.data.path=a=b"]
-    )
+    overrides = ["--config.training.steps=7", "--config.method.attention=('spatial',)", "--config.data.path=a=b"]
+    config = configuration.load(DEMO, overrides)
     assert config["training"]["steps"] == 7
     assert config["method"]["attention"] == ("spatial",)
     assert config["data"]["path"] == "a=b"

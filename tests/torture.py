@@ -63,8 +63,6 @@ class Kill:
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A run folder and what lies beside it."""
-
     path: Path
     caches: Path  # of compilations
     logs: Path

@@ -27,7 +27,6 @@ def run(one_cache, tmp_path_factory):
 
 
 def exported(run, out, *flags):
-    """What the command says."""
     return said(export.main, f"--run={run}", f"--out={out}", *flags)
 
 

@@ -39,7 +39,6 @@ def standard(found, show=cells.full):
 
 
 def standard_difference(*values):
-    """The one cell of "first" minus "second"."""
     (row,) = difference_table(Summaries(with_psnr(*values)), "standard").rows
     return row[2]
 

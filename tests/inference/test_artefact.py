@@ -86,7 +86,6 @@ def test_every_network_can_be_traced_for_any_size_and_platform(section):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A bundle with a program for all platforms."""
     folder = tmp_path_factory.mktemp("bundles") / "small"
     exporting.export(small_trained(DRAWING), folder)
     return folder

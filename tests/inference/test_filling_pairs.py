@@ -56,9 +56,8 @@ def test_holes_with_a_suffix(tmp_path, apart):
         ("d_masked.png", "d_masked_mask.png", None),
         ("deep/c.png", "c_mask.png", None),
     ]
-    assert found(match(photographs / "b.png", holes if apart else None, hole_suffix="_mask")) == [
-        ("b.png", "b_mask001.png", None)
-    ]
+    matched = match(photographs / "b.png", holes if apart else None, hole_suffix="_mask")
+    assert found(matched) == [("b.png", "b_mask001.png", None)]
 
 
 def test_what_does_not_match_is_counted_and_named(tmp_path):
@@ -122,9 +121,8 @@ def pairs(*names):
 
 def test_outputs_keep_folders_and_formats(tmp_path):
     out = tmp_path / "out"
-    assert in_folder(pairs("a.JPG", "x/b.tiff", "c.bmp", "d.e.gif"), out) == [
-        out / name for name in ("a.JPG", "x/b.tiff", "c.png", "d.e.png")
-    ]
+    wanted = [out / name for name in ("a.JPG", "x/b.tiff", "c.png", "d.e.png")]
+    assert in_folder(pairs("a.JPG", "x/b.tiff", "c.bmp", "d.e.gif"), out) == wanted
     assert in_folder(pairs("a.JPG", "x/b.tiff"), out, "webp") == [out / "a.webp", out / "x/b.webp"]
     with pytest.raises(UserError, match=r"a\.jpg and a\.png would both be written to .*a\.png"):
         in_folder(pairs("a.jpg", "a.png"), out, "png")

@@ -61,9 +61,7 @@ def test_it_says_what_the_network_is_and_what_it_has_seen(tmp_path):
     assert "With JAX alone" not in text, "there is no program in this bundle"
 
 
-def test_what_is_not_known_or_damaged_is_said_to_be_so_and_places_on_the_machine_that_trained_stay_there(
-    tmp_path, caplog
-):
+def test_what_is_not_known_or_damaged_is_said_and_places_on_the_machine_that_trained_are_not(tmp_path, caplog):
     text = card(tmp_path, data={"path": "/home/somebody/faces", "held_out_path": "/mnt/x", "data_dir": "/scratch"})
     assert "Nothing was measured of this network." in text and "| Licence of the weights | not stated |" in text
     assert '| Data | `{"name": "synthetic_portraits", "size": 32}` |' in text and "somebody" not in text

@@ -78,9 +78,8 @@ def test_batch_norm_equals_pytorch_far_from_zero():
     variables = jax.jit(lambda x: layer.init(jax.random.key(0), x, train=True))(x)
     np.testing.assert_array_equal(variables["batch_stats"]["mean"], 0)  # initialisation counts as no pass
     for train in (True, False):
-        found, changed = jax.jit(lambda v, x, t=train: layer.apply(v, x, train=t, mutable=["batch_stats"]))(
-            variables, x
-        )
+        run = jax.jit(lambda v, x, t=train: layer.apply(v, x, train=t, mutable=["batch_stats"]))
+        found, changed = run(variables, x)
         variables = {**variables, **changed}
         wanted = reference.train(train)(to_torch(x)).numpy().transpose(0, 2, 3, 1)
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=2e-4)

@@ -42,12 +42,9 @@ def test_the_loss_is_the_public_formula(phase):
     loss, aux = loss_of(method.turns[phase], variables, noise_example(), frozen=frozen)
     networks = {"params": variables.params["generator"], **variables.stats["generator"]}
     train = (("encoder", "decoder"), ("decoder",))[phase]
-    prediction, _ = jax.jit(
-        lambda: method.generator.apply(
-            networks, noise_example().observe().image, noise_example().known, train=train, mutable=["batch_stats"]
-        )
-    )()
     given, known = noise_example(), np.asarray(noise_example().known, np.float64)
+    apply, seen = jax.jit(method.generator.apply, static_argnames=("train", "mutable")), given.observe()
+    prediction, _ = apply(networks, seen.image, seen.known, train=train, mutable=("batch_stats",))
     completion = given.image * given.known + prediction * (1 - given.known)
     look = jax.jit(method.features)
     features = [

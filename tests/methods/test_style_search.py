@@ -62,11 +62,12 @@ def test_it_lowers_eq8_and_keeps_the_best():
 
 def test_the_feature_distance_joins_in_where_it_has_a_weight():
     settings = Settings(style_search=StyleSearchSettings(steps=1, pixel=0.0, perceptual=2.0))
-    distance = StyleSearch(
-        StyleSpace(Painter()), lambda frozen, image, target: frozen["w"] * image.mean((1, 2, 3)), settings
-    )
-    seen = observation([0.9])
-    found = jax.jit(distance)(VARIABLES, {"w": jnp.float32(3.0)}, seen, jax.random.key(0))
+
+    def distance(frozen, image, target):
+        return frozen["w"] * image.mean((1, 2, 3))
+
+    seen, refine = observation([0.9]), StyleSearch(StyleSpace(Painter()), distance, settings)
+    found = jax.jit(refine)(VARIABLES, {"w": jnp.float32(3.0)}, seen, jax.random.key(0))
     assert float(found.objective[0, 0]) == pytest.approx(2 * 3 * 0.2 * float(seen.known.mean()), rel=1e-5)
 
 
@@ -90,9 +91,8 @@ def test_an_image_that_no_longer_improves_is_left_alone():
 
 def test_updates_are_skipped_once_no_image_improves():
     painter = Painter()
-    found = jax.jit(search(painter, steps=10, learning_rate=0.5, patience=1))(
-        VARIABLES, {}, observation([0.25, 0.15]), jax.random.key(0)
-    )
+    refine = jax.jit(search(painter, steps=10, learning_rate=0.5, patience=1))
+    found = refine(VARIABLES, {}, observation([0.25, 0.15]), jax.random.key(0))
     jax.effects_barrier()
     assert len(painter.painted) == 2 + 3  # the first overshoots, the second sees it; the last value, before and after
     np.testing.assert_array_equal(found.objective[1:], np.broadcast_to(found.objective[1], (10, 2)))

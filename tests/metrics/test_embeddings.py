@@ -107,9 +107,7 @@ def test_the_stand_in_averages_over_the_picture(stand_in):
     np.testing.assert_allclose(turned[0], found[1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(
-    not (H5.is_file() and (SHARED / "faces_dev").is_dir()), reason="published weights or faces are absent"
-)
+@pytest.mark.skipif(not (H5.is_file() and (SHARED / "faces_dev").is_dir()), reason="no published weights or faces")
 def test_more_noise_is_farther_away():
     Image = pytest.importorskip("PIL.Image")
     import_weights("squeezenet", str(H5))

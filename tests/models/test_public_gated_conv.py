@@ -52,7 +52,6 @@ def public(tmp_path_factory):
 
 
 def trained(arrays, bundle):
-    """The imported method, its variables and the example."""
     loaded = Trained.load(bundle)
     return loaded.method, loaded.variables, Example(jnp.asarray(arrays["image"]), jnp.asarray(arrays["known"]))
 

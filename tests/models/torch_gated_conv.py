@@ -26,7 +26,6 @@ def conv(x, params, stride=1, dilation=1, activation=F.elu):
 
 
 def encode(x, params, count, last=F.elu):
-    """The first `count` convolutions."""
     for n in range(1, count + 1):
         x = conv(x, params[f"conv{n}"], STRIDES.get(n, 1), DILATIONS.get(n, 1), last if n == count else F.elu)
     return x

@@ -36,8 +36,6 @@ def labelled_method(toy_method):
 
 @pytest.fixture
 def run(monkeypatch):
-    """Runs a method by a config; the scalars."""
-
     def run_method(method, folder, **changes):
         monkeypatch.setattr(opened.api, "build_method", lambda section: method)
         experiment.run(toy_config(**changes), folder)

@@ -35,7 +35,6 @@ def weights_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """VGG of few channels."""
     monkeypatch.setattr(torchvision_vgg, "WIDTHS", (4, 8, 6, 6, 6))
 
 

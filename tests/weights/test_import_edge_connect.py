@@ -24,7 +24,6 @@ def variables():
 
 
 def states():
-    """By file."""
     params, stats = variables().params, variables().stats
     vectors = stats["generator"]["spectral"]["edge"]
     return {

@@ -194,9 +194,8 @@ def test_a_checkpoint_as_tensorflow_writes_it(tmp_path):
         return subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, env=environment)
 
     def take(out):
-        return run(
-            "-m", "scan_jax.weights", "import", "gated_conv", tmp_path / "snap-0.index", f"--out={tmp_path}/{out}"
-        )
+        words = ("import", "gated_conv", tmp_path / "snap-0.index", f"--out={tmp_path / out}")
+        return run("-m", "scan_jax.weights", *words)
 
     if run("-c", "import tensorflow").returncode:
         pytest.skip("needs TensorFlow: pip install tensorflow-cpu")

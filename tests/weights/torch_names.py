@@ -26,7 +26,6 @@ def spectral(state, name, params, vectors, *, transposed=False):
 
 
 def batch_norm(state, name, params, stats):
-    """An affine normalisation and its running statistics."""
     state[f"{name}.weight"], state[f"{name}.bias"] = params["norm"]["scale"], params["norm"]["bias"]
     state[f"{name}.running_mean"] = stats["norm"]["norm"]["mean"]
     state[f"{name}.running_var"] = stats["norm"]["norm"]["variance"]
