@@ -34,7 +34,8 @@ class PreparedDataset:
       split_digest: SHA-256 (hex) of who is in which split.
       label_names: of the classes; empty without labels.
       flip_pairs: labels that change places when a photograph is flipped.
-      shapes: of each array of a record.
+      shapes: of each array of a record; None for sides that differ.
+      least_side: of all photographs, pixels.
     """
 
     folder: Path
@@ -45,7 +46,8 @@ class PreparedDataset:
     split_digest: str
     label_names: tuple[str, ...]
     flip_pairs: tuple[tuple[int, int], ...]
-    shapes: Mapping[str, tuple[int, ...]]
+    shapes: Mapping[str, tuple[int | None, ...]]
+    least_side: int
 
 
 def default_data_dir() -> Path:
@@ -113,4 +115,5 @@ def load(folder: Path) -> PreparedDataset:
         label_names=tuple(told["label_names"]),
         flip_pairs=tuple((left, right) for left, right in told["flip_pairs"]),
         shapes={name: tuple(shape) for name, shape in told["arrays"].items()},
+        least_side=told.get("least_side") or told["arrays"].get("image", (0,))[0],
     )

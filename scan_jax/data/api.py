@@ -15,11 +15,14 @@ import numpy as np
 import scan_jax.data
 from scan_jax import registry
 
-Photo = Mapping[str, np.ndarray]  # "image" uint8 [S,S,3] and, where the source has them, "labels" uint8 [S,S]
+Photo = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3] and, where the source has them, "labels" uint8 [H,W]
 
 
 class PhotoSource(Protocol):
-    """Square photographs of one size, by index; safe to share between threads."""
+    """Photographs by index; safe to share between threads.
+
+    They are squares of one size where something is measured on them; those to train with may be of any.
+    """
 
     @property
     def name(self) -> str:

@@ -21,17 +21,22 @@ class AugmentationSettings:
     """A config's `augmentation` section; without one, half of the photographs are flipped and none is cropped.
 
     Attributes:
-      crop: "none" shows each photograph whole. "random_resized" shows a rectangle of it, resized to the square (Szegedy
-        et al. 2015, "Going deeper with convolutions", section 6), of uniform area and log-uniform aspect.
+      crop: "none" shows each photograph whole, or of one that is no square the largest centred one. "random_resized"
+        shows a rectangle of it, resized to the square (Szegedy et al. 2015, "Going deeper with convolutions", section
+        6), of uniform area and log-uniform aspect. "random_square" shows a square anywhere in it, of log-uniform side:
+        as much of far views as of near ones, for large photographs of different sizes.
       scale: least and greatest area of the rectangle, as shares of the photograph's. Classifiers take 0.08 and 1; half
         keeps a face a face.
       aspect: its least and greatest width by height.
+      share: least and greatest side of the square, as shares of the photograph's short side. One that would have to be
+        enlarged is taken larger: 0 goes down to the photograph's own pixels.
       flip: the share of photographs that are mirrored.
     """
 
-    crop: Literal["none", "random_resized"] = "none"
+    crop: Literal["none", "random_resized", "random_square"] = "none"
     scale: tuple[float, float] = (0.5, 1.0)
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    share: tuple[float, float] = (0.0, 1.0)
     flip: float = 0.5
 
     def __post_init__(self) -> None:
@@ -39,6 +44,8 @@ class AugmentationSettings:
             raise UserError(f"config.augmentation.scale must be 0 < low <= high <= 1, not {self.scale}")
         if not 0.0 < self.aspect[0] <= self.aspect[1] < math.inf:
             raise UserError(f"config.augmentation.aspect must be 0 < low <= high, not {self.aspect}")
+        if not 0.0 <= self.share[0] <= self.share[1] <= 1.0:
+            raise UserError(f"config.augmentation.share must be 0 <= low <= high <= 1, not {self.share}")
         if not 0.0 <= self.flip <= 1.0:
             raise UserError(f"config.augmentation.flip must be from 0 to 1, the share that is flipped, not {self.flip}")
 
@@ -55,15 +62,20 @@ class Box(NamedTuple):
     width: int
 
 
-def draw_box(rng: np.random.Generator, shape: tuple[int, ...], settings: AugmentationSettings) -> Box:
-    """What to keep of a photograph of `shape` (height, width, ...): all of it where the settings crop nothing.
+def draw_box(rng: np.random.Generator, shape: tuple[int, ...], settings: AugmentationSettings, size: int) -> Box:
+    """What to show of a photograph of `shape` (height, width, ...) as a square of `size`.
 
-    As torchvision's RandomResizedCrop: up to ten boxes are drawn until one fits, else the largest centred one with an
-    aspect within the limits is taken.
+    Rectangles are as torchvision's RandomResizedCrop has them: up to ten boxes are drawn until one fits, else the
+    largest centred one with an aspect within the limits is taken.
     """
     height, width = shape[:2]
+    short = min(height, width)
     if settings.crop == "none":
-        return Box(0, 0, height, width)
+        return Box((height - short) // 2, (width - short) // 2, short, short)
+    if settings.crop == "random_square":
+        least, most = (max(share * short, min(size, short)) for share in settings.share)
+        side = round(math.exp(rng.uniform(math.log(least), math.log(most))))
+        return Box(int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side, side)
     low, high = settings.aspect
     for _ in range(TRIES):
         area = height * width * rng.uniform(*settings.scale)

@@ -100,7 +100,7 @@ def _training_size(source: PhotoSource, size: int | None) -> int:
     Raises:
       UserError: photographs would have to be enlarged.
     """
-    stored = source[0]["image"].shape[0]
+    stored = min(source[0]["image"].shape[:2])  # of the first, where they differ: the source looked at the rest
     if size is not None and not 0 < size <= stored:
         raise UserError(
             f"config.data.size is {size}, but {source.name} has photographs of {stored}x{stored}; choose a size from 1 "
@@ -142,7 +142,7 @@ class DrawExample(grain.transforms.RandomMap):
         # In this order, so that whoever augments otherwise still trains on the same holes.
         flipped = rng.random() < self.augmentation.flip
         hole = self.holes.draw(rng, self.size)  # [S,S]
-        photo = crop(element, draw_box(rng, element["image"].shape, self.augmentation), self.size)
+        photo = crop(element, draw_box(rng, element["image"].shape, self.augmentation, self.size), self.size)
         return (flip(photo, self.flip_pairs) if flipped else photo) | {"hole": hole}
 
 

@@ -1,4 +1,4 @@
-"""Photographs that `scan_jax.prepare` squared and resized beforehand: any dataset of its making."""
+"""Photographs that `scan_jax.prepare` made ready beforehand: any dataset of its making."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from scan_jax import prepared
 from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.decode import resize
+from scan_jax.data.decode import square
 from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.photo_folder import evenly_spaced
 from scan_jax.errors import UserError
@@ -55,17 +55,16 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
 
 
 def split_photographs(dataset: PreparedDataset, size: int, held_out: int, measure_on: str) -> DataSplits:
-    """The dataset's training photographs as they are stored, and those to measure on at `size`.
+    """The dataset's training photographs as they are stored, and those to measure on as squares of `size`.
 
     Raises:
       UserError: the dataset has no photographs, smaller ones, or not the split.
     """
     if size <= 0 or held_out < 0:
         raise UserError(f"config.data: size must be positive and held_out not negative, not {size} and {held_out}")
-    stored = dataset.shapes.get("image", (0,))[0]
-    if stored < size:
+    if dataset.least_side < size:
         raise UserError(
-            f"{dataset.folder} has no photographs of {size} pixels a side, but {stored}; prepare larger ones"
+            f"{dataset.folder} has photographs of {dataset.least_side} pixels a side, not {size}; prepare larger ones"
         )
     names = [name for name in dataset.splits if name != "train"]
     measure_on = measure_on or names[-1]
@@ -75,14 +74,14 @@ def split_photographs(dataset: PreparedDataset, size: int, held_out: int, measur
     count = len(dataset.splits[measure_on])
     chosen = evenly_spaced(range(count), held_out or count)
     return DataSplits(
-        train=PreparedPhotos(dataset, "train", range(len(dataset.splits["train"])), stored),
+        train=PreparedPhotos(dataset, "train", range(len(dataset.splits["train"])), None),
         held_out=PreparedPhotos(dataset, measure_on, chosen, size),
     )
 
 
-def _digest(dataset: PreparedDataset, part: str, rows: Sequence[int], size: int) -> str:
+def _digest(dataset: PreparedDataset, part: str, rows: Sequence[int], size: int | None) -> str:
     """The dataset's own for all of its photographs as they are stored; else that, which of them, and at what size."""
-    whole = len(rows) == len(dataset.splits[part]) and size == dataset.shapes["image"][0]
+    whole = len(rows) == len(dataset.splits[part]) and size in (None, dataset.shapes["image"][0])
     told = f"{dataset.digests[part]} {size} {list(rows)}"
     return dataset.digests[part] if whole else hashlib.sha256(told.encode()).hexdigest()
 
@@ -90,7 +89,8 @@ def _digest(dataset: PreparedDataset, part: str, rows: Sequence[int], size: int)
 class PreparedPhotos:
     """A `PhotoSource` over records on disk; decoded ones stay in memory while there is room."""
 
-    def __init__(self, dataset: PreparedDataset, part: str, rows: Any, size: int) -> None:
+    def __init__(self, dataset: PreparedDataset, part: str, rows: Any, size: int | None) -> None:
+        """Of their centres as squares of `size`, or, without one, of all that is stored."""
         self.name = f"{dataset.name} {part}, split {dataset.split} ({dataset.split_digest[:12]})"
         self.digest = _digest(dataset, part, rows, size)
         self.flip_pairs, self.num_labels = dataset.flip_pairs, len(dataset.label_names)
@@ -106,7 +106,7 @@ class PreparedPhotos:
         return f"record {self._rows[index]}"
 
     def __getitem__(self, index: int) -> Photo:
-        """Photograph `index`: "image" uint8 [S,S,3] and, where the dataset has them, "labels" uint8 [S,S]."""
+        """Photograph `index`: "image" uint8 [H,W,3] and, where the dataset has them, "labels" uint8 [H,W]."""
         return self._memory[index]
 
     def _read(self, index: int) -> Photo:
@@ -117,8 +117,11 @@ class PreparedPhotos:
                 f"{self._folder}: record {self._rows[index]} of {self.name} cannot be read ({error}); "
                 f"python -m scan_jax.prepare verify looks at the rest; remove it and build it again"
             ) from error
-        photo = {"image": resize(record["image"], self._size)}  # [S,S,3]
+        photo = {"image": np.ascontiguousarray(record["image"])}  # [H,W,3]
         if self.num_labels:
-            labels = record["labels"][..., 0]  # [S,S]
-            photo["labels"] = resize_labels(labels, (self._size, self._size)).astype(np.uint8)
-        return photo
+            photo["labels"] = np.ascontiguousarray(record["labels"][..., 0], np.uint8)  # [H,W]
+        if self._size is None:
+            return photo
+        if self.num_labels:  # squares
+            photo["labels"] = resize_labels(photo["labels"], (self._size, self._size)).astype(np.uint8)
+        return photo | {"image": square(photo["image"], self._size)}

@@ -21,14 +21,14 @@ def painted(size, step):
     return {"image": image, "labels": labels}
 
 
-def boxes(settings, count, shape=(100, 100, 3), seed=0):
+def boxes(settings, count, shape=(100, 100, 3), seed=0, size=64):
     rng = np.random.default_rng(seed)
-    return np.array([draw_box(rng, shape, settings) for _ in range(count)])
+    return np.array([draw_box(rng, shape, settings, size) for _ in range(count)])
 
 
 def test_without_a_crop_nothing_is_drawn_nor_copied():
     rng = np.random.default_rng(0)
-    box = draw_box(rng, (40, 40, 3), AugmentationSettings())
+    box = draw_box(rng, (40, 40, 3), AugmentationSettings(), 40)
     assert rng.random() == np.random.default_rng(0).random()
     photo = painted(40, 5)
     whole = crop(photo, box, 40)
@@ -67,7 +67,7 @@ def test_a_box_that_cannot_fit_becomes_the_largest_centred_one():
 def test_labels_stay_with_their_pixels(size):
     photo, rng = painted(96, 12), np.random.default_rng(3)
     for _ in range(20):
-        cropped = crop(photo, draw_box(rng, photo["image"].shape, CROPPING), size)
+        cropped = crop(photo, draw_box(rng, photo["image"].shape, CROPPING, size), size)
         assert cropped["image"].shape == (size, size, 3)
         assert cropped["labels"].shape == (size, size)
         red, labels = cropped["image"][..., 0].astype(int), cropped["labels"].astype(int)

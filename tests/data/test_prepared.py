@@ -135,7 +135,7 @@ COMMAND = r"python -m scan_jax.prepare"
 @pytest.mark.parametrize(
     ("name", "section", "match"),
     [
-        ("prepared", {"dataset": "celeba_hq/64", "size": 128}, "no photographs of 128 pixels a side, but 64; prepare"),
+        ("prepared", {"dataset": "celeba_hq/64", "size": 128}, "has photographs of 64 pixels a side, not 128; prepare"),
         ("prepared", {"dataset": "photo_folder/dogs-64"}, r"no prepared photo_folder/dogs-64 .*faces-64"),
         *(("prepared", {"dataset": x}, "dataset is NAME/CONFIG") for x in ("photo_folder", "", "/64", "photo_folder/")),
         *(

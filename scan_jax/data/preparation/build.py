@@ -122,6 +122,8 @@ def _assemble(plan: Plan, shards: Mapping[str, Sequence[Shard]], whole: Path) ->
         disable_shuffling=True,
         metadata=tfds.core.MetadataDict(_metadata(plan, shards)),
     )
+    for name, text in plan.notes.items():
+        (whole / name).write_text(text, encoding="utf-8")
     return whole
 
 
@@ -162,6 +164,7 @@ def _metadata(plan: Plan, shards: Mapping[str, Sequence[Shard]]) -> dict[str, An
         "split_digest": plan.split_digest,
         "digests": digests,
         "arrays": {name: list(shape) for name, shape in plan.arrays.items()},
+        **({"least_side": plan.least_side} if plan.least_side else {}),
         "label_names": list(plan.label_names),
         "flip_pairs": [list(pair) for pair in plan.flip_pairs],
         "rules": plan.rules,
@@ -181,5 +184,5 @@ def _verify(whole: Path, shards: Mapping[str, Sequence[Shard]]) -> None:
             raise UserError(f"{whole}: {split} has {len(records)} records, but {count} were written; run it again")
         for record in (records[0], records[count - 1]):
             for name, shape in dataset.shapes.items():
-                if record[name].shape[: len(shape)] != shape:
+                if any(side not in (None, got) for side, got in zip(shape, record[name].shape)):
                     raise UserError(f"{whole}: {name} came back as {record[name].shape}, not {shape}; run it again")

@@ -21,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:
     hints = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
         required = field.default is dataclasses.MISSING
-        shown = "" if required or field.default in ("", ()) else f" ({field.default})"
+        shown = "" if required or field.default in ("", ()) or field.default is False else f" ({field.default})"
         parser.add_argument(
             f"--{field.name}",
             required=required,
@@ -43,6 +43,8 @@ def _reading(hint: Any) -> dict[str, Any]:
         return {"choices": typing.get_args(hint)}
     if typing.get_origin(hint) is tuple:  # of pairs
         return {"type": _pairs, "metavar": "4-5,6-7"}
+    if hint is bool:
+        return {"action": "store_true"}
     return {"type": hint, "metavar": hint.__name__.upper()}
 
 

@@ -13,7 +13,7 @@ from scan_jax.data.split_list import name_ranges
 from scan_jax.errors import UserError
 
 LEAST_SIZE, MOST_SIZE = 64, 1024
-Arrays = Mapping[str, np.ndarray]  # "image" uint8 [S,S,3], "labels" uint8 [S,S], "hole" uint8 [S,S]
+Arrays = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3], "labels" uint8 [H,W], "hole" uint8 [H,W]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Plan:
       config: which of its kind, such as "256"; the folder's name.
       description: what it is and where it comes from, in a sentence or two.
       homepage: where its authors describe it.
-      arrays: the shape of each array of a record, "image" (256, 256, 3).
+      arrays: the shape of each array of a record, "image" (256, 256, 3), or (None, None, 3) where photographs differ.
+      least_side: of all records, where they differ.
       label_names: of the classes of "labels", in order.
       flip_pairs: labels that change places when a photograph is flipped.
       splits: records by split.
@@ -51,6 +52,7 @@ class Plan:
       allow_missing: how many may be missing or broken.
       rules: the settings that make pixels of files, as a line.
       found: lines for the person who waits.
+      notes: text files to lie beside the records, by name.
       section: of the config that reads the dataset.
       usage: its keys.
     """
@@ -59,7 +61,7 @@ class Plan:
     config: str
     description: str
     homepage: str
-    arrays: Mapping[str, tuple[int, ...]]
+    arrays: Mapping[str, tuple[int | None, ...]]
     splits: Mapping[str, Sequence[Item]]
     split: str
     split_digest: str
@@ -69,6 +71,8 @@ class Plan:
     allow_missing: int = 0
     rules: str = ""
     found: tuple[str, ...] = ()
+    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    least_side: int = 0
     section: str = "data"
     usage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
