@@ -1,0 +1,126 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse as sparse
+from scipy.sparse.linalg import spsolve
+from skimage import data
+from skimage.restoration import inpaint_biharmonic
+
+from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
+
+FILLS = {1: jax.jit(harmonic_fill, static_argnums=2), 2: jax.jit(biharmonic_fill, static_argnums=2)}  # by power
+
+
+def laplacian(height, width):
+    def line(count):
+        diagonal = np.r_[1.0, np.full(count - 2, 2.0), 1.0] if count > 1 else np.zeros(1)
+        return sparse.diags([np.ones(count - 1), -diagonal, np.ones(count - 1)], [-1, 0, 1])
+
+    return sparse.kron(line(height), sparse.eye(width)) + sparse.kron(sparse.eye(height), line(width))
+
+
+def solve(image, hole, power):
+    """In float64, by a sparse direct solver, from [H,W,C] and bool [H,W]."""
+    system = (-laplacian(*hole.shape) if power == 1 else laplacian(*hole.shape) @ laplacian(*hole.shape)).tocsr()
+    unknown, filled = hole.ravel(), np.where(hole[..., None], 0.0, image).reshape(hole.size, -1)
+    right = -(system[unknown][:, ~unknown] @ filled[~unknown])
+    filled[unknown] = spsolve(system[unknown][:, unknown].tocsc(), right).reshape(right.shape)
+    known = filled[~unknown]
+    return np.clip(filled, known.min(0), known.max(0)).reshape(image.shape)
+
+
+def holes(kind, height, width, seed=0):
+    rng = np.random.default_rng(seed)
+    hole = np.zeros((height, width), bool)
+    if kind == "border":
+        hole[: height // 2, width // 3 :] = True
+    elif kind == "strokes":
+        for _ in range(6):
+            row, column = rng.integers(0, height), rng.integers(0, width)
+            hole[row : row + 3, column : column + width // 2] = True
+            hole[row : row + height // 2, column : column + 4] = True
+    elif kind == "few known":
+        hole[:] = True
+        hole[rng.integers(0, height, 9), rng.integers(0, width, 9)] = False
+    else:
+        hole[height // 4 : -height // 4, width // 4 : -width // 4] = True
+    return hole
+
+
+def smooth(height, width, channels=3):
+    rows, columns = np.mgrid[:height, :width]
+    waves = [np.sin(rows / (5.0 + c)) * np.cos(columns / (7.0 - c)) for c in range(channels)]
+    return 0.5 + 0.4 * np.stack(waves, axis=-1)
+
+
+@pytest.mark.parametrize("power, limit", [(1, 2e-4), (2, 4e-3)])
+@pytest.mark.parametrize("kind, cycles", [("centre", 12), ("border", 12), ("strokes", 12), ("few known", 40)])
+@pytest.mark.parametrize("shape", [(64, 64), (37, 90), (5, 70)])
+def test_equals_a_direct_solver(power, limit, kind, cycles, shape):
+    image, hole = smooth(*shape), holes(kind, *shape)
+    got = FILLS[power](jnp.asarray(image[None], jnp.float32), jnp.asarray(~hole[None, ..., None], jnp.float32), cycles)
+    np.testing.assert_allclose(np.asarray(got[0]), solve(image, hole, power), atol=limit)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_float32_suffices_for_a_wide_hole(power):
+    image, hole = smooth(256, 256, 1), holes("centre", 256, 256)
+    got = FILLS[power](jnp.asarray(image[None], jnp.float32), jnp.asarray(~hole[None, ..., None], jnp.float32), 20)
+    np.testing.assert_allclose(np.asarray(got[0]), solve(image, hole, power), atol=2e-4)
+
+
+def test_a_photograph_is_filled_as_well_as_by_scikit_image():
+    image = data.astronaut()[:128, 150:278] / 255.0
+    hole = holes("strokes", 128, 128) | holes("strokes", 128, 128, seed=1)
+    got = FILLS[2](jnp.asarray(image[None], jnp.float32), jnp.asarray(~hole[None, ..., None], jnp.float32), 6)[0]
+    theirs = inpaint_biharmonic(np.where(hole[..., None], 0, image), hole, channel_axis=-1)
+    error, their_error = (np.mean((filled - image) ** 2) for filled in (np.asarray(got), theirs))
+    assert abs(10 * np.log10(error / their_error)) < 0.05
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_hole_is_not_read_and_known_pixels_stay(power):
+    image, hole = (
+        smooth(40, 48)[None].repeat(2, 0),
+        np.stack([holes("strokes", 40, 48), holes("border", 40, 48)]),
+    )
+    known = jnp.asarray(~hole[..., None], jnp.float32)
+    whole = FILLS[power](jnp.asarray(image, jnp.float32), known, 6)
+    unread = FILLS[power](jnp.asarray(np.where(hole[..., None], np.nan, image), jnp.float32), known, 6)
+    np.testing.assert_array_equal(whole, unread)
+    np.testing.assert_array_equal(np.asarray(whole)[~hole], image.astype(np.float32)[~hole])
+    alone = FILLS[power](jnp.asarray(image[1:], jnp.float32), known[1:], 6)
+    np.testing.assert_allclose(whole[1:], alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_nothing_known_is_grey_and_no_hole_is_the_image(power):
+    image = jnp.asarray(smooth(16, 24)[None].repeat(2, 0), jnp.bfloat16)
+    known = jnp.stack([jnp.zeros((16, 24, 1)), jnp.ones((16, 24, 1))])
+    got = FILLS[power](image, known, 6)
+    assert got.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(np.asarray(got[0], np.float32), 0.5)
+    np.testing.assert_array_equal(got[1], image[1])
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_its_gradient_is_that_of_the_linear_system(power):
+    image, hole = smooth(24, 24, 1), holes("centre", 24, 24)
+    known = jnp.asarray(~hole[None, ..., None], jnp.float32)
+    weights = np.random.default_rng(0).normal(size=image.shape)
+    found = jax.jit(jax.grad(lambda x: jnp.sum(jnp.asarray(weights[None]) * FILLS[power](x, known, 12))))(
+        jnp.asarray(image[None], jnp.float32)
+    )
+    # The filling is linear in the known pixels: each column of its matrix is the filling of one of them.
+    system = (laplacian(24, 24) if power == 1 else laplacian(24, 24) @ laplacian(24, 24)).toarray()
+    unknown = hole.ravel()
+    matrix = -np.linalg.solve(system[np.ix_(unknown, unknown)], system[np.ix_(unknown, ~unknown)])
+    expected = np.zeros(hole.size)
+    expected[~unknown] = weights.ravel()[~unknown] + matrix.T @ weights.ravel()[unknown]
+    np.testing.assert_allclose(np.asarray(found).ravel(), expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_shapes_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"image must be \[B,H,W,C\] and known \[B,H,W,1\], not"):
+        harmonic_fill(jnp.zeros((1, 8, 8, 3)), jnp.zeros((1, 8, 9, 1)))
