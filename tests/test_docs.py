@@ -30,6 +30,7 @@ SKIPPED = {
     ".venv/bin/pip install": "installs from the network",
     "pip install": "installs from the network; tests/test_packaging.py installs the wheel",
     "apt-get install": "installs from the network",
+    "apt-get download": "fetches from the network",
     ".venv/bin/python -m pytest": "runs these tests",
     "python -m pytest": "likewise, some of them beside clones of other repositories",
     "python tests/torture.py": "takes minutes; tests/commands/test_failing_disks.py runs a part of it",
@@ -46,6 +47,7 @@ PARSED = {
     "--protocol=scan_": "needs an archive that cannot be shipped; tests/commands/test_evaluate.py has a miniature",
     "--protocol=masked_attention_": "needs an archive that cannot be shipped",
     "scan_jax.prepare verify": "needs what another command wrote; tests/test_prepare_command.py runs it",
+    "open_photographs": "needs packages of Debian; tests/data/builders/test_open_photographs.py writes tiny ones",
     "--source=FEW": "shows how an archive with gaps is refused; tests/data/builders does that",
 }
 FOUND = {"scan_jax.doctor", "scan_jax.prepare inspect"}  # which end with 1 where they find problems

@@ -140,7 +140,10 @@ def test_it_knows_its_requirements_its_name_and_its_configs(installed):
 
 
 HEAVY = {"jax", "flax", "orbax", "grain", "clu", "torch", "tensorflow", "tensorflow_datasets", "matplotlib", "h5py"}
-BUILDERS = "celeba_hq celebamask_hq irregular_masks labelled_folder paris_street_view photo_folder synthetic_portraits"
+BUILDERS = (
+    "celeba_hq celebamask_hq irregular_masks labelled_folder open_photographs paris_street_view photo_folder "
+    "synthetic_portraits"
+)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,18 @@ def test_a_box_that_cannot_fit_becomes_the_largest_centred_one():
     assert (drawn[:, :2] + drawn[:, 2:] <= 3).all()
 
 
+def test_squares_lie_anywhere_and_every_scale_is_as_likely():
+    drawn = boxes(AugmentationSettings("random_square", share=(0.25, 1.0)), 4000, (400, 800, 3), size=64)
+    assert (drawn[:, 2] == drawn[:, 3]).all() and (drawn[:, :2] >= 0).all()
+    assert (drawn[:, :2] + drawn[:, 2:] <= (400, 800)).all() and (drawn[:, 1] > 600).any()
+    counts, _ = np.histogram(np.log2(drawn[:, 2] / 400), bins=4, range=(-2.01, 0.01))
+    assert counts.sum() == 4000 and abs(counts - 1000).max() < 5.5 * math.sqrt(1000)
+    for high, size, sides in ((1.0, 100, (100, 400)), (0.2, 100, (100, 100)), (0.5, 500, (400, 400))):
+        drawn = boxes(AugmentationSettings("random_square", share=(0.0, high)), 1000, (400, 800, 3), size=size)[:, 2]
+        assert (drawn.min(), drawn.max()) == sides, "never enlarged where that can be helped"
+    assert set(map(tuple, boxes(AugmentationSettings(), 3, (40, 100, 3)))) == {(0, 30, 40, 40)}
+
+
 @pytest.mark.parametrize("size", [60, 37, 128])
 def test_labels_stay_with_their_pixels(size):
     photo, rng = painted(96, 12), np.random.default_rng(3)
@@ -109,6 +121,7 @@ def test_flip_mirrors_and_swaps_left_and_right():
         ({"scale": (0.9, 0.5)}, r"scale must be 0 < low <= high <= 1, not \(0\.9, 0\.5\)"),
         ({"scale": (0.0, 0.5)}, "scale"),
         ({"scale": (0.5, 1.2)}, "scale"),
+        *(({"share": share}, "share must be 0 <= low <= high <= 1") for share in ((0.5, 0.2), (-0.1, 1), (0.5, 1.1))),
         ({"aspect": (2.0, 0.5)}, "aspect"),
         ({"aspect": (0.0, 1.0)}, "aspect"),
         ({"crop": "random_resize"}, "did you mean 'random_resized'"),
