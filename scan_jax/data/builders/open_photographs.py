@@ -158,7 +158,7 @@ def _find(packages: Sequence[Package], folder: Path, any_version: bool) -> dict[
     """Each package's file, by name.
 
     Raises:
-      UserError: one is missing, or, unless any version will do, is not the listed one.
+      UserError: one is missing, or, unless any version will do, cannot be read or is not the listed one.
     """
     if not folder.is_dir():
         raise UserError(f"--source: no folder {folder}; make it, and fetch the packages in it: {_fetch(packages)}")
@@ -171,9 +171,14 @@ def _find(packages: Sequence[Package], folder: Path, any_version: bool) -> dict[
     for package in packages if not any_version else ():
         file = files[package.name]
         if not _is_version(package, file):
-            raise UserError(f"{file.name} is another version than {package.version}; {_fetch([package])}, {ELSE}")
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            raise UserError(
+                f"{file.name} is another version than {package.version}; fetch that: {_fetch([package])}, {ELSE}"
+            )
+        try:
+            with file.open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError as error:
+            raise UserError(f"cannot read {file}: {error.strerror}") from error
         if digest != package.sha256:
             raise UserError(
                 f"{file.name} is not the listed package: its SHA-256 is {digest[:12]}..., not "

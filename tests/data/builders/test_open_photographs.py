@@ -135,9 +135,12 @@ def test_packages_that_are_not_there_or_are_others(source, tmp_path, capsys):
     refused(r"--size must be from 256 to 8192", source, tmp_path, size=100)
     one, two = sorted(source.iterdir())
     two.rename(tmp_path / "two")
+    two.mkdir()
+    refused(r"cannot read .*two_1.0_all.deb: Is a directory", source, tmp_path)
+    two.rmdir()
     refused(r"lacks two=1.0; fetch what is missing in it: apt-get download two=1.0$", source, tmp_path)
     (tmp_path / "two").rename(source / "two_1.1_all.deb")
-    refused(r"two_1.1_all.deb is another version than 1.0; apt-get download two=1.0, or", source, tmp_path)
+    refused(r"two_1.1_all.deb is another version than 1.0; fetch that: apt-get download two=1.0, or", source, tmp_path)
     assert main(["open_photographs", f"--source={source}", f"--data_dir={tmp_path / 'out'}"]) == 1
     assert "--allow_other_version" in capsys.readouterr().err
     one.write_bytes(deb({"./" + EDJ: edj(encoded(1))}))
