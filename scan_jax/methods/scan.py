@@ -49,6 +49,8 @@ class ScanSettings:
       kernels: "unit" or "raw" sampled patches.
       scale: "mean" or "sum", of CAN's correlations.
       sigma: of the blur under the high-frequency residual, in pixels.
+      prior: what fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended.
+        The networks see that filling and correct it, so that one which has learned nothing equals its prior.
       orthogonality_scale: lambda_so and lambda_co of eq. (1).
       compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
       loss: the terms' weights.
@@ -65,6 +67,7 @@ class ScanSettings:
     kernels: Literal["unit", "raw"] = "unit"
     scale: Literal["mean", "sum"] = "mean"
     sigma: float = 2.0
+    prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
     orthogonality_scale: float = 1e-3
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     loss: LossSettings = LossSettings()
@@ -99,6 +102,7 @@ class Scan(Basis):
             kernels=settings.kernels,
             scale=settings.scale,
             sigma=settings.sigma,
+            prior=settings.prior,
             dtype=dtype,
         )
         self.critic = PatchCritic(PatchDiscriminator(settings.critic_width, dtype=dtype))
@@ -126,6 +130,7 @@ class Scan(Basis):
         keys = jnp.broadcast_to(rng, (observation.image.shape[0],))
         parameters = {"params": variables.params["generator"]}
         stages = self.generator.apply(parameters, observation.image, observation.known, keys)
+        stages = [jnp.clip(image, 0.0, 1.0) for image in stages]  # a correction may go too far
         return Prediction(stages[-1], {f"stage {i + 1}": image for i, image in enumerate(stages)})
 
     def generator_loss(

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from scan_jax.layers.channel_attention_norm import ChannelAttentionNorm
 from scan_jax.layers.partial_conv import PartialConv
+from scan_jax.layers.prior import Prior
 from scan_jax.layers.residual import DilatedResidualBlock
 from scan_jax.layers.spatial_attention_norm import SpatialAttentionNorm
 from scan_jax.ops.convolution import update_known
@@ -42,7 +43,7 @@ class Encoder(nn.Module):
         """Encodes an image.
 
         Args:
-          x: [B,H,W,7].
+          x: [B,H,W,7], or 10 with both priors.
           valid: [B,H,W,1], 1 where x may be read: the known pixels; None once the hole has been filled roughly.
           known: [B,H,W,1], 1 where x is the photograph's.
 
@@ -71,6 +72,7 @@ class Decoder(nn.Module):
       attention: which of "spatial" and "channel" are there, for ablations.
       statistics, kernels, scale: see the two layers.
       dtype: of the convolutions.
+      corrects: whether the output is added to something in the hole: then it begins at zero, and is bounded by nothing.
     """
 
     width: int
@@ -80,10 +82,11 @@ class Decoder(nn.Module):
     kernels: Literal["unit", "raw"]
     scale: Literal["mean", "sum"]
     dtype: Any
+    corrects: bool
 
     @nn.compact
     def __call__(self, features: Sequence[Array], knowns: Sequence[Array], keys: Array) -> Array:
-        """Features and known at s = 1,2,4,8, [B] keys -> [B,H,W,3] in [0, 1]."""
+        """Features and known at s = 1,2,4,8, [B] keys -> [B,H,W,3], in [0, 1] unless it corrects."""
         x = features[-1]
         for depth in (2, 1, 0):
             x = self._join(x, features[depth], self.width * 2**depth, name=f"join{depth}")
@@ -94,8 +97,9 @@ class Decoder(nn.Module):
             if "channel" in self.attention:
                 x = ChannelAttentionNorm(self.regions, self.statistics, self.scale, name=f"channel{depth}")(x)
             x = jax.nn.leaky_relu(x, 0.2)  # [B,H/2^depth,W/2^depth,width*2^depth]
-        rgb = nn.Conv(3, (3, 3), padding=1, dtype=self.dtype, name="rgb")(x)
-        return jax.nn.sigmoid(rgb.astype(jnp.float32))
+        init = nn.initializers.zeros if self.corrects else nn.initializers.lecun_normal()
+        rgb = nn.Conv(3, (3, 3), padding=1, dtype=self.dtype, kernel_init=init, name="rgb")(x).astype(jnp.float32)
+        return rgb if self.corrects else jax.nn.sigmoid(rgb)
 
     def _join(self, x: Array, encoded: Array, width: int, *, name: str) -> Array:
         """Nearest upsampling of x, concatenation with the encoder's level, 3x3 convolution."""
@@ -115,6 +119,7 @@ class ScanGenerator(nn.Module):
       blocks: dilated residual blocks in each encoder.
       attention, statistics, kernels, scale: see `Decoder`.
       sigma: of the Gaussian blur that the high-frequency residual is taken from, in pixels.
+      prior: what fills the hole beforehand; the decoder then corrects it. "none" is the paper's.
       dtype: of the convolutions.
     """
 
@@ -127,6 +132,7 @@ class ScanGenerator(nn.Module):
     kernels: Literal["unit", "raw"] = "unit"
     scale: Literal["mean", "sum"] = "mean"
     sigma: float = 2.0
+    prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -139,12 +145,21 @@ class ScanGenerator(nn.Module):
           keys: [B] random keys, one a sample, for the patches of SAN.
 
         Returns:
-          One raw prediction [B,H,W,3] in [0, 1] a stage, the last being the method's answer.
+          One raw prediction [B,H,W,3] a stage, the last being the method's answer: in [0, 1], or with a prior a little
+          beyond where its correction goes too far.
         """
         if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
         decode = Decoder(
-            self.width, self.regions, self.attention, self.statistics, self.kernels, self.scale, self.dtype, name="dec"
+            width=self.width,
+            regions=self.regions,
+            attention=self.attention,
+            statistics=self.statistics,
+            kernels=self.kernels,
+            scale=self.scale,
+            dtype=self.dtype,
+            corrects=self.prior != "none",
+            name="dec",
         )
         guides = (
             sobel_gradient(image, known) / SOBEL_SCALE,
@@ -153,10 +168,15 @@ class ScanGenerator(nn.Module):
         predictions: list[Array] = []
         seen: Array = image  # I^, then I^ + I_rough * (1 - M), where nothing is missing any more
         valid: Array | None = known
+        others, filled = [known], None
+        if self.prior != "none":
+            filled, apart = Prior(self.prior, name="prior")(image, known)
+            seen, valid, others = filled, None, [known, apart]
         for stage in range(self.stages):
             encode = Encoder(self.width, STAGE_KERNELS[stage], self.blocks, self.dtype, name=f"enc{stage + 1}")
-            features, knowns = encode(jnp.concatenate([seen, guides[stage], known], axis=-1), valid, known)
+            features, knowns = encode(jnp.concatenate([seen, guides[stage], *others], axis=-1), valid, known)
             stage_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, stage)
-            predictions.append(decode(features, knowns, stage_keys))
+            decoded = decode(features, knowns, stage_keys)
+            predictions.append(decoded if filled is None else filled + (1 - known) * decoded)
             seen, valid = complete(image, predictions[-1], known), None
         return predictions

@@ -60,8 +60,8 @@ class Level:
     Attributes:
       image: [B,C,h,w], zero where not known.
       hole: [B,1,h,w], 1 = to be found; on coarser levels only where none of the pixels below is known.
-      inside: [1,1,h,w], 0 = padding.
-      degree: [1,1,h,w], how many neighbours are inside.
+      inside: [B,1,h,w] or [1,1,h,w], 0 = padding.
+      degree: likewise, how many neighbours are inside.
     """
 
     image: Array
@@ -70,25 +70,43 @@ class Level:
     degree: Array
 
 
-def harmonic_fill(image: Array, known: Array, cycles: int = HARMONIC.cycles) -> Array:
+def harmonic_fill(
+    image: Array,
+    known: Array,
+    cycles: int = HARMONIC.cycles,
+    *,
+    inside: Array | None = None,
+    limits: Array | None = None,
+) -> Array:
     """Fills the hole by Laplace's equation: as smooth as can be, never brighter or darker than what is around.
 
     Args:
       image: [B,H,W,C]; what it holds in the hole has no influence.
       known: [B,H,W,1], above 0.5 = known.
       cycles: more are more accurate.
+      inside: [B,H,W,1], above 0.5 = part of the image; the rest is padding, which has no influence, so that images of
+        several sizes can share a batch. None is everywhere.
+      limits: [B,2,C], the lowest and the highest value of a filling; None is those of the known pixels. For a part of
+        an image, whose other pixels count, too.
 
     Returns:
-      [B,H,W,C] in the dtype of `image`, computed in float32: `image` itself where it is known; mid-grey 0.5 where a
-      whole sample is hole. Linear in the known pixels, and differentiable in them.
+      [B,H,W,C] in the dtype of `image`, computed in float32: `image` itself where it is known or padding; mid-grey 0.5
+      where a whole sample is hole. Linear in the known pixels, and differentiable in them.
 
     Raises:
       ValueError: the shapes are not those.
     """
-    return _fill(image, known, dataclasses.replace(HARMONIC, cycles=cycles))
+    return _fill(image, known, dataclasses.replace(HARMONIC, cycles=cycles), inside, limits)
 
 
-def biharmonic_fill(image: Array, known: Array, cycles: int = BIHARMONIC.cycles) -> Array:
+def biharmonic_fill(
+    image: Array,
+    known: Array,
+    cycles: int = BIHARMONIC.cycles,
+    *,
+    inside: Array | None = None,
+    limits: Array | None = None,
+) -> Array:
     """Fills the hole by the biharmonic equation: slopes go on into the hole, too.
 
     Where that overshoots, it is cut off at the lowest and the highest known value of the channel, as in scikit-image.
@@ -97,6 +115,8 @@ def biharmonic_fill(image: Array, known: Array, cycles: int = BIHARMONIC.cycles)
       image: [B,H,W,C]; what it holds in the hole has no influence.
       known: [B,H,W,1], above 0.5 = known.
       cycles: more are more accurate.
+      inside: as for `harmonic_fill`, like `limits`.
+      limits: likewise.
 
     Returns:
       As `harmonic_fill`.
@@ -104,24 +124,35 @@ def biharmonic_fill(image: Array, known: Array, cycles: int = BIHARMONIC.cycles)
     Raises:
       ValueError: the shapes are not those.
     """
-    return _fill(image, known, dataclasses.replace(BIHARMONIC, cycles=cycles))
+    return _fill(image, known, dataclasses.replace(BIHARMONIC, cycles=cycles), inside, limits)
 
 
-def _fill(image: Array, known: Array, equation: Equation) -> Array:
-    if image.ndim != 4 or known.shape != (*image.shape[:3], 1):
-        raise ValueError(f"image must be [B,H,W,C] and known [B,H,W,1], not {image.shape} and {known.shape}")
-    visible = known > 0.5  # [B,H,W,1]
+def _fill(image: Array, known: Array, equation: Equation, inside: Array | None, limits: Array | None) -> Array:
+    _check(image, known, inside, limits)
+    within = jnp.ones((1, *image.shape[1:3], 1), bool) if inside is None else inside > 0.5  # [1,H,W,1] or [B,H,W,1]
+    visible = (known > 0.5) & within  # [B,H,W,1]
     nothing = ~jnp.any(visible, axis=(1, 2, 3), keepdims=True)  # [B,1,1,1]
     start = jnp.where(nothing, GREY, jnp.where(visible, image.astype(jnp.float32), 0.0))  # [B,H,W,C]
     given = visible | nothing  # [B,H,W,1]
-    lowest = jnp.min(start, axis=(1, 2), keepdims=True, where=given, initial=jnp.inf)  # [B,1,1,C]
-    highest = jnp.max(start, axis=(1, 2), keepdims=True, where=given, initial=-jnp.inf)  # [B,1,1,C]
-    inside = jnp.ones((1, *image.shape[1:3], 1))
-    levels = _levels(_planes(start), _planes(given.astype(jnp.float32)), _planes(inside))
+    if limits is None:
+        lowest = jnp.min(start, axis=(1, 2), keepdims=True, where=given, initial=jnp.inf)  # [B,1,1,C]
+        highest = jnp.max(start, axis=(1, 2), keepdims=True, where=given, initial=-jnp.inf)  # [B,1,1,C]
+    else:
+        lowest, highest = limits[:, None, None, 0], limits[:, None, None, 1]  # [B,1,1,C]
+    levels = _levels(_planes(start), _planes(given.astype(jnp.float32)), _planes(within.astype(jnp.float32)))
     planes = _solve(levels, equation)  # [B,C,h,w]
     filled = jnp.moveaxis(planes, 1, -1)[:, : image.shape[1], : image.shape[2]]  # [B,H,W,C]
     filled = jnp.clip(filled, lowest, highest).astype(image.dtype)
-    return jnp.where(visible, image, filled)
+    return jnp.where(visible | ~within, image, filled)
+
+
+def _check(image: Array, known: Array, inside: Array | None, limits: Array | None) -> None:
+    if image.ndim != 4 or known.shape != (*image.shape[:3], 1):
+        raise ValueError(f"image must be [B,H,W,C] and known [B,H,W,1], not {image.shape} and {known.shape}")
+    if inside is not None and inside.shape != known.shape:
+        raise ValueError(f"inside must be {known.shape} like known, not {inside.shape}")
+    if limits is not None and limits.shape != (image.shape[0], 2, image.shape[3]):
+        raise ValueError(f"limits must be [B,2,C], here {(image.shape[0], 2, image.shape[3])}, not {limits.shape}")
 
 
 def _planes(x: Array) -> Array:
@@ -199,9 +230,9 @@ def _conjugate_gradients(levels: Sequence[Level], inverse: Array, right: Array, 
         now = _inner(corrected, residual)
         return x, residual, corrected + _ratio(now, slope) * direction, now
 
-    direction = _v_cycle(levels, inverse, right, equation, equation.smoothing)
-    state = (jnp.zeros_like(right), right, direction, _inner(direction, right))
-    return advance(*lax.fori_loop(0, equation.cycles - 1, cycle, state))[0]
+    # The first advance goes nowhere: that way the V-cycle, most of the program, is compiled once.
+    state = (jnp.zeros_like(right), right, jnp.zeros_like(right), jnp.zeros_like(right[:, :, :1, :1]))
+    return advance(*lax.fori_loop(0, equation.cycles, cycle, state))[0]
 
 
 def _v_cycle(levels: Sequence[Level], inverse: Array, right: Array, equation: Equation, steps: int) -> Array:

@@ -6,8 +6,10 @@ import optax
 import pytest
 from small_methods import begin, loss_of, moved, noise_example, random_features, small_method, take_steps
 
+from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step
+from scan_jax.types import Observation
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +69,20 @@ def test_feature_terms_reach_the_loss():
     assert float(aux.terms["perceptual"]) > 0 and float(aux.terms["style"]) > 0
     wanted = sum({**weights, "l1": 1.0, "orthogonality": 10.0}[name] * float(aux.terms[name]) for name in aux.terms)
     assert float(loss) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_network_that_has_learned_nothing_equals_its_prior():
+    method, example = small_method("scan", prior="both"), noise_example()
+    variables, seen = jax.jit(method.init)(jax.random.key(0), example), example.observe()
+
+    @jax.jit
+    def fill(seen):
+        fills = biharmonic_fill(seen.image, seen.known), harmonic_fill(seen.image, seen.known)
+        return method.predict(variables, seen, jax.random.key(1)).image, *fills
+
+    found, biharmonic, harmonic = fill(seen)
+    np.testing.assert_allclose(found, 0.88 * biharmonic + 0.12 * harmonic, atol=1e-5)
+    left = Observation(seen.image + 0.3 * (1 - seen.known), seen.known)
+    np.testing.assert_allclose(fill(left)[0], found, atol=1e-6)
+    slopes = loss_of(method.turns[0], variables, example, slopes=True)[1]["generator"]
+    assert np.abs(slopes["dec"]["rgb"]["kernel"]).max() > 0 and np.abs(slopes["prior"]["share"]).max() > 0

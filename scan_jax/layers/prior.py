@@ -1,0 +1,46 @@
+"""What a network knows of a hole before it has learned anything: smooth fillings that need no training."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
+from scan_jax.types import Array
+
+Filling = Literal["harmonic", "biharmonic", "both"]
+FIRST_SHARE = 0.88  # of the biharmonic filling, as measured on faces; learned from there
+
+
+class Prior(nn.Module):
+    """The harmonic filling, the biharmonic one, or a blend of both whose share is learned.
+
+    Attributes:
+      filling: which.
+    """
+
+    filling: Filling
+
+    @nn.compact
+    def __call__(self, image: Array, known: Array) -> tuple[Array, Array]:
+        """Fills the hole from known pixels alone.
+
+        Args:
+          image: [B,H,W,3].
+          known: [B,H,W,1].
+
+        Returns:
+          The filled image [B,H,W,3], and what else there is to see, [B,H,W,0 or 3]: with "both", how far the two
+          equations are apart, which says where the hole is hard to guess.
+        """
+        image, known = image.astype(jnp.float32), known.astype(jnp.float32)
+        filled = harmonic_fill(image, known) if self.filling == "harmonic" else biharmonic_fill(image, known)
+        if self.filling != "both":
+            return filled, filled[..., :0]
+        apart = filled - harmonic_fill(image, known)  # [B,H,W,3]
+        share = self.param("share", nn.initializers.constant(math.log(FIRST_SHARE / (1 - FIRST_SHARE))), (1,))
+        return filled - (1 - jax.nn.sigmoid(share))[None, None, None] * apart, apart
