@@ -53,7 +53,7 @@ def add_photograph_flags(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("photograph", type=Path, help="an image file of any size")
     parser.add_argument("hole", type=Path, help="an image file of the same size, white where to fill")
-    parser.add_argument("--run", type=Path, required=True, help="a run folder, RUN@best, RUN@STEP, or a bundle")
+    parser.add_argument("--run", required=True, help="a run folder, RUN@best, RUN@STEP, or a bundle")
     parser.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
     parser.add_argument("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
     parser.add_argument("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")

@@ -1,8 +1,9 @@
-"""Fills the holes of photographs with a trained network.
+"""Fills the holes of photographs with a trained network, or with an equation that needs no training.
 
     python -m scan_jax.inpaint --run=runs/demo photo.png hole.png --out=filled.png [--hole_color=black] [--seed=0]
     python -m scan_jax.inpaint --run=runs/camvid photo.png hole.png --labels=labels.png --out=filled.png
     python -m scan_jax.inpaint --run=runs/demo photographs/ holes/ --out=filled/ [--dry_run] [--summary=filled.json]
+    python -m scan_jax.inpaint --run=biharmonic photo.png hole.png --out=filled.png
 
 All other pixels, the size and the metadata stay; PNG, WebP and TIFF keep the pixels byte for byte, PNG and TIFF
 with all 16 bits.
@@ -11,6 +12,9 @@ Folders are searched at any depth. Files belong together whose paths within thei
 one hole may be for all photographs. --hole_suffix=_mask takes holes from files such as NAME_mask.png, NAME_mask001.png,
 beside the photographs where no folder of holes is given. Outputs have the photographs' names and formats. A photograph
 that cannot be filled is named with its reason, and the others are filled. --keep_existing goes on with a stopped run.
+
+--run=harmonic, biharmonic, navier_stokes or telea fills without a network, at the photograph's full resolution. Where
+there is a folder of such a name, the bare word is still the equation, and ./harmonic the folder.
 
 Networks that paint each part of a label map from a style take that style from the photograph itself. --style_steps
 optimises it for this photograph; --style_from takes it, for all parts or those of --style_parts, from another one:

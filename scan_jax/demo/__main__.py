@@ -1,6 +1,7 @@
 """Opens a web page on this machine that fills holes with a trained network. Nothing is fetched from anywhere else.
 
     python -m scan_jax.demo --run=runs/demo [--host=127.0.0.1] [--port=7860]
+    python -m scan_jax.demo --run=biharmonic   (or harmonic, navier_stokes, telea: no network)
 
 Upload a photograph, paint over what should go, fill, compare, download. Networks that are conditioned on a label map
 also show it, let it be repainted, take the style of parts from another photograph, and show where a pixel attends.
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from pathlib import Path
 
 from scan_jax import command_line
 from scan_jax.demo.limits import Limits
@@ -24,7 +24,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scan_jax.demo", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     standard = Limits()
-    parser.add_argument("--run", type=Path, required=True, help="a run folder, RUN@best, RUN@STEP, or a bundle")
+    parser.add_argument(
+        "--run",
+        required=True,
+        help="a run folder, RUN@best, RUN@STEP, a bundle; or harmonic, biharmonic, navier_stokes, telea",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets the whole network in")
     parser.add_argument("--port", type=int, default=7860, help="of the page; 0 takes any that is free")
     parser.add_argument(

@@ -53,7 +53,7 @@ def free_port(host: str, port: int) -> int:
         ) from error
 
 
-def serve(run: Path, host: str, port: int, limits: Limits) -> None:
+def serve(run: str, host: str, port: int, limits: Limits) -> None:
     """Serves until SIGINT or SIGTERM.
 
     Raises:
@@ -66,7 +66,7 @@ def serve(run: Path, host: str, port: int, limits: Limits) -> None:
 
 
 @contextlib.contextmanager
-def opened(run: Path, host: str, port: int, limits: Limits) -> Iterator[str]:
+def opened(run: str, host: str, port: int, limits: Limits) -> Iterator[str]:
     """The page, served by threads of this process while the block runs; yields its address.
 
     Raises:
@@ -135,8 +135,8 @@ def _prepare(folder: Path, limits: Limits) -> None:
     Image.MAX_IMAGE_PIXELS = limits.pixels  # whatever decodes an upload before the page's own check does
 
 
-def _build(run: Path, folder: Path, limits: Limits) -> Any:
-    """The page of the network in `run`."""
+def _build(run: str, folder: Path, limits: Limits) -> Any:
+    """The page of the network in `run`, or of what needs none."""
     from scan_jax.compilation_cache import keep_compilations
     from scan_jax.inference.inpainter import Inpainter
 
@@ -149,7 +149,8 @@ def _build(run: Path, folder: Path, limits: Limits) -> Any:
     results = folder / "results"
     results.mkdir()
     example = draw_example(folder / "example", inpainter.size, inpainter.num_labels, page.BRUSH)
-    about = f"{run.name} at step {inpainter.step:,}" if inpainter.step else run.name
+    name = Path(run).name
+    about = f"{name} at step {inpainter.step:,}" if inpainter.step else name
     return page.build(Desk(inpainter, limits, results), example, about)
 
 

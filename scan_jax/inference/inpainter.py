@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,6 +21,7 @@ from scan_jax.inference.files.hole import read_hole
 from scan_jax.inference.files.labels import read_labels
 from scan_jax.inference.files.photograph import read_photograph
 from scan_jax.inference.request import check_size
+from scan_jax.inference.run_folder import split
 from scan_jax.inference.trained import Trained
 from scan_jax.inference.windows import STRATEGIES, Strategy
 from scan_jax.methods.api import Method, Variables
@@ -36,25 +38,50 @@ class Inpainter:
     """A trained method, ready to fill holes.
 
     Attributes:
-      size: the short side in pixels at which the network was trained, and at which larger photographs are filled.
+      size: the short side in pixels at which the network was trained, and at which larger photographs are filled; 0
+        where there is no network, and all are filled at their own size.
       step: updates that the network had seen.
       num_labels: classes of the label map that it wants; 0 where it takes none.
+      about: which one it is, for programs.
     """
 
-    def __init__(self, method: Method, variables: Variables, *, size: int, step: int = 0) -> None:
+    def __init__(
+        self, method: Method, variables: Variables, *, size: int, step: int = 0, about: Mapping[str, Any] | None = None
+    ) -> None:
         """From parts; `Inpainter.load` finds them in a run folder."""
         self.size, self.step, self.num_labels = size, step, method.num_labels
+        self.about = dict(about or {})
         self._engine, self._stride = Engine(method, variables), method.stride
 
     @classmethod
     def load(cls, run: str | os.PathLike[str]) -> Inpainter:
         """The newest whole checkpoint of a run folder, with the generator's moving average; or a bundle.
 
+        Args:
+          run: its folder; or "harmonic", "biharmonic", "navier_stokes" or "telea", which fill without a network. A
+            folder of such a name is `Path("harmonic")` or "./harmonic".
+
         Raises:
           UserError: there is no such folder, nothing in it can be read, or its config describes another network.
         """
+        from scan_jax.inference.untrained import WAYS, Untrained  # which is an Inpainter itself
+
+        if isinstance(run, str) and run in WAYS:
+            return Untrained(run)
+        if not split(Path(run))[0].is_dir():
+            near = did_you_mean(str(run), WAYS)
+            raise UserError(
+                f"there is no run folder {run}{near}; give the --workdir of a training run, or what needs none: "
+                f"{', '.join(WAYS)}"
+            )
         trained = Trained.load(Path(run))
-        return cls(trained.method, trained.variables, size=trained.size, step=trained.step)
+        about = {
+            "method": trained.config["method"]["name"],
+            "step": trained.step,
+            "size": trained.size,
+            "parameters": trained.identity,
+        }
+        return cls(trained.method, trained.variables, size=trained.size, step=trained.step, about=about)
 
     def __call__(
         self,
@@ -199,12 +226,23 @@ class Inpainter:
         Returns:
           [B,H,W,3] in [0, 1], on the device.
         """
+        classes = self._check_batch(image, known, labels)
+        return self._engine.predict(Observation(image * known, known, classes), seed)  # type: ignore[arg-type]
+
+    def look(
+        self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None = None, strategy: Strategy = "auto"
+    ) -> Collage:
+        """What is looked at to fill a hole bool [H,W] of a photograph uint8 [H,W,3]; labels int32 [H,W] or None."""
+        return Collage.of(pixels, hole, labels if self.num_labels else None, self.size, strategy)
+
+    def _check_batch(self, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> np.ndarray | None:
+        """The labels for the method; refuses what `predict` does not take."""
         if image.ndim != 4 or known.shape != (*image.shape[:3], 1):
             raise ValueError(f"[B,H,W,3] and [B,H,W,1] are needed, not {image.shape} and {known.shape}")
         classes = labels if self.num_labels else None
         if self.num_labels and (classes is None or classes.shape != image.shape[:3]):
             raise ValueError(f"labels {image.shape[:3]} are needed, not {None if classes is None else classes.shape}")
-        return self._engine.predict(Observation(image * known, known, classes), seed)  # type: ignore[arg-type]
+        return classes
 
     def _read(
         self, image: Picture, hole: Picture | None, labels: Picture | None
@@ -233,14 +271,14 @@ class Inpainter:
         if strategy not in STRATEGIES:
             raise UserError(f"there is no strategy {strategy!r}; there are: {', '.join(STRATEGIES)}")
         _warn_of_unusual_holes(holes)
-        collage = Collage.of(pixels, holes, labels, self.size, strategy)
+        collage = self.look(pixels, holes, labels, strategy)
         log.debug("looked at: %s", collage.strategy)
         return collage
 
     def _fill(self, collages: Sequence[Collage], seed: int, batch_size: int, feather: float) -> list[np.ndarray]:
         """All windows of all photographs, those of one shape together."""
         parts = [list(collage.canvases(self.size, self._stride)) for collage in collages]
-        flat = [canvas for canvases in parts for canvas in canvases]
+        flat = [canvas.observation for canvases in parts for canvas in canvases]
         found = iter(predict_each(flat, lambda seen: self._engine.predict(seen, seed), batch_size))
         return [
             collage.fill(canvas.complete(next(found), feather) for canvas in canvases)

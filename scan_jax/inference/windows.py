@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -105,6 +105,32 @@ def _cover(hole: np.ndarray, side: int) -> Iterator[Window]:
                 found = bounds(part)
                 centre = (top + found.top + found.height // 2, left + found.left + found.width // 2)
                 yield _around(centre, side, hole.shape)
+
+
+def apart(hole: np.ndarray, reach: int, grid: int) -> tuple[Window, ...]:
+    """Windows that do not overlap, each around parts of the hole that reach into no other.
+
+    Args:
+      hole: bool [H,W] with a True in it.
+      reach: pixels around a part that are in its window, where the photograph has as many.
+      grid: windows begin and end at multiples of it, or where the photograph ends.
+    """
+    sides = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = np.asarray(cv2.dilate(hole.astype(np.uint8), sides))  # [H,W]
+    near = np.pad(near, [(0, -length % grid) for length in hole.shape])
+    cells: Any = near.reshape(near.shape[0] // grid, grid, -1, grid).any(axis=(1, 3)).astype(np.uint8)  # [h,w]
+    while True:
+        parts = cv2.connectedComponentsWithStats(cells, connectivity=8)[2][1:]  # [n,5]: left, top, width, height, area
+        for left, top, width, height, _ in parts:
+            cells[top : top + height, left : left + width] = 1
+        if cells.sum() == parts[:, 4].sum():  # every part was a rectangle already
+            return tuple(_enlarged(part, grid, hole.shape) for part in parts.tolist())
+
+
+def _enlarged(part: Sequence[int], grid: int, shape: tuple[int, ...]) -> Window:
+    """Cells (left, top, width, height, area) as pixels, where the photograph has them."""
+    left, top, width, height = (grid * number for number in part[:4])
+    return Window(top, left, min(height, shape[0] - top), min(width, shape[1] - left))
 
 
 def _around(centre: tuple[int, int], side: int, shape: tuple[int, ...]) -> Window:

@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from scan_jax.errors import UserError
-from scan_jax.inference.collage import Collage
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import Request
 from scan_jax.inference.restyle import interpolate, pick_styles
@@ -131,6 +130,5 @@ class Filler:
         """What the network looks at to fill it, such as "the whole photograph"."""
         if not request.hole.any():
             return "nothing, there is no hole"
-        labels = request.labels if self._inpainter.num_labels else None
-        pixels, size = request.photograph.pixels, self._inpainter.size
-        return Collage.of(pixels, request.hole, labels, size, self._wishes.strategy).strategy
+        pixels, labels = request.photograph.pixels, request.labels
+        return self._inpainter.look(pixels, request.hole, labels, self._wishes.strategy).strategy

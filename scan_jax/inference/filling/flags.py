@@ -7,6 +7,7 @@ from pathlib import Path
 
 STRATEGIES = ("auto", "whole", "windows")
 FILE_FORMATS = ("png", "webp", "tif", "jpg")
+UNTRAINED = ("harmonic", "biharmonic", "navier_stokes", "telea")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +15,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("photograph", type=Path, help="an image file of any size, or a folder of them")
     parser.add_argument("hole", type=Path, nargs="?", help="one of the same size, white where to fill, or a folder")
-    parser.add_argument("--run", type=Path, required=True, help="a run folder, RUN@best, RUN@STEP, or a bundle")
+    parser.add_argument(
+        "--run",
+        required=True,
+        help=f"a run folder, RUN@best, RUN@STEP, a bundle; or one of {', '.join(UNTRAINED)} (a folder: ./NAME)",
+    )
     parser.add_argument(
         "--out",
         type=Path,

@@ -7,7 +7,6 @@ import dataclasses
 import logging
 import time
 from pathlib import Path
-from typing import Any
 
 from scan_jax.errors import UserError
 from scan_jax.inference.files.photograph import write_photograph
@@ -17,7 +16,6 @@ from scan_jax.inference.filling.summary import Outcome, Summary
 from scan_jax.inference.filling.task import Task
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import Request
-from scan_jax.inference.trained import Trained
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +33,13 @@ def read_wishes(flags: argparse.Namespace) -> Wishes:
     return wishes
 
 
-def run(task: Task, wishes: Wishes, network: Path, summary_path: Path | None) -> int:
+def run(task: Task, wishes: Wishes, network: str, summary_path: Path | None) -> int:
     """Fills it.
 
     Args:
       task: which photographs.
       wishes: how.
-      network: a run folder or bundle, as `Inpainter.load` takes it.
+      network: a run folder, a bundle or what needs none, as `Inpainter.load` takes it.
       summary_path: a JSON file to write, even where the run is interrupted; or None.
 
     Returns:
@@ -51,14 +49,12 @@ def run(task: Task, wishes: Wishes, network: Path, summary_path: Path | None) ->
       UserError: the network cannot be loaded, or a photograph that was asked for alone cannot be filled.
     """
     request = task.reading.open(task.jobs[0].pair) if task.alone else None  # a typo costs no wait for the network
-    trained = Trained.load(network)
-    inpainter = Inpainter(trained.method, trained.variables, size=trained.size, step=trained.step)
+    inpainter = Inpainter.load(network)
     _check_labels(task, inpainter.num_labels)
     filler = Filler(inpainter, wishes)
     told = dataclasses.asdict(wishes)
-    summary = Summary(
-        network=_identity(trained, network), wishes=told, asked=len(task.jobs), unmatched=task.matched.unmatched
-    )
+    which = {"run": network, **inpainter.about}
+    summary = Summary(network=which, wishes=told, asked=len(task.jobs), unmatched=task.matched.unmatched)
     try:
         if request is None:
             fill_all(task.jobs, filler, task.reading, summary, wishes.batch_size)
@@ -69,18 +65,6 @@ def run(task: Task, wishes: Wishes, network: Path, summary_path: Path | None) ->
         if summary_path:
             summary.write(summary_path)
     return summary.exit_code
-
-
-def _identity(trained: Trained, network: Path) -> dict[str, Any]:
-    """Which network it is."""
-    method = trained.config["method"]["name"]
-    return {
-        "run": str(network),
-        "method": method,
-        "step": trained.step,
-        "size": trained.size,
-        "parameters": trained.identity,
-    }
 
 
 def _check_labels(task: Task, num_labels: int) -> None:

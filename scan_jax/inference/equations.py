@@ -1,0 +1,219 @@
+"""Ways to fill a hole that need no training: two equations, and OpenCV's two."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import jax
+import numpy as np
+
+from scan_jax.inference.batching import predict_each
+from scan_jax.inference.collage import Collage, to_bytes
+from scan_jax.inference.windows import Layer, Window, apart
+from scan_jax.ops import smooth_fill
+from scan_jax.types import Array
+
+RADIUS = 3  # pixels around the hole that OpenCV looks at
+GREY = 128  # where there is nothing to start from
+REACH = 3  # known pixels around a hole that an equation needs: two, and one to spare
+GRID = 32  # windows begin at multiples of it, so that multigrid has the same cells in them as in the whole photograph
+LEAST, SQUARE = 64, 512  # sides of canvases; each shape is compiled, which takes longer than filling too large a one
+
+Canvas = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # image, known and inside [1,h,w,.], limits [1,2,3]
+
+
+class Way(Protocol):
+    """A way to fill holes without a network, at the photograph's own resolution."""
+
+    @property
+    def computed_by(self) -> tuple[str, ...]:
+        """What its fillings depend on besides the photograph and the hole."""
+        ...
+
+    def __call__(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Fills one photograph.
+
+        Args:
+          photograph: uint8 [H,W,3]; what it holds in the hole is not used.
+          hole: bool [H,W].
+
+        Returns:
+          uint8 [H,W,3], the photograph itself outside the hole; mid-grey where there is nothing to start from.
+
+        Raises:
+          ValueError: another type or unequal sizes.
+        """
+        ...
+
+    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Collage:
+        """What it needs to see of a photograph; arguments as to fill it."""
+        ...
+
+    def fill(self, collages: Sequence[Collage], batch_size: int) -> list[np.ndarray]:
+        """Photographs of any sizes as `look` has them, `batch_size` windows at a time: uint8 [H,W,3] each."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ByOpenCV:
+    """OpenCV's inpainting, a `Way`.
+
+    Attributes:
+      flag: which one, such as `cv2.INPAINT_NS`.
+    """
+
+    flag: int
+
+    @property
+    def computed_by(self) -> tuple[str, ...]:
+        """The version, and the radius."""
+        return f"OpenCV {cv2.__version__}", f"radius {RADIUS}"
+
+    def __call__(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Fills one photograph."""
+        check(photograph, hole)
+        if hole.all():
+            return np.full_like(photograph, GREY)
+        visible = np.where(hole[..., None], np.uint8(0), photograph)  # [H,W,3]
+        filled = cv2.inpaint(visible, hole.astype(np.uint8), RADIUS, self.flag)
+        return np.where(hole[..., None], filled, photograph)
+
+    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Collage:
+        """All of it."""
+        return _collage(photograph, hole, lambda: (Window(0, 0, *hole.shape),))
+
+    def fill(self, collages: Sequence[Collage], batch_size: int) -> list[np.ndarray]:
+        """One after the other."""
+        del batch_size
+        return [self(collage.pixels, collage.hole) for collage in collages]
+
+
+@dataclasses.dataclass(frozen=True)
+class ByEquation:
+    """The harmonic or the biharmonic equation, a `Way`.
+
+    Attributes:
+      equation: how it is solved.
+      solve: one of `ops.smooth_fill`.
+    """
+
+    equation: smooth_fill.Equation
+    solve: Callable[..., Array]
+
+    @property
+    def computed_by(self) -> tuple[str, ...]:
+        """How often it is iterated, and the code that does it, so that no change of it goes unnoticed."""
+        code = hashlib.sha256(Path(str(smooth_fill.__file__)).read_bytes()).hexdigest()
+        return "multigrid", f"{self.equation.cycles} cycles", f"solver {code[:12]}"
+
+    def __call__(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Fills one photograph."""
+        check(photograph, hole)
+        return self.fill([self.look(photograph, hole)], 1)[0]
+
+    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Collage:
+        """The surroundings of each part of the hole: what lies further off makes no difference."""
+        return _collage(photograph, hole, lambda: apart(hole, REACH, GRID))
+
+    def fill(self, collages: Sequence[Collage], batch_size: int) -> list[np.ndarray]:
+        """Windows whose canvases have one shape share batches."""
+        canvases = [canvas for collage in collages for canvas in _canvases(collage)]
+        found = iter(predict_each(canvases, lambda seen: self._run(*jax.device_put(seen)), batch_size))
+        return [collage.fill(_cut(collage, found)) for collage in collages]
+
+    def fill_batch(self, photographs: np.ndarray, holes: np.ndarray) -> np.ndarray:
+        """All of photographs of one size at once: uint8 [B,H,W,3] with bool [B,H,W] to uint8 [B,H,W,3]."""
+        known = ~holes[..., None]  # [B,H,W,1]
+        image = _to_float(photographs) * known  # [B,H,W,3]
+        filled = jax.device_get(self._run(*jax.device_put((image, known.astype(np.float32)))))
+        return np.where(known, photographs, to_bytes(filled))
+
+    @functools.cached_property
+    def _run(self) -> Callable[..., Array]:
+        """Of what a `Canvas` has; the last two are optional."""
+
+        def run(image: Array, known: Array, inside: Array | None = None, limits: Array | None = None) -> Array:
+            return self.solve(image, known, self.equation.cycles, inside=inside, limits=limits)
+
+        return jax.jit(run)
+
+
+def check(photograph: np.ndarray, hole: np.ndarray) -> None:
+    """Refuses what is not uint8 [H,W,3] and bool [H,W].
+
+    Raises:
+      ValueError: it is not.
+    """
+    if photograph.dtype != np.uint8 or photograph.ndim != 3 or hole.dtype != bool or hole.shape != photograph.shape[:2]:
+        raise ValueError(f"uint8 [H,W,3] and bool [H,W] are needed, not {photograph.shape}, {hole.shape} {hole.dtype}")
+
+
+def _to_float(image: np.ndarray) -> np.ndarray:
+    """uint8 -> float32 in [0, 1]."""
+    return image.astype(np.float32) / np.float32(255)
+
+
+def _collage(photograph: np.ndarray, hole: np.ndarray, plan: Callable[[], tuple[Window, ...]]) -> Collage:
+    """With one layer of windows, or with nothing to look at where there is no hole."""
+    return Collage(photograph, hole, None, (Layer(hole, plan()),) if hole.any() else ())
+
+
+def _canvases(collage: Collage) -> Iterator[Canvas]:
+    """Each window, padded, with the lowest and the highest value that is known in the whole photograph."""
+    known = ~collage.hole[..., None]  # [H,W,1]
+    limits = np.stack(
+        [
+            collage.pixels.min((0, 1), where=known, initial=255 if known.any() else 0),
+            collage.pixels.max((0, 1), where=known, initial=0 if known.any() else 255),
+        ]
+    )  # [2,3]
+    for window in _windows(collage):
+        seen = known[window.slices]  # [h,w,1]
+        shape = _shape(window)
+        image = _to_float(collage.pixels[window.slices]) * seen
+        arrays = (image, seen.astype(np.float32), np.ones(seen.shape, np.float32))
+        yield *(_pad(array, shape)[None] for array in arrays), _to_float(limits)[None]  # type: ignore[misc]
+
+
+def _cut(collage: Collage, found: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """What was found for each of its windows, without the padding."""
+    for window in _windows(collage):
+        yield next(found)[: window.height, : window.width]
+
+
+def _windows(collage: Collage) -> Iterator[Window]:
+    return (window for layer in collage.layers for window in layer.windows)
+
+
+def _shape(window: Window) -> tuple[int, int]:
+    """Of its canvas: a square where it is small, so that there are few shapes."""
+    longest = _side(max(window.height, window.width))
+    least = min(SQUARE, longest)
+    return max(least, _side(window.height)), max(least, _side(window.width))
+
+
+def _side(length: int) -> int:
+    """64, 128, 256, 512, 768, 1024, 1536, 2048, ...: the first that is not less."""
+    side = LEAST
+    while side < length:
+        side *= 2
+    return side * 3 // 4 if side > SQUARE and side * 3 // 4 >= length else side
+
+
+def _pad(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """[h,w,C] with zeros at the bottom and right."""
+    return np.pad(array, ((0, shape[0] - array.shape[0]), (0, shape[1] - array.shape[1]), (0, 0)))
+
+
+WAYS: dict[str, ByEquation | ByOpenCV] = {
+    "harmonic": ByEquation(smooth_fill.HARMONIC, smooth_fill.harmonic_fill),
+    "biharmonic": ByEquation(smooth_fill.BIHARMONIC, smooth_fill.biharmonic_fill),
+    "navier_stokes": ByOpenCV(cv2.INPAINT_NS),  # Bertalmio, Bertozzi and Sapiro 2001
+    "telea": ByOpenCV(cv2.INPAINT_TELEA),  # Telea 2004
+}
