@@ -14,7 +14,7 @@ from scan_jax.errors import UserError
 from scan_jax.evaluate.devices import Devices
 from scan_jax.evaluation.baselines import find_baseline
 from scan_jax.evaluation.exchange import by_folder, content_digest
-from scan_jax.evaluation.filling import Fill, Labels, by_baseline, by_network
+from scan_jax.evaluation.filling import Fill, Labels, by_network
 from scan_jax.evaluation.scoring import Test
 from scan_jax.inference.engine import Engine
 from scan_jax.inference.run_folder import parameter_hash
@@ -109,7 +109,7 @@ def from_baseline(key: str, test: Test) -> Contestant:
     """
     baseline = find_baseline(key, test.photographs[0].get("labels"))
     details = {"computed by": ", ".join(map(str, baseline.depends_on))} if baseline.depends_on else {}
-    return Contestant(baseline.name, key, "baseline", by_baseline(baseline.fill), baseline.depends_on, details)
+    return Contestant(baseline.name, key, "baseline", baseline.fill, baseline.depends_on, details)
 
 
 def with_unique_names(contestants: Sequence[Contestant]) -> list[Contestant]:

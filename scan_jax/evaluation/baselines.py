@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from importlib.metadata import version
 
-import cv2
 import numpy as np
 
 from scan_jax.errors import UserError
-from scan_jax.evaluation.filling import FillOne
+from scan_jax.evaluation.filling import COMPLETION, Fill, by_baseline
+from scan_jax.inference.equations import GREY, WAYS, ByEquation, check
 from scan_jax.settings import did_you_mean
-
-RADIUS = 3  # pixels around the hole that OpenCV looks at
-GREY = 128  # where there is nothing to start from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +20,13 @@ class Baseline:
     Attributes:
       name: in tables.
       key: of the file that keeps its scores.
-      fill: completes a photograph uint8 [H,W,3] with hole bool [H,W] and labels int32 [H,W] or None, to uint8 [H,W,3].
+      fill: completes a batch.
       depends_on: what its completions depend on besides those.
     """
 
     name: str
     key: str
-    fill: FillOne
+    fill: Fill
     depends_on: tuple[object, ...] = ()
 
 
@@ -53,59 +49,15 @@ def find_baseline(key: str, labelled: object) -> Baseline:
 
 def baselines_for(labels: np.ndarray | None) -> tuple[Baseline, ...]:
     """Those that photographs with (or, for None, without) labels are compared with; differences are to the first."""
-    return (NAVIER_STOKES,) if labels is None else (NAVIER_STOKES, CLASS_MEAN)
-
-
-def navier_stokes(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """OpenCV's inpainting after Bertalmio, Bertozzi and Sapiro (2001): `INPAINT_NS`, radius 3.
-
-    Args:
-      photograph: uint8 [H,W,3]; what it holds in the hole is not used.
-      hole: bool [H,W].
-
-    Returns:
-      uint8 [H,W,3], the photograph itself outside the hole; mid-grey where there is nothing to start from.
-
-    Raises:
-      ValueError: another type or unequal sizes.
-    """
-    return _by_opencv(photograph, hole, cv2.INPAINT_NS)
-
-
-def telea(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """OpenCV's inpainting after Telea (2004): `INPAINT_TELEA`, radius 3; arguments and results as `navier_stokes`."""
-    return _by_opencv(photograph, hole, cv2.INPAINT_TELEA)
-
-
-def biharmonic(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """scikit-image's biharmonic equation (Damelin and Hoang 2018); arguments and results as `navier_stokes`.
-
-    Seconds for a photograph of 256x256: every pixel of the hole is an unknown of one linear system.
-    """
-    from skimage.restoration import inpaint_biharmonic  # half a second to import, for those who ask for it
-
-    _check(photograph, hole)
-    if hole.all() or not hole.any():
-        return np.full_like(photograph, GREY) if hole.all() else photograph
-    visible = np.where(hole[..., None], 0.0, photograph / 255.0)  # [H,W,3]
-    filled = np.clip(inpaint_biharmonic(visible, hole, channel_axis=-1), 0.0, 1.0)
-    return np.where(hole[..., None], np.round(255.0 * filled).astype(np.uint8), photograph)
+    unlabelled = (NAVIER_STOKES, HARMONIC, BIHARMONIC)
+    return unlabelled if labels is None else (*unlabelled, CLASS_MEAN)
 
 
 def mean(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The mean colour of the known pixels; arguments and results as `navier_stokes`."""
-    _check(photograph, hole)
+    """The mean colour of the known pixels; arguments and results as of `inference.equations.Way`."""
+    check(photograph, hole)
     colour = photograph[~hole].mean(0) if not hole.all() else np.full(3, float(GREY))  # [3]
     return np.where(hole[..., None], np.round(colour).astype(np.uint8), photograph)
-
-
-def _by_opencv(photograph: np.ndarray, hole: np.ndarray, flag: int) -> np.ndarray:
-    _check(photograph, hole)
-    if hole.all():
-        return np.full_like(photograph, GREY)
-    visible = np.where(hole[..., None], np.uint8(0), photograph)  # [H,W,3]
-    filled = cv2.inpaint(visible, hole.astype(np.uint8), RADIUS, flag)
-    return np.where(hole[..., None], filled, photograph)
 
 
 def class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -123,7 +75,7 @@ def class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray) -> 
     Raises:
       ValueError: another type or unequal sizes.
     """
-    _check(photograph, hole)
+    check(photograph, hole)
     if labels.shape != hole.shape or labels.dtype.kind not in "ui":
         raise ValueError(f"integers {hole.shape} are needed, not {labels.dtype} {labels.shape}")
     colours, classes = photograph[~hole], labels[~hole]  # [K,3], [K]
@@ -135,28 +87,33 @@ def class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray) -> 
     return np.where(hole[..., None], np.round(means).astype(np.uint8)[labels], photograph)
 
 
-def _check(photograph: np.ndarray, hole: np.ndarray) -> None:
-    if photograph.dtype != np.uint8 or photograph.ndim != 3 or hole.dtype != bool or hole.shape != photograph.shape[:2]:
-        raise ValueError(f"uint8 [H,W,3] and bool [H,W] are needed, not {photograph.shape}, {hole.shape} {hole.dtype}")
-
-
-def _without_labels(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> FillOne:
-    """`fill`, handed labels that it does not look at."""
-    return lambda photograph, hole, labels: fill(photograph, hole)
-
-
 def _fill_class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     if labels is None:
         raise ValueError("the class mean needs labels")
     return class_mean(photograph, hole, labels)
 
 
-_OPENCV = (f"OpenCV {cv2.__version__}", f"radius {RADIUS}")
-NAVIER_STOKES = Baseline("Navier-Stokes", "navier_stokes", _without_labels(navier_stokes), _OPENCV)
-TELEA = Baseline("Telea", "telea", _without_labels(telea), _OPENCV)
-BIHARMONIC = Baseline(
-    "biharmonic", "biharmonic", _without_labels(biharmonic), (f"scikit-image {version('scikit-image')}",)
-)
-MEAN = Baseline("mean colour", "mean", _without_labels(mean))
-CLASS_MEAN = Baseline("class mean", "class_mean", _fill_class_mean)
-BASELINES = {baseline.key: baseline for baseline in (NAVIER_STOKES, TELEA, BIHARMONIC, MEAN, CLASS_MEAN)}
+def _one_by_one(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Fill:
+    """`fill`, which does not look at labels."""
+    return by_baseline(lambda photograph, hole, labels: fill(photograph, hole))
+
+
+def _together(way: ByEquation) -> Fill:
+    """`way`, a batch at a time."""
+    return lambda batch: {COMPLETION: way.fill_batch(batch.photographs, batch.holes)}
+
+
+def _without_network(name: str, key: str) -> Baseline:
+    """What `scan_jax.inpaint --run=KEY` fills with, too."""
+    way = WAYS[key]
+    fill = _together(way) if isinstance(way, ByEquation) else _one_by_one(way)
+    return Baseline(name, key, fill, way.computed_by)
+
+
+NAVIER_STOKES = _without_network("Navier-Stokes", "navier_stokes")
+TELEA = _without_network("Telea", "telea")
+HARMONIC = _without_network("harmonic", "harmonic")
+BIHARMONIC = _without_network("biharmonic", "biharmonic")
+MEAN = Baseline("mean colour", "mean", _one_by_one(mean))
+CLASS_MEAN = Baseline("class mean", "class_mean", by_baseline(_fill_class_mean))
+BASELINES = {baseline.key: baseline for baseline in (NAVIER_STOKES, TELEA, HARMONIC, BIHARMONIC, MEAN, CLASS_MEAN)}

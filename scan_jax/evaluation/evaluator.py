@@ -12,7 +12,7 @@ import numpy as np
 
 from scan_jax.errors import UserError
 from scan_jax.evaluation.baselines import Baseline, baselines_for
-from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Predict, by_baseline, by_network
+from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Predict, by_network
 from scan_jax.evaluation.judge import Judge
 from scan_jax.evaluation.protocol import COMPLETION as COMPLETION_RULE
 from scan_jax.evaluation.results import Conditions
@@ -183,6 +183,4 @@ class Evaluator:
         definitions = [metric.definition for metric in METRICS.values()]
         test = [self._test.digest, self._test.batch_size]
         store = ScoreStore(self._folder / SCORES, baseline.key, [*test, *baseline.depends_on, *definitions])
-        return score(by_baseline(baseline.fill), self._test, self._judge, title=baseline.name, store=store).scores[
-            COMPLETION
-        ]
+        return score(baseline.fill, self._test, self._judge, title=baseline.name, store=store).scores[COMPLETION]

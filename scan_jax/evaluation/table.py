@@ -92,43 +92,20 @@ class Report:
         write_atomically(folder / f"{stem}.json", self.json().encode())
 
     def _table(self) -> TextTable:
-        """A row for each bucket; with more than one to compare with, one for each of them."""
+        """A row for the network in each bucket, and one for everyone whom it is compared with."""
         definitions = "; ".join(metric.definition for metric in METRICS.values())
-        heads, (header, *rows) = (1, self._wide()) if len(self._others()) == 1 else (2, self._long())
+        header = ("hole", "filled by", *map(_titled, METRICS), f"{self.method} above, dB", "n")
+        rows = (row for label in self.scores for row in self._rows(label))
         return TextTable(
             title=f"Held-out photographs after {self.step} steps",
-            header=tuple(header),
+            header=header,
             rows=tuple(map(tuple, rows)),
             conditions=self.conditions,
             remark=f"Step {self.step}. {definitions}.",
-            heads=heads,
+            heads=2,
         )
 
-    def _wide(self) -> list[list[str]]:
-        """The network beside the one that it is compared with."""
-        (theirs,) = self.baselines
-        return [self._wide_header(theirs), *(self._wide_row(label, theirs) for label in self.scores)]
-
-    def _long(self) -> list[list[str]]:
-        """The network, and everyone whom it is compared with below it."""
-        rows = [row for label in self.scores for row in self._long_rows(label)]
-        return [["hole", "filled by", *map(_titled, METRICS), f"{self.method} above, dB", "n"], *rows]
-
-    def _wide_header(self, theirs: str) -> list[str]:
-        cells = ["hole"]
-        for name in METRICS:
-            cells += [f"{_titled(name)} {self.method}", theirs]
-            cells += ["difference"] if name == "psnr" else []
-        return [*cells, "n"]
-
-    def _wide_row(self, label: str, theirs: str) -> list[str]:
-        cells = [label]
-        for name in METRICS:
-            cells += [_mean(self.scores, label, name), _mean(self.baselines[theirs], label, name)]
-            cells += [self._above(label, self.baselines[theirs])] if name == "psnr" else []
-        return [*cells, str(self.conditions.count)]
-
-    def _long_rows(self, label: str) -> list[list[str]]:
+    def _rows(self, label: str) -> list[list[str]]:
         """The network's row, then the others', with by how many dB the network is above each."""
         ours = [label, self.method, *(_mean(self.scores, label, name) for name in METRICS), ""]
         rows = [

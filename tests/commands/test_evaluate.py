@@ -130,7 +130,9 @@ def test_buckets_without_holes_are_shown_empty(runs, tmp_path):
     run("--run", runs / "tiny0", "--config.evaluation.edges=(0.1,0.6,0.9)", "--out", tmp_path, *FEW)
     assert values(tmp_path, "tiny0", "60-90%", "standard/psnr") == []
     entries = [one["name"] for one in json.loads((tmp_path / "results.json").read_text())["entries"]]
-    assert entries == ["tiny0", "Navier-Stokes"], "the photographs' labels are not for networks that see none"
+    assert entries == ["tiny0", "Navier-Stokes", "harmonic", "biharmonic"], (
+        "the photographs' labels are not for networks that see none"
+    )
     assert "empty" in (tmp_path / "results.md").read_text() and "empty" in (tmp_path / "report.html").read_text()
 
 

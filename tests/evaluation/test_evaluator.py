@@ -11,11 +11,12 @@ from made_up_tests import SIZE, Noise, constant, noise_holes
 from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.errors import UserError
-from scan_jax.evaluation import baselines
-from scan_jax.evaluation.baselines import class_mean, navier_stokes
+from scan_jax.evaluation.baselines import class_mean
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
+from scan_jax.inference import equations
 
 LABELS = ("10-20%", "40-50%")
+NAMES = ["Navier-Stokes", "harmonic", "biharmonic", "class mean"]
 
 
 def make(folder, photographs=None, holes=None, **options):
@@ -80,13 +81,16 @@ def test_the_network_sees_the_labels_of_its_photographs(tmp_path):
 
 def test_labelled_photographs_are_compared_with_the_class_mean_too(labelled, plain):
     report, folder = labelled
-    assert list(report.baselines) == ["Navier-Stokes", "class mean"]
+    assert list(report.baselines) == NAMES
     truth, hole = Noise(5).images[3], noise_holes()["40-50%"][1]
     expected = peak_signal_noise_ratio(truth, class_mean(truth, hole, Noise(5, classes=3)[3]["labels"]))
     np.testing.assert_allclose(report.baselines["class mean"]["40-50%"]["psnr"][3], expected, rtol=1e-5)
-    assert {path.name.rsplit("_", 1)[0] for path in (folder / "scores").iterdir()} == {"navier_stokes", "class_mean"}
-    both = (each.baselines["Navier-Stokes"]["40-50%"]["psnr"] for each in (report, plain))
-    np.testing.assert_array_equal(*both)
+    kept = {path.name.rsplit("_", 1)[0] for path in (folder / "scores").iterdir()}
+    assert kept == {"navier_stokes", "harmonic", "biharmonic", "class_mean"}
+    assert list(plain.baselines) == NAMES[:-1]
+    for name in plain.baselines:
+        both = (each.baselines[name]["40-50%"]["psnr"] for each in (report, plain))
+        np.testing.assert_allclose(*both, atol=0.01)  # another batch size
     numbers = dict(make(folder, Noise(5, classes=3))(constant, 7))
     assert numbers["eval/psnr_gain/40-50%"] == pytest.approx(report.gain("40-50%", "psnr", "Navier-Stokes"))
 
@@ -95,13 +99,13 @@ def cells(markdown):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown.splitlines() if "|" in line]
 
 
-def test_the_table_of_several_baselines_has_a_row_for_each(labelled):
+def test_the_table_has_a_row_for_each_baseline(labelled):
     report, _ = labelled
     header, _, *rows = cells(report.markdown())
     assert header == ["hole", "filled by", "PSNR dB", "SSIM", "MAE %", "TOY above, dB", "n"]
-    names = [["10-20%", "TOY"], ["", "Navier-Stokes"], ["", "class mean"], ["40-50%", "TOY"]]
-    assert [row[:2] for row in rows[:4]] == names
-    for row, baseline in zip(rows[4:6], ("Navier-Stokes", "class mean")):
+    names = [["10-20%", "TOY"], *(["", name] for name in NAMES), ["40-50%", "TOY"]]
+    assert [row[:2] for row in rows[:6]] == names
+    for row, baseline in zip(rows[6:], NAMES, strict=True):
         mean = report.baselines[baseline]["40-50%"]["psnr"].mean()
         assert row[2] == f"{mean:.2f}"
         assert float(row[5]) == pytest.approx(report.mean("40-50%", "psnr") - mean, abs=0.006)
@@ -110,7 +114,7 @@ def test_the_table_of_several_baselines_has_a_row_for_each(labelled):
     assert stored["mean"] == pytest.approx(np.mean(stored["per_image"]))
 
 
-def test_a_refined_network_stands_beside_the_plain_one(labelled, folder):
+def test_a_refined_network_stands_beside_the_plain_one(labelled):
     def nearer(image, known, labels):
         return constant(image, known, labels) * 0.5 + 0.25  # halfway to mid-grey, the mean of the noise
 
@@ -125,8 +129,6 @@ def test_a_refined_network_stands_beside_the_plain_one(labelled, folder):
     assert (name, psnr) == ("with style search", f"{alone.mean('10-20%', 'psnr'):.2f}")
     expected = numbers["eval/psnr/10-20%"] - alone.mean("10-20%", "psnr")
     assert float(above) == pytest.approx(expected, abs=0.006)
-    plain_only = make(folder).report(constant, 8, {"style_search": nearer})
-    assert "with style search" in plain_only.markdown()  # one baseline alone would make the wide table
 
 
 def test_a_perfect_prediction_is_perfect_and_known_pixels_never_count(tmp_path):
@@ -163,7 +165,7 @@ def test_yields_names_and_writes_the_report_even_under_the_transfer_guard(tmp_pa
         mae, cell = stored["buckets"][label]["mae"], stored["buckets"][label]["psnr"]
         assert numbers[f"eval/prediction/mae/{label}"] == pytest.approx(mae["prediction"]["mean"])
         assert mae["prediction"]["mean"] > np.mean(mae["per_image"])  # known pixels are wrong in it, too
-        (baseline,) = cell["baselines"].values()
+        baseline = cell["baselines"]["Navier-Stokes"]
         assert len(cell["per_image"]) == len(baseline["per_image"]) == 5
         assert numbers[f"eval/psnr/{label}"] == pytest.approx(np.mean(cell["per_image"]), rel=1e-6)
         gain = np.mean(cell["per_image"]) - np.mean(baseline["per_image"])
@@ -180,10 +182,10 @@ def test_yields_names_and_writes_the_report_even_under_the_transfer_guard(tmp_pa
 def test_the_baseline_is_navier_stokes_and_computed_once(tmp_path, monkeypatch):
     first = make(tmp_path).baselines()["Navier-Stokes"]
     truth, hole = Noise(5).images[3], noise_holes()["40-50%"][1]
-    expected = peak_signal_noise_ratio(truth, navier_stokes(truth, hole))
+    expected = peak_signal_noise_ratio(truth, equations.WAYS["navier_stokes"](truth, hole))
     np.testing.assert_allclose(first["40-50%"]["psnr"][3], expected, rtol=1e-5)
     with monkeypatch.context() as patch:
-        patch.setattr(baselines.cv2, "inpaint", lambda *_, **__: pytest.fail("computed again"))
+        patch.setattr(equations.cv2, "inpaint", lambda *_, **__: pytest.fail("computed again"))
         jax.tree.map(np.testing.assert_array_equal, make(tmp_path).baselines()["Navier-Stokes"], first)
 
 

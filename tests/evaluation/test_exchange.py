@@ -10,12 +10,12 @@ from made_up_tests import SIZE, Noise, error, noise_holes
 from PIL import Image
 
 from scan_jax.errors import UserError
-from scan_jax.evaluation.baselines import navier_stokes
 from scan_jax.evaluation.exchange import by_folder, content_digest, write_test
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION
 from scan_jax.evaluation.judge import Judge
 from scan_jax.evaluation.results import Conditions
 from scan_jax.evaluation.scoring import Test, score
+from scan_jax.inference.equations import WAYS
 from scan_jax.metrics.standard import METRICS
 
 CONDITIONS = Conditions("toy v1", "noise", "a" * 64, "holes", "b" * 64, 3, SIZE, "the prediction in the hole")
@@ -72,7 +72,7 @@ def test_results_are_measured_by_the_same_rules(test, results):
     for bucket, holes in test.holes.items():
         for i, truth in enumerate(PHOTOGRAPHS.images):
             hole = holes[i % 2]
-            completion = navier_stokes(truth, hole)
+            completion = WAYS["navier_stokes"](truth, hole)
             raw = np.where(hole[..., None], completion, np.uint8(7))
             for kind, image in ((COMPLETION, completion), (PREDICTION, raw)):
                 assert found[kind][bucket]["mae"][i] == pytest.approx(error(image, truth), rel=1e-5)

@@ -185,7 +185,7 @@ def test_padding_is_never_handed_to_a_baseline():
 
 def test_sets_are_compared_pair_by_pair_and_bucket_by_bucket(tmp_path):
     test, judge = make(), Judge(SETS)
-    found = score(by_baseline(BASELINES["mean"].fill), test, judge, title="toy")
+    found = score(BASELINES["mean"].fill, test, judge, title="toy")
     truth = photograph_vectors(test, judge, ScoreStore(tmp_path, "photographs", ()), Share())
     np.testing.assert_allclose(truth["mean colour"], 2 * test.photographs.images.mean((1, 2)) / 255, rtol=1e-5)
     sets = score_sets(SETS, truth, found.vectors)
@@ -201,7 +201,7 @@ def test_sets_are_compared_pair_by_pair_and_bucket_by_bucket(tmp_path):
 def test_speed_leaves_out_what_compiles(monkeypatch):
     def speed(count):
         test = make(count=count)
-        return score(by_baseline(BASELINES["mean"].fill), test, Judge(METRICS), title="toy").images_per_second
+        return score(BASELINES["mean"].fill, test, Judge(METRICS), title="toy").images_per_second
 
     times = iter([0.0, 100.0, 200.0, 201.0, 300.0, 301.0])  # before and after each of three batches of four
     with monkeypatch.context() as patch:
