@@ -286,18 +286,30 @@ def _scaled(level: Level, x: Array, equation: Equation) -> Array:
 
 
 def _inverse(level: Level, equation: Equation) -> Array:
-    """Cholesky's factor of the coarsest system, with ones for pixels that are no unknowns: [B,n,n], n = h*w."""
+    """Of the coarsest system, with ones for pixels that are no unknowns: [B,n,n], n = h*w.
+
+    By sweeping out one unknown after the other; a positive definite matrix needs no pivots. Not by LAPACK:
+    in jaxlib 0.10.2 two of its batched calls wait for each other for ever where they run side by side on two cores.
+    """
     size = level.hole.shape[2] * level.hole.shape[3]
     hole = level.hole.reshape(-1, 1, size)  # [B,1,n]
-    units = jnp.eye(size).reshape(1, size, *level.hole.shape[2:])  # [1,n,h,w]
-    rows = _apply(level, level.hole * units, equation).reshape(-1, size, size)  # [B,n,n]
-    return jnp.linalg.cholesky(rows + (1 - hole) * jnp.eye(size)[None])
+    units = jnp.eye(size)  # [n,n]
+    rows = _apply(level, level.hole * units.reshape(1, size, *level.hole.shape[2:]), equation)  # [B,n,h,w]
+
+    def sweep(k: Array, matrix: Array) -> Array:
+        row, column = units[k][None, None], units[k][None, :, None]  # 1 at k: [1,1,n], [1,n,1]
+        taken = lax.dynamic_slice_in_dim(matrix, k, 1, axis=1)  # [B,1,n]
+        pivot = jnp.sum(taken * row, axis=2, keepdims=True)  # [B,1,1]
+        across, down = taken / pivot, jnp.swapaxes(taken / pivot, 1, 2)  # [B,1,n], [B,n,1]
+        rest = (matrix - down * taken) * (1 - row) * (1 - column)
+        return rest + column * (1 - row) * across + row * (1 - column) * down - row * column / pivot
+
+    return -lax.fori_loop(0, size, sweep, rows.reshape(-1, size, size) + (1 - hole) * units[None])
 
 
-def _solve_directly(factor: Array, right: Array) -> Array:
-    columns = jnp.swapaxes(right.reshape(*right.shape[:2], -1), 1, 2)  # [B,n,C]
-    found = jax.scipy.linalg.cho_solve((factor, True), columns)
-    return jnp.swapaxes(found, 1, 2).reshape(right.shape)
+def _solve_directly(inverse: Array, right: Array) -> Array:
+    rows = right.reshape(*right.shape[:2], -1)  # [B,C,n]
+    return jnp.matmul(rows, inverse, precision=lax.Precision.HIGHEST).reshape(right.shape)
 
 
 def _apply(level: Level, x: Array, equation: Equation) -> Array:
