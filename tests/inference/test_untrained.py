@@ -1,0 +1,187 @@
+"""Filling without a network: the same calls and commands, the photograph's own resolution, exact crops."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from scan_jax import attend, inpaint
+from scan_jax.errors import UserError
+from scan_jax.inference.equations import WAYS
+from scan_jax.inference.filling.flags import UNTRAINED
+from scan_jax.inference.inpainter import Inpainter
+from scan_jax.inference.windows import Window, apart
+
+EQUATIONS = ("harmonic", "biharmonic")
+SHAPE = (101, 143)
+
+
+def scene(height=SHAPE[0], width=SHAPE[1]):
+    """Waves of colour, and a hole of three parts, one of them at the border and one in a corner."""
+    rows, columns = np.mgrid[:height, :width]
+    waves = [np.sin(rows / 11.0) * np.cos(columns / (17.0 - c)) for c in range(3)]
+    image = np.round(127.5 + 100 * np.stack(waves, axis=-1)).astype(np.uint8)  # [H,W,3]
+    hole = np.zeros((height, width), bool)
+    hole[5:17, 8:22] = True
+    hole[70:80, -9:] = True
+    hole[-6:, :12] = True
+    return image, hole
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setattr(inpaint, "keep_compilations", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    image, hole = scene()
+    rng = np.random.default_rng(0)
+    for folder, array in (("photographs", image), ("holes", hole)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(array).save(f"{folder}/a.png")
+        Image.fromarray(array[:90, :50]).save(f"{folder}/b.png")
+    Image.fromarray(rng.integers(0, 5, SHAPE, np.uint8)).save("labels.png")
+    return image, hole
+
+
+def read(path):
+    return np.asarray(Image.open(path))
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_padding_and_cropping_change_nothing(name):
+    image, hole = scene(60, 90)
+    hole[48:, 76:] = True  # up to two borders, where a padding that counted would be felt
+    whole = image[None] / np.float32(255)  # [1,H,W,3]
+    known = ~hole[None, ..., None]  # [1,H,W,1]
+    solve = jax.jit(WAYS[name].solve, static_argnums=2)
+    expected = solve(jnp.asarray(whole), jnp.asarray(known, jnp.float32), 20)
+
+    def padded(array, value):
+        sides = ((0, 0), (0, 128 - array.shape[1]), (0, 128 - array.shape[2]), (0, 0))
+        return np.pad(array, sides, constant_values=value)
+
+    limits = np.stack([whole[known[..., 0]].min(0), whole[known[..., 0]].max(0)])[None]  # [1,2,3]
+    both = [padded(whole, np.nan), padded(whole[:, :32, :32], np.nan)]
+    sees = [padded(known, True), padded(known[:, :32, :32], True)]
+    inside = [padded(np.ones((1, *one.shape), bool), False) for one in (known[0], known[0, :32, :32])]
+    stacked = (jnp.asarray(np.concatenate(each), jnp.float32) for each in (both, sees, inside, [limits, limits]))
+    images, knowns, insides, bounds = stacked
+    found = np.asarray(solve(images, knowns, 20, inside=insides, limits=bounds))
+    np.testing.assert_allclose(found[:1, :60, :90], expected, atol=1e-4)
+    np.testing.assert_allclose(found[1:, :32, :32], expected[:, :32, :32], atol=1e-4)  # a part that is alone there
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_the_surroundings_are_all_that_counts(name):
+    image, hole = scene()
+    assert WAYS[name].look(image, hole).strategy == "3 windows of 32, 37 pixels"
+    found = WAYS[name](image, hole)
+    np.testing.assert_array_equal(found[~hole], image[~hole])
+    whole = WAYS[name].fill_batch(image[None], hole[None])[0]
+    assert np.abs(found.astype(int) - whole).max() <= 1
+    assert np.abs(found.astype(int) - image)[hole].mean() < 8  # the waves go on
+
+
+def test_windows_lie_apart_and_have_every_part_with_its_surroundings():
+    hole = np.zeros((200, 300), bool)
+    hole[40:50, 40:50] = hole[40:44, 62:70] = True  # whose surroundings meet
+    hole[150, 299] = True
+    assert apart(hole, 3, 32) == (Window(32, 32, 32, 64), Window(128, 288, 32, 12))
+    rng = np.random.default_rng(3)
+    hole = rng.random((430, 570)) < 0.0001
+    counted = np.zeros(hole.shape, int)
+    for window in apart(hole, 3, 32):
+        counted[window.slices] += 1
+        assert window.top % 32 == window.left % 32 == 0
+    for row, column in np.argwhere(hole):
+        near = counted[max(0, row - 3) : row + 4, max(0, column - 3) : column + 4]
+        assert (near == 1).all()
+    assert counted.max() == 1 and counted.min() == 0
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_in_python(name, caplog):
+    image, hole = scene()
+    fill = Inpainter.load(name)
+    filled = fill(image, hole, np.zeros(SHAPE, np.uint8), seed=3, feather=4, strategy="whole")
+    assert "takes no labels" in caplog.text
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    np.testing.assert_array_equal(filled, WAYS[name](image, hole))
+    smaller, all_hole = image[:40, :30], np.ones((9, 9), bool)
+    several = list(fill.batch([image, smaller, image[:9, :9]], [hole, hole[:40, :30], all_hole], batch_size=2))
+    assert np.abs(several[0].astype(int) - filled).max() <= 1
+    np.testing.assert_array_equal(several[2], 128)
+    np.testing.assert_array_equal(fill(image, np.zeros_like(hole)), image)
+    known = ~hole[None, ..., None]
+    np.testing.assert_allclose(fill.predict(image[None] / np.float32(255), known), filled[None] / 255, atol=1e-6)
+    assert fill.about["method"] == name and fill.num_labels == fill.size == fill.step == 0
+    for call, message in (
+        (lambda: fill(image, hole, refine="style_search"), "no optimisation at test time 'style_search'"),
+        (lambda: fill(image, hole, styles={"hair": np.zeros(3)}), "does not paint from styles"),
+        (lambda: fill.styles(image, None), "does not paint from styles"),
+        (lambda: fill.attention(image, hole, None, np.array([[6, 9]])), "no attention between pixels"),
+        (lambda: fill(image, hole, strategy="some"), "there is no strategy 'some'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            call()
+
+
+def test_a_word_that_is_none(tmp_path, monkeypatch):
+    assert tuple(WAYS) == UNTRAINED
+    with pytest.raises(
+        UserError, match=r"no run folder biharmonc, did you mean 'biharmonic'\?; .* navier_stokes, telea$"
+    ):
+        Inpainter.load("biharmonc")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "harmonic").mkdir()
+    assert Inpainter.load("harmonic").about["method"] == "harmonic"
+    for folder in ("./harmonic", tmp_path / "harmonic"):
+        with pytest.raises(UserError, match="harmonic is not a run folder"):
+            Inpainter.load(folder)
+
+
+def test_one_photograph_by_the_command(files, capsys, caplog):
+    image, hole = files
+    given = ["--run=biharmonic", "photographs/a.png", "holes/a.png", "--out=filled.png"]
+    assert inpaint.main([*given, "--summary=told.json", "--labels=labels.png"]) == 0
+    assert "takes no labels" in caplog.text
+    filled = read("filled.png")
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    np.testing.assert_array_equal(filled, WAYS["biharmonic"](image, hole))
+    step = np.abs(np.diff(filled.astype(int), axis=0)).max()
+    assert step <= np.abs(np.diff(image.astype(int), axis=0)).max() + 4  # as smooth as the photograph, borders included
+    told = json.loads(Path("told.json").read_text())
+    assert told["network"]["run"] == told["network"]["method"] == "biharmonic"
+    assert "cycles" in told["network"]["computed by"]
+    assert told["photographs"][0]["strategy"] == "3 windows of 32, 37 pixels"
+    capsys.readouterr()
+    for flags, message in (
+        (["--style_steps=2"], "no optimisation at test time 'style_search'"),
+        (["--style_from=photographs/a.png", "--style_labels=labels.png"], "does not paint from styles"),
+    ):
+        assert inpaint.main([*given, *flags]) == 1
+        assert message in capsys.readouterr().err
+    assert inpaint.main(["--run=bihamonic", *given[1:]]) == 1
+    assert "error: there is no run folder bihamonic, did you mean" in capsys.readouterr().err
+    looking = ["--run=telea", *given[1:3], "--out=looked.png"]
+    assert attend.main(looking) == 1
+    assert "no attention between pixels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_folders_by_the_command(files, batch):
+    image, hole = files
+    assert inpaint.main(["--run=harmonic", "photographs", "holes", "--out=out", f"--batch_size={batch}"]) == 0
+    for name, shape in (("a.png", SHAPE), ("b.png", (90, 50))):
+        photograph, gap = (array[: shape[0], : shape[1]] for array in (image, hole))
+        assert np.abs(read(f"out/{name}").astype(int) - WAYS["harmonic"](photograph, gap)).max() <= 1
+
+
+def test_scores_of_a_changed_solver_are_not_taken_for_those_of_this_one():
+    way = WAYS["biharmonic"]
+    more = dataclasses.replace(way, equation=dataclasses.replace(way.equation, cycles=9))
+    assert more.computed_by != way.computed_by
