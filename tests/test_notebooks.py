@@ -198,7 +198,7 @@ def test_quickstart(execute):
     assert "platform" in executed.said("doctor") and "healthy" in executed.said("doctor")
     scalars = read_scalars(folder / "scan_3" / "scalars.jsonl")
     assert scalars["term/l1"][0][-1] == 3 and 0 < scalars["term/l1"][1][-1] < 10
-    check_numbers(folder / "scan_3" / "evaluation" / "own", ["scan_3", "Navier-Stokes"])
+    check_numbers(folder / "scan_3" / "evaluation" / "own", ["scan_3", "Navier-Stokes", "harmonic", "biharmonic"])
     photograph, hole = executed.read(folder / "photo.png"), executed.read(folder / "hole.png")
     assert photograph.shape == (320, 240, 3) and 0.01 < hole.mean() < 0.3
     check_filled(photograph, hole, executed.read(folder / "filled.png"))
