@@ -24,7 +24,7 @@ from jax import lax
 Array = jax.Array
 
 GREY = 0.5  # where nothing is known
-COARSEST = 64  # pixels at most; there the system is solved directly
+COARSEST = 16  # pixels at most; there the system is solved directly
 FIRST_GUESS = (4, 30.0)  # smoothing steps of a level on the way from coarse to fine, and their band
 
 

@@ -77,7 +77,7 @@ def test_a_network_that_has_learned_nothing_equals_its_prior():
 
     @jax.jit
     def fill(seen):
-        fills = biharmonic_fill(seen.image, seen.known), harmonic_fill(seen.image, seen.known)
+        fills = biharmonic_fill(seen.image, seen.known, 4), harmonic_fill(seen.image, seen.known, 2)
         return method.predict(variables, seen, jax.random.key(1)).image, *fills
 
     found, biharmonic, harmonic = fill(seen)

@@ -55,11 +55,11 @@ def smooth(height, width, channels=3):
 
 
 @pytest.mark.parametrize("power, limit", [(1, 2e-4), (2, 4e-3)])
-@pytest.mark.parametrize("kind, cycles", [("centre", 12), ("border", 12), ("strokes", 12), ("few known", 40)])
-@pytest.mark.parametrize("shape", [(64, 64), (37, 90), (5, 70)])
-def test_equals_a_direct_solver(power, limit, kind, cycles, shape):
+@pytest.mark.parametrize("kind", ["centre", "border", "strokes", "few known"])
+@pytest.mark.parametrize("shape", [(64, 64), (37, 90)])
+def test_equals_a_direct_solver(power, limit, kind, shape):
     image, hole = smooth(*shape), holes(kind, *shape)
-    got = FILLS[power](jnp.asarray(image[None], jnp.float32), jnp.asarray(~hole[None, ..., None], jnp.float32), cycles)
+    got = FILLS[power](jnp.asarray(image[None], jnp.float32), jnp.asarray(~hole[None, ..., None], jnp.float32), 40)
     np.testing.assert_allclose(np.asarray(got[0]), solve(image, hole, power), atol=limit)
 
 
