@@ -166,19 +166,21 @@ def _collage(photograph: np.ndarray, hole: np.ndarray, plan: Callable[[], tuple[
 
 def _canvases(collage: Collage) -> Iterator[Canvas]:
     """Each window, padded, with the lowest and the highest value that is known in the whole photograph."""
-    known = ~collage.hole[..., None]  # [H,W,1]
-    limits = np.stack(
-        [
-            collage.pixels.min((0, 1), where=known, initial=255 if known.any() else 0),
-            collage.pixels.max((0, 1), where=known, initial=0 if known.any() else 255),
-        ]
-    )  # [2,3]
+    limits = _limits(collage.pixels, ~collage.hole)
     for window in _windows(collage):
-        seen = known[window.slices]  # [h,w,1]
-        shape = _shape(window)
-        image = _to_float(collage.pixels[window.slices]) * seen
-        arrays = (image, seen.astype(np.float32), np.ones(seen.shape, np.float32))
-        yield *(_pad(array, shape)[None] for array in arrays), _to_float(limits)[None]  # type: ignore[misc]
+        seen = ~collage.hole[window.slices][..., None]  # [h,w,1]
+        image = _to_float(collage.pixels[window.slices]) * seen  # [h,w,3]
+        arrays, shape = (image, seen.astype(np.float32), np.ones(seen.shape, np.float32)), _shape(window)
+        yield *(_pad(array, shape)[None] for array in arrays), limits[None]  # type: ignore[misc]
+
+
+def _limits(photograph: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The lowest and the highest known value of each channel, float32 [2,3]; 0 and 1 where nothing is known."""
+    if not known.any():
+        return np.repeat(np.array([[0.0], [1.0]], np.float32), photograph.shape[2], axis=1)
+    mask = known.astype(np.uint8)  # OpenCV's word; ten times as fast as NumPy's reductions with `where`
+    channels = (cv2.extractChannel(photograph, channel) for channel in range(photograph.shape[2]))
+    return np.array([cv2.minMaxLoc(channel, mask)[:2] for channel in channels], np.float32).T / np.float32(255)
 
 
 def _cut(collage: Collage, found: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

@@ -196,6 +196,18 @@ def test_a_clicked_hole_pixel_shows_where_it_looks(label_desk, tmp_path):
     assert (tint(image, hole)[int(inside[1]), int(inside[0])] == (237, 51, 140)).all()
 
 
+def test_an_equation_fills_like_a_network(tmp_path):
+    telea = Inpainter.load("telea")
+    example = draw_example(tmp_path / "example", telea.size, telea.num_labels, (237, 51, 140))
+    desk, layer = open_desk(telea, tmp_path), Image.open(example.layer)
+    filled = desk.fill(Asked(str(example.photograph), strokes_of([layer]), feather=8))
+    before, after, hole = (np.asarray(Image.open(path)) for path in (example.photograph, filled.result, filled.hole))
+    assert (after[hole == 0] == before[hole == 0]).all() and (after[hole > 0] != before[hole > 0]).any()
+    row, column = np.argwhere(hole)[0]
+    with pytest.raises(UserError, match="no attention between pixels"):
+        desk.attention(Asked(str(example.photograph), hole=str(filled.hole)), (column, row))
+
+
 @pytest.mark.parametrize("num_labels", [0, 19])
 def test_the_example_can_be_filled_at_once(tmp_path, toy, painter, num_labels):
     example = draw_example(tmp_path / "example", 32, num_labels, (237, 51, 140))
