@@ -213,7 +213,7 @@ def _pad(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.pad(array, ((0, shape[0] - array.shape[0]), (0, shape[1] - array.shape[1]), (0, 0)))
 
 
-WAYS: dict[str, ByEquation | ByOpenCV] = {
+WAYS: dict[str, Way] = {
     "harmonic": ByEquation(smooth_fill.HARMONIC, smooth_fill.harmonic_fill),
     "biharmonic": ByEquation(smooth_fill.BIHARMONIC, smooth_fill.biharmonic_fill),
     "navier_stokes": ByOpenCV(cv2.INPAINT_NS),  # Bertalmio, Bertozzi and Sapiro 2001

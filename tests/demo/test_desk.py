@@ -203,7 +203,7 @@ def test_an_equation_fills_like_a_network(tmp_path):
     filled = desk.fill(Asked(str(example.photograph), strokes_of([layer]), feather=8))
     before, after, hole = (np.asarray(Image.open(path)) for path in (example.photograph, filled.result, filled.hole))
     assert (after[hole == 0] == before[hole == 0]).all() and (after[hole > 0] != before[hole > 0]).any()
-    row, column = np.argwhere(hole)[0]
+    row, column = (np.argwhere(hole)[0] + 0.5) * shown_shape(hole.shape)[0] / len(hole)
     with pytest.raises(UserError, match="no attention between pixels"):
         desk.attention(Asked(str(example.photograph), hole=str(filled.hole)), (column, row))
 
