@@ -12,7 +12,7 @@ from PIL import Image
 
 from scan_jax import attend, inpaint
 from scan_jax.errors import UserError
-from scan_jax.inference.equations import WAYS
+from scan_jax.inference.equations import WAYS, ByEquation
 from scan_jax.inference.filling.flags import UNTRAINED
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.windows import Window, apart
@@ -185,3 +185,21 @@ def test_scores_of_a_changed_solver_are_not_taken_for_those_of_this_one():
     way = WAYS["biharmonic"]
     more = dataclasses.replace(way, equation=dataclasses.replace(way.equation, cycles=9))
     assert more.computed_by != way.computed_by
+
+
+def test_photographs_of_many_sizes_share_few_compilations():
+    traced = []
+
+    def solve(image, known, cycles, *, inside, limits):
+        traced.append(image.shape)
+        return image
+
+    way = ByEquation(WAYS["harmonic"].equation, solve)
+    for seed in range(30):
+        height, width = np.random.default_rng(seed).integers(10, 700, 2)
+        hole = np.zeros((height, width), bool)
+        hole[1:-1, 2:-2] = True
+        way(np.zeros((height, width, 3), np.uint8), hole)
+    squares = {(1, side, side, 3) for side in (64, 128, 256, 512)}
+    assert set(traced) <= squares | {(1, 768, 512, 3), (1, 512, 768, 3), (1, 768, 768, 3)}
+    assert len(traced) == len(set(traced))
