@@ -110,7 +110,7 @@ class ByEquation:
     def computed_by(self) -> tuple[str, ...]:
         """How often it is iterated, and the code that does it, so that no change of it goes unnoticed."""
         code = hashlib.sha256(Path(str(smooth_fill.__file__)).read_bytes()).hexdigest()
-        return "multigrid", f"{self.equation.cycles} cycles", f"solver {code[:12]}"
+        return "multigrid", f"{self.equation.cycles} cycles at most", f"solver {code[:12]}"
 
     def __call__(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Fills one photograph."""

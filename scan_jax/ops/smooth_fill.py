@@ -34,7 +34,8 @@ class Equation:
 
     Attributes:
       power: of the Laplacian.
-      cycles: of multigrid; the error falls by two to five with each.
+      cycles: of multigrid, at most; the error falls by two to five with each.
+      tolerance: a plane is found when a cycle changes it by less than this share of all its changes, at their largest.
       smoothing: steps before and after the coarse correction on the finest level, and one more on every coarser one.
       largest: no eigenvalue of the system over its diagonal is above (Gershgorin).
       band: the largest eigenvalue over the smallest that smoothing is to reduce; the rest is left to coarser levels.
@@ -43,14 +44,15 @@ class Equation:
 
     power: int
     cycles: int
+    tolerance: float
     smoothing: int
     largest: float
     band: float
     coarse: float
 
 
-HARMONIC = Equation(power=1, cycles=3, smoothing=2, largest=2.0, band=4.0, coarse=1.0)
-BIHARMONIC = Equation(power=2, cycles=6, smoothing=2, largest=10 / 3, band=20.0, coarse=4.0)
+HARMONIC = Equation(power=1, cycles=10, tolerance=1e-2, smoothing=2, largest=2.0, band=4.0, coarse=1.0)
+BIHARMONIC = Equation(power=2, cycles=30, tolerance=1e-2, smoothing=2, largest=10 / 3, band=20.0, coarse=4.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +76,7 @@ def harmonic_fill(
     image: Array,
     known: Array,
     cycles: int = HARMONIC.cycles,
+    tolerance: float = HARMONIC.tolerance,
     *,
     inside: Array | None = None,
     limits: Array | None = None,
@@ -83,7 +86,8 @@ def harmonic_fill(
     Args:
       image: [B,H,W,C]; what it holds in the hole has no influence.
       known: [B,H,W,1], above 0.5 = known.
-      cycles: more are more accurate.
+      cycles: at most; fewer are faster, and coarser where a hole is wide.
+      tolerance: cycles end when one changes a plane by less than this share of all changes, at their largest; 0 never.
       inside: [B,H,W,1], above 0.5 = part of the image; the rest is padding, which has no influence, so that images of
         several sizes can share a batch. None is everywhere.
       limits: [B,2,C], the lowest and the highest value of a filling; None is those of the known pixels. For a part of
@@ -96,13 +100,14 @@ def harmonic_fill(
     Raises:
       ValueError: the shapes are not those.
     """
-    return _fill(image, known, dataclasses.replace(HARMONIC, cycles=cycles), inside, limits)
+    return _fill(image, known, dataclasses.replace(HARMONIC, cycles=cycles, tolerance=tolerance), inside, limits)
 
 
 def biharmonic_fill(
     image: Array,
     known: Array,
     cycles: int = BIHARMONIC.cycles,
+    tolerance: float = BIHARMONIC.tolerance,
     *,
     inside: Array | None = None,
     limits: Array | None = None,
@@ -114,7 +119,8 @@ def biharmonic_fill(
     Args:
       image: [B,H,W,C]; what it holds in the hole has no influence.
       known: [B,H,W,1], above 0.5 = known.
-      cycles: more are more accurate.
+      cycles: at most; fewer are faster, and coarser where a hole is wide.
+      tolerance: cycles end when one changes a plane by less than this share of all changes, at their largest; 0 never.
       inside: as for `harmonic_fill`, like `limits`.
       limits: likewise.
 
@@ -124,7 +130,7 @@ def biharmonic_fill(
     Raises:
       ValueError: the shapes are not those.
     """
-    return _fill(image, known, dataclasses.replace(BIHARMONIC, cycles=cycles), inside, limits)
+    return _fill(image, known, dataclasses.replace(BIHARMONIC, cycles=cycles, tolerance=tolerance), inside, limits)
 
 
 def _fill(image: Array, known: Array, equation: Equation, inside: Array | None, limits: Array | None) -> Array:
@@ -218,21 +224,28 @@ def _first_guess(levels: Sequence[Level], inverse: Array, equation: Equation) ->
 def _conjugate_gradients(levels: Sequence[Level], inverse: Array, right: Array, equation: Equation) -> Array:
     """x with A x = `right` in the hole, zero outside; both [B,C,h,w]."""
 
-    def advance(x: Array, residual: Array, direction: Array, slope: Array) -> tuple[Array, Array]:
+    def advance(x: Array, residual: Array, direction: Array, slope: Array, goes_on: Array) -> tuple[Array, ...]:
         image = _apply(levels[0], direction, equation)
-        step = _ratio(slope, _inner(direction, image))  # [B,C,1,1]
-        return x + step * direction, residual - step * image
+        step = jnp.where(goes_on, _ratio(slope, _inner(direction, image)), 0.0)  # [B,C,1,1]
+        x = x + step * direction
+        moved, far = (jnp.max(jnp.abs(a), axis=(2, 3), keepdims=True) for a in (step * direction, x))
+        return x, residual - step * image, goes_on & (moved > equation.tolerance * far)
 
-    def cycle(_: object, state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-        x, residual, direction, slope = state
-        x, residual = advance(x, residual, direction, slope)
+    def cycle(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        count, x, residual, direction, slope, goes_on = state
+        x, residual, still = advance(x, residual, direction, slope, goes_on)
         corrected = _v_cycle(levels, inverse, residual, equation, equation.smoothing)
         now = _inner(corrected, residual)
-        return x, residual, corrected + _ratio(now, slope) * direction, now
+        return count + 1, x, residual, corrected + _ratio(now, slope) * direction, now, still | (count == 0)
 
-    # The first advance goes nowhere: that way the V-cycle, most of the program, is compiled once.
-    state = (jnp.zeros_like(right), right, jnp.zeros_like(right), jnp.zeros_like(right[:, :, :1, :1]))
-    return advance(*lax.fori_loop(0, equation.cycles, cycle, state))[0]
+    def is_unfinished(state: tuple[Array, ...]) -> Array:
+        return (state[0] < equation.cycles) & jnp.any(state[-1])
+
+    # The first advance goes nowhere: that way the V-cycle, most of the program, is compiled once. A plane that is found
+    # stays as it is while others go on, so that no result depends on the batch.
+    zero, plane = jnp.zeros_like(right), jnp.zeros_like(right[:, :, :1, :1])
+    state = (jnp.zeros((), jnp.int32), zero, right, zero, plane, plane == 0)
+    return advance(*lax.while_loop(is_unfinished, cycle, state)[1:])[0]
 
 
 def _v_cycle(levels: Sequence[Level], inverse: Array, right: Array, equation: Equation, steps: int) -> Array:
