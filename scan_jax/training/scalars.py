@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib.util
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +49,25 @@ class TensorBoard:
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Adds the scalars at `step`."""
-        self._writer.write_scalars(step, scalars)
+        with _as_os_error():
+            self._writer.write_scalars(step, scalars)
 
     def close(self) -> None:
         """Flushes and closes."""
-        self._writer.close()
+        with _as_os_error():
+            self._writer.close()
+
+
+@contextlib.contextmanager
+def _as_os_error() -> Iterator[None]:
+    """TensorFlow's errors are none of Python's, and their messages have many lines."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise OSError(errno.EIO, f"TensorBoard's events ({line})") from error
 
 
 class ScalarWriters:
@@ -71,18 +87,26 @@ class ScalarWriters:
         Raises:
           UserError: the disk is full.
         """
-        try:
+        with _told():
             for writer in self._writers if scalars else ():
                 writer.write(step, scalars)
-        except OSError as error:
-            raise UserError(f"cannot write scalars: {error.strerror}; free some disk space, then go on") from error
 
     def __enter__(self) -> ScalarWriters:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for writer in self._writers:
-            writer.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What ended the run is what people must read, not that the rest could not be written either.
+        with contextlib.suppress(UserError) if kind else contextlib.nullcontext(), _told():
+            for writer in self._writers:
+                writer.close()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write scalars: {error.strerror}; free some disk space, then go on") from error
 
 
 class NoWriters:

