@@ -244,7 +244,7 @@ def _conjugate_gradients(levels: Sequence[Level], inverse: Array, right: Array, 
     # The first advance goes nowhere: that way the V-cycle, most of the program, is compiled once. A plane that is found
     # stays as it is while others go on, so that no result depends on the batch.
     zero, plane = jnp.zeros_like(right), jnp.zeros_like(right[:, :, :1, :1])
-    state = (jnp.zeros((), jnp.int32), zero, right, zero, plane, plane == 0)
+    state: tuple[Array, ...] = (jnp.zeros((), jnp.int32), zero, right, zero, plane, plane == 0)
     return advance(*lax.while_loop(is_unfinished, cycle, state)[1:])[0]
 
 
