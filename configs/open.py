@@ -1,7 +1,7 @@
 """SCAN on openly licensed photographs at 128x128: the training of the weights that come with the package.
 
-Expected: docs/open.md has its curve.
-Hardware: two CPU cores, a day for all steps; each 250 steps are kept, and the same command goes on from there.
+Expected: not measured yet. Before its first step it equals its prior.
+Hardware: two CPU cores, days for all steps; the same command goes on where it was stopped.
 Data: `scan_jax prepare open_photographs`, see docs/own_data.md.
 
     python -m scan_jax.main --config=configs/open.py
