@@ -2,7 +2,9 @@
 
 import json
 import logging
+import types
 
+import clu
 import pytest
 
 from scan_jax.errors import UserError
@@ -64,7 +66,8 @@ def test_what_tensorflow_says_of_a_full_disk_is_one_line(call, tmp_path, monkeyp
         raise RuntimeError("Could not flush events file.\nmany more lines")
 
     monkeypatch.setattr(Events, call, fail)
-    monkeypatch.setattr("clu.metric_writers.SummaryWriter", lambda _: Events())
+    # In place of clu's module, which cannot be imported without TensorFlow.
+    monkeypatch.setattr(clu, "metric_writers", types.SimpleNamespace(SummaryWriter=lambda _: Events()), raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: True)
     message = r"cannot write scalars: TensorBoard's events \(Could not flush events file.\)"
     with pytest.raises(UserError, match=message), ScalarWriters(tmp_path) as writers:
