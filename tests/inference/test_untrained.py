@@ -80,6 +80,7 @@ def test_the_surroundings_are_all_that_counts():
     assert WAYS[name].look(image, hole).strategy == "3 windows of 32, 37 pixels"
     found = WAYS[name](image, hole)
     np.testing.assert_array_equal(found[~hole], image[~hole])
+    np.testing.assert_array_equal(found, WAYS[name](np.where(hole[..., None], np.uint8(0), image), hole))
     whole = WAYS[name].fill_batch(image[None], hole[None])[0]
     assert np.abs(found.astype(int) - whole).max() <= 1
     assert np.abs(found.astype(int) - image)[hole].mean() < 8  # the waves go on
