@@ -13,8 +13,8 @@ from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
 from scan_jax.types import Array
 
 Filling = Literal["harmonic", "biharmonic", "both"]
-HARMONIC_CYCLES, BIHARMONIC_CYCLES = 2, 4  # two thirds of the time, and a network corrects what they leave
-FIRST_SHARE = 0.88  # of the biharmonic filling, as measured on faces; learned from there
+HARMONIC_CYCLES, BIHARMONIC_CYCLES = 2, 4  # not to the end: a network corrects what they leave
+FIRST_SHARE = 0.88  # of the biharmonic filling; learned from there
 
 
 class Prior(nn.Module):

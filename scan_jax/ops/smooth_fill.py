@@ -34,7 +34,7 @@ class Equation:
 
     Attributes:
       power: of the Laplacian.
-      cycles: of multigrid, at most; the error falls by two to five with each.
+      cycles: of multigrid, at most.
       tolerance: a plane is found when a cycle changes it by less than this share of all its changes, at their largest.
       smoothing: steps before and after the coarse correction on the finest level, and one more on every coarser one.
       largest: no eigenvalue of the system over its diagonal is above (Gershgorin).

@@ -63,9 +63,9 @@ def _as_os_error() -> Iterator[None]:
     """TensorFlow's errors are none of Python's, and their messages have many lines."""
     try:
         yield
-    except OSError:
-        raise
     except Exception as error:
+        if not type(error).__module__.startswith("tensorflow"):
+            raise
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise OSError(errno.EIO, f"TensorBoard's events ({line})") from error
 

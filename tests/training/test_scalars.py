@@ -62,8 +62,11 @@ def test_what_tensorflow_says_of_a_full_disk_is_one_line(call, tmp_path, monkeyp
     class Events:
         write_scalars = close = lambda *_: None
 
+    class FullError(Exception):
+        __module__ = "tensorflow.python.framework.errors_impl"
+
     def fail(*_):
-        raise RuntimeError("Could not flush events file.\nmany more lines")
+        raise FullError("Could not flush events file.\nmany more lines")
 
     monkeypatch.setattr(Events, call, fail)
     # In place of clu's module, which cannot be imported without TensorFlow.
