@@ -124,7 +124,7 @@ class Styles(Protocol):
         ...
 
     def paint(self, variables: Variables, observation: Observation, styles: Array, rng: Array) -> Prediction:
-        """Fills the hole with `styles` [B,L,S]; of the observation only the labels count."""
+        """Fills the hole with `styles` [B,L,S]; of the observation only the labels count, or with a prior all of it."""
         ...
 
 

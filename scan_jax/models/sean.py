@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from scan_jax.layers.conv import Conv
+from scan_jax.layers.correction import Correction
 from scan_jax.layers.initializers import small_xavier
+from scan_jax.layers.prior import Prior
 from scan_jax.layers.region_style import RegionStyleNorm
 from scan_jax.layers.spectral_conv import SpectralConv
 from scan_jax.models.style_encoder import Attention, StyleEncoder
@@ -105,12 +107,16 @@ class StyleDecoder(nn.Module):
 class Sean(nn.Module):
     """The generator of the masked attention paper: `encode` reads the styles, `decode` paints with them.
 
+    With a prior, which the paper does not have, `correct` looks at the painted image and at the prior's filling, and
+    corrects the latter.
+
     Attributes:
       num_labels: classes N.
       width: scales every layer; the papers' setting is 64.
       style_size: S, the length of a style.
       hidden: channels inside the label branches.
       attention, target, query_block: see `StyleEncoder`.
+      prior: what fills the hole beforehand; "none" is the paper's.
       dtype: of the convolutions and products; statistics, softmax and the image are float32.
     """
 
@@ -121,10 +127,11 @@ class Sean(nn.Module):
     attention: Attention = "contextual"
     target: float | None = None
     query_block: int | None = None
+    prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        """Builds both halves."""
+        """Builds both halves, and what corrects a prior."""
         self.encoder = StyleEncoder(
             self.num_labels,
             self.width,
@@ -135,6 +142,9 @@ class Sean(nn.Module):
             self.dtype,
         )
         self.decoder = StyleDecoder(self.num_labels, self.width, self.hidden, self.dtype)
+        if self.prior != "none":
+            self.equation = Prior(self.prior)
+            self.correction = Correction(2 * self.width, self.dtype)
 
     def __call__(self, image: Array, known: Array, labels: Array, keys: Array | None, *, train: bool) -> Array:
         """Paints the image anew, known pixels included.
@@ -151,6 +161,13 @@ class Sean(nn.Module):
         """
         return self.decode(self.encode(image, known, labels), labels, keys, train=train)
 
+    def fill(
+        self, image: Array, known: Array, labels: Array, keys: Array | None, *, train: bool
+    ) -> tuple[Array, Array]:
+        """The arguments of a call -> the painted image and the filled one, [B,H,W,3] each."""
+        painted = self(image, known, labels, keys, train=train)
+        return painted, self.correct(painted, image, known, labels)
+
     def encode(self, image: Array, known: Array, labels: Array) -> Array:
         """The styles: [B,H,W,3], [B,H,W,1], [B,H,W] -> [B,N,S]."""
         _check_size(labels)
@@ -160,6 +177,18 @@ class Sean(nn.Module):
         """The image: [B,N,S], [B,H,W], [B] keys or None -> [B,H,W,3] in [0, 1]."""
         _check_size(labels)
         return self.decoder(styles, labels, keys, train=train)
+
+    def correct(self, painted: Array, image: Array, known: Array, labels: Array) -> Array:
+        """The filled image [B,H,W,3]: the prior's filling, corrected; without a prior the `painted` image [B,H,W,3].
+
+        It may go a little beyond [0, 1], where the correction goes too far.
+        """
+        if self.prior == "none":
+            return painted
+        filled, apart = self.equation(image, known)  # [B,H,W,3], [B,H,W,0 or 3]
+        classes = jax.nn.one_hot(labels, self.num_labels)  # [B,H,W,N]
+        change = self.correction(jnp.concatenate([filled, painted, apart, known, classes], axis=-1))  # [B,H,W,3]
+        return filled + (1 - known) * change
 
 
 def _fold_in(keys: Array | None, place: int) -> Array | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
+import jax
 import optax
+import optax.contrib
 
 from scan_jax.errors import UserError
 from scan_jax.settings import require_at_least
@@ -25,8 +27,10 @@ class OptimizerSettings:
       update_clip: largest root mean square of Adam's update of one array, before the learning rate; 0 is no limit.
         Where gradients jump, Adam with b2 = 0.999 takes steps of up to 31 learning rates (after StableAdamW, Wortsman
         et al. 2023).
-      algorithm: "adam" (Kingma & Ba 2015), or "sgd" without momentum: slow, but what differs in its last bits stays so,
-        where Adam's division makes it whole steps; for comparing devices and processes.
+      algorithm: "adam" (Kingma & Ba 2015); "muon" (Jordan et al. 2024) for the kernels of convolutions, whose updates
+        it makes orthogonal, at a root mean square near Adam's, and Adam for all else; or "sgd" without momentum: slow,
+        but what differs in its last bits stays so, where Adam's division makes it whole steps; for comparing devices
+        and processes.
     """
 
     learning_rate: float = 1e-4
@@ -37,7 +41,7 @@ class OptimizerSettings:
     final_share: float = 0.0
     clip: float = 0.0
     update_clip: float = 0.0
-    algorithm: Literal["adam", "sgd"] = "adam"
+    algorithm: Literal["adam", "muon", "sgd"] = "adam"
 
     def __post_init__(self) -> None:
         section = "config.training.optimizers"
@@ -61,9 +65,21 @@ def learning_rate(settings: OptimizerSettings, steps: int) -> optax.Schedule:
 
 def make_optimizer(settings: OptimizerSettings, steps: int) -> optax.GradientTransformation:
     """The optimiser as `settings` has it, for a run of `steps`."""
+    rate = learning_rate(settings, steps)
+    clip = optax.clip_by_global_norm(settings.clip) if settings.clip else optax.identity()
+    if settings.algorithm == "muon":
+        moments = {"adam_b1": settings.b1, "adam_b2": settings.b2}
+        muon = optax.contrib.muon(rate, consistent_rms=0.2, muon_weight_dimension_numbers=_convolutions, **moments)
+        return optax.chain(clip, muon)
     return optax.chain(
-        optax.clip_by_global_norm(settings.clip) if settings.clip else optax.identity(),
+        clip,
         optax.scale_by_adam(settings.b1, settings.b2) if settings.algorithm == "adam" else optax.identity(),
         optax.clip_by_block_rms(settings.update_clip) if settings.update_clip else optax.identity(),
-        optax.scale_by_learning_rate(learning_rate(settings, steps)),
+        optax.scale_by_learning_rate(rate),
     )
+
+
+def _convolutions(params: Any) -> Any:
+    """How Muon reads each array of `params` as a matrix: kernels [h,w,C,D] as [h*w*C,D], others not at all."""
+    kernel = optax.contrib.MuonDimensionNumbers((0, 1, 2), 3)
+    return jax.tree.map(lambda array: kernel if array.ndim == 4 else None, params)

@@ -10,6 +10,7 @@ import pytest
 from small_methods import begin, loss_of, moved, noise_example, take_steps
 
 from scan_jax.methods import api
+from scan_jax.ops.smooth_fill import harmonic_fill
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step
 from scan_jax.types import Example
@@ -122,3 +123,29 @@ def test_styles_read_and_painted_again_are_the_prediction(trained, predict):
     changed = styles.at[:, int(given.labels[0, 0, 0])].add(1.0)
     other = paint(variables, given.observe(), changed, jax.random.key(0)).image
     assert np.abs(np.asarray(other - again)).max() > 1e-3
+
+
+def test_with_a_prior_it_corrects_that_filling_by_what_it_has_painted():
+    method, given = api.build_method({**SMALL, "prior": "harmonic", "loss": {**LOSS, "adversarial": 0.0}}), example()
+    variables, seen = jax.jit(method.init)(jax.random.key(0), given), given.observe()
+    start = variables.params["generator"]
+
+    @jax.jit
+    def fill(last, image, change):
+        changed = {**start, "correction": {**start["correction"], "rgb": {"kernel": last, "bias": jnp.zeros(3)}}}
+        found = method.predict(api.Variables({"generator": changed}, variables.stats), seen, jax.random.key(1))
+        painted, networks = found.intermediates["painted"] + change, {"params": changed}
+        other = method.generator.apply(networks, painted, image, seen.known, seen.labels, method="correct")
+        return found.image, other, harmonic_fill(seen.image, seen.known, 2)
+
+    last = start["correction"]["rgb"]["kernel"]
+    found, _, harmonic = fill(last, seen.image, 0.0)
+    np.testing.assert_allclose(found, harmonic, atol=1e-6)  # nothing is learned yet
+    _, same, _ = fill(last + 0.01, seen.image + 0.3 * (1 - seen.known), 0.0)
+    corrected, other, _ = fill(last + 0.01, seen.image, 0.5)
+    np.testing.assert_allclose(np.clip(same, 0, 1), corrected, atol=1e-6)  # what stands in the hole is not read
+    hole = (seen.known < 0.5)[..., 0]
+    for a, b in ((corrected, found), (other, same)):
+        assert (np.abs(a - b).max(-1)[hole] > 1e-4).mean() > 0.9 and np.abs(a - b).max(-1)[~hole].max() == 0
+    _, aux = loss_of(method.turns[0], variables, given)
+    assert float(aux.terms["pixel"]) > 2 * float(jnp.abs(harmonic - given.image).mean())  # the painted image's, too

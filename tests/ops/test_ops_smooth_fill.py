@@ -9,6 +9,7 @@ from scipy.sparse.linalg import spsolve
 from skimage import data
 from skimage.restoration import inpaint_biharmonic
 
+from scan_jax.ops import smooth_fill
 from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
 
 FUNCTIONS = {1: harmonic_fill, 2: biharmonic_fill}  # by the power of the Laplacian
@@ -128,6 +129,24 @@ def test_its_gradient_is_that_of_the_linear_system(power):
     expected = np.zeros(hole.size)
     expected[~unknown] = weights.ravel()[~unknown] + matrix.T @ weights.ravel()[unknown]
     np.testing.assert_allclose(np.asarray(found).ravel(), expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_a_batch_in_groups_is_filled_as_at_once(monkeypatch):
+    images = jnp.asarray(smooth(24, 16)[None] * np.linspace(0.5, 1, 6)[:, None, None, None], jnp.float32)
+    known = jnp.stack([jnp.asarray(~holes("strokes", 24, 16, seed)[..., None], jnp.float32) for seed in range(6)])
+    inside = jnp.ones_like(known).at[:, :, 14:].set(0)
+    whole, groups = [], []
+    for found, pixels in ((whole, 10**6), (groups, 2 * 24 * 16)):
+        monkeypatch.setattr(smooth_fill, "GROUP", pixels)
+        for more in ({}, {"inside": inside, "limits": jnp.asarray([[[0.1] * 3, [0.6] * 3]] * 6)}):
+
+            def fill(image, more=more):
+                filled = biharmonic_fill(image, known, **more)
+                return jnp.sum(jnp.square(filled)), filled
+
+            found += jax.tree.leaves(jax.jit(jax.value_and_grad(fill, has_aux=True))(images))
+    for one, other in zip(whole, groups, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_shapes_that_do_not_fit():

@@ -63,6 +63,7 @@ class MaskedAttention(Basis):
             attention=settings.attention,
             target=settings.target if "semantic_attention" in self.weights else None,
             query_block=settings.query_block,
+            prior=settings.prior,
             dtype=dtype,
         )
         self.critic: Any = LabelDiscriminator(settings.num_labels, settings.critic_width, dtype=dtype)
@@ -82,7 +83,8 @@ class MaskedAttention(Basis):
         """Fresh variables of both networks; only the shapes of `example` matter."""
         seen, generator_rng, critic_rng = example.observe(), *jax.random.split(rng)
         keys = jax.random.split(rng, seen.image.shape[0])
-        generator = self.generator.init(generator_rng, seen.image, seen.known, seen.labels, keys, train=False)
+        given = (seen.image, seen.known, seen.labels, keys)
+        generator = self.generator.init(generator_rng, *given, train=False, method="fill")
         params, stats = {}, {}
         params["generator"], stats["generator"] = _split(generator)
         if "critic" in self.networks:
@@ -117,17 +119,21 @@ class MaskedAttention(Basis):
         """The first turn: eq. (6)."""
         del carried
         seen = example.observe()
-        prediction, changed = self.generator.apply(
+        (painted, prediction), changed = self.generator.apply(
             {"params": params["generator"], **stats["generator"]},
             *(seen.image, seen.known, seen.labels),
             jax.random.split(rng, seen.image.shape[0]),
             train=True,
             mutable=["losses", *stats["generator"]],
+            method="fill",
         )
         sown = jax.tree.leaves(changed.pop("losses", {}))
         completion = complete(example.image, prediction, example.known)  # eq. (9)
         region = jnp.ones_like(example.known) if self.settings.region == "everywhere" else example.known
-        terms: dict[str, Any] = {"pixel": SIGNED * l1(prediction * region, example.image * region).mean()}  # eq. (2)
+        images = (prediction,) if self.settings.prior == "none" else (painted, prediction)
+        terms: dict[str, Any] = {  # eq. (2)
+            "pixel": sum(SIGNED * l1(image * region, example.image * region).mean() for image in images)
+        }
         if "perceptual" in self.weights:  # eq. (1)
             terms["perceptual"] = self._distance(frozen, prediction * region, example.image * region).mean()
         if "semantic_attention" in self.weights:

@@ -64,6 +64,8 @@ class Settings:
       region: where eqs. (1) and (2) look: "known", the letter, or "everywhere", as the released code does.
       adversarial: "log", eq. (3) with a generator's side that does not saturate; "minimax", its letter; "hinge", the
         released code's.
+      prior: what fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended.
+        What the paper's generator paints then goes, with the labels, into a small network that corrects that filling.
       query_block: rows of the attention map in memory at a time; None chooses.
       compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
       loss: the terms' weights.
@@ -80,6 +82,7 @@ class Settings:
     target: float = 5e-4
     region: Literal["everywhere", "known"] = "everywhere"
     adversarial: Literal["log", "minimax", "hinge"] = "log"
+    prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
     query_block: int | None = None
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     loss: LossSettings = LossSettings()

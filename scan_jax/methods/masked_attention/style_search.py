@@ -67,11 +67,11 @@ class StyleSearch:
         """
         styles = self._space.read(variables, observation)  # [B,L,S]
 
-        def paint(styles: Array) -> Array:
-            return self._space.paint(variables, observation, styles, rng).image
+        def paint(styles: Array) -> Prediction:
+            return self._space.paint(variables, observation, styles, rng)
 
         def objective(styles: Array) -> Array:
-            return self._objective(frozen, paint(styles), observation)
+            return self._objective(frozen, paint(styles).intermediates["painted"], observation)
 
         def update(search: _Search, index: Array) -> tuple[_Search, Array]:
             search = lax.cond(self._active(search).any(), lambda s: self._update(s, objective), lambda s: s, search)
@@ -83,7 +83,7 @@ class StyleSearch:
         search, trace = lax.scan(update, self._start(styles), updates)  # trace [T,B]
         last = objective(search.styles)  # [B]
         best = jnp.where((last < search.lowest)[:, None, None], search.styles, search.best)
-        before, after = paint(styles), paint(best)
+        before, after = paint(styles).image, paint(best).image
         found = Prediction(after, {"before": before, "style search": after})
         return Refined(found, jnp.concatenate([trace, last[None]]))
 

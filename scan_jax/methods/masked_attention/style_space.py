@@ -23,12 +23,15 @@ class StyleSpace:
         return self._generator.apply(_networks(variables), *seen, method="encode")
 
     def paint(self, variables: Variables, observation: Observation, styles: Array, rng: Array) -> Prediction:
-        """The image that `styles` [B,L,S] and the labels make; every sample's noise comes from the same `rng`."""
-        keys = jnp.broadcast_to(rng, styles.shape[:1])
-        image = self._generator.apply(
-            _networks(variables), styles, observation.labels, keys, train=False, method="decode"
-        )
-        return Prediction(image, {"filled": image})
+        """The image that `styles` [B,L,S] and the labels make; every sample's noise comes from the same `rng`.
+
+        With a prior, that is the intermediate "painted", and the image is the prior's filling, corrected by it.
+        """
+        networks, keys = _networks(variables), jnp.broadcast_to(rng, styles.shape[:1])
+        painted = self._generator.apply(networks, styles, observation.labels, keys, train=False, method="decode")
+        seen = (observation.image, observation.known, observation.labels)
+        image = jnp.clip(self._generator.apply(networks, painted, *seen, method="correct"), 0.0, 1.0)
+        return Prediction(image, {"painted": painted})
 
 
 def _networks(variables: Variables) -> dict[str, Any]:
