@@ -49,13 +49,13 @@ def get_config() -> ConfigDict:
     config.training.ema_decay = 0.998
     config.training.optimizers = ConfigDict()
     config.training.optimizers.generator = ConfigDict()
-    config.training.optimizers.generator.learning_rate = 7e-4
+    config.training.optimizers.generator.algorithm = "muon"  # docs/recipe.md
+    config.training.optimizers.generator.learning_rate = 2e-3
     config.training.optimizers.generator.b1 = 0.9
     config.training.optimizers.generator.b2 = 0.99
     config.training.optimizers.generator.schedule = "cosine"
     config.training.optimizers.generator.warmup = 200
     config.training.optimizers.generator.clip = 1.0
-    config.training.optimizers.generator.update_clip = 0.5
 
     config.evaluation = ConfigDict()
     config.evaluation.holes_per_bucket = 44  # four holes for each held-out photograph
