@@ -113,6 +113,21 @@ def test_clipping_bounds_the_update_and_clipping_adams_update_a_leap():
     assert clipped == pytest.approx(0.5 * 0.1, rel=1e-3)
 
 
+def test_muon_makes_the_updates_of_kernels_orthogonal_and_leaves_the_rest_to_adam():
+    shapes = {"kernel": (3, 3, 4, 8), "table": (8, 6), "bias": (8,)}
+    slopes = {name: jax.random.normal(jax.random.key(0), shape) for name, shape in shapes.items()}
+    optimizer = make_optimizer(OptimizerSettings(1e-2, b1=0.9, b2=0.99, algorithm="muon"), 10)
+    found, _ = jax.jit(lambda slopes: optimizer.update(slopes, optimizer.init(slopes), slopes))(slopes)
+    left, sizes, right = np.linalg.svd(np.asarray(slopes["kernel"], np.float64).reshape(36, 8), full_matrices=False)
+    update = np.asarray(found["kernel"]).reshape(36, 8) / (1e-2 * 0.2 * np.sqrt(36))
+    turned = left.T @ update @ right.T  # -1 on the diagonal if it were exact
+    np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-3)
+    assert sizes[0] > 2 * sizes[-1] and (np.abs(np.diag(turned) + 0.95) < 0.3).all()
+    first = 1 + 0.9 * 0.1 / (1 - 0.9**2)  # of Nesterov's look ahead, where Adam's would be 1
+    for name in ("table", "bias"):
+        np.testing.assert_allclose(found[name], -1e-2 * first * np.sign(slopes[name]), rtol=1e-3)
+
+
 def test_every_step_draws_anew(toy_method):
     example = next(batches_from(0))
     state = initial_state(toy_method, SGD, example, jax.random.key(0))
