@@ -31,7 +31,6 @@ def get_config() -> ConfigDict:
     config.method.prior = "both"  # it takes the place of the rough first stage
     config.method.stages = 1
     config.method.width = 24
-    config.method.critic_width = 16
     config.method.regions = 8
     config.method.loss = ConfigDict()
     config.method.loss.perceptual = 0.0  # reconstruction first

@@ -25,8 +25,10 @@ def overrides(words):
 DEMO = "--config=configs/demo.py"
 DATA = overrides("data.size=32 data.count=16 data.held_out=4")
 BUCKETS = overrides("evaluation.edges=(0.1,0.3,0.6) evaluation.holes_per_bucket=2 evaluation.batch_size=4")
-# Residual blocks, a second stage and attention would take several times as long to compile.
-NETWORKS = "method.width=4 method.critic_width=4 method.regions=2 method.blocks=0 method.stages=1 method.attention=()"
+# Residual blocks, a second stage, attention and a prior would take several times as long to compile. Two networks, so
+# that whatever is done to networks is done to several.
+NETWORKS = """method.width=4 method.critic_width=4 method.regions=2 method.blocks=0 method.stages=1 method.attention=()
+    method.prior=none method.loss.adversarial=0.01 training.optimizers.generator.algorithm=adam"""
 TINY = [*DATA, *BUCKETS, *overrides(f"{NETWORKS} training.batch_size=2 training.log_every=1")]
 
 

@@ -31,6 +31,7 @@ CHECKPOINT_EVERY, CYCLE = 5, 10  # steps between checkpoints, and between evalua
 TINY = f"""
     data.size=32 data.count=16 data.held_out=4
     method.width=4 method.critic_width=4 method.regions=2 method.blocks=0 method.stages=1 method.attention=()
+    method.prior=none method.loss.adversarial=0.01 training.optimizers.generator.algorithm=adam
     training.batch_size=4 training.log_every=1 training.checkpoint_every={CHECKPOINT_EVERY} training.keep_best=1
     training.evaluate_every={CYCLE} training.pictures_every={CYCLE}
     evaluation.edges=(0.1,0.3,0.6) evaluation.holes_per_bucket=2
