@@ -1,4 +1,4 @@
-"""Trains SCAN without SAN and CAN and with each reading of the paper, alike in all else, and prints PSNR by bucket.
+"""Trains SCAN without SAN or CAN, with each reading of the paper and in two stages, and prints PSNR by bucket.
 
     python -m benchmarks.attention_ablation --config=configs/faces64.py --workdir=runs/ablation --steps=400 \\
         --config.data.path=FACES --config.data.held_out_path=TEST_FACES --config.holes.path=HOLES
@@ -13,7 +13,10 @@ from scan_jax.inference import run_folder
 
 VARIANTS: variants.Variants = {
     "neither": {"attention": ()},
+    "SAN alone": {"attention": ("spatial",)},
+    "CAN alone": {"attention": ("channel",)},
     "weighted, mean": {"statistics": "weighted", "scale": "mean"},
+    "two stages": {"stages": 2},
     "product, mean": {"statistics": "product", "scale": "mean"},
     "weighted, sum": {"statistics": "weighted", "scale": "sum"},
     "product, sum": {"statistics": "product", "scale": "sum"},

@@ -62,7 +62,8 @@ def _train(given: argparse.Namespace, overrides: list[str], name: str, changes: 
         nested = isinstance(value, Mapping)
         config["method"][key] = {**config["method"].get(key, {}), **value} if nested else value
     config["evaluation"]["refine"] = ()
-    config["training"] |= {"steps": given.steps, "checkpoint_every": 0, "evaluate_every": 0, "pictures_every": 0}
+    config["training"] |= {"steps": given.steps, "checkpoint_every": given.steps}
+    config["training"] |= {"evaluate_every": 0, "pictures_every": 0}  # at the end
     folder = given.workdir / f"{name.replace(', ', '_').replace(' ', '_')}_{seed}"
     if not last_scalars(folder, "eval/psnr/"):
         experiment.run(config, folder)

@@ -32,6 +32,7 @@ def get_config() -> ConfigDict:
     config.method.stages = 1
     config.method.width = 24
     config.method.regions = 8
+    config.method.critic_width = 16
     config.method.loss = ConfigDict()
     config.method.loss.perceptual = 0.0  # reconstruction first
     config.method.loss.style = 0.0
@@ -55,6 +56,8 @@ def get_config() -> ConfigDict:
     config.training.optimizers.generator.schedule = "cosine"
     config.training.optimizers.generator.warmup = 200
     config.training.optimizers.generator.clip = 1.0
+    config.training.optimizers.critic = ConfigDict()  # for those who give `adversarial` a weight
+    config.training.optimizers.critic.learning_rate = 1e-4
 
     config.evaluation = ConfigDict()
     config.evaluation.holes_per_bucket = 44  # four holes for each held-out photograph
