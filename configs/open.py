@@ -50,7 +50,7 @@ def get_config() -> ConfigDict:
     config.training.optimizers = ConfigDict()
     config.training.optimizers.generator = ConfigDict()
     config.training.optimizers.generator.algorithm = "muon"  # docs/recipe.md
-    config.training.optimizers.generator.learning_rate = 2e-3
+    config.training.optimizers.generator.learning_rate = 8e-4
     config.training.optimizers.generator.b1 = 0.9
     config.training.optimizers.generator.b2 = 0.99
     config.training.optimizers.generator.schedule = "cosine"

@@ -26,6 +26,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--licence", default="", help="of the weights, for the model card; not stated without it")
     parser.add_argument("--platforms", default="cpu,cuda,tpu", help="that the StableHLO program is for")
     parser.add_argument("--onnx", default="", metavar="HEIGHTxWIDTH", help="an ONNX file, too, for this size alone")
+    parser.add_argument("--half", action="store_true", help="the parameters in 16 bits: half the size, rounded")
     parser.add_argument("--no_stablehlo", action="store_true", help="without the StableHLO program")
     return parser.parse_args(argv)
 
@@ -46,7 +47,8 @@ def export(flags: argparse.Namespace) -> None:
         onnx_file.require_onnx()
     program.require_program_can_be_made(platforms)
     keep_compilations()
-    exporting.export(Trained.load(flags.run), flags.out, licence=flags.licence, platforms=platforms, onnx=onnx)
+    trained, choices = Trained.load(flags.run), {"licence": flags.licence, "platforms": platforms, "onnx": onnx}
+    exporting.export(trained, flags.out, half=flags.half, **choices)
 
 
 def main(argv: list[str]) -> int:

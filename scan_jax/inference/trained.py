@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from scan_jax.errors import UserError
 from scan_jax.inference import run_folder
 from scan_jax.inference.network_shapes import Shapes, shapes_in, shapes_of, trace
@@ -122,4 +125,5 @@ def _bundle(folder: Path, which: str, config: Mapping[str, Any]) -> tuple[int, V
     if which != run_folder.NEWEST:
         raise UserError(f"{folder} is a bundle, which holds one network; leave out @{which}")
     tree, noted = bundle.load(folder, config)
-    return int(config.get(EXPORTED, {}).get("step", 0)), Variables(tree["params"], tree["stats"]), noted
+    params = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float16 else x, tree["params"])
+    return int(config.get(EXPORTED, {}).get("step", 0)), Variables(params, tree["stats"]), noted

@@ -15,7 +15,7 @@ from scan_jax import export, inpaint
 from scan_jax.errors import UserError
 from scan_jax.evaluate.__main__ import main as evaluate
 from scan_jax.inference import run_folder
-from scan_jax.inference.bundles import program_check
+from scan_jax.inference.bundles import exporting, program_check
 from scan_jax.inference.trained import Trained
 from scan_jax.weights import safetensors_tree
 
@@ -46,6 +46,25 @@ def test_the_newest_the_best_or_one_by_its_number_but_a_folder_with_an_at_in_its
     (odd / "config.json").write_text("{}")
     assert run_folder.split(odd) == (odd, "newest")
     assert run_folder.split(run.with_name("tiny@best")) == (run, "best")
+
+
+def test_half_halves_the_file_and_rounds_the_network(run, tmp_path):
+    for name, flags in (("whole", []), ("half", ["--half"])):
+        exported(run, tmp_path / name, "--no_stablehlo", *flags)
+    whole, half = (Trained.load(tmp_path / name) for name in ("whole", "half"))
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("whole", "half")]
+    assert 0.45 < sizes[1] / sizes[0] < 0.65
+    for a, b in zip(jax.tree.leaves(whole.variables.params), jax.tree.leaves(half.variables.params), strict=True):
+        assert b.dtype == np.float32
+        np.testing.assert_array_equal(b, a.astype(np.float16).astype(np.float32))
+    assert half.identity == run_folder.parameter_hash(half.variables.params["generator"]) != whole.identity
+    exported(tmp_path / "half", tmp_path / "again", "--no_stablehlo")
+    assert Trained.load(tmp_path / "again").identity == half.identity
+    trained = Trained.load(run)
+    trained.variables.params["generator"]["dec"]["rgb"]["bias"] = np.full(3, 1e6, np.float32)
+    with pytest.raises(UserError, match="beyond 65,504, the largest of 16 bits; leave out --half"):
+        exporting.export(trained, tmp_path / "large", platforms=(), half=True)
+    assert not (tmp_path / "large").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from scan_jax.errors import UserError
 from scan_jax.inference.bundles import model_card, onnx_file, program
 from scan_jax.inference.bundles.onnx_file import Size
 from scan_jax.inference.bundles.program_check import check_program
 from scan_jax.inference.trained import EXPORTED, GENERATOR, Trained
+from scan_jax.methods.api import Variables
 from scan_jax.part_names import part_names
 from scan_jax.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, ONNX, PROGRAM
 from scan_jax.weights import bundle, safetensors_tree
@@ -33,6 +36,7 @@ def export(
     licence: str = "",
     platforms: tuple[str, ...] = program.PLATFORMS,
     onnx: Size | None = None,
+    half: bool = False,
 ) -> None:
     """Writes the bundle, which `--run=` takes wherever it takes a run.
 
@@ -42,6 +46,7 @@ def export(
       licence: of the weights, for the model card.
       platforms: of the StableHLO program; none writes no program.
       onnx: height and width that an ONNX file is for; None writes none.
+      half: rounds the parameters to 16 bits (float16), which halves the file; they are float32 again once it is read.
 
     Raises:
       UserError: `out` holds anything else, or cannot be written to; the program cannot be made, or answers otherwise
@@ -51,10 +56,11 @@ def export(
     program.require_program_can_be_made(platforms)
     if onnx:
         onnx_file.require_onnx()
+    trained = _halved(trained) if half else trained
     stage = out.absolute().with_name(f".{out.absolute().name}.{uuid.uuid4().hex[:12]}.part")
     licence = licence or trained.noted.get("licence", "")
     try:
-        _write(trained, stage, out.absolute().name, licence, platforms, onnx)
+        _write(trained, stage, out.absolute().name, licence, platforms, onnx, half)
         if platforms:
             check_program(stage, trained)
         _put(stage, out)
@@ -67,7 +73,7 @@ def export(
 
 
 def _write(
-    trained: Trained, stage: Path, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None
+    trained: Trained, stage: Path, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None, half: bool
 ) -> None:
     """All files."""
     noted = {"run": trained.folder.absolute().name, "step": trained.step, bundle.GENERATOR_HASH: trained.identity}
@@ -82,7 +88,24 @@ def _write(
         method = program.in_full_precision(trained.config["method"])
         others[ONNX] = onnx_file.make_onnx(method, safetensors_tree.flatten(tree), onnx)
     config = {**trained.config, EXPORTED: noted, bundle.SECTION: describe(trained, platforms)}
+    if half:
+        tree["params"] = jax.tree.map(lambda array: np.asarray(array, np.float16), tree["params"])
     bundle.save(stage, config, tree, told, others)
+
+
+def _halved(trained: Trained) -> Trained:
+    """The same network, its generator's parameters rounded to float16.
+
+    Raises:
+      UserError: one of them is too large for that.
+    """
+    params = dict(trained.variables.params)
+    with np.errstate(over="ignore"):
+        params[GENERATOR] = jax.tree.map(lambda x: x.astype(np.float16).astype(np.float32), params[GENERATOR])
+    if not all(np.isfinite(x).all() for x in jax.tree.leaves(params[GENERATOR])):
+        raise UserError(f"{trained.folder} has parameters beyond 65,504, the largest of 16 bits; leave out --half")
+    noted = {key: text for key, text in trained.noted.items() if key != bundle.GENERATOR_HASH}
+    return dataclasses.replace(trained, variables=Variables(params, trained.variables.stats), noted=noted)
 
 
 def _tree(trained: Trained) -> dict[str, Any]:
