@@ -129,9 +129,13 @@ class Scan(Basis):
         """Fills the hole; every sample draws its patches from the same `rng`, wherever it stands in the batch."""
         keys = jnp.broadcast_to(rng, (observation.image.shape[0],))
         parameters = {"params": variables.params["generator"]}
-        stages = self.generator.apply(parameters, observation.image, observation.known, keys)
+        seen = (observation.image, observation.known, keys)
+        stages, noted = self.generator.apply(parameters, *seen, mutable=["intermediates"])
         stages = [jnp.clip(image, 0.0, 1.0) for image in stages]  # a correction may go too far
-        return Prediction(stages[-1], {f"stage {i + 1}": image for i, image in enumerate(stages)})
+        on_the_way = {f"stage {i + 1}": image for i, image in enumerate(stages)}
+        if self.settings.prior != "none":
+            on_the_way = {"prior": noted["intermediates"]["filled_by_prior"][0], **on_the_way}
+        return Prediction(stages[-1], on_the_way)
 
     def generator_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array

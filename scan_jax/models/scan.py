@@ -171,6 +171,7 @@ class ScanGenerator(nn.Module):
         others, filled = [known], None
         if self.prior != "none":
             filled, apart = Prior(self.prior, name="prior")(image, known)
+            self.sow("intermediates", "filled_by_prior", filled)
             seen, valid, others = filled, None, [known, apart]
         for stage in range(self.stages):
             encode = Encoder(self.width, STAGE_KERNELS[stage], self.blocks, self.dtype, name=f"enc{stage + 1}")

@@ -79,10 +79,12 @@ def test_a_network_that_has_learned_nothing_equals_its_prior():
     @jax.jit
     def fill(seen):
         fills = biharmonic_fill(seen.image, seen.known, 4), harmonic_fill(seen.image, seen.known, 2)
-        return method.predict(variables, seen, jax.random.key(1)).image, *fills
+        found = method.predict(variables, seen, jax.random.key(1))
+        return found.image, found.intermediates["prior"], *fills
 
-    found, biharmonic, harmonic = fill(seen)
+    found, prior, biharmonic, harmonic = fill(seen)
     np.testing.assert_allclose(found, 0.88 * biharmonic + 0.12 * harmonic, atol=1e-5)
+    np.testing.assert_allclose(found, prior, atol=1e-6)
     left = Observation(seen.image + 0.3 * (1 - seen.known), seen.known)
     np.testing.assert_allclose(fill(left)[0], found, atol=1e-6)
     slopes = loss_of(method.turns[0], variables, example, slopes=True)[1]["generator"]
