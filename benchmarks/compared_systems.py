@@ -22,7 +22,7 @@ from scan_jax.errors import UserError
 # The labelled one first: its test has labels, which the others do not look at.
 CONFIGS = {
     "masked_attention": "compare/masked_attention64",
-    "scan": "faces64",
+    "scan": "compare/scan64",
     "partial_conv": "compare/partial_conv64",
     "gated_conv": "compare/gated_conv64",
     "edge_connect": "compare/edge_connect64",

@@ -67,5 +67,4 @@ def get_config(attention: str = "contextual") -> ConfigDict:
     config.evaluation = ConfigDict()
     config.evaluation.edges = (0.1, 0.2, 0.3, 0.4)
     config.evaluation.holes_per_bucket = 50
-    config.evaluation.refine = ("style_search",)
     return config

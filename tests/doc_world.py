@@ -24,8 +24,8 @@ NARROW = {"width": 4, "critic_width": 4}
 PERCEPTUAL = ("loss.perceptual", "style_search.perceptual")
 NO_FEATURES = {"loss.style": 0.0, "loss.perceptual": 0.0}
 TINY_METHOD = {
-    "scan": {**NARROW, "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
-    "masked_attention": {**NARROW, "style_size": 8, "label_width": 4} | dict.fromkeys(PERCEPTUAL, 0.0),
+    "scan": {**NARROW, "prior": "none", "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
+    "masked_attention": {**NARROW, "prior": "none", "style_size": 8, "label_width": 4} | dict.fromkeys(PERCEPTUAL, 0.0),
     "edge_connect": {**NARROW, "blocks": 1, **NO_FEATURES},
     "rfr": {"width": 8, "recurrences": 1, **NO_FEATURES},
 }

@@ -193,7 +193,7 @@ trainer() { # NAME STEPS: the job's number
   PYTHON=$python submit "$box/$1.log" -- --config=configs/demo.py "--workdir=$box/$1" --config.training.steps="$2" \
     --config.training.batch_size=4 --config.training.{checkpoint,pictures}_every=1000000 --config.training.log_every=5 \
     --config.data.size=32 --config.method.{width,critic_width}=4 --config.method.stages=1 --config.method.blocks=0 \
-    "--config.method.attention=()" --config.evaluation.photographs=2 --config.evaluation.holes_per_bucket=1
+    "--config.method.attention=()" --config.method.prior=none --config.evaluation.photographs=2 --config.evaluation.holes_per_bucket=1
 }
 
 steps_of() { # NAME: that have a whole checkpoint

@@ -30,7 +30,7 @@ COLAB = "https://colab.research.google.com/github/"
 SHORT = "--config.training.batch_size=4 --config.evaluation.photographs=2 --config.evaluation.batch_size=2"
 DRAWN = "--config.data.count=8 --config.evaluation.holes_per_bucket=1 --config.evaluation.edges=(0.2,0.4)"
 SCAN = "--config.method.width=4 --config.method.critic_width=4 --config.method.stages=1 --config.method.blocks=0"
-SCAN += " --config.method.attention=()"
+SCAN += " --config.method.attention=() --config.method.prior=none"
 SEAN = {**MASKED_ATTENTION, "num_labels": 19}
 
 in_each = pytest.mark.parametrize("name", NOTEBOOKS)

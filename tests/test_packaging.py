@@ -28,6 +28,7 @@ TINY = [
     *("--config.data.size=32", "--config.data.count=8", "--config.data.held_out=2"),
     *("--config.method.width=4", "--config.method.critic_width=4", "--config.method.regions=2"),
     *("--config.method.blocks=1", "--config.method.stages=1", "--config.method.attention=()"),
+    *("--config.method.prior=none", "--config.training.optimizers.generator.algorithm=adam"),
     *("--config.training.batch_size=2", "--config.training.steps=1", "--config.evaluation.batch_size=2"),
     *("--config.evaluation.edges=(0.1,0.6)", "--config.evaluation.holes_per_bucket=1"),
 ]

@@ -23,6 +23,7 @@ from scan_jax.weights import bundle
 log = logging.getLogger(__name__)
 EXPORTED = "exported"  # the section of a bundle's config that says where it comes from
 GENERATOR = "generator"  # the network that fills holes
+ROUNDED = "rounded"  # in the notes of a bundle: to which type its parameters were
 
 
 @dataclasses.dataclass(frozen=True)

@@ -139,13 +139,16 @@ def biharmonic_fill(
 def _fill(image: Array, known: Array, equation: Equation, inside: Array | None, limits: Array | None) -> Array:
     _check(image, known, inside, limits)
 
-    batch, (height, width) = image.shape[0], image.shape[1:3]
-    at_once = max((n for n in range(1, batch + 1) if batch % n == 0 and n * height * width <= GROUP), default=1)
     whole = functools.partial(_fill_together, equation=equation)
+    batch, (height, width) = image.shape[0], image.shape[1:3]
+    if not isinstance(batch, int):  # traced for batches of any size
+        return whole(image, known, inside, limits)
+    at_once = max((n for n in range(1, batch + 1) if batch % n == 0 and n * height * width <= GROUP), default=1)
 
     def grouped(*given: Any) -> Array:
-        parts = jax.tree.map(lambda x: x.reshape(-1, at_once, *x.shape[1:]), given)  # [B/at_once,at_once,...]
-        return lax.map(lambda part: whole(*part), parts).reshape(image.shape)
+        # The batch's axis, which may lie on several devices, is split with the groups inside: each has a part of all.
+        parts = jax.tree.map(lambda x: x.reshape(at_once, -1, *x.shape[1:]).swapaxes(0, 1), given)
+        return lax.map(lambda part: whole(*part), parts).swapaxes(0, 1).reshape(image.shape)
 
     if at_once >= batch:
         return whole(image, known, inside, limits)

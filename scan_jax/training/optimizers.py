@@ -1,4 +1,4 @@
-"""Optimisers from config: Adam or SGD, a learning rate that may warm up and decay, clipping by global norm."""
+"""Optimisers from config: Adam, Muon or SGD, a learning rate that may warm up and decay, clipping by global norm."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class OptimizerSettings:
         Where gradients jump, Adam with b2 = 0.999 takes steps of up to 31 learning rates (after StableAdamW, Wortsman
         et al. 2023).
       algorithm: "adam" (Kingma & Ba 2015); "muon" (Jordan et al. 2024) for the kernels of convolutions, whose updates
-        it makes orthogonal, at a root mean square near Adam's, and Adam with Nesterov's momentum for all else, without
-        `update_clip`; or "sgd" without momentum: slow, but what differs in its last bits stays so, where Adam's
-        division makes it whole steps; for comparing devices and processes.
+        it makes orthogonal (momentum 0.95), at a root mean square near Adam's, and Adam with Nesterov's momentum for
+        all else, without `update_clip`; or "sgd" without momentum: slow, but what differs in its last bits stays so,
+        where Adam's division makes it whole steps; for comparing devices and processes.
     """
 
     learning_rate: float = 1e-4

@@ -8,6 +8,7 @@ import sys
 import types
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_tra
 from scan_jax.errors import UserError
 from scan_jax.inference.bundles import exporting, program, program_check
 from scan_jax.inference.bundles.artefact import Artefact
+from scan_jax.inference.trained import Trained
 from scan_jax.types import Observation, Prediction
 from scan_jax.weights import safetensors_tree
 
@@ -138,6 +140,24 @@ def test_labels_that_are_missing_or_too_small_are_refused(folder):
         artefact(image, known)
     with pytest.raises(UserError, match=re.escape("labels must be (1, 32, 64), not (1, 32, 32)")):
         artefact(image, known, labels[:, :, :32])
+
+
+def test_a_prior_has_to_know_the_size_and_rounded_parameters_are_taken_as_they_lie(tmp_path, caplog):
+    trained = small_trained({**PLAIN, "prior": "both"})
+    with caplog.at_level(logging.INFO):
+        exporting.export(trained, tmp_path / "net", platforms=("cpu",), half=True)
+    assert "for 32x32 and any batch on cpu" in caplog.text and "checked fill.stablehlo" in caplog.text
+    artefact = Artefact.load(tmp_path / "net")
+    rounded = Trained.load(tmp_path / "net")
+    for batch in (1, 3):
+        image, known, _ = observation((batch, 32, 32))
+        seen = Observation(jnp.asarray(image * known), jnp.asarray(known))
+        expected = jax.jit(rounded.method.predict)(rounded.variables, seen, jax.random.key(program.SEED)).image
+        np.testing.assert_allclose(artefact(image, known), expected, atol=1e-5)
+    with pytest.raises(UserError, match=r"is for 32x32, not \(40, 32\); resize them"):
+        artefact(*observation((1, 40, 32))[:2])
+    card = (tmp_path / "net" / "README.md").read_text()
+    assert "for 32x32 and any batch, on cpu" in card and "rounded to float16 after they were measured" in card
 
 
 def test_a_bundle_without_a_program_and_platforms_that_do_not_exist_are_refused(tmp_path):

@@ -22,14 +22,18 @@ class Artefact:
 
     Attributes:
       stride: height and width must be multiples of it.
+      size: height and width that it was made for, or 0 for any.
       num_labels: classes of the label map that it wants; 0 where it takes none.
       platforms: that it was made for.
     """
 
-    def __init__(self, program: bytes, arrays: Mapping[str, np.ndarray], *, stride: int, num_labels: int) -> None:
+    def __init__(
+        self, program: bytes, arrays: Mapping[str, np.ndarray], *, stride: int, num_labels: int, size: int = 0
+    ) -> None:
         """From what `jax.export` serialised, and the arrays under their names in the file."""
         exported = export.deserialize(bytearray(program))
-        self.stride, self.num_labels, self.platforms = stride, num_labels, tuple(exported.platforms)
+        self.stride, self.size, self.num_labels = stride, size, num_labels
+        self.platforms = tuple(exported.platforms)
         self._arrays = jax.device_put(dict(arrays))
         self._run = jax.jit(exported.call)
 
@@ -51,7 +55,8 @@ class Artefact:
         if "stride" not in section:
             raise UserError(f"{path / CONFIG} does not describe {PROGRAM}; export the bundle anew")
         flat, _ = safetensors_tree.read(path / BUNDLE)
-        return cls(program, flat, stride=int(section["stride"]), num_labels=len(section.get("classes", ())))
+        stride, size, classes = int(section["stride"]), int(section.get("size", 0)), section.get("classes", ())
+        return cls(program, flat, stride=stride, num_labels=len(classes), size=size)
 
     def __call__(self, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None = None) -> Array:
         """The prediction everywhere; where a pixel is known, the photograph's own is the better one.
@@ -73,6 +78,8 @@ class Artefact:
             raise UserError(
                 f"height and width must be multiples of {self.stride}, not {np.shape(image)[1:3]}; pad them"
             )
+        if self.size and np.shape(image)[1:3] != (self.size, self.size):
+            raise UserError(f"this program is for {self.size}x{self.size}, not {np.shape(image)[1:3]}; resize them")
         if (labels is not None) != bool(self.num_labels):
             wanted = f"labels of {self.num_labels} classes" if self.num_labels else "no labels"
             raise UserError(f"this network takes {wanted}")

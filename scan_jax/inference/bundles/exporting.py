@@ -19,7 +19,7 @@ from scan_jax.errors import UserError
 from scan_jax.inference.bundles import model_card, onnx_file, program
 from scan_jax.inference.bundles.onnx_file import Size
 from scan_jax.inference.bundles.program_check import check_program
-from scan_jax.inference.trained import EXPORTED, GENERATOR, Trained
+from scan_jax.inference.trained import EXPORTED, GENERATOR, ROUNDED, Trained
 from scan_jax.methods.api import Variables
 from scan_jax.part_names import part_names
 from scan_jax.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, ONNX, PROGRAM
@@ -78,7 +78,10 @@ def _write(
     """All files."""
     noted = {"run": trained.folder.absolute().name, "step": trained.step, bundle.GENERATOR_HASH: trained.identity}
     told = {key: str(value) for key, value in noted.items()} | ({"licence": licence} if licence else {})
+    told |= {key: text for key, text in trained.noted.items() if key == ROUNDED}
     tree = _tree(trained)
+    if half:
+        tree["params"] = jax.tree.map(lambda array: np.asarray(array, np.float16), tree["params"])
     card = model_card.render(trained, name=name, licence=licence, platforms=platforms)
     others = {CARD: card.encode()}
     if platforms:
@@ -88,8 +91,6 @@ def _write(
         method = program.in_full_precision(trained.config["method"])
         others[ONNX] = onnx_file.make_onnx(method, safetensors_tree.flatten(tree), onnx)
     config = {**trained.config, EXPORTED: noted, bundle.SECTION: describe(trained, platforms)}
-    if half:
-        tree["params"] = jax.tree.map(lambda array: np.asarray(array, np.float16), tree["params"])
     bundle.save(stage, config, tree, told, others)
 
 
@@ -104,7 +105,7 @@ def _halved(trained: Trained) -> Trained:
         params[GENERATOR] = jax.tree.map(lambda x: x.astype(np.float16).astype(np.float32), params[GENERATOR])
     if not all(np.isfinite(x).all() for x in jax.tree.leaves(params[GENERATOR])):
         raise UserError(f"{trained.folder} has parameters beyond 65,504, the largest of 16 bits; leave out --half")
-    noted = {key: text for key, text in trained.noted.items() if key != bundle.GENERATOR_HASH}
+    noted = {key: text for key, text in trained.noted.items() if key != bundle.GENERATOR_HASH} | {ROUNDED: "float16"}
     return dataclasses.replace(trained, variables=Variables(params, trained.variables.stats), noted=noted)
 
 
@@ -125,15 +126,17 @@ def describe(trained: Trained, platforms: tuple[str, ...]) -> dict[str, Any]:
         "stride": trained.method.stride,
         "classes": list(part_names(classes)) if classes else [],
         **({"platforms": list(platforms), "jax": jax.__version__, "seed": program.SEED} if platforms else {}),
+        **({"size": size} if platforms and (size := program.fixed_size(trained.config)) else {}),
     }
 
 
 def _make_program(trained: Trained, tree: dict[str, Any], platforms: tuple[str, ...]) -> bytes:
     """Traces, and tells how long that took."""
-    log.info("tracing %s for any height and width on %s", PROGRAM, ", ".join(platforms))
+    size = program.fixed_size(trained.config)
+    log.info("tracing %s for %s on %s", PROGRAM, program.sizes_in_words(size), ", ".join(platforms))
     start = time.perf_counter()
     method = program.in_full_precision(trained.config["method"])
-    made = program.make_program(method, safetensors_tree.flatten(tree), platforms)
+    made = program.make_program(method, safetensors_tree.flatten(tree), platforms, size)
     log.info("traced it in %.1f s: %.1f MB", time.perf_counter() - start, len(made) / 1e6)
     return made
 

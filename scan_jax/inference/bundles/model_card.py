@@ -12,7 +12,8 @@ from typing import Any
 import jax
 
 from scan_jax.inference.bundles import measured
-from scan_jax.inference.trained import GENERATOR, Trained
+from scan_jax.inference.bundles.program import fixed_size, sizes_in_words
+from scan_jax.inference.trained import GENERATOR, ROUNDED, Trained
 from scan_jax.part_names import part_names
 from scan_jax.run_layout import BUNDLE, DATA, PROGRAM
 
@@ -59,8 +60,8 @@ filled = inpainter("photo.png", "hole.png"{labels_argument})  # uint8 RGB [H,W,3
 WITH_JAX = """
 ## With JAX alone
 
-`{program}` is StableHLO as `jax.export` writes it, for any batch, height and width, on {platforms}. It needs
-`pip install jax flatbuffers safetensors pillow`, and pictures whose sides are multiples of {stride}.
+`{program}` is StableHLO as `jax.export` writes it, for {sizes}, on {platforms}. It needs
+`pip install jax flatbuffers safetensors pillow`, and pictures whose sides are {sides}.
 
 ```python
 import jax
@@ -93,10 +94,13 @@ def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, .
     """
     section, classes = trained.config["method"], trained.method.num_labels
     named = ", ".join(f"{index} {part}" for index, part in enumerate(part_names(classes)) if part != str(index))
+    size = fixed_size(trained.config)
     shared = {"program": PROGRAM, "bundle": BUNDLE, "stride": trained.method.stride}
     with_jax = WITH_JAX.format(
         **shared,
         platforms=", ".join(platforms),
+        sizes=sizes_in_words(size),
+        sides=f"{size} pixels" if size else f"multiples of {trained.method.stride}",
         labels=LABELS if classes else "",
         labels_argument=", labels" if classes else "",
     )
@@ -123,10 +127,11 @@ def _paper(method: str) -> str:
 def _facts(trained: Trained, licence: str) -> dict[str, str]:
     count = sum(leaf.size for leaf in jax.tree.leaves(trained.variables.params[GENERATOR]))
     section = {key: value for key, value in trained.config["method"].items() if key not in ("name", "features")}
+    rounded = f", rounded to {trained.noted[ROUNDED]} after they were measured" if ROUNDED in trained.noted else ""
     return {
         "Method": f"`{trained.config['method']['name']}`",
         "Settings": f"`{json.dumps(section)}`",
-        "Parameters": f"{count:,} (generator alone)",
+        "Parameters": f"{count:,} (generator alone)" + rounded,
         "Hash of the parameters": f"`{trained.identity}`",
         "Steps of training": f"{trained.step:,}" if trained.step else "not known",
         "Trained at": f"{trained.size} pixels, the short side",

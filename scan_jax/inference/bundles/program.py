@@ -1,4 +1,4 @@
-"""Filling as a StableHLO program: any height, width and batch, on any platform, for those who have JAX and not us.
+"""Filling as a StableHLO program: any batch and size (with a prior one size), on any platform, without this toolkit.
 
 `jax.export` keeps such a program readable for later versions of JAX; the network's arrays are an argument, under the
 names that `safetensors` gives them, so that the program stays small and serves any training of the same network.
@@ -49,6 +49,16 @@ def require_program_can_be_made(platforms: Sequence[str]) -> None:
         raise UserError(f"a StableHLO program needs the package {NEEDED}: pip install {NEEDED}, or --no_stablehlo")
 
 
+def fixed_size(config: Mapping[str, Any]) -> int | None:
+    """Height and width of a program's photographs, those of training, where a prior's equations have to know them."""
+    return int(config["data"]["size"]) if config["method"].get("prior", "none") != "none" else None
+
+
+def sizes_in_words(size: int | None) -> str:
+    """For a sentence on a program."""
+    return f"{size}x{size} and any batch" if size else "any batch, height and width"
+
+
 def in_full_precision(section: Mapping[str, Any]) -> Method:
     """The method of a config's section, computing in float32: rounded to bfloat16, no two compilations would agree."""
     return api.build_method({**section, **(FULL if "compute_dtype" in section else {})})
@@ -58,12 +68,17 @@ def make_fill(method: Method) -> Fill:
     """The method's prediction as a function of plain arrays; what the image holds in the hole makes no difference."""
 
     def fill(arrays: Mapping[str, Array], image: Array, known: Array, labels: Array | None = None) -> Array:
-        tree = safetensors_tree.unflatten(arrays)
+        tree = safetensors_tree.unflatten({name: _single(array) for name, array in arrays.items()})
         stats = {name: tree.get("stats", {}).get(name, {}) for name in tree["params"]}  # empty ones are in no file
         seen = Observation(jnp.where(known > 0.5, image, 0.0), known, labels)
         return method.predict(Variables(tree["params"], stats), seen, jax.random.key(SEED)).image
 
     return fill
+
+
+def _single(array: Array) -> Array:
+    """What an export with --half has rounded to float16 is computed with in float32."""
+    return array.astype(jnp.float32) if array.dtype == jnp.float16 else array
 
 
 def example(shape: tuple[int, int, int], classes: int) -> list[np.ndarray]:
@@ -83,13 +98,16 @@ def example(shape: tuple[int, int, int], classes: int) -> list[np.ndarray]:
     return [rng.random((*shape, 3), np.float32), known, *labels]
 
 
-def make_program(method: Method, arrays: Mapping[str, np.ndarray], platforms: Sequence[str]) -> bytes:
+def make_program(
+    method: Method, arrays: Mapping[str, np.ndarray], platforms: Sequence[str], size: int | None = None
+) -> bytes:
     """Traces `make_fill` for sizes that nobody knows yet: batch, and multiples of the method's stride.
 
     Args:
       method: whose prediction it is.
       arrays: flat, as they lie in the bundle; only names, shapes and types count.
       platforms: such as "cpu", "cuda" and "tpu"; each keeps the forms that are fast on it.
+      size: height and width, where they are known; see `fixed_size`.
 
     Returns:
       What `jax.export.deserialize` reads.
@@ -97,7 +115,8 @@ def make_program(method: Method, arrays: Mapping[str, np.ndarray], platforms: Se
     Raises:
       UserError: the method needs sizes that are known.
     """
-    batch, height, width = export.symbolic_shape(f"batch, {method.stride}*h, {method.stride}*w")
+    side = f"{size}, {size}" if size else f"{method.stride}*h, {method.stride}*w"
+    batch, height, width = export.symbolic_shape(f"batch, {side}")
     floats = [jax.ShapeDtypeStruct((batch, height, width, channels), jnp.float32) for channels in (3, 1)]
     labels = [jax.ShapeDtypeStruct((batch, height, width), jnp.int32)] if method.num_labels else []
     shapes = {name: jax.ShapeDtypeStruct(array.shape, array.dtype) for name, array in arrays.items()}

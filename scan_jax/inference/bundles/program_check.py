@@ -35,10 +35,11 @@ def check_program(folder: Path, trained: Trained) -> None:
     if device is None:
         log.warning("%s was not checked: this machine has no %s", PROGRAM, " or ".join(platforms))
         return
+    stride, size = trained.method.stride, program.fixed_size(trained.config)
+    checked = ((2, size // stride, size // stride),) if size else CHECKED
     with jax.default_device(device):
-        differences = [_difference(Artefact.load(folder), trained, *size) for size in CHECKED]
-    stride = trained.method.stride
-    sizes = " and ".join(f"{columns * stride}x{rows * stride}" for _, rows, columns in CHECKED)
+        differences = [_difference(Artefact.load(folder), trained, *each) for each in checked]
+    sizes = " and ".join(f"{columns * stride}x{rows * stride}" for _, rows, columns in checked)
     if not max(differences) < program.TOLERANCE:  # nor NaN
         raise UserError(
             f"{PROGRAM} differs from the network by {max(differences):.1e} at {sizes}; leave it out: --no_stablehlo"

@@ -75,7 +75,7 @@ class MaskedAttention(Basis):
         self.layers = dict(zip(PERCEPTUAL_LAYERS.get(settings.features.name, ()), DEEP_WEIGHTS))
         wanted = settings.loss.perceptual or settings.style_search.perceptual
         self.features: Any = LossFeatures(settings.features, tuple(self.layers), dtype) if wanted else None
-        self.styles = StyleSpace(self.generator)
+        self.styles = StyleSpace(self.generator, corrects=settings.prior != "none")
         self.maps = {} if settings.attention == "none" else {"attention": self.attention_map}
         self.refiners = {"style_search": StyleSearch(self.styles, self._distance, settings)}
 

@@ -93,10 +93,15 @@ class Settings:
         """Refuses what would train nothing or count nothing.
 
         Raises:
-          UserError: no classes, or the semantic loss without an attention.
+          UserError: no classes, a prior without a loss in the hole, or the semantic loss without an attention.
         """
         if self.num_labels < 1:
             raise UserError(f"config.method.num_labels must be at least 1, not {self.num_labels}")
+        if self.prior != "none" and self.region == "known":
+            raise UserError(
+                "config.method.region='known' asks nothing of the hole, which is all that the network behind a prior "
+                "changes; set it to 'everywhere' or config.method.prior to 'none'"
+            )
         if self.attention == "none" and self.loss.semantic_attention:
             raise UserError(
                 "config.method.loss.semantic_attention needs an attention; "

@@ -71,7 +71,8 @@ class StyleSearch:
             return self._space.paint(variables, observation, styles, rng)
 
         def objective(styles: Array) -> Array:
-            return self._objective(frozen, paint(styles).intermediates["painted"], observation)
+            found = paint(styles)
+            return self._objective(frozen, found.intermediates.get("painted", found.image), observation)
 
         def update(search: _Search, index: Array) -> tuple[_Search, Array]:
             search = lax.cond(self._active(search).any(), lambda s: self._update(s, objective), lambda s: s, search)

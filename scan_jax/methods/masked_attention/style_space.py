@@ -13,9 +13,9 @@ from scan_jax.types import Array, Observation, Prediction
 class StyleSpace:
     """`methods.api.Styles` of a generator with `encode` and `decode` (`models.sean.Sean`)."""
 
-    def __init__(self, generator: Any) -> None:
-        """From the method's generator."""
-        self._generator = generator
+    def __init__(self, generator: Any, *, corrects: bool = False) -> None:
+        """From the method's generator, and whether it has a prior to correct."""
+        self._generator, self._corrects = generator, corrects
 
     def read(self, variables: Variables, observation: Observation) -> Array:
         """The styles of what is known, one a class: [B,L,S]; zero for a class that no pixel has."""
@@ -29,9 +29,11 @@ class StyleSpace:
         """
         networks, keys = _networks(variables), jnp.broadcast_to(rng, styles.shape[:1])
         painted = self._generator.apply(networks, styles, observation.labels, keys, train=False, method="decode")
+        if not self._corrects:
+            return Prediction(painted, {"filled": painted})
         seen = (observation.image, observation.known, observation.labels)
         image = jnp.clip(self._generator.apply(networks, painted, *seen, method="correct"), 0.0, 1.0)
-        return Prediction(image, {"painted": painted})
+        return Prediction(image, {"painted": painted, "filled": image})
 
 
 def _networks(variables: Variables) -> dict[str, Any]:
