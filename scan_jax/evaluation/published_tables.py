@@ -42,7 +42,6 @@ SSIM: Column = (CELEBAMASK_HQ, UP_TO_20, "ssim")
 CONTEXTUAL = {
     "method.name": "masked_attention",
     "method.prior": "none",
-    "method.prior": "none",
     "method.attention": "contextual",
     "method.loss.semantic_attention": 0.1,
 }
