@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from small_methods import SMALL, phase_begins, portrait_batches, registered, shaken, small_method, worst
 
+from scan_jax.ops import smooth_fill
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
@@ -136,3 +137,22 @@ def test_a_run_begins_alike_on_any_mesh_and_splits_what_the_rules_say():
 
 def test_every_method_is_compared():
     assert set(CASES) == registered() == set(SMALL)
+
+
+def test_a_prior_in_groups_and_muon_compute_on_a_mesh_what_they_do_on_one_device(monkeypatch):
+    monkeypatch.setattr(smooth_fill, "GROUP", 2 * 32 * 32)  # four groups
+    loss = {"perceptual": 0.0, "style": 0.0, "adversarial": 0.0}
+    method = small_method("scan", prior="both", stages=1, blocks=0, loss=loss)
+    optimizers = {"generator": OptimizerSettings(1e-3, b1=0.9, b2=0.99, algorithm="muon")}
+    found = []
+    for devices, fsdp, action in (ONE, MESHES["4x2"]):
+        settings = TrainingSettings(steps=3, batch_size=8, optimizers=optimizers, fsdp=fsdp, sharding=((".*", action),))
+        ready = make_trainer(method, settings, 32, 0, jax.devices()[:devices])
+        if not found:
+            start = shaken(jax.device_get(ready.fresh()), 0.03, 0)
+        state = ready.own(jax.device_put(start, ready.shardings))
+        for done, batch in zip(range(3), ready.feed(iter(portrait_batches(method, 6, size=32)))):
+            state, _ = ready.step_after(done)(state, {}, batch, ready.key)
+        found.append(jax.device_get(state.params))
+    assert worst(found[0], start.params) > 1e-3  # it moved
+    assert worst(*found) < 1e-5
