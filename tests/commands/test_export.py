@@ -167,7 +167,7 @@ def test_a_program_for_any_size_is_checked_and_its_hash_noted(run, tmp_path, mon
     monkeypatch.setattr(program_check, "CHECKED", ((1, 3, 3),))
     out = tmp_path / "out"
     log = exported(f"{run}@best", out, "--licence=CC BY 4.0", "--platforms=cpu,cuda")
-    assert "tracing fill.stablehlo for any height and width on cpu, cuda" in log
+    assert "tracing fill.stablehlo for any batch, height and width on cpu, cuda" in log
     (difference,) = re.findall(r"checked .* at 24x24: largest difference (\S+)", log)
     assert float(difference) < 1e-5
     section = json.loads((out / "config.json").read_text())["bundle"]
