@@ -1,6 +1,6 @@
 """SCAN on openly licensed photographs at 128x128: the training of the weights that come with the package.
 
-Expected: not measured yet. Before its first step it equals its prior.
+Expected: docs/results.md has its first 3,500 steps. Before its first step it equals its prior.
 Hardware: two CPU cores, days for all steps; the same command goes on where it was stopped.
 Data: `scan_jax prepare open_photographs`, see docs/own_data.md.
 

@@ -47,6 +47,7 @@ PARSED = {
     "--protocol=scan_": "needs an archive that cannot be shipped; tests/commands/test_evaluate.py has a miniature",
     "--protocol=masked_attention_": "needs an archive that cannot be shipped",
     "scan_jax.prepare verify": "needs what another command wrote; tests/test_prepare_command.py runs it",
+    "configs/open.py": "needs the photographs of the next line",
     "open_photographs": "needs packages of Debian; tests/data/builders/test_open_photographs.py writes tiny ones",
     "--source=FEW": "shows how an archive with gaps is refused; tests/data/builders does that",
 }
