@@ -217,12 +217,12 @@ def test_slurm_queues_the_job_again_and_it_goes_on():
 def test_open_on_gpu_saves_and_ends_when_its_time_is_over(tmp_path):
     refused("give --data=DIR and --workdir=DIR", "open_on_gpu.sh", f"--data={tmp_path}")
     given = (f"--data={tmp_path}", f"--workdir={tmp_path}/run", "--config.seed=1")
-    refused("holds no open_photographs/512", "open_on_gpu.sh", *given)
-    (tmp_path / "open_photographs" / "512").mkdir(parents=True)
+    refused("holds no open_photographs/448", "open_on_gpu.sh", *given)
+    (tmp_path / "open_photographs" / "448").mkdir(parents=True)
     refused("whole number from 1", "open_on_gpu.sh", *given, "--minutes=0")
     (words,) = printed("open_on_gpu.sh", *given, "--minutes=7", PYTHON="python3")
     assert words[:6] == ["timeout", "--foreground", "--preserve-status", "--signal=TERM", "7m", "python3"]
-    assert {"--config.data.dataset=open_photographs/512", f"--workdir={tmp_path}/run", "--config.seed=1"} < set(words)
+    assert {"--config.data.dataset=open_photographs/448", f"--workdir={tmp_path}/run", "--config.seed=1"} < set(words)
     for code in (0, 3):
         program(tmp_path / "bin", "python3", f"exit {code}")
         assert launch("open_on_gpu.sh", *given, PYTHON=str(tmp_path / "bin" / "python3")).returncode == code

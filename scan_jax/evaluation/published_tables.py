@@ -39,12 +39,7 @@ TABLE_2_COLUMNS = tuple((PARIS, "30-40%", metric) for metric in ("psnr", "ssim",
 CELEBAMASK_HQ, UP_TO_20 = "CelebAMask-HQ", "1-20%"
 PSNR: Column = (CELEBAMASK_HQ, UP_TO_20, "psnr")
 SSIM: Column = (CELEBAMASK_HQ, UP_TO_20, "ssim")
-CONTEXTUAL = {
-    "method.name": "masked_attention",
-    "method.prior": "none",
-    "method.attention": "contextual",
-    "method.loss.semantic_attention": 0.1,
-}
+CONTEXTUAL = {"method.name": "masked_attention", **DEFAULTS["masked_attention"]}
 
 
 def _row(
@@ -56,12 +51,8 @@ def _row(
 
 def _attending(name: str, attention: str, value: float) -> PublishedRow:
     """A row of Table I."""
-    return _row(
-        name,
-        (PSNR,),
-        (value,),
-        {"method.name": "masked_attention", "method.prior": "none", "method.attention": attention},
-    )
+    config = {"method.name": "masked_attention", "method.prior": "none", "method.attention": attention}
+    return _row(name, (PSNR,), (value,), config)
 
 
 SCAN_TABLE_1 = PublishedTable(

@@ -138,7 +138,6 @@ def biharmonic_fill(
 
 def _fill(image: Array, known: Array, equation: Equation, inside: Array | None, limits: Array | None) -> Array:
     _check(image, known, inside, limits)
-
     whole = functools.partial(_fill_together, equation=equation)
     batch, (height, width) = image.shape[0], image.shape[1:3]
     if not isinstance(batch, int):  # traced for batches of any size
