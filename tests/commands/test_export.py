@@ -60,6 +60,7 @@ def test_half_halves_the_file_and_rounds_the_network(run, tmp_path):
     assert half.identity == run_folder.parameter_hash(half.variables.params["generator"]) != whole.identity
     exported(tmp_path / "half", tmp_path / "again", "--no_stablehlo")
     assert Trained.load(tmp_path / "again").identity == half.identity
+    assert (tmp_path / "again" / "model.safetensors").stat().st_size < 1.05 * sizes[1]
     trained = Trained.load(run)
     trained.variables.params["generator"]["dec"]["rgb"]["bias"] = np.full(3, 1e6, np.float32)
     with pytest.raises(UserError, match="beyond 65,504, the largest of 16 bits; leave out --half"):

@@ -9,6 +9,7 @@ import optax
 import pytest
 from small_methods import begin, loss_of, moved, noise_example, take_steps
 
+from scan_jax.errors import UserError
 from scan_jax.methods import api
 from scan_jax.ops.smooth_fill import harmonic_fill
 from scan_jax.training.state import initial_state
@@ -149,3 +150,5 @@ def test_with_a_prior_it_corrects_that_filling_by_what_it_has_painted():
         assert (np.abs(a - b).max(-1)[hole] > 1e-4).mean() > 0.9 and np.abs(a - b).max(-1)[~hole].max() == 0
     _, aux = loss_of(method.turns[0], variables, given)
     assert float(aux.terms["pixel"]) > 2 * float(jnp.abs(harmonic - given.image).mean())  # the painted image's, too
+    with pytest.raises(UserError, match="region='known' asks nothing of the hole"):
+        api.build_method({**SMALL, "prior": "harmonic", "region": "known"})

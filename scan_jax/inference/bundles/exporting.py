@@ -60,7 +60,7 @@ def export(
     stage = out.absolute().with_name(f".{out.absolute().name}.{uuid.uuid4().hex[:12]}.part")
     licence = licence or trained.noted.get("licence", "")
     try:
-        _write(trained, stage, out.absolute().name, licence, platforms, onnx, half)
+        _write(trained, stage, out.absolute().name, licence, platforms, onnx)
         if platforms:
             check_program(stage, trained)
         _put(stage, out)
@@ -73,14 +73,14 @@ def export(
 
 
 def _write(
-    trained: Trained, stage: Path, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None, half: bool
+    trained: Trained, stage: Path, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None
 ) -> None:
     """All files."""
     noted = {"run": trained.folder.absolute().name, "step": trained.step, bundle.GENERATOR_HASH: trained.identity}
     told = {key: str(value) for key, value in noted.items()} | ({"licence": licence} if licence else {})
     told |= {key: text for key, text in trained.noted.items() if key == ROUNDED}
     tree = _tree(trained)
-    if half:
+    if ROUNDED in trained.noted:
         tree["params"] = jax.tree.map(lambda array: np.asarray(array, np.float16), tree["params"])
     card = model_card.render(trained, name=name, licence=licence, platforms=platforms)
     others = {CARD: card.encode()}
