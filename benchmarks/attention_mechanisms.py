@@ -17,10 +17,10 @@ import numpy as np
 
 from benchmarks import variants
 from benchmarks.held_out import held_out
+from scan_jax.core.types import Array, Observation
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import Variables
 from scan_jax.ops.attention import masked_attention
-from scan_jax.types import Array, Observation
 
 Shares = tuple[float, float]  # mean over pixels, mean over classes
 MEASURED = 32  # held-out photographs

@@ -25,13 +25,13 @@ import jax
 import numpy as np
 
 from scan_jax import configuration
+from scan_jax.core.config import bind
+from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
-from scan_jax.settings import bind
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.keeping import Keep
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer, make_trainer
-from scan_jax.types import Example
 
 
 def main() -> None:

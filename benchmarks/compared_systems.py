@@ -5,7 +5,7 @@
 
 Each is trained by its laptop config (configs/faces64.py and configs/compare/*64.py), phases at the same shares of the
 run as there. What is complete is not trained again, so the same command goes on where it was stopped. At the end
-`python -m scan_jax.evaluate` measures all of them on one test and prints the table with intervals.
+`python -m scan_jax evaluate` measures all of them on one test and prints the table with intervals.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scan_jax import checkpoint_folder, command_line, configuration
-from scan_jax.errors import UserError
+from scan_jax import configuration
+from scan_jax.commands import command_line
+from scan_jax.core import checkpoint_folder
+from scan_jax.core.errors import UserError
 
 # The labelled one first: its test has labels, which the others do not look at.
 CONFIGS = {

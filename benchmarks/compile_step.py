@@ -15,9 +15,10 @@ from typing import Any
 
 import jax
 
-from scan_jax import command_line, configuration
+from scan_jax import configuration
+from scan_jax.commands import command_line
+from scan_jax.core.config import bind
 from scan_jax.methods.api import build_method
-from scan_jax.settings import bind
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 

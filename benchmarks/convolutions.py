@@ -20,8 +20,9 @@ import numpy as np
 from jax import lax
 
 from benchmarks.public_steps.in_turn import medians
-from scan_jax import command_line, host_memory
-from scan_jax.errors import UserError
+from scan_jax import host_memory
+from scan_jax.commands import command_line
+from scan_jax.core.errors import UserError
 from scan_jax.ops.convolution import convolve
 
 Convolution = Callable[[jax.Array, jax.Array], jax.Array]

@@ -17,12 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from scan_jax import configuration
+from scan_jax.core.types import Example
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Batch
 from scan_jax.evaluation.judge import Judge
 from scan_jax.evaluation.scoring import Test, score
 from scan_jax.methods.api import build_method
 from scan_jax.metrics import api
-from scan_jax.types import Example
 
 
 class Noise:

@@ -22,13 +22,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from scan_jax import command_line, configuration, opened
+from scan_jax import configuration
+from scan_jax.commands import command_line, inputs
+from scan_jax.core.config import bind
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.augmentation import AugmentationSettings, crop, draw_box, flip
 from scan_jax.data.pipeline import to_example
 from scan_jax.masks.api import HoleSplits
 from scan_jax.methods.api import build_method
-from scan_jax.settings import bind
 
 READERS = ((1, 0), (2, 0), (4, 0), (2, 1), (1, 2), (2, 2))  # (threads in each process, worker processes)
 
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
 
 def _measure(config: Mapping[str, Any], batches: int) -> None:
     logging.getLogger("scan_jax").setLevel(logging.WARNING)
-    data, holes = opened.open_sources(config, build_method(config["method"]).num_labels)
+    data, holes = inputs.open_sources(config, build_method(config["method"]).num_labels)
     photographs = batches * config["training"]["batch_size"]
     print(
         f"{min(photographs, len(data.train))} of {data.train.name}, {config['data']['size']} pixels; "
@@ -79,7 +80,7 @@ class First:
 def _epochs(config: Mapping[str, Any], data: DataSplits, holes: HoleSplits, batches: int) -> tuple[float, float]:
     """Images a second in the first and the second epoch; the clock starts with the first batch."""
     batch_size, rates = config["training"]["batch_size"], []
-    with contextlib.closing(opened.open_batches(config, data, holes, 0)) as iterator:
+    with contextlib.closing(inputs.open_batches(config, data, holes, 0)) as iterator:
         next(iterator)
         for count in (batches - 1, batches):
             start = time.perf_counter()

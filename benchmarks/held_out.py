@@ -10,9 +10,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from scan_jax.core.types import Example
 from scan_jax.data.api import open_data
 from scan_jax.masks.api import open_holes
-from scan_jax.types import Example
 
 
 def held_out(config: Mapping[str, Any], count: int) -> Example:

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks import frozen_set, mask_files
 from scan_jax.masks.api import HoleSource, open_holes
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, Bucket

@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scan_jax import command_line
+from scan_jax.commands import command_line
 
 
 def main(argv: list[str]) -> int:

@@ -71,7 +71,7 @@ def _draw(folder: Path, index: int, size: int, num_labels: int) -> dict[str, Pat
 @contextmanager
 def serving(run: str) -> Iterator[tuple[str, subprocess.Popen]]:
     """The page's address and process."""
-    command = [sys.executable, "-m", "scan_jax.demo", f"--run={run}", "--port=0"]
+    command = [sys.executable, "-m", "scan_jax", "demo", f"--run={run}", "--port=0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     for line in process.stderr or ():
         if found := re.search(r"open (http://\S+?)/? in a browser", line):

@@ -23,8 +23,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scan_jax import command_line, configuration, processes
-from scan_jax.errors import UserError
+from scan_jax import configuration
+from scan_jax.commands import command_line
+from scan_jax.core import distributed
+from scan_jax.core.errors import UserError
 
 KINDS = ("steps", "exchange", "data")  # what a worker can be asked for
 
@@ -41,7 +43,7 @@ class Way:
     """
 
     name: str
-    processes: int
+    distributed: int
     devices: int
     halves: bool = False
 
@@ -116,7 +118,7 @@ def start(
     workers = []
     for index in range(way.processes):
         own = ",".join(map(str, cores[index * len(cores) // parts : (index + 1) * len(cores) // parts]))
-        joined = f"{address},{way.processes},{index}" if way.joined else processes.OFF
+        joined = f"{address},{way.processes},{index}" if way.joined else distributed.OFF
         words = [f"--config={flags.config}", f"--cores={own}", f"--distributed={joined}", *overrides]
         # Nothing is read ahead, so that reading can be timed.
         words += [
@@ -179,7 +181,7 @@ def table(
 def work(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     """Measures what is asked for on stdin, line by line."""
     os.sched_setaffinity(0, {int(core) for core in flags.cores.split(",")})
-    with processes.joined(flags.distributed):
+    with distributed.joined(flags.distributed):
         worker = Worker(configuration.load(flags.config, overrides))
         print(json.dumps(worker.about), flush=True)
         for line in sys.stdin:
@@ -200,9 +202,9 @@ class Worker:
     def __init__(self, config: Mapping[str, Any]) -> None:
         import jax
 
+        from scan_jax.commands.inputs import open_batches, open_sources
+        from scan_jax.core.config import bind
         from scan_jax.methods.api import build_method
-        from scan_jax.opened import open_batches, open_sources
-        from scan_jax.settings import bind
         from scan_jax.training.cost import collectives
         from scan_jax.training.settings import TrainingSettings
         from scan_jax.training.setup import make_trainer

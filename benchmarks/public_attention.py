@@ -20,7 +20,8 @@ import torch
 from benchmarks.public_steps.batch import Step, as_torch
 from benchmarks.public_steps.clones import load
 from benchmarks.public_steps.in_turn import line, medians
-from scan_jax import command_line, host_memory
+from scan_jax import host_memory
+from scan_jax.commands import command_line
 from scan_jax.ops.knowledge_consistent_attention import knowledge_consistent_attention
 
 

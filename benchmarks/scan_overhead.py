@@ -16,11 +16,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer, make_trainer
-from scan_jax.types import Example
 
 VARIANTS = {
     "neither": (),

@@ -23,7 +23,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from skimage.restoration import inpaint_biharmonic
 
 from benchmarks.public_steps.in_turn import medians
-from scan_jax import command_line
+from scan_jax.commands import command_line
 from scan_jax.data.api import open_data
 from scan_jax.data.photo_folder import PhotoFolder, evenly_spaced, existing_folder, list_photographs
 from scan_jax.inference.equations import WAYS, ByEquation

@@ -1,4 +1,4 @@
-"""How long `python -m scan_jax.inpaint` takes from its start to the filled file, and where that time goes.
+"""How long `python -m scan_jax inpaint` takes from its start to the filled file, and where that time goes.
 
     python -m benchmarks.start_time --width=16 --width=64
     python -m benchmarks.start_time --run=runs/demo
@@ -102,7 +102,7 @@ def networks(widths: list[int], folder: Path) -> Iterator[tuple[str, Path]]:
         python("-c", f"from benchmarks import start_time; start_time.make_run({str(run)!r}, {width})")
         yield f"run folder, width {width}", run
         bundle = folder / f"bundle{width}"
-        python("-m", "scan_jax.export", f"--run={run}", f"--out={bundle}", "--no_stablehlo")
+        python("-m", "scan_jax", "export", f"--run={run}", f"--out={bundle}", "--no_stablehlo")
         yield f"bundle, width {width}", bundle
 
 
@@ -110,8 +110,8 @@ def make_run(name: str, width: int) -> None:
     """Configuration and one checkpoint; in a process of its own, for JAX stays out of the measuring one."""
     import jax
 
+    from scan_jax.core.config import bind
     from scan_jax.methods.api import build_method
-    from scan_jax.settings import bind
     from scan_jax.training.checkpoints import Checkpoints
     from scan_jax.training.keeping import Keep
     from scan_jax.training.settings import TrainingSettings

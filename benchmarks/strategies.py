@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
-from scan_jax import Inpainter, command_line
+from scan_jax import Inpainter
+from scan_jax.commands import command_line
+from scan_jax.core.errors import UserError
 from scan_jax.data.portraits import portrait
-from scan_jax.errors import UserError
 from scan_jax.masks.api import open_holes
 
 SEED, STRATEGIES = 0, ("whole", "windows")

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.held_out import held_out
+from scan_jax.core.types import Example
 from scan_jax.inference.engine import Engine
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.trained import Trained
-from scan_jax.types import Example
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ Expected (paper, Table 1): PSNR 28.54 / 26.91 / 24.69 and SSIM 0.953 / 0.933 / 0
 Hardware: one GPU; the paper trained on an RTX 2080 Ti "until the generators converge". Not yet run to the end here.
 Data: CelebA-HQ (28,000 to train, 2,000 held out), the irregular masks of Liu et al. 2018, and VGG-19, each once:
 
-    python -m scan_jax.prepare celeba_hq --source=CelebAMask-HQ.zip
-    python -m scan_jax.prepare irregular_masks --source=MASKS
-    python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth
+    python -m scan_jax prepare celeba_hq --source=CelebAMask-HQ.zip
+    python -m scan_jax prepare irregular_masks --source=MASKS
+    python -m scan_jax weights import vgg19 vgg19-dcbd9e11.pth
     python -m scan_jax.main --config=configs/celeba.py
 """
 

@@ -4,8 +4,8 @@ Expected (paper, Table I): PSNR 29.42 without attention, 30.26 self, 30.41 maske
 Hardware: one GPU; the paper took 3 days on four GTX 1080 Ti. Not yet run to the end here.
 Data: CelebAMask-HQ (28,000 to train, 2,000 held out) and VGG-19, each once:
 
-    python -m scan_jax.prepare celebamask_hq --source=CelebAMask-HQ.zip --size=128
-    python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth
+    python -m scan_jax prepare celebamask_hq --source=CelebAMask-HQ.zip --size=128
+    python -m scan_jax weights import vgg19 vgg19-dcbd9e11.pth
     python -m scan_jax.main --config=configs/celebamask.py[:attention=none|self|masked|contextual]
 """
 

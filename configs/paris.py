@@ -6,9 +6,9 @@ Hardware: one GPU; the paper trained on an RTX 2080 Ti "until the generators con
 Data: 14,900 photographs to train with and 100 to measure on, which their authors hand out on request, the irregular
 masks of Liu et al. 2018, and VGG-19, each once:
 
-    python -m scan_jax.prepare paris_street_view --source=PARIS
-    python -m scan_jax.prepare irregular_masks --source=MASKS
-    python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth
+    python -m scan_jax prepare paris_street_view --source=PARIS
+    python -m scan_jax prepare irregular_masks --source=MASKS
+    python -m scan_jax weights import vgg19 vgg19-dcbd9e11.pth
     python -m scan_jax.main --config=configs/paris.py
 """
 

@@ -20,8 +20,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from scan_jax import command_line
-from scan_jax.errors import UserError
+from scan_jax.commands import command_line
+from scan_jax.core.errors import UserError
 
 # Of the machine that is not there; the compiler asks for them before it reads the topology's name.
 TPU_ENVIRONMENT = {
@@ -71,7 +71,8 @@ def check(flags: argparse.Namespace, overrides: list[str]) -> None:
     if flags.cpu_devices:
         jax.config.update("jax_num_cpu_devices", flags.cpu_devices)
 
-    from scan_jax import configuration, dry_run
+    from scan_jax import configuration
+    from scan_jax.commands import dry_run
     from scan_jax.training.cost import accelerators
     from scan_jax.training.cost.estimate import require_fit, table
 

@@ -3,7 +3,7 @@
 #
 #   bash launch/open_on_gpu.sh --data=DIR --workdir=DIR [--minutes=15] [--dry_run] [arguments of scan_jax.main]
 #
-# DIR of --data holds what `python -m scan_jax.prepare open_photographs --source=DEBS --data_dir=DIR --size=448` made,
+# DIR of --data holds what `python -m scan_jax prepare open_photographs --source=DEBS --data_dir=DIR --size=448` made,
 # 53 MB: all that has to be carried there beside a checkout. It saves every 2,000 steps, and when its time is over.
 
 set -euo pipefail
@@ -25,7 +25,7 @@ for argument in "$@"; do
 done
 [[ -n $data && -n $workdir ]] || fail "give --data=DIR and --workdir=DIR, as in the first lines of $0"
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || fail "--minutes must be a whole number from 1, not $minutes"
-[[ -d $data/open_photographs/448 ]] || fail "$data holds no open_photographs/448: python -m scan_jax.prepare open_photographs --source=DEBS --data_dir=$data --size=448"
+[[ -d $data/open_photographs/448 ]] || fail "$data holds no open_photographs/448: python -m scan_jax prepare open_photographs --source=DEBS --data_dir=$data --size=448"
 
 # SIGTERM makes the trainer save and exit with 0.
 command=(timeout --foreground --preserve-status --signal=TERM "${minutes}m" "${PYTHON:-python}" -m scan_jax.main

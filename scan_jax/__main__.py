@@ -2,7 +2,7 @@
 
 import sys
 
-from scan_jax.cli import main
+from scan_jax.commands.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

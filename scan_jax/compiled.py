@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from scan_jax.core.types import Array, Observation, Prediction
 from scan_jax.methods.api import Method, Trees, Variables, find_refiner
 from scan_jax.training.state import TrainState
-from scan_jax.types import Array, Observation, Prediction
 
 Labels = np.ndarray | None
 # Moves a tree of arrays with the batch in front to the devices, each its share where the batch divides among them.

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
 
 SECTIONS = ("seed", "data", "holes", "method", "training", "evaluation")
 OPTIONAL = ("augmentation",)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 SINGLE_CHANNEL = ("1", "L", "P")  # Pillow's modes of up to 8 bits; those of 16 and 32 begin with I
 LOSSY = ("JPEG", "WEBP", "MPO")

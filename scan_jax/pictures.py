@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.core.atomic_write import write_atomically
 
 TINT = (0.93, 0.20, 0.55)  # RGB of a hole in a picture
 GAP = 4  # pixels between pictures

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import Error
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 VERSION = "1.0.0"
 FORMAT = 1  # of the metadata below

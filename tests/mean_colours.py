@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scan_jax.core.types import Prediction
 from scan_jax.methods.api import Variables
-from scan_jax.types import Prediction
 
 GREY = Variables({"generator": {"level": np.float32(0.2)}}, {"generator": {}})
 

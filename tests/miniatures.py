@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from scan_jax import prepared
+from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.build import build
-from scan_jax.errors import UserError
 
 PARTS = (
     *("skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.public_steps import clones
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 
 def torchvision():

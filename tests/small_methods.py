@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import scan_jax.methods
-from scan_jax import registry
+from scan_jax.core import registry
+from scan_jax.core.types import Example
 from scan_jax.data.api import open_data
 from scan_jax.data.pipeline import training_batches
 from scan_jax.masks.api import open_holes
@@ -16,7 +17,6 @@ from scan_jax.methods import api
 from scan_jax.training.phases import turns_in
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step
-from scan_jax.types import Example
 
 NO_FEATURES = {"perceptual": 0.0}
 LABELLED = {"num_labels": 19, "width": 2, "style_size": 8, "label_width": 4, "target": 4e-3}

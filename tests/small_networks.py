@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scan_jax.core.types import Example
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import Variables, build_method
-from scan_jax.types import Example
 
 NO_FEATURES = {"perceptual": 0.0}
 SCAN = {"name": "scan", "width": 4, "critic_width": 4, "regions": 3, "blocks": 1}

@@ -13,7 +13,7 @@ import pytest
 from toy_method import ToyMethod
 
 from launch import aot_check
-from scan_jax import command_line, dry_run, main
+from scan_jax.commands import command_line, dry_run, train
 
 DEVICES = 4
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def test_a_dry_run_refuses_what_cannot_fit(capsys, monkeypatch):
     toy = ToyMethod()
     toy.frozen_shapes = lambda: {"features": jax.ShapeDtypeStruct((1024, 512), np.float32)}
     monkeypatch.setattr(dry_run, "build_method", lambda section: toy)
-    assert main.main(["--config=demo", "--dry_run", "--config.training.batch_size=4000000"]) == 1
+    assert train.main(["--config=demo", "--dry_run", "--config.training.batch_size=4000000"]) == 1
     said = capsys.readouterr()
     assert mebibytes(said.out)["frozen weights"] == 2
     assert re.match(r"error: a step needs [\d.]+ GiB of each device, but cpu has [\d.]+ GiB", said.err)

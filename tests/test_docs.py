@@ -14,13 +14,14 @@ import doc_world
 import pytest
 from doc_pages import ROOT
 
-from scan_jax import cli, configuration, opened
-from scan_jax import main as train
+from scan_jax import configuration
+from scan_jax.commands import cli, inputs
+from scan_jax.commands import train as train
+from scan_jax.core.config import bind
 from scan_jax.data.builders import paris_street_view
 from scan_jax.evaluation.protocols.api import find_protocol
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods.api import build_method
-from scan_jax.settings import bind
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.weights import registry
 
@@ -38,7 +39,7 @@ SKIPPED = {
 }
 # Only read by their own parser, with their config, by what their line says, and why.
 PARSED = {
-    "scan_jax.replay": "needs a run with a bad step; tests/commands/test_replay.py makes one",
+    "scan_jax.commands.replay": "needs a run with a bad step; tests/commands/test_replay.py makes one",
     "scan_jax.weights import": "needs a published file; tests/weights writes such files",
     "scan_jax.demo": "serves until it is stopped; tests/demo opens the page",
     "launch.aot_check": "needs a TPU's compiler or a process of its own; tests/test_aot_check.py runs it",
@@ -124,7 +125,7 @@ def test_a_command_does_what_the_page_says(command, world):
 def open_all(arguments):
     """Training, as far as its first batch: a method, its data, its holes and its trainer as the arguments say."""
     flags, overrides = train.parse(arguments)
-    parts = opened.open_config(configuration.load(flags.config, overrides))
+    parts = inputs.open_config(configuration.load(flags.config, overrides))
     with contextlib.closing(parts.batches_from(0)) as batches:
         example = next(batches)
     assert example.image.shape == (doc_world.BATCH, doc_world.SIDE, doc_world.SIDE, 3)
@@ -140,7 +141,7 @@ def check_extras(text):
 
 def shrink(module, arguments, home):
     """The arguments with others behind them that make the command small."""
-    if module in ("scan_jax.main", "scan_jax.show_batch"):
+    if module in ("scan_jax.main", "scan_jax.commands.show_batch"):
         config = next(word for word in arguments if word.startswith("--config="))
         overrides = [word for word in arguments if word.startswith("--config.")]
         return [*arguments, *doc_world.tiny([config, *overrides])]
@@ -150,7 +151,7 @@ def shrink(module, arguments, home):
         if "--predictions" in arguments:
             doc_world.write_results(home, few)
         return [*arguments, *metrics, *few]
-    if module == "scan_jax.export":
+    if module == "scan_jax.commands.export":
         return [*arguments, "--no_stablehlo"]  # tests/commands/test_export.py has it
     if module == "scan_jax.prepare":
         return [*arguments, *doc_world.fewer(arguments, home)]

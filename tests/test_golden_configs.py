@@ -19,14 +19,15 @@ import pytest
 
 import scan_jax.data
 import scan_jax.masks
-from scan_jax import configuration, registry
+from scan_jax import configuration
+from scan_jax.core import registry
+from scan_jax.core.config import bind
+from scan_jax.core.types import Example
 from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.methods import api
-from scan_jax.settings import bind
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
-from scan_jax.types import Example
 
 GOLDEN = Path(__file__).parent / "golden"
 COMPARED = ("edge_connect", "gated_conv", "partial_conv", "region_norm", "rfr")

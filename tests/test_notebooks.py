@@ -15,12 +15,13 @@ from notebook_files import ROOT, source
 from PIL import Image
 from small_networks import MASKED_ATTENTION, small_trained
 
-from scan_jax import cli, configuration, main
+from scan_jax import configuration
+from scan_jax.commands import cli, train
+from scan_jax.core.config import bind
 from scan_jax.evaluation.curves import read_scalars
 from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.inference.bundles import exporting
 from scan_jax.methods.api import build_method
-from scan_jax.settings import bind
 from scan_jax.training.settings import TrainingSettings
 
 NOTEBOOKS = {path.stem: path for path in notebook_files.paths()}
@@ -246,7 +247,7 @@ def test_the_explorer_trains_what_the_method_knows(monkeypatch):
     given = constants(cells["constants"])
     exec(cells["train"], given)
     (command, *arguments), *others = lines
-    flags, overrides = main.parse(arguments)
+    flags, overrides = train.parse(arguments)
     config = configuration.load(flags.config, overrides)
     assert command == "train" and not others and given["RUN"] == flags.workdir
     assert build_method(config["method"]).num_labels == 19

@@ -18,8 +18,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from PIL import Image
 
-from scan_jax import cli, configuration
-from scan_jax.errors import UserError
+from scan_jax import configuration
+from scan_jax.commands import cli
+from scan_jax.core.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -87,7 +88,7 @@ def test_the_wheel_has_every_file_and_says_what_it_needs(wheel):
     said = {name.rpartition("/")[2]: archive.read(name).decode() for name in set(archive.namelist()) - files}
     needs = [Requirement(line) for line in re.findall(r"^Requires-Dist: (.*)$", said["METADATA"], re.MULTILINE)]
     assert {str(need) for need in needs if need.marker is None} == listed("requirements.txt")
-    assert "scan-jax = scan_jax.cli:main" in said["entry_points.txt"]
+    assert "scan-jax = scan_jax.commands.cli:main" in said["entry_points.txt"]
 
 
 def listed(*names):
@@ -108,7 +109,7 @@ def test_the_extras_have_the_bounds_of_the_requirements():
 def test_it_trains_fills_and_looks_from_another_folder(installed):
     """In one process a command each, as a person has it."""
     elsewhere = installed.elsewhere
-    log = installed("-m", "scan_jax.cli", "train", "--config=demo", *TINY)
+    log = installed("-m", "scan_jax.commands.cli", "train", "--config=demo", *TINY)
     assert "train on 8 photo" in log and (elsewhere / "runs" / "demo" / "checkpoints" / "1").is_dir()
     photograph = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     hole = np.zeros((40, 50), np.uint8)
@@ -162,7 +163,7 @@ def test_help_is_quick_and_loads_nothing_heavy(line, words):
     heavy = HEAVY if line.startswith("prepare") else HEAVY | {"numpy", "cv2", "PIL", "safetensors"}
     script = f"""
 import sys
-from scan_jax.cli import main
+from scan_jax.commands.cli import main
 try:
     main(sys.argv[1:])
 except SystemExit as end:
@@ -189,7 +190,7 @@ def test_every_command_is_a_module_with_a_main(name, capsys):
 def test_every_module_that_is_a_command_has_a_name():
     started = [path for path in (ROOT / "scan_jax").rglob("*.py") if 'if __name__ == "__main__"' in path.read_text()]
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in started}
-    internal = {"scan_jax.__main__", "scan_jax.cli", "scan_jax.peers.hub", "scan_jax.doctor.probe"}
+    internal = {"scan_jax.__main__", "scan_jax.commands.cli", "scan_jax.core.peers.hub", "scan_jax.doctor.probe"}
     assert modules - internal == set(cli.COMMANDS.values())
 
 

@@ -1,4 +1,4 @@
-"""`python -m scan_jax.prepare`: from the command line to photographs that a config reads."""
+"""`python -m scan_jax prepare`: from the command line to photographs that a config reads."""
 
 import logging
 import shlex
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from scan_jax import configuration
+from scan_jax.commands.prepare import main
 from scan_jax.data.api import open_data
 from scan_jax.data.builders import celeba_hq, paris_street_view
 from scan_jax.data.preparation import build as building
-from scan_jax.prepare.__main__ import main
 
 
 @pytest.fixture(autouse=True)

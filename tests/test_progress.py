@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from scan_jax import progress
+from scan_jax.core import progress
 
 
 class Screen(io.StringIO):

@@ -10,10 +10,11 @@ from ml_collections import ConfigDict
 import scan_jax.data
 import scan_jax.masks
 import scan_jax.methods
-from scan_jax import configuration, registry
+from scan_jax import configuration
+from scan_jax.core import registry
+from scan_jax.core.config import bind, require_at_least
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
-from scan_jax.errors import UserError
-from scan_jax.settings import bind, require_at_least
 
 DEMO = str(Path(__file__).parents[1] / "configs" / "demo.py")
 

@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scan_jax.core.types import Example, Prediction
 from scan_jax.layers.spectral_conv import SpectralConv
 from scan_jax.losses.adversarial import apart, one_batch
 from scan_jax.methods.api import Aux, Turn, Variables
-from scan_jax.types import Example, Prediction
 
 
 class ToyMethod:

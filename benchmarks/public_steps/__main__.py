@@ -15,7 +15,8 @@ from pathlib import Path
 
 from benchmarks.public_steps.batch import Batch, our_step
 from benchmarks.public_steps.in_turn import line, medians
-from scan_jax import command_line, host_memory
+from scan_jax import host_memory
+from scan_jax.commands import command_line
 
 METHODS = ("edge_connect", "region_norm", "rfr")
 

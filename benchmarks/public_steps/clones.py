@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 _KEPT: list[Any] = []  # an operator library that is collected takes its operators with it
 

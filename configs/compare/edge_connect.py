@@ -4,9 +4,9 @@ Expected (SCAN, Table 1): PSNR 27.18 / 25.29 / 23.33 and SSIM 0.917 / 0.902 / 0.
 Hardware: one GPU of 16 GB. Not yet run to the end here.
 Data: CelebA-HQ (28,000 to train, 2,000 held out), the irregular masks of Liu et al. 2018, and VGG-19, each once:
 
-    python -m scan_jax.prepare celeba_hq --source=CelebAMask-HQ.zip
-    python -m scan_jax.prepare irregular_masks --source=MASKS
-    python -m scan_jax.weights import vgg19 vgg19-dcbd9e11.pth
+    python -m scan_jax prepare celeba_hq --source=CelebAMask-HQ.zip
+    python -m scan_jax prepare irregular_masks --source=MASKS
+    python -m scan_jax weights import vgg19 vgg19-dcbd9e11.pth
     python -m scan_jax.main --config=configs/compare/edge_connect.py
 
 The released code trains each phase until its losses stand still, 2,000,000 steps at most, and says no number.

@@ -5,8 +5,8 @@ Hardware: one GPU of 16 GB; the public code ran on a P100. Not yet run to the en
 Data: CelebA-HQ (28,000 to train, 2,000 held out) and the irregular masks of Liu et al. 2018, each once. The paper draws
 free-form strokes over a rectangle instead; `config.holes.name = "free_form"` needs no files.
 
-    python -m scan_jax.prepare celeba_hq --source=CelebAMask-HQ.zip
-    python -m scan_jax.prepare irregular_masks --source=MASKS
+    python -m scan_jax prepare celeba_hq --source=CelebAMask-HQ.zip
+    python -m scan_jax prepare irregular_masks --source=MASKS
     python -m scan_jax.main --config=configs/compare/gated_conv.py
 """
 

@@ -4,8 +4,8 @@ Expected (SCAN, Table 1): PSNR 27.43 / 25.51 / 23.66 and SSIM 0.929 / 0.912 / 0.
 Hardware: one GPU of 16 GB; the released code's example takes two. Not yet run to the end here.
 Data: CelebA-HQ (28,000 to train, 2,000 held out) and the irregular masks of Liu et al. 2018, each once:
 
-    python -m scan_jax.prepare celeba_hq --source=CelebAMask-HQ.zip
-    python -m scan_jax.prepare irregular_masks --source=MASKS
+    python -m scan_jax prepare celeba_hq --source=CelebAMask-HQ.zip
+    python -m scan_jax prepare irregular_masks --source=MASKS
     python -m scan_jax.main --config=configs/compare/region_norm.py
 
 The released code trains for 10 epochs and takes 0.8 of both learning rates after each from the second on; here they

@@ -4,9 +4,9 @@ Expected (masked attention, Table III): PSNR 33.56 and SSIM 0.981, holes as ther
 Hardware: one GPU of 16 GB. Not yet run to the end here.
 Data: CelebA-HQ (28,000 to train, 2,000 held out), the irregular masks of Liu et al. 2018, and VGG-16, each once:
 
-    python -m scan_jax.prepare celeba_hq --source=CelebAMask-HQ.zip
-    python -m scan_jax.prepare irregular_masks --source=MASKS
-    python -m scan_jax.weights import vgg16 vgg16-397923af.pth
+    python -m scan_jax prepare celeba_hq --source=CelebAMask-HQ.zip
+    python -m scan_jax prepare irregular_masks --source=MASKS
+    python -m scan_jax weights import vgg16 vgg16-397923af.pth
     python -m scan_jax.main --config=configs/compare/rfr.py
 """
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
-from scan_jax.errors import UserError
 
 
 def agree_on_labels(splits: DataSplits, num_labels: int) -> DataSplits:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import scan_jax.data
-from scan_jax import registry
+from scan_jax.core import registry
 
 Photo = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3] and, where the source has them, "labels" uint8 [H,W]
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from scan_jax import label_map
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import Photo
-from scan_jax.errors import UserError
 
 TRIES = 10  # for a box that fits, then the centre is taken, as torchvision does
 

@@ -1,4 +1,4 @@
-"""CelebA-HQ, prepared beforehand by `python -m scan_jax.prepare celeba_hq`."""
+"""CelebA-HQ, prepared beforehand by `python -m scan_jax prepare celeba_hq`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scan_jax import prepared
+from scan_jax.core.config import bind
 from scan_jax.data.api import DataSplits
 from scan_jax.data.prepared import split_photographs
-from scan_jax.settings import bind
 
 PAPERS_SPLIT = "celebahq_28k_2k"
 
@@ -52,7 +52,7 @@ def open_prepared(dataset: str, settings: Settings) -> DataSplits:
     """
     size = settings.stored_size or settings.size
     own = settings.split != PAPERS_SPLIT
-    command = f"python -m scan_jax.prepare {dataset} --source=ARCHIVE --size={size}"
+    command = f"python -m scan_jax prepare {dataset} --source=ARCHIVE --size={size}"
     found = prepared.find(
         settings.data_dir,
         dataset,

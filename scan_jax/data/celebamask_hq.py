@@ -1,14 +1,14 @@
-"""CelebAMask-HQ with its 19 classes, prepared beforehand by `python -m scan_jax.prepare celebamask_hq`."""
+"""CelebAMask-HQ with its 19 classes, prepared beforehand by `python -m scan_jax prepare celebamask_hq`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from scan_jax.core.config import bind
 from scan_jax.data import celeba_hq
 from scan_jax.data.api import DataSplits
 from scan_jax.data.celeba_hq import open_prepared
-from scan_jax.settings import bind
 
 Settings = celeba_hq.Settings
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.files import File, stem
 from scan_jax.data.photo_folder import LABEL, list_photographs
-from scan_jax.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from scan_jax import label_map
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import DECODE_ERRORS, centre, read_image, resize, upright_shape, verify_image
 from scan_jax.data.label_pairs import Pair, find_pairs, split_by_folder
@@ -26,8 +28,6 @@ from scan_jax.data.photo_folder import (
     set_aside,
 )
 from scan_jax.data.verification import without_broken
-from scan_jax.errors import UserError
-from scan_jax.settings import bind
 
 MOST_LABELS = 256  # labels are kept in bytes
 

@@ -1,4 +1,4 @@
-"""Paris StreetView, prepared beforehand by `python -m scan_jax.prepare paris_street_view`."""
+"""Paris StreetView, prepared beforehand by `python -m scan_jax prepare paris_street_view`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from scan_jax import prepared
+from scan_jax.core.config import bind
 from scan_jax.data.api import DataSplits
 from scan_jax.data.prepared import split_photographs
-from scan_jax.settings import bind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,6 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
     settings = bind(section, Settings, "config.data")
     size = settings.stored_size or settings.size
     config = str(size) if settings.crop == "centre" else f"{size}-{settings.crop}"
-    command = f"python -m scan_jax.prepare paris_street_view --source=FOLDER --size={size} --crop={settings.crop}"
+    command = f"python -m scan_jax prepare paris_street_view --source=FOLDER --size={size} --crop={settings.crop}"
     dataset = prepared.find(settings.data_dir, "paris_street_view", config, command)
     return split_photographs(dataset, settings.size, settings.held_out, "")

@@ -11,14 +11,14 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import read_image, square
 from scan_jax.data.files import AnyFile, File, stem, walk
 from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.split_list import SplitList, split_of
 from scan_jax.data.verification import without_broken
-from scan_jax.errors import UserError
-from scan_jax.settings import bind
 
 log = logging.getLogger(__name__)
 

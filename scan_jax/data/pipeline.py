@@ -15,12 +15,12 @@ from typing import Any
 import grain
 import numpy as np
 
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example
 from scan_jax.data.api import Photo, PhotoSource
 from scan_jax.data.augmentation import DEFAULT, AugmentationSettings, crop, draw_box, flip
 from scan_jax.data.workers import deaths_reported, in_workers, release_memory
-from scan_jax.errors import UserError
 from scan_jax.masks.api import HoleSource
-from scan_jax.types import Example
 
 Batches = Generator[Example, None, None]
 _OPEN: weakref.WeakSet[Batches] = weakref.WeakSet()  # the batches that somebody may yet read

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from scan_jax import prepared
+from scan_jax.core.config import bind, did_you_mean
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import square
 from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.photo_folder import evenly_spaced
-from scan_jax.errors import UserError
 from scan_jax.label_map import resize as resize_labels
 from scan_jax.prepared import PreparedDataset
-from scan_jax.settings import bind, did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
     name, _, config = settings.dataset.partition("/")
     if not name or not config:
         raise UserError(f"config.data.dataset is NAME/CONFIG, as scan_jax.prepare prints it, not {settings.dataset!r}")
-    command = f"python -m scan_jax.prepare {name} --source=... --size={settings.size}"
+    command = f"python -m scan_jax prepare {name} --source=... --size={settings.size}"
     dataset = prepared.find(settings.data_dir, name, config, command)
     return split_photographs(dataset, settings.size, settings.held_out, settings.measure_on)
 
@@ -115,7 +115,7 @@ class PreparedPhotos:
         except prepared.UNREADABLE as error:
             raise UserError(
                 f"{self._folder}: record {self._rows[index]} of {self.name} cannot be read ({error}); "
-                f"python -m scan_jax.prepare verify looks at the rest; remove it and build it again"
+                f"python -m scan_jax prepare verify looks at the rest; remove it and build it again"
             ) from error
         photo = {"image": np.ascontiguousarray(record["image"])}  # [H,W,3]
         if self.num_labels:

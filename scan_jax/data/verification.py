@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
 from scan_jax.data.decode import DECODE_ERRORS, verify_image
 from scan_jax.data.files import AnyFile, File
-from scan_jax.errors import UserError
-from scan_jax.progress import progress_bar
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ import grain
 import jax
 from absl import flags
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 
 def in_workers(dataset: grain.IterDataset, workers: int) -> grain.IterDataset:

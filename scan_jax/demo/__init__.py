@@ -1,1 +1,1 @@
-"""A local web page that fills holes: `python -m scan_jax.demo --run=RUN`."""
+"""A local web page that fills holes: `python -m scan_jax demo --run=RUN`."""

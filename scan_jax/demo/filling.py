@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from scan_jax.core.errors import UserError
 from scan_jax.demo.limits import Limits, check_image
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
-from scan_jax.errors import UserError
 from scan_jax.inference.files.hole import HoleColor, read_hole
 from scan_jax.inference.files.labels import read_labels
 from scan_jax.inference.files.photograph import Photograph, check_output, read_photograph, write_photograph

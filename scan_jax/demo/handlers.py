@@ -11,11 +11,11 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from scan_jax.core.errors import UserError
 from scan_jax.demo.filling import Asked, Desk, tint
 from scan_jax.demo.limits import check_seed, shown
 from scan_jax.demo.overheard import overheard
 from scan_jax.demo.painting import classes_of, show, show_labels, strokes_of
-from scan_jax.errors import UserError
 from scan_jax.label_map import size_text
 
 P = ParamSpec("P")

@@ -7,7 +7,7 @@ import html
 import os
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 MOST_SEED = 2**31 - 1
 

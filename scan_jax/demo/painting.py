@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from scan_jax import label_map
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.palette import palette
 
 LEAST, MOST = 512, 1024  # pixels of a shown photograph's longer side: large enough to paint on, small enough to send

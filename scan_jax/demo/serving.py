@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from scan_jax.core.errors import UserError
 from scan_jax.demo.limits import Limits
-from scan_jax.errors import UserError
 
 log = logging.getLogger(__name__)
 QUIET = {

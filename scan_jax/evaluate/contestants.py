@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Observation
 from scan_jax.evaluate.devices import Devices
 from scan_jax.evaluation.baselines import find_baseline
 from scan_jax.evaluation.exchange import by_folder, content_digest
@@ -20,7 +21,6 @@ from scan_jax.inference.engine import Engine
 from scan_jax.inference.run_folder import parameter_hash
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import find_refiner
-from scan_jax.types import Observation
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 import jax
 
 from scan_jax.compilation_cache import keep_compilations
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import EVALUATION, SCORES
 from scan_jax.evaluate.contestants import (
     Contestant,
     from_baseline,
@@ -39,7 +40,6 @@ from scan_jax.inference.run_folder import NEWEST, split
 from scan_jax.inference.trained import Trained
 from scan_jax.metrics import api
 from scan_jax.metrics.api import AnyMetric, SetMetric
-from scan_jax.run_layout import EVALUATION, SCORES
 
 log = logging.getLogger(__name__)
 SHOWN = "standard/"  # what the screen has; the files have everything

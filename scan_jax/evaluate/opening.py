@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from scan_jax import configuration
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.data.agreement import agree_on_labels
 from scan_jax.data.api import open_data
-from scan_jax.errors import UserError
 from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.evaluation.protocol import Protocol
 from scan_jax.evaluation.protocols.api import find_protocol
@@ -21,7 +22,6 @@ from scan_jax.evaluation.scoring import Test
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set
 from scan_jax.masks.ratio import make_buckets
-from scan_jax.settings import bind
 
 SECTIONS = ("data", "holes", "evaluation")
 REFINE = "evaluation.refine"  # is no part of a test either, and --refine says it

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
 from scan_jax.evaluation.filling import COMPLETION, Fill, by_baseline
 from scan_jax.inference.equations import GREY, WAYS, ByEquation, check
-from scan_jax.settings import did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _together(way: ByEquation) -> Fill:
 
 
 def _without_network(name: str, key: str) -> Baseline:
-    """What `scan_jax.inpaint --run=KEY` fills with, too."""
+    """What `scan_jax inpaint --run=KEY` fills with, too."""
     way = WAYS[key]
     fill = _together(way) if isinstance(way, ByEquation) else _one_by_one(way)
     return Baseline(name, key, fill, way.computed_by)

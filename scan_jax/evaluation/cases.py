@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from scan_jax.core.types import Observation
 from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Pictures, Row
 from scan_jax.evaluation.heat_map import choose_points, overlay
 from scan_jax.evaluation.results import Case, Scores
 from scan_jax.evaluation.score_store import ScoreStore
 from scan_jax.evaluation.scoring import Test
 from scan_jax.inference.engine import Engine
-from scan_jax.types import Observation
 
 LOOKING = 2  # hole pixels whose attention is shown
 Rank = Literal["best", "median", "worst"]

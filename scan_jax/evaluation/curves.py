@@ -11,8 +11,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.run_layout import SCALARS
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.run_layout import SCALARS
 
 Series = Mapping[str, tuple[list[int], list[float]]]  # name -> steps, values
 COLUMNS = 3  # of small plots in a row

@@ -10,7 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import require_at_least
+from scan_jax.core.distributed import is_first
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import SCORES
 from scan_jax.evaluation.baselines import Baseline, baselines_for
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Predict, by_network
 from scan_jax.evaluation.judge import Judge
@@ -20,9 +23,6 @@ from scan_jax.evaluation.score_store import ScoreStore
 from scan_jax.evaluation.scoring import Photographs, Scores, Test, score
 from scan_jax.evaluation.table import Report
 from scan_jax.metrics.standard import METRICS
-from scan_jax.processes import is_first
-from scan_jax.run_layout import SCORES
-from scan_jax.settings import require_at_least
 
 log = logging.getLogger(__name__)
 

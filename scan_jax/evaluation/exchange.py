@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
 from scan_jax.evaluation.filling import Batch, Fill, Row, complete, pad
 from scan_jax.evaluation.results import Conditions
 from scan_jax.evaluation.scoring import Test
-from scan_jax.progress import progress_bar
 
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # of 8 bits or less; others would be cut to 8 bits without a word
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")

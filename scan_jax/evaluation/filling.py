@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 COMPLETION, PREDICTION = "completion", "prediction"
 Labels = np.ndarray | None  # None where the photographs have none

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.core.atomic_write import write_atomically
 
 log = logging.getLogger(__name__)
 VERSION = 1  # raised whenever the toolkit's own code would give another score, so that kept ones are not taken for it

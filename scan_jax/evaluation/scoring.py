@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from jax.experimental import multihost_utils
 
+from scan_jax.core.progress import progress_bar
 from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Pictures, Row
 from scan_jax.evaluation.judge import Judge, VectorsOnly
 from scan_jax.evaluation.results import Scores
 from scan_jax.evaluation.score_store import Part, ScoreStore
-from scan_jax.progress import progress_bar
 
 Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
 PART = 128  # rows, about: what an interruption loses at most

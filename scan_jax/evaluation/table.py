@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.results import Conditions, Scores
 from scan_jax.evaluation.tables import markdown, screen
 from scan_jax.evaluation.tables.text_table import TextTable

@@ -13,8 +13,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.features._pooling import max_pool
-from scan_jax.types import Array
 
 Size = tuple[int, int]
 ONE, THREE, FIVE = (1, 1), (3, 3), (5, 5)

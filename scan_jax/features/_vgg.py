@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.features._pooling import max_pool
 from scan_jax.ops.imagenet import normalize
-from scan_jax.types import Array
 
 WIDTHS = (64, 128, 256, 512, 512)  # channels of the five blocks
 

@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.features._pooling import max_pool
 from scan_jax.ops.imagenet import normalize
-from scan_jax.types import Array
 
 # layer -> (channels, kernel, stride, padding) of the convolution before it
 CONVOLUTIONS = {

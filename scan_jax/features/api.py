@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 
 import scan_jax.features
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
-from scan_jax.types import Array
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array
 from scan_jax.weights import registry, safetensors_tree
 
 Tree = Any  # a nested dict of arrays
@@ -63,7 +63,7 @@ def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: 
     Args:
       name: a module of `scan_jax.features`, such as "vgg19" or "squeezenet".
       layers: the activations that are wanted, such as `losses.perceptual.PERCEPTUAL_LAYERS[name]`.
-      path: a file written by `python -m scan_jax.weights import`; empty for the default folder's.
+      path: a file written by `python -m scan_jax weights import`; empty for the default folder's.
       dtype: of the convolutions and activations; bfloat16 halves their memory.
 
     Raises:
@@ -83,7 +83,7 @@ def load_imported(name: str, wanted: Mapping[str, Any], path: str = "") -> Tree:
     """Imported arrays of any importer, such as a head on top of a network.
 
     Args:
-      name: as `python -m scan_jax.weights import` knows it.
+      name: as `python -m scan_jax weights import` knows it.
       wanted: a tree of shapes and dtypes; what else the file holds is left there.
       path: a file written by that command; empty for the default folder's.
 

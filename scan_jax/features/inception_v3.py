@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.features._inception_blocks import (
     BlockA,
     BlockB,
@@ -24,7 +25,6 @@ from scan_jax.features._inception_blocks import (
     mean_of_neighbours,
 )
 from scan_jax.features._pooling import max_pool
-from scan_jax.types import Array
 
 LAYERS = ("pool3",)
 SIDE = 299  # pixels, whatever comes in

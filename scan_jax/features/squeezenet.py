@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.features._pooling import max_pool
-from scan_jax.types import Array
 
 # fire module -> (squeezed channels, channels of each expanding convolution)
 FIRES = {

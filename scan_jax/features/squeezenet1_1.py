@@ -11,10 +11,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.features._pooling import max_pool_rounding_up
 from scan_jax.features.squeezenet import FIRES, LAYERS, POOLED, Fire
 from scan_jax.ops.imagenet import normalize
-from scan_jax.types import Array
 
 
 class SqueezeNet11(nn.Module):

@@ -9,7 +9,7 @@ from typing import TypeVar
 import jax
 import numpy as np
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 Seen = TypeVar("Seen")  # a tree of arrays [B,...], such as an Observation
 

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 
 from scan_jax import label_map
+from scan_jax.core.types import Observation
 from scan_jax.inference.seam import meet
 from scan_jax.inference.working_size import enlarge, pad, shrink, working_shape
-from scan_jax.types import Observation
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
+from scan_jax.core.types import Array, Observation
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
-from scan_jax.progress import progress_bar
-from scan_jax.types import Array, Observation
 
 log = logging.getLogger(__name__)
 MANY_SHAPES = 16

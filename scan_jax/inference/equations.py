@@ -13,11 +13,11 @@ import cv2
 import jax
 import numpy as np
 
+from scan_jax.core.types import Array
 from scan_jax.inference.batching import predict_each
 from scan_jax.inference.collage import Collage, to_bytes
 from scan_jax.inference.windows import Layer, Window, apart
 from scan_jax.ops import smooth_fill
-from scan_jax.types import Array
 
 RADIUS = 3  # pixels around the hole that OpenCV looks at
 GREY = 128  # where there is nothing to start from

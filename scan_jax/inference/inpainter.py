@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array, Observation
 from scan_jax.inference.batching import predict_each
 from scan_jax.inference.canvas import Canvas
 from scan_jax.inference.collage import Collage
@@ -26,8 +28,6 @@ from scan_jax.inference.trained import Trained
 from scan_jax.inference.windows import STRATEGIES, Strategy
 from scan_jax.methods.api import Method, Variables
 from scan_jax.part_names import part_names
-from scan_jax.settings import did_you_mean
-from scan_jax.types import Array, Observation
 
 log = logging.getLogger(__name__)
 Picture = str | os.PathLike[str] | Image.Image | np.ndarray

@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 
 import scan_jax
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example
 from scan_jax.methods.api import Method
-from scan_jax.types import Example
 
 BLANK = 64  # pixels; no parameter's shape depends on the photograph's size
 CODE = ("methods", "models", "layers", "ops")  # the rooms that shapes follow from

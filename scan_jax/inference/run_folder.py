@@ -12,12 +12,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from scan_jax import checkpoint_folder
-from scan_jax.checkpoint_folder import Ledger
-from scan_jax.errors import UserError
+from scan_jax.core import checkpoint_folder
+from scan_jax.core.checkpoint_folder import Ledger
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import COMMIT_FILE as COMMIT_FILE
+from scan_jax.core.run_layout import CONFIG, DAMAGE, first_line
 from scan_jax.methods.api import Trees, Variables
-from scan_jax.run_layout import COMMIT_FILE as COMMIT_FILE
-from scan_jax.run_layout import CONFIG, DAMAGE, first_line
 
 log = logging.getLogger(__name__)
 NEWEST, BEST = "newest", "best"  # in place of a step

@@ -12,12 +12,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import BUNDLE
 from scan_jax.inference import run_folder
 from scan_jax.inference.network_shapes import Shapes, shapes_in, shapes_of, trace
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Variables
-from scan_jax.run_layout import BUNDLE
 from scan_jax.weights import bundle
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import flax.linen as nn
 
+from scan_jax.core.types import Array
 from scan_jax.layers.batch_norm import BatchNorm
-from scan_jax.types import Array
 
 
 class AffineBatchNorm(nn.Module):

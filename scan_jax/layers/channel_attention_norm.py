@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.ops.correlation import channel_gram, orthogonality
 from scan_jax.ops.normalization import group_normalize
-from scan_jax.types import Array
 
 
 class ChannelAttentionNorm(nn.Module):

@@ -7,8 +7,8 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.initializers import small_xavier_per_class
-from scan_jax.types import Array
 
 
 class ClassDense(nn.Module):

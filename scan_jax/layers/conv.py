@@ -7,9 +7,9 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.initializers import small_xavier
 from scan_jax.ops.convolution import convolve
-from scan_jax.types import Array
 
 
 class Conv(nn.Module):

@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.residual import DilatedResidualBlock
 from scan_jax.ops.image import enlarge
-from scan_jax.types import Array
 
 
 class Correction(nn.Module):

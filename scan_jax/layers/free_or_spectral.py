@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from scan_jax.core.types import Array
 from scan_jax.layers.plain_conv import PlainConv
 from scan_jax.layers.spectral_conv import SpectralConv, SpectralDoublingConv
 from scan_jax.layers.upsampling_conv import DoublingConv
-from scan_jax.types import Array
 
 Kernels = Literal["free", "spectral"]
 

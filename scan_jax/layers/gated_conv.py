@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.ops.same_convolution import convolve_same
-from scan_jax.types import Array
 
 
 class SameConv(nn.Module):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 _GAIN = 0.02
 

@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange
 
+from scan_jax.core.types import Array
 from scan_jax.layers.initializers import small_xavier
 from scan_jax.ops.attention import Kind, attend_with_semantic_loss, masked_attention
-from scan_jax.types import Array
 
 
 class MaskedSelfAttention(nn.Module):

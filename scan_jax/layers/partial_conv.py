@@ -7,9 +7,9 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.ops.convolution import count_known
 from scan_jax.ops.strided_convolution import convolve_strided
-from scan_jax.types import Array
 
 
 class PartialConv(nn.Module):

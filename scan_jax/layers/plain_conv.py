@@ -7,8 +7,8 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.ops.strided_convolution import convolve_strided
-from scan_jax.types import Array
 
 # Uniform within 1 / sqrt(inputs under the kernel).
 torch_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")

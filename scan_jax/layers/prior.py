@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
-from scan_jax.types import Array
 
 Filling = Literal["harmonic", "biharmonic", "both"]
 HARMONIC_CYCLES, BIHARMONIC_CYCLES = 2, 4  # not to the end: a network corrects what they leave

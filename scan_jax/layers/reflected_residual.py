@@ -9,9 +9,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.free_or_spectral import Kernels, convolved
 from scan_jax.layers.instance_norm import InstanceNorm
-from scan_jax.types import Array
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))

@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.plain_conv import PlainConv
 from scan_jax.ops.two_region_normalization import Statistics, normalize_two_regions
-from scan_jax.types import Array
 
 SPAN = 7  # pixels under the kernels of the self-aware affine transform
 # A tenth of He's normal initialisation, as the released code starts all kernels. Its biases, which it draws with a

@@ -14,12 +14,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.batch_norm import BatchNorm
 from scan_jax.layers.class_dense import ClassDense
 from scan_jax.layers.initializers import small_xavier, small_xavier_pair
 from scan_jax.ops.convolution import convolve
 from scan_jax.ops.label_convolution import convolve_labels
-from scan_jax.types import Array
 
 
 class StyleBranch(nn.Module):

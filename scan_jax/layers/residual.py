@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 
 class DilatedResidualBlock(nn.Module):

@@ -8,10 +8,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.ops.correlation import correlate, orthogonality, patch_correlation
 from scan_jax.ops.normalization import region_normalize
 from scan_jax.ops.patches import extract_patches, sample_positions
-from scan_jax.types import Array
 
 PATCH_SIZE = 3  # Fig. 1
 

@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.ops.doubling_convolution import convolve_doubling
 from scan_jax.ops.strided_convolution import convolve_strided
-from scan_jax.types import Array
 
 
 def normalize(vector: Array, epsilon: float = 1e-12) -> Array:

@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from scan_jax.core.types import Array
 from scan_jax.layers.initializers import small_xavier
 from scan_jax.ops.convolution import convolve
-from scan_jax.types import Array
 
 # Output 2m reads tap 1 at input m; output 2m+1 reads tap 2 at m and tap 0 at m+1. [input offset, parity, tap]
 _PLACES = np.array([[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]], np.float32)

@@ -7,8 +7,8 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.ops.doubling_convolution import convolve_doubling
-from scan_jax.types import Array
 
 # As PyTorch starts transposed convolutions: uniform within 1 / sqrt(outputs above the kernel).
 torch_uniform_transposed = nn.initializers.variance_scaling(1 / 3, "fan_out", "uniform")

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 
 def logistic_generator(fake: Array) -> Array:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.losses.pixel import absolute_difference
-from scan_jax.types import Array
 
 
 def feature_matching(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Array]]) -> Array:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.losses.pixel import absolute_difference
-from scan_jax.types import Array
 
 # Feature network -> the first activation of each of its scales. VGG-19's are EdgeConnect's. SqueezeNet has four scales
 # (strides 2, 4, 8, 16); its last, which takes the place of VGG's blocks at strides 8 and 16, is met twice.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 
 def l1(prediction: Array, target: Array) -> Array:

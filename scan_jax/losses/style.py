@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.losses.perceptual import check_same_layers
 from scan_jax.losses.pixel import absolute_difference
-from scan_jax.types import Array
 
 # Feature network -> late activations at strides 2, 4, 8 and 16. VGG-19's are EdgeConnect's; of SqueezeNet, the last at
 # each of these strides but the deepest, where, as with VGG, an early one is taken.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 
 def hole_normalised(values: Array, known: Array) -> Array:

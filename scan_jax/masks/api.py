@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import scan_jax.masks
-from scan_jax import registry
+from scan_jax.core import registry
 from scan_jax.masks.ratio import Bucket
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks.mask_files import progress
 from scan_jax.masks.ratio import Bucket, hole_ratio
 

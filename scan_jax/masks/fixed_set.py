@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks.api import HoleSource
 from scan_jax.masks.ratio import BUCKETS, Bucket, hole_ratio
 

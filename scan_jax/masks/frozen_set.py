@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import scan_jax.masks
-from scan_jax import registry
-from scan_jax.errors import UserError
+from scan_jax.core import registry
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.masks import png
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.manifest import MANIFEST, Manifest, check, load
 from scan_jax.masks.mask_files import INDEX, progress
 from scan_jax.masks.ratio import hole_ratio, make_buckets
-from scan_jax.settings import bind
 
 log = logging.getLogger(__name__)
 

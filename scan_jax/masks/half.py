@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import bind, did_you_mean
+from scan_jax.core.errors import UserError
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.ratio import Bucket
-from scan_jax.settings import bind, did_you_mean
 
 SIDES = ("left", "right", "top", "bottom")
 RATIOS = Bucket(0.25, 0.5)  # a half of an odd side is rounded down: 1 of 3, 2 of 5, ...

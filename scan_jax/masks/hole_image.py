@@ -10,8 +10,8 @@ from typing import BinaryIO, Literal
 import numpy as np
 from PIL import Image
 
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
 
 HoleColor = Literal["white", "black"]
 HOLE_COLORS = ("white", "black")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks import manifest, mask_files, mask_sheet, pairing, polarity, problems
 from scan_jax.masks.hole_image import check_color
 from scan_jax.masks.mask_file import MaskFile, Unreadable, measure

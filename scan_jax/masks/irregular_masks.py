@@ -1,4 +1,4 @@
-"""Irregular masks (Liu et al. 2018), prepared beforehand by `python -m scan_jax.prepare irregular_masks`."""
+"""Irregular masks (Liu et al. 2018), prepared beforehand by `python -m scan_jax prepare irregular_masks`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from scan_jax import prepared
+from scan_jax.core.config import bind
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.mask_folder import MaskFiles, MaskFolder, keep_upright, turn_at_random
 from scan_jax.masks.ratio import Bucket
 from scan_jax.prepared import PreparedDataset, Record
-from scan_jax.settings import bind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ def open_splits(section: Mapping[str, Any]) -> HoleSplits:
     """
     settings = bind(section, Settings, "config.holes")
     config = f"{settings.set_name}-{settings.stored_size}" if settings.set_name else str(settings.stored_size)
-    command = f"python -m scan_jax.prepare irregular_masks --source=MASKS --size={settings.stored_size}"
+    command = f"python -m scan_jax prepare irregular_masks --source=MASKS --size={settings.stored_size}"
     dataset = prepared.find(settings.data_dir, "irregular_masks", config, command)
     limits = Bucket(*settings.ratio)
     return HoleSplits(

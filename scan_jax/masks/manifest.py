@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.masks import mask_files
-from scan_jax.settings import bind
 
 MANIFEST = "manifest.json"
 FORMAT = "frozen holes"

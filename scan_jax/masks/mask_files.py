@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from scan_jax.errors import UserError
-from scan_jax.progress import progress_bar
+from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 INDEX = "index.csv"

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.masks import hole_image, manifest, mask_files
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.mask_files import SUFFIXES
 from scan_jax.masks.ratio import Bucket, hole_ratio
-from scan_jax.settings import bind
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 import scan_jax.masks
-from scan_jax import registry
-from scan_jax.errors import UserError
+from scan_jax.core import registry
+from scan_jax.core.config import bind, did_you_mean
+from scan_jax.core.errors import UserError
 from scan_jax.masks.api import HoleSource, HoleSplits, open_holes
 from scan_jax.masks.ratio import Bucket
-from scan_jax.settings import bind, did_you_mean
 
 WEIGHTS = {"free_form": 0.5, "strokes": 0.3, "rectangles": 0.2}
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks import mask_files
 
 PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True, order=True)

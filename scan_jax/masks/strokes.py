@@ -14,12 +14,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.brush import draw_stroke, fine_canvas, thin, turn_over
 from scan_jax.masks.fitting import draw_fixed_within, draw_within
 from scan_jax.masks.ratio import Bucket
-from scan_jax.settings import bind
 
 ATTEMPTS = 50  # then the nearest try is fitted; one in two succeeds in a bucket of ten percent
 MOST_STROKES = 64  # even where the hole is still too small: nearly whole images are left to the fitting

@@ -13,10 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 
 import scan_jax.methods
-from scan_jax import registry
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
-from scan_jax.types import Array, Example, Observation, Prediction
+from scan_jax.core import registry
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array, Example, Observation, Prediction
 
 Tree = Any  # a nested dict of arrays
 Trees = Mapping[str, Tree]  # one tree for each network

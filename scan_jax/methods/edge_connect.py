@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import bind, require_at_least
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.adversarial import logistic_generator
 from scan_jax.losses.feature_matching import match_layers
@@ -29,8 +31,6 @@ from scan_jax.models.edge_connect import START, STRIDE, EdgeConnectGenerator
 from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.ops.canny import canny
 from scan_jax.ops.image import complete, luma
-from scan_jax.settings import bind, require_at_least
-from scan_jax.types import Array, Example, Observation, Prediction
 
 EDGE_TERMS = ("edge_adversarial", "feature_matching")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings, LossFeatures
 from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS, perceptual_loss, select
 from scan_jax.losses.style import STYLE_LAYERS, style_loss
 from scan_jax.methods.api import Trees
-from scan_jax.types import Array, Example
 
 LAYERS = {"perceptual": PERCEPTUAL_LAYERS, "style": STYLE_LAYERS}
 LOSSES = {"perceptual": perceptual_loss, "style": style_loss}

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.adversarial import apart, critic_accuracy, hinge_critic, hinge_generator, one_batch
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.weighting import combine
@@ -20,8 +22,6 @@ from scan_jax.models.sn_patch_gan import SnPatchGan
 from scan_jax.ops.aligned_nearest import shrink_nearest
 from scan_jax.ops.contextual_attention import contextual_weights
 from scan_jax.ops.image import complete, enlarge
-from scan_jax.settings import bind
-from scan_jax.types import Array, Example, Observation, Prediction
 
 SIGNED = 2.0  # the paper takes its differences of images in [-1, 1], ours span [0, 1]
 

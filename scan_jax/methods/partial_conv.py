@@ -13,6 +13,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from scan_jax.core.config import bind, require_at_least
+from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.restoration import RestorationWeights
 from scan_jax.losses.weighting import combine
@@ -22,8 +24,6 @@ from scan_jax.methods.restoration_terms import RestorationTerms
 from scan_jax.models.partial_conv_unet import DECODER, ENCODER, PartialConvUNet
 from scan_jax.ops.image import complete
 from scan_jax.ops.imagenet import normalize
-from scan_jax.settings import bind, require_at_least
-from scan_jax.types import Array, Example, Observation, Prediction
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 
+from scan_jax.core.types import Array
 from scan_jax.losses.adversarial import apart, critic_accuracy, logistic_critic, logistic_generator, one_batch
 from scan_jax.methods.api import Aux, Tree, Trees
 from scan_jax.models.patch_discriminator import PatchDiscriminator
-from scan_jax.types import Array
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 import jax
 
+from scan_jax.core.config import bind, require_at_least
+from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.weighting import combine, hole_normalised
 from scan_jax.methods.api import Aux, Trees, Turn, Variables
@@ -16,8 +18,6 @@ from scan_jax.methods.patch_critic import PatchCritic
 from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.models.region_norm import STRIDE, RegionNormGenerator, published_start
 from scan_jax.ops.image import complete
-from scan_jax.settings import bind, require_at_least
-from scan_jax.types import Array, Example, Observation, Prediction
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings, LossFeatures
 from scan_jax.losses.restoration import FEATURE_TERMS, LAYERS, feature_terms, pixel_terms, total_variation
 from scan_jax.methods.api import Trees
-from scan_jax.types import Array, Example
 
 View = Callable[[Array], Array]  # an image, as something looks at it
 

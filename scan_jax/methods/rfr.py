@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 
+from scan_jax.core.config import bind, require_at_least
+from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.restoration import RestorationWeights
 from scan_jax.losses.weighting import combine
@@ -21,8 +23,6 @@ from scan_jax.methods.restoration_terms import RestorationTerms
 from scan_jax.models.rfr import STRIDE, Rfr
 from scan_jax.ops.image import complete
 from scan_jax.ops.imagenet import denormalize
-from scan_jax.settings import bind, require_at_least
-from scan_jax.types import Array, Example, Observation, Prediction
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.config import bind
+from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.pixel import l1
 from scan_jax.losses.weighting import combine, hole_normalised
@@ -19,8 +21,6 @@ from scan_jax.methods.patch_critic import PatchCritic
 from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.models.scan import STRIDE, ScanGenerator
 from scan_jax.ops.image import complete
-from scan_jax.settings import bind
-from scan_jax.types import Array, Example, Observation, Prediction
 
 
 @dataclasses.dataclass(frozen=True)

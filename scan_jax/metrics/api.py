@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 import scan_jax.metrics
-from scan_jax import registry
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
-from scan_jax.types import Array
+from scan_jax.core import registry
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array
 
 log = logging.getLogger(__name__)
 Tree = Any  # a nested dict of arrays

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 Measure = Callable[[Any, Array, Array, Array], Array]  # `Metric.measure`
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scan_jax.core.types import Array
 from scan_jax.metrics.api import Metric
 from scan_jax.metrics.arguments import of_hole
 from scan_jax.metrics.colour import colour_shift
 from scan_jax.metrics.levels import levels
 from scan_jax.metrics.seam import seam
-from scan_jax.types import Array
 
 
 def _seam(image: Array, photograph: Array, hole: Array) -> Array:

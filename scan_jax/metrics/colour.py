@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from scan_jax.core.types import Array
 from scan_jax.metrics.sums import total
-from scan_jax.types import Array
 
 # Linear sRGB to CIE XYZ over the white of illuminant D65, 2 degrees, as in scikit-image's `rgb2lab`.
 WHITE = np.array([0.95047, 1.0, 1.08883])

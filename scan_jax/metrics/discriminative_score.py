@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.metrics.vectors import check_vectors
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 RANGE = 255.0  # of `levels`
 # Luma of ITU-R BT.709 as scikit-image's `rgb2gray` has it (0.2125, 0.7154, 0.0721), in ten-thousandths.

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scan_jax.core.types import Array
 from scan_jax.metrics.api import Metric
 from scan_jax.metrics.arguments import of_images
 from scan_jax.metrics.levels import RANGE, levels
 from scan_jax.metrics.psnr import psnr
 from scan_jax.metrics.ssim import ssim
 from scan_jax.metrics.windows import uniform
-from scan_jax.types import Array
 
 WINDOW = uniform(7)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.metrics.sums import mean
-from scan_jax.types import Array
 
 # 10 log10(2), in a part of few binary digits, of which small multiples are exact, and the rest.
 OCTAVE_HIGH, OCTAVE_LOW = 3.0078125, 0.002487456639812091  # dB

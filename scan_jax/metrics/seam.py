@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.metrics.sums import total
-from scan_jax.types import Array
 
 
 def seam(x: Array, y: Array, hole: Array) -> Array:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.metrics.sums import mean
 from scan_jax.metrics.windows import Window, local_mean
-from scan_jax.types import Array
 
 K1, K2 = 0.01, 0.03
 

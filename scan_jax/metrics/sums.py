@@ -6,7 +6,7 @@ import math
 
 import jax.numpy as jnp
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 GROUP = 64  # terms added one after the other
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from scan_jax.types import Array
+from scan_jax.core.types import Array
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,11 +10,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.gated_conv import GatedConv, SameConv
 from scan_jax.ops.aligned_nearest import shrink_nearest
 from scan_jax.ops.contextual_attention import contextual_attention
 from scan_jax.ops.image import complete, enlarge
-from scan_jax.types import Array
 
 STRIDE = 8  # 4 of the networks, 2 of the attention
 

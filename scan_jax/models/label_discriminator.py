@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.instance_norm import InstanceNorm
 from scan_jax.layers.spectral_conv import SpectralConv
-from scan_jax.types import Array
 
 _WIDEST = 512
 _PADDING = 2  # ceil((4 - 1) / 2): kernels of 4 see beyond the border by 2, and maps grow by one pixel

@@ -10,11 +10,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.affine_batch_norm import AffineBatchNorm
 from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.ops.image import enlarge
 from scan_jax.ops.imagenet import denormalize, normalize
-from scan_jax.types import Array
 
 KERNELS = (7, 5, 5)  # of the encoder's first levels; all others are 3
 WIDEST = 8  # levels get wider up to so many times the first one's width

@@ -8,8 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.spectral_conv import SpectralConv
-from scan_jax.types import Array
 
 
 class PatchDiscriminator(nn.Module):

@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.channel_attention_norm import ChannelAttentionNorm
 from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.layers.prior import Prior
@@ -16,7 +17,6 @@ from scan_jax.layers.residual import DilatedResidualBlock
 from scan_jax.layers.spatial_attention_norm import SpatialAttentionNorm
 from scan_jax.ops.convolution import update_known
 from scan_jax.ops.image import complete, enlarge, high_frequency, sobel_gradient
-from scan_jax.types import Array
 
 STRIDE = 8
 SOBEL_SCALE = 8  # the operator's answer to a slope of 1 per pixel

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.conv import Conv
 from scan_jax.layers.correction import Correction
 from scan_jax.layers.initializers import small_xavier
@@ -17,7 +18,6 @@ from scan_jax.layers.spectral_conv import SpectralConv
 from scan_jax.models.style_encoder import Attention, StyleEncoder
 from scan_jax.ops.image import enlarge
 from scan_jax.ops.label_convolution import convolve_labels
-from scan_jax.types import Array
 
 STRIDE = 32
 # name, channels in units of width, stride at which it works; the last one is painted from the labels alone

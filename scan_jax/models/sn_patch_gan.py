@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.spectral_conv import SpectralConv
 from scan_jax.ops.same_convolution import convolve_same
-from scan_jax.types import Array
 
 SIZE, STRIDE = 5, 2
 WIDTHS = (1, 2, 4, 4, 4, 4)  # of its convolutions, in units of `width`

@@ -8,12 +8,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array
 from scan_jax.layers.conv import Conv
 from scan_jax.layers.initializers import small_xavier
 from scan_jax.layers.instance_norm import InstanceNorm
 from scan_jax.layers.masked_self_attention import MaskedSelfAttention
 from scan_jax.layers.transposed_conv import TransposedConv
-from scan_jax.types import Array
 
 Attention = Literal["none", "self", "masked", "contextual"]
 

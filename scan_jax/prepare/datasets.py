@@ -1,4 +1,4 @@
-"""`python -m scan_jax.prepare NAME`: builds a dataset; `verify`: reads one again."""
+"""`python -m scan_jax prepare NAME`: builds a dataset; `verify`: reads one again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import scan_jax.data.builders
-from scan_jax import registry
+from scan_jax.core import registry
+from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.flags import add_flags, read_flags
-from scan_jax.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""`python -m scan_jax.prepare holes`: a frozen set of holes; `inspect`: what is wrong with a folder of masks."""
+"""`python -m scan_jax prepare holes`: a frozen set of holes; `inspect`: what is wrong with a folder of masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scan_jax import configuration
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 log = logging.getLogger(__name__)
 

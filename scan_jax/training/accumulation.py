@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from optax.microbatching import AccumulationType, microbatch
 
+from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Aux, Trees
-from scan_jax.types import Array, Example
 
 # As `jax.value_and_grad(turn.loss, has_aux=True)`.
 GradientOf = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[tuple[Array, Aux], Trees]]

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from scan_jax.processes import is_first
+from scan_jax.core.distributed import is_first
 
 
 def of_first(text: str) -> str:

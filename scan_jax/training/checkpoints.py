@@ -14,11 +14,11 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import options as ocp_options
 
-from scan_jax import checkpoint_folder
-from scan_jax.checkpoint_folder import Ledger
-from scan_jax.errors import UserError
-from scan_jax.processes import by_first, is_first
-from scan_jax.run_layout import DAMAGE, first_line
+from scan_jax.core import checkpoint_folder
+from scan_jax.core.checkpoint_folder import Ledger
+from scan_jax.core.distributed import by_first, is_first
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.training.agreement import everywhere, of_first
 from scan_jax.training.keeping import Keep
 from scan_jax.training.provenance import Provenance

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from scan_jax.types import Example
+from scan_jax.core.types import Example
 
 AHEAD = 2  # batches beside the one that a step takes; each is memory on the devices
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scan_jax.settings import require_at_least
+from scan_jax.core.config import require_at_least
 
 Stepped = tuple[int, Mapping[str, float]]  # a step and its scalars, on the host
 WATCHED = ("loss/", "gradient_norm/")

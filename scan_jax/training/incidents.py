@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
-from scan_jax.run_layout import INCIDENTS
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import INCIDENTS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from orbax.checkpoint.checkpoint_managers import (
     PreservationPolicy,
 )
 
-from scan_jax.checkpoint_folder import Ledger
+from scan_jax.core.checkpoint_folder import Ledger
 
 
 @dataclasses.dataclass(frozen=True)

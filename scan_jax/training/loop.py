@@ -10,9 +10,10 @@ from typing import Any
 
 import jax
 
+from scan_jax.core.distributed import is_first
+from scan_jax.core.progress import progress_bar
+from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Trees
-from scan_jax.processes import is_first
-from scan_jax.progress import progress_bar
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.collapse import CollapseWatch
 from scan_jax.training.feed import Feed
@@ -22,7 +23,6 @@ from scan_jax.training.scalars import NoWriters, ScalarWriters
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.state import TrainState
 from scan_jax.training.step import Scalars, Step
-from scan_jax.types import Array, Example
 
 PSNR = "eval/psnr/"  # begins the scalars, one for each bucket of hole sizes, whose mean says which checkpoint is best
 SLOW_DATA = 0.05  # the share of the time from which the bar says that a run waits for its data

@@ -9,8 +9,8 @@ import jax
 import optax
 import optax.contrib
 
-from scan_jax.errors import UserError
-from scan_jax.settings import require_at_least
+from scan_jax.core.config import require_at_least
+from scan_jax.core.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

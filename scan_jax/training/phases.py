@@ -6,9 +6,9 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
 from scan_jax.methods.api import Turn
-from scan_jax.settings import did_you_mean
 
 WHERE = "config.training.phases"
 

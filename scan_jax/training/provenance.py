@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
-from scan_jax.run_layout import DATA
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import DATA
 
 Provenance = Mapping[str, str]  # "train", "held_out" and "holes" in a line each, "train_digest" and so on
 

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax.core.distributed import by_first
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example
 from scan_jax.methods.api import Trees, Variables
-from scan_jax.processes import by_first
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.guard import BadStep, Guard
 from scan_jax.training.incidents import Incident, Incidents, plain
@@ -20,7 +21,6 @@ from scan_jax.training.scalars import forget_after, open_writers
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer
 from scan_jax.training.state import TrainState
-from scan_jax.types import Example
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _pass_over(run: Run, incidents: Incidents, bad: BadStep, restored: int) -> N
     if restored:
         run.checkpoints.pin(restored)
     times = incidents.returns_to(restored)
-    where = f"python -m scan_jax.replay --run={run.folder} looks into it"
+    where = f"python -m scan_jax replay --run={run.folder} looks into it"
     if times > run.settings.guard.retries:
         raise UserError(f"{_what(bad)}, after {times - 1} other tries from step {restored}; {CURES}; {where}")
     log.warning(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import orbax.checkpoint as ocp
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.methods.api import Variables
-from scan_jax.run_layout import DAMAGE, first_line
 from scan_jax.training.checkpoints import abstract
 from scan_jax.training.setup import Trainer
 from scan_jax.training.state import TrainState, as_dict

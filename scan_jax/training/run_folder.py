@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scan_jax.checkpoint_folder import write
-from scan_jax.errors import UserError
-from scan_jax.run_layout import CONFIG
+from scan_jax.core.checkpoint_folder import write
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import CONFIG
 
 # Where data lies and how often things happen do not change what a step computes.
 MAY_CHANGE = frozenset(

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
-from scan_jax.processes import is_first
-from scan_jax.run_layout import SCALARS
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.distributed import is_first
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import SCALARS
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from scan_jax.errors import UserError
-from scan_jax.settings import require_at_least
+from scan_jax.core.config import require_at_least
+from scan_jax.core.errors import UserError
 from scan_jax.training.guard import GuardSettings
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.remat import Remat

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Method, Trees, Variables
-from scan_jax.settings import did_you_mean
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract
 from scan_jax.training.feed import Feed
@@ -24,7 +25,6 @@ from scan_jax.training.phases import Phase, phase_after, phases_of
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.state import GENERATOR, TrainState, initial_state
 from scan_jax.training.step import make_step
-from scan_jax.types import Array, Example
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 DATA, FSDP = "data", "fsdp"
 Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate" or "fsdp"); the first match counts

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Method, Trees
-from scan_jax.types import Array, Example
 
 GENERATOR = "generator"  # the network that fills holes; the only one with a moving average
 

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Trees, Turn
 from scan_jax.training.accumulation import GradientOf, in_parts
 from scan_jax.training.remat import Remat, rematerialise
 from scan_jax.training.state import GENERATOR, TrainState, trained_by
-from scan_jax.types import Array, Example
 
 Scalars = Mapping[str, Array]
 Relay = Callable[[Trees], Trees]

@@ -7,9 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from scan_jax.checkpoint_folder import is_bucket
-from scan_jax.errors import UserError
-from scan_jax.run_layout import first_line
+from scan_jax.core.checkpoint_folder import is_bucket
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import first_line
 
 SPACE_FACTOR = 1.5  # of a state's bytes: what Orbax needs on the way to a checkpoint
 SPACE_BESIDES = 1_000_000  # bytes: for all that it notes of the arrays

@@ -12,9 +12,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
-from scan_jax.run_layout import BUNDLE, CONFIG, ONNX, PROGRAM
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import BUNDLE, CONFIG, ONNX, PROGRAM
 from scan_jax.weights import safetensors_tree
 from scan_jax.weights.safetensors_tree import Tree
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.weights.registry import Source
 from scan_jax.weights.residual_settings import residual_settings
 from scan_jax.weights.safetensors_tree import Tree

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.weights import safetensors_tree
 from scan_jax.weights.registry import Source
 

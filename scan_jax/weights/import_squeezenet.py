@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.weights.registry import Source
 from scan_jax.weights.safetensors_tree import Tree
 

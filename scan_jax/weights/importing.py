@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.weights import bundle, registry, safetensors_tree
 
 

@@ -15,8 +15,8 @@ import pkgutil
 from types import ModuleType
 
 import scan_jax.weights
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
 
 FOLDER_VARIABLE = "SCAN_JAX_WEIGHTS"
 _PREFIX = "import_"
@@ -96,4 +96,4 @@ def matches(sha256: str, source: Source) -> bool:
 def import_command(name: str, out: str = "") -> str:
     """The line to type that imports `name`, to the default folder or to `out`."""
     source = importer(name).SOURCE
-    return f"python -m scan_jax.weights import {name} /path/to/{source.file}" + (f" --out={out}" if out else "")
+    return f"python -m scan_jax weights import {name} /path/to/{source.file}" + (f" --out={out}" if out else "")

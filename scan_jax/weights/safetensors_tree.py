@@ -12,8 +12,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
 
 Tree = dict[str, Any]  # a nested dict whose leaves are arrays
 CONTENT_HASH = "content_sha256"  # reserved metadata key: tells a flipped bit from a good file

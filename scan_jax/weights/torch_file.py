@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 
 def load_state(path: pathlib.Path, section: str = "") -> dict[str, np.ndarray]:

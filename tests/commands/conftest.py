@@ -8,7 +8,7 @@ import jax
 import pytest
 from tiny_demo import DEMO, TINY, overrides, said
 
-from scan_jax import command_line, main
+from scan_jax.commands import command_line, train
 
 MADE = []  # where the run of this process' tests lies, and what was said meanwhile
 
@@ -40,6 +40,6 @@ def trained(one_cache, four_steps, tmp_path_factory):
     """A run folder of the module's own, and what the command said."""
     if not MADE:
         folder = tmp_path_factory.mktemp("trained") / "tiny"
-        MADE.append((folder, said(main.main, *four_steps, f"--workdir={folder}")))
+        MADE.append((folder, said(train.main, *four_steps, f"--workdir={folder}")))
     folder, log = MADE[0]
     return shutil.copytree(folder, tmp_path_factory.mktemp("runs") / "tiny0"), log

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scan_jax.doctor import __main__ as command
+from scan_jax.commands import doctor as command
 from scan_jax.doctor import advice, backend, diagnosis, hardware, machine, packages, places
 
 REPOSITORY = Path(__file__).parents[2]
@@ -305,7 +305,7 @@ def run_here(*arguments, **environ):
 def test_this_machine_and_one_where_nothing_is_installed(tmp_path):
     absent = str(tmp_path / "absent")
     chosen = {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu", "TFDS_DATA_DIR": absent}
-    done = run_here("-m", "scan_jax.doctor", "--json", **chosen)
+    done = run_here("-m", "scan_jax", "doctor", "--json", **chosen)
     found = json.loads(done.stdout)
     assert done.returncode == 1 and not found["healthy"] and "Traceback" not in done.stderr
     assert f"$TFDS_DATA_DIR names a folder that is not there: {absent}" in found["problems"]
@@ -314,7 +314,7 @@ def test_this_machine_and_one_where_nothing_is_installed(tmp_path):
     assert all(0 < device["next_seconds"] < device["first_seconds"] for device in found["backend"]["devices"])
     versions = {package["name"]: package["version"] for package in found["packages"]}
     assert versions["jax"] == importlib.metadata.version("jax") and versions["jaxlib"]
-    done = run_here("-S", "-m", "scan_jax.doctor")  # without site-packages
+    done = run_here("-S", "-m", "scan_jax", "doctor")  # without site-packages
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "problem: jax is not installed: pip install -U " in done.stdout
 

@@ -14,9 +14,9 @@ import pytest
 from process_groups import environment, finish, free_address, start
 from tiny_demo import BUCKETS, DATA, error_of, overrides, write_run
 
+from scan_jax.commands.evaluate import evaluate, main, parse
+from scan_jax.core.errors import UserError
 from scan_jax.data.builders import celebamask_hq
-from scan_jax.errors import UserError
-from scan_jax.evaluate.__main__ import evaluate, main, parse
 from scan_jax.evaluate.contestants import from_run
 from scan_jax.evaluate.devices import local_devices
 from scan_jax.evaluate.opening import open_test
@@ -256,7 +256,7 @@ import jax
 jax.config.update("jax_cpu_collectives_implementation", "gloo")
 jax.distributed.initialize(sys.argv[1], num_processes=2, process_id=int(sys.argv[2]))
 from scan_jax.evaluation import scoring
-from scan_jax.evaluate.__main__ import evaluate, parse
+from scan_jax.commands.evaluate import evaluate, parse
 scoring.PART = 4
 evaluate(*parse(sys.argv[3:]))
 """
@@ -270,7 +270,7 @@ def test_two_processes_find_what_one_finds(tmp_path):
     assert not (tmp_path / "out1" / "results.json").exists()
     parts = [{path.name for path in (tmp_path / f"out{rank}").rglob("mean_[0-9a-f]*/*.scores")} for rank in range(2)]
     assert parts[0] and parts[1] and not parts[0] & parts[1], "each process does its own parts"
-    command = ["-m", "scan_jax.evaluate", *TEST, f"--out={tmp_path / 'alone'}"]
+    command = ["-m", "scan_jax", "evaluate", *TEST, f"--out={tmp_path / 'alone'}"]
     finish([start(command, environment(tmp_path / "cache"))])
     together, alone = (json.loads((tmp_path / out / "results.json").read_text()) for out in ("out0", "alone"))
     for ours, theirs in zip(together["entries"], alone["entries"]):

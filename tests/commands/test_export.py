@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from tiny_demo import error_of, said, write_run
 
-from scan_jax import export, inpaint
-from scan_jax.errors import UserError
-from scan_jax.evaluate.__main__ import main as evaluate
+from scan_jax.commands import export, inpaint
+from scan_jax.commands.evaluate import main as evaluate
+from scan_jax.core.errors import UserError
 from scan_jax.inference import run_folder
 from scan_jax.inference.bundles import exporting, program_check
 from scan_jax.inference.trained import Trained

@@ -12,7 +12,7 @@ from small_disks import small_disk
 from tiny_demo import DEMO, TINY, overrides
 from torture import Moment, deviations, folders, torture
 
-from scan_jax import checkpoint_folder
+from scan_jax.core import checkpoint_folder
 
 pytestmark = pytest.mark.slow
 ENDLESS = [DEMO, *TINY, *overrides("training.steps=100000 training.checkpoint_every=5 training.pictures_every=0")]

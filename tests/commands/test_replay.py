@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 from tiny_demo import TINY, error_of, overrides
 
-from scan_jax import experiment, replay
+from scan_jax.commands import experiment, replay
 from scan_jax.configuration import load
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 DIVERGING = [
     *TINY,

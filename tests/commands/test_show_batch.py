@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from tiny_demo import error_of
 
-from scan_jax import configuration, opened, show_batch
+from scan_jax import configuration
+from scan_jax.commands import inputs, show_batch
 from scan_jax.palette import paint
 from scan_jax.pictures import GAP, TINT
 
@@ -33,8 +34,8 @@ def cells(path, rows, columns):
 
 def seen_by_training(path, num_labels, step):
     config = configuration.load(path, TINY[1:])
-    data, holes = opened.open_sources(config, num_labels)
-    batches = opened.open_batches(config, data, holes, step)
+    data, holes = inputs.open_sources(config, num_labels)
+    batches = inputs.open_batches(config, data, holes, step)
     example = next(batches)
     batches.close()
     return example

@@ -9,7 +9,7 @@ from process_groups import finish, start, until
 from run_comparison import checkpoint_steps, scalars
 from tiny_demo import error_of, said
 
-from scan_jax.main import main
+from scan_jax.commands.train import main
 
 
 def test_a_run_leaves_all_that_it_promises(trained):
@@ -58,7 +58,7 @@ def test_a_finished_run_is_not_trained_and_another_config_is_refused_with_the_di
         (["--config.training.stps=3"], "unknown config key config.training.stps, did you mean 'steps'?"),
         (["--config.data.name=photo_folder", "--config.data.path=/nowhere"], "/nowhere"),
         (["--config.holes.name=mask_folder", "--config.holes.path=/nowhere"], "/nowhere"),
-        (["--config.method.loss.style=250.0"], "python -m scan_jax.weights import vgg19"),
+        (["--config.method.loss.style=250.0"], "python -m scan_jax weights import vgg19"),
         (["--config.training.batch_size='many'"], "config.training.batch_size must be int"),
     ],
 )

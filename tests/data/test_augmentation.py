@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.data.augmentation import AugmentationSettings, Box, crop, draw_box, flip
-from scan_jax.errors import UserError
-from scan_jax.settings import bind
 
 CROPPING = AugmentationSettings(crop="random_resized")
 

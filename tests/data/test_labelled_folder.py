@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scan_jax.core.errors import UserError
 from scan_jax.data import verification
 from scan_jax.data.agreement import agree_on_labels
 from scan_jax.data.api import open_data
 from scan_jax.data.label_pairs import find_pairs
-from scan_jax.errors import UserError
 
 HEIGHT, WIDTH, CLASSES = 12, 16, 7
 

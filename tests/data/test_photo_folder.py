@@ -7,11 +7,11 @@ import miniatures
 import numpy as np
 import pytest
 
+from scan_jax.core.errors import UserError
 from scan_jax.data import verification
 from scan_jax.data.api import open_data
 from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.photo_folder import evenly_spaced, list_photographs, without_label_maps
-from scan_jax.errors import UserError
 
 
 def write_photo(path, level=0):

@@ -15,9 +15,9 @@ import pytest
 from jax._src import xla_bridge
 from noise_photographs import CROPPED, SIZE, Photos, assert_same, batches
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.data.pipeline import batch_members
-from scan_jax.errors import UserError
 
 
 def test_threads_do_not_show():

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.portraits import CLASS_NAMES, Part, portrait
 from scan_jax.data.portraits.backdrop import SCENES
 from scan_jax.data.portraits.body import PATTERNS
@@ -16,7 +17,6 @@ from scan_jax.data.portraits.hair import CUTS
 from scan_jax.data.portraits.hats import HATS
 from scan_jax.data.portraits.noise import fractal, grid_noise, line_noise, plane_noise
 from scan_jax.data.portraits.sampling import sample_traits
-from scan_jax.errors import UserError
 
 MANY = 240
 

@@ -129,7 +129,7 @@ def test_larger_stored_photographs(data_dir):
         np.testing.assert_array_equal(splits.held_out[i]["labels"], resize_labels(record["labels"], (64, 64)))
 
 
-COMMAND = r"python -m scan_jax.prepare"
+COMMAND = r"python -m scan_jax prepare"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def serving(run, caches, *flags, **variables):
         "XDG_CACHE_HOME": str(caches),
         **variables,
     }
-    command = [sys.executable, "-m", "scan_jax.demo", f"--run={run}", "--port=0", *flags]
+    command = [sys.executable, "-m", "scan_jax", "demo", f"--run={run}", "--port=0", *flags]
     server = Server(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True))
     try:
         yield server.wait(120)

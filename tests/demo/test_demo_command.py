@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scan_jax.demo import __main__ as demo
+from scan_jax.commands import demo as demo
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def test_help_waits_for_neither_jax_nor_gradio():
     code = (
         "import sys; sys.modules.update(jax=None, gradio=None, cv2=None)\n"
-        "from scan_jax.demo.__main__ import main\nmain(['--help'])"
+        "from scan_jax.commands.demo import main\nmain(['--help'])"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr

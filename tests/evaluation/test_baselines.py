@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.evaluation.baselines import BASELINES, baselines_for, class_mean, find_baseline, mean
 from scan_jax.evaluation.filling import COMPLETION, Batch, Row
 from scan_jax.inference.equations import WAYS

@@ -10,7 +10,7 @@ import pytest
 from made_up_tests import SIZE, Noise, constant, noise_holes
 from skimage.metrics import peak_signal_noise_ratio
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.evaluation.baselines import class_mean
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
 from scan_jax.inference import equations

@@ -9,7 +9,7 @@ import pytest
 from made_up_tests import SIZE, Noise, error, noise_holes
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.evaluation.exchange import by_folder, content_digest, write_test
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION
 from scan_jax.evaluation.judge import Judge

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scan_jax import configuration
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.evaluation.protocols.api import find_protocol, names
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set

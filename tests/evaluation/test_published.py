@@ -8,7 +8,8 @@ import numpy as np
 from made_up_results import METRICS, conditions, entry, results
 
 import scan_jax.methods
-from scan_jax import configuration, registry
+from scan_jax import configuration
+from scan_jax.core import registry
 from scan_jax.evaluation import published_tables
 from scan_jax.evaluation.paper_table import NOT_RUN, fills, measured_table
 from scan_jax.evaluation.protocols.api import find_protocol

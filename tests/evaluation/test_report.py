@@ -14,7 +14,7 @@ import pytest
 from made_up_pages import BUCKETS, CONDITIONS, METRICS, N, case, entry, row_of, run_folder, scores, write
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.evaluation.comparison import best_of_images
 from scan_jax.evaluation.report import scores as report_scores
 from scan_jax.evaluation.report import write_report

@@ -9,7 +9,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from made_up_tests import SIZE, Noise, constant, error, noise_holes, rounded
 from skimage.metrics import peak_signal_noise_ratio
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.evaluation import scoring
 from scan_jax.evaluation.baselines import BASELINES
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION, by_baseline, by_network

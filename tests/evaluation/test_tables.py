@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from made_up_results import METRICS, conditions, entry, results
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.evaluation.comparison import difference
 from scan_jax.evaluation.statistics import summarize
 from scan_jax.evaluation.tables import cells, latex, make_tables, markdown, screen, screen_text, write_tables

@@ -6,7 +6,7 @@ import pytest
 from imported_weights import save_weights
 from refusals import refused
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.features import api
 from scan_jax.features._pooling import max_pool, max_pool_rounding_up
 from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS
@@ -34,7 +34,7 @@ def test_missing_weights_name_file_hash_and_command(weights_folder, name, source
         api.load_features(name, PERCEPTUAL_LAYERS[name])
     message = str(error.value)
     assert str(weights_folder / f"{name}.safetensors") in message and f"sha256 {source}" in message
-    assert f"python -m scan_jax.weights import {name} /path/to/" in message and "\n" not in message
+    assert f"python -m scan_jax weights import {name} /path/to/" in message and "\n" not in message
 
 
 def test_a_missing_chosen_file_and_unknown_names_are_refused(tmp_path):

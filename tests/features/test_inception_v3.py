@@ -6,7 +6,7 @@ import public_networks
 import pytest
 from refusals import refused
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.features.api import load_features
 from scan_jax.weights import import_inception_v3, safetensors_tree
 from scan_jax.weights.importing import import_weights

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from scan_jax import attend, inpaint
+from scan_jax.commands import attend, inpaint
 from scan_jax.inference import run_folder, trained
 from scan_jax.inference.files.photograph import read_photograph, write_photograph
 

@@ -7,7 +7,7 @@ import pytest
 from jax import monitoring
 from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.inpainter import Inpainter
 
 SIZE = 32

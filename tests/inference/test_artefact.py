@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_trained
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Observation, Prediction
 from scan_jax.inference.bundles import exporting, program, program_check
 from scan_jax.inference.bundles.artefact import Artefact
 from scan_jax.inference.trained import Trained
-from scan_jax.types import Observation, Prediction
 from scan_jax.weights import safetensors_tree
 
 pytest.importorskip("flatbuffers")

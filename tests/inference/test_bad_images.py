@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.files import png_file, tiff_file
 from scan_jax.inference.files.hole import read_hole
 from scan_jax.inference.files.image_files import MOST_PIXELS, open_image

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.bundles import exporting
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.run_folder import parameter_hash

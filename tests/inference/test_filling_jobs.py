@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.filling.jobs import Job, Reading, fill_all
 from scan_jax.inference.filling.pairs import Pair
 from scan_jax.inference.filling.summary import Outcome, Summary

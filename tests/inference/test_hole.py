@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.files.hole import read_hole
 from scan_jax.inference.files.labels import read_labels
 

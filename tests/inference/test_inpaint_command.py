@@ -1,4 +1,4 @@
-"""`python -m scan_jax.inpaint`, from flags to file."""
+"""`python -m scan_jax inpaint`, from flags to file."""
 
 import json
 
@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 import scan_jax
-from scan_jax import inpaint
+from scan_jax.commands import inpaint
+from scan_jax.core.types import Prediction
 from scan_jax.inference import inpainter, trained, windows
 from scan_jax.inference.filling import flags as filling_flags
 from scan_jax.methods.api import Variables
-from scan_jax.types import Prediction
 
 LEVEL = Variables({"generator": {"level": np.float32(0.4)}}, {"generator": {}})
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Prediction
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods.api import Variables
-from scan_jax.types import Prediction
 
 STRIDE, SIZE = 8, 24
 

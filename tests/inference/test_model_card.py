@@ -95,7 +95,7 @@ def test_the_newest_evaluation_of_these_very_parameters(tmp_path):
     os.utime(old, (1, 1))
     os.utime(new, (2, 2))
     found = measured.newest(tmp_path, 7, identity)
-    assert found.command == "python -m scan_jax.evaluate --run=runs/small with the protocol scan_celeba_hq"
+    assert found.command == "python -m scan_jax evaluate --run=runs/small with the protocol scan_celeba_hq"
     assert found.table.splitlines() == [
         "| filled by | hole | PSNR dB | FID |",
         "| --- | ---: | ---: | ---: |",
@@ -105,4 +105,4 @@ def test_the_newest_evaluation_of_these_very_parameters(tmp_path):
         "Protocol of small v1: 5 photographs.",
     ]
     os.utime(old, (3, 3))
-    assert measured.newest(tmp_path, 7, identity).command == "python -m scan_jax.evaluate --run=runs/small"
+    assert measured.newest(tmp_path, 7, identity).command == "python -m scan_jax evaluate --run=runs/small"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_trained
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.bundles import exporting, onnx_file, program
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.weights import safetensors_tree

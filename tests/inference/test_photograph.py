@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 from PIL.ExifTags import IFD
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.files.hole import read_hole
 from scan_jax.inference.files.labels import read_labels
 from scan_jax.inference.files.photograph import check_output, read_photograph, write_photograph
@@ -120,7 +120,7 @@ def test_an_older_file_survives_a_failed_write(tmp_path, through, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("scan_jax.atomic_write.os.fsync", full)
+    monkeypatch.setattr("scan_jax.core.atomic_write.os.fsync", full)
     with pytest.raises(UserError, match="No space left on device"):
         write_photograph(out, 255 - photograph.pixels, photograph)
     assert out.read_bytes() == before and list(tmp_path.iterdir()) == [out]

@@ -9,7 +9,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference import run_folder
 
 

@@ -9,12 +9,12 @@ import pytest
 from mean_colours import GREY, MeanColours
 from PIL import Image
 
-from scan_jax import attend, inpaint
-from scan_jax.errors import UserError
+from scan_jax.commands import attend, inpaint
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Prediction
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.restyle import interpolate
 from scan_jax.methods.api import Refined
-from scan_jax.types import Prediction
 
 HEIGHT, WIDTH = 30, 44
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set
 from scan_jax.masks.ratio import BUCKETS, BUCKETS_FROM_ZERO, Bucket

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks import frozen_set, manifest
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fitting import draw_within, fit
 from scan_jax.masks.ratio import BUCKETS, BUCKETS_FROM_ZERO, Bucket, bucket_of, hole_ratio, make_buckets

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks import frozen_set, hole_image
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.inspection import inspect

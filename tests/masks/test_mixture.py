@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.half import SIDES, half
 from scan_jax.masks.mixture import share_out

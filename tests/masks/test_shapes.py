@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.masks import strokes
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.border import frames

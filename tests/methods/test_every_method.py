@@ -11,7 +11,8 @@ import pytest
 from small_methods import SMALL, phase_begins, portrait_batches, registered, small_method, worst
 from small_networks import observation, small_trained
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example, Observation
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods import api
 from scan_jax.training.checkpoints import Checkpoints, abstract
@@ -20,7 +21,6 @@ from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.state import as_dict
-from scan_jax.types import Example, Observation
 
 NAMES = sorted(SMALL)
 PHASED = [name for name in NAMES if phase_begins(small_method(name))]

@@ -9,12 +9,12 @@ import optax
 import pytest
 from small_methods import begin, loss_of, moved, noise_example, take_steps
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example
 from scan_jax.methods import api
 from scan_jax.ops.smooth_fill import harmonic_fill
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step
-from scan_jax.types import Example
 
 LOSS = {"perceptual": 0.0, "adversarial": 0.01}
 SIZES = {"num_labels": 5, "width": 4, "style_size": 8, "label_width": 8, "critic_width": 4, "target": 2e-3}

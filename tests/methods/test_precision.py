@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from small_methods import SMALL, portrait_batches, registered, shaken, small_method
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer

@@ -6,10 +6,10 @@ import optax
 import pytest
 from small_methods import begin, loss_of, moved, noise_example, random_features, small_method, take_steps
 
+from scan_jax.core.types import Observation
 from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step
-from scan_jax.types import Observation
 
 
 @pytest.fixture(scope="module")

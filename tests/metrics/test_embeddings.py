@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from imported_weights import save_weights
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.features.squeezenet import SqueezeNet
 from scan_jax.metrics import inception, squeezenet
 from scan_jax.metrics.api import SetMetric, collect_metrics

@@ -9,7 +9,7 @@ import pytest
 from imported_weights import save_weights
 from refusals import refused
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.metrics import lpips
 from scan_jax.metrics.api import collect_metrics
 from scan_jax.metrics.lpips import TRUNKS

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from public_networks import public_clones
 
+from scan_jax.core.run_layout import BUNDLE
+from scan_jax.core.types import Example
 from scan_jax.inference.trained import Trained
 from scan_jax.losses.adversarial import hinge_critic
-from scan_jax.run_layout import BUNDLE
-from scan_jax.types import Example
 from scan_jax.weights import safetensors_tree
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def public(tmp_path_factory):
     np.savez(folder / "arrays.npz", image=image, known=known)
     done = run(HERE / "public_gated_conv.py", clones, folder / "arrays.npz", folder / "snap-0")
     assert done.returncode == 0, done.stderr
-    done = run("-m", "scan_jax.weights", "import", "gated_conv", folder / "snap-0.index", f"--out={folder / 'out'}")
+    done = run("-m", "scan_jax", "weights", "import", "gated_conv", folder / "snap-0.index", f"--out={folder / 'out'}")
     assert done.returncode == 0, done.stderr
     return dict(np.load(folder / "arrays.npz")), folder / "out"
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 PHASES = {
-    "scan_jax.experiment": {"run": "opening"},
+    "scan_jax.commands.experiment": {"run": "opening"},
     "scan_jax.training.loop": {"Loop.run": "loop"},
     "scan_jax.training.feed": {"_read": "data"},
     "scan_jax.training.scalars": {"ScalarWriters.write": "step"},

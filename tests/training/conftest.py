@@ -3,7 +3,7 @@
 import pytest
 from toy_method import ToyMethod
 
-from scan_jax import experiment
+from scan_jax.commands import experiment
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from small_disks import small_disk
 from toy_runs import assert_same, batches_from, like, opened, save, settings, state
 
-from scan_jax import checkpoint_folder
-from scan_jax.checkpoint_folder import Ledger
-from scan_jax.errors import UserError
+from scan_jax.core import checkpoint_folder
+from scan_jax.core.checkpoint_folder import Ledger
+from scan_jax.core.errors import UserError
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.keeping import Keep
 from scan_jax.training.setup import make_trainer

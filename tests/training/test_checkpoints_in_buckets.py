@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from toy_runs import assert_same, like, opened, save, state
 
-from scan_jax import checkpoint_folder
-from scan_jax.errors import UserError
+from scan_jax.core import checkpoint_folder
+from scan_jax.core.errors import UserError
 from scan_jax.inference import run_folder
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.keeping import Keep

@@ -16,7 +16,7 @@ jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
 import numpy as np
 from pathlib import Path
 from scan_jax import processes
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.training import storage
 from scan_jax.training.agreement import everywhere, of_first
 from scan_jax.training.checkpoints import Checkpoints, abstract

@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 from toy_method import ToyMethod
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.ops.convolution import convolve
 from scan_jax.training.cost import accelerators, collectives, matrix_flops
 from scan_jax.training.cost.accelerators import Network

@@ -7,12 +7,12 @@ from PIL import Image
 from run_comparison import scalars
 from toy_runs import settings, toy_config
 
-from scan_jax import experiment, opened
-from scan_jax.errors import UserError
+from scan_jax.commands import experiment, inputs
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Prediction
 from scan_jax.methods.api import Aux, Refined
 from scan_jax.palette import palette
 from scan_jax.training.setup import make_trainer
-from scan_jax.types import Prediction
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def labelled_method(toy_method):
 @pytest.fixture
 def run(monkeypatch):
     def run_method(method, folder, **changes):
-        monkeypatch.setattr(opened.api, "build_method", lambda section: method)
+        monkeypatch.setattr(inputs.api, "build_method", lambda section: method)
         experiment.run(toy_config(**changes), folder)
         return scalars(folder)
 
@@ -56,7 +56,7 @@ def test_labels_reach_the_step_the_table_and_the_pictures(labelled_method, run, 
 
 
 def test_disagreement_is_an_error_before_anything_is_compiled(labelled_method, run, monkeypatch, tmp_path):
-    monkeypatch.setattr(opened, "make_trainer", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(inputs, "make_trainer", lambda *_: pytest.fail("too late"))
     labelled_method.num_labels = 12
     with pytest.raises(UserError, match=r"config\.method\.num_labels is 12, but synthetic portraits .* has 19 classes"):
         run(labelled_method, tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from run_comparison import scalars
 from toy_runs import assert_same, settings, train
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.training import run_folder
 from scan_jax.training.loop import Callback, Pending, mean_scalars
 

@@ -7,7 +7,7 @@ from run_comparison import scalars
 from toy_method import ToyMethod
 from toy_runs import assert_same, batches_from, settings, train, trainer_of
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.methods.api import Turn
 from scan_jax.training.guard import BadStep, Guard, GuardSettings
 from scan_jax.training.optimizers import OptimizerSettings

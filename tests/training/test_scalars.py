@@ -7,7 +7,7 @@ import types
 import clu
 import pytest
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.training.collapse import CollapseWatch
 from scan_jax.training.scalars import ScalarWriters, forget_after
 

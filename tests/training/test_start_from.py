@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from toy_runs import toy_config
 
-from scan_jax import experiment
-from scan_jax.errors import UserError
+from scan_jax.commands import experiment
+from scan_jax.core.errors import UserError
 from scan_jax.inference import network_shapes, run_folder, trained
 from scan_jax.methods.api import Variables
 from scan_jax.weights import bundle

@@ -9,8 +9,8 @@ import optax
 import pytest
 from toy_runs import ADAM, batches_from, settings, trainer_of
 
-from scan_jax.errors import UserError
-from scan_jax.settings import bind
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.training import sharding
 from scan_jax.training.optimizers import OptimizerSettings, learning_rate, make_optimizer
 from scan_jax.training.setup import make_trainer

@@ -11,9 +11,10 @@ import pytest
 from toy_method import ToyMethod, toy_batch
 from toy_runs import ADAM
 
-from scan_jax.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example
 from scan_jax.methods.api import Aux
-from scan_jax.settings import bind
 from scan_jax.training import sharding
 from scan_jax.training.accumulation import in_parts
 from scan_jax.training.cost.estimate import estimate
@@ -21,7 +22,6 @@ from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.state import initial_state
 from scan_jax.training.step import make_step
-from scan_jax.types import Example
 
 DEVICES = 2
 SGD = {"generator": optax.sgd(0.1), "critic": optax.sgd(0.1)}

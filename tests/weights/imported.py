@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+from scan_jax.core.run_layout import BUNDLE, CONFIG
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.run_layout import BUNDLE, CONFIG
 from scan_jax.weights import safetensors_tree
 from scan_jax.weights.importing import import_weights
 

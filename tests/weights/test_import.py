@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from scan_jax.errors import UserError
+from scan_jax.commands.weights import main
+from scan_jax.core.errors import UserError
 from scan_jax.weights import (
     import_alexnet,
     import_squeezenet1_1,
@@ -18,7 +19,6 @@ from scan_jax.weights import (
     safetensors_tree,
     torchvision_vgg,
 )
-from scan_jax.weights.__main__ import main
 from scan_jax.weights.import_vgg19 import layout
 from scan_jax.weights.importing import import_weights
 
@@ -173,7 +173,7 @@ def test_list_tells_sources_and_what_is_there(capsys, weights_folder):
     assert main(["list"]) == 0
     out = capsys.readouterr().out
     assert f"squeezenet: {weights_folder / 'squeezenet.safetensors'}" in out and "vgg19: not imported" in out
-    assert "python -m scan_jax.weights import vgg19 /path/to/vgg19-dcbd9e11.pth" in out
+    assert "python -m scan_jax weights import vgg19 /path/to/vgg19-dcbd9e11.pth" in out
 
 
 def test_every_file_name_holds_the_first_digits_of_its_hash():

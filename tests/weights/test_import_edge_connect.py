@@ -10,9 +10,9 @@ import torch_names
 from imported import arrays, assert_fills_holes, assert_holds, imported, write
 from small_networks import small_trained
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
-from scan_jax.types import Example
 
 SIZES = {"name": "edge_connect", "width": 4, "critic_width": 6, "blocks": 2}
 NO_FEATURES = {"loss": {"perceptual": 0.0, "style": 0.0}}

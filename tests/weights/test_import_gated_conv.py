@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from imported import arrays, assert_fills_holes, assert_holds, imported
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example
 from scan_jax.methods import api
-from scan_jax.types import Example
 from scan_jax.weights import import_gated_conv
 
 WIDTH, CRITIC_WIDTH = 8, 4
@@ -195,7 +195,7 @@ def test_a_checkpoint_as_tensorflow_writes_it(tmp_path):
 
     def take(out):
         words = ("import", "gated_conv", tmp_path / "snap-0.index", f"--out={tmp_path / out}")
-        return run("-m", "scan_jax.weights", *words)
+        return run("-m", "scan_jax", "weights", *words)
 
     if run("-c", "import tensorflow").returncode:
         pytest.skip("needs TensorFlow: pip install tensorflow-cpu")

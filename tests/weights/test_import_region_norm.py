@@ -8,7 +8,7 @@ import torch_names
 from imported import arrays, assert_fills_holes, assert_holds, imported, write
 from small_networks import small_trained
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 SECTION = {"name": "region_norm", "width": 4, "critic_width": 6, "blocks": 2}
 

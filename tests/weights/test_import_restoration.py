@@ -9,7 +9,7 @@ from imported import assert_fills_holes, assert_holds, imported, write
 from lively_variables import lively_variables
 from torch_names import batch_norm, convolution
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.models.partial_conv_unet import PartialConvUNet
 from scan_jax.models.rfr import Rfr
 

@@ -10,10 +10,10 @@ import pytest
 from imported import arrays, assert_fills_holes, assert_holds, imported, write
 from torch_names import convolution, spectral
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import CONFIG
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.models.sean import Sean
-from scan_jax.run_layout import CONFIG
 from scan_jax.weights.import_sean import BLOCKS
 
 CLASSES = 3

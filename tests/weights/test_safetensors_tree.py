@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.weights import safetensors_tree
 
 

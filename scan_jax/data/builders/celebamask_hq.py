@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image
 
 from scan_jax import label_map
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
 from scan_jax.data.builders import celeba_hq
 from scan_jax.data.builders.celeba_hq import (
     by_split,
@@ -28,9 +30,7 @@ from scan_jax.data.preparation.archive import open_source
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
 from scan_jax.data.preparation.squares import read_photograph, reason_broken, square_image, square_labels
 from scan_jax.data.split_list import name_ranges
-from scan_jax.errors import UserError
 from scan_jax.part_names import CELEBAMASK_HQ
-from scan_jax.settings import did_you_mean
 
 Settings = celeba_hq.Settings
 ANNOTATIONS = "CelebAMask-HQ-mask-anno"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.flags import flag
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
 from scan_jax.data.synthetic_portraits import SyntheticPortraits, portrait_split
-from scan_jax.errors import UserError
 from scan_jax.part_names import CELEBAMASK_HQ
 
 

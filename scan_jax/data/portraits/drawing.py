@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.portraits.backdrop import paint_backdrop
 from scan_jax.data.portraits.beard import paint_beard
 from scan_jax.data.portraits.body import paint_clothes, paint_neck
@@ -19,7 +20,6 @@ from scan_jax.data.portraits.mouth import paint_mouth
 from scan_jax.data.portraits.nose import paint_nose
 from scan_jax.data.portraits.sampling import sample_traits
 from scan_jax.data.portraits.traits import Traits
-from scan_jax.errors import UserError
 
 SMALLEST = 16
 SUPERSAMPLED_UP_TO = 160  # below this a sample a pixel would lose lashes and rims

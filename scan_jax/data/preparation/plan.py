@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.split_list import name_ranges
-from scan_jax.errors import UserError
 
 LEAST_SIZE, MOST_SIZE = 64, 1024
 Arrays = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3], "labels" uint8 [H,W], "hole" uint8 [H,W]

@@ -13,13 +13,13 @@ from pathlib import Path
 from array_record.python import array_record_module
 from tqdm import tqdm
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
 from scan_jax.data.decode import DECODE_ERRORS
 from scan_jax.data.preparation.encoding import encode_record, record_digest
 from scan_jax.data.preparation.plan import Item, Plan
 from scan_jax.data.preparation.squares import reason_broken
-from scan_jax.errors import UserError
-from scan_jax.progress import progress_bar
 
 RECORDS = 256  # in a shard: what an interruption loses at most, 25 MB of photographs at 256x256
 HANDFUL = 32  # records made at a time: threads that hand over each one spend half of the time on that

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scan_jax import prepared
+from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
 from scan_jax.data.preparation.encoding import record_digest, split_digest
-from scan_jax.errors import UserError
 from scan_jax.prepared import UNREADABLE, Record
-from scan_jax.progress import progress_bar
 
 
 def verify(folder: Path) -> dict[str, int]:

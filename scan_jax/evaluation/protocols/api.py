@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import scan_jax.evaluation.protocols
-from scan_jax import registry
+from scan_jax.core import registry
 from scan_jax.evaluation.protocol import Protocol
 
 

@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.comparison import LEAST_TO_JUDGE, subtracted, verdict
 from scan_jax.evaluation.report import background, charts, scores, svg, training
 from scan_jax.evaluation.report.gallery import show_cases

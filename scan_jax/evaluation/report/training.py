@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from scan_jax.core.run_layout import SCALARS
 from scan_jax.evaluation.curves import Series, read_scalars
 from scan_jax.evaluation.report import svg
 from scan_jax.evaluation.report.background import one_per_folder
 from scan_jax.evaluation.results import Results
-from scan_jax.run_layout import SCALARS
 
 POINTS = 300  # of one curve at most: a page is not to grow with the length of a training
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.results import Results
 from scan_jax.evaluation.tables import cells, complete, latex, long_form, markdown, screen
 from scan_jax.evaluation.tables.by_bucket import difference_table, score_table

@@ -11,9 +11,9 @@ import jax
 import numpy as np
 from jax import export
 
-from scan_jax.errors import UserError
-from scan_jax.run_layout import BUNDLE, CONFIG, PROGRAM
-from scan_jax.types import Array
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import BUNDLE, CONFIG, PROGRAM
+from scan_jax.core.types import Array
 from scan_jax.weights import bundle, safetensors_tree
 
 

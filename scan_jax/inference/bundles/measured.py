@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scan_jax.run_layout import EVALUATION
+from scan_jax.core.run_layout import EVALUATION
 
 log = logging.getLogger(__name__)
 SHORT = 12  # digits of a network's hash in a results file
@@ -58,7 +58,7 @@ def _by_evaluations(folder: Path, identity: str) -> Iterator[Measured]:
             results = json.loads(path.read_text(encoding="utf-8"))
             ours = [entry for entry in results["entries"] if entry["details"].get("parameters") == identity[:SHORT]]
             if ours:
-                command = f"python -m scan_jax.evaluate --run={ours[0]['details']['folder']}"
+                command = f"python -m scan_jax evaluate --run={ours[0]['details']['folder']}"
                 if path.parent.name.partition("@")[0] != "own":
                     command += f" with the protocol {path.parent.name}"
                 yield Measured(command, _table(results, ours), path.stat().st_mtime)

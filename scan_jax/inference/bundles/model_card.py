@@ -11,11 +11,11 @@ from typing import Any
 
 import jax
 
+from scan_jax.core.run_layout import BUNDLE, DATA, PROGRAM
 from scan_jax.inference.bundles import measured
 from scan_jax.inference.bundles.program import fixed_size, sizes_in_words
 from scan_jax.inference.trained import GENERATOR, ROUNDED, Trained
 from scan_jax.part_names import part_names
-from scan_jax.run_layout import BUNDLE, DATA, PROGRAM
 
 log = logging.getLogger(__name__)
 NOT_STATED = "not stated"
@@ -24,7 +24,7 @@ CARD = """# {title}
 
 {paper}
 
-A network that fills holes in photographs, written by `python -m scan_jax.export`.
+A network that fills holes in photographs, written by `python -m scan_jax export`.
 
 | | |
 | --- | --- |

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.bundles import program
 from scan_jax.inference.bundles.folding import fold
 from scan_jax.methods.api import Method

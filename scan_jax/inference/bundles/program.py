@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array, Observation
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Variables
-from scan_jax.types import Array, Observation
 from scan_jax.weights import safetensors_tree
 
 PLATFORMS = ("cpu", "cuda", "tpu")

@@ -9,11 +9,11 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import CONFIG, PROGRAM
 from scan_jax.inference.bundles import program
 from scan_jax.inference.bundles.artefact import Artefact
 from scan_jax.inference.trained import GENERATOR, Trained
-from scan_jax.run_layout import CONFIG, PROGRAM
 from scan_jax.weights import bundle, safetensors_tree
 
 log = logging.getLogger(__name__)

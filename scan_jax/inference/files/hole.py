@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.files.image_files import MOST_PIXELS, decode, open_image, turn_upright
 
 log = logging.getLogger(__name__)

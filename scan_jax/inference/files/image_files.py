@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 # What Pillow raises for files that are missing, no images, broken, truncated or absurdly large.
 DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from scan_jax import label_map
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.files.image_files import decode, open_image, turn_upright
 
 

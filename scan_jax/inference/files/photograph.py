@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
 from scan_jax.inference.files import png_file, sixteen_bits, tiff_file
 from scan_jax.inference.files.file_metadata import metadata_of, save_options
 from scan_jax.inference.files.image_files import DECODE_ERRORS as DECODE_ERRORS

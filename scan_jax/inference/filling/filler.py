@@ -11,12 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import first_line
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import Request
 from scan_jax.inference.restyle import interpolate, pick_styles
 from scan_jax.inference.windows import Strategy
-from scan_jax.run_layout import first_line
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

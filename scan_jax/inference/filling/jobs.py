@@ -13,14 +13,14 @@ from typing import Protocol
 import numpy as np
 from tqdm import tqdm
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
 from scan_jax.inference.files.hole import HoleColor
 from scan_jax.inference.files.photograph import write_photograph
 from scan_jax.inference.filling.notes import Notes
 from scan_jax.inference.filling.pairs import Pair
 from scan_jax.inference.filling.summary import Outcome, Summary
 from scan_jax.inference.request import Request
-from scan_jax.progress import progress_bar
 
 
 class Fills(Protocol):

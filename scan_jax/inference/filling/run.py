@@ -8,7 +8,7 @@ import logging
 import time
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.files.photograph import write_photograph
 from scan_jax.inference.filling.filler import Filler, Wishes
 from scan_jax.inference.filling.jobs import fill_all

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scan_jax.atomic_write import write_atomically
+from scan_jax.core.atomic_write import write_atomically
 from scan_jax.inference.filling.pairs import Pair
 
 ALL_FAILED, SOME_FAILED = 1, 3  # exit codes

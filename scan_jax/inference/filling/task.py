@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.inference.files.photograph import check_output
 from scan_jax.inference.filling import output_places
 from scan_jax.inference.filling.jobs import Job, Reading

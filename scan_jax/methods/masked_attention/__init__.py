@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scan_jax.core.config import bind
 from scan_jax.methods.masked_attention.method import MaskedAttention
 from scan_jax.methods.masked_attention.settings import Settings
-from scan_jax.settings import bind
 
 
 def build(section: Mapping[str, Any]) -> MaskedAttention:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import LossFeatures
 from scan_jax.losses.adversarial import (
     apart,
@@ -33,7 +34,6 @@ from scan_jax.models.label_discriminator import LabelDiscriminator
 from scan_jax.models.sean import STRIDE, Sean
 from scan_jax.ops.attention import Kind, attention_rows
 from scan_jax.ops.image import complete, enlarge
-from scan_jax.types import Array, Example, Observation, Prediction
 
 SIGNED = 2.0  # the networks' images span [-1, 1], where the paper takes its differences, ours [0, 1]
 ADVERSARIAL = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.features.api import FeatureSettings
 
 

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from scan_jax.core.types import Array, Observation, Prediction
 from scan_jax.methods.api import Progress, Refined, Trees, Variables
 from scan_jax.methods.masked_attention.settings import Settings
 from scan_jax.methods.masked_attention.style_space import StyleSpace
-from scan_jax.types import Array, Observation, Prediction
 
 SIGNED_SQUARE = 4.0  # squared differences in [-1, 1], as the paper's, from those in [0, 1]
 Distance = Callable[[Trees, Array, Array], Array]  # feature weights, two images [B,H,W,3] -> [B]

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from scan_jax.core.types import Array, Observation, Prediction
 from scan_jax.methods.api import Variables
-from scan_jax.types import Array, Observation, Prediction
 
 
 class StyleSpace:

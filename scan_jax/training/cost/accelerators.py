@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
 
 Precision = Literal["bfloat16", "float32", "highest"]
 GIB = 2.0**30

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 from scan_jax.methods.api import Trees
 from scan_jax.training import sharding
 from scan_jax.training.cost import collectives, matrix_flops

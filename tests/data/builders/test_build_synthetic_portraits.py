@@ -4,11 +4,11 @@ import miniatures
 import numpy as np
 import pytest
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
 from scan_jax.data.builders import synthetic_portraits
 from scan_jax.data.builders.synthetic_portraits import Settings
 from scan_jax.data.synthetic_portraits import SyntheticPortraits
-from scan_jax.errors import UserError
 from scan_jax.part_names import CELEBAMASK_HQ
 
 

@@ -6,9 +6,9 @@ import miniatures
 import numpy as np
 import pytest
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.builders import irregular_masks
 from scan_jax.data.builders.irregular_masks import Settings
-from scan_jax.errors import UserError
 
 
 def hole(seed, side=128):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scan_jax.commands.prepare import main
 from scan_jax.data.api import open_data
 from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.data.builders import open_photographs
@@ -21,7 +22,6 @@ from scan_jax.data.builders.open_photographs import Package, Photograph, Setting
 from scan_jax.data.pipeline import training_batches
 from scan_jax.data.preparation import containers
 from scan_jax.masks.api import open_holes
-from scan_jax.prepare.__main__ import main
 
 HEIGHT, WIDTH = 300, 420
 RCC, EDJ, JPEG = "usr/games/a.rcc", "usr/b.edj", "usr/share/c.jpg"

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 from scan_jax import prepared
+from scan_jax.commands.prepare import main
+from scan_jax.core.errors import UserError
 from scan_jax.data.builders import photo_folder
 from scan_jax.data.builders.photo_folder import Settings
 from scan_jax.data.preparation import build as building
 from scan_jax.data.preparation import shards
 from scan_jax.data.preparation.verify import verify
-from scan_jax.errors import UserError
-from scan_jax.prepare.__main__ import main
 
 COUNT, HELD_OUT = 22, 2  # 20 to train with: 7 shards of 3
 
@@ -132,7 +132,7 @@ def test_the_folder_is_as_tfds_has_it(whole):
 
 @pytest.mark.parametrize(("seed", "jobs"), [("1", 1), pytest.param("77", 3, marks=pytest.mark.slow)])
 def test_another_process_writes_the_same_bytes(seed, jobs, source, whole, tmp_path):
-    script = "import sys; from scan_jax.prepare.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    script = "import sys; from scan_jax.commands.prepare import main; sys.exit(main(sys.argv[1:]))"
     arguments = ["photo_folder", f"--source={source}", "--size=64", f"--data_dir={tmp_path}", f"--jobs={jobs}"]
     done = run(script, *arguments, seed=seed)
     assert done.returncode == 0, done.stderr
@@ -279,7 +279,7 @@ def test_files_that_may_not_grow(source, tmp_path):
     """A true error of the disk, by the process's limit on the size of files."""
     script = f"""
 import resource, sys
-from scan_jax.prepare.__main__ import main
+from scan_jax.commands.prepare import main
 shards.RECORDS = 1000
 resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))
 sys.exit(main(["photo_folder", "--source={source}", "--size=64", "--data_dir={tmp_path}"]))

@@ -7,9 +7,9 @@ from typing import Literal
 import miniatures
 import pytest
 
+from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.flags import add_flags, flag, read_flags
 from scan_jax.data.preparation.plan import Item, Plan, check_name, check_size
-from scan_jax.errors import UserError
 
 
 def item(name, identity="1"):

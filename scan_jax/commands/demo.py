@@ -1,7 +1,7 @@
 """Opens a web page on this machine that fills holes with a trained network. Nothing is fetched from anywhere else.
 
-    python -m scan_jax.demo --run=runs/demo [--host=127.0.0.1] [--port=7860]
-    python -m scan_jax.demo --run=biharmonic   (or harmonic, navier_stokes, telea: no network)
+    python -m scan_jax demo --run=runs/demo [--host=127.0.0.1] [--port=7860]
+    python -m scan_jax demo --run=biharmonic   (or harmonic, navier_stokes, telea: no network)
 
 Upload a photograph, paint over what should go, fill, compare, download. Networks that are conditioned on a label map
 also show it, let it be repainted, take the style of parts from another photograph, and show where a pixel attends.
@@ -14,14 +14,14 @@ import argparse
 import importlib.util
 import sys
 
-from scan_jax import command_line
+from scan_jax.commands import command_line
+from scan_jax.core.errors import UserError
 from scan_jax.demo.limits import Limits
-from scan_jax.errors import UserError
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.demo", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m scan_jax demo", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     standard = Limits()
     parser.add_argument(

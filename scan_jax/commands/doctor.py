@@ -1,6 +1,6 @@
 """Says what this machine has, what is wrong with it, and the exact line that puts it right. Nothing is downloaded.
 
-    python -m scan_jax.doctor [--json] [--time_limit=120]
+    python -m scan_jax doctor [--json] [--time_limit=120]
 
 Hardware, driver and JAX's devices, each of which computes something; versions against what is required; memory, disk,
 and where datasets, weights and compiled programs lie. Ends with 0 where all is well, else with 1 and a line for each
@@ -14,13 +14,13 @@ import json
 import sys
 from dataclasses import asdict
 
-from scan_jax import command_line
-from scan_jax.errors import UserError
+from scan_jax.commands import command_line
+from scan_jax.core.errors import UserError
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.doctor", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m scan_jax doctor", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the page")
     parser.add_argument("--time_limit", type=float, default=120.0, help="seconds for JAX to start and to compute")

@@ -1,6 +1,6 @@
 """Draws a batch exactly as training sees it: each photograph, its hole tinted, and its label map where it has one.
 
-    python -m scan_jax.show_batch --config=configs/camvid64.py --config.data.path=CAMVID --out=batch.png [--step=0]
+    python -m scan_jax show_batch --config=configs/camvid64.py --config.data.path=CAMVID --out=batch.png [--step=0]
 
 Overrides (--config.augmentation.crop=random_resized) are as for scan_jax.main. Nothing is trained or compiled.
 """
@@ -15,13 +15,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scan_jax import command_line
-from scan_jax.errors import UserError
+from scan_jax.commands import command_line
+from scan_jax.core.errors import UserError
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.show_batch", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scan_jax show_batch", description=__doc__, allow_abbrev=False
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--config", required=True, help="a name such as celeba, or a file")
     parser.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
@@ -34,7 +36,8 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
     """Reads one batch and draws it; a UserError is something that the user can put right."""
     import jax
 
-    from scan_jax import configuration, opened
+    from scan_jax import configuration
+    from scan_jax.commands import inputs
     from scan_jax.methods.api import build_method
 
     if flags.out.suffix.lower() != ".png":
@@ -42,8 +45,8 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
     if flags.step < 0 or flags.rows < 1:
         raise UserError(f"--step must not be negative and --rows must be positive, not {flags.step} and {flags.rows}")
     config = configuration.load(flags.config, overrides)
-    data, holes = opened.open_sources(config, build_method(config["method"]).num_labels)
-    with contextlib.closing(opened.open_batches(config, data, holes, flags.step)) as batches:
+    data, holes = inputs.open_sources(config, build_method(config["method"]).num_labels)
+    with contextlib.closing(inputs.open_batches(config, data, holes, flags.step)) as batches:
         draw(flags.out, jax.tree.map(lambda array: array[: flags.rows], next(batches)), data.train.num_labels)
     logging.getLogger("scan_jax").info("wrote %s, batch %d of %s", flags.out, flags.step, data.train.name)
 

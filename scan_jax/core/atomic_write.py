@@ -7,7 +7,7 @@ import os
 import uuid
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -1,6 +1,6 @@
 """Writes what fills holes in a trained run as a bundle that outlives the code, without its critic and optimisers.
 
-    python -m scan_jax.export --run=runs/celeba@best --out=celeba [--licence="CC BY 4.0"] [--no_stablehlo]
+    python -m scan_jax export --run=runs/celeba@best --out=celeba [--licence="CC BY 4.0"] [--no_stablehlo]
 
 The newest checkpoint is taken, or that after the @: best or a step. The folder can stand for the run in every --run.
 It holds the weights, the config with hashes of the files, a model card, and a StableHLO program for any height and
@@ -13,13 +13,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from scan_jax import command_line
+from scan_jax.commands import command_line
 from scan_jax.compilation_cache import keep_compilations
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.export", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m scan_jax export", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--run", type=Path, required=True, help="a run folder, RUN@best or RUN@STEP")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write: a new one or an older export")

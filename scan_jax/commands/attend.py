@@ -1,6 +1,6 @@
 """Shows what hole pixels of a photograph attend to (masked attention, Fig. 4), as heat maps beside the input.
 
-    python -m scan_jax.attend --run=runs/portraits64 photo.png hole.png --labels=labels.png --out=attention.png
+    python -m scan_jax attend --run=runs/portraits64 photo.png hole.png --labels=labels.png --out=attention.png
 
 Red is most, the diamond marks the pixel that looks. --points names pixels of the hole as X,Y from the left and the top;
 without it some are chosen that lie far from each other.
@@ -13,16 +13,16 @@ import logging
 import sys
 from pathlib import Path
 
-from scan_jax import command_line
+from scan_jax.commands import command_line
 from scan_jax.compilation_cache import keep_compilations
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 CHOSEN = 4  # pixels, where none are named
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.attend", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m scan_jax attend", description=__doc__, allow_abbrev=False)
     command_line.add_photograph_flags(parser)
     parser.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
     parser.add_argument("--points", nargs="+", default=[], metavar="X,Y", help="pixels of the hole")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from scan_jax.errors import UserError
-from scan_jax.settings import did_you_mean
+from scan_jax.core.config import did_you_mean
+from scan_jax.core.errors import UserError
 
 
 def find(room: ModuleType, name: object, opener: str, where: str) -> ModuleType:

@@ -1,10 +1,10 @@
 """Measures networks, folders of other programs' results and methods without training, under one protocol.
 
-    python -m scan_jax.evaluate --run=runs/faces64 [--against runs/other ...] [--baselines navier_stokes telea]
-    python -m scan_jax.evaluate --compare runs/a runs/b
-    python -m scan_jax.evaluate --protocol=scan_celeba_hq --run=runs/celeba
-    python -m scan_jax.evaluate --protocol=configs/faces64.py --config.data.path=FACES --write_test=TEST
-    python -m scan_jax.evaluate --protocol=configs/faces64.py --config.data.path=FACES --predictions RESULTS
+    python -m scan_jax evaluate --run=runs/faces64 [--against runs/other ...] [--baselines navier_stokes telea]
+    python -m scan_jax evaluate --compare runs/a runs/b
+    python -m scan_jax evaluate --protocol=scan_celeba_hq --run=runs/celeba
+    python -m scan_jax evaluate --protocol=configs/faces64.py --config.data.path=FACES --write_test=TEST
+    python -m scan_jax evaluate --protocol=configs/faces64.py --config.data.path=FACES --predictions RESULTS
 
 Without --protocol the test is the one that the run was measured on. Tables (Markdown, LaTeX, CSV, JSON) and a report
 for the browser lie in --out. The same command goes on where it was stopped.
@@ -17,12 +17,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scan_jax import command_line
+from scan_jax.commands import command_line
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.evaluate", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m scan_jax evaluate", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     some: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
     folders: dict[str, Any] = {"type": Path, **some}
@@ -62,11 +62,11 @@ def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax import processes
+    from scan_jax.core import distributed
 
-    with processes.joined(flags.distributed):
+    with distributed.joined(flags.distributed):
         alike = {name: value for name, value in vars(flags).items() if name not in ("out", "distributed")}
-        processes.agree("arguments", {**alike, "overrides": overrides})
+        distributed.agree("arguments", {**alike, "overrides": overrides})
         from scan_jax.evaluate import examination
 
         examination.examine(flags, overrides)

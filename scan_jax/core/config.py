@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 T = TypeVar("T")
 

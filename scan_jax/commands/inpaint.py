@@ -1,9 +1,9 @@
 """Fills the holes of photographs with a trained network, or with an equation that needs no training.
 
-    python -m scan_jax.inpaint --run=runs/demo photo.png hole.png --out=filled.png [--hole_color=black] [--seed=0]
-    python -m scan_jax.inpaint --run=runs/camvid photo.png hole.png --labels=labels.png --out=filled.png
-    python -m scan_jax.inpaint --run=runs/demo photographs/ holes/ --out=filled/ [--dry_run] [--summary=filled.json]
-    python -m scan_jax.inpaint --run=biharmonic photo.png hole.png --out=filled.png
+    python -m scan_jax inpaint --run=runs/demo photo.png hole.png --out=filled.png [--hole_color=black] [--seed=0]
+    python -m scan_jax inpaint --run=runs/camvid photo.png hole.png --labels=labels.png --out=filled.png
+    python -m scan_jax inpaint --run=runs/demo photographs/ holes/ --out=filled/ [--dry_run] [--summary=filled.json]
+    python -m scan_jax inpaint --run=biharmonic photo.png hole.png --out=filled.png
 
 All other pixels, the size and the metadata stay; PNG, WebP and TIFF keep the pixels byte for byte, PNG and TIFF
 with all 16 bits.
@@ -30,14 +30,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scan_jax import command_line
+from scan_jax.commands import command_line
 from scan_jax.compilation_cache import keep_compilations
 from scan_jax.inference.filling.flags import add_flags
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.inpaint", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scan_jax inpaint", description=__doc__, allow_abbrev=False
+    )
     add_flags(parser)
     return parser.parse_args(argv)
 

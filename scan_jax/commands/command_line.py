@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scan_jax.errors import UserError
+from scan_jax.core.errors import UserError
 
 # Their background threads log hundreds of lines about a failure that reaches the user as one of ours.
 NOISY = ("absl", "asyncio", "gcsfs", "grain", "jax", "orbax")

@@ -1,6 +1,6 @@
 """Looks into a bad step of a run: takes it once more, one operation at a time, and says where it went wrong.
 
-    python -m scan_jax.replay --run=runs/faces64 [--incident=1]
+    python -m scan_jax replay --run=runs/faces64 [--incident=1]
 
 Prints the losses and gradient norms of the steps before, the photographs of the bad one, and the first operation whose
 result is not finite. Draws the step's batch into the run folder. Nothing else is written, and the run is as it was.
@@ -14,13 +14,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scan_jax import command_line
-from scan_jax.errors import UserError
+from scan_jax.commands import command_line
+from scan_jax.core.errors import UserError
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.replay", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m scan_jax replay", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--run", type=Path, required=True, help="the run folder")
     parser.add_argument("--incident", type=int, default=0, help="its number in incidents.json, from 1; the newest")
@@ -33,8 +33,8 @@ def replay(flags: argparse.Namespace) -> None:
     Raises:
       UserError: there is no such incident, or its checkpoint or data are gone.
     """
-    from scan_jax import opened, show_batch
-    from scan_jax.checkpoint_folder import place
+    from scan_jax.commands import inputs, show_batch
+    from scan_jax.core.checkpoint_folder import place
     from scan_jax.inference.run_folder import read_config
     from scan_jax.training import blame
     from scan_jax.training.guard import shown
@@ -44,7 +44,7 @@ def replay(flags: argparse.Namespace) -> None:
     number, incident = _choose(list(Incidents(flags.run)), flags.incident, flags.run)
     print(f"incident {number}: {incident.reason} at step {incident.step}")
     print("photographs: " + ", ".join(incident.photographs))
-    parts = opened.open_config(read_config(flags.run))
+    parts = inputs.open_config(read_config(flags.run))
     trainer, frozen = parts.trainer, parts.trainer.place(parts.frozen)
     folder = place(flags.run, parts.settings.checkpoints)
     state = state_at(trainer, folder, incident.restored, parts.networks)

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from scan_jax.errors import UserError
-from scan_jax.peers import messages
-from scan_jax.peers.ending import end
-from scan_jax.peers.messages import Peer
+from scan_jax.core.errors import UserError
+from scan_jax.core.peers import messages
+from scan_jax.core.peers.ending import end
+from scan_jax.core.peers.messages import Peer
 
 _RETRY = 0.2  # seconds between two tries to reach the hub
 _SLACK = 10  # seconds in which the hub may say that it has waited in vain
@@ -186,7 +186,7 @@ def _start_hub(place: Place, timeout: float) -> bool:
     with listener:  # the hub has it now, and nobody was turned away meanwhile
         _hubs.append(
             subprocess.Popen(
-                [sys.executable, "-m", "scan_jax.peers.hub", *arguments],
+                [sys.executable, "-m", "scan_jax.core.peers.hub", *arguments],
                 env={**os.environ, "PYTHONPATH": path},
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL,

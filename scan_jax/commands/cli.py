@@ -16,21 +16,21 @@ from importlib import metadata
 from pathlib import Path
 
 from scan_jax import host_memory
-from scan_jax.settings import did_you_mean
+from scan_jax.core.config import did_you_mean
 
 # Each has `main(argv) -> exit code`.
 COMMANDS = {
-    "train": "scan_jax.main",
-    "evaluate": "scan_jax.evaluate.__main__",
-    "inpaint": "scan_jax.inpaint",
-    "attend": "scan_jax.attend",
-    "demo": "scan_jax.demo.__main__",
-    "export": "scan_jax.export",
-    "prepare": "scan_jax.prepare.__main__",
-    "show-batch": "scan_jax.show_batch",
-    "weights": "scan_jax.weights.__main__",
-    "doctor": "scan_jax.doctor.__main__",
-    "replay": "scan_jax.replay",
+    "train": "scan_jax.commands.train",
+    "evaluate": "scan_jax.commands.evaluate",
+    "inpaint": "scan_jax.commands.inpaint",
+    "attend": "scan_jax.commands.attend",
+    "demo": "scan_jax.commands.demo",
+    "export": "scan_jax.commands.export",
+    "prepare": "scan_jax.commands.prepare",
+    "show-batch": "scan_jax.commands.show_batch",
+    "weights": "scan_jax.commands.weights",
+    "doctor": "scan_jax.commands.doctor",
+    "replay": "scan_jax.commands.replay",
 }
 USAGE = 2  # the exit code of a command line that means nothing, as argparse has it
 
@@ -50,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = did_you_mean(command, COMMANDS)
         print(f"error: scan-jax has no command {name!r}{near}; scan-jax --help lists them", file=sys.stderr)
         return USAGE
-    if argv is None and command == "train":  # the process is this command's alone, as with `python -m scan_jax.main`
+    if (
+        argv is None and command == "train"
+    ):  # the process is this command's alone, as with `python -m scan_jax.main`
         host_memory.keep_freed()
     return importlib.import_module(COMMANDS[command]).main(arguments)
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scan_jax.errors import UserError
-from scan_jax.peers import messages
-from scan_jax.peers.connection import Connection, Place, connect
-from scan_jax.peers.ending import end, may_be_others
+from scan_jax.core.errors import UserError
+from scan_jax.core.peers import messages
+from scan_jax.core.peers.connection import Connection, Place, connect
+from scan_jax.core.peers.ending import end, may_be_others
 
 log = logging.getLogger(__name__)
 

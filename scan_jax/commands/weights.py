@@ -1,7 +1,7 @@
 """Imports published weights from a file on this machine; nothing is downloaded.
 
-python -m scan_jax.weights list
-python -m scan_jax.weights import vgg19 /path/to/vgg19-dcbd9e11.pth
+python -m scan_jax weights list
+python -m scan_jax weights import vgg19 /path/to/vgg19-dcbd9e11.pth
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from scan_jax import command_line
-from scan_jax.run_layout import BUNDLE
+from scan_jax.commands import command_line
+from scan_jax.core.run_layout import BUNDLE
 from scan_jax.weights import registry
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m scan_jax.weights",
+        prog="python -m scan_jax weights",
         description="Imports published weights from a file on this machine; nothing is downloaded.",
         epilog=f"Imported files lie in ${registry.FOLDER_VARIABLE}, or in ~/.cache/scan_jax/weights.",
     )

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scan_jax.peers import messages
-from scan_jax.peers.messages import Peer
+from scan_jax.core.peers import messages
+from scan_jax.core.peers.messages import Peer
 
 GRACE = 2.0  # seconds after an error in which the others may find out the same by themselves
 NAMED = 3  # differences that a message names

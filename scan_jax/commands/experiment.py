@@ -10,9 +10,12 @@ from typing import Any
 
 import jax
 
-from scan_jax.checkpoint_folder import place
+from scan_jax.commands.inputs import Opened, augmentation_of, open_config
 from scan_jax.compilation_cache import keep_compilations
 from scan_jax.compiled import LookWith, PredictWith, make_look, make_predict, make_refine
+from scan_jax.core.checkpoint_folder import place
+from scan_jax.core.config import bind
+from scan_jax.core.distributed import by_first, fetch, is_first
 from scan_jax.data.api import DataSplits
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
@@ -22,9 +25,6 @@ from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods.api import Trees, find_refiner
-from scan_jax.opened import Opened, augmentation_of, open_config
-from scan_jax.processes import by_first, fetch, is_first
-from scan_jax.settings import bind
 from scan_jax.training import provenance, run_folder
 from scan_jax.training.agreement import first_knows
 from scan_jax.training.checkpoints import Checkpoints

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from scan_jax.atomic_write import write_atomically
-from scan_jax.errors import UserError
-from scan_jax.run_layout import CHECKPOINTS, COMMIT_FILE, first_line
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import CHECKPOINTS, COMMIT_FILE, first_line
 
 BUCKET = "gs://"
 NEEDED = ("gcsfs", "google.cloud.storage")  # by paths in buckets; the latter comes with the former

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from scan_jax.core.config import bind
 from scan_jax.data.agreement import agree_on_labels
 from scan_jax.data.api import DataSplits, open_data
 from scan_jax.data.augmentation import AugmentationSettings
@@ -17,7 +18,6 @@ from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Trees, Variables
-from scan_jax.settings import bind
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer, make_trainer
 

@@ -1,9 +1,9 @@
 """Prepares data: photographs and masks from what you have on disk, frozen sets of holes, and a look at a mask folder.
 
-python -m scan_jax.prepare celebamask_hq --source=CelebAMask-HQ.zip [--size=256] [--data_dir=DIR]
-python -m scan_jax.prepare verify DIR
-python -m scan_jax.prepare holes --out=DIR [--size=256] [--per_bucket=100] [--config.holes.name=free_form ...]
-python -m scan_jax.prepare inspect DIR
+python -m scan_jax prepare celebamask_hq --source=CelebAMask-HQ.zip [--size=256] [--data_dir=DIR]
+python -m scan_jax prepare verify DIR
+python -m scan_jax prepare holes --out=DIR [--size=256] [--per_bucket=100] [--config.holes.name=free_form ...]
+python -m scan_jax prepare inspect DIR
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scan_jax import command_line
+from scan_jax.commands import command_line
 from scan_jax.prepare import datasets, holes
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags, and what to do with them: `act`."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.prepare", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m scan_jax prepare", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     datasets.add_commands(commands)

@@ -1,0 +1,58 @@
+"""Trains a method, measures it as it goes, and resumes where it stopped.
+
+python -m scan_jax.main --config=configs/demo.py [--workdir=runs/demo] [--config.training.steps=1000 ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from scan_jax import host_memory
+from scan_jax.commands import command_line
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The flags, and the overrides beside them."""
+    parser = argparse.ArgumentParser(prog="python -m scan_jax.main", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    what = "a name such as celeba, or a file; --config.a.b=value overrides a key of it"
+    parser.add_argument("--config", required=True, help=what)
+    parser.add_argument("--workdir", help="the run folder; runs/NAME of the config by default")
+    parser.add_argument("--distributed", default="off", help="auto (TPU, Slurm, Kubernetes) or HOST:PORT,COUNT,INDEX")
+    parser.add_argument("--dry_run", action="store_true", help="print what a step needs and could reach, and stop")
+    return parser.parse_known_args(argv)
+
+
+def train(flags: argparse.Namespace, overrides: list[str]) -> None:
+    """Reads the config and runs it.
+
+    Raises:
+      UserError: whatever the user can put right.
+    """
+    from scan_jax import configuration
+    from scan_jax.core import distributed
+
+    with distributed.joined(flags.distributed):
+        config = configuration.load(flags.config, overrides)
+        distributed.agree("config", config)
+        if flags.dry_run:
+            from scan_jax.commands import dry_run
+
+            dry_run.run(config)
+            return
+        from scan_jax.commands import experiment
+
+        experiment.run(config, Path(flags.workdir or Path("runs") / configuration.run_name(flags.config)))
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    flags, overrides = parse(argv)
+    return command_line.run(lambda: train(flags, overrides))
+
+
+if __name__ == "__main__":
+    host_memory.keep_freed()
+    sys.exit(main(sys.argv[1:]))
