@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks import variants
-from scan_jax.inference import run_folder
+from scan_jax.inference import trained as run_folder
 
 VARIANTS: variants.Variants = {
     "neither": {"attention": ()},

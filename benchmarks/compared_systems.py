@@ -16,9 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scan_jax import configuration
-from scan_jax.commands import command_line
-from scan_jax.core import checkpoint_folder
+from scan_jax.commands import cli
+from scan_jax.core import checkpoint_folder, config
 from scan_jax.core.errors import UserError
 
 # The labelled one first: its test has labels, which the others do not look at.
@@ -45,7 +44,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--pictures", type=int, default=64_000, help="that each method sees in training")
     parser.add_argument("--only", nargs="+", choices=CONFIGS, default=list(CONFIGS))
     flags = parser.parse_args(argv)
-    return command_line.run(lambda: compare(flags))
+    return cli.run(lambda: compare(flags))
 
 
 def compare(flags: argparse.Namespace) -> None:
@@ -68,7 +67,7 @@ def compare(flags: argparse.Namespace) -> None:
 
 def overrides(name: str, flags: argparse.Namespace) -> Iterator[str]:
     """What a config is told: where the data lie, and the length of the run; the number of steps comes first."""
-    training = configuration.load(name)["training"]
+    training = config.load(name)["training"]
     steps = flags.pictures // training["batch_size"]
     yield f"--config.training.steps={steps}"
     for phase, begin in training.get("phases", {}).items():

@@ -15,8 +15,8 @@ from typing import Any
 
 import jax
 
-from scan_jax import configuration
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
+from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
 from scan_jax.methods.api import build_method
 from scan_jax.training.settings import TrainingSettings
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--config", required=True)
     flags, overrides = parser.parse_known_args(argv)
-    return command_line.run(lambda: measure(flags.config, overrides))
+    return cli.run(lambda: measure(flags.config, overrides))
 
 
 def measure(config_name: str, overrides: list[str]) -> None:

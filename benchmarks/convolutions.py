@@ -20,8 +20,8 @@ import numpy as np
 from jax import lax
 
 from benchmarks.public_steps.in_turn import medians
-from scan_jax import host_memory
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
+from scan_jax.core import distributed
 from scan_jax.core.errors import UserError
 from scan_jax.ops.convolution import convolve
 
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--depth", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=5)
     flags = parser.parse_args(argv)
-    return command_line.run(lambda: measure(flags))
+    return cli.run(lambda: measure(flags))
 
 
 def measure(flags: argparse.Namespace) -> None:
@@ -127,5 +127,5 @@ def error(convolution: Convolution, layer: Layer, batch: int) -> float:
 
 
 if __name__ == "__main__":
-    host_memory.keep_freed()  # as the trainer does
+    distributed.keep_freed()  # as the trainer does
     sys.exit(main(sys.argv[1:]))

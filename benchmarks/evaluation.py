@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scan_jax import configuration
+from scan_jax.core import config as configuration
 from scan_jax.core.types import Example
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Batch
 from scan_jax.evaluation.judge import Judge

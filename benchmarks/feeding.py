@@ -22,8 +22,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from scan_jax import configuration
-from scan_jax.commands import command_line, inputs
+from scan_jax.commands import cli, inputs
+from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.augmentation import AugmentationSettings, crop, draw_box, flip
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--batches", type=int, default=50, help="in an epoch")
     flags, overrides = parser.parse_known_args(argv)
     jax.config.update("jax_platforms", "cpu")
-    return command_line.run(lambda: _measure(configuration.load(flags.config, overrides), flags.batches))
+    return cli.run(lambda: _measure(configuration.load(flags.config, overrides), flags.batches))
 
 
 def _measure(config: Mapping[str, Any], batches: int) -> None:

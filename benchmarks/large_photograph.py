@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--strategy", default="auto")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     flags = parser.parse_args(argv)
-    return command_line.run(lambda: fill(flags) if flags.one else compare(flags))
+    return cli.run(lambda: fill(flags) if flags.one else compare(flags))
 
 
 def compare(flags: argparse.Namespace) -> None:
@@ -80,8 +80,8 @@ def photograph(flags: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
 
 def fill(flags: argparse.Namespace) -> None:
     """Prints seconds (medians) and the peak of this process in GB."""
-    from scan_jax.inference.files.hole import read_hole
-    from scan_jax.inference.files.photograph import read_photograph, write_photograph
+    from scan_jax.images.hole import read_hole
+    from scan_jax.images.photograph import read_photograph, write_photograph
     from scan_jax.inference.inpainter import Inpainter
 
     inpainter, times = Inpainter.load(flags.run), []

@@ -23,8 +23,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scan_jax import configuration
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
+from scan_jax.core import config as configuration
 from scan_jax.core import distributed
 from scan_jax.core.errors import UserError
 
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
     for hidden in ("--cores", "--distributed"):
         parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
     flags, overrides = parser.parse_known_args(argv)
-    return command_line.run(lambda: work(flags, overrides) if flags.cores else compare(flags, overrides))
+    return cli.run(lambda: work(flags, overrides) if flags.cores else compare(flags, overrides))
 
 
 def compare(flags: argparse.Namespace, overrides: Sequence[str]) -> None:

@@ -20,8 +20,8 @@ import torch
 from benchmarks.public_steps.batch import Step, as_torch
 from benchmarks.public_steps.clones import load
 from benchmarks.public_steps.in_turn import line, medians
-from scan_jax import host_memory
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
+from scan_jax.core import distributed
 from scan_jax.ops.knowledge_consistent_attention import knowledge_consistent_attention
 
 
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--channels", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     flags = parser.parse_args(argv)
-    return command_line.run(lambda: measure(flags))
+    return cli.run(lambda: measure(flags))
 
 
 def measure(flags: argparse.Namespace) -> None:
@@ -85,5 +85,5 @@ def public_attention(clones: Path, image: np.ndarray, known: np.ndarray, *, grad
 
 
 if __name__ == "__main__":
-    host_memory.keep_freed()  # as the trainer does
+    distributed.keep_freed()  # as the trainer does
     sys.exit(main(sys.argv[1:]))

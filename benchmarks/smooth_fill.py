@@ -23,7 +23,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from skimage.restoration import inpaint_biharmonic
 
 from benchmarks.public_steps.in_turn import medians
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 from scan_jax.data.api import open_data
 from scan_jax.data.photo_folder import PhotoFolder, evenly_spaced, existing_folder, list_photographs
 from scan_jax.inference.equations import WAYS, ByEquation
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--count", type=int, default=8, help="photographs, each with a hole of every bucket")
     parser.add_argument("--rounds", type=int, default=3, help="how often both are timed")
     flags = parser.parse_args(argv)
-    return command_line.run(lambda: compare(flags))
+    return cli.run(lambda: compare(flags))
 
 
 def compare(flags: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax import Inpainter
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
 from scan_jax.data.portraits import portrait
 from scan_jax.masks.api import open_holes
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--sides", type=int, nargs="+", default=[128, 256, 320, 512])
     parser.add_argument("--count", type=int, default=96, help="photographs, of those that demo training holds out")
     flags = parser.parse_args(argv)
-    return command_line.run(lambda: compare(flags))
+    return cli.run(lambda: compare(flags))
 
 
 def compare(flags: argparse.Namespace) -> None:

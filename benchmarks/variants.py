@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scan_jax import configuration
 from scan_jax.commands import experiment
+from scan_jax.core import config as configuration
 
 Variants = Mapping[str, Mapping[str, Any]]  # name -> what it sets in the config's `method` section
 

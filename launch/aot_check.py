@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
 
 # Of the machine that is not there; the compiler asks for them before it reads the topology's name.
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     os.environ["JAX_PLATFORMS"] = "cpu"
     for name, value in TPU_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    return command_line.run(lambda: check(flags, overrides))
+    return cli.run(lambda: check(flags, overrides))
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -71,7 +71,7 @@ def check(flags: argparse.Namespace, overrides: list[str]) -> None:
     if flags.cpu_devices:
         jax.config.update("jax_num_cpu_devices", flags.cpu_devices)
 
-    from scan_jax import configuration
+    from scan_jax.core import config as configuration
     from scan_jax.commands import dry_run
     from scan_jax.training.cost import accelerators
     from scan_jax.training.cost.estimate import require_fit, table

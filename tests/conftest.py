@@ -55,7 +55,7 @@ def pytest_cmdline_main(config):
 def use_devices(count):
     """So many virtual devices from now on, whose arrays are none of those before.
 
-    Programs that several share are not read from a cache: scan_jax.compilation_cache says why.
+    Programs that several share are not read from a cache: scan_jax.core.distributed says why.
     """
     clear_backends()
     # A virtual device that waits in a collective holds a thread, and may wait in two: eight need more than eight.

@@ -1,6 +1,6 @@
 """What the documentation says, taken apart: its commands, its snippets and its links.
 
-`python tests/doc_pages.py` writes the line numbers of links such as [`encode`](../scan_jax/masks/png.py#L25) anew.
+`python tests/doc_pages.py` writes the line numbers of links such as [`encode`](../scan_jax/images/png.py#L25) anew.
 """
 
 import ast

@@ -7,9 +7,9 @@ import numpy as np
 import small_networks
 from PIL import Image
 
-from scan_jax import configuration
 from scan_jax.commands import evaluate as evaluate
 from scan_jax.commands import experiment
+from scan_jax.core import config as configuration
 from scan_jax.data.api import open_data
 from scan_jax.inference.bundles import exporting
 from scan_jax.inference.trained import Trained

@@ -13,7 +13,7 @@ import pytest
 from toy_method import ToyMethod
 
 from launch import aot_check
-from scan_jax.commands import command_line, dry_run, train
+from scan_jax.commands import cli, dry_run, train
 
 DEVICES = 4
 ROOT = Path(__file__).parents[1]
@@ -26,7 +26,7 @@ def refusal(capsys, *arguments):
     """What launch.aot_check prints and the line in which it refuses, in this process."""
     level = jax.config.jax_optimization_level
     try:
-        assert command_line.run(lambda: aot_check.check(*aot_check.parse(list(arguments)))) == 1
+        assert cli.run(lambda: aot_check.check(*aot_check.parse(list(arguments)))) == 1
     finally:
         jax.config.update("jax_optimization_level", level)
     said = capsys.readouterr()

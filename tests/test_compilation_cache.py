@@ -8,7 +8,7 @@ import pytest
 
 COMPILE = """
 import jax, numpy as np
-from scan_jax.compilation_cache import keep_compilations
+from scan_jax.core.distributed import keep_compilations
 
 def earlier(x): return x - 1
 def later(x): return x + 1

@@ -19,7 +19,7 @@ import pytest
 
 import scan_jax.data
 import scan_jax.masks
-from scan_jax import configuration
+from scan_jax.core import config as configuration
 from scan_jax.core import registry
 from scan_jax.core.config import bind
 from scan_jax.core.types import Example

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax import label_map
 from scan_jax.core.errors import UserError
-from scan_jax.palette import paint, palette
+from scan_jax.images import labels as label_map
+from scan_jax.images.palette import paint, palette
 
 LABELS = np.array([[0, 1, 2], [3, 4, 11]], np.uint8)
 

@@ -15,8 +15,8 @@ from notebook_files import ROOT, source
 from PIL import Image
 from small_networks import MASKED_ATTENTION, small_trained
 
-from scan_jax import configuration
 from scan_jax.commands import cli, train
+from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
 from scan_jax.evaluation.curves import read_scalars
 from scan_jax.evaluation.evaluator import EvaluationSettings

@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from PIL import Image
 
-from scan_jax import configuration
 from scan_jax.commands import cli
+from scan_jax.core import config
 from scan_jax.core.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -137,7 +137,7 @@ def test_it_knows_its_requirements_its_name_and_its_configs(installed):
         "c.load('configs/demo.py')"
     )
     text = installed("-c", script, code=(1,))
-    assert text.startswith(f"{installed.target}/scan_jax/") and f"{sorted(configuration.shipped())} masked" in text
+    assert text.startswith(f"{installed.target}/scan_jax/") and f"{sorted(config.shipped())} masked" in text
     assert "no config file 'configs/demo.py'; the one that comes with scan_jax is --config=demo" in text
 
 
@@ -208,12 +208,12 @@ def test_exit_codes_and_errors_pass_through(capsys, tmp_path):
 
 
 def test_configs_by_name():
-    assert configuration.load("celeba") == configuration.load("configs/celeba.py")
-    assert configuration.load("celebamask:attention=self")["method"]["attention"] == "self"
-    assert configuration.run_name("celebamask:attention=self") == "celebamask,attention=self"
+    assert config.load("celeba") == config.load("configs/celeba.py")
+    assert config.load("celebamask:attention=self")["method"]["attention"] == "self"
+    assert config.run_name("celebamask:attention=self") == "celebamask,attention=self"
     files = (path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.py"))
-    assert configuration.shipped().keys() == {file.with_suffix("").as_posix() for file in files}
-    assert configuration.is_config("demo:a=b") and configuration.is_config("x.py") and not configuration.is_config("x")
+    assert config.shipped().keys() == {file.with_suffix("").as_posix() for file in files}
+    assert config.is_config("demo:a=b") and config.is_config("x.py") and not config.is_config("x")
 
 
 @pytest.mark.parametrize(
@@ -229,12 +229,12 @@ def test_configs_by_name():
 def test_the_nearest_config_is_named(name, message, monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match=message):
-        configuration.load(name)
+        config.load(name)
 
 
 def test_a_config_of_ones_own_lies_beside(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "configs" / "demo.py", "mine.py")
-    assert configuration.load("mine.py") == configuration.load("demo")
+    assert config.load("mine.py") == config.load("demo")
     with pytest.raises(UserError, match=r"no config is called 'mine', did you mean 'mine\.py'"):
-        configuration.load("mine")
+        config.load("mine")

@@ -7,8 +7,8 @@ import miniatures
 import numpy as np
 import pytest
 
-from scan_jax import configuration
 from scan_jax.commands.prepare import main
+from scan_jax.core import config as configuration
 from scan_jax.data.api import open_data
 from scan_jax.data.builders import celeba_hq, paris_street_view
 from scan_jax.data.preparation import build as building

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 import scan_jax.data
 import scan_jax.masks
 import scan_jax.methods
-from scan_jax import configuration
+from scan_jax.core import config as configuration
 from scan_jax.core import registry
 from scan_jax.core.config import bind, require_at_least
 from scan_jax.core.errors import UserError

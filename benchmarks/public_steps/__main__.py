@@ -15,8 +15,8 @@ from pathlib import Path
 
 from benchmarks.public_steps.batch import Batch, our_step
 from benchmarks.public_steps.in_turn import line, medians
-from scan_jax import host_memory
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
+from scan_jax.core import distributed
 
 METHODS = ("edge_connect", "region_norm", "rfr")
 
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     flags = parser.parse_args(argv)
-    return command_line.run(lambda: measure(flags))
+    return cli.run(lambda: measure(flags))
 
 
 def measure(flags: argparse.Namespace) -> None:
@@ -52,5 +52,5 @@ def measure(flags: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    host_memory.keep_freed()  # as the trainer does
+    distributed.keep_freed()  # as the trainer does
     sys.exit(main(sys.argv[1:]))

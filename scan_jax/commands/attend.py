@@ -13,8 +13,8 @@ import logging
 import sys
 from pathlib import Path
 
-from scan_jax.commands import command_line
-from scan_jax.compilation_cache import keep_compilations
+from scan_jax.commands import cli
+from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 
 CHOSEN = 4  # pixels, where none are named
@@ -23,7 +23,7 @@ CHOSEN = 4  # pixels, where none are named
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(prog="python -m scan_jax attend", description=__doc__, allow_abbrev=False)
-    command_line.add_photograph_flags(parser)
+    cli.add_photograph_flags(parser)
     parser.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
     parser.add_argument("--points", nargs="+", default=[], metavar="X,Y", help="pixels of the hole")
     return parser.parse_args(argv)
@@ -66,7 +66,7 @@ def _row_and_column(text: str) -> tuple[int, int]:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
-    return command_line.run(lambda: show(flags))
+    return cli.run(lambda: show(flags))
 
 
 if __name__ == "__main__":

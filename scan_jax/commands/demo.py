@@ -14,7 +14,7 @@ import argparse
 import importlib.util
 import sys
 
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
 from scan_jax.demo.limits import Limits
 
@@ -59,7 +59,7 @@ def show(flags: argparse.Namespace) -> None:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
-    return command_line.run(lambda: show(flags))
+    return cli.run(lambda: show(flags))
 
 
 if __name__ == "__main__":

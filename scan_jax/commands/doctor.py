@@ -14,7 +14,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
 
 
@@ -50,7 +50,7 @@ def report(flags: argparse.Namespace) -> None:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
-    return command_line.run(lambda: report(flags))
+    return cli.run(lambda: report(flags))
 
 
 if __name__ == "__main__":

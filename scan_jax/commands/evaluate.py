@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -67,15 +67,15 @@ def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
     with distributed.joined(flags.distributed):
         alike = {name: value for name, value in vars(flags).items() if name not in ("out", "distributed")}
         distributed.agree("arguments", {**alike, "overrides": overrides})
-        from scan_jax.evaluate import examination
+        from scan_jax.evaluation import run_evaluation
 
-        examination.examine(flags, overrides)
+        run_evaluation.examine(flags, overrides)
 
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags, overrides = parse(argv)
-    return command_line.run(lambda: evaluate(flags, overrides))
+    return cli.run(lambda: evaluate(flags, overrides))
 
 
 if __name__ == "__main__":

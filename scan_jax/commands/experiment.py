@@ -11,27 +11,25 @@ from typing import Any
 import jax
 
 from scan_jax.commands.inputs import Opened, augmentation_of, open_config
-from scan_jax.compilation_cache import keep_compilations
-from scan_jax.compiled import LookWith, PredictWith, make_look, make_predict, make_refine
 from scan_jax.core.checkpoint_folder import place
 from scan_jax.core.config import bind
-from scan_jax.core.distributed import by_first, fetch, is_first
+from scan_jax.core.distributed import by_first, fetch, first_knows, is_first, keep_compilations
 from scan_jax.data.api import DataSplits
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
 from scan_jax.evaluation.filling import Predict
+from scan_jax.inference.engine import LookWith, PredictWith, make_look, make_predict, make_refine
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods.api import Trees, find_refiner
-from scan_jax.training import provenance, run_folder
-from scan_jax.training.agreement import first_knows
-from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.keeping import Keep
+from scan_jax.training import run_folder
+from scan_jax.training import run_folder as provenance
+from scan_jax.training.checkpoints import Checkpoints, Keep
 from scan_jax.training.loop import Callback
-from scan_jax.training.provenance import Provenance
 from scan_jax.training.recovery import Run, train
+from scan_jax.training.run_folder import Provenance
 from scan_jax.training.scalars import has_scalars
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.state import TrainState

@@ -13,8 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from scan_jax.commands import command_line
-from scan_jax.compilation_cache import keep_compilations
+from scan_jax.commands import cli
+from scan_jax.core.distributed import keep_compilations
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -54,7 +54,7 @@ def export(flags: argparse.Namespace) -> None:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
-    return command_line.run(lambda: export(flags))
+    return cli.run(lambda: export(flags))
 
 
 if __name__ == "__main__":

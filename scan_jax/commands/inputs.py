@@ -10,8 +10,7 @@ from typing import Any
 import jax
 
 from scan_jax.core.config import bind
-from scan_jax.data.agreement import agree_on_labels
-from scan_jax.data.api import DataSplits, open_data
+from scan_jax.data.api import DataSplits, agree_on_labels, open_data
 from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.data.pipeline import Batches, batch_members, training_batches
 from scan_jax.inference.trained import Trained, fit

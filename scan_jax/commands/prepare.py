@@ -9,10 +9,22 @@ python -m scan_jax prepare inspect DIR
 from __future__ import annotations
 
 import argparse
+import ast
+import logging
+import os
+import shlex
 import sys
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from scan_jax.commands import command_line
-from scan_jax.prepare import datasets, holes
+import scan_jax.data.builders
+from scan_jax.commands import cli
+from scan_jax.core import config as configuration
+from scan_jax.core import registry
+from scan_jax.core.errors import UserError
+from scan_jax.data.preparation.flags import add_flags, read_flags
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -20,8 +32,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scan_jax prepare", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     commands = parser.add_subparsers(required=True, metavar="WHAT")
-    datasets.add_commands(commands)
-    holes.add_commands(commands)
+    add_commands(commands)
+    add_hole_commands(commands)
     flags, overrides = parser.parse_known_args(argv)
     if overrides and not flags.takes_overrides:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
@@ -32,8 +44,120 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
-    return command_line.run(lambda: flags.act(flags))
+    return cli.run(lambda: flags.act(flags))
 
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
+
+
+log = logging.getLogger(__name__)
+
+
+def add_commands(commands: Any) -> None:
+    """A command for each builder, and one that verifies."""
+    for module in registry.choices(scan_jax.data.builders, "plan"):
+        command = commands.add_parser(
+            module.__name__.rpartition(".")[2], help=module.__doc__, description=module.__doc__, allow_abbrev=False
+        )
+        command.set_defaults(act=partial(_build, module), takes_overrides=False)
+        command.add_argument("--data_dir", default="", help="of all datasets ($TFDS_DATA_DIR, ~/tensorflow_datasets)")
+        command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="images made at a time (the cores)")
+        add_flags(command, module.Settings)
+    text = "whether a prepared dataset still has the pixels that were built"
+    command = commands.add_parser("verify", help=text, description=text)
+    command.set_defaults(act=_verify, takes_overrides=False)
+    command.add_argument("folder", type=Path, help="the dataset's folder, as the building command printed it")
+
+
+def _build(module: ModuleType, flags: argparse.Namespace) -> None:
+    """Looks through the source, builds, and says what became of it."""
+    from scan_jax.data.preparation.build import build
+
+    if flags.jobs < 1:
+        raise UserError(f"--jobs must be positive, not {flags.jobs}")
+    plan = module.plan(read_flags(flags, module.Settings))
+    dataset = build(plan, flags.data_dir, flags.jobs)
+    for split, records in dataset.splits.items():
+        log.info("%s: %s records (%s)", split, f"{len(records):,}", dataset.digests[split][:12])
+    size = sum(file.stat().st_size for file in dataset.folder.iterdir())
+    log.info("%s, %.1f MB", dataset.folder, size / 1e6)
+    usage = plan.usage | ({"data_dir": flags.data_dir} if flags.data_dir else {})
+    log.info("train on it with %s", " ".join(_override(plan.section, key, value) for key, value in usage.items()))
+
+
+def _override(section: str, key: str, value: Any) -> str:
+    """The argument of a command, as a shell takes it; text that would be read as a number is quoted for Python, too."""
+    text = repr(value) if isinstance(value, str) and _is_literal(value) else value
+    return shlex.quote(f"--config.{section}.{key}={text}")
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return False
+    return True
+
+
+def _verify(flags: argparse.Namespace) -> None:
+    """Reads every record and compares with what was built."""
+    from scan_jax.data.preparation.verify import verify
+
+    for split, count in verify(flags.folder).items():
+        log.info("%s: %s records are as they were built", split, f"{count:,}")
+
+
+EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # what the papers report by
+
+
+def add_hole_commands(commands: Any) -> None:
+    """Both commands."""
+    text = (
+        "a frozen set of holes, the same bytes on every machine; --config.holes.KEY=VALUE picks and sets the generator"
+    )
+    command = commands.add_parser("holes", help=text, description=text)
+    command.set_defaults(act=_freeze, takes_overrides=True)
+    command.add_argument("--out", type=Path, required=True, help="the folder to write")
+    command.add_argument("--size", type=int, default=256, help="height and width, pixels (256)")
+    command.add_argument("--per_bucket", type=int, default=100, help="holes in each ratio bucket (100)")
+    command.add_argument("--edges", type=float, nargs="+", default=EDGES, help="of the buckets (0.1 0.2 ... 0.6)")
+    command.add_argument("--seed", type=int, default=0, help="another seed, other holes (0)")
+    text = (
+        "what is wrong with a folder of hole masks: polarity, greys, ratios, broken and unmatched files, with a picture"
+    )
+    command = commands.add_parser("inspect", help=text, description=text)
+    command.set_defaults(act=_inspect, takes_overrides=False)
+    command.add_argument("folder", type=Path, help="of masks, at any depth")
+    command.add_argument(
+        "--hole_color", choices=("white", "black"), default="white", help="what marks the hole (white)"
+    )
+    command.add_argument("--photographs", type=Path, help="a folder whose photographs the masks belong to, by name")
+    command.add_argument("--sheet", type=Path, help="where the picture goes (FOLDER_masks.png)")
+
+
+def _freeze(flags: argparse.Namespace) -> None:
+    """Draws the holes and writes them."""
+    from scan_jax.masks import frozen_set
+
+    config = {"holes": {"name": "free_form"}}
+    configuration.apply(config, flags.overrides)
+    if set(config) != {"holes"}:
+        raise UserError("only --config.holes.KEY=VALUE has a meaning here")
+    written = frozen_set.write(
+        config["holes"], flags.out, size=flags.size, edges=flags.edges, per_bucket=flags.per_bucket, seed=flags.seed
+    )
+    for label, count in written.counts.items():
+        log.info("%s: %d holes", label, count)
+    log.info("measure on it with --config.holes.held_out_path=%s", written.folder)
+
+
+def _inspect(flags: argparse.Namespace) -> None:
+    """Prints the report; problems make the exit code 1."""
+    from scan_jax.masks.inspection import inspect
+
+    sheet = flags.sheet or Path(f"{flags.folder.resolve().name}_masks.png")
+    report = inspect(flags.folder, hole_color=flags.hole_color, photographs=flags.photographs, sheet=sheet)
+    print(report.text())
+    if report.problems:
+        raise UserError(f"{len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}: see above")

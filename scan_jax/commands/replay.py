@@ -11,10 +11,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scan_jax.commands import command_line
+import jax
+
+from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
 
 
@@ -35,11 +39,9 @@ def replay(flags: argparse.Namespace) -> None:
     """
     from scan_jax.commands import inputs, show_batch
     from scan_jax.core.checkpoint_folder import place
-    from scan_jax.inference.run_folder import read_config
-    from scan_jax.training import blame
-    from scan_jax.training.guard import shown
-    from scan_jax.training.incidents import Incidents
-    from scan_jax.training.rerun import state_at
+    from scan_jax.inference.trained import read_config
+    from scan_jax.training.guard import Incidents, shown
+    from scan_jax.training.setup import state_at
 
     number, incident = _choose(list(Incidents(flags.run)), flags.incident, flags.run)
     print(f"incident {number}: {incident.reason} at step {incident.step}")
@@ -60,7 +62,7 @@ def replay(flags: argparse.Namespace) -> None:
     picture = flags.run / f"incident_{number}.png"
     show_batch.draw(picture, batch, parts.method.num_labels)
     print(f"its batch: {picture}\nlooking at every operation ...", flush=True)
-    found = blame.first_not_finite(bad_step, state, frozen, batch, trainer.key)
+    found = first_not_finite(bad_step, state, frozen, batch, trainer.key)
     print(f"the first that is not finite: {found or 'none; every operation of the step is'}")
 
 
@@ -76,8 +78,46 @@ def _choose(incidents: list[Any], number: int, run: Path) -> tuple[int, Any]:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
-    return command_line.run(lambda: replay(flags))
+    return cli.run(lambda: replay(flags))
 
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
+
+
+PACKAGE = str(Path(__file__).parents[1])
+CHECKS: tuple[tuple[str, Any], ...] = (("NaN", jax.debug_nans), ("infinity", jax.debug_infs))
+
+
+def first_not_finite(function: Callable[..., Any], *arguments: Any) -> str | None:
+    """Where a jitted function's values stop being finite: what, and the line of ours that asked for it; else None.
+
+    NaN is looked for first: an infinity on the way, as in the logits of what is masked, need not be wrong.
+    """
+    for name, check in CHECKS:
+        with jax.disable_jit(), check(True):
+            try:
+                jax.block_until_ready(function(*arguments))
+            except FloatingPointError as error:
+                return f"{name}: {error}, {_where(error)}"
+    return None
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line of ours: of the forward pass, where the operation is of its gradient."""
+    ours = [frame for link in _chain(error) for frame in traceback.extract_tb(link.__traceback__) if _is_ours(frame)]
+    if not ours:
+        return "outside of this package"
+    frame = ours[-1]
+    return f"at {frame.filename}:{frame.lineno}: {frame.line}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and its causes; JAX names the line before differentiation in one of them."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(PACKAGE) and frame.filename != __file__

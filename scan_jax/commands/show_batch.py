@@ -15,15 +15,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scan_jax show_batch", description=__doc__, allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog="python -m scan_jax show_batch", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--config", required=True, help="a name such as celeba, or a file")
     parser.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
@@ -36,8 +34,8 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
     """Reads one batch and draws it; a UserError is something that the user can put right."""
     import jax
 
-    from scan_jax import configuration
     from scan_jax.commands import inputs
+    from scan_jax.core import config as configuration
     from scan_jax.methods.api import build_method
 
     if flags.out.suffix.lower() != ".png":
@@ -53,8 +51,8 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
 
 def draw(path: Path, example: Any, num_labels: int) -> None:
     """A row for each example, with its hole's share of it."""
-    from scan_jax.palette import paint
-    from scan_jax.pictures import save_grid, tint_hole
+    from scan_jax.images.contact_sheet import save_grid, tint_hole
+    from scan_jax.images.palette import paint
 
     columns = {"photograph": example.image, "hole": map(tint_hole, example.image, example.known)}  # each [n,S,S,3]
     if example.labels is not None:
@@ -66,7 +64,7 @@ def draw(path: Path, example: Any, num_labels: int) -> None:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags, overrides = parse(argv)
-    return command_line.run(lambda: show(flags, overrides))
+    return cli.run(lambda: show(flags, overrides))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from scan_jax import host_memory
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
+from scan_jax.core import distributed as host_memory
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -31,7 +31,7 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax import configuration
+    from scan_jax.core import config as configuration
     from scan_jax.core import distributed
 
     with distributed.joined(flags.distributed):
@@ -50,7 +50,7 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags, overrides = parse(argv)
-    return command_line.run(lambda: train(flags, overrides))
+    return cli.run(lambda: train(flags, overrides))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from scan_jax.commands import command_line
+from scan_jax.commands import cli
 from scan_jax.core.run_layout import BUNDLE
 from scan_jax.weights import registry
 
@@ -54,7 +54,7 @@ def _list() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, or 1 after `error: ...` on stderr."""
     options = _parser().parse_args(arguments)
-    return command_line.run(_list if options.command == "list" else lambda: _import(options))
+    return cli.run(_list if options.command == "list" else lambda: _import(options))
 
 
 if __name__ == "__main__":

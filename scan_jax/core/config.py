@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
+import importlib.util
+import inspect
+import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from scan_jax.core.errors import UserError
@@ -99,3 +104,147 @@ def _coerce_tuple(value: Iterable[Any], arguments: tuple[Any, ...], where: str) 
     if len(items) != len(arguments):
         raise UserError(f"{where} must have {len(arguments)} items, not {len(items)}: {items!r}")
     return tuple(_coerce(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(zip(items, arguments)))
+
+
+SECTIONS = ("seed", "data", "holes", "method", "training", "evaluation")
+OPTIONAL = ("augmentation",)
+_OVERRIDE = re.compile(r"--config\.([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
+
+
+def load(path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The config that a file's `get_config()` returns, with overrides applied.
+
+    An override may set any key that the sections know, whether the file mentions it or not; names and types are checked
+    where a section is bound.
+
+    Args:
+      path: a Python file with `get_config() -> ConfigDict`, or the name of one that comes with the toolkit, such as
+        "celeba"; where it takes arguments, they may follow a colon, as in `celebamask:attention=masked`.
+      overrides: such as `--config.training.steps=100`; values are Python literals, anything else is a string.
+
+    Raises:
+      UserError: no such file or name, a file without `get_config`, or an argument that is not an override.
+    """
+    config = _plain(_get_config(path))
+    apply(config, overrides)
+    sections = SECTIONS + OPTIONAL
+    unknown = [key for key in config if key not in sections]
+    if unknown:
+        raise UserError(f"unknown config key config.{unknown[0]}{did_you_mean(unknown[0], sections)}")
+    missing = [key for key in SECTIONS if key not in config]
+    if missing:
+        raise UserError(f"{path} does not set config.{missing[0]}; see configs/demo.py for an example")
+    return config
+
+
+def apply(config: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Sets the keys of `config` that overrides such as `--config.training.steps=100` name.
+
+    Raises:
+      UserError: an argument is no override, or treats a value as a section.
+    """
+    for argument in overrides:
+        match = _OVERRIDE.fullmatch(argument)
+        if match is None:
+            raise UserError(f"cannot read the argument {argument!r}; overrides look like --config.training.steps=100")
+        _set(config, match[1].split("."), _value(match[2]), match[1])
+
+
+def shipped() -> dict[str, Path]:
+    """The configs that come with the toolkit, by name: "celeba", or "FOLDER/NAME" where they lie in folders."""
+    here = Path(__file__).parent
+    folder = here / "configs"  # in a wheel; a checkout has them beside the package
+    if not folder.is_dir():
+        folder = here.parent / "configs"
+    files = (path for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py")
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+
+def is_config(path: str) -> bool:
+    """Whether this names a config, by file or name, with or without arguments after a colon."""
+    file = path.partition(":")[0]
+    return file.endswith(".py") or file in shipped()
+
+
+def run_name(path: str) -> str:
+    """What a run of this config is called where nobody names it: "celebamask", or "celebamask,attention=masked"."""
+    file, _, arguments = path.partition(":")
+    return ",".join(filter(None, (Path(file).stem, arguments)))
+
+
+def _get_config(path: str) -> Mapping[str, Any]:
+    """Runs the config file, with the arguments after the colon."""
+    file, _, arguments = path.partition(":")
+    source = _find(file)
+    spec = importlib.util.spec_from_file_location("scan_jax_config", source)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{file} is not a Python file; a config is one with get_config()")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UserError(f"{file}, line {error.lineno}: {error.msg}") from error
+    if not hasattr(module, "get_config"):
+        raise UserError(f"{file} has no get_config(); see configs/demo.py for an example")
+    return module.get_config(**_arguments(arguments, module.get_config, file))
+
+
+def _find(file: str) -> Path:
+    """The file that is meant, by its path or by the name of a shipped one.
+
+    Raises:
+      UserError: there is neither; it names the nearest.
+    """
+    known = shipped()
+    if file in known:
+        return known[file]
+    if Path(file).is_file():
+        return Path(file)
+    beside = [str(other) for other in Path(file).parent.glob("*.py")]
+    if not file.endswith(".py"):
+        near = did_you_mean(file, [*known, *beside])
+        raise UserError(f"no config is called {file!r}{near} (there are {', '.join(known)}; a file's name ends in .py)")
+    name = next((name for name in known if file in (f"{name}.py", f"configs/{name}.py")), "")
+    near = f"; the one that comes with scan_jax is --config={name}" if name else did_you_mean(file, beside)
+    raise UserError(f"no config file {file!r}{near}")
+
+
+def _arguments(text: str, function: Callable[..., Any], file: str) -> dict[str, str]:
+    """`"attention=masked,..."` as keyword arguments that the function has."""
+    known, given = inspect.signature(function).parameters, {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or key not in known:
+            raise UserError(
+                f"{file} takes no argument {part!r}{did_you_mean(key, known)} "
+                f"(after the colon it takes: {', '.join(f'{name}=...' for name in known) or 'none'})"
+            )
+        given[key] = value
+    return given
+
+
+def _plain(section: Any) -> Any:
+    """ConfigDicts as dicts, all the way down."""
+    if hasattr(section, "items"):
+        return {key: _plain(value) for key, value in section.items()}
+    return section
+
+
+def _value(text: str) -> Any:
+    """A Python literal, or else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _set(config: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
+    """Sets a nested key, making sections on the way."""
+    *sections, last = keys
+    for key in sections:
+        config = config.setdefault(key, {})
+        if not isinstance(config, dict):
+            raise UserError(f"config.{where}: {key!r} is a value, not a section")
+    if isinstance(config.get(last), dict):
+        raise UserError(f"config.{where} is a section; set one of its keys: {', '.join(config[last])}")
+    config[last] = value

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import importlib.metadata
 import logging
 import os
 import re
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.peers import messages
@@ -247,3 +253,63 @@ def _tell_all(text: str, room: int = 4096) -> str:
     content[: len(encoded)] = encoded
     told = np.asarray(multihost_utils.broadcast_one_to_all(content), np.uint8)
     return told.tobytes().rstrip(b"\0").decode(errors="ignore")
+
+
+def keep_compilations() -> None:
+    """In the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another place.
+
+    Nothing is kept where several CPU devices share a program, whatever the variable says: read back from disk, it runs
+    the collectives of its loops beside others, in no fixed order, and devices that meet in different ones wait for
+    ever.
+    """
+    import jax  # not before it is needed: commands answer --help without it
+    from jax.experimental.compilation_cache import compilation_cache
+
+    if jax.default_backend() == "cpu" and jax.device_count() > 1:
+        jax.config.update("jax_enable_compilation_cache", False)
+        compilation_cache.reset_cache()  # it may be in use since something was compiled
+    elif "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(caches / "scan_jax" / "xla"))
+
+
+# glibc's mallopt(3): memory goes back to the system never, and all of it comes from one heap.
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+
+
+def keep_freed() -> None:
+    """Keeps freed memory for the next step instead of returning it to the system and asking for it again.
+
+    On a CPU every step takes all its memory anew, in pages that the system must clear first. It holds for the whole
+    process; call it before JAX starts its threads. It does nothing where the C library is not glibc.
+    """
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "gnu_get_libc_version"):
+        return
+    for setting, value in ((_TRIM_THRESHOLD, -1), (_MMAP_MAX, 0), (_ARENA_MAX, 1)):
+        library.mallopt(setting, value)
+
+
+def of_first(text: str) -> str:
+    """The text of process 0, of any length, in every process; all must ask."""
+    if jax.process_count() == 1:
+        return text
+    content = np.frombuffer(text.encode(), np.uint8)
+    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(content))))
+    padded = np.zeros(length, np.uint8)
+    padded[: len(content[:length])] = content[:length]
+    return np.asarray(multihost_utils.broadcast_one_to_all(padded), np.uint8).tobytes().decode()
+
+
+def first_knows(question: Callable[[], bool]) -> bool:
+    """Process 0's answer, in every process; all must ask."""
+    return of_first(str(question() if is_first() else "")) == str(True)
+
+
+def everywhere(said: bool) -> bool:
+    """Whether every process says so; all must ask."""
+    if jax.process_count() == 1:
+        return said
+    return bool(np.asarray(multihost_utils.process_allgather(np.int32(said))).all())

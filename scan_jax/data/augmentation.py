@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from scan_jax import label_map
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import Photo
+from scan_jax.images import labels
 
 TRIES = 10  # for a box that fits, then the centre is taken, as torchvision does
 
@@ -102,7 +102,7 @@ def crop(photo: Photo, box: Box, size: int) -> dict[str, np.ndarray]:
     rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
     cropped = {"image": _resize(photo["image"][rows, columns], size)}  # [S,S,3]
     if "labels" in photo:
-        cropped["labels"] = label_map.resize(photo["labels"][rows, columns], (size, size))  # [S,S]
+        cropped["labels"] = labels.resize(photo["labels"][rows, columns], (size, size))  # [S,S]
     return cropped
 
 

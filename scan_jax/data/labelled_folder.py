@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scan_jax import label_map
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo
@@ -28,6 +27,7 @@ from scan_jax.data.photo_folder import (
     set_aside,
 )
 from scan_jax.data.verification import without_broken
+from scan_jax.images import labels as label_map
 
 MOST_LABELS = 256  # labels are kept in bytes
 

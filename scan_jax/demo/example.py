@@ -11,7 +11,7 @@ from PIL import Image
 
 from scan_jax.data.portraits import CLASS_NAMES, portrait
 from scan_jax.demo.painting import shown_shape
-from scan_jax.palette import palette
+from scan_jax.images.palette import palette
 
 SEED, PERSON, OTHER = 0, 5, 2  # of those that demo training holds out
 # Brush strokes: three points (x, y) of a Bezier curve as shares of the side, and its width.

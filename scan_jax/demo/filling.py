@@ -16,15 +16,14 @@ from PIL import Image
 from scan_jax.core.errors import UserError
 from scan_jax.demo.limits import Limits, check_image
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
-from scan_jax.inference.files.hole import HoleColor, read_hole
-from scan_jax.inference.files.labels import read_labels
-from scan_jax.inference.files.photograph import Photograph, check_output, read_photograph, write_photograph
+from scan_jax.images.contact_sheet import TINT
+from scan_jax.images.hole import HoleColor, read_hole
+from scan_jax.images.labels import read_labels, resize, resize_like, size_text
+from scan_jax.images.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import check_size
 from scan_jax.inference.restyle import interpolate, pick_styles
 from scan_jax.inference.windows import Strategy
-from scan_jax.label_map import resize, resize_like, size_text
-from scan_jax.pictures import TINT
 
 NEAR = 0.05  # of the shorter side: how far beside the hole a click still means it
 LONGEST_STEM = 60  # letters of an uploaded file's name that a result's name repeats

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
@@ -14,9 +17,8 @@ from PIL import Image
 from scan_jax.core.errors import UserError
 from scan_jax.demo.filling import Asked, Desk, tint
 from scan_jax.demo.limits import check_seed, shown
-from scan_jax.demo.overheard import overheard
 from scan_jax.demo.painting import classes_of, show, show_labels, strokes_of
-from scan_jax.label_map import size_text
+from scan_jax.images.labels import size_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -175,3 +177,25 @@ def _layers(editor: Editor) -> list[Image.Image]:
 def background(pixels: np.ndarray) -> dict[str, Any]:
     """An editor's value with nothing painted yet."""
     return {"background": Image.fromarray(pixels), "layers": [], "composite": None}
+
+
+class _Ear(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread and record.getMessage() not in self.said:
+            self.said.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def overheard() -> Iterator[list[str]]:
+    """Collects each different warning of the toolkit, of this thread alone, while the block runs."""
+    ear, log = _Ear(), logging.getLogger("scan_jax")
+    log.addHandler(ear)
+    try:
+        yield ear.said
+    finally:
+        log.removeHandler(ear)

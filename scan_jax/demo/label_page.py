@@ -13,7 +13,7 @@ from scan_jax.demo import look
 from scan_jax.demo.example import Example
 from scan_jax.demo.handlers import Handlers, background
 from scan_jax.demo.painting import show_labels
-from scan_jax.part_names import part_names
+from scan_jax.images.palette import part_names
 
 
 @dataclasses.dataclass(frozen=True)

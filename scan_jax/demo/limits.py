@@ -51,7 +51,7 @@ def check_image(path: str, name: str, limits: Limits) -> None:
     Raises:
       UserError: it is gone, no image, an empty, an animated or too large a one.
     """
-    from scan_jax.inference.files.image_files import open_image  # `--help` reads this module, too
+    from scan_jax.images.decode import open_image  # `--help` reads this module, too
 
     if not Path(path).is_file():
         raise UserError(f"{name} {path} is no longer here: uploads are kept for a while only; upload it again")

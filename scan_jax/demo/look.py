@@ -7,8 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.themes.utils import colors, fonts, sizes
 
-from scan_jax.palette import palette
-from scan_jax.part_names import part_names
+from scan_jax.images.palette import palette, part_names
 
 HEADER = """
 <header class="masthead">

@@ -15,8 +15,8 @@ from scan_jax.demo.example import Example
 from scan_jax.demo.filling import Desk
 from scan_jax.demo.handlers import EXACT, SUFFIXES, Handlers, background
 from scan_jax.demo.painting import show
+from scan_jax.images.contact_sheet import TINT
 from scan_jax.inference.windows import STRATEGIES
-from scan_jax.pictures import TINT
 
 BRUSH = (round(255 * TINT[0]), round(255 * TINT[1]), round(255 * TINT[2]))  # RGB
 BRUSH_HEX = "#{:02x}{:02x}{:02x}".format(*BRUSH)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from scan_jax import label_map
 from scan_jax.core.errors import UserError
-from scan_jax.palette import palette
+from scan_jax.images import labels as label_map
+from scan_jax.images.palette import palette
 
 LEAST, MOST = 512, 1024  # pixels of a shown photograph's longer side: large enough to paint on, small enough to send
 OPAQUE = 128  # of 255: the middle of a stroke's soft border

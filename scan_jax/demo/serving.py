@@ -137,7 +137,7 @@ def _prepare(folder: Path, limits: Limits) -> None:
 
 def _build(run: str, folder: Path, limits: Limits) -> Any:
     """The page of the network in `run`, or of what needs none."""
-    from scan_jax.compilation_cache import keep_compilations
+    from scan_jax.core.distributed import keep_compilations
     from scan_jax.inference.inpainter import Inpainter
 
     keep_compilations()

@@ -17,7 +17,7 @@ def main() -> None:
     """First what JAX found, then how each device computed."""
     import jax
 
-    from scan_jax.compilation_cache import keep_compilations
+    from scan_jax.core.distributed import keep_compilations
 
     keep_compilations()
     folder = jax.config.values["jax_compilation_cache_dir"] or ""

@@ -9,8 +9,8 @@ import numpy as np
 
 from scan_jax.evaluation.heat_map import choose_points, overlay
 from scan_jax.evaluation.scoring import Photographs
-from scan_jax.palette import paint
-from scan_jax.pictures import save_grid, tint_hole
+from scan_jax.images.contact_sheet import save_grid, tint_hole
+from scan_jax.images.palette import paint
 
 COUNT = 6  # photographs, at most
 LOOKING = 2  # hole pixels of each photograph whose attention is shown

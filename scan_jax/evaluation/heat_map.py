@@ -9,8 +9,8 @@ import cv2
 import matplotlib
 import numpy as np
 
-from scan_jax.palette import paint
-from scan_jax.pictures import save_grid, tint_hole
+from scan_jax.images.contact_sheet import save_grid, tint_hole
+from scan_jax.images.palette import paint
 
 MARK = 0.03  # half the diamond's diagonal, as a share of the shorter side
 

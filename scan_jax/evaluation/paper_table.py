@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scan_jax.evaluation.protocol import Protocol
-from scan_jax.evaluation.published import PublishedRow, PublishedTable
+from scan_jax.evaluation.protocol import Protocol, PublishedRow, PublishedTable
 from scan_jax.evaluation.published_tables import DEFAULTS
 from scan_jax.evaluation.results import Entry, Results
 from scan_jax.evaluation.statistics import summarize

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scan_jax.evaluation.published import PublishedRow, PublishedTable
+from scan_jax.evaluation.protocol import PublishedRow, PublishedTable
 
 Column = tuple[str, str, str]  # dataset, bucket, metric
 

@@ -15,8 +15,9 @@ from jax.experimental import multihost_utils
 from scan_jax.core.progress import progress_bar
 from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Pictures, Row
 from scan_jax.evaluation.judge import Judge, VectorsOnly
-from scan_jax.evaluation.results import Scores
+from scan_jax.evaluation.results import Scores, SetScores
 from scan_jax.evaluation.score_store import Part, ScoreStore
+from scan_jax.metrics.api import SetMetric
 
 Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
 PART = 128  # rows, about: what an interruption loses at most
@@ -240,3 +241,20 @@ def photograph_vectors(test: Test, judge: Judge, store: ScoreStore | None, share
     fill: Fill = lambda batch: {COMPLETION: batch.photographs}  # noqa: E731
     found = score(fill, once, VectorsOnly(judge), title="photographs", store=store, share=share)
     return found.vectors["photographs"]
+
+
+def score_sets(sets: Mapping[str, SetMetric], photographs: Mapping[str, np.ndarray], filled: Vectors) -> SetScores:
+    """Of the photographs [n,D] against what was made of them, by embedding; an empty bucket has no values."""
+    return {
+        bucket: {
+            name: float(
+                metric.distance(
+                    photographs[metric.embedding.name].astype(np.float64),
+                    vectors[metric.embedding.name].astype(np.float64),
+                )
+            )
+            for name, metric in sets.items()
+            if len(vectors.get(metric.embedding.name, ()))
+        }
+        for bucket, vectors in filled.items()
+    }

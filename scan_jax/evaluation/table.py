@@ -13,7 +13,8 @@ import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.results import Conditions, Scores
-from scan_jax.evaluation.tables import markdown, screen
+from scan_jax.evaluation.tables import text_table
+from scan_jax.evaluation.tables import text_table as screen
 from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.standard import METRICS
 
@@ -50,11 +51,11 @@ class Report:
 
     def text(self) -> str:
         """For the screen."""
-        return screen.render(self._table())
+        return screen.screen(self._table())
 
     def markdown(self) -> str:
         """For a README."""
-        return markdown.render(self._table())
+        return text_table.markdown(self._table())
 
     def json(self) -> str:
         """Everything, with each photograph's values in the order of the photographs; an infinite value is "inf"."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.core.types import Array, Observation
+from scan_jax.core.types import Array, Observation, Prediction
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
+from scan_jax.training.state import TrainState
 
 log = logging.getLogger(__name__)
 MANY_SHAPES = 16
@@ -129,3 +131,72 @@ class Engine:
     def _advance(self, index: Any) -> None:
         del index
         self._bar.update()
+
+
+Seen = TypeVar("Seen")  # a tree of arrays [B,...], such as an Observation
+
+
+def predict_each(seen: Sequence[Seen], predict: Callable[[Seen], Array], batch_size: int) -> list[np.ndarray]:
+    """A prediction [h',w',3] for each, in order.
+
+    Those of one shape share batches, and a batch that is not full is filled up with copies: a network's arithmetic may
+    differ in the last bits between batch sizes, and no result shall depend on how many others there were.
+
+    Args:
+      seen: batches of one, on the host.
+      predict: what runs on the device: a batch -> [B,h',w',3].
+      batch_size: of every call.
+    """
+    shapes: defaultdict[tuple[tuple[int, ...], ...], list[int]] = defaultdict(list)
+    for index, one in enumerate(seen):
+        shapes[tuple(leaf.shape for leaf in jax.tree.leaves(one))].append(index)
+    found: dict[int, np.ndarray] = {}
+    for indices in shapes.values():
+        for start in range(0, len(indices), batch_size):
+            some = indices[start : start + batch_size]
+            full = some + some[-1:] * (batch_size - len(some))
+            batch = jax.tree.map(lambda *each: np.concatenate(each), *[seen[k] for k in full])
+            found.update(zip(some, np.asarray(predict(batch))))
+    return [found[index] for index in range(len(seen))]
+
+
+Labels = np.ndarray | None
+# Moves a tree of arrays with the batch in front to the devices, each its share where the batch divides among them.
+# (state, image [B,S,S,3], known [B,S,S,1], labels [B,S,S] or None) -> a prediction by the generator's moving average
+PredictWith = Callable[[TrainState, np.ndarray, np.ndarray, Labels], Prediction]
+# (state, the same, points (row, column) [B,P,2]) -> by the map's name, weights [B,P,S,S]
+LookWith = Callable[[TrainState, np.ndarray, np.ndarray, Labels, np.ndarray], Mapping[str, Array]]
+
+
+def make_predict(method: Method, place: Place) -> PredictWith:
+    """The method's prediction."""
+    predict = jax.jit(lambda networks, seen: method.predict(networks, seen, jax.random.key(0)))
+    return lambda state, *seen: predict(_averaged(state), place(_observe(*seen)))
+
+
+def make_refine(method: Method, name: str, frozen: Trees, place: Place) -> PredictWith:
+    """By one of the method's optimisations at test time; `frozen` lies on the devices."""
+    refiner = find_refiner(method, name)
+    refine = jax.jit(lambda networks, frozen, seen: refiner(networks, frozen, seen, jax.random.key(0)).prediction)
+    return lambda state, *seen: refine(_averaged(state), frozen, place(_observe(*seen)))
+
+
+def make_look(method: Method, place: Place) -> LookWith:
+    """All of the method's maps; none for most."""
+
+    def look(networks: Variables, seen: Observation, points: Array) -> Mapping[str, Array]:
+        return {name: attend(networks, seen, points) for name, attend in method.maps.items()}
+
+    compiled = jax.jit(look)
+    return lambda state, *seen: compiled(_averaged(state), *place((_observe(*seen[:3]), seen[3])))
+
+
+def _averaged(state: TrainState) -> Variables:
+    """The networks as they fill holes: by their moving average, where they have one."""
+    return Variables({**state.params, **state.ema}, state.stats)
+
+
+def _observe(image: np.ndarray, known: np.ndarray, labels: Labels) -> Any:
+    """What a network may see, on the host."""
+    arrays: tuple[Any, ...] = (image * known, known, labels)
+    return Observation(*arrays)

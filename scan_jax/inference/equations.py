@@ -14,9 +14,8 @@ import jax
 import numpy as np
 
 from scan_jax.core.types import Array
-from scan_jax.inference.batching import predict_each
-from scan_jax.inference.collage import Collage, to_bytes
-from scan_jax.inference.windows import Layer, Window, apart
+from scan_jax.inference.engine import predict_each
+from scan_jax.inference.windows import Collage, Layer, Window, apart, to_bytes
 from scan_jax.ops import smooth_fill
 
 RADIUS = 3  # pixels around the hole that OpenCV looks at

@@ -15,19 +15,16 @@ from PIL import Image
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Observation
-from scan_jax.inference.batching import predict_each
+from scan_jax.images.hole import read_hole
+from scan_jax.images.labels import read_labels
+from scan_jax.images.palette import part_names
+from scan_jax.images.photograph import read_photograph
 from scan_jax.inference.canvas import Canvas
-from scan_jax.inference.collage import Collage
-from scan_jax.inference.engine import Engine
-from scan_jax.inference.files.hole import read_hole
-from scan_jax.inference.files.labels import read_labels
-from scan_jax.inference.files.photograph import read_photograph
+from scan_jax.inference.engine import Engine, predict_each
 from scan_jax.inference.request import check_size
-from scan_jax.inference.run_folder import split
-from scan_jax.inference.trained import Trained
-from scan_jax.inference.windows import STRATEGIES, Strategy
+from scan_jax.inference.trained import Trained, split
+from scan_jax.inference.windows import STRATEGIES, Collage, Strategy
 from scan_jax.methods.api import Method, Variables
-from scan_jax.part_names import part_names
 
 log = logging.getLogger(__name__)
 Picture = str | os.PathLike[str] | Image.Image | np.ndarray

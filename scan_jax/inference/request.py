@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from scan_jax import label_map
 from scan_jax.core.errors import UserError
-from scan_jax.inference.files.hole import HoleColor, read_hole
-from scan_jax.inference.files.labels import read_labels
-from scan_jax.inference.files.photograph import Photograph, read_photograph
+from scan_jax.images import labels as label_map
+from scan_jax.images.hole import HoleColor, read_hole
+from scan_jax.images.labels import read_labels
+from scan_jax.images.photograph import Photograph, read_photograph
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+import scan_jax
+from scan_jax.core import checkpoint_folder
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.checkpoint_folder import Ledger
 from scan_jax.core.errors import UserError
-from scan_jax.core.run_layout import BUNDLE
-from scan_jax.inference import run_folder
-from scan_jax.inference.network_shapes import Shapes, shapes_in, shapes_of, trace
+from scan_jax.core.run_layout import BUNDLE, CONFIG, DAMAGE, first_line
+from scan_jax.core.run_layout import COMMIT_FILE as COMMIT_FILE
+from scan_jax.core.types import Example
 from scan_jax.methods import api
-from scan_jax.methods.api import Method, Variables
+from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.weights import bundle
 
 log = logging.getLogger(__name__)
@@ -52,7 +59,7 @@ class Trained:
     def identity(self) -> str:
         """SHA-256 (hex) of the generator's parameters: the same in a run's checkpoint and in its export."""
         noted = self.noted.get(bundle.GENERATOR_HASH)
-        return noted or run_folder.parameter_hash(self.variables.params[GENERATOR])
+        return noted or parameter_hash(self.variables.params[GENERATOR])
 
     @classmethod
     def load(cls, name: Path) -> Trained:
@@ -65,8 +72,8 @@ class Trained:
           UserError: there is no such folder or step, nothing in it can be read, its config describes another network,
             or a bundle is of a newer format, was changed since it was written, or has a pickle inside.
         """
-        folder, which = run_folder.split(name)
-        config = run_folder.read_config(folder)
+        folder, which = split(name)
+        config = read_config(folder)
         noted: Mapping[str, str] = {}
         is_bundle = (folder / BUNDLE).is_file()
         if is_bundle:
@@ -79,7 +86,7 @@ class Trained:
         if is_bundle:
             step, found, noted = _bundle(folder, which, config)
         else:
-            step, found = run_folder.restore(folder, which)
+            step, found = restore(folder, which)
         fitted = fit(found, method, f"the networks in {name}", shapes_of(method, section))
         trained = cls(config, method, fitted, size, step, folder, noted)
         log.info("%s: %s at step %d, parameters %s", name, section["name"], step, trained.identity[:12])
@@ -123,8 +130,219 @@ def _compare(name: str, have: Any, ours: Mapping[str, tuple[int, ...]]) -> None:
 
 def _bundle(folder: Path, which: str, config: Mapping[str, Any]) -> tuple[int, Variables, Mapping[str, str]]:
     """The step that an export notes, what the bundle holds, and what is noted beside it."""
-    if which != run_folder.NEWEST:
+    if which != NEWEST:
         raise UserError(f"{folder} is a bundle, which holds one network; leave out @{which}")
     tree, noted = bundle.load(folder, config)
     params = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float16 else x, tree["params"])
     return int(config.get(EXPORTED, {}).get("step", 0)), Variables(params, tree["stats"]), noted
+
+
+NEWEST, BEST = "newest", "best"  # in place of a step
+
+
+def split(name: Path) -> tuple[Path, str]:
+    """Which run, and which of its checkpoints: RUN is the newest, RUN@best and RUN@4000 name one.
+
+    Args:
+      name: as the user gives it, such as runs/celeba@best. A run folder of that very name is itself meant.
+
+    Raises:
+      UserError: what follows the @ is neither.
+    """
+    run, at, which = name.name.rpartition("@")
+    folder = name.with_name(run) if run else name
+    if not at or not run or (name / CONFIG).exists() or not folder.is_dir():
+        return name, NEWEST
+    if which not in (NEWEST, BEST) and not which.isdecimal():
+        raise UserError(f"{name}: after the @ stands {BEST}, {NEWEST} or a step such as 4000, not {which!r}")
+    return folder, which
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """The config that the run was made with.
+
+    Raises:
+      UserError: there is no such folder, it is not a run's, or its config is damaged.
+    """
+    if not run.is_dir():
+        raise UserError(f"there is no run folder {run}; give the --workdir of a training run")
+    path = run / CONFIG
+    try:
+        config = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"{run} is not a run folder: it has no config.json; give a training run's --workdir") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}; restore the file or train anew") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path} is damaged: it holds no sections; restore the file or train anew")
+    return config
+
+
+def checkpoints_of(run: Path) -> Path:
+    """Where the run's checkpoints lie: in its folder, or where its config says.
+
+    Raises:
+      UserError: the config is damaged, or what reads buckets is not installed.
+    """
+    training = read_config(run).get("training", {}) if (run / CONFIG).is_file() else {}
+    return checkpoint_folder.place(run, training.get("checkpoints", ""))
+
+
+def committed_steps(run: Path) -> list[int]:
+    """The steps of all checkpoints that were written to their end, newest first.
+
+    Raises:
+      UserError: the place that the config names is out of reach.
+    """
+    return checkpoint_folder.committed_steps(checkpoints_of(run))
+
+
+def restore(run: Path, which: str = NEWEST) -> tuple[int, Variables]:
+    """Networks of a checkpoint; the moving average stands in for the networks that have one.
+
+    Args:
+      run: the run folder.
+      which: a step, "best" for that with the highest PSNR on held-out photographs among those that were kept, or
+        "newest" for the newest that can be read.
+
+    Returns:
+      The step, and variables on the host.
+
+    Raises:
+      UserError: there is no checkpoint, not that one, or none that can be read; never random weights instead.
+    """
+    folder = checkpoints_of(run)
+    steps = checkpoint_folder.committed_steps(folder)
+    if not steps:
+        raise UserError(f"{run} has no checkpoint yet; train it first, or wait until the run has saved one")
+    wanted = steps if which == NEWEST else [_find(run, which, steps, Ledger.read(folder))]
+    for step in wanted:
+        try:
+            return step, _restore_step(folder / str(step) / "state")
+        except DAMAGE as error:
+            log.warning("checkpoint %d of %s is damaged (%s)", step, run, first_line(error))
+    if which != NEWEST:
+        raise UserError(f"checkpoint {wanted[0]} of {run} cannot be read; there are: {_list(steps)}")
+    raise UserError(f"none of the {len(steps)} checkpoints of {run} can be read; train on to write a new one")
+
+
+def _find(run: Path, which: str, steps: Sequence[int], ledger: Ledger) -> int:
+    """The step that is meant."""
+    best = ledger.best(steps)
+    if which == BEST:
+        if not best:
+            raise UserError(
+                f"no checkpoint of {run} was measured while it trained, so none is the best (training.keep_best and "
+                f"evaluate_every see to that); there are: {_list(steps)}"
+            )
+        return best[0]
+    if int(which) not in steps:
+        which_is_best = f", of which {best[0]} is the best" if best else ""
+        raise UserError(f"{run} has no checkpoint {which}; there are: {_list(steps)}{which_is_best}")
+    return int(which)
+
+
+def _list(steps: Sequence[int]) -> str:
+    """In the order in which they were written."""
+    return ", ".join(map(str, sorted(steps)))
+
+
+def _restore_step(path: Path) -> Variables:
+    """The moving averages, the parameters of the networks without one, and the statistics; as NumPy arrays."""
+    import orbax.checkpoint as ocp  # a second to import, and needed for run folders alone
+
+    handler = ocp.PyTreeCheckpointHandler()
+    try:
+        tree = handler.metadata(path).tree
+        others = {name: network for name, network in tree["params"].items() if name not in tree["ema"]}
+        wanted = {"ema": tree["ema"], "stats": tree["stats"]}
+        if others:  # an empty tree is none to Orbax
+            wanted["params"] = others
+        target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), wanted)
+        on_host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
+        arguments = ocp.args.PyTreeRestore(target, restore_args=on_host, partial_restore=True)
+        restored = handler.restore(path, args=arguments)
+    finally:
+        handler.close()
+    return Variables({**restored.get("params", {}), **restored["ema"]}, restored["stats"])
+
+
+def parameter_hash(params: Trees) -> str:
+    """SHA-256 (hex) of names, shapes, types and bytes: the same hash, the same networks."""
+    hasher = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        array = np.ascontiguousarray(leaf)
+        hasher.update(f"{jax.tree_util.keystr(path)} {array.shape} {array.dtype}\n".encode())
+        hasher.update(array.tobytes())
+    return hasher.hexdigest()
+
+
+BLANK = 64  # pixels; no parameter's shape depends on the photograph's size
+CODE = ("methods", "models", "layers", "ops")  # the rooms that shapes follow from
+
+Shapes = dict[str, dict[str, tuple[int, ...]]]  # "params generator" -> path in the tree -> shape
+
+
+def shapes_of(method: Method, section: Mapping[str, Any]) -> Shapes:
+    """The shapes of all its networks, from the disk where they were noted.
+
+    Args:
+      method: whose `init` is traced where nothing is noted.
+      section: that it was built from.
+    """
+    place = _place(method, section)
+    noted = _read(place) if place else None
+    if noted is not None:
+        return noted
+    shapes = trace(method)
+    if place:
+        try:
+            write_atomically(place, json.dumps(shapes).encode())
+        except UserError:
+            return shapes  # a cache that cannot be written to costs time alone
+    return shapes
+
+
+def trace(method: Method) -> Shapes:
+    """The shapes of all its networks."""
+    key = jax.eval_shape(jax.random.key, 0)  # its shape will do: to draw it would be a compilation of its own
+    wanted = jax.eval_shape(method.init, key, blank(method.num_labels))
+    return {
+        f"{kind} {network}": shapes_in(tree)
+        for kind, trees in (("params", wanted.params), ("stats", wanted.stats))
+        for network, tree in trees.items()
+    }
+
+
+def blank(num_labels: int) -> Example:
+    """The shapes of one photograph, without arrays."""
+    image, known = (jax.ShapeDtypeStruct((1, BLANK, BLANK, channels), jnp.float32) for channels in (3, 1))
+    labels: Any = jax.ShapeDtypeStruct((1, BLANK, BLANK), jnp.int32) if num_labels else None
+    return Example(image, known, labels)  # type: ignore[arg-type]
+
+
+def shapes_in(tree: Any) -> dict[str, tuple[int, ...]]:
+    """By the leaf's path."""
+    return {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _place(method: Method, section: Mapping[str, Any]) -> Path | None:
+    """The file for these shapes, where compiled programs are kept on a disk."""
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    if not folder or "://" in folder:
+        return None
+    root = Path(scan_jax.__file__).parent
+    follows_from = [section, str(type(method)), jax.__version__]
+    hasher = hashlib.sha256(json.dumps(follows_from, sort_keys=True, default=str).encode())
+    for path in sorted(path for room in CODE for path in (root / room).rglob("*.py")):
+        hasher.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return Path(folder) / f"scan_jax-shapes-{hasher.hexdigest()[:32]}.json"
+
+
+def _read(place: Path) -> Shapes | None:
+    """What was noted, or None."""
+    try:
+        noted = json.loads(place.read_text(encoding="utf-8"))
+        return {name: {path: tuple(shape) for path, shape in tree.items()} for name, tree in noted.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None

@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from scan_jax.core.types import Array
-from scan_jax.inference.collage import Collage, to_bytes
 from scan_jax.inference.equations import WAYS
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.windows import Strategy
+from scan_jax.inference.windows import Collage, Strategy, to_bytes
 from scan_jax.methods.api import Styles, Turn, Variables
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from scan_jax.inference.canvas import Canvas
+
 Strategy = Literal["auto", "whole", "windows"]
 STRATEGIES: tuple[Strategy, ...] = ("auto", "whole", "windows")
 LARGE = 4  # times the network's size: up to this short side it sees the whole photograph, as it was trained
@@ -185,3 +187,84 @@ def describe(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> str:
         return "the whole photograph"
     sides = sorted({max(window.height, window.width) for window in windows})
     return f"{len(windows)} window{'s' * (len(windows) > 1)} of {', '.join(map(str, sides))} pixels"
+
+
+@dataclasses.dataclass(frozen=True)
+class Collage:
+    """A photograph whose hole is to be filled.
+
+    Attributes:
+      pixels: uint8 [H,W,3].
+      hole: bool [H,W].
+      labels: int32 [H,W] or None.
+      layers: where it is looked at; none where there is no hole.
+    """
+
+    pixels: np.ndarray
+    hole: np.ndarray
+    labels: np.ndarray | None
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def of(
+        cls, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, size: int, strategy: Strategy
+    ) -> Collage:
+        """Planned for a network of `size`; one that takes labels reads all of the photograph, unless told otherwise."""
+        if labels is not None and strategy == "auto":
+            strategy = "whole"
+        return cls(pixels, hole, labels, plan(hole, size, strategy) if hole.any() else ())
+
+    @property
+    def strategy(self) -> str:
+        """For people."""
+        return describe(self.layers, self.hole.shape)
+
+    def canvases(self, size: int, stride: int) -> Iterator[Canvas]:
+        """What the network sees, layer by layer, window by window."""
+        for layer in self.layers:
+            for window in layer.windows:
+                place = window.slices
+                labels = None if self.labels is None else self.labels[place]
+                yield Canvas.of(self.pixels[place], ~self.hole[place], labels, size, stride)
+
+    def fill(self, completions: Iterator[np.ndarray]) -> np.ndarray:
+        """The photograph with its hole filled, uint8 [H,W,3].
+
+        Args:
+          completions: float32 [h,w,3] of every window, in the order of `canvases`.
+        """
+        filled = self.pixels.copy()
+        for layer in self.layers:
+            _blend(filled, layer, completions)
+        return filled
+
+
+def _blend(filled: np.ndarray, layer: Layer, completions: Iterator[np.ndarray]) -> None:
+    """Writes a layer's hole into `filled`; where windows overlap, a mean that turns gradually from one to the next."""
+    area = bounds(layer.hole)
+    total = np.zeros((area.height, area.width, 3), np.float32)
+    weight = np.zeros((area.height, area.width, 1), np.float32)
+    for window in layer.windows:
+        share = weights(window, layer.hole.shape)[..., None]  # [h,w,1]
+        here, there = _overlap(area, window)
+        total[here] += (next(completions) * share)[there]
+        weight[here] += share[there]
+    hole = layer.hole[area.slices]  # [a,b]
+    filled[area.slices][hole] = to_bytes(total[hole] / weight[hole])  # [n,3]
+
+
+def _overlap(area: Window, window: Window) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """The pixels that both have, as slices of each."""
+    top, left = max(area.top, window.top), max(area.left, window.left)
+    bottom = max(top, min(area.top + area.height, window.top + window.height))
+    right = max(left, min(area.left + area.width, window.left + window.width))
+    here, there = (
+        (slice(top - each.top, bottom - each.top), slice(left - each.left, right - each.left))
+        for each in (area, window)
+    )
+    return here, there
+
+
+def to_bytes(image: np.ndarray) -> np.ndarray:
+    """Float in [0, 1] -> uint8, rounded."""
+    return np.round(np.float32(255) * np.clip(image, 0, 1)).astype(np.uint8)

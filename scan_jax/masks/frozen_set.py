@@ -18,7 +18,7 @@ import scan_jax.masks
 from scan_jax.core import registry
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
-from scan_jax.masks import png
+from scan_jax.images import png
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.manifest import MANIFEST, Manifest, check, load
@@ -74,7 +74,7 @@ def write(
     _check_target(folder)
     section = {"ratio": (edges[0], edges[-1]), **section}
     fixed = fixed_set(open_holes(section).held_out, size, buckets, per_bucket, seed)
-    files = {name: png.encode(hole) for name, hole, _ in _named(fixed)}
+    files = {name: png.encode_hole(hole) for name, hole, _ in _named(fixed)}
     index = _index(fixed, files)
     manifest = Manifest(
         generator=section["name"],

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scan_jax.core.errors import UserError
-from scan_jax.masks import manifest, mask_files, mask_sheet, pairing, polarity, problems
-from scan_jax.masks.hole_image import check_color
+from scan_jax.images import pairs as pairing
+from scan_jax.images.hole import check_color
+from scan_jax.masks import manifest, mask_files, mask_sheet, polarity, problems
 from scan_jax.masks.mask_file import MaskFile, Unreadable, measure
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, bucket_of
 

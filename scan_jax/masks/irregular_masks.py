@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax import prepared
 from scan_jax.core.config import bind
+from scan_jax.data import prepared
+from scan_jax.data.prepared import PreparedDataset, Record
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.mask_folder import MaskFiles, MaskFolder, keep_upright, turn_at_random
 from scan_jax.masks.ratio import Bucket
-from scan_jax.prepared import PreparedDataset, Record
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from scan_jax.core.errors import UserError
-from scan_jax.masks.hole_image import binarise, read_grey, resize_nearest
+from scan_jax.images.hole import binarise, read_grey, resize_nearest
 
 PIECES_SIDE = 128  # pixels: pieces are counted at this size, so that specks do not count
 

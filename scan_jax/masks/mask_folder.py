@@ -13,7 +13,8 @@ import numpy as np
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
-from scan_jax.masks import hole_image, manifest, mask_files
+from scan_jax.images import hole as hole_image
+from scan_jax.masks import manifest, mask_files
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.mask_files import SUFFIXES
 from scan_jax.masks.ratio import Bucket, hole_ratio

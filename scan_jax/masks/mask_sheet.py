@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from scan_jax import pictures
-from scan_jax.masks.hole_image import UNREADABLE, binarise, read_grey, resize_nearest
+from scan_jax.images import contact_sheet
+from scan_jax.images.hole import UNREADABLE, binarise, read_grey, resize_nearest
 
 SIDE = 128  # pixels
 MOST_COLUMNS = 8
@@ -36,7 +36,7 @@ def write_sheet(
         if files:
             shown = [_picture(file, hole_color, photograph_of.get(file)) for file in spread(files, columns)]
             rows.append((f"{label} ({len(files)})", shown + [blank] * (columns - len(shown))))
-    pictures.save_grid(path, [f"{hole_color} = hole"] + [""] * (columns - 1), rows)
+    contact_sheet.save_grid(path, [f"{hole_color} = hole"] + [""] * (columns - 1), rows)
 
 
 def spread(files: Sequence[Path], count: int) -> list[Path]:
@@ -50,7 +50,7 @@ def _picture(file: Path, hole_color: str, photograph: Path | None) -> np.ndarray
     """[SIDE,SIDE,3] in [0, 1]; stretched to a square, as the pipeline does."""
     hole = binarise(resize_nearest(read_grey(file), SIDE), hole_color)  # [SIDE,SIDE]
     beneath = _backdrop() if photograph is None else _read_photograph(photograph)
-    return pictures.tint_hole(beneath, 1.0 - hole[..., None].astype(np.float32))
+    return contact_sheet.tint_hole(beneath, 1.0 - hole[..., None].astype(np.float32))
 
 
 def _read_photograph(file: Path) -> np.ndarray:

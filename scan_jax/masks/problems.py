@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from scan_jax.images.pairs import MASK_ENDING, PHOTOGRAPHS, Pairing
 from scan_jax.masks import mask_files
 from scan_jax.masks.mask_file import MaskFile, Unreadable
-from scan_jax.masks.pairing import MASK_ENDING, PHOTOGRAPHS, Pairing
 from scan_jax.masks.polarity import Polarity
 
 MUCH_GREY = 0.001  # of all pixels

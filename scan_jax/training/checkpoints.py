@@ -5,7 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import errno
 import logging
+import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,17 +16,23 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import options as ocp_options
+from orbax.checkpoint.checkpoint_managers import (
+    AnyPreservationPolicy,
+    CustomSteps,
+    EveryNSteps,
+    LatestN,
+    PolicyCheckpointInfo,
+    PreservationContext,
+    PreservationPolicy,
+)
 
 from scan_jax.core import checkpoint_folder
-from scan_jax.core.checkpoint_folder import Ledger
-from scan_jax.core.distributed import by_first, is_first
+from scan_jax.core.checkpoint_folder import Ledger, is_bucket
+from scan_jax.core.distributed import by_first, everywhere, is_first, of_first
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
-from scan_jax.training.agreement import everywhere, of_first
-from scan_jax.training.keeping import Keep
-from scan_jax.training.provenance import Provenance
+from scan_jax.training.run_folder import Provenance
 from scan_jax.training.state import TrainState
-from scan_jax.training.storage import UNWRITABLE, failure, require_room
 
 log = logging.getLogger(__name__)
 
@@ -267,3 +276,80 @@ def _as_dict(state: TrainState) -> dict[str, Any]:
 def abstract(state: Any, shardings: Any) -> Any:
     """The shapes, types and shardings of `state`, without its memory."""
     return jax.tree.map(lambda leaf, at: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at), state, shardings)
+
+
+@dataclasses.dataclass(frozen=True)
+class Keep:
+    """What a run keeps besides pinned checkpoints; whatever one of the three wants stays.
+
+    Attributes:
+      latest: so many of the newest, at least 1.
+      every: those whose step it divides; 0 for none.
+      best: so many of those with the highest PSNR on held-out photographs.
+    """
+
+    latest: int
+    every: int = 0
+    best: int = 0
+
+    def policy(self, noted: Callable[[], Ledger]) -> PreservationPolicy:
+        """What Orbax asks after every checkpoint.
+
+        Args:
+          noted: what is known of the checkpoints when it asks.
+        """
+        every = [EveryNSteps(self.every)] if self.every else []
+        return AnyPreservationPolicy([LatestN(self.latest), *every, _Noted(self.best, noted)])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Noted(PreservationPolicy):
+    """The pinned and the best."""
+
+    best: int
+    noted: Callable[[], Ledger]
+
+    def should_preserve(
+        self, checkpoints: Sequence[PolicyCheckpointInfo], *, context: PreservationContext
+    ) -> Sequence[bool]:
+        ledger = self.noted()
+        best = ledger.best([one.step for one in checkpoints])[: self.best]
+        return CustomSteps([*ledger.pinned, *best]).should_preserve(checkpoints, context=context)
+
+
+SPACE_FACTOR = 1.5  # of a state's bytes: what Orbax needs on the way to a checkpoint
+SPACE_BESIDES = 1_000_000  # bytes: for all that it notes of the arrays
+GO_ON = "run the same command again, it goes on from the last good checkpoint"
+# What Orbax and TensorStore raise where a disk is full or read-only, or a bucket out of reach.
+UNWRITABLE = (OSError, ValueError, RuntimeError)
+
+
+def require_room(folder: Path, needed: int) -> None:
+    """Refuses early: a disk that fills up while Orbax writes costs hundreds of lines from its threads.
+
+    Args:
+      folder: of checkpoints; a bucket has room.
+      needed: bytes of a state.
+
+    Raises:
+      UserError: the disk has too little.
+    """
+    if is_bucket(folder):
+        return
+    free = shutil.disk_usage(folder).free
+    if free < SPACE_FACTOR * needed + SPACE_BESIDES:
+        raise UserError(
+            f"the disk of {folder} is full: a checkpoint takes {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free; "
+            f"make room and {GO_ON}"
+        )
+
+
+def failure(folder: Path, error: Exception) -> UserError:
+    """What the user is told of a write that failed."""
+    return UserError(f"cannot write a checkpoint to {folder}: {_reason(error)}; put that right and {GO_ON}")
+
+
+def _reason(error: Exception) -> str:
+    """What the operating system said, which TensorStore has in the middle of very long messages."""
+    told = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO))
+    return next((reason for reason in told if reason in str(error)), first_line(error))

@@ -15,9 +15,8 @@ from scan_jax.core.progress import progress_bar
 from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Trees
 from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.collapse import CollapseWatch
 from scan_jax.training.feed import Feed
-from scan_jax.training.guard import Guard, Stepped
+from scan_jax.training.guard import CollapseWatch, Guard, Stepped
 from scan_jax.training.preemption import stop_request
 from scan_jax.training.scalars import NoWriters, ScalarWriters
 from scan_jax.training.settings import TrainingSettings

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.checkpoint_folder import write
 from scan_jax.core.errors import UserError
-from scan_jax.core.run_layout import CONFIG
+from scan_jax.core.run_layout import CONFIG, DATA
 
 # Where data lies and how often things happen do not change what a step computes.
 MAY_CHANGE = frozenset(
@@ -78,4 +79,36 @@ def _compare(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> No
         listed = "; ".join(differing.values())
         raise UserError(
             f"{folder} belongs to another config ({listed}); choose another --workdir, or give the same values"
+        )
+
+
+Provenance = Mapping[str, str]  # "train", "held_out" and "holes" in a line each, "train_digest" and so on
+
+
+def keep(folder: Path, data: Provenance) -> None:
+    """Writes `data` into a new run folder, or checks that an old run saw the same.
+
+    Raises:
+      UserError: the photographs or holes are others than when the run began, or the folder cannot be written to.
+    """
+    path = folder / DATA
+    if path.exists():
+        _compare_data(path, data)
+    write_atomically(path, (json.dumps(dict(data), indent=2) + "\n").encode())
+
+
+def _compare_data(path: Path, data: Provenance) -> None:
+    """Refuses other digests; a folder that was moved or renamed is the same."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); remove it, if the data are as they were") from error
+    changed = [
+        f"{name}: {before.get(name)} is now {data[name]}"
+        for name in ("train", "held_out", "holes")
+        if before.get(f"{name}_digest") != data[f"{name}_digest"]
+    ]
+    if changed:
+        raise UserError(
+            f"{path.parent} was begun with other data ({'; '.join(changed)}); restore them, or choose another --workdir"
         )

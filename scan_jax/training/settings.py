@@ -9,8 +9,8 @@ from scan_jax.core.config import require_at_least
 from scan_jax.core.errors import UserError
 from scan_jax.training.guard import GuardSettings
 from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.remat import Remat
 from scan_jax.training.sharding import REPLICATE
+from scan_jax.training.step import Remat
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,15 +6,18 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.training import sharding
@@ -23,7 +26,7 @@ from scan_jax.training.feed import Feed
 from scan_jax.training.optimizers import make_optimizer
 from scan_jax.training.phases import Phase, phase_after, phases_of
 from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.state import GENERATOR, TrainState, initial_state
+from scan_jax.training.state import GENERATOR, TrainState, as_dict, initial_state
 from scan_jax.training.step import make_step
 
 log = logging.getLogger(__name__)
@@ -186,3 +189,26 @@ def _blank(batch_size: int, size: int, num_labels: int) -> Example:
 
 def _copy(state: TrainState) -> TrainState:
     return jax.tree.map(lambda leaf: leaf.copy(), state)
+
+
+def state_at(trainer: Trainer, folder: Path, step: int, networks: Variables | None) -> TrainState:
+    """What a run was after `step`; nothing in the folder is changed.
+
+    Args:
+      trainer: of the run.
+      folder: of its checkpoints.
+      step: one that has a checkpoint, or 0 for the begin.
+      networks: that the run began with, if not with random ones.
+
+    Raises:
+      UserError: the checkpoint is gone or cannot be read.
+    """
+    if step == 0:
+        return trainer.begin(networks)
+    like = as_dict(abstract(trainer.shapes, trainer.shardings))
+    try:
+        with ocp.StandardCheckpointer() as reader:
+            restored = reader.restore(folder / str(step) / "state", like)
+    except DAMAGE as error:
+        raise UserError(f"checkpoint {step} in {folder} cannot be read ({first_line(error)})") from error
+    return trainer.own(TrainState(**restored))

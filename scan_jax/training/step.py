@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
+from optax.microbatching import AccumulationType, microbatch
 
 from scan_jax.core.types import Array, Example
-from scan_jax.methods.api import Trees, Turn
-from scan_jax.training.accumulation import GradientOf, in_parts
-from scan_jax.training.remat import Remat, rematerialise
+from scan_jax.methods.api import Aux, Trees, Turn, TurnLoss
 from scan_jax.training.state import GENERATOR, TrainState, trained_by
 
 Scalars = Mapping[str, Array]
@@ -82,3 +82,53 @@ def _update(
         opt={**state.opt, turn.name: opt},
     )
     return updated, optax.tree.norm(gradient)
+
+
+# As `jax.value_and_grad(turn.loss, has_aux=True)`.
+GradientOf = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[tuple[Array, Aux], Trees]]
+MEAN, CONCAT = AccumulationType.MEAN, AccumulationType.CONCAT
+EXAMPLE, CARRIED, PART = 3, 4, 6  # the arguments of `of_part` that have a batch axis
+
+
+def in_parts(gradient_of: GradientOf, parts: int) -> GradientOf:
+    """The same gradient, computed in `parts` and averaged.
+
+    Part p has the examples p, p + parts, ..., so that examples stay on their devices, and a key of its own. Every part
+    begins with the statistics of before the step, whose results are averaged: a power iteration is taken once, and a
+    running mean is that of all parts. What is carried to the next turn is that of the whole batch.
+    """
+    if parts == 1:
+        return gradient_of
+
+    def of_part(*arguments: Any) -> Any:
+        *given, rng, part = arguments
+        seen: Any = (*given, jax.random.fold_in(rng, part[0]))
+        return gradient_of(*seen)
+
+    def of_batch(trained: Trees, others: Trees, stats: Trees, example: Example, carried: Any, rng: Array) -> Any:
+        size = example.image.shape[0]
+        how: Any = (MEAN, Aux(MEAN, MEAN, CONCAT)), MEAN  # type: ignore[arg-type]
+        split: Any = microbatch(of_part, (EXAMPLE, CARRIED, PART), size // parts, how)
+        return split(trained, others, stats, example, carried, rng, jnp.arange(size) % parts)
+
+    return of_batch
+
+
+Remat = Literal["nothing", "activations"]
+KEPT = ("conv_general_dilated", "dot_general")  # JAX's primitives whose results cost more to compute than to keep
+
+
+def rematerialise(loss: TurnLoss, what: Remat) -> TurnLoss:
+    """`loss`, whose gradient keeps less.
+
+    Args:
+      loss: of a turn.
+      what: "nothing" is `loss` itself; "activations" keeps the results of convolutions and products alone, and computes
+        normalisations, activation functions and all else from them once more.
+    """
+    return loss if what == "nothing" else jax.checkpoint(loss, policy=_is_kept)  # type: ignore[return-value]
+
+
+def _is_kept(primitive: Any, *_: Any, **__: Any) -> bool:
+    """JAX's question for each operation."""
+    return primitive.name in KEPT

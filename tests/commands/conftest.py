@@ -8,7 +8,7 @@ import jax
 import pytest
 from tiny_demo import DEMO, TINY, overrides, said
 
-from scan_jax.commands import command_line, train
+from scan_jax.commands import cli, train
 
 MADE = []  # where the run of this process' tests lies, and what was said meanwhile
 
@@ -16,7 +16,7 @@ MADE = []  # where the run of this process' tests lies, and what was said meanwh
 @pytest.fixture(autouse=True, scope="module")
 def one_cache(compiled_programs):
     """Commands keep what they compile where the tests do, those in processes of one device, too."""
-    loggers = [logging.getLogger(name) for name in ("scan_jax", *command_line.NOISY)]
+    loggers = [logging.getLogger(name) for name in ("scan_jax", *cli.NOISY)]
     levels = [logger.level for logger in loggers]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAX_COMPILATION_CACHE_DIR", jax.config.values["jax_compilation_cache_dir"])

@@ -17,9 +17,9 @@ from tiny_demo import BUCKETS, DATA, error_of, overrides, write_run
 from scan_jax.commands.evaluate import evaluate, main, parse
 from scan_jax.core.errors import UserError
 from scan_jax.data.builders import celebamask_hq
-from scan_jax.evaluate.contestants import from_run
-from scan_jax.evaluate.devices import local_devices
-from scan_jax.evaluate.opening import open_test
+from scan_jax.evaluation.benchmark import open_test
+from scan_jax.evaluation.entries import from_run
+from scan_jax.evaluation.judge import local_devices
 from scan_jax.evaluation.protocols.api import find_protocol
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import Variables
@@ -232,7 +232,7 @@ def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path, mo
     assert "masked_attention_celebamask_hq with 4 of 2,000 photographs v1" in text.replace("\\", "")
     assert "30.49" not in text, "a part of a test is not that test"
     whole = dataclasses.replace(find_protocol("masked_attention_celebamask_hq"), count=4)
-    monkeypatch.setattr("scan_jax.evaluate.opening.find_protocol", lambda name: whole)
+    monkeypatch.setattr("scan_jax.evaluation.benchmark.find_protocol", lambda name: whole)
     run(*test)
     text = (tmp_path / "out" / "results.md").read_text()
     for part in ("masked_attention_celebamask_hq v1", "celebahq_28k_2k", "4 photographs", "30.49", "not run"):

@@ -14,7 +14,7 @@ from tiny_demo import error_of, said, write_run
 from scan_jax.commands import export, inpaint
 from scan_jax.commands.evaluate import main as evaluate
 from scan_jax.core.errors import UserError
-from scan_jax.inference import run_folder
+from scan_jax.inference import trained as run_folder
 from scan_jax.inference.bundles import exporting, program_check
 from scan_jax.inference.trained import Trained
 from scan_jax.weights import safetensors_tree

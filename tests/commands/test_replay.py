@@ -7,7 +7,7 @@ from PIL import Image
 from tiny_demo import TINY, error_of, overrides
 
 from scan_jax.commands import experiment, replay
-from scan_jax.configuration import load
+from scan_jax.core.config import load
 from scan_jax.core.errors import UserError
 
 DIVERGING = [

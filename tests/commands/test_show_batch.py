@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from tiny_demo import error_of
 
-from scan_jax import configuration
 from scan_jax.commands import inputs, show_batch
-from scan_jax.palette import paint
-from scan_jax.pictures import GAP, TINT
+from scan_jax.core import config as configuration
+from scan_jax.images.contact_sheet import GAP, TINT
+from scan_jax.images.palette import paint
 
 SIZE = 128  # so that the picture enlarges nothing
 TINY = [

@@ -10,8 +10,7 @@ from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.data import verification
-from scan_jax.data.agreement import agree_on_labels
-from scan_jax.data.api import open_data
+from scan_jax.data.api import agree_on_labels, open_data
 from scan_jax.data.label_pairs import find_pairs
 
 HEIGHT, WIDTH, CLASSES = 12, 16, 7

@@ -10,11 +10,10 @@ import miniatures
 import numpy as np
 import pytest
 
-from scan_jax.data.agreement import agree_on_labels
-from scan_jax.data.api import open_data
+from scan_jax.data.api import agree_on_labels, open_data
 from scan_jax.data.builders import celeba_hq, celebamask_hq, paris_street_view, photo_folder
 from scan_jax.data.decode import resize
-from scan_jax.label_map import resize as resize_labels
+from scan_jax.images.labels import resize as resize_labels
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from PIL import Image
 from scan_jax.core.errors import UserError
 from scan_jax.demo.limits import Limits, check_image, check_seed, shown
 from scan_jax.demo.serving import OnlyHere
-from scan_jax.inference.files.photograph import read_photograph
+from scan_jax.images.photograph import read_photograph
 
 SMALL = Limits(pixels=10_000)
 

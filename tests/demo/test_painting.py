@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from scan_jax.core.errors import UserError
 from scan_jax.demo import painting
 from scan_jax.demo.painting import classes_of, repaint, show, show_labels, shown_shape, strokes_of, to_photograph
-from scan_jax.palette import palette
+from scan_jax.images.palette import palette
 
 
 def layer(shape):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scan_jax import configuration
+from scan_jax.core import config as configuration
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation.protocols.api import find_protocol, names
 from scan_jax.masks.api import open_holes

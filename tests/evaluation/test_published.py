@@ -8,12 +8,12 @@ import numpy as np
 from made_up_results import METRICS, conditions, entry, results
 
 import scan_jax.methods
-from scan_jax import configuration
+from scan_jax.core import config as configuration
 from scan_jax.core import registry
 from scan_jax.evaluation import published_tables
 from scan_jax.evaluation.paper_table import NOT_RUN, fills, measured_table
+from scan_jax.evaluation.protocol import PublishedTable
 from scan_jax.evaluation.protocols.api import find_protocol
-from scan_jax.evaluation.published import PublishedTable
 from scan_jax.methods.masked_attention.settings import Settings as MaskedAttentionSettings
 from scan_jax.methods.scan import ScanSettings
 

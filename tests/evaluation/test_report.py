@@ -26,7 +26,7 @@ from scan_jax.evaluation.results import Results
 from scan_jax.evaluation.tables.by_bucket import difference_table, score_table
 from scan_jax.evaluation.tables.cells import full
 from scan_jax.evaluation.tables.summaries import Summaries
-from scan_jax.pictures import TINT
+from scan_jax.images.contact_sheet import TINT
 
 PSNR_ALONE = {"standard/psnr": METRICS["standard/psnr"]}
 

@@ -14,7 +14,7 @@ from scan_jax.evaluation.curves import draw_curves, read_scalars
 from scan_jax.evaluation.filling import Row, by_baseline
 from scan_jax.evaluation.heat_map import choose_points, overlay
 from scan_jax.evaluation.scoring import Test
-from scan_jax.pictures import TINT, grid, save_grid, tint_hole
+from scan_jax.images.contact_sheet import TINT, grid, save_grid, tint_hole
 
 
 def test_tint_hides_the_hole_and_nothing_else():

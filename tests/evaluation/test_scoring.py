@@ -15,8 +15,7 @@ from scan_jax.evaluation.baselines import BASELINES
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION, by_baseline, by_network
 from scan_jax.evaluation.judge import Judge
 from scan_jax.evaluation.score_store import ScoreStore
-from scan_jax.evaluation.scoring import Share, Test, photograph_vectors, score
-from scan_jax.evaluation.sets import score_sets
+from scan_jax.evaluation.scoring import Share, Test, photograph_vectors, score, score_sets
 from scan_jax.metrics.api import Embedding, SetMetric
 from scan_jax.metrics.standard import METRICS
 

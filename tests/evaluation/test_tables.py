@@ -15,9 +15,10 @@ from made_up_results import METRICS, conditions, entry, results
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation.comparison import difference
 from scan_jax.evaluation.statistics import summarize
-from scan_jax.evaluation.tables import cells, latex, make_tables, markdown, screen, screen_text, write_tables
-from scan_jax.evaluation.tables.by_bucket import difference_table, score_table
-from scan_jax.evaluation.tables.filled_by import entries_table
+from scan_jax.evaluation.tables import cells, make_tables, screen_text, text_table, write_tables
+from scan_jax.evaluation.tables import text_table as markdown
+from scan_jax.evaluation.tables import text_table as screen
+from scan_jax.evaluation.tables.by_bucket import difference_table, entries_table, score_table
 from scan_jax.evaluation.tables.summaries import Summaries
 from scan_jax.evaluation.tables.text_table import TextTable
 
@@ -68,9 +69,9 @@ def test_a_table_without_conditions_cannot_be_made():
 def test_every_table_ends_with_the_protocol_line_in_every_form():
     for table in make_tables(Summaries(results()), cells.full):
         assert table.note.endswith(LINE)
-        assert LINE in " ".join(screen.render(table).split("\n"))
-        assert markdown.render(table).endswith(markdown.escape(LINE) + "\n")
-        assert latex.escape(LINE) + "}\n\\par" in latex.render(table)
+        assert LINE in " ".join(screen.screen(table).split("\n"))
+        assert markdown.markdown(table).endswith(markdown.escape_markdown(LINE) + "\n")
+        assert text_table.escape_latex(LINE) + "}\n\\par" in text_table.latex(table)
 
 
 def test_a_cell_has_mean_deviation_and_interval():
@@ -181,7 +182,7 @@ def test_who_filled_the_holes_and_how_fast():
 
 
 def test_the_screen_lines_up():
-    shown = screen.render(standard(results())).splitlines()
+    shown = screen.screen(standard(results())).splitlines()
     assert shown[0] == "standard: scores" and set(shown[1]) == {"-"} and shown[1] == shown[3] == shown[8]
     assert len({len(line) for line in (shown[2], *shown[4:8])}) == 1
     assert all(len(line) <= 120 for line in shown[9:])
@@ -195,7 +196,7 @@ def test_markdown_has_as_many_cells_in_every_row_and_marks_the_best(tmp_path):
         assert len({len(re.split(r"(?<!\\)\|", line)) for line in lines}) <= 1
     assert "a_b \\| c" in text and "faces_64 & 100%" in text
     table = TextTable("t", ("a", "b"), (("x", "1*"), ("y", "2")), conditions(), best=frozenset({(0, 1)}))
-    assert "| x | **1\\*** |" in markdown.render(table) and "| --- | ---: |" in markdown.render(table)
+    assert "| x | **1\\*** |" in markdown.markdown(table) and "| --- | ---: |" in markdown.markdown(table)
 
 
 def test_latex_is_balanced_and_escaped(tmp_path):
@@ -222,7 +223,7 @@ def test_latex_escapes_what_it_reads_otherwise():
         ("10-20% -0.5 [-1, +2]", r"10-20\% $-$0.5 {[}$-$1, +2]"),
         ("1 ± 2 < 3", r"1 $\pm$ 2 \textless{} 3"),
     ):
-        assert latex.escape(text) == expected
+        assert text_table.escape_latex(text) == expected
 
 
 @pytest.mark.slow

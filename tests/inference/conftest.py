@@ -6,8 +6,9 @@ import logging
 import pytest
 
 from scan_jax.commands import attend, inpaint
-from scan_jax.inference import run_folder, trained
-from scan_jax.inference.files.photograph import read_photograph, write_photograph
+from scan_jax.images.photograph import read_photograph, write_photograph
+from scan_jax.inference import trained
+from scan_jax.inference import trained as run_folder
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.inference.files import png_file, tiff_file
-from scan_jax.inference.files.hole import read_hole
-from scan_jax.inference.files.image_files import MOST_PIXELS, open_image
-from scan_jax.inference.files.labels import read_labels
-from scan_jax.inference.files.photograph import read_photograph, write_photograph
+from scan_jax.images import png as png_file
+from scan_jax.images import tiff
+from scan_jax.images.decode import MOST_PIXELS, open_image
+from scan_jax.images.hole import read_hole
+from scan_jax.images.labels import read_labels
+from scan_jax.images.photograph import read_photograph, write_photograph
 
 READERS = {"photograph": read_photograph, "hole": read_hole, "label map": read_labels}
 
@@ -176,9 +177,9 @@ def test_whatever_is_wrong_with_a_file_is_one_line(tmp_path):
     deep = rng.integers(0, 65536, (13, 17, 3), np.uint16)
     for name, encode, array in (
         ("16.png", png_file.encode, deep),
-        ("16.tif", tiff_file.encode, deep),
-        ("grey.tif", tiff_file.encode, deep[..., :1]),
-        ("8.tif", tiff_file.encode, picture()),
+        ("16.tif", tiff.encode, deep),
+        ("grey.tif", tiff.encode, deep[..., :1]),
+        ("8.tif", tiff.encode, picture()),
     ):
         files[name] = encode(array, {"exif": exif.tobytes()})
     for name, content in files.items():

@@ -21,8 +21,7 @@ from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 from scan_jax.core.errors import UserError
 from scan_jax.inference.bundles import exporting
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.run_folder import parameter_hash
-from scan_jax.inference.trained import Trained
+from scan_jax.inference.trained import Trained, parameter_hash
 
 WITH_LABELS = {**MASKED_ATTENTION, "attention": "none"}  # traced faster
 HEAVY = (

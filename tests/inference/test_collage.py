@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scan_jax.inference.collage import Collage, to_bytes
-from scan_jax.inference.seam import meet
+from scan_jax.inference.canvas import meet
+from scan_jax.inference.windows import Collage, to_bytes
 
 SIZE, STRIDE = 32, 8
 

@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.inference.filling.jobs import Job, Reading, fill_all
-from scan_jax.inference.filling.pairs import Pair
-from scan_jax.inference.filling.summary import Outcome, Summary
+from scan_jax.images.pairs import Pair
+from scan_jax.inference.batch import Job, Outcome, Reading, Summary, fill_all
 
 
 class Paints:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.inference.filling.output_places import check_folder, check_places, in_folder
-from scan_jax.inference.filling.pairs import Pair, list_images, match
+from scan_jax.images.pairs import Pair, check_folder, check_places, in_folder, list_images, match
 
 
 def touch(folder, *names):

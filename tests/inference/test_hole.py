@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.inference.files.hole import read_hole
-from scan_jax.inference.files.labels import read_labels
+from scan_jax.images.hole import read_hole
+from scan_jax.images.labels import read_labels
 
 
 def test_white_is_the_hole_and_mid_grey_the_border(tmp_path):

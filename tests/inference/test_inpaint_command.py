@@ -10,9 +10,9 @@ from PIL import Image
 
 import scan_jax
 from scan_jax.commands import inpaint
+from scan_jax.commands import inpaint as filling_flags
 from scan_jax.core.types import Prediction
 from scan_jax.inference import inpainter, trained, windows
-from scan_jax.inference.filling import flags as filling_flags
 from scan_jax.methods.api import Variables
 
 LEVEL = Variables({"generator": {"level": np.float32(0.4)}}, {"generator": {}})
@@ -211,7 +211,7 @@ def test_a_stopped_run_goes_on(run, folders, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr("scan_jax.inference.filling.filler.Filler.several", stop)
+        stopped.setattr("scan_jax.inference.batch.Filler.several", stop)
         assert fill_folders(run, folders, f"--summary={folders / 'summary.json'}") == 130
     assert json.loads((folders / "summary.json").read_text())["totals"]["not_reached"] == 5
     assert fill_folders(run, folders) == 3

@@ -4,7 +4,7 @@ import jax
 import pytest
 from small_networks import MASKED_ATTENTION, PLAIN
 
-from scan_jax.inference import network_shapes
+from scan_jax.inference import trained
 from scan_jax.methods.api import build_method
 
 PLAIN_LABELS = {**MASKED_ATTENTION, "attention": "none"}
@@ -20,18 +20,18 @@ def cache(tmp_path):
 
 @pytest.fixture
 def traced(monkeypatch):
-    trace, times = network_shapes.trace, []
-    monkeypatch.setattr(network_shapes, "trace", lambda method: times.append(method) or trace(method))
+    trace, times = trained.trace, []
+    monkeypatch.setattr(trained, "trace", lambda method: times.append(method) or trace(method))
     return times
 
 
 def shapes(section):
-    return network_shapes.shapes_of(build_method(section), section)
+    return trained.shapes_of(build_method(section), section)
 
 
 def test_the_second_start_reads_what_the_first_noted_and_another_network_is_traced(cache, traced):
     first = shapes(PLAIN)
-    assert shapes(PLAIN) == first == network_shapes.trace(build_method(PLAIN)) and len(traced) == 2
+    assert shapes(PLAIN) == first == trained.trace(build_method(PLAIN)) and len(traced) == 2
     assert first["params generator"]["['dec']['rgb']['kernel']"] == (3, 3, 4, 3)
     assert first != shapes({**PLAIN, "width": 8}) and "stats generator" in shapes(PLAIN_LABELS)
     assert len(traced) == 4 and len(list(cache.iterdir())) == 3
@@ -42,7 +42,7 @@ def test_code_that_changed_is_traced_anew(cache, traced, monkeypatch, tmp_path_f
     other = tmp_path_factory.mktemp("code")
     (other / "models").mkdir()
     (other / "models" / "scan.py").write_text("# other")
-    monkeypatch.setattr(network_shapes.scan_jax, "__file__", str(other / "__init__.py"))
+    monkeypatch.setattr(trained.scan_jax, "__file__", str(other / "__init__.py"))
     shapes(PLAIN)
     assert len(traced) == 2
 

@@ -10,9 +10,9 @@ from PIL import Image
 from PIL.ExifTags import IFD
 
 from scan_jax.core.errors import UserError
-from scan_jax.inference.files.hole import read_hole
-from scan_jax.inference.files.labels import read_labels
-from scan_jax.inference.files.photograph import check_output, read_photograph, write_photograph
+from scan_jax.images.hole import read_hole
+from scan_jax.images.labels import read_labels
+from scan_jax.images.photograph import check_output, read_photograph, write_photograph
 
 
 def picture(height=13, width=17, channels=3, seed=0):

@@ -10,7 +10,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.inference import run_folder
+from scan_jax.inference import trained
 
 
 def full(shape, value):
@@ -46,7 +46,7 @@ def run(tmp_path_factory):
 
 
 def test_the_newest_step_with_the_moving_average_of_a_relative_folder_too(run, monkeypatch):
-    step, variables = run_folder.restore(run)
+    step, variables = trained.restore(run)
     assert step == 20
     expected = state(20)
     assert set(variables.params) == {"generator", "critic"} and set(variables.stats) == {"generator", "critic"}
@@ -55,7 +55,7 @@ def test_the_newest_step_with_the_moving_average_of_a_relative_folder_too(run, m
     np.testing.assert_array_equal(variables.stats["critic"]["u"], expected["stats"]["critic"]["u"])
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves((variables.params, variables.stats)))
     monkeypatch.chdir(run.parent)
-    assert run_folder.restore(Path("toy"))[0] == 20
+    assert trained.restore(Path("toy"))[0] == 20
 
 
 @pytest.mark.parametrize("stats", [{}, {"mean": np.full((2,), 3, np.float32)}], ids=["no statistics", "statistics"])
@@ -64,7 +64,7 @@ def test_a_generator_alone(tmp_path, stats):
         whole = {key: {"generator": state(step)[key]["generator"]} for key in ("params", "opt", "ema")}
         return {**whole, "step": np.int32(step), "stats": {"generator": stats}}
 
-    step, variables = run_folder.restore(make_run(tmp_path / "run", state=alone))
+    step, variables = trained.restore(make_run(tmp_path / "run", state=alone))
     assert step == 20 and set(variables.params) == {"generator"}
     np.testing.assert_array_equal(variables.params["generator"]["a"], state(20)["ema"]["generator"]["a"])
     jax.tree.map(np.testing.assert_array_equal, variables.stats, {"generator": stats})
@@ -72,11 +72,11 @@ def test_a_generator_alone(tmp_path, stats):
 
 def test_uncommitted_and_damaged_steps_fall_back_and_say_so(tmp_path, caplog):
     run = make_run(tmp_path / "run", steps=(10, 20, 30))
-    (run / "checkpoints" / "30" / run_folder.COMMIT_FILE).unlink()
+    (run / "checkpoints" / "30" / trained.COMMIT_FILE).unlink()
     (run / "checkpoints" / "40").mkdir()
-    assert run_folder.committed_steps(run) == [20, 10] and run_folder.restore(run)[0] == 20
+    assert trained.committed_steps(run) == [20, 10] and trained.restore(run)[0] == 20
     (run / "checkpoints" / "20" / "state" / "_METADATA").write_text("{")
-    step, variables = run_folder.restore(run)
+    step, variables = trained.restore(run)
     assert step == 10 and "checkpoint 20" in caplog.text and "damaged" in caplog.text
     np.testing.assert_array_equal(variables.params["generator"]["a"], full((3, 5), 100))
 
@@ -84,30 +84,30 @@ def test_uncommitted_and_damaged_steps_fall_back_and_say_so(tmp_path, caplog):
 def test_nothing_readable_is_an_error_never_random_weights(tmp_path, caplog):
     run = make_run(tmp_path / "run", steps=(10,))
     for path in (run / "checkpoints" / "10").rglob("*"):
-        if path.is_file() and path.name != run_folder.COMMIT_FILE:
+        if path.is_file() and path.name != trained.COMMIT_FILE:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     caplog.set_level(logging.CRITICAL, "asyncio")
     with pytest.raises(UserError, match="none of the 1 checkpoints"):
-        run_folder.restore(run)
+        trained.restore(run)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no checkpoint yet"):
-        run_folder.restore(tmp_path / "empty")
+        trained.restore(tmp_path / "empty")
 
 
 def test_folders_that_are_no_runs(tmp_path):
     with pytest.raises(UserError, match="no run folder"):
-        run_folder.read_config(tmp_path / "nowhere")
+        trained.read_config(tmp_path / "nowhere")
     with pytest.raises(UserError, match="not a run folder"):
-        run_folder.read_config(tmp_path)
+        trained.read_config(tmp_path)
     (tmp_path / "config.json").write_text('{"method": ')
     with pytest.raises(UserError, match="cannot read"):
-        run_folder.read_config(tmp_path)
+        trained.read_config(tmp_path)
 
 
 def test_the_hash_names_the_parameters():
     params = state(3)["params"]
-    assert run_folder.parameter_hash(params) == run_folder.parameter_hash(state(3)["params"])
+    assert trained.parameter_hash(params) == trained.parameter_hash(state(3)["params"])
     changed = params | {"critic": {"b": {"k": full((4,), -3.0 + 1e-6)}}}
     renamed = {"generator": params["generator"], "critic": {"c": params["critic"]["b"]}}
-    hashes = {run_folder.parameter_hash(tree) for tree in (params, changed, renamed)}
+    hashes = {trained.parameter_hash(tree) for tree in (params, changed, renamed)}
     assert len(hashes) == 3

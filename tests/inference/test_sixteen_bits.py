@@ -11,8 +11,8 @@ import tifffile
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from scan_jax.inference.files import png_file, sixteen_bits, tiff_file
-from scan_jax.inference.files.photograph import read_photograph, write_photograph
+from scan_jax.images import png, sixteen_bits, tiff
+from scan_jax.images.photograph import read_photograph, write_photograph
 
 HEIGHT, WIDTH = 37, 53  # odd, and no multiples of anything
 PROFILE = b"a profile, long enough to be compressed " * 9
@@ -98,7 +98,7 @@ def test_orientation_is_applied_to_all_16_bits(tmp_path, through, orientation, s
     else:
         exif = Image.Exif()
         exif[0x0112], exif[0x010F] = orientation, "A maker"
-        path.write_bytes(png_file.encode(deep, {"exif": exif.tobytes()}))
+        path.write_bytes(png.encode(deep, {"exif": exif.tobytes()}))
     high = np.right_shift(deep, 8).astype(np.uint8)
     upright = np.stack([np.asarray(_pillow_upright(high[..., c], orientation)) for c in range(channels)], axis=-1)
     photograph, out = through(path, f"out{suffix}")
@@ -127,7 +127,7 @@ def test_profile_exif_and_resolution_are_in_the_file(tmp_path, through, suffix, 
     exif[0x8769] = {0x829A: (1, 250), 0x8827: 400}  # exposure time, sensitivity
     exif[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
     told = {"exif": exif.tobytes(), "icc_profile": PROFILE, "dpi": (300.0, 150.0)}
-    (tmp_path / "in.png").write_bytes(png_file.encode(samples(channels), told))
+    (tmp_path / "in.png").write_bytes(png.encode(samples(channels), told))
     with Image.open(through(tmp_path / "in.png", f"out{suffix}")[1]) as image:
         assert image.info["icc_profile"] == PROFILE
         assert [round(value) for value in image.info["dpi"]] == [300, 150]
@@ -140,7 +140,7 @@ def test_profile_exif_and_resolution_are_in_the_file(tmp_path, through, suffix, 
 def test_the_meaning_of_a_pngs_colours_is_kept(tmp_path, through):
     """Renderers write linear light: without its gAMA chunk, a file of theirs would look far too dark."""
     colours = ((b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", struct.pack(">8I", *range(30_000, 38_000, 1_000))))
-    (tmp_path / "in.png").write_bytes(png_file.encode(samples(3), {"png_colour": colours}))
+    (tmp_path / "in.png").write_bytes(png.encode(samples(3), {"png_colour": colours}))
     chunks = PngInfo()
     for kind, value in colours:
         chunks.add(kind, value)
@@ -192,7 +192,7 @@ def test_8_bits_are_the_nearest_and_sizes_that_differ_are_no_photograph():
 def test_large_files_have_many_strips_and_scan_lines(tmp_path):
     rows, columns = np.mgrid[:700, :900]
     deep = np.stack([rows * 90, columns * 70, rows + columns], -1).astype(np.uint16)
-    for encode, suffix in ((png_file.encode, ".png"), (tiff_file.encode, ".tif")):
+    for encode, suffix in ((png.encode, ".png"), (tiff.encode, ".tif")):
         path = tmp_path / f"large{suffix}"
         path.write_bytes(encode(deep, {}))
         np.testing.assert_array_equal(load(path), deep)

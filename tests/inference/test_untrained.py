@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from scan_jax.commands import attend, inpaint
+from scan_jax.commands.inpaint import UNTRAINED
 from scan_jax.core.errors import UserError
 from scan_jax.inference.equations import WAYS, ByEquation
-from scan_jax.inference.filling.flags import UNTRAINED
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.windows import Window, apart
 

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
+from scan_jax.images.hole import binarise, read_grey
+from scan_jax.images.png import MOST_STORED, encode_hole
 from scan_jax.masks import frozen_set, manifest
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set
-from scan_jax.masks.hole_image import binarise, read_grey
-from scan_jax.masks.png import MOST_STORED, encode
 from scan_jax.masks.ratio import Bucket, make_buckets
 
 EDGES = (0.0, 0.1, 0.2, 0.4)
@@ -253,7 +253,7 @@ def pattern(height, width):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 8), (8, 1), (31, 256), *PNGS])
 def test_the_bytes_are_the_same_on_every_machine_and_all_read_the_same_hole(shape, tmp_path):
     hole, file = pattern(*shape), tmp_path / "hole.png"
-    file.write_bytes(encode(hole))
+    file.write_bytes(encode_hole(hole))
     if shape in PNGS:
         assert hashlib.sha256(file.read_bytes()).hexdigest() == PNGS[shape]
     with Image.open(file) as image:
@@ -268,7 +268,7 @@ def test_the_bytes_are_the_same_on_every_machine_and_all_read_the_same_hole(shap
 
 def test_the_data_is_a_zlib_stream_of_more_than_one_block():
     hole = pattern(800, 801)
-    file = encode(hole)
+    file = encode_hole(hole)
     start = file.index(b"IDAT") + 4
     length = int.from_bytes(file[start - 8 : start - 4], "big")
     scanlines = np.frombuffer(zlib.decompress(file[start : start + length]), np.uint8).reshape(800, 1 + 101)
@@ -280,4 +280,4 @@ def test_the_data_is_a_zlib_stream_of_more_than_one_block():
 @pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((0, 4), bool), np.zeros((1, 4, 4), bool)])
 def test_what_is_no_hole_is_refused(array):
     with pytest.raises(ValueError, match="bool"):
-        encode(array)
+        encode_hole(array)

@@ -8,12 +8,13 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.masks import frozen_set, hole_image
+from scan_jax.images import hole as hole_image
+from scan_jax.images.contact_sheet import TINT
+from scan_jax.masks import frozen_set
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.inspection import inspect
 from scan_jax.masks.mask_sheet import spread
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO
-from scan_jax.pictures import TINT
 
 
 def examine(folder, hole_color="white", photographs=None, sheet=None):

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
+from scan_jax.images.hole import binarise, read_grey, resize_nearest
 from scan_jax.masks.api import open_holes
-from scan_jax.masks.hole_image import binarise, read_grey, resize_nearest
 from scan_jax.masks.mask_folder import turn_at_random
 from scan_jax.masks.ratio import Bucket
 

@@ -15,8 +15,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Example, Observation
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods import api
-from scan_jax.training.checkpoints import Checkpoints, abstract
-from scan_jax.training.keeping import Keep
+from scan_jax.training.checkpoints import Checkpoints, Keep, abstract
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer

@@ -14,8 +14,7 @@ from toy_runs import assert_same, batches_from, like, opened, save, settings, st
 from scan_jax.core import checkpoint_folder
 from scan_jax.core.checkpoint_folder import Ledger
 from scan_jax.core.errors import UserError
-from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.keeping import Keep
+from scan_jax.training.checkpoints import Checkpoints, Keep
 from scan_jax.training.setup import make_trainer
 
 DEVICES = 4
@@ -169,7 +168,7 @@ def told_in_the_background(checkpoints, step):
 @pytest.mark.parametrize("lacking", ["bytes", "files"])
 def test_a_background_write_that_finds_no_room_is_an_error(tmp_path, quiet, lacking, monkeypatch):
     """Too little for the look before the write to notice."""
-    monkeypatch.setattr("scan_jax.training.storage.SPACE_BESIDES", 0)
+    monkeypatch.setattr("scan_jax.training.checkpoints.SPACE_BESIDES", 0)
     with small_disk(tmp_path / "disk", "size=2m,nr_inodes=60", pytest.skip) as disk:
         with opened(disk.folder / "c") as checkpoints:
             save(checkpoints, 1)

@@ -15,9 +15,8 @@ from toy_runs import assert_same, like, opened, save, state
 
 from scan_jax.core import checkpoint_folder
 from scan_jax.core.errors import UserError
-from scan_jax.inference import run_folder
-from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.keeping import Keep
+from scan_jax.inference import trained
+from scan_jax.training.checkpoints import Checkpoints, Keep
 from scan_jax.training.state import TrainState
 
 pytest.importorskip("gcsfs")
@@ -97,7 +96,7 @@ def test_readers_follow_the_config(url, place, tmp_path):
         checkpoints.score(1, 25.0)
     (tmp_path / "config.json").write_text(json.dumps({"training": {"checkpoints": str(place)}}))
     for which, expected in (("newest", 2), ("best", 1), ("1", 1)):
-        step, variables = run_folder.restore(tmp_path, which)
+        step, variables = trained.restore(tmp_path, which)
         assert step == expected
         assert_same(variables.params["generator"], state(step).ema["generator"])
         assert_same(variables.params["critic"], state(step).params["critic"])

@@ -18,9 +18,9 @@ from pathlib import Path
 from scan_jax import processes
 from scan_jax.core.errors import UserError
 from scan_jax.training import storage
-from scan_jax.training.agreement import everywhere, of_first
+from scan_jax.core.distributed import everywhere, of_first
 from scan_jax.training.checkpoints import Checkpoints, abstract
-from scan_jax.training.keeping import Keep
+from scan_jax.training.checkpoints import Keep
 from scan_jax.training.sharding import batched, make_mesh, replicated
 from scan_jax.training.state import TrainState
 

@@ -10,8 +10,8 @@ from toy_runs import settings, toy_config
 from scan_jax.commands import experiment, inputs
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Prediction
+from scan_jax.images.palette import palette
 from scan_jax.methods.api import Aux, Refined
-from scan_jax.palette import palette
 from scan_jax.training.setup import make_trainer
 
 

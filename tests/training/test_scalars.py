@@ -8,7 +8,7 @@ import clu
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.training.collapse import CollapseWatch
+from scan_jax.training.guard import CollapseWatch
 from scan_jax.training.scalars import ScalarWriters, forget_after
 
 

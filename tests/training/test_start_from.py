@@ -7,7 +7,9 @@ from toy_runs import toy_config
 
 from scan_jax.commands import experiment
 from scan_jax.core.errors import UserError
-from scan_jax.inference import network_shapes, run_folder, trained
+from scan_jax.inference import trained
+from scan_jax.inference import trained as network_shapes
+from scan_jax.inference import trained as run_folder
 from scan_jax.methods.api import Variables
 from scan_jax.weights import bundle
 

@@ -16,12 +16,11 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Example
 from scan_jax.methods.api import Aux
 from scan_jax.training import sharding
-from scan_jax.training.accumulation import in_parts
 from scan_jax.training.cost.estimate import estimate
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.state import initial_state
-from scan_jax.training.step import make_step
+from scan_jax.training.step import in_parts, make_step
 
 DEVICES = 2
 SGD = {"generator": optax.sgd(0.1), "critic": optax.sgd(0.1)}

@@ -6,9 +6,8 @@ import jax
 import numpy as np
 from toy_method import ToyMethod, toy_batch
 
-from scan_jax.training.checkpoints import Checkpoints
+from scan_jax.training.checkpoints import Checkpoints, Keep
 from scan_jax.training.guard import Guard
-from scan_jax.training.keeping import Keep
 from scan_jax.training.loop import Loop
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
-from scan_jax import label_map
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.data.builders import celeba_hq
@@ -30,12 +29,13 @@ from scan_jax.data.preparation.archive import open_source
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
 from scan_jax.data.preparation.squares import read_photograph, reason_broken, square_image, square_labels
 from scan_jax.data.split_list import name_ranges
-from scan_jax.part_names import CELEBAMASK_HQ
+from scan_jax.images import labels as label_map
+from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 Settings = celeba_hq.Settings
 ANNOTATIONS = "CelebAMask-HQ-mask-anno"
 PER_FOLDER = 2000  # people
-PARTS = CELEBAMASK_HQ[1:]  # later parts are painted over earlier ones
+PARTS = CELEBAMASK_HQ_NAMES[1:]  # later parts are painted over earlier ones
 FLIP_PAIRS = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
 _PART_FILE = re.compile(r"(\d{5})_(\w+)\.png")
 
@@ -65,7 +65,7 @@ def plan(settings: Settings) -> Plan:
         splits=by_split(split, items),
         split=split.name,
         split_digest=split.digest,
-        label_names=CELEBAMASK_HQ,
+        label_names=CELEBAMASK_HQ_NAMES,
         flip_pairs=FLIP_PAIRS,
         missing=missing(split, items),
         allow_missing=settings.allow_missing,
@@ -219,6 +219,6 @@ def _make(photograph: File, labels: Labels, size: int) -> Arrays:
     image = read_photograph(photograph)  # [H,W,3]
     classes = labels.read()  # [h,w]
     name = f"the labels of {photograph.name}"
-    label_map.check(classes, len(CELEBAMASK_HQ), name)
+    label_map.check(classes, len(CELEBAMASK_HQ_NAMES), name)
     label_map.check_proportions(classes.shape, image.shape, name)
     return {"image": square_image(image, size, "centre"), "labels": square_labels(classes, size, "centre")}

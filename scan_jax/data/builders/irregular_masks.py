@@ -16,8 +16,8 @@ from scan_jax.data.preparation.archive import open_source
 from scan_jax.data.preparation.flags import flag
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size
 from scan_jax.data.split_list import SplitList, split_of
-from scan_jax.masks import hole_image
-from scan_jax.masks.hole_image import HoleColor
+from scan_jax.images import hole as hole_image
+from scan_jax.images.hole import HoleColor
 
 TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask", "train")  # of the authors' training archive
 

@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-from scan_jax import label_map
 from scan_jax.core.errors import UserError
 from scan_jax.data.builders.photo_folder import split_files
 from scan_jax.data.decode import DECODE_ERRORS
@@ -22,7 +21,8 @@ from scan_jax.data.preparation.flags import flag
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size
 from scan_jax.data.preparation.squares import Crop, read_photograph, reason_broken, square_image, square_labels
 from scan_jax.data.split_list import SplitList, split_of
-from scan_jax.part_names import part_names
+from scan_jax.images import labels as label_map
+from scan_jax.images.palette import part_names
 
 MOST_LABELS = 256  # a PNG of bytes holds no more
 

@@ -9,7 +9,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.flags import flag
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
 from scan_jax.data.synthetic_portraits import SyntheticPortraits, portrait_split
-from scan_jax.part_names import CELEBAMASK_HQ
+from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def plan(settings: Settings) -> Plan:
         },
         split=split.name,
         split_digest=split.digest,
-        label_names=CELEBAMASK_HQ,
+        label_names=CELEBAMASK_HQ_NAMES,
         flip_pairs=SyntheticPortraits.flip_pairs,
         rules=f"seed={settings.seed} size={settings.size}",
         found=(str(split),),

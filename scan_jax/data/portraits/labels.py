@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 
-from scan_jax.part_names import CELEBAMASK_HQ
+from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 
 class Part(enum.IntEnum):
@@ -35,4 +35,4 @@ class Part(enum.IntEnum):
     CLOTH = 18
 
 
-CLASS_NAMES = CELEBAMASK_HQ
+CLASS_NAMES = CELEBAMASK_HQ_NAMES

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scan_jax import prepared
 from scan_jax.core.errors import UserError
+from scan_jax.data import prepared
 from scan_jax.data.preparation.encoding import split_digest
 from scan_jax.data.preparation.plan import Plan
 from scan_jax.data.preparation.shards import Shard, make_shards
-from scan_jax.prepared import PreparedDataset
+from scan_jax.data.prepared import PreparedDataset
 
 log = logging.getLogger(__name__)
 

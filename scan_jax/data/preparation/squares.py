@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from scan_jax import label_map
 from scan_jax.data.decode import centre, read_image, resize
 from scan_jax.data.files import File
+from scan_jax.images import labels as label_map
 
 Crop = Literal["centre", "stretch"]  # the largest centred square, or all of the photograph
 

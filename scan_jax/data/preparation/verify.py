@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scan_jax import prepared
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
+from scan_jax.data import prepared
 from scan_jax.data.preparation.encoding import record_digest, split_digest
-from scan_jax.prepared import UNREADABLE, Record
+from scan_jax.data.prepared import UNREADABLE, Record
 
 
 def verify(folder: Path) -> dict[str, int]:

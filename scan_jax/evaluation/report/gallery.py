@@ -12,7 +12,7 @@ from PIL import Image
 
 from scan_jax.evaluation.report.scores import heading, number
 from scan_jax.evaluation.results import Case, Entry, Results
-from scan_jax.pictures import tint_hole
+from scan_jax.images.contact_sheet import tint_hole
 
 EXACT_SIDE = 128  # pixels; up to it pictures are stored as they are, larger ones as JPEG
 JPEG_QUALITY = 92

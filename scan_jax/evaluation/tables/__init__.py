@@ -7,10 +7,12 @@ from pathlib import Path
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.results import Results
-from scan_jax.evaluation.tables import cells, complete, latex, long_form, markdown, screen
-from scan_jax.evaluation.tables.by_bucket import difference_table, score_table
+from scan_jax.evaluation.tables import cells, long_form, text_table
+from scan_jax.evaluation.tables import long_form as complete
+from scan_jax.evaluation.tables import text_table as markdown
+from scan_jax.evaluation.tables import text_table as screen
+from scan_jax.evaluation.tables.by_bucket import difference_table, entries_table, score_table
 from scan_jax.evaluation.tables.cells import Show
-from scan_jax.evaluation.tables.filled_by import entries_table
 from scan_jax.evaluation.tables.summaries import Summaries
 from scan_jax.evaluation.tables.text_table import TextTable
 
@@ -32,7 +34,7 @@ def make_tables(summaries: Summaries, show: Show, protocol_tables: Sequence[Text
 def screen_text(results: Results, protocol_tables: Sequence[TextTable] = ()) -> str:
     """All tables for the screen."""
     tables = make_tables(Summaries(results), cells.full, protocol_tables)
-    return "\n\n".join(map(screen.render, tables)) + "\n"
+    return "\n\n".join(map(screen.screen, tables)) + "\n"
 
 
 def write_tables(folder: Path, results: Results, protocol_tables: Sequence[TextTable] = ()) -> list[Path]:
@@ -45,9 +47,9 @@ def write_tables(folder: Path, results: Results, protocol_tables: Sequence[TextT
     wide, narrow = (make_tables(summaries, show, protocol_tables) for show in (cells.full, cells.brief))
     contents = {
         "results.csv": long_form.render(summaries),
-        "results.json": complete.render(summaries),
-        "results.md": "\n".join(map(markdown.render, wide)),
-        "results.tex": "\n".join([LATEX_HEAD, *map(latex.render, narrow)]),
+        "results.json": complete.json_text(summaries),
+        "results.md": "\n".join(map(markdown.markdown, wide)),
+        "results.tex": "\n".join([LATEX_HEAD, *map(text_table.latex, narrow)]),
     }
     for name, content in contents.items():
         write_atomically(folder / name, content.encode())

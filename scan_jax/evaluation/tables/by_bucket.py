@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from scan_jax.evaluation.comparison import best_of_images, best_of_sets
-from scan_jax.evaluation.results import Entry
+from scan_jax.evaluation.results import Entry, Results
 from scan_jax.evaluation.tables import cells
 from scan_jax.evaluation.tables.cells import NOT_MEASURED, Show
 from scan_jax.evaluation.tables.summaries import IMAGES, Image, Summaries
@@ -163,3 +163,18 @@ def _remark(summaries: Summaries, group: str) -> str:
     )
     raw = summaries.predicts and summaries.of_images(group)
     return " ".join([f"{definitions}.", *([RAW] if raw else []), *([IDENTICAL] if infinite else [])])
+
+
+def entries_table(results: Results) -> TextTable:
+    """A row for each entry."""
+    return TextTable(
+        title="Filled by",
+        header=("name", "kind", "details", "images per second"),
+        rows=tuple((entry.name, entry.kind, _details(entry), entry.speed) for entry in results.entries),
+        conditions=results.conditions,
+        heads=3,
+    )
+
+
+def _details(entry: Entry) -> str:
+    return ", ".join(f"{key} {value}" for key, value in entry.details.items())

@@ -12,10 +12,10 @@ from typing import Any
 import jax
 
 from scan_jax.core.run_layout import BUNDLE, DATA, PROGRAM
+from scan_jax.images.palette import part_names
 from scan_jax.inference.bundles import measured
 from scan_jax.inference.bundles.program import fixed_size, sizes_in_words
 from scan_jax.inference.trained import GENERATOR, ROUNDED, Trained
-from scan_jax.part_names import part_names
 
 log = logging.getLogger(__name__)
 NOT_STATED = "not stated"

@@ -9,14 +9,14 @@ from scan_jax.data.api import open_data
 from scan_jax.data.builders import synthetic_portraits
 from scan_jax.data.builders.synthetic_portraits import Settings
 from scan_jax.data.synthetic_portraits import SyntheticPortraits
-from scan_jax.part_names import CELEBAMASK_HQ
+from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 
 def test_the_same_pixels_as_the_source_of_that_name(tmp_path):
     section = {"size": 64, "count": 3, "held_out": 2, "seed": 7}
     plan = synthetic_portraits.plan(Settings(**section))
     dataset = miniatures.built(plan, tmp_path)
-    assert (dataset.label_names, dataset.flip_pairs) == (CELEBAMASK_HQ, ((4, 5), (6, 7), (8, 9)))
+    assert (dataset.label_names, dataset.flip_pairs) == (CELEBAMASK_HQ_NAMES, ((4, 5), (6, 7), (8, 9)))
     drawn = open_data({"name": "synthetic_portraits", **section})
     built = open_data({**plan.usage, "data_dir": str(tmp_path)})
     for one, other in ((drawn.train, built.train), (drawn.held_out, built.held_out)):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from scan_jax.data.builders import celebamask_hq
 from scan_jax.data.builders.celebamask_hq import Settings
-from scan_jax.part_names import CELEBAMASK_HQ
+from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 NUMBERS = (0, 1, 2, 1999, 2000, 2001)
 SIDE = 192
@@ -66,7 +66,7 @@ def test_the_tree_photograph_by_photograph(original, tmp_path):
     dataset = build(source, split, tmp_path)
     members = {part: list(records) for part, records in miniatures.all_pixels(dataset).items()}
     assert members == {"train": ["0", "1", "2", "2000"], "test": ["1999", "2001"]}
-    assert (dataset.label_names, dataset.flip_pairs) == (CELEBAMASK_HQ, ((4, 5), (6, 7), (8, 9)))
+    assert (dataset.label_names, dataset.flip_pairs) == (CELEBAMASK_HQ_NAMES, ((4, 5), (6, 7), (8, 9)))
     assert dataset.label_names == ("background", *miniatures.PARTS)
     seen = set()
     for name, record in miniatures.by_name(dataset).items():
@@ -149,7 +149,7 @@ print(records[3]["labels"].sum(), ",".join(labels._int2str if hasattr(labels, "_
     assert done.returncode == 0, done.stderr
     total, names = done.stdout.split()
     assert int(total) == nearest_by_hand(merged_by_hand(original[1][2000], SIDE // 2), 64).sum()
-    assert names == ",".join(CELEBAMASK_HQ)
+    assert names == ",".join(CELEBAMASK_HQ_NAMES)
 
 
 def test_a_grey_level_of_one_is_a_mask(tree, original, tmp_path):

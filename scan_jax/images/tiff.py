@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from scan_jax.inference.files.image_files import EXIF_DIRECTORIES
+from scan_jax.images.decode import EXIF_DIRECTORIES
 
 STRIP = 1 << 20  # bytes of samples that are compressed at a time
 MOST_BYTES = (1 << 32) - (1 << 24)  # to a file, whose directory needs some, too

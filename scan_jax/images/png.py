@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.inference.files.file_metadata import PNG_COLOUR
-from scan_jax.inference.files.tiff_file import bands
+from scan_jax.images.metadata import PNG_COLOUR
+from scan_jax.images.tiff import bands
 
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
 
@@ -61,3 +61,28 @@ def _filter(samples: np.ndarray, rows: slice) -> bytes:
     less = here - ((left.astype(np.uint16) + above[:-1]) >> 1).astype(np.uint8)
     lines = less.reshape(len(here), -1)
     return np.concatenate([np.full((len(lines), 1), 3, np.uint8), lines], axis=1).tobytes()
+
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MOST_STORED = 65535  # bytes in a stored block (RFC 1951, section 3.2.4)
+
+
+def encode_hole(hole: np.ndarray) -> bytes:
+    """`hole`, bool [H,W], as a PNG file, white = hole."""
+    if hole.ndim != 2 or hole.dtype != np.bool_ or not hole.size:
+        raise ValueError(f"a hole is bool [H,W], not {hole.dtype} {hole.shape}")
+    height, width = hole.shape
+    rows = np.packbits(hole, axis=1)  # [H, ceil(W/8)], the leftmost pixel highest
+    scanlines = np.pad(rows, ((0, 0), (1, 0))).tobytes()  # a zero before each row: not filtered
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)  # 1 bit, greyscale, not interlaced
+    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", _stored(scanlines)) + _chunk(b"IEND", b"")
+
+
+def _stored(data: bytes) -> bytes:
+    """`data` as a zlib stream of stored blocks."""
+    stream = b"\x78\x01"  # deflate, 32 kB window, no dictionary
+    for start in range(0, len(data), MOST_STORED):
+        block = data[start : start + MOST_STORED]
+        last = start + MOST_STORED >= len(data)
+        stream += struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF) + block
+    return stream + struct.pack(">I", zlib.adler32(data))

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from scan_jax.core.errors import UserError
+from scan_jax.images.photograph import FORMATS, check_output
+from scan_jax.masks import mask_files
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 NAMED = 5  # files in a message
@@ -202,3 +204,121 @@ def _count(number: int, noun: str) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
+
+
+PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+MASK_ENDING = re.compile(r"_mask\d*$", re.IGNORECASE)  # NAME_mask.png or NAME_mask001.png: NAME's masks
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairing:
+    """The outcome.
+
+    Attributes:
+      photograph_of: mask file to photograph.
+      masks_alone: masks whose photograph is missing.
+      photographs_alone: photographs without a mask.
+    """
+
+    photograph_of: Mapping[Path, Path]
+    masks_alone: tuple[Path, ...]
+    photographs_alone: tuple[Path, ...]
+
+
+def split_shared_folder(files: Sequence[Path]) -> list[Path]:
+    """The masks among files that lie in one folder with their photographs: those called NAME_mask*."""
+    return [file for file in files if MASK_ENDING.search(file.stem)]
+
+
+def pair(masks: Sequence[Path], folder: Path) -> Pairing:
+    """Looks up every mask's photograph in `folder`, at any depth: NAME.* for NAME.*, NAME_mask.* or NAME_mask001.*.
+
+    Raises:
+      UserError: there is no such folder, or no photograph in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"no folder {str(folder)!r}; give the folder of the photographs that the masks belong to")
+    own = {mask.resolve() for mask in masks}
+    photographs = {
+        file.stem: file
+        for file in mask_files.all_files(folder)
+        if file.suffix.lower() in PHOTOGRAPHS and file.resolve() not in own
+    }
+    if not photographs:
+        raise UserError(f"no photographs ({', '.join(PHOTOGRAPHS)}) in {folder}; give a folder that has some")
+    names = {mask: _photograph_name(mask.stem, photographs) for mask in masks}
+    found = {mask: photographs[name] for mask, name in names.items() if name in photographs}
+    used = set(found.values())
+    return Pairing(
+        photograph_of=found,
+        masks_alone=tuple(mask for mask in masks if mask not in found),
+        photographs_alone=tuple(file for file in photographs.values() if file not in used),
+    )
+
+
+def _photograph_name(stem: str, photographs: Mapping[str, Path]) -> str:
+    """`stem`, or `stem` without its ending where only that is a photograph's."""
+    return stem if stem in photographs else MASK_ENDING.sub("", stem)
+
+
+def in_folder(pairs: Sequence[Pair], out: Path, file_format: str = "") -> list[Path]:
+    """A file in `out` for each photograph, in the sub-folder and format in which it was.
+
+    Args:
+      pairs: what will be filled.
+      out: a folder, which need not exist.
+      file_format: of all outputs, such as "png". Without it, formats that cannot be written become PNG.
+
+    Raises:
+      UserError: `out` is a file, or two photographs would share an output.
+    """
+    if out.is_file():
+        raise UserError(f"--out={out} is a file; give a folder, for the photographs come from one")
+    places: dict[Path, Pair] = {}
+    for pair in pairs:
+        place = out / Path(pair.name).with_suffix(_suffix(pair.photograph, file_format))
+        if place in places:
+            both = f"{places[place].name} and {pair.name}"
+            raise UserError(f"{both} would both be written to {place}; rename one, or leave out --format")
+        places[place] = pair
+    return list(places)
+
+
+def _suffix(photograph: Path, file_format: str) -> str:
+    if file_format:
+        return f".{file_format}"
+    return photograph.suffix if photograph.suffix.lower() in FORMATS else ".png"
+
+
+def check_places(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
+    """Refuses formats that cannot be written, and to write over what is read.
+
+    Args:
+      outputs: files.
+      inputs: files, or folders into which nothing may be written; None does not count.
+
+    Raises:
+      UserError: it names the file.
+    """
+    read = {_identity(path): path for path in inputs if path is not None and path.exists()}
+    for output in outputs:
+        check_output(output)
+        if output.exists() and (of := read.get(_identity(output))):
+            raise UserError(f"{output} would be written over {of}, which is read; choose another --out")
+
+
+def check_folder(out: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuses a folder that is read.
+
+    Raises:
+      UserError: next time its files would be taken for photographs or holes.
+    """
+    for folder in inputs:
+        if folder is not None and folder.is_dir() and out.exists() and _identity(out) == _identity(folder):
+            raise UserError(f"--out={out} is a folder of what is read; give another, it may lie within")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """The file itself: links to it, or other spellings where case does not matter, are the same."""
+    found = path.stat()
+    return found.st_dev, found.st_ino

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax import configuration
+from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
-from scan_jax.data.agreement import agree_on_labels
-from scan_jax.data.api import open_data
+from scan_jax.data.api import agree_on_labels, open_data
 from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.evaluation.protocol import Protocol
 from scan_jax.evaluation.protocols.api import find_protocol

@@ -50,3 +50,15 @@ def paint(labels: np.ndarray, num_labels: int) -> np.ndarray:
     if labels.dtype.kind not in "ui" or (labels.size and not 0 <= labels.min() <= labels.max() < num_labels):
         raise ValueError(f"labels must be integers from 0 to {num_labels - 1}, not {labels.dtype}")
     return palette(num_labels)[labels]
+
+
+# CelebAMask-HQ's own (Lee et al. 2020, "MaskGAN"), in the order of its classes.
+CELEBAMASK_HQ_NAMES = (
+    *("background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear"),
+    *("mouth", "u_lip", "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth"),
+)
+
+
+def part_names(num_labels: int) -> tuple[str, ...]:
+    """CelebAMask-HQ's for 19 classes, else the classes' numbers as text."""
+    return CELEBAMASK_HQ_NAMES if num_labels == len(CELEBAMASK_HQ_NAMES) else tuple(map(str, range(num_labels)))

@@ -11,7 +11,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from scan_jax.inference.files.image_files import turn_upright
+from scan_jax.images.decode import turn_upright
 
 SCALE = 257  # 255 * 257 = 65535
 BITS_PER_SAMPLE = 0x0102

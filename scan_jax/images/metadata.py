@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
-from scan_jax.inference.files.image_files import EXIF_DIRECTORIES, EXIF_ERRORS, ORIENTATION, pillow_silenced
+from scan_jax.images.decode import EXIF_DIRECTORIES, EXIF_ERRORS, ORIENTATION, pillow_silenced
 
 log = logging.getLogger(__name__)
 MOST_JPEG_EXIF = 65_500  # bytes; a segment of a JPEG holds no more

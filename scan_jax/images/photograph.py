@@ -14,10 +14,10 @@ from PIL import Image
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
-from scan_jax.inference.files import png_file, sixteen_bits, tiff_file
-from scan_jax.inference.files.file_metadata import metadata_of, save_options
-from scan_jax.inference.files.image_files import DECODE_ERRORS as DECODE_ERRORS
-from scan_jax.inference.files.image_files import MOST_PIXELS, decode, open_image, reason, turn_upright
+from scan_jax.images import png, sixteen_bits, tiff
+from scan_jax.images.decode import DECODE_ERRORS as DECODE_ERRORS
+from scan_jax.images.decode import MOST_PIXELS, decode, open_image, reason, turn_upright
+from scan_jax.images.metadata import metadata_of, save_options
 
 log = logging.getLogger(__name__)
 
@@ -164,12 +164,12 @@ def _encode(kind: str, pixels: np.ndarray, like: Photograph, hole: np.ndarray | 
     if like.deep is not None and kind in ("PNG", "TIFF"):
         filled = np.any(pixels != like.pixels, axis=-1) if hole is None else hole  # [H,W]
         samples = sixteen_bits.merge(like.deep, pixels, filled)  # [H,W,C]
-        return (png_file if kind == "PNG" else tiff_file).encode(samples, like.metadata)
+        return (png if kind == "PNG" else tiff).encode(samples, like.metadata)
     if like.deep is not None:
         log.warning("%s holds 8 bits, the photograph has 16; write a .png or .tif to keep them", kind)
     image = _to_image(pixels, like, kind)
     if kind == "TIFF":
-        return tiff_file.encode(np.asarray(image).reshape(*pixels.shape[:2], -1), like.metadata)
+        return tiff.encode(np.asarray(image).reshape(*pixels.shape[:2], -1), like.metadata)
     buffer = io.BytesIO()
     image.save(buffer, kind, **save_options(kind, like.metadata))
     return buffer.getvalue()

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from scan_jax.core.errors import UserError
+from scan_jax.images.decode import decode, open_image, turn_upright
 
 SINGLE_CHANNEL = ("1", "L", "P")  # Pillow's modes of up to 8 bits; those of 16 and 32 begin with I
 LOSSY = ("JPEG", "WEBP", "MPO")
@@ -113,3 +114,37 @@ def check_proportions(labels: tuple[int, ...], photograph: tuple[int, ...], name
 def size_text(shape: tuple[int, ...]) -> str:
     """(height, width, ...) as "640x480", width first."""
     return f"{shape[1]}x{shape[0]}"
+
+
+def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_labels: int | None = None) -> np.ndarray:
+    """A label map whose pixel values are the classes.
+
+    Args:
+      source: a file or Pillow image of one channel (a palette's indices are the classes), or integers [H,W] or [H,W,1].
+      num_labels: classes; None where any label will do.
+
+    Returns:
+      int32 [H,W].
+
+    Raises:
+      UserError: it is missing or no image, has colours, or has a label below 0 or above the class count.
+    """
+    name = f"the label map {os.fspath(source)}" if isinstance(source, (str, os.PathLike)) else "the label map"
+    labels = _decode(source, name)  # [H,W]
+    check(labels, num_labels, name)
+    return labels.astype(np.int32)
+
+
+def _decode(source: str | os.PathLike[str] | Image.Image | np.ndarray, name: str) -> np.ndarray:
+    """Integers [H,W]."""
+    if isinstance(source, np.ndarray):
+        if source.ndim == 3 and source.shape[2] in (3, 4):
+            raise UserError(f"{name} is a colour image {source.shape}, but a pixel's value must be its class, [H,W]")
+        return source[..., 0] if source.ndim == 3 and source.shape[2] == 1 else source
+    if isinstance(source, Image.Image):
+        return from_image(source, name)
+    with open_image(source, "the label map") as image:
+        if image.format in LOSSY:
+            raise UserError(f"{name} is a {image.format}, which blurs classes; save it as a PNG")
+        orientation = decode(image)
+        return turn_upright(from_image(image, name), orientation)
