@@ -19,7 +19,7 @@ from scan_jax.commands import train as train
 from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
 from scan_jax.data.builders import paris_street_view
-from scan_jax.evaluation.protocols.api import find_protocol
+from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods.api import build_method
 from scan_jax.training.settings import TrainingSettings

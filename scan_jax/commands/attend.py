@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
 from scan_jax.commands import cli
@@ -67,7 +66,3 @@ def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
     return cli.run(lambda: show(flags))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

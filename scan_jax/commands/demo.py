@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import sys
 
 from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
@@ -60,7 +59,3 @@ def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
     return cli.run(lambda: show(flags))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 
 from scan_jax.commands import cli
@@ -51,7 +50,3 @@ def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
     return cli.run(lambda: report(flags))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

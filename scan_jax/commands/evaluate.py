@@ -13,7 +13,6 @@ for the browser lie in --out. The same command goes on where it was stopped.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,3 @@ def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags, overrides = parse(argv)
     return cli.run(lambda: evaluate(flags, overrides))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,6 @@ width that JAX runs without this toolkit. --onnx=256x256 adds an ONNX file for o
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from scan_jax.commands import cli
@@ -55,7 +54,3 @@ def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
     return cli.run(lambda: export(flags))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -28,7 +28,6 @@ Exit codes: 0 all was filled; 1 nothing was: a file, folder or network is missin
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from scan_jax.commands import cli
@@ -69,10 +68,6 @@ def main(argv: list[str]) -> int:
     flags = parse(argv)
     codes: list[int] = []
     return cli.run(lambda: codes.append(fill(flags))) or codes[0]
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
 
 
 STRATEGIES = ("auto", "whole", "windows")

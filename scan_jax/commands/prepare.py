@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import logging
 import os
 import shlex
-import sys
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import scan_jax.data.builders
 from scan_jax.commands import cli
 from scan_jax.core import config as configuration
-from scan_jax.core import registry
 from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.flags import add_flags, read_flags
 
@@ -47,19 +45,19 @@ def main(argv: list[str]) -> int:
     return cli.run(lambda: flags.act(flags))
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
-
-
 log = logging.getLogger(__name__)
+
+BUILDERS = (
+    *("celeba_hq", "celebamask_hq", "irregular_masks", "labelled_folder", "open_photographs", "paris_street_view"),
+    *("photo_folder", "synthetic_portraits"),
+)  # modules of scan_jax.data.builders, each with `Settings` and `plan(settings)`
 
 
 def add_commands(commands: Any) -> None:
     """A command for each builder, and one that verifies."""
-    for module in registry.choices(scan_jax.data.builders, "plan"):
-        command = commands.add_parser(
-            module.__name__.rpartition(".")[2], help=module.__doc__, description=module.__doc__, allow_abbrev=False
-        )
+    for name in BUILDERS:
+        module = importlib.import_module(f"scan_jax.data.builders.{name}")
+        command = commands.add_parser(name, help=module.__doc__, description=module.__doc__, allow_abbrev=False)
         command.set_defaults(act=partial(_build, module), takes_overrides=False)
         command.add_argument("--data_dir", default="", help="of all datasets ($TFDS_DATA_DIR, ~/tensorflow_datasets)")
         command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="images made at a time (the cores)")

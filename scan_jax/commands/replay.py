@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,10 +78,6 @@ def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags = parse(argv)
     return cli.run(lambda: replay(flags))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
 
 
 PACKAGE = str(Path(__file__).parents[1])

@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +63,3 @@ def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags, overrides = parse(argv)
     return cli.run(lambda: show(flags, overrides))
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # looking at pictures needs no accelerator
-    sys.exit(main(sys.argv[1:]))

@@ -6,11 +6,9 @@ python -m scan_jax.main --config=configs/demo.py [--workdir=runs/demo] [--config
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from scan_jax.commands import cli
-from scan_jax.core import distributed as host_memory
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -51,8 +49,3 @@ def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags, overrides = parse(argv)
     return cli.run(lambda: train(flags, overrides))
-
-
-if __name__ == "__main__":
-    host_memory.keep_freed()
-    sys.exit(main(sys.argv[1:]))

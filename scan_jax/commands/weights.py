@@ -7,7 +7,6 @@ python -m scan_jax weights import vgg19 /path/to/vgg19-dcbd9e11.pth
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from scan_jax.commands import cli
@@ -55,7 +54,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, or 1 after `error: ...` on stderr."""
     options = _parser().parse_args(arguments)
     return cli.run(_list if options.command == "list" else lambda: _import(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,6 @@
-"""What a source of photographs is. The module path is the registry.
+"""What a source of photographs is, and which there are.
 
-`config.data.name = "photo_folder"` is `scan_jax/data/photo_folder.py`, whose `open_splits(section)` returns
-`DataSplits`.
+The module of a source has `Settings` and `open_splits(section)`, which returns `DataSplits`.
 """
 
 from __future__ import annotations
@@ -12,10 +11,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
-import scan_jax.data
 from scan_jax.core import registry
 from scan_jax.core.errors import UserError
 
+SOURCES = {  # `config.data.name`
+    "celeba_hq": "scan_jax.data.celeba_hq",
+    "celebamask_hq": "scan_jax.data.celebamask_hq",
+    "labelled_folder": "scan_jax.data.labelled_folder",
+    "paris_street_view": "scan_jax.data.paris_street_view",
+    "photo_folder": "scan_jax.data.photo_folder",
+    "prepared": "scan_jax.data.prepared",
+    "synthetic_portraits": "scan_jax.data.synthetic_portraits",
+}
 Photo = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3] and, where the source has them, "labels" uint8 [H,W]
 
 
@@ -72,8 +79,8 @@ def open_data(section: Mapping[str, Any]) -> DataSplits:
     Raises:
       UserError: no source has that name, or the source refuses the section.
     """
-    module = registry.find(scan_jax.data, section.get("name", ""), "open_splits", "config.data.name")
-    return module.open_splits(registry.own_keys(scan_jax.data, module, "open_splits", section))
+    module = registry.find(SOURCES, section.get("name", ""), "config.data.name")
+    return module.open_splits(registry.own_keys(SOURCES, module, section))
 
 
 def agree_on_labels(splits: DataSplits, num_labels: int) -> DataSplits:

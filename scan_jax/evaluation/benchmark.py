@@ -15,7 +15,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.data.api import agree_on_labels, open_data
 from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.evaluation.protocol import Protocol
-from scan_jax.evaluation.protocols.api import find_protocol
+from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.evaluation.results import Conditions
 from scan_jax.evaluation.scoring import Test
 from scan_jax.masks.api import open_holes

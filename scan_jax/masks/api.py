@@ -1,7 +1,7 @@
-"""What a source of holes is. The module path is the registry.
+"""What a source of holes is, and which there are.
 
-`config.holes.name = "free_form"` is `scan_jax/masks/free_form.py`, whose `open_splits(section)` returns `HoleSplits`.
-A hole is bool [S,S], True = hole.
+The module of a source has `Settings` and `open_splits(section)`, which returns `HoleSplits`. A hole is bool [S,S],
+True = hole.
 """
 
 from __future__ import annotations
@@ -12,9 +12,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-import scan_jax.masks
 from scan_jax.core import registry
 from scan_jax.masks.ratio import Bucket
+
+SOURCES = {  # `config.holes.name`
+    "border": "scan_jax.masks.border",
+    "free_form": "scan_jax.masks.free_form",
+    "half": "scan_jax.masks.half",
+    "irregular_masks": "scan_jax.masks.irregular_masks",
+    "mask_folder": "scan_jax.masks.mask_folder",
+    "mixture": "scan_jax.masks.mixture",
+    "rectangles": "scan_jax.masks.rectangles",
+    "strokes": "scan_jax.masks.strokes",
+}
 
 
 class HoleSource(Protocol):
@@ -72,8 +82,8 @@ def open_holes(section: Mapping[str, Any]) -> HoleSplits:
     Raises:
       UserError: no source has that name, or the source refuses the section.
     """
-    module = registry.find(scan_jax.masks, section.get("name", ""), "open_splits", "config.holes.name")
-    splits = module.open_splits(registry.own_keys(scan_jax.masks, module, "open_splits", section))
+    module = registry.find(SOURCES, section.get("name", ""), "config.holes.name")
+    splits = module.open_splits(registry.own_keys(SOURCES, module, section))
     path = section.get("held_out_path", "")
     if not path or hasattr(module.Settings, "held_out_path"):  # a source that sees to it itself
         return splits

@@ -14,12 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import scan_jax.masks
 from scan_jax.core import registry
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.images import png
-from scan_jax.masks.api import open_holes
+from scan_jax.masks.api import SOURCES, open_holes
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.manifest import MANIFEST, Manifest, check, load
 from scan_jax.masks.mask_files import INDEX, progress
@@ -94,8 +93,8 @@ def write(
 
 def _settings(section: Mapping[str, Any]) -> dict[str, Any]:
     """What the source is set to, defaults included."""
-    module = registry.find(scan_jax.masks, section["name"], "open_splits", "config.holes.name")
-    own = registry.own_keys(scan_jax.masks, module, "open_splits", section)
+    module = registry.find(SOURCES, section["name"], "config.holes.name")
+    own = registry.own_keys(SOURCES, module, section)
     return dataclasses.asdict(bind(own, module.Settings, "config.holes"))
 
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-import scan_jax.masks
 from scan_jax.core import registry
 from scan_jax.core.config import bind, did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.masks.api import HoleSource, HoleSplits, open_holes
+from scan_jax.masks.api import SOURCES, HoleSource, HoleSplits, open_holes
 from scan_jax.masks.ratio import Bucket
 
 WEIGHTS = {"free_form": 0.5, "strokes": 0.3, "rectangles": 0.2}
@@ -63,7 +62,7 @@ def _checked(name: str, weight: float) -> float:
     """`weight`, where it and its name make sense."""
     if name == "mixture":
         raise UserError("config.holes.weights names mixture, but a mixture cannot hold itself; name its parts")
-    registry.find(scan_jax.masks, name, "open_splits", "config.holes.weights")
+    registry.find(SOURCES, name, "config.holes.weights")
     if not (math.isfinite(weight) and weight >= 0):
         raise UserError(f"config.holes.weights.{name} must be a share of 0 or more, not {weight}")
     return weight

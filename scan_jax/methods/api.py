@@ -1,7 +1,6 @@
 """What a method (one paper) is to the rest of the toolkit: networks, turns, a way to fill a hole.
 
-The module path is the registry: `config.method.name = "scan"` is `scan_jax/methods/scan.py`, whose `build(section)`
-returns a `Method`.
+The module of a method has `build(section)`, which returns a `Method`.
 """
 
 from __future__ import annotations
@@ -12,12 +11,20 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 
-import scan_jax.methods
 from scan_jax.core import registry
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 
+METHODS = {  # `config.method.name`
+    "edge_connect": "scan_jax.methods.edge_connect",
+    "gated_conv": "scan_jax.methods.gated_conv",
+    "masked_attention": "scan_jax.methods.masked_attention",
+    "partial_conv": "scan_jax.methods.partial_conv",
+    "region_norm": "scan_jax.methods.region_norm",
+    "rfr": "scan_jax.methods.rfr",
+    "scan": "scan_jax.methods.scan",
+}
 Tree = Any  # a nested dict of arrays
 Trees = Mapping[str, Tree]  # one tree for each network
 
@@ -181,7 +188,7 @@ def build_method(section: Mapping[str, Any]) -> Method:
     Raises:
       UserError: no method has that name, or the method refuses the section.
     """
-    return registry.find(scan_jax.methods, section.get("name", ""), "build", "config.method.name").build(section)
+    return registry.find(METHODS, section.get("name", ""), "config.method.name").build(section)
 
 
 def find_refiner(method: Method, name: str) -> Refiner:

@@ -13,7 +13,7 @@ from scan_jax.core import registry
 from scan_jax.evaluation import published_tables
 from scan_jax.evaluation.paper_table import NOT_RUN, fills, measured_table
 from scan_jax.evaluation.protocol import PublishedTable
-from scan_jax.evaluation.protocols.api import find_protocol
+from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.methods.masked_attention.settings import Settings as MaskedAttentionSettings
 from scan_jax.methods.scan import ScanSettings
 

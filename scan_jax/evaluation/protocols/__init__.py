@@ -1,1 +1,0 @@
-"""One module for each test of a paper. The module path is the registry; `api` finds them."""
