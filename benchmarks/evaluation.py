@@ -18,8 +18,8 @@ import numpy as np
 
 from scan_jax.core import config as configuration
 from scan_jax.core.types import Example
+from scan_jax.evaluation.evaluator import Judge
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Batch
-from scan_jax.evaluation.judge import Judge
 from scan_jax.evaluation.scoring import Test, score
 from scan_jax.methods.api import build_method
 from scan_jax.metrics import api

@@ -205,7 +205,7 @@ class Worker:
         from scan_jax.commands.inputs import open_batches, open_sources
         from scan_jax.core.config import bind
         from scan_jax.methods.api import build_method
-        from scan_jax.training.cost import collectives
+        from scan_jax.training.cost import roofline
         from scan_jax.training.settings import TrainingSettings
         from scan_jax.training.setup import make_trainer
 
@@ -218,7 +218,7 @@ class Worker:
         self._batch = next(self._trainer.feed(iter([next(self._batches)])))
         self._state: Any = self._trainer.fresh()
         self._step = self._trainer.trace(method.frozen_shapes()).lower().compile()
-        found = collectives.find(self._step.as_text(), jax.device_count())
+        found = roofline.find(self._step.as_text(), jax.device_count())
         sizes = [size for one in found for size in one.arrays]
         self.about = {"count": sum(one.count for one in found), "arrays": len(sizes), "bytes": sum(sizes)}
         self._sum, self._parts = all_reduce(sizes)

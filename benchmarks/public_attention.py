@@ -22,7 +22,7 @@ from benchmarks.public_steps.clones import load
 from benchmarks.public_steps.in_turn import line, medians
 from scan_jax.commands import cli
 from scan_jax.core import distributed
-from scan_jax.ops.knowledge_consistent_attention import knowledge_consistent_attention
+from scan_jax.ops.contextual_attention import knowledge_consistent_attention
 
 
 def main(argv: list[str]) -> int:

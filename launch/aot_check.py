@@ -71,8 +71,8 @@ def check(flags: argparse.Namespace, overrides: list[str]) -> None:
     if flags.cpu_devices:
         jax.config.update("jax_num_cpu_devices", flags.cpu_devices)
 
-    from scan_jax.core import config as configuration
     from scan_jax.commands import dry_run
+    from scan_jax.core import config as configuration
     from scan_jax.training.cost import accelerators
     from scan_jax.training.cost.estimate import require_fit, table
 

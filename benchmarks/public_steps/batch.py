@@ -14,9 +14,8 @@ import torch
 
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
-from scan_jax.training.phases import turns_in
-from scan_jax.training.state import initial_state
-from scan_jax.training.step import make_step
+from scan_jax.training.settings import turns_in
+from scan_jax.training.step import initial_state, make_step
 
 Step = Callable[[], None]
 LEARNING_RATE, B1, B2 = 1e-4, 0.0, 0.9

@@ -15,7 +15,7 @@ import importlib.util
 
 from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
-from scan_jax.demo.limits import Limits
+from scan_jax.demo.serving import Limits
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -32,11 +32,12 @@ def report(flags: argparse.Namespace) -> None:
     Raises:
       UserError: there are problems, which were printed.
     """
-    from scan_jax.doctor import diagnosis, page
+    from scan_jax.doctor import advice
+    from scan_jax.doctor import advice as page
 
     if flags.time_limit <= 0:
         raise UserError(f"--time_limit must be positive, not {flags.time_limit}")
-    found = diagnosis.examine(flags.time_limit)
+    found = advice.examine(flags.time_limit)
     if flags.json:
         print(json.dumps({"healthy": not found.problems} | asdict(found), indent=2))
     else:

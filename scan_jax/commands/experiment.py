@@ -32,7 +32,7 @@ from scan_jax.training.recovery import Run, train
 from scan_jax.training.run_folder import Provenance
 from scan_jax.training.scalars import has_scalars
 from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.state import TrainState
+from scan_jax.training.step import TrainState
 
 log = logging.getLogger(__name__)
 

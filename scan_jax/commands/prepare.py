@@ -22,7 +22,7 @@ from typing import Any
 from scan_jax.commands import cli
 from scan_jax.core import config as configuration
 from scan_jax.core.errors import UserError
-from scan_jax.data.preparation.flags import add_flags, read_flags
+from scan_jax.data.preparation.plan import add_flags, read_flags
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -100,7 +100,7 @@ def _is_literal(text: str) -> bool:
 
 def _verify(flags: argparse.Namespace) -> None:
     """Reads every record and compares with what was built."""
-    from scan_jax.data.preparation.verify import verify
+    from scan_jax.data.preparation.build import verify
 
     for split, count in verify(flags.folder).items():
         log.info("%s: %s records are as they were built", split, f"{count:,}")

@@ -22,15 +22,14 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from scan_jax.core.errors import UserError
-from scan_jax.core.peers import messages
-from scan_jax.core.peers.connection import Connection, Place, connect
-from scan_jax.core.peers.ending import end, may_be_others
+from scan_jax.core.peers import hub
+from scan_jax.core.peers.connection import Connection, Place, connect, end, may_be_others
 
 log = logging.getLogger(__name__)
 
 OFF, AUTO = "off", "auto"
 TIMEOUT = 120.0  # seconds in which the others must come
-PATIENCE = messages.SILENCE + 5  # seconds in which the hub must know of a death that broke a collective
+PATIENCE = hub.SILENCE + 5  # seconds in which the hub must know of a death that broke a collective
 ALIKE = ("jax", "jaxlib", "flax", "optax", "numpy")  # packages that make the program; all need the same versions
 _ADDRESS = re.compile(r"(?P<address>[^,\s]+:\d+),(?P<count>\d+),(?P<index>\d+)")
 
@@ -181,7 +180,7 @@ def _initialize_jax(connection: Connection) -> None:
 
     place, port = connection.place, connection.port
     try:
-        socket.create_connection((place.host, port), messages.SILENCE).close()
+        socket.create_connection((place.host, port), hub.SILENCE).close()
     except OSError as error:
         raise UserError(
             f"cannot reach port {port} of {place.host} ({error.strerror or error}); the machines of a run must reach "
@@ -193,8 +192,8 @@ def _initialize_jax(connection: Connection) -> None:
         place.count,
         place.index,
         initialization_timeout=int(TIMEOUT),
-        heartbeat_timeout_seconds=messages.JAX_SILENCE,
-        shutdown_timeout_seconds=messages.JAX_FAREWELL,
+        heartbeat_timeout_seconds=hub.JAX_SILENCE,
+        shutdown_timeout_seconds=hub.JAX_FAREWELL,
         coordinator_bind_address="localhost:0",  # process 0 starts a service whatever one says: where nobody comes
     )
     _meet()

@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.files import File, stem
-from scan_jax.data.photo_folder import LABEL, list_photographs
+from scan_jax.data.photo_folder import LABEL, File, list_photographs, stem
 
 log = logging.getLogger(__name__)
 

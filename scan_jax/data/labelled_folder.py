@@ -15,7 +15,6 @@ from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import DECODE_ERRORS, centre, read_image, resize, upright_shape, verify_image
 from scan_jax.data.label_pairs import Pair, find_pairs, split_by_folder
-from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.photo_folder import (
     BY_FOLDER,
     BY_NAME,
@@ -25,8 +24,9 @@ from scan_jax.data.photo_folder import (
     file_split,
     outside,
     set_aside,
+    without_broken,
 )
-from scan_jax.data.verification import without_broken
+from scan_jax.data.pipeline import PhotoMemory
 from scan_jax.images import labels as label_map
 
 MOST_LABELS = 256  # labels are kept in bytes

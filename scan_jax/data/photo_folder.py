@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence, Set
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
 
+from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
 from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.decode import read_image, square
-from scan_jax.data.files import AnyFile, File, stem, walk
-from scan_jax.data.memory import PhotoMemory
+from scan_jax.data.decode import DECODE_ERRORS, read_image, square, verify_image
+from scan_jax.data.pipeline import PhotoMemory
 from scan_jax.data.split_list import SplitList, split_of
-from scan_jax.data.verification import without_broken
 
 log = logging.getLogger(__name__)
 
@@ -197,3 +201,157 @@ def digest(files: Iterable[File], settings: str) -> str:
     for file in files:
         hasher.update(f"{file.name}\t{file.size}\n".encode())
     return hasher.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One file of a folder.
+
+    Attributes:
+      name: relative to the folder, with forward slashes.
+      path: where it lies.
+      size: bytes.
+      changed: nanoseconds.
+    """
+
+    name: str
+    path: Path
+    size: int
+    changed: int
+
+    def identity(self) -> str:
+        """A line that is another one where the file has changed."""
+        return f"{self.path}\t{self.size}\t{self.changed}\n"
+
+    def open(self) -> BinaryIO:
+        """The file's bytes."""
+        return self.path.open("rb")
+
+
+AnyFile = TypeVar("AnyFile", bound=File)
+
+
+def walk(folder: Path) -> list[File]:
+    """Every file of the folder that is not hidden, sorted by name; links to folders are followed, each folder once."""
+    return sorted((file_at(path, path.relative_to(folder).as_posix()) for path in _walk(folder)), key=_name)
+
+
+def file_at(path: Path, name: str) -> File:
+    """The file at `path`, called `name`; a dangling link has no bytes: it is broken, not fatal."""
+    status = path.stat() if path.exists() else os.stat_result((0,) * 10)
+    return File(name, path, status.st_size, status.st_mtime_ns)
+
+
+def stem(name: str) -> str:
+    """ "a/b.jpg" -> "a/b"."""
+    return PurePosixPath(name).with_suffix("").as_posix()
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
+        if real not in seen:
+            yield from (Path(root, name) for name in names if not name.startswith("."))
+        seen.add(real)
+
+
+def _name(file: File) -> str:
+    return file.name
+
+
+MANY = 500  # files; from here on progress is shown and the result kept
+TOLERATED = 0.01  # of the files may be broken
+
+
+def verify_photograph(file: File) -> None:
+    """Reads the whole file.
+
+    Raises:
+      One of DECODE_ERRORS: it does not decode.
+    """
+    verify_image(file.path)
+
+
+def without_broken(
+    files: Sequence[AnyFile], folder: Path, verify: Callable[[AnyFile], None] = verify_photograph, rules: str = ""
+) -> list[AnyFile]:
+    """The files that decode; the others are named and counted in the log.
+
+    Args:
+      files: of one folder.
+      folder: for messages.
+      verify: raises one of DECODE_ERRORS for a file that is broken; a UserError of its own is not tolerated once.
+      rules: what `verify` depends on besides the files, as a line; a result is remembered for the same line only.
+
+    Raises:
+      UserError: none decodes, more than 1% do not, or `verify` refuses a file.
+    """
+    broken = find_broken(files, verify, rules)
+    good = [file for file in files if file.name not in broken]
+    named = [f"{name} ({reason})" for name, reason in broken.items()]
+    if not good:
+        raise UserError(f"none of the {len(files)} files in {folder} decodes as an image, such as {named[0]}")
+    if len(broken) > TOLERATED * len(files):
+        raise UserError(
+            f"{len(broken)} of {len(files)} files in {folder} do not decode (at most 1% are skipped): "
+            f"{'; '.join(named[:3])}; replace or remove them"
+        )
+    for line in named:
+        log.warning("skipped, it does not decode: %s", line)
+    log.info("%d photographs, %d broken, in %s", len(good), len(broken), folder)
+    return good
+
+
+def find_broken(
+    files: Sequence[AnyFile], verify: Callable[[AnyFile], None] = verify_photograph, rules: str = ""
+) -> dict[str, str]:
+    """The names of the files that do not decode, with the reason; large folders are looked up before they are read."""
+    if len(files) <= MANY:
+        return _decode_all(files, verify)
+    memory = _memory(files, rules)
+    try:
+        return json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        log.info("decoding %d files once, to find broken ones", len(files))
+    broken = _decode_all(files, verify)
+    _remember(memory, broken)
+    return broken
+
+
+def _decode_all(files: Sequence[AnyFile], verify: Callable[[AnyFile], None]) -> dict[str, str]:
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        reasons = progress_bar(
+            pool.map(partial(_reason_broken, verify), files),
+            desc="verifying photographs",
+            total=len(files),
+            disable=len(files) <= MANY,
+        )
+        return {file.name: reason for file, reason in zip(files, reasons) if reason is not None}
+
+
+def _reason_broken(verify: Callable[[AnyFile], None], file: AnyFile) -> str | None:
+    """Why `file` does not decode, in one line; None where it does."""
+    try:
+        verify(file)
+    except DECODE_ERRORS as error:
+        return " ".join(str(error).replace(str(file.path), file.name).split()) or type(error).__name__
+    return None
+
+
+def _memory(files: Sequence[File], rules: str) -> Path:
+    """Where the result for exactly these files, unchanged, under these rules is kept."""
+    hasher = hashlib.sha256(rules.encode())
+    for file in files:
+        hasher.update(file.identity().encode())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return cache / "scan_jax" / "verified" / f"{hasher.hexdigest()[:32]}.json"
+
+
+def _remember(memory: Path, broken: dict[str, str]) -> None:
+    """Keeps the result; a cache that cannot be written only costs time."""
+    try:
+        write_atomically(memory, json.dumps(broken).encode())
+    except UserError as error:
+        log.info("the list of verified files is not kept: %s", error)

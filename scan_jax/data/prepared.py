@@ -18,8 +18,8 @@ from scan_jax.core.config import bind, did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.decode import square
-from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.photo_folder import evenly_spaced
+from scan_jax.data.pipeline import PhotoMemory
 from scan_jax.images.labels import resize as resize_labels
 
 

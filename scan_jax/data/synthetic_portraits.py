@@ -12,7 +12,7 @@ import numpy as np
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.memory import PhotoMemory
+from scan_jax.data.pipeline import PhotoMemory
 from scan_jax.data.split_list import SplitList, split_of
 
 Portrait = Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]  # (seed, index, size) -> uint8 [S,S,3], uint8 [S,S]

@@ -14,15 +14,14 @@ import numpy as np
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.demo.limits import Limits, check_image
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
+from scan_jax.demo.serving import Limits, check_image
 from scan_jax.images.contact_sheet import TINT
 from scan_jax.images.hole import HoleColor, read_hole
 from scan_jax.images.labels import read_labels, resize, resize_like, size_text
 from scan_jax.images.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.request import check_size
-from scan_jax.inference.restyle import interpolate, pick_styles
+from scan_jax.inference.request import check_size, interpolate, pick_styles
 from scan_jax.inference.windows import Strategy
 
 NEAR = 0.05  # of the shorter side: how far beside the hole a click still means it
@@ -215,7 +214,7 @@ class Desk:
         Raises:
           UserError: the pixel is far from the hole, or the method has no attention.
         """
-        from scan_jax.evaluation.heat_map import overlay  # loads Matplotlib, which most pages never need
+        from scan_jax.evaluation.contact_sheet import overlay  # loads Matplotlib, which most pages never need
 
         scene = self.read(asked)
         pixels = scene.photograph.pixels

@@ -16,8 +16,8 @@ from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.demo.filling import Asked, Desk, tint
-from scan_jax.demo.limits import check_seed, shown
 from scan_jax.demo.painting import classes_of, show, show_labels, strokes_of
+from scan_jax.demo.serving import check_seed, shown
 from scan_jax.images.labels import size_text
 
 P = ParamSpec("P")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import html
 import logging
 import os
 import signal
@@ -15,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from scan_jax.core.errors import UserError
-from scan_jax.demo.limits import Limits
 
 log = logging.getLogger(__name__)
 QUIET = {
@@ -90,7 +91,7 @@ def launch(page: Any, host: str, port: int, limits: Limits) -> None:
     """
     from starlette.middleware import Middleware
 
-    from scan_jax.demo import look
+    from scan_jax.demo import label_page
 
     page.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
     try:
@@ -98,7 +99,7 @@ def launch(page: Any, host: str, port: int, limits: Limits) -> None:
             server_name=host, server_port=port, share=False, prevent_thread_lock=True, quiet=True, inbrowser=False,
             show_error=False, footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False,
             mcp_server=False, max_file_size=limits.megabytes * 1_000_000, state_session_capacity=200, inline=False,
-            theme=look.theme(), css=look.STYLE, js=look.DROP, app_kwargs={"middleware": [Middleware(OnlyHere)]},
+            theme=label_page.theme(), css=label_page.STYLE, js=label_page.DROP, app_kwargs={"middleware": [Middleware(OnlyHere)]},
         )  # fmt: skip
     except OSError as error:
         raise UserError(f"cannot open port {port} of {host}: {error}; choose another with --port") from error
@@ -143,8 +144,8 @@ def _build(run: str, folder: Path, limits: Limits) -> Any:
     keep_compilations()
     inpainter = Inpainter.load(run)
     from scan_jax.demo import page
-    from scan_jax.demo.example import draw_example
     from scan_jax.demo.filling import Desk
+    from scan_jax.demo.page import draw_example
 
     results = folder / "results"
     results.mkdir()
@@ -169,3 +170,74 @@ def _wait() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+MOST_SEED = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Of one page.
+
+    Attributes:
+      pixels: of an uploaded image.
+      megabytes: of an uploaded file.
+      queue: requests that may wait.
+      minutes: how long uploads and results lie in the temporary folder.
+    """
+
+    pixels: int = 25_000_000
+    megabytes: int = 50
+    queue: int = 100
+    minutes: int = 360
+
+    def check(self) -> None:
+        """Refuses limits that let nothing through.
+
+        Raises:
+          UserError: one is not positive; it names the first.
+        """
+        flags = {"max_pixels": self.pixels, "max_megabytes": self.megabytes}
+        for name, value in {**flags, "queue": self.queue, "keep_minutes": self.minutes}.items():
+            if value < 1:
+                raise UserError(f"--{name} must be at least 1, not {value}")
+
+
+def check_image(path: str, name: str, limits: Limits) -> None:
+    """Looks at an uploaded file's header, before anything is decoded.
+
+    Args:
+      path: of the file.
+      name: what it is, such as "the photograph".
+      limits: the page's.
+
+    Raises:
+      UserError: it is gone, no image, an empty, an animated or too large a one.
+    """
+    from scan_jax.images.decode import open_image  # `--help` reads this module, too
+
+    if not Path(path).is_file():
+        raise UserError(f"{name} {path} is no longer here: uploads are kept for a while only; upload it again")
+    with open_image(path, name, limits.pixels):
+        pass
+
+
+def check_seed(value: float | None) -> int:
+    """A seed as the page's number field hands it over.
+
+    Raises:
+      UserError: it is not a whole number that fits.
+    """
+    if value is None or value != int(value) or not 0 <= value <= MOST_SEED:
+        raise UserError(f"the seed is a whole number from 0 to {MOST_SEED}")
+    return int(value)
+
+
+def shown(error: UserError | str, *paths: str | os.PathLike[str] | None) -> str:
+    """A message as HTML: files by the name that the person knows them by, everything else escaped."""
+    text = str(error)
+    for path in paths:
+        if not path:
+            continue
+        text = text.replace(os.fspath(path), Path(path).name)
+    return html.escape(text)

@@ -5,13 +5,16 @@ Which driver runs which CUDA, and what WSL2 needs: https://docs.jax.dev/en/lates
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Mapping
 
-from scan_jax.doctor.backend import Backend
-from scan_jax.doctor.hardware import Hardware
-from scan_jax.doctor.machine import Machine
-from scan_jax.doctor.packages import CUDA_PLUGINS, TPU_LIBRARY, Package, version_of, wanted_of
-from scan_jax.doctor.places import Place
+from scan_jax.doctor import backend, hardware
+from scan_jax.doctor import backend as packages
+from scan_jax.doctor import hardware as machine
+from scan_jax.doctor import hardware as places
+from scan_jax.doctor.backend import CUDA_PLUGINS, TPU_LIBRARY, Backend, Device, Package, version_of, wanted_of
+from scan_jax.doctor.hardware import Gpu, Hardware, Machine, Place
 
 CUDA13_DRIVER, CUDA12_DRIVER = 580, 525  # the oldest that run it on Linux
 CUDA13_CAPABILITY = 7.5  # the oldest GPUs (Turing) that CUDA 13 knows
@@ -153,3 +156,139 @@ def _major(driver: str) -> int:
 
 def _mib(number: int) -> str:
     return f"{number / 1024**2:.0f} MiB"
+
+
+# What changes how JAX starts, by the beginning of the name.
+VARIABLES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_", "NVIDIA_", "LD_LIBRARY_PATH", "TFDS_DATA_DIR", "SCAN_JAX_")
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """What was found; `problems` has one line for each that can be put right, and is empty on a healthy machine."""
+
+    machine: machine.Machine
+    hardware: hardware.Hardware
+    backend: backend.Backend
+    packages: tuple[packages.Package, ...]
+    places: tuple[places.Place, ...]
+    variables: Mapping[str, str]
+    problems: tuple[str, ...]
+
+
+def examine(time_limit: float) -> Diagnosis:
+    """Looks at this machine.
+
+    Args:
+      time_limit: in seconds, for JAX to start and to compute.
+    """
+    computer, accelerators = machine.look_at_machine(), hardware.look()
+    required, unread = _packages(accelerators)
+    jax = backend.look(time_limit) if packages.version_of("jax") else None
+    folders = places.look_at_places(jax.compilations if jax else "")
+    problems = (
+        *unread,
+        *of_packages(required, accelerators),
+        *(_of_jax(computer, accelerators, jax) if jax else of_absent_jax(required, accelerators)),
+        *of_resources(computer, folders),
+    )
+    variables = {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)}
+    return Diagnosis(computer, accelerators, jax or backend.Backend(), required, folders, variables, problems)
+
+
+def _of_jax(computer: machine.Machine, accelerators: hardware.Hardware, jax: backend.Backend) -> Iterator[str]:
+    yield from of_devices(jax, os.environ)
+    yield from of_accelerator(computer, accelerators, jax, os.environ)
+
+
+def _packages(accelerators: hardware.Hardware) -> tuple[tuple[packages.Package, ...], tuple[str, ...]]:
+    """Those that are required, or why that cannot be known."""
+    extras = (*packages.CUDA_PLUGINS, *(["tpu"] if accelerators.tpu_signs else []))
+    try:
+        return packages.look_at_packages(extras), ()
+    except ImportError:
+        return (), ("packaging is not installed, so no versions were compared: pip install packaging",)
+
+
+Row = tuple[str, str]
+
+
+def lines(found: Diagnosis) -> Iterator[str]:
+    """All of it, the problems last."""
+    yield from _section("machine", (*_machine(found.machine), *_hardware(found.hardware)))
+    yield from _section("jax", _backend(found.backend))
+    yield from _section("packages", map(_package, found.packages))
+    yield from _section("places", map(_place, found.places))
+    yield from _section("environment", found.variables.items())
+    if not found.problems:
+        yield "healthy"
+    for problem in found.problems:
+        yield f"problem: {problem}"
+
+
+def _section(title: str, rows: Iterable[Row]) -> Iterator[str]:
+    """A title and its rows, names in a column; nothing where there are none."""
+    shown = list(rows)
+    if not shown:
+        return
+    width = max(len(name) for name, _ in shown)
+    yield title
+    yield from (f"  {name:<{width}}  {value}" for name, value in shown)
+    yield ""
+
+
+def _machine(machine: Machine) -> Iterator[Row]:
+    yield "system", f"{machine.system}{' (WSL2)' if machine.kind == 'wsl2' else ''}"
+    yield "python", f"{machine.python} ({machine.executable})"
+    yield "processors", f"{machine.cpus}"
+    yield "memory", f"{_gib(machine.memory_free)} free of {_gib(machine.memory_total)}"
+
+
+def _hardware(hardware: Hardware) -> Iterator[Row]:
+    if hardware.nvidia_signs:
+        yield "NVIDIA", ", ".join(hardware.nvidia_signs)
+        yield "driver", f"{hardware.driver or 'none that answers'}" + (f", CUDA {hardware.cuda}" * bool(hardware.cuda))
+    if hardware.tpu_signs:
+        yield "TPU", ", ".join(hardware.tpu_signs)
+    yield from ((f"GPU {number}", _gpu(gpu)) for number, gpu in enumerate(hardware.gpus))
+
+
+def _gpu(gpu: Gpu) -> str:
+    memory = f"{_gib(gpu.memory_free)} free of {_gib(gpu.memory_total)}"
+    return f"{gpu.name}, {memory}" + (f", capability {gpu.capability}" if gpu.capability else "")
+
+
+def _backend(backend: Backend) -> Iterator[Row]:
+    """Platform, devices and what became of the computation."""
+    if not backend.platform:
+        yield "platform", backend.failure or "not installed"
+        return
+    version = f" ({backend.platform_version})" if backend.platform_version != backend.platform else ""
+    yield "platform", f"{backend.platform}{version}"
+    yield "devices", f"{len(backend.devices)} here, in {backend.processes} process{'es' * (backend.processes > 1)}"
+    yield from ((f"device {device.id}", _device(device)) for device in backend.devices)
+
+
+def _device(device: Device) -> str:
+    memory = f", {_gib(device.memory_limit)} for JAX" if device.memory_limit else ""
+    if device.first_seconds is None or device.next_seconds is None:
+        return f"{device.kind}{memory}: does not compute"
+    times = f"{device.first_seconds:.2f} s with compiling, then {1000 * device.next_seconds:.2f} ms"
+    return f"{device.kind}{memory}: {'works' if device.right else 'WRONG RESULT'}, {times}"
+
+
+def _package(package: Package) -> Row:
+    state = "" if package.fits else "  <- out of bounds" if package.version else "  <- missing"
+    return package.name, f"{package.version or '-':<12} {package.wanted}{state}".rstrip()
+
+
+def _place(place: Place) -> Row:
+    notes = [f"{_gib(place.free)} free"]
+    notes += [] if place.exists else ["not made yet"]
+    notes += [] if place.writable else ["read-only"]
+    notes += [f"${place.chosen_by}"] if place.chosen_by else []
+    notes += [f"holds {', '.join(place.content)}"] if place.content else []
+    return place.name, f"{place.path} ({'; '.join(notes)})"
+
+
+def _gib(number: int | None) -> str:
+    return "unknown" if number is None else f"{number / 1024**3:.1f} GiB"

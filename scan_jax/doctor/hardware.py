@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-
-from scan_jax.doctor.machine import read_text
 
 NVIDIA_VENDOR = "0x10de"
 DISPLAY_CLASS = "0x03"  # VGA and 3D controllers; a card's sound and USB are devices, too
@@ -123,3 +123,162 @@ def _on_bus(root: Path, vendor: str, wanted: Callable[[Path], bool]) -> list[str
     devices = [path.parent for path in (root / "sys/bus/pci/devices").glob("*/vendor") if read_text(path) == vendor]
     number = sum(map(wanted, devices))
     return [f"{number} on the PCI bus"] if number else []
+
+
+KIB = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What runs everything else; memory in bytes, None where it cannot be known.
+
+    Attributes:
+      system: name, release and processor.
+      kind: "linux", "wsl2", "windows" or "macos", which decides what JAX can be installed.
+      python: version.
+      executable: path of the interpreter.
+      cpus: that this process may use.
+      memory_total: of the machine, or what its container may use.
+      memory_free: of that, what can be taken without swapping.
+    """
+
+    system: str
+    kind: str
+    python: str
+    executable: str
+    cpus: int
+    memory_total: int | None
+    memory_free: int | None
+
+
+def look_at_machine(root: Path = Path("/")) -> Machine:
+    """The machine whose file system lies at `root`."""
+    total, free = _memory(root)
+    release = read_text(root / "proc/sys/kernel/osrelease") or platform.release()
+    return Machine(
+        system=f"{platform.system()} {release} {platform.machine()}",
+        kind=_kind(release),
+        python=platform.python_version(),
+        executable=sys.executable,
+        cpus=_cpus(),
+        memory_total=total,
+        memory_free=free,
+    )
+
+
+def _kind(release: str) -> str:
+    if "microsoft" in release.lower():  # such as 6.6.87.2-microsoft-standard-WSL2
+        return "wsl2"
+    return {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+
+
+def _cpus() -> int:
+    """Not all of a shared machine: Slurm and containers bind processes to some."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory(root: Path) -> tuple[int | None, int | None]:
+    """Total and free bytes: the kernel's account, or the container's where that allows less (control groups v2)."""
+    sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB", read_text(root / "proc/meminfo"), re.MULTILINE))
+    if not {"MemTotal", "MemAvailable"} <= sizes.keys():
+        return None, None
+    total, free = int(sizes["MemTotal"]) * KIB, int(sizes["MemAvailable"]) * KIB
+    group = root / "sys/fs/cgroup"
+    limit, used = read_text(group / "memory.max"), read_text(group / "memory.current")
+    if not (limit.isdigit() and used.isdigit()) or int(limit) >= total:
+        return total, free
+    cache = re.search(r"^inactive_file (\d+)$", read_text(group / "memory.stat"), re.MULTILINE)  # given back on demand
+    return int(limit), min(free, int(limit) - int(used) + (int(cache[1]) if cache else 0))
+
+
+def read_text(path: Path) -> str:
+    """One of the kernel's files, without the space around; empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A folder.
+
+    Attributes:
+      name: what lies there.
+      path: where.
+      chosen_by: the environment variable that said so; empty for the default.
+      exists: whether the folder is there.
+      writable: whether it, or the folder in which it would be made, can be written to.
+      free: bytes on its disk.
+      content: names of what is there.
+    """
+
+    name: str
+    path: str
+    chosen_by: str
+    exists: bool
+    writable: bool
+    free: int
+    content: tuple[str, ...]
+
+
+def look_at_places(compilations: str) -> tuple[Place, ...]:
+    """Every place that the toolkit uses.
+
+    Args:
+      compilations: folder of compiled programs, which only JAX knows; empty where it did not start.
+    """
+    from scan_jax.weights import registry
+
+    places = [
+        _place("working folder", Path.cwd()),
+        _place("weights", registry.folder(), registry.FOLDER_VARIABLE, _list_weights),
+    ]
+    if datasets := _datasets():
+        places.append(_place("datasets", datasets, "TFDS_DATA_DIR", _list_datasets))
+    if compilations and "://" not in compilations:  # storage elsewhere has no disk to measure
+        places.append(_place("compiled programs", Path(compilations), "JAX_COMPILATION_CACHE_DIR", _count))
+    return tuple(places)
+
+
+def _nothing(path: Path) -> tuple[str, ...]:
+    return ()
+
+
+def _place(name: str, path: Path, variable: str = "", listed: Callable[[Path], tuple[str, ...]] = _nothing) -> Place:
+    known = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+    return Place(
+        name=name,
+        path=str(path),
+        chosen_by=variable if os.environ.get(variable) else "",
+        exists=path.is_dir(),
+        writable=os.access(known, os.W_OK),
+        free=shutil.disk_usage(known).free,
+        content=listed(path),
+    )
+
+
+def _datasets() -> Path | None:
+    """None where the packages that read them are not installed."""
+    try:
+        from scan_jax.data.prepared import default_data_dir
+    except ImportError:
+        return None
+    return default_data_dir()
+
+
+def _list_datasets(path: Path) -> tuple[str, ...]:
+    """Such as celeba_hq/256, whatever their version."""
+    return tuple(sorted({"/".join(info.parts[-4:-2]) for info in path.glob("*/*/*/dataset_info.json")}))
+
+
+def _list_weights(path: Path) -> tuple[str, ...]:
+    """Files of feature networks, folders of generators."""
+    return tuple(sorted(one.name for one in path.glob("*") if one.suffix == ".safetensors" or one.is_dir()))
+
+
+def _count(path: Path) -> tuple[str, ...]:
+    number = sum(1 for _ in path.glob("*-cache"))
+    return (f"{number} programs",) if number else ()

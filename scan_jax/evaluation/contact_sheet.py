@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
+import matplotlib
 import numpy as np
 
-from scan_jax.evaluation.heat_map import choose_points, overlay
 from scan_jax.evaluation.scoring import Photographs
 from scan_jax.images.contact_sheet import save_grid, tint_hole
 from scan_jax.images.palette import paint
@@ -64,3 +65,88 @@ class ContactSheet:
         """Attention [n,S,S] of every photograph's pixel `index` over what is known of it: [n,S,S,3]."""
         visible = self.image * self.known  # [n,S,S,3]
         return np.stack([overlay(*each) for each in zip(visible, weights, self.points[:, index])])
+
+
+MARK = 0.03  # half the diamond's diagonal, as a share of the shorter side
+
+
+def choose_points(known: np.ndarray, count: int) -> np.ndarray:
+    """Hole pixels far from each other and from the known ones: int [count,2], (row, column).
+
+    Args:
+      known: [H,W,1], 1 = known pixel. Without a hole the centre is repeated.
+      count: how many.
+    """
+    hole = known[..., 0] < 0.5  # [H,W]
+    if not hole.any():
+        return np.tile(np.array(hole.shape) // 2, (count, 1))
+    rows, columns = np.nonzero(hole)
+    places = np.stack([rows, columns], 1)  # [n,2]
+    inward = _distance_inside(hole)[rows, columns]  # [n]
+    chosen = [int(np.argmax(inward))]
+    while len(chosen) < count:
+        away = np.min(np.abs(places[:, None] - places[chosen][None]).sum(-1), axis=1)  # [n]
+        chosen.append(int(np.argmax(np.minimum(away, 4.0 * inward))))
+    return places[chosen]
+
+
+def overlay(image: np.ndarray, weights: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """One picture of Fig. 4.
+
+    Args:
+      image: [H,W,3] in [0, 1].
+      weights: [H,W], not negative; shown relative to the largest.
+      point: (row, column) of the pixel that looks.
+
+    Returns:
+      [H,W,3] in [0, 1].
+    """
+    if image.shape[:2] != weights.shape or image.shape[2:] != (3,):
+        raise ValueError(f"[H,W,3] and [H,W] are needed, not {image.shape} and {weights.shape}")
+    top = weights.max()
+    heat = matplotlib.colormaps["jet"](weights / top if top > 0 else weights)[..., :3]  # [H,W,3]
+    grey = image.mean(axis=-1, keepdims=True)  # [H,W,1]
+    picture = 0.35 * grey + 0.65 * heat  # [H,W,3]
+    rows, columns = np.indices(weights.shape)
+    size = max(1.0, MARK * min(weights.shape))
+    diamond = np.abs(rows - point[0]) + np.abs(columns - point[1]) <= size  # [H,W]
+    return np.where(diamond[..., None], 0.0, picture)
+
+
+def _distance_inside(hole: np.ndarray) -> np.ndarray:
+    """City-block distance of every hole pixel to the nearest known one or the border: [H,W]."""
+    padded = np.pad(hole.astype(np.uint8), 1)
+    return cv2.distanceTransform(padded, cv2.DIST_L1, 3)[1:-1, 1:-1]
+
+
+def save_heat_maps(
+    path: Path,
+    photograph: np.ndarray,
+    known: np.ndarray,
+    labels: np.ndarray | None,
+    maps: Mapping[str, np.ndarray],
+    points: np.ndarray,
+    num_labels: int,
+) -> None:
+    """The input, its labels and what each point attends to, side by side in one PNG.
+
+    Args:
+      path: the file.
+      photograph: uint8 [H,W,3].
+      known: [H,W,1], 1 = known pixel.
+      labels: integers [H,W], or None.
+      maps: by name, float [P,H,W].
+      points: (row, column) [P,2].
+      num_labels: classes.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    image = photograph.astype(np.float32) / np.float32(255)
+    columns = {"input": tint_hole(image, known)}
+    if labels is not None and num_labels:
+        columns["labels"] = paint(labels, num_labels) / np.float32(255)
+    for name, weights in maps.items():
+        for one, (row, column) in zip(weights, points):
+            columns[f"{name} of {column},{row}"] = overlay(image * known, one, np.array([row, column]))
+    save_grid(path, list(columns), [("", list(columns.values()))])

@@ -13,9 +13,9 @@ import numpy as np
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation
 from scan_jax.evaluation.baselines import find_baseline
+from scan_jax.evaluation.evaluator import Devices
 from scan_jax.evaluation.exchange import by_folder, content_digest
 from scan_jax.evaluation.filling import Fill, Labels, by_network
-from scan_jax.evaluation.judge import Devices
 from scan_jax.evaluation.scoring import Test
 from scan_jax.inference.engine import Engine
 from scan_jax.inference.trained import Trained, parameter_hash

@@ -11,7 +11,7 @@ from scan_jax.evaluation.protocol import Protocol, PublishedRow, PublishedTable
 from scan_jax.evaluation.published_tables import DEFAULTS
 from scan_jax.evaluation.results import Entry, Results
 from scan_jax.evaluation.statistics import summarize
-from scan_jax.evaluation.tables import cells
+from scan_jax.evaluation.tables import summaries
 from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.api import AnyMetric
 
@@ -111,7 +111,7 @@ def _cell(entry: Entry, group: str, column: Column, protocol: Protocol, results:
     if values is None:
         return NOT_RUN
     shown, factor = _as_printed(results.metrics[name], metric)
-    return cells.brief(summarize(factor * values), shown)
+    return summaries.brief(summarize(factor * values), shown)
 
 
 def _as_printed(measured: AnyMetric, metric: str) -> tuple[AnyMetric, float]:

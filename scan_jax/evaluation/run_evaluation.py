@@ -17,16 +17,15 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import EVALUATION, SCORES
 from scan_jax.evaluation.baselines import baselines_for
 from scan_jax.evaluation.benchmark import Opened, open_test
-from scan_jax.evaluation.cases import choose, kept_in, make_cases
 from scan_jax.evaluation.entries import Contestant, from_baseline, from_predictions, from_run, with_unique_names
+from scan_jax.evaluation.evaluator import Devices, Judge, local_devices
 from scan_jax.evaluation.exchange import write_test
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION
-from scan_jax.evaluation.judge import Devices, Judge, local_devices
 from scan_jax.evaluation.paper_table import measured_table
 from scan_jax.evaluation.report import write_report
 from scan_jax.evaluation.results import Conditions, Entry, Results
 from scan_jax.evaluation.score_store import ScoreStore
-from scan_jax.evaluation.scoring import Share, Test, photograph_vectors, score, score_sets
+from scan_jax.evaluation.scoring import Share, Test, choose, kept_in, make_cases, photograph_vectors, score, score_sets
 from scan_jax.evaluation.tables import screen_text, write_tables
 from scan_jax.inference.trained import NEWEST, Trained, split
 from scan_jax.metrics import api

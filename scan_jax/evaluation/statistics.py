@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
+
+from scan_jax.metrics.api import AnyMetric, Better
 
 RESAMPLES, CONFIDENCE, SEED = 2000, 0.95, 0
 _PART = 100  # resamples at a time
@@ -75,3 +79,91 @@ def _draws(n: int) -> np.ndarray:
     rng = np.random.default_rng(SEED)
     parts = (rng.multinomial(n, np.full(n, 1 / n), size=_PART) for _ in range(RESAMPLES // _PART))
     return np.concatenate([part.astype(np.uint8) for part in parts])
+
+
+LEAST_TO_JUDGE = 10  # images: a bootstrap interval of fewer is too narrow to call anything better
+PERFECT = {"higher": np.inf, "lower": -np.inf, "zero": np.nan}  # no value equals NaN
+Verdict = Literal["better", "worse", "open", ""]
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray, better: Better) -> Summary:
+    """Of `ours - theirs` [n], image by image; of their magnitudes where 0 is best, so that less than 0 is better."""
+    if better == "zero":
+        return paired(np.abs(ours), np.abs(theirs))
+    return paired(ours, theirs)
+
+
+def subtracted(name: str, better: Better) -> str:
+    """What `difference` is of: "PSNR", but "|Seam|" where magnitudes are subtracted."""
+    return f"|{name}|" if better == "zero" else name
+
+
+def verdict(found: Summary, better: Better) -> Verdict:
+    """On a paired difference: "better" or "worse" where all of its interval lies on one side of 0, "open" otherwise.
+
+    Infinite differences on the other side keep it open. None (the empty text) below LEAST_TO_JUDGE finite differences,
+    unless there are as many that are all the same infinity.
+    """
+    if not found.n and found.infinite >= LEAST_TO_JUDGE and np.isinf(found.mean):
+        return _called(found.mean, better)
+    if found.n < LEAST_TO_JUDGE:
+        return ""
+    against = found.minus_infinite if found.mean > 0 else found.infinite - found.minus_infinite
+    if against or found.low <= 0 <= found.high:
+        return "open"
+    return _called(found.mean, better)
+
+
+def best_of_images(scores: Sequence[np.ndarray | None], metric: AnyMetric) -> list[bool]:
+    """Which entries' scores of one bucket are the best, as printed: equal digits are equally good.
+
+    Infinite scores are in no mean, so that means rank only where the same images are infinite for every entry. Scores
+    that are all perfect, as the PSNR of identical images, are best in any case. One entry alone is not best.
+
+    Args:
+      scores: [n] of each entry; one that is None or empty takes no part.
+      metric: theirs.
+    """
+    there = {k: values for k, values in enumerate(scores) if values is not None and len(values)}
+    best = {k for k, values in there.items() if (values == PERFECT[metric.better]).all()}
+    if len(there) < 2:
+        best = set()
+    elif not best and _same_are_infinite(list(there.values())):
+        best = _least({k: _finite_mean(values) for k, values in there.items()}, metric)
+    return [k in best for k in range(len(scores))]
+
+
+def best_of_sets(values: Sequence[float | None], metric: AnyMetric) -> list[bool]:
+    """Which values of whole sets are the best, as printed; None takes no part, and one alone is not best."""
+    best = _least({k: value for k, value in enumerate(values) if value is not None}, metric)
+    return [k in best for k in range(len(values))]
+
+
+def printed(value: float, metric: AnyMetric, sign: Literal["", "+"] = "") -> str:
+    """With the metric's decimals; `sign` is "+" where the sign is to be printed always. Never "-0.00"."""
+    return f"{value:{sign}z.{metric.decimals}f}"
+
+
+def _called(mean: float, better: Better) -> Verdict:
+    return "better" if (mean > 0) == (better == "higher") else "worse"
+
+
+def _same_are_infinite(scores: Sequence[np.ndarray]) -> bool:
+    """Whether the same images have the same infinity for all entries."""
+    first, *others = (np.where(np.isfinite(values), 0, values) for values in scores)
+    return all(np.array_equal(first, other) for other in others)
+
+
+def _finite_mean(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)].astype(np.float64)
+    return float(finite.mean()) if len(finite) else np.nan
+
+
+def _least(values: Mapping[int, float], metric: AnyMetric) -> set[int]:
+    """The keys of the best of at least two finite values."""
+    rank = {"higher": lambda value: -value, "lower": float, "zero": abs}[metric.better]
+    ranks = {k: rank(value) for k, value in values.items() if np.isfinite(value)}
+    if len(ranks) < 2:
+        return set()
+    top = printed(min(ranks.values()), metric)
+    return {k for k, value in ranks.items() if printed(value, metric) == top}

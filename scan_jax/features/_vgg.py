@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.features._pooling import max_pool
+from scan_jax.features.inception_v3 import max_pool
 from scan_jax.ops.imagenet import normalize
 
 WIDTHS = (64, 128, 256, 512, 512)  # channels of the five blocks

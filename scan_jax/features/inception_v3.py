@@ -7,6 +7,8 @@ convolutions where the weights are imported.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -14,17 +16,6 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.features._inception_blocks import (
-    BlockA,
-    BlockB,
-    BlockC,
-    BlockD,
-    BlockE,
-    Unit,
-    largest_of_neighbours,
-    mean_of_neighbours,
-)
-from scan_jax.features._pooling import max_pool
 
 LAYERS = ("pool3",)
 SIDE = 299  # pixels, whatever comes in
@@ -88,3 +79,211 @@ def _check(image: Array, layers: tuple[str, ...]) -> None:
         raise ValueError(f"InceptionV3 needs images [B,H,W,3], not {image.shape}")
     if set(layers) != set(LAYERS):
         raise ValueError(f"InceptionV3 has the layers {LAYERS}, at least one must be asked for, not {layers}")
+
+
+def max_pool(x: Array, size: int) -> Array:
+    """[B,H,W,C] -> [B,(H-size)//2+1,(W-size)//2+1,C]: windows of size x size, stride 2, no padding.
+
+    The gradient of a tie is shared between the pixels that reach the maximum (`nn.max_pool` gives all to the first).
+
+    Raises:
+      ValueError: x is not [B,H,W,C], or smaller than one window.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"max_pool needs [B,H,W,C], not {x.shape}")
+    return _pool_axis(_pool_axis(x, 1, size), 2, size)
+
+
+def max_pool_rounding_up(x: Array, size: int) -> Array:
+    """As `max_pool`, but a last window that hangs over the edge counts too: PyTorch's `ceil_mode`.
+
+    [B,H,W,C] -> [B,ceil((H-size)/2)+1,ceil((W-size)/2)+1,C]
+
+    Raises:
+      ValueError: x is not [B,H,W,C], or so small that no window is left.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"max_pool_rounding_up needs [B,H,W,C], not {x.shape}")
+    over = [(0, (length - size) % 2) for length in x.shape[1:3]]
+    return max_pool(jnp.pad(x, ((0, 0), *over, (0, 0)), constant_values=-jnp.inf), size)
+
+
+def _pool_axis(x: Array, axis: int, size: int) -> Array:
+    """Windows along one axis; the maximum over a square is the maximum of row maxima."""
+    count = (x.shape[axis] - size) // 2 + 1
+    if count < 1:
+        raise ValueError(f"a map of shape {x.shape} is too small to be pooled by {size}")
+    pooled = None
+    for offset in range(size):
+        window = [slice(None)] * x.ndim
+        window[axis] = slice(offset, offset + 2 * count - 1, 2)
+        shifted = x[tuple(window)]  # every second row or column, from `offset`
+        pooled = shifted if pooled is None else jnp.maximum(pooled, shifted)
+    assert pooled is not None  # size >= 1
+    return pooled
+
+
+Size = tuple[int, int]
+ONE, THREE, FIVE = (1, 1), (3, 3), (5, 5)
+ROW, COLUMN = (1, 7), (7, 1)  # a 7x7 kernel in two steps
+
+
+def mean_of_neighbours(x: Array) -> Array:
+    """Over the 3x3 around each pixel, as far as it lies inside: [B,H,W,C] -> [B,H,W,C]."""
+    return nn.avg_pool(x, THREE, strides=ONE, padding="SAME", count_include_pad=False)
+
+
+def largest_of_neighbours(x: Array) -> Array:
+    """Of the 3x3 around each pixel: [B,H,W,C] -> [B,H,W,C]."""
+    return nn.max_pool(x, THREE, strides=ONE, padding="SAME")
+
+
+class Unit(nn.Module):
+    """A convolution into which a batch normalisation was folded, and a ReLU.
+
+    Attributes:
+      width: channels that come out.
+      size: of the kernel, height and width.
+      stride: in both directions.
+      padding: "SAME" or "VALID", for a stride of 1 or 2.
+      dtype: of the convolution.
+    """
+
+    width: int
+    size: Size = ONE
+    stride: int = 1
+    padding: str = "SAME"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[B,H,W,C] -> [B,h,w,width]."""
+        strides = (self.stride, self.stride)
+        x = nn.Conv(self.width, self.size, strides, padding=self.padding, dtype=self.dtype, name="conv")(x)
+        return jax.nn.relu(x)
+
+
+class BlockA(nn.Module):
+    """At 35x35: 1x1, 5x5, two 3x3 and a pooling.
+
+    Attributes:
+      pooled: channels of the pooling's branch.
+      dtype: of the convolutions.
+    """
+
+    pooled: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[B,H,W,C] -> [B,H,W,224+pooled]."""
+        one = _chain(x, self.dtype, ("branch1x1", 64))
+        five = _chain(x, self.dtype, ("branch5x5_1", 48), ("branch5x5_2", 64, FIVE))
+        double = ("branch3x3dbl_1", 64), ("branch3x3dbl_2", 96, THREE), ("branch3x3dbl_3", 96, THREE)
+        three = _chain(x, self.dtype, *double)
+        pool = _chain(mean_of_neighbours(x), self.dtype, ("branch_pool", self.pooled))
+        return jnp.concatenate([one, five, three, pool], axis=-1)
+
+
+class BlockB(nn.Module):
+    """From 35x35 to 17x17.
+
+    Attributes:
+      dtype: of the convolutions.
+    """
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[B,H,W,C] -> [B,(H-1)//2,(W-1)//2,480+C]."""
+        three = _chain(x, self.dtype, ("branch3x3", 384, THREE, 2, "VALID"))
+        double = ("branch3x3dbl_1", 64), ("branch3x3dbl_2", 96, THREE), ("branch3x3dbl_3", 96, THREE, 2, "VALID")
+        return jnp.concatenate([three, _chain(x, self.dtype, *double), max_pool(x, 3)], axis=-1)
+
+
+class BlockC(nn.Module):
+    """At 17x17: 1x1, 7x7, two 7x7, each in two steps, and a pooling.
+
+    Attributes:
+      width: channels inside the branches.
+      dtype: of the convolutions.
+    """
+
+    width: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[B,H,W,C] -> [B,H,W,768]."""
+        width = self.width
+        one = _chain(x, self.dtype, ("branch1x1", 192))
+        single = ("branch7x7_1", width), ("branch7x7_2", width, ROW), ("branch7x7_3", 192, COLUMN)
+        seven = _chain(x, self.dtype, *single)
+        double = (
+            ("branch7x7dbl_1", width),
+            ("branch7x7dbl_2", width, COLUMN),
+            ("branch7x7dbl_3", width, ROW),
+            ("branch7x7dbl_4", width, COLUMN),
+            ("branch7x7dbl_5", 192, ROW),
+        )
+        twice = _chain(x, self.dtype, *double)
+        pool = _chain(mean_of_neighbours(x), self.dtype, ("branch_pool", 192))
+        return jnp.concatenate([one, seven, twice, pool], axis=-1)
+
+
+class BlockD(nn.Module):
+    """From 17x17 to 8x8.
+
+    Attributes:
+      dtype: of the convolutions.
+    """
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[B,H,W,C] -> [B,(H-1)//2,(W-1)//2,512+C]."""
+        three = _chain(x, self.dtype, ("branch3x3_1", 192), ("branch3x3_2", 320, THREE, 2, "VALID"))
+        steps = (
+            ("branch7x7x3_1", 192),
+            ("branch7x7x3_2", 192, ROW),
+            ("branch7x7x3_3", 192, COLUMN),
+            ("branch7x7x3_4", 192, THREE, 2, "VALID"),
+        )
+        return jnp.concatenate([three, _chain(x, self.dtype, *steps), max_pool(x, 3)], axis=-1)
+
+
+class BlockE(nn.Module):
+    """At 8x8: 1x1, and 3x3 kernels whose row and column stand side by side, and a pooling.
+
+    Attributes:
+      pool: `mean_of_neighbours` or `largest_of_neighbours`.
+      dtype: of the convolutions.
+    """
+
+    pool: Callable[[Array], Array]
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[B,H,W,C] -> [B,H,W,2048]."""
+        one = _chain(x, self.dtype, ("branch1x1", 320))
+        three = _chain(x, self.dtype, ("branch3x3_1", 384))
+        double = _chain(x, self.dtype, ("branch3x3dbl_1", 448), ("branch3x3dbl_2", 384, THREE))
+        sides = [
+            _chain(three, self.dtype, ("branch3x3_2a", 384, (1, 3))),
+            _chain(three, self.dtype, ("branch3x3_2b", 384, (3, 1))),
+            _chain(double, self.dtype, ("branch3x3dbl_3a", 384, (1, 3))),
+            _chain(double, self.dtype, ("branch3x3dbl_3b", 384, (3, 1))),
+        ]
+        pool = _chain(self.pool(x), self.dtype, ("branch_pool", 192))
+        return jnp.concatenate([one, *sides, pool], axis=-1)
+
+
+def _chain(x: Array, dtype: Any, *units: tuple[Any, ...]) -> Array:
+    """Units one after the other, each as (name, width, size, stride, padding); what is left out is a 1x1's."""
+    unit: Any = functools.partial(Unit, dtype=dtype)
+    for name, *settings in units:
+        x = unit(*settings, name=name)(x)
+    return x

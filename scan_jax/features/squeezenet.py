@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.features._pooling import max_pool
+from scan_jax.features.inception_v3 import max_pool
 
 # fire module -> (squeezed channels, channels of each expanding convolution)
 FIRES = {

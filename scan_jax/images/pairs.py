@@ -17,7 +17,7 @@ from pathlib import Path
 
 from scan_jax.core.errors import UserError
 from scan_jax.images.photograph import FORMATS, check_output
-from scan_jax.masks import mask_files
+from scan_jax.masks import mask_file
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 NAMED = 5  # files in a message
@@ -241,7 +241,7 @@ def pair(masks: Sequence[Path], folder: Path) -> Pairing:
     own = {mask.resolve() for mask in masks}
     photographs = {
         file.stem: file
-        for file in mask_files.all_files(folder)
+        for file in mask_file.all_files(folder)
         if file.suffix.lower() in PHOTOGRAPHS and file.resolve() not in own
     }
     if not photographs:

@@ -14,7 +14,8 @@ from PIL import Image
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
-from scan_jax.images import png, sixteen_bits, tiff
+from scan_jax.images import png, tiff
+from scan_jax.images import png as sixteen_bits
 from scan_jax.images.decode import DECODE_ERRORS as DECODE_ERRORS
 from scan_jax.images.decode import MOST_PIXELS, decode, open_image, reason, turn_upright
 from scan_jax.images.metadata import metadata_of, save_options

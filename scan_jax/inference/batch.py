@@ -29,8 +29,7 @@ from scan_jax.images.labels import size_text
 from scan_jax.images.pairs import Matched, Pair, match
 from scan_jax.images.photograph import check_output, write_photograph
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.request import Request
-from scan_jax.inference.restyle import interpolate, pick_styles
+from scan_jax.inference.request import Request, interpolate, pick_styles
 from scan_jax.inference.windows import Strategy
 
 

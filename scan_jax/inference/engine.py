@@ -15,7 +15,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.core.types import Array, Observation, Prediction
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
-from scan_jax.training.state import TrainState
+from scan_jax.training.step import TrainState
 
 log = logging.getLogger(__name__)
 MANY_SHAPES = 16

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.images import labels as label_map
 from scan_jax.images.hole import HoleColor, read_hole
@@ -84,3 +86,33 @@ def check_size(name: str, array: np.ndarray, shape: tuple[int, ...], cure: str =
     if array.shape != shape[:2]:
         sizes = f"{label_map.size_text(shape)} pixels, the {name} {label_map.size_text(array.shape)}"
         raise UserError(f"the photograph is {sizes}; make them the same size{cure}")
+
+
+def pick_styles(found: Mapping[str, np.ndarray], parts: Sequence[str]) -> dict[str, np.ndarray]:
+    """The styles of some parts; of all that are there where none are named.
+
+    Args:
+      found: by name, as `Inpainter.styles` returns them.
+      parts: names of classes.
+
+    Raises:
+      UserError: the reference has no such part; it names those that it has.
+    """
+    for part in parts:
+        if part not in found:
+            near = did_you_mean(part, found)
+            raise UserError(f"the reference photograph shows no part {part!r}{near}; it shows: {', '.join(found)}")
+    return {part: found[part] for part in parts or found}
+
+
+def interpolate(start: Mapping[str, np.ndarray], end: Mapping[str, np.ndarray], amount: float) -> dict[str, np.ndarray]:
+    """Every part of `end`, `amount` of the way from its style in `start`; a part that `start` lacks is `end`'s.
+
+    Raises:
+      UserError: `amount` is not in [0, 1].
+    """
+    if not 0 <= amount <= 1:
+        raise UserError(f"the amount of a style is from 0 (the photograph's own) to 1 (the reference's), not {amount}")
+    return {
+        part: style if part not in start else (1 - amount) * start[part] + amount * style for part, style in end.items()
+    }

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.ops.same_convolution import convolve_same
+from scan_jax.ops.strided_convolution import convolve_same
 
 
 class SameConv(nn.Module):

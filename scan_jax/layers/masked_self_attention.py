@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from einops import rearrange
 
 from scan_jax.core.types import Array
-from scan_jax.layers.initializers import small_xavier
+from scan_jax.layers.conv import small_xavier
 from scan_jax.ops.attention import Kind, attend_with_semantic_loss, masked_attention
 
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.plain_conv import PlainConv
-from scan_jax.ops.two_region_normalization import Statistics, normalize_two_regions
+from scan_jax.layers.conv import PlainConv
+from scan_jax.ops.normalization import MomentsOver, normalize_two_regions
 
 SPAN = 7  # pixels under the kernels of the self-aware affine transform
 # A tenth of He's normal initialisation, as the released code starts all kernels. Its biases, which it draws with a
@@ -18,7 +18,7 @@ SPAN = 7  # pixels under the kernels of the self-aware affine transform
 published_start = nn.initializers.variance_scaling(0.02, "fan_in", "normal")
 
 
-def statistics_in(train: bool) -> Statistics:
+def statistics_in(train: bool) -> MomentsOver:
     """Over the batch in training, as published; over each image besides, whose answer then is its own."""
     return "batch" if train else "image"
 

@@ -15,11 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.batch_norm import BatchNorm
-from scan_jax.layers.class_dense import ClassDense
-from scan_jax.layers.initializers import small_xavier, small_xavier_pair
-from scan_jax.ops.convolution import convolve
-from scan_jax.ops.label_convolution import convolve_labels
+from scan_jax.layers.conv import ClassDense, small_xavier, small_xavier_pair
+from scan_jax.layers.normalization import BatchNorm
+from scan_jax.ops.convolution import convolve, convolve_labels
 
 
 class StyleBranch(nn.Module):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.ops.doubling_convolution import convolve_doubling
+from scan_jax.ops.conv_transpose import convolve_doubling
 from scan_jax.ops.strided_convolution import convolve_strided
 
 

@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.losses.perceptual import perceptual_loss
+from scan_jax.losses.features import perceptual_loss, style_loss
 from scan_jax.losses.pixel import absolute_difference, l1
-from scan_jax.losses.style import style_loss
 
 FEATURE_TERMS = ("perceptual", "style")
 # Feature network -> its activations that count. Those of VGG-16 are the published ones, poolings to strides 2, 4 and 8;

@@ -13,8 +13,7 @@ import numpy as np
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.masks.api import HoleSplits
-from scan_jax.masks.fitting import draw_fixed
-from scan_jax.masks.ratio import Bucket
+from scan_jax.masks.ratio import Bucket, draw_fixed
 
 MOST_UNEVEN = 2  # the thicker pair of bars is at most that many times as thick as the other
 

@@ -11,9 +11,8 @@ import numpy as np
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.masks.api import HoleSplits
-from scan_jax.masks.brush import draw_stroke, fewer_than, fine_canvas, thin, turn_over
-from scan_jax.masks.fitting import draw_fixed_within, draw_within
-from scan_jax.masks.ratio import Bucket
+from scan_jax.masks.ratio import Bucket, draw_fixed_within, draw_within
+from scan_jax.masks.strokes import draw_stroke, fewer_than, fine_canvas, thin, turn_over
 
 ATTEMPTS = 200  # then the nearest try is fitted; one in 20 succeeds in the hardest bucket, 50-60%
 

@@ -7,10 +7,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from PIL import Image, ImageOps
+
 from scan_jax.core.errors import UserError
+from scan_jax.images import contact_sheet
 from scan_jax.images import pairs as pairing
-from scan_jax.images.hole import check_color
-from scan_jax.masks import manifest, mask_files, mask_sheet, polarity, problems
+from scan_jax.images.hole import UNREADABLE, binarise, check_color, read_grey, resize_nearest
+from scan_jax.masks import frozen_set, mask_file, problems
+from scan_jax.masks import problems as polarity
 from scan_jax.masks.mask_file import MaskFile, Unreadable, measure
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, bucket_of
 
@@ -94,7 +99,7 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
     """
     check_color(hole_color, "hole_color")
     masks = _masks(folder, photographs)
-    measured = mask_files.read_all(measure, masks, "reading masks")
+    measured = mask_file.read_all(measure, masks, "reading masks")
     files = tuple(mask for mask in measured if isinstance(mask, MaskFile))
     unreadable = tuple(mask for mask in measured if isinstance(mask, Unreadable))
     guess = polarity.guess(files)
@@ -114,18 +119,18 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
     )
     groups = _group(files, hole_color)
     if sheet is not None and files:
-        mask_sheet.write_sheet(sheet, groups, hole_color, pairs.photograph_of if pairs else {})
+        write_sheet(sheet, groups, hole_color, pairs.photograph_of if pairs else {})
     return Report(folder, hole_color, files, unreadable, guess, groups, pairs, frozen, found)
 
 
 def _masks(folder: Path, photographs: Path | None) -> list[Path]:
     if not folder.is_dir():
-        raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(mask_files.SUFFIXES)})")
-    masks = mask_files.find(folder)
+        raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(mask_file.SUFFIXES)})")
+    masks = mask_file.find(folder)
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
         masks = pairing.split_shared_folder(masks)
     if not masks:
-        raise UserError(f"no mask images ({', '.join(mask_files.SUFFIXES)}) in {folder}; give a folder that has some")
+        raise UserError(f"no mask images ({', '.join(mask_file.SUFFIXES)}) in {folder}; give a folder that has some")
     return masks
 
 
@@ -148,11 +153,69 @@ def _label(ratio: float) -> str:
 def _frozen(folder: Path) -> tuple[str, tuple[str, ...]]:
     """What the folder's manifest says, and what is wrong with it."""
     try:
-        frozen = manifest.load(folder)
+        frozen = frozen_set.load(folder)
         if frozen is None:
             return "", ()
-        manifest.check(folder, frozen)
+        frozen_set.check(folder, frozen)
     except UserError as error:
         return "", (str(error),)
     drawn = f"{frozen.generator}, seed {frozen.seed}, digest {frozen.digest[:12]}"
     return f"a frozen set ({drawn}); every file is as it was written", ()
+
+
+SIDE = 128  # pixels
+MOST_COLUMNS = 8
+
+
+def write_sheet(
+    path: Path, groups: Mapping[str, Sequence[Path]], hole_color: str, photograph_of: Mapping[Path, Path]
+) -> None:
+    """Writes a PNG with a row for each group that has files, and as many of them as fit, spread over the group.
+
+    Args:
+      path: of the PNG.
+      groups: label to mask files.
+      hole_color: "white" or "black".
+      photograph_of: what to show a mask over; the others lie over a graded backdrop.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    blank = np.ones((SIDE, SIDE, 3), np.float32)
+    columns = min(MOST_COLUMNS, max(map(len, groups.values())))
+    rows = []
+    for label, files in groups.items():
+        if files:
+            shown = [_picture(file, hole_color, photograph_of.get(file)) for file in spread(files, columns)]
+            rows.append((f"{label} ({len(files)})", shown + [blank] * (columns - len(shown))))
+    contact_sheet.save_grid(path, [f"{hole_color} = hole"] + [""] * (columns - 1), rows)
+
+
+def spread(files: Sequence[Path], count: int) -> list[Path]:
+    """At most `count` of the files, at equal distances."""
+    if len(files) <= count:
+        return list(files)
+    return [files[i * len(files) // count] for i in range(count)]
+
+
+def _picture(file: Path, hole_color: str, photograph: Path | None) -> np.ndarray:
+    """[SIDE,SIDE,3] in [0, 1]; stretched to a square, as the pipeline does."""
+    hole = binarise(resize_nearest(read_grey(file), SIDE), hole_color)  # [SIDE,SIDE]
+    beneath = _backdrop() if photograph is None else _read_photograph(photograph)
+    return contact_sheet.tint_hole(beneath, 1.0 - hole[..., None].astype(np.float32))
+
+
+def _read_photograph(file: Path) -> np.ndarray:
+    """[SIDE,SIDE,3] in [0, 1]; the backdrop where it cannot be read, since masks are what is examined."""
+    try:
+        with Image.open(file) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+        return np.asarray(upright, np.float32) / 255.0
+    except UNREADABLE:
+        return _backdrop()
+
+
+def _backdrop() -> np.ndarray:
+    """Grey, darker towards the lower right, [SIDE,SIDE,3] in [0, 1]."""
+    ramp = np.linspace(0.0, 0.25, SIDE, dtype=np.float32)
+    return np.repeat((0.85 - ramp[:, None] - ramp[None, :])[..., None], 3, axis=2)

@@ -14,9 +14,9 @@ import numpy as np
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.images import hole as hole_image
-from scan_jax.masks import manifest, mask_files
+from scan_jax.masks import frozen_set, mask_file
 from scan_jax.masks.api import HoleSplits
-from scan_jax.masks.mask_files import SUFFIXES
+from scan_jax.masks.mask_file import SUFFIXES
 from scan_jax.masks.ratio import Bucket, hole_ratio
 
 log = logging.getLogger(__name__)
@@ -104,13 +104,13 @@ def find_masks(path: str, hole_color: str, where: str) -> MaskFiles:
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():
         raise UserError(f"{where}: no folder {path!r}; give a folder of mask images ({', '.join(SUFFIXES)})")
-    name, frozen = folder.resolve().name, manifest.load(folder)
+    name, frozen = folder.resolve().name, frozen_set.load(folder)
     if frozen:
-        manifest.check(folder, frozen)
-    files = tuple(mask_files.find(folder))
+        frozen_set.check(folder, frozen)
+    files = tuple(mask_file.find(folder))
     absent = [file.name for file in files if not file.is_file()]
     if absent:
-        index = folder / mask_files.INDEX
+        index = folder / mask_file.INDEX
         raise UserError(f"{index} names {len(absent)} files that are not there, such as {absent[0]}; correct the index")
     if not files:
         raise UserError(f"{where}: no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
@@ -197,7 +197,7 @@ class MaskFolder:
             return self._stocks[size]
 
     def _read(self, size: int) -> _Stock:
-        read = mask_files.read_all(
+        read = mask_file.read_all(
             lambda file: _read_mask(self._masks.read(file), size, self._masks.hole_color),
             self._masks.files,
             "reading masks",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from scan_jax.images.pairs import MASK_ENDING, PHOTOGRAPHS, Pairing
-from scan_jax.masks import mask_files
+from scan_jax.masks import mask_file
 from scan_jax.masks.mask_file import MaskFile, Unreadable
-from scan_jax.masks.polarity import Polarity
 
 MUCH_GREY = 0.001  # of all pixels
 # Images that mask folders do not read, and what people keep arrays in.
-OTHER_KINDS = (*(kind for kind in PHOTOGRAPHS if kind not in mask_files.SUFFIXES), ".gif", ".npy", ".npz", ".mat")
+OTHER_KINDS = (*(kind for kind in PHOTOGRAPHS if kind not in mask_file.SUFFIXES), ".gif", ".npy", ".npz", ".mat")
 
 
 def unreadable(files: Sequence[Unreadable], total: int) -> Iterable[str]:
@@ -102,13 +102,13 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
         return
     known = set(masks)
-    kinds = Counter(file.suffix.lower() for file in mask_files.all_files(folder) if file not in known)
+    kinds = Counter(file.suffix.lower() for file in mask_file.all_files(folder) if file not in known)
     for kind in OTHER_KINDS:
         if kinds[kind]:
             yield f"{kinds[kind]} {kind} files are not read as masks; save them as PNGs"
-    unlisted = sum(kinds[kind] for kind in mask_files.SUFFIXES)
+    unlisted = sum(kinds[kind] for kind in mask_file.SUFFIXES)
     if unlisted:
-        yield f"{unlisted} images are not in {mask_files.INDEX}, which names the masks; add them to it, or remove it"
+        yield f"{unlisted} images are not in {mask_file.INDEX}, which names the masks; add them to it, or remove it"
 
 
 def mixed(files: Sequence[MaskFile], pairs: Pairing | None) -> Iterable[str]:
@@ -146,3 +146,71 @@ def _grey_share(files: Sequence[MaskFile]) -> float:
     """Of all pixels of all files."""
     pixels = sum(file.height * file.width for file in files)
     return sum(file.grey * file.height * file.width for file in files) / pixels if pixels else 0.0
+
+
+RARE = 0.45  # a mean share below which a colour is clearly the rarer one
+RARE_ON_FRAME = 0.4  # likewise of the outermost pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Polarity:
+    """The guess and what it rests on; means over the files that have both colours.
+
+    Attributes:
+      hole: "white", "black", or "" where nobody can tell.
+      files: with both colours.
+      white: mean share of white.
+      frame: mean share of white among the outermost pixels.
+      no_white_on_frame: share of files whose outermost pixels are all black.
+      no_black_on_frame: share of files whose outermost pixels are all white.
+      white_pieces: mean number of connected white regions.
+      black_pieces: mean number of connected black regions.
+    """
+
+    hole: str
+    files: int
+    white: float = 0.0
+    frame: float = 0.0
+    no_white_on_frame: float = 0.0
+    no_black_on_frame: float = 0.0
+    white_pieces: float = 0.0
+    black_pieces: float = 0.0
+
+    def text(self) -> str:
+        """The guess and its evidence, in a few lines."""
+        if not self.files:
+            return "polarity: cannot tell (no file has both black and white)"
+        return (
+            f"polarity: {f'{self.hole} is hole' if self.hole else 'cannot tell'}\n"
+            f"  white takes {self.white:.1%} on average, {self.frame:.1%} of the outermost pixels\n"
+            f"  outermost pixels all black in {self.no_white_on_frame:.0%} of the files, all white in "
+            f"{self.no_black_on_frame:.0%}\n"
+            f"  connected regions in a file: {self.white_pieces:.1f} white, {self.black_pieces:.1f} black"
+        )
+
+
+def guess(files: Sequence[MaskFile]) -> Polarity:
+    """The polarity of a set from the files that have both colours."""
+    telling = [file for file in files if file.has_both]
+    if not telling:
+        return Polarity("", 0)
+    white = statistics.fmean(file.white for file in telling)
+    frame = statistics.fmean(file.frame for file in telling)
+    return Polarity(
+        hole=_rarer(white, frame),
+        files=len(telling),
+        white=white,
+        frame=frame,
+        no_white_on_frame=statistics.fmean(file.frame == 0.0 for file in telling),
+        no_black_on_frame=statistics.fmean(file.frame == 1.0 for file in telling),
+        white_pieces=statistics.fmean(file.white_pieces for file in telling),
+        black_pieces=statistics.fmean(file.black_pieces for file in telling),
+    )
+
+
+def _rarer(white: float, frame: float) -> str:
+    """The colour that is rarer everywhere and on the frame, or clearly rarer everywhere and even on the frame."""
+    for color, share, on_frame in (("white", white, frame), ("black", 1.0 - white, 1.0 - frame)):
+        if (share < 0.5 and on_frame < RARE_ON_FRAME) or (share < RARE and on_frame <= 1.0 - RARE_ON_FRAME):
+            return color
+    return ""

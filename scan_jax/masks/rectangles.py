@@ -10,8 +10,7 @@ import numpy as np
 
 from scan_jax.core.config import bind
 from scan_jax.masks.api import HoleSplits
-from scan_jax.masks.fitting import draw_fixed_within, draw_within
-from scan_jax.masks.ratio import Bucket
+from scan_jax.masks.ratio import Bucket, draw_fixed_within, draw_within
 
 ATTEMPTS = 200  # then the nearest try is fitted
 MOST_RECTANGLES = 4

@@ -15,6 +15,7 @@ from scan_jax.core import registry
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
+from scan_jax.features.api import LossFeatures
 
 METHODS = {  # `config.method.name`
     "edge_connect": "scan_jax.methods.edge_connect",
@@ -202,3 +203,29 @@ def find_refiner(method: Method, name: str) -> Refiner:
     there_are = ", ".join(method.refiners) or "none"
     near = did_you_mean(name, method.refiners)
     raise UserError(f"this method has no optimisation at test time {name!r}{near}; there are: {there_are}")
+
+
+class Basis:
+    """The part of a `Method` that does not differ; a method overrides what it has besides.
+
+    Attributes:
+      features: the frozen network that losses look through, or None.
+    """
+
+    num_labels: int = 0
+    refiners: Mapping[str, Refiner] = {}
+    maps: Mapping[str, PixelMap] = {}
+    styles: Styles | None = None
+    features: LossFeatures | None = None
+
+    def load_frozen(self) -> Trees:
+        """The feature network's weights, where a loss reads it.
+
+        Raises:
+          UserError: they are missing; it names the file and the command that imports it.
+        """
+        return {"features": self.features.load()} if self.features else {}
+
+    def frozen_shapes(self) -> Trees:
+        """What `load_frozen` returns, without its memory; no weights are needed."""
+        return {"features": self.features.shapes()} if self.features else {}

@@ -20,15 +20,12 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.adversarial import logistic_generator
-from scan_jax.losses.feature_matching import match_layers
-from scan_jax.losses.pixel import l1
-from scan_jax.losses.weighting import combine, hole_normalised
-from scan_jax.methods.api import Aux, Trees, Turn, Variables
-from scan_jax.methods.basis import Basis
-from scan_jax.methods.feature_terms import FeatureTerms
-from scan_jax.methods.patch_critic import PatchCritic
+from scan_jax.losses.features import match_layers
+from scan_jax.losses.pixel import combine, hole_normalised, l1
+from scan_jax.methods.api import Aux, Basis, Trees, Turn, Variables
+from scan_jax.methods.terms import FeatureTerms, PatchCritic
+from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.edge_connect import START, STRIDE, EdgeConnectGenerator
-from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.ops.canny import canny
 from scan_jax.ops.image import complete, luma
 

@@ -13,15 +13,12 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.adversarial import apart, critic_accuracy, hinge_critic, hinge_generator, one_batch
-from scan_jax.losses.pixel import l1
-from scan_jax.losses.weighting import combine
-from scan_jax.methods.api import Aux, PixelMap, Trees, Turn, Variables
-from scan_jax.methods.basis import Basis
+from scan_jax.losses.pixel import combine, l1
+from scan_jax.methods.api import Aux, Basis, PixelMap, Trees, Turn, Variables
+from scan_jax.models.discriminators import SnPatchGan
 from scan_jax.models.gated_conv import STRIDE, GatedConvGenerator
-from scan_jax.models.sn_patch_gan import SnPatchGan
-from scan_jax.ops.aligned_nearest import shrink_nearest
 from scan_jax.ops.contextual_attention import contextual_weights
-from scan_jax.ops.image import complete, enlarge
+from scan_jax.ops.image import complete, enlarge, shrink_nearest
 
 SIGNED = 2.0  # the paper takes its differences of images in [-1, 1], ours span [0, 1]
 

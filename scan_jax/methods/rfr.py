@@ -15,11 +15,10 @@ import jax.numpy as jnp
 from scan_jax.core.config import bind, require_at_least
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
+from scan_jax.losses.pixel import combine
 from scan_jax.losses.restoration import RestorationWeights
-from scan_jax.losses.weighting import combine
-from scan_jax.methods.api import Aux, Trees, Turn, Variables
-from scan_jax.methods.basis import Basis
-from scan_jax.methods.restoration_terms import RestorationTerms
+from scan_jax.methods.api import Aux, Basis, Trees, Turn, Variables
+from scan_jax.methods.terms import RestorationTerms
 from scan_jax.models.rfr import STRIDE, Rfr
 from scan_jax.ops.image import complete
 from scan_jax.ops.imagenet import denormalize

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from scan_jax.core import registry
@@ -138,3 +141,75 @@ def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str
             raise UserError(f"{where}: {group} has no {single!r}{did_you_mean(single, metrics)}")
         found |= {f"{group}/{key}": metric for key, metric in metrics.items() if single in ("", key)}
     return found
+
+
+Measure = Callable[[Any, Array, Array, Array], Array]  # `Metric.measure`
+
+
+def check_images(image: Array, reference: Array) -> None:
+    """Refuses anything but two equal batches of float images, so that nothing is broadcast silently.
+
+    Args:
+      image: [B,H,W,C].
+      reference: [B,H,W,C].
+
+    Raises:
+      ValueError: another rank, unequal shapes, or pixels that are not floating point.
+    """
+    if image.ndim != 4 or image.shape != reference.shape:
+        raise ValueError(f"two equal batches [B,H,W,C] are needed, not {image.shape} and {reference.shape}")
+    for array in (image, reference):
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise ValueError(f"pixels must be floating point in [0, 1], not {array.dtype}")
+
+
+def check_known(image: Array, known: Array) -> None:
+    """Refuses a `known` that does not belong to these images.
+
+    Args:
+      image: [B,H,W,3].
+      known: [B,H,W,1].
+
+    Raises:
+      ValueError: another number of channels, or another shape than the images have.
+    """
+    if image.shape[3] != 3 or known.shape != (*image.shape[:3], 1):
+        raise ValueError(f"images [B,H,W,3] and known [B,H,W,1] are needed, not {image.shape} and {known.shape}")
+
+
+def of_images(function: Callable[[Array, Array], Array]) -> Measure:
+    """A function of image and photograph, [B,H,W,3] twice -> [B], as `Metric.measure`: checked and jitted."""
+    return of_hole(lambda image, photograph, hole: function(image, photograph))
+
+
+def of_hole(function: Callable[[Array, Array, Array], Array]) -> Measure:
+    """A function of image, photograph and hole, [B,H,W,1] bool, as `Metric.measure`: checked and jitted."""
+
+    @jax.jit
+    def measure(parameters: Any, image: Array, photograph: Array, known: Array) -> Array:
+        check_images(image, photograph)
+        check_known(image, known)
+        return function(image, photograph, known <= 0.5)
+
+    return measure
+
+
+GROUP = 64  # terms added one after the other
+
+
+def total(x: Array) -> Array:
+    """Sum over everything but the first axis, in groups of groups: [B,...] -> [B] float32.
+
+    A running sum of a million terms loses the sixth digit; here an error grows with the logarithm of their number.
+    """
+    x = x.astype(jnp.float32).reshape(x.shape[0], math.prod(x.shape[1:]))  # [B,N]
+    while x.shape[1] > 1:
+        group = min(GROUP, x.shape[1])
+        x = jnp.pad(x, ((0, 0), (0, -x.shape[1] % group)))  # [B,group*M]
+        x = x.reshape(x.shape[0], group, x.shape[1] // group).sum(axis=1)  # [B,M]
+    return x.sum(axis=1)  # of one, or of nothing
+
+
+def mean(x: Array) -> Array:
+    """Mean over everything but the first axis: [B,...] -> [B] float32."""
+    return total(x) / math.prod(x.shape[1:])

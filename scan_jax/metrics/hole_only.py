@@ -7,13 +7,9 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.metrics.api import Metric
-from scan_jax.metrics.arguments import of_hole
-from scan_jax.metrics.levels import RANGE, levels
-from scan_jax.metrics.psnr import decibels
-from scan_jax.metrics.ssim import dissimilarity
-from scan_jax.metrics.sums import total
-from scan_jax.metrics.windows import GAUSSIAN
+from scan_jax.metrics.api import Metric, of_hole, total
+from scan_jax.metrics.pixel_errors import RANGE, decibels, levels
+from scan_jax.metrics.ssim import GAUSSIAN, dissimilarity
 
 RIM = GAUSSIAN.side // 2  # pixels on each side that are the centre of no window
 

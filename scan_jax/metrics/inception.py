@@ -8,9 +8,7 @@ import jax.numpy as jnp
 from scan_jax.core.types import Array
 from scan_jax.features.api import load_features, weights_name
 from scan_jax.metrics.api import Embedding, SetMetric
-from scan_jax.metrics.discriminative_score import paired_score, unpaired_score
-from scan_jax.metrics.frechet import frechet_distance
-from scan_jax.metrics.kernel_distance import kernel_distance
+from scan_jax.metrics.distances import frechet_distance, kernel_distance, paired_score, unpaired_score
 
 LAYER, WIDTH = "pool3", 2048
 # A plane separates any 2N <= D + 1 vectors in general position, so that both scores would be about 0 by arithmetic.

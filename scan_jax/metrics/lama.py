@@ -11,11 +11,9 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.metrics.api import Metric
-from scan_jax.metrics.arguments import of_images
-from scan_jax.metrics.levels import RANGE, levels
-from scan_jax.metrics.ssim import ssim
-from scan_jax.metrics.windows import GAUSSIAN
+from scan_jax.metrics.api import Metric, of_images
+from scan_jax.metrics.pixel_errors import RANGE, levels
+from scan_jax.metrics.ssim import GAUSSIAN, ssim
 
 RIM = GAUSSIAN.side // 2  # black pixels on each side
 

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array
 from scan_jax.features.api import build_network, load_features, load_imported, weights_name
-from scan_jax.metrics.api import Metric
-from scan_jax.metrics.arguments import Measure, check_images, check_known
+from scan_jax.metrics.api import Measure, Metric, check_images, check_known
 
 log = logging.getLogger(__name__)
 Tree = Any  # a nested dict of arrays

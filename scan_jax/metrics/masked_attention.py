@@ -1,6 +1,6 @@
 """The metrics of masked self-attention (the second paper's Tables I-III), over 8-bit RGB.
 
-Source: `metrics/psnr.py` (OpenCV's tutorial) and `iter.py` of its public repository, which calls scikit-image's
+Source: `metrics/pixel_errors.py` (OpenCV's tutorial) and `iter.py` of its public repository, which calls scikit-image's
 `structural_similarity` with its defaults per channel. Of identical images the repository has a PSNR of 0 and `cv2.PSNR`
 361.2 dB (it adds the machine's epsilon to the error); here it is infinite.
 """
@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scan_jax.core.types import Array
-from scan_jax.metrics.api import Metric
-from scan_jax.metrics.arguments import of_images
-from scan_jax.metrics.levels import RANGE, levels
-from scan_jax.metrics.psnr import psnr
-from scan_jax.metrics.ssim import ssim
-from scan_jax.metrics.windows import uniform
+from scan_jax.metrics.api import Metric, of_images
+from scan_jax.metrics.pixel_errors import RANGE, levels, psnr
+from scan_jax.metrics.ssim import ssim, uniform
 
 WINDOW = uniform(7)
 

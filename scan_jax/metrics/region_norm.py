@@ -11,13 +11,9 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.metrics.api import Metric
-from scan_jax.metrics.arguments import of_images
-from scan_jax.metrics.levels import RANGE, levels
-from scan_jax.metrics.psnr import psnr
-from scan_jax.metrics.ssim import ssim
-from scan_jax.metrics.sums import mean
-from scan_jax.metrics.windows import uniform
+from scan_jax.metrics.api import Metric, mean, of_images
+from scan_jax.metrics.pixel_errors import RANGE, levels, psnr
+from scan_jax.metrics.ssim import ssim, uniform
 
 WINDOW = uniform(11)
 

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 from scan_jax.core.types import Array
 from scan_jax.features.api import load_features, weights_name
 from scan_jax.metrics.api import Embedding, SetMetric
-from scan_jax.metrics.frechet import frechet_distance
-from scan_jax.metrics.kernel_distance import paired_kernel_distance
+from scan_jax.metrics.distances import frechet_distance, paired_kernel_distance
 
 LAYER = "fire9"
 LEAST_SIDE = 31  # pixels, for the pooling before it

@@ -8,13 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scan_jax.core.types import Array
-from scan_jax.metrics.api import Metric
-from scan_jax.metrics.arguments import of_images
-from scan_jax.metrics.levels import RANGE, levels
-from scan_jax.metrics.mae import mae
-from scan_jax.metrics.psnr import psnr
-from scan_jax.metrics.ssim import ssim
-from scan_jax.metrics.windows import GAUSSIAN
+from scan_jax.metrics.api import Metric, of_images
+from scan_jax.metrics.pixel_errors import RANGE, levels, mae, psnr
+from scan_jax.metrics.ssim import GAUSSIAN, ssim
 
 
 def _psnr(image: Array, photograph: Array) -> Array:

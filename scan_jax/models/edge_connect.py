@@ -10,10 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.free_or_spectral import Kernels, convolved, doubled
-from scan_jax.layers.instance_norm import InstanceNorm
-from scan_jax.layers.plain_conv import PlainConv
-from scan_jax.layers.reflected_residual import ReflectedResidualBlock, reflect
+from scan_jax.layers.conv import Kernels, PlainConv, convolved, doubled
+from scan_jax.layers.normalization import InstanceNorm
+from scan_jax.layers.residual import ReflectedResidualBlock, reflect
 from scan_jax.ops.image import complete, luma
 
 STRIDE = 16  # the maps' is 4; of those at a quarter, four pixels are what a reflection by two is sure to find

@@ -12,9 +12,8 @@ import jax.numpy as jnp
 
 from scan_jax.core.types import Array
 from scan_jax.layers.gated_conv import GatedConv, SameConv
-from scan_jax.ops.aligned_nearest import shrink_nearest
 from scan_jax.ops.contextual_attention import contextual_attention
-from scan_jax.ops.image import complete, enlarge
+from scan_jax.ops.image import complete, enlarge, shrink_nearest
 
 STRIDE = 8  # 4 of the networks, 2 of the attention
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.affine_batch_norm import AffineBatchNorm
+from scan_jax.layers.normalization import AffineBatchNorm
 from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.ops.image import enlarge
 from scan_jax.ops.imagenet import denormalize, normalize

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.plain_conv import PlainConv
-from scan_jax.layers.reflected_residual import reflect
+from scan_jax.layers.conv import PlainConv
 from scan_jax.layers.region_norm import HoleNorm, LearnedRegionNorm, published_start
-from scan_jax.ops.doubling_convolution import shuffle_pixels
+from scan_jax.layers.residual import reflect
+from scan_jax.ops.conv_transpose import shuffle_pixels
 
 STRIDE = 16  # the maps' is 4; of those at a quarter, four pixels are what a reflection by two is sure to find
 _FAR = 3  # the reach of the outer 7x7 kernels

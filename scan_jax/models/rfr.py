@@ -11,12 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.affine_batch_norm import AffineBatchNorm
+from scan_jax.layers.conv import DoublingConv, PlainConv, torch_uniform
+from scan_jax.layers.normalization import AffineBatchNorm
 from scan_jax.layers.partial_conv import PartialConv
-from scan_jax.layers.plain_conv import PlainConv, torch_uniform
-from scan_jax.layers.upsampling_conv import DoublingConv
+from scan_jax.ops.contextual_attention import Memory, knowledge_consistent_attention
 from scan_jax.ops.image import enlarge
-from scan_jax.ops.knowledge_consistent_attention import Memory, knowledge_consistent_attention
 
 STRIDE = 16
 ATTENDS_AT = 4  # pixels of the reasoning's map in a pixel that attends

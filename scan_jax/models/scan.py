@@ -10,11 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.channel_attention_norm import ChannelAttentionNorm
+from scan_jax.layers.attention_norm import ChannelAttentionNorm, SpatialAttentionNorm
 from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.layers.prior import Prior
 from scan_jax.layers.residual import DilatedResidualBlock
-from scan_jax.layers.spatial_attention_norm import SpatialAttentionNorm
 from scan_jax.ops.convolution import update_known
 from scan_jax.ops.image import complete, enlarge, high_frequency, sobel_gradient
 

@@ -9,15 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.conv import Conv
-from scan_jax.layers.correction import Correction
-from scan_jax.layers.initializers import small_xavier
-from scan_jax.layers.prior import Prior
+from scan_jax.layers.conv import Conv, small_xavier
+from scan_jax.layers.prior import Correction, Prior
 from scan_jax.layers.region_style import RegionStyleNorm
 from scan_jax.layers.spectral_conv import SpectralConv
 from scan_jax.models.style_encoder import Attention, StyleEncoder
+from scan_jax.ops.convolution import convolve_labels
 from scan_jax.ops.image import enlarge
-from scan_jax.ops.label_convolution import convolve_labels
 
 STRIDE = 32
 # name, channels in units of width, stride at which it works; the last one is painted from the labels alone

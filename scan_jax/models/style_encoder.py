@@ -9,11 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.conv import Conv
-from scan_jax.layers.initializers import small_xavier
-from scan_jax.layers.instance_norm import InstanceNorm
+from scan_jax.layers.conv import Conv, TransposedConv, small_xavier
 from scan_jax.layers.masked_self_attention import MaskedSelfAttention
-from scan_jax.layers.transposed_conv import TransposedConv
+from scan_jax.layers.normalization import InstanceNorm
 
 Attention = Literal["none", "self", "masked", "contextual"]
 

@@ -32,7 +32,7 @@ from scan_jax.core.distributed import by_first, everywhere, is_first, of_first
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.training.run_folder import Provenance
-from scan_jax.training.state import TrainState
+from scan_jax.training.step import TrainState
 
 log = logging.getLogger(__name__)
 

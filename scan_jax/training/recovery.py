@@ -19,7 +19,7 @@ from scan_jax.training.loop import Callback, Loop
 from scan_jax.training.scalars import forget_after, open_writers
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer
-from scan_jax.training.state import TrainState
+from scan_jax.training.step import TrainState
 
 log = logging.getLogger(__name__)
 

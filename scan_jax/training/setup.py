@@ -22,12 +22,10 @@ from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract
-from scan_jax.training.feed import Feed
+from scan_jax.training.loop import Feed
 from scan_jax.training.optimizers import make_optimizer
-from scan_jax.training.phases import Phase, phase_after, phases_of
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.state import GENERATOR, TrainState, as_dict, initial_state
-from scan_jax.training.step import make_step
+from scan_jax.training.settings import Phase, TrainingSettings, phase_after, phases_of
+from scan_jax.training.step import GENERATOR, TrainState, as_dict, initial_state, make_step
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,10 @@ import pathlib
 from typing import Any
 
 from scan_jax.core.errors import UserError
+from scan_jax.weights.importing import residual_settings
 from scan_jax.weights.registry import Source
-from scan_jax.weights.residual_settings import residual_settings
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_convolutions import State
-from scan_jax.weights.torch_spectral import patch_critic, spectral
+from scan_jax.weights.torch_convolutions import State, patch_critic, spectral
 
 SOURCE = Source(
     name="edge_connect",

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from scan_jax.weights.importing import residual_settings
 from scan_jax.weights.registry import Source
-from scan_jax.weights.residual_settings import residual_settings
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_convolutions import State
-from scan_jax.weights.torch_spectral import patch_critic
+from scan_jax.weights.torch_convolutions import State, patch_critic
 
 SOURCE = Source(
     name="region_norm",

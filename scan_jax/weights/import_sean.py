@@ -13,8 +13,8 @@ import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.weights import safetensors_tree
+from scan_jax.weights.importing import load_state
 from scan_jax.weights.registry import Source
-from scan_jax.weights.torch_file import load_state
 
 SOURCE = Source(
     name="sean",

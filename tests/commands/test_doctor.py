@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from scan_jax.commands import doctor as command
-from scan_jax.doctor import advice, backend, diagnosis, hardware, machine, packages, places
+from scan_jax.doctor import advice, backend, hardware
+from scan_jax.doctor import advice as diagnosis
+from scan_jax.doctor import backend as packages
+from scan_jax.doctor import hardware as machine
+from scan_jax.doctor import hardware as places
 
 REPOSITORY = Path(__file__).parents[2]
 GIB = 1024**3
@@ -214,16 +218,16 @@ def test_devices_that_crash_or_compute_wrongly_are_named():
 def test_memory_is_the_containers_where_that_is_less(tmp_path):
     kernel = "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:    8000000 kB\n"
     root = fake_files(tmp_path, proc__meminfo=kernel, proc__sys__kernel__osrelease="5.15.1-microsoft-standard-WSL2\n")
-    found = machine.look(root)
+    found = machine.look_at_machine(root)
     assert (found.memory_total, found.memory_free, found.kind) == (16000000 * 1024, 8000000 * 1024, "wsl2")
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.max": f"{2 * GIB}\n"})
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.current": f"{GIB}\n"})
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.stat": f"anon 1\ninactive_file {GIB // 2}"})
-    found = machine.look(root)
+    found = machine.look_at_machine(root)
     assert (found.memory_total, found.memory_free) == (2 * GIB, GIB + GIB // 2)
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.max": "max\n"})
-    assert machine.look(root).memory_total == 16000000 * 1024
-    assert machine.look(tmp_path / "elsewhere").memory_free is None
+    assert machine.look_at_machine(root).memory_total == 16000000 * 1024
+    assert machine.look_at_machine(tmp_path / "elsewhere").memory_free is None
 
 
 def test_what_lies_where(monkeypatch, tmp_path):
@@ -234,13 +238,13 @@ def test_what_lies_where(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(data))
     monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(weights))
     monkeypatch.chdir(tmp_path)
-    found = {place.name: place for place in places.look(str(programs))}
+    found = {place.name: place for place in places.look_at_places(str(programs))}
     assert found["working folder"].path == str(tmp_path) and found["working folder"].free > 0
     assert found["datasets"].content == ("celeba_hq/256",) and found["datasets"].chosen_by == "TFDS_DATA_DIR"
     assert found["weights"].content == ("mat", "vgg19.safetensors") and found["weights"].writable
     assert found["compiled programs"].content == ("1 programs",)
     assert list(advice.of_resources(LINUX, tuple(found.values()))) == []
-    assert "compiled programs" not in {place.name for place in places.look("gs://bucket/xla")}
+    assert "compiled programs" not in {place.name for place in places.look_at_places("gs://bucket/xla")}
 
 
 def test_full_disks_full_memory_and_absent_folders_are_problems():
@@ -331,7 +335,7 @@ def test_versions_out_of_bounds_and_missing_ones(monkeypatch, tmp_path):
     make_distribution(tmp_path, "fake_tool", "2.0", "Requires-Dist: Fake.Base<1.2", 'Requires-Dist: x; extra == "y"')
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(packages, "requirements", lambda: (">=3.99", ("fake-tool>=1.0,<3", "fake-absent>=2", "jax<1")))
-    found = {package.name: package for package in packages.look()}
+    found = {package.name: package for package in packages.look_at_packages()}
     assert not found["python"].fits and found["fake-tool"].fits and "x" not in found
     assert found["jaxlib"].fits and found["jaxlib"].required_by == "jax"
     problems = list(advice.of_packages(tuple(found.values()), NONE))
@@ -348,7 +352,7 @@ def test_plugins_must_fit_jax(monkeypatch):
     monkeypatch.setattr(packages, "version_of", lambda name: versions.get(name, ""))
     monkeypatch.setattr(packages, "_requires", lambda name: needs if name == "jax" else [])
     monkeypatch.setattr(packages, "requirements", lambda: (">=3.11", ("jax>=0.10.2",)))
-    rows = packages.look(("cuda12", "cuda13"))
+    rows = packages.look_at_packages(("cuda12", "cuda13"))
     assert [row.name for row in rows] == ["python", "jax", "jaxlib", "jax-cuda12-plugin"]
     assert [row.fits for row in rows] == [True, True, True, False]
 

@@ -19,7 +19,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.data.builders import celebamask_hq
 from scan_jax.evaluation.benchmark import open_test
 from scan_jax.evaluation.entries import from_run
-from scan_jax.evaluation.judge import local_devices
+from scan_jax.evaluation.evaluator import local_devices
 from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import Variables

@@ -15,7 +15,7 @@ from scan_jax.commands import export, inpaint
 from scan_jax.commands.evaluate import main as evaluate
 from scan_jax.core.errors import UserError
 from scan_jax.inference import trained as run_folder
-from scan_jax.inference.bundles import exporting, program_check
+from scan_jax.inference.bundles import exporting, program
 from scan_jax.inference.trained import Trained
 from scan_jax.weights import safetensors_tree
 
@@ -165,7 +165,7 @@ def test_what_is_not_an_export_is_never_overwritten(run, tmp_path):
 
 
 def test_a_program_for_any_size_is_checked_and_its_hash_noted(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(program_check, "CHECKED", ((1, 3, 3),))
+    monkeypatch.setattr(program, "CHECKED", ((1, 3, 3),))
     out = tmp_path / "out"
     log = exported(f"{run}@best", out, "--licence=CC BY 4.0", "--platforms=cpu,cuda")
     assert "tracing fill.stablehlo for any batch, height and width on cpu, cuda" in log

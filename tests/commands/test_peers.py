@@ -15,9 +15,8 @@ from process_groups import environment, errors, finish, free_address, start, sta
 
 from scan_jax.core.distributed import joined
 from scan_jax.core.errors import UserError
-from scan_jax.core.peers import messages
-from scan_jax.core.peers.connection import Place, connect
-from scan_jax.core.peers.ending import may_be_others
+from scan_jax.core.peers import hub as messages
+from scan_jax.core.peers.connection import Place, connect, may_be_others
 from scan_jax.core.peers.hub import Hub
 
 # A program of the trainer's manners. `act` is what it does; `ready` tells the test that it does.

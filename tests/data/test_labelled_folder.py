@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.data import verification
+from scan_jax.data import photo_folder
 from scan_jax.data.api import agree_on_labels, open_data
 from scan_jax.data.label_pairs import find_pairs
 
@@ -247,9 +247,9 @@ def test_settings_that_make_no_sense(settings, message, tmp_path):
 
 def test_large_folders_are_verified_once_for_each_rule(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(verification, "MANY", 10)
-    seen, decode_all = [], verification._decode_all
-    monkeypatch.setattr(verification, "_decode_all", lambda files, how: seen.extend(files) or decode_all(files, how))
+    monkeypatch.setattr(photo_folder, "MANY", 10)
+    seen, decode_all = [], photo_folder._decode_all
+    monkeypatch.setattr(photo_folder, "_decode_all", lambda files, how: seen.extend(files) or decode_all(files, how))
     folder = write_beside(tmp_path / "photos", 12)
 
     def count(**settings):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.data import verification
+from scan_jax.data import photo_folder
 from scan_jax.data.api import open_data
-from scan_jax.data.memory import PhotoMemory
 from scan_jax.data.photo_folder import evenly_spaced, list_photographs, without_label_maps
+from scan_jax.data.pipeline import PhotoMemory
 
 
 def write_photo(path, level=0):
@@ -155,13 +155,13 @@ def test_up_to_a_hundredth_broken_is_skipped_named_and_counted(tmp_path, caplog)
 def cache(tmp_path, monkeypatch):
     """Folders of fifty photographs are remembered here."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(verification, "MANY", 50)
+    monkeypatch.setattr(photo_folder, "MANY", 50)
     return tmp_path / "cache"
 
 
 def test_large_folders_are_verified_once(cache, tmp_path, monkeypatch, capsys):
     read = []
-    monkeypatch.setattr(verification, "verify_image", lambda path: read.append(path.name))
+    monkeypatch.setattr(photo_folder, "verify_image", lambda path: read.append(path.name))
     folder = write_photos(tmp_path / "photos", 60)
     open_folder(folder)
     assert len(read) == 60
@@ -177,12 +177,12 @@ def test_what_was_broken_is_remembered_and_a_damaged_memory_is_not_believed(cach
     folder = write_photos(tmp_path / "photos", 60)
     break_photo(folder / "0042.png")
     files = list_photographs(folder)
-    found = verification.find_broken(files)
+    found = photo_folder.find_broken(files)
     assert list(found) == ["0042.png"]
-    assert verification.find_broken(files) == found
+    assert photo_folder.find_broken(files) == found
     (memory,) = cache.rglob("*.json")
     memory.write_text('{"0042.p')
-    assert verification.find_broken(files) == found
+    assert photo_folder.find_broken(files) == found
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(cache, tmp_path):

@@ -16,11 +16,11 @@ from toy_method import ToyMethod, toy_batch
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.portraits import portrait
-from scan_jax.demo.example import draw_example
 from scan_jax.demo.filling import Asked, Desk, tint
 from scan_jax.demo.handlers import overheard
-from scan_jax.demo.limits import Limits
+from scan_jax.demo.page import draw_example
 from scan_jax.demo.painting import shown_shape, strokes_of
+from scan_jax.demo.serving import Limits
 from scan_jax.inference.inpainter import Inpainter
 
 

@@ -8,8 +8,7 @@ from miniatures import photograph, truncate, write, write_bomb
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.demo.limits import Limits, check_image, check_seed, shown
-from scan_jax.demo.serving import OnlyHere
+from scan_jax.demo.serving import Limits, OnlyHere, check_image, check_seed, shown
 from scan_jax.images.photograph import read_photograph
 
 SMALL = Limits(pixels=10_000)

@@ -10,9 +10,9 @@ from made_up_tests import SIZE, Noise, error, noise_holes
 from PIL import Image
 
 from scan_jax.core.errors import UserError
+from scan_jax.evaluation.evaluator import Judge
 from scan_jax.evaluation.exchange import by_folder, content_digest, write_test
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION
-from scan_jax.evaluation.judge import Judge
 from scan_jax.evaluation.results import Conditions
 from scan_jax.evaluation.scoring import Test, score
 from scan_jax.inference.equations import WAYS

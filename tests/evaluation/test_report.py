@@ -15,17 +15,16 @@ from made_up_pages import BUCKETS, CONDITIONS, METRICS, N, case, entry, row_of, 
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.evaluation.comparison import best_of_images
 from scan_jax.evaluation.report import scores as report_scores
 from scan_jax.evaluation.report import write_report
-from scan_jax.evaluation.report.background import flatten
+from scan_jax.evaluation.report.charts import POINTS, thin
 from scan_jax.evaluation.report.gallery import amplified_error, data_uri
+from scan_jax.evaluation.report.page import flatten
 from scan_jax.evaluation.report.scores import number
-from scan_jax.evaluation.report.training import POINTS, thin
 from scan_jax.evaluation.results import Results
+from scan_jax.evaluation.statistics import best_of_images
 from scan_jax.evaluation.tables.by_bucket import difference_table, score_table
-from scan_jax.evaluation.tables.cells import full
-from scan_jax.evaluation.tables.summaries import Summaries
+from scan_jax.evaluation.tables.summaries import Summaries, full
 from scan_jax.images.contact_sheet import TINT
 
 PSNR_ALONE = {"standard/psnr": METRICS["standard/psnr"]}

@@ -8,12 +8,10 @@ from made_up_tests import SIZE, Noise
 from PIL import Image
 
 from scan_jax.evaluation import contact_sheet
-from scan_jax.evaluation.cases import choose, make_cases
-from scan_jax.evaluation.contact_sheet import LOOKING, ContactSheet
+from scan_jax.evaluation.contact_sheet import LOOKING, ContactSheet, choose_points, overlay
 from scan_jax.evaluation.curves import draw_curves, read_scalars
 from scan_jax.evaluation.filling import Row, by_baseline
-from scan_jax.evaluation.heat_map import choose_points, overlay
-from scan_jax.evaluation.scoring import Test
+from scan_jax.evaluation.scoring import Test, choose, make_cases
 from scan_jax.images.contact_sheet import TINT, grid, save_grid, tint_hole
 
 

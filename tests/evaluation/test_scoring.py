@@ -12,8 +12,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation import scoring
 from scan_jax.evaluation.baselines import BASELINES
+from scan_jax.evaluation.evaluator import Judge
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION, by_baseline, by_network
-from scan_jax.evaluation.judge import Judge
 from scan_jax.evaluation.score_store import ScoreStore
 from scan_jax.evaluation.scoring import Share, Test, photograph_vectors, score, score_sets
 from scan_jax.metrics.api import Embedding, SetMetric

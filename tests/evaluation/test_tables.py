@@ -13,9 +13,9 @@ import pytest
 from made_up_results import METRICS, conditions, entry, results
 
 from scan_jax.core.errors import UserError
-from scan_jax.evaluation.comparison import difference
-from scan_jax.evaluation.statistics import summarize
-from scan_jax.evaluation.tables import cells, make_tables, screen_text, text_table, write_tables
+from scan_jax.evaluation.statistics import difference, summarize
+from scan_jax.evaluation.tables import make_tables, screen_text, text_table, write_tables
+from scan_jax.evaluation.tables import summaries as cells
 from scan_jax.evaluation.tables import text_table as markdown
 from scan_jax.evaluation.tables import text_table as screen
 from scan_jax.evaluation.tables.by_bucket import difference_table, entries_table, score_table

@@ -8,9 +8,8 @@ from refusals import refused
 
 from scan_jax.core.errors import UserError
 from scan_jax.features import api
-from scan_jax.features._pooling import max_pool, max_pool_rounding_up
-from scan_jax.losses.perceptual import PERCEPTUAL_LAYERS
-from scan_jax.losses.style import STYLE_LAYERS
+from scan_jax.features.inception_v3 import max_pool, max_pool_rounding_up
+from scan_jax.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
 from scan_jax.weights import registry, safetensors_tree
 
 

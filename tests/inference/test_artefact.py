@@ -16,7 +16,8 @@ from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_tra
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation, Prediction
-from scan_jax.inference.bundles import exporting, program, program_check
+from scan_jax.inference.bundles import exporting, program
+from scan_jax.inference.bundles import program as program_check
 from scan_jax.inference.bundles.artefact import Artefact
 from scan_jax.inference.trained import Trained
 from scan_jax.weights import safetensors_tree

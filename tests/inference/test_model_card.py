@@ -5,7 +5,8 @@ import os
 
 from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 
-from scan_jax.inference.bundles import measured, model_card
+from scan_jax.inference.bundles import model_card
+from scan_jax.inference.bundles import model_card as measured
 
 DATA = {"train": "portraits 5-9 | split a", "held_out": "portraits 0-4", "holes": "free-form strokes"}
 DATA |= {"train_digest": "ab" * 32, "held_out_digest": "cd" * 32, "holes_digest": "ef" * 32}

@@ -11,7 +11,8 @@ import tifffile
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from scan_jax.images import png, sixteen_bits, tiff
+from scan_jax.images import png, tiff
+from scan_jax.images import png as sixteen_bits
 from scan_jax.images.photograph import read_photograph, write_photograph
 
 HEIGHT, WIDTH = 37, 53  # odd, and no multiples of anything

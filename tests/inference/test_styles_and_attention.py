@@ -13,7 +13,7 @@ from scan_jax.commands import attend, inpaint
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Prediction
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.restyle import interpolate
+from scan_jax.inference.request import interpolate
 from scan_jax.methods.api import Refined
 
 HEIGHT, WIDTH = 30, 44

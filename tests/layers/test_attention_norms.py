@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from scan_jax.layers.channel_attention_norm import ChannelAttentionNorm
-from scan_jax.layers.spatial_attention_norm import SpatialAttentionNorm, self_sampled_filters
+from scan_jax.layers.attention_norm import ChannelAttentionNorm, SpatialAttentionNorm, self_sampled_filters
 
 EPSILON = 1e-3
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from scan_jax.layers.batch_norm import BatchNorm
-from scan_jax.layers.initializers import small_xavier_pair
+from scan_jax.layers.conv import TransposedConv, small_xavier_pair
+from scan_jax.layers.normalization import BatchNorm
 from scan_jax.layers.region_style import RegionStyleNorm, StyleBranch
-from scan_jax.layers.transposed_conv import TransposedConv
 
 DEVICES = 2
 N, S, C = 5, 6, 4

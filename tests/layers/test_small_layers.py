@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from scan_jax.layers.affine_batch_norm import AffineBatchNorm
-from scan_jax.layers.instance_norm import InstanceNorm
-from scan_jax.layers.reflected_residual import reflect
+from scan_jax.layers.normalization import AffineBatchNorm, InstanceNorm
+from scan_jax.layers.residual import reflect
 
 
 def test_batch_norm_equals_pytorchs_and_frozen_statistics_stay():

@@ -13,7 +13,7 @@ from scan_jax.losses.adversarial import (
     minimax_generator,
     one_batch,
 )
-from scan_jax.losses.feature_matching import feature_matching
+from scan_jax.losses.features import feature_matching
 
 SHAPE = (2, 3, 5, 1)
 

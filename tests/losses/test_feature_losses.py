@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from scan_jax.losses.perceptual import perceptual_loss, select
-from scan_jax.losses.style import gram, style_loss
+from scan_jax.losses.features import gram, perceptual_loss, select, style_loss
 
 SHAPES = {"shallow": (2, 9, 7, 4), "deep": (2, 3, 5, 8)}
 

@@ -3,8 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 from refusals import refused
 
-from scan_jax.losses.pixel import l1
-from scan_jax.losses.weighting import combine, hole_normalised
+from scan_jax.losses.pixel import combine, hole_normalised, l1
 
 SHAPE = (2, 5, 7, 3)
 

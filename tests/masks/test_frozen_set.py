@@ -16,7 +16,8 @@ from PIL import Image
 from scan_jax.core.errors import UserError
 from scan_jax.images.hole import binarise, read_grey
 from scan_jax.images.png import MOST_STORED, encode_hole
-from scan_jax.masks import frozen_set, manifest
+from scan_jax.masks import frozen_set
+from scan_jax.masks import frozen_set as manifest
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set
 from scan_jax.masks.ratio import Bucket, make_buckets

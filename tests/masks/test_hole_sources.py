@@ -5,8 +5,16 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.masks.api import open_holes
-from scan_jax.masks.fitting import draw_within, fit
-from scan_jax.masks.ratio import BUCKETS, BUCKETS_FROM_ZERO, Bucket, bucket_of, hole_ratio, make_buckets
+from scan_jax.masks.ratio import (
+    BUCKETS,
+    BUCKETS_FROM_ZERO,
+    Bucket,
+    bucket_of,
+    draw_within,
+    fit,
+    hole_ratio,
+    make_buckets,
+)
 
 DRAWN = ("free_form", "rectangles", "strokes", "mixture")
 

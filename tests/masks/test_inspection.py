@@ -12,8 +12,7 @@ from scan_jax.images import hole as hole_image
 from scan_jax.images.contact_sheet import TINT
 from scan_jax.masks import frozen_set
 from scan_jax.masks.api import open_holes
-from scan_jax.masks.inspection import inspect
-from scan_jax.masks.mask_sheet import spread
+from scan_jax.masks.inspection import inspect, spread
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO
 
 

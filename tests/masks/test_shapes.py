@@ -10,9 +10,9 @@ from scan_jax.core.errors import UserError
 from scan_jax.masks import strokes
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.border import frames
-from scan_jax.masks.brush import draw_stroke, fine_canvas, thin, zigzag
 from scan_jax.masks.half import SIDES, half
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, Bucket
+from scan_jax.masks.strokes import draw_stroke, fine_canvas, thin, zigzag
 
 
 def rngs(count):

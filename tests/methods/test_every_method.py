@@ -19,7 +19,7 @@ from scan_jax.training.checkpoints import Checkpoints, Keep, abstract
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
-from scan_jax.training.state import as_dict
+from scan_jax.training.step import as_dict
 
 NAMES = sorted(SMALL)
 PHASED = [name for name in NAMES if phase_begins(small_method(name))]

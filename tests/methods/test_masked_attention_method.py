@@ -13,8 +13,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Example
 from scan_jax.methods import api
 from scan_jax.ops.smooth_fill import harmonic_fill
-from scan_jax.training.state import initial_state
-from scan_jax.training.step import make_step
+from scan_jax.training.step import initial_state, make_step
 
 LOSS = {"perceptual": 0.0, "adversarial": 0.01}
 SIZES = {"num_labels": 5, "width": 4, "style_size": 8, "label_width": 8, "critic_width": 4, "target": 2e-3}

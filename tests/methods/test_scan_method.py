@@ -8,8 +8,7 @@ from small_methods import begin, loss_of, moved, noise_example, random_features,
 
 from scan_jax.core.types import Observation
 from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
-from scan_jax.training.state import initial_state
-from scan_jax.training.step import make_step
+from scan_jax.training.step import initial_state, make_step
 
 
 @pytest.fixture(scope="module")

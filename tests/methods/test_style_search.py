@@ -8,8 +8,7 @@ import pytest
 from scan_jax.core.types import Observation
 from scan_jax.methods.api import Variables
 from scan_jax.methods.masked_attention.settings import Settings, StyleSearchSettings
-from scan_jax.methods.masked_attention.style_search import StyleSearch
-from scan_jax.methods.masked_attention.style_space import StyleSpace
+from scan_jax.methods.masked_attention.style_search import StyleSearch, StyleSpace
 
 DEVICES = 2
 VARIABLES = Variables({"generator": {"start": np.float32(0.2)}}, {"generator": {}})

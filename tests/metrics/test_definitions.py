@@ -12,7 +12,7 @@ from refusals import refused
 
 from scan_jax.metrics import api
 from scan_jax.metrics.checks import METRICS as CHECKS
-from scan_jax.metrics.levels import levels
+from scan_jax.metrics.pixel_errors import levels
 
 OURS = {group: api.collect_metrics([group]) for group in ORACLES}
 METRICS = [(group, name, OURS[group][f"{group}/{name}"]) for group in ORACLES for name in ORACLES[group]]

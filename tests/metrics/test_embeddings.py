@@ -13,9 +13,13 @@ from scan_jax.core.errors import UserError
 from scan_jax.features.squeezenet import SqueezeNet
 from scan_jax.metrics import inception, squeezenet
 from scan_jax.metrics.api import SetMetric, collect_metrics
-from scan_jax.metrics.discriminative_score import paired_score, unpaired_score
-from scan_jax.metrics.frechet import frechet_distance
-from scan_jax.metrics.kernel_distance import kernel_distance, paired_kernel_distance
+from scan_jax.metrics.distances import (
+    frechet_distance,
+    kernel_distance,
+    paired_kernel_distance,
+    paired_score,
+    unpaired_score,
+)
 from scan_jax.weights import registry
 from scan_jax.weights.importing import import_weights
 

@@ -5,9 +5,13 @@ import pytest
 import scipy.linalg
 from refusals import refused
 
-from scan_jax.metrics.discriminative_score import paired_score, unpaired_score
-from scan_jax.metrics.frechet import frechet_distance
-from scan_jax.metrics.kernel_distance import kernel_distance, paired_kernel_distance
+from scan_jax.metrics.distances import (
+    frechet_distance,
+    kernel_distance,
+    paired_kernel_distance,
+    paired_score,
+    unpaired_score,
+)
 
 ALL = (frechet_distance, kernel_distance, paired_kernel_distance, unpaired_score, paired_score)
 

@@ -8,8 +8,8 @@ import pytest
 from comparison import close
 from sean_variables import random_variables
 
+from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.edge_connect import EdgeConnectGenerator
-from scan_jax.models.patch_discriminator import PatchDiscriminator
 
 MODEL = EdgeConnectGenerator(width=4, blocks=2)
 fill = jax.jit(MODEL.apply, static_argnames=("train", "mutable"))

@@ -9,8 +9,8 @@ import pytest
 from comparison import close
 from sean_variables import random_variables
 
+from scan_jax.models.discriminators import SnPatchGan
 from scan_jax.models.gated_conv import GatedConvGenerator
-from scan_jax.models.sn_patch_gan import SnPatchGan
 
 MODEL = GatedConvGenerator(width=8)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scan_jax.models.label_discriminator import LabelDiscriminator
+from scan_jax.models.discriminators import LabelDiscriminator
 
 LABELS = 3
 MODEL = LabelDiscriminator(num_labels=LABELS, width=4)

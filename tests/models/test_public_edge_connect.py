@@ -13,8 +13,8 @@ import pytest
 from public_networks import public_module
 from torch_layers import to_numpy, to_torch, torch
 
+from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.edge_connect import EdgeConnectGenerator
-from scan_jax.models.patch_discriminator import PatchDiscriminator
 from scan_jax.models.region_norm import RegionNormGenerator
 from scan_jax.weights import import_edge_connect, import_region_norm
 

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from scan_jax.ops.attention import attend_with_semantic_loss, attention_rows, masked_attention, semantic_attention_loss
-from scan_jax.ops.blockwise_attention import choose_query_block
+from scan_jax.ops.attention import (
+    attend_with_semantic_loss,
+    attention_rows,
+    choose_query_block,
+    masked_attention,
+    semantic_attention_loss,
+)
 
 LABELS, TARGET = 4, 0.03
 OF_CLASSES = {"num_labels": LABELS, "target": TARGET}

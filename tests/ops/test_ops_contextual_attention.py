@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from scan_jax.ops.aligned_nearest import shrink_nearest
 from scan_jax.ops.contextual_attention import contextual_attention, contextual_weights
+from scan_jax.ops.image import shrink_nearest
 
 attend = jax.jit(contextual_attention)
 

@@ -10,10 +10,9 @@ import pytest
 from exact_convolution import assert_exact, assert_keeps_bfloat16, draw, with_gradients
 from refusals import refused
 
+from scan_jax.ops.conv_transpose import convolve_doubling, shuffle_pixels
 from scan_jax.ops.convolution import convolve, update_known
-from scan_jax.ops.doubling_convolution import convolve_doubling, shuffle_pixels
-from scan_jax.ops.same_convolution import convolve_same, same_padding
-from scan_jax.ops.strided_convolution import convolve_strided
+from scan_jax.ops.strided_convolution import convolve_same, convolve_strided, same_padding
 
 
 def oracle(known, kernel_size, stride):

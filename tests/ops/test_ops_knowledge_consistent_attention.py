@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scan_jax.ops.knowledge_consistent_attention import knowledge_consistent_attention
+from scan_jax.ops.contextual_attention import knowledge_consistent_attention
 
 attend = jax.jit(knowledge_consistent_attention)
 

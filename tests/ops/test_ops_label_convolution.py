@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from scan_jax.ops.label_convolution import convolve_labels
+from scan_jax.ops.convolution import convolve_labels
 
 compiled = jax.jit(convolve_labels)
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from exact_convolution import draw, exact, with_gradients
 
-from scan_jax.ops import convolution, tile_algorithms
+from scan_jax.ops import convolution, tiled_convolution
 from scan_jax.ops.convolution import convolve
-from scan_jax.ops.tile_algorithms import fourier, toom_cook
-from scan_jax.ops.tiled_convolution import convolve_tiled, tiled_kernel_gradient
+from scan_jax.ops.tiled_convolution import convolve_tiled, fourier, tiled_kernel_gradient, toom_cook
 
 # Each with a map of several tiles, the last of which reach beyond it.
 CASES = [
@@ -82,6 +81,6 @@ def test_the_points_lose_less_than_the_usual_ones(monkeypatch):
     x, kernel = draw((1, 16, 16, 256), 3, 8)
     wanted, change, *_ = exact(x, kernel, (1, 1))
     ours = error(by_tiles(x, kernel, change, (1, 1), (toom_cook, 3))[0], wanted)
-    monkeypatch.setattr(tile_algorithms, "_POINTS", (0.0, 1.0, -1.0, 2.0, -2.0))
+    monkeypatch.setattr(tiled_convolution, "_POINTS", (0.0, 1.0, -1.0, 2.0, -2.0))
     usual = error(by_tiles(x, kernel, change, (1, 1), (toom_cook.__wrapped__, 3))[0], wanted)
     assert ours < usual / 2

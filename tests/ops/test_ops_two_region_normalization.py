@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from scan_jax.ops.two_region_normalization import normalize_two_regions
+from scan_jax.ops.normalization import normalize_two_regions
 
 torch = pytest.importorskip("torch")
 EPSILON = 1e-5

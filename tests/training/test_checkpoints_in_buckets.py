@@ -17,7 +17,7 @@ from scan_jax.core import checkpoint_folder
 from scan_jax.core.errors import UserError
 from scan_jax.inference import trained
 from scan_jax.training.checkpoints import Checkpoints, Keep
-from scan_jax.training.state import TrainState
+from scan_jax.training.step import TrainState
 
 pytest.importorskip("gcsfs")
 pytest.importorskip("gcp_storage_emulator")

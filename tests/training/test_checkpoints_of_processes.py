@@ -22,7 +22,7 @@ from scan_jax.core.distributed import everywhere, of_first
 from scan_jax.training.checkpoints import Checkpoints, abstract
 from scan_jax.training.checkpoints import Keep
 from scan_jax.training.sharding import batched, make_mesh, replicated
-from scan_jax.training.state import TrainState
+from scan_jax.training.step import TrainState
 
 index, folder = jax.process_index(), Path(sys.argv[3])
 mesh = make_mesh(2)

@@ -10,12 +10,12 @@ from toy_method import ToyMethod
 
 from scan_jax.core.errors import UserError
 from scan_jax.ops.convolution import convolve
-from scan_jax.training.cost import accelerators, collectives, matrix_flops
+from scan_jax.training.cost import accelerators
+from scan_jax.training.cost import estimate as matrix_flops
+from scan_jax.training.cost import roofline as collectives
 from scan_jax.training.cost.accelerators import Network
-from scan_jax.training.cost.collectives import Collective
-from scan_jax.training.cost.estimate import estimate, held_bytes, require_fit, table
-from scan_jax.training.cost.matrix_flops import MatrixFlops
-from scan_jax.training.cost.roofline import roofline
+from scan_jax.training.cost.estimate import MatrixFlops, estimate, held_bytes, require_fit, table
+from scan_jax.training.cost.roofline import Collective, roofline
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer

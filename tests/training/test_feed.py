@@ -7,8 +7,7 @@ import time
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.training.feed import AHEAD, Feed
-from scan_jax.training.loop import Pending, _Meter, _slow_data, _take
+from scan_jax.training.loop import AHEAD, Feed, Pending, _Meter, _slow_data, _take
 
 
 class Batches:

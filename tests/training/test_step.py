@@ -14,8 +14,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.training import sharding
 from scan_jax.training.optimizers import OptimizerSettings, learning_rate, make_optimizer
 from scan_jax.training.setup import make_trainer
-from scan_jax.training.state import initial_state
-from scan_jax.training.step import make_step
+from scan_jax.training.step import initial_state, make_step
 
 DEVICES = 4
 SGD = {"generator": optax.sgd(0.1), "critic": optax.sgd(0.1)}

@@ -19,8 +19,7 @@ from scan_jax.training import sharding
 from scan_jax.training.cost.estimate import estimate
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
-from scan_jax.training.state import initial_state
-from scan_jax.training.step import in_parts, make_step
+from scan_jax.training.step import in_parts, initial_state, make_step
 
 DEVICES = 2
 SGD = {"generator": optax.sgd(0.1), "critic": optax.sgd(0.1)}

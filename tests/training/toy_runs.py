@@ -13,7 +13,7 @@ from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after
 from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
-from scan_jax.training.state import TrainState
+from scan_jax.training.step import TrainState
 
 ADAM = {"generator": OptimizerSettings(1e-3), "critic": OptimizerSettings(1e-3)}
 SIZE = 16

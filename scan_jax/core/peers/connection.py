@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import multiprocessing
 import os
 import queue
 import socket
@@ -13,12 +14,11 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from scan_jax.core.errors import UserError
-from scan_jax.core.peers import messages
-from scan_jax.core.peers.ending import end
-from scan_jax.core.peers.messages import Peer
+from scan_jax.core.peers import hub
+from scan_jax.core.peers.hub import Peer
 
 _RETRY = 0.2  # seconds between two tries to reach the hub
 _SLACK = 10  # seconds in which the hub may say that it has waited in vain
@@ -73,22 +73,22 @@ class Connection:
         Raises:
           UserError: one of them has others, in every process the same.
         """
-        self._send(messages.AGREE, what=what, values=dict(values))
+        self._send(hub.AGREE, what=what, values=dict(values))
         if complaint := self._agreed.get():
             raise UserError(complaint)
 
     def finish(self) -> None:
         """Says that this process has done its part, and waits until all have."""
-        self._send(messages.DONE)
+        self._send(hub.DONE)
         self._all_done.wait()
 
     def leave(self, why: str) -> None:
         """Says that this process ends before its time; then it must."""
-        self._send(messages.ENDED, text=why)
+        self._send(hub.ENDED, text=why)
 
     def _send(self, kind: str, **content: Any) -> None:
         try:
-            self._stream.sendall(messages.encode(kind, **content))
+            self._stream.sendall(hub.encode(kind, **content))
         except OSError:
             self._lost()
 
@@ -96,17 +96,17 @@ class Connection:
         """Until all are done; a thread that listened on would be in the way of Python's end."""
         with contextlib.suppress(OSError):  # as good as an end
             for line in self._lines:
-                self._hear(*messages.decode(line))
+                self._hear(*hub.decode(line))
                 if self._all_done.is_set():
                     return
         self._lost()
 
     def _hear(self, kind: str, content: Mapping[str, Any]) -> None:
-        if kind == messages.STOP:
+        if kind == hub.STOP:
             end(f"error: {content['text']}", 1)
-        elif kind == messages.AGREED:
+        elif kind == hub.AGREED:
             self._agreed.put(content["complaint"])
-        elif kind == messages.ALL_DONE:
+        elif kind == hub.ALL_DONE:
             self._all_done.set()
 
     def _lost(self) -> None:
@@ -157,15 +157,15 @@ def _call(place: Place, timeout: float) -> Connection | str:
     me = Peer(place.index, place.count, socket.gethostname(), os.getpid())
     with contextlib.ExitStack() as opened:
         stream = opened.enter_context(socket.create_connection((place.host, place.port), _SLACK))
-        messages.notice_death(stream)
+        hub.notice_death(stream)
         stream.settimeout(timeout + _SLACK)
-        stream.sendall(messages.encode(messages.HELLO, **dataclasses.asdict(me)))
+        stream.sendall(hub.encode(hub.HELLO, **dataclasses.asdict(me)))
         lines = opened.enter_context(stream.makefile("rb"))
-        kind, content = messages.decode(lines.readline())
-        if kind == messages.STOP:
+        kind, content = hub.decode(lines.readline())
+        if kind == hub.STOP:
             raise UserError(content["text"])
-        if kind != messages.WELCOME:
-            return content["text"] if kind == messages.BUSY else ""
+        if kind != hub.WELCOME:
+            return content["text"] if kind == hub.BUSY else ""
         stream.settimeout(None)
         opened.pop_all()
     return Connection(place, stream, lines, content["port"])
@@ -199,3 +199,38 @@ def _start_hub(place: Place, timeout: float) -> bool:
 
 
 _hubs: list[subprocess.Popen[bytes]] = []  # referred to, as they outlive the call
+
+
+_first = threading.Lock()
+
+
+def end(line: str, code: int) -> NoReturn:
+    """Says why on stderr and ends this process, from whatever thread; of several callers the first one does.
+
+    Neither JAX's end, which waits for the other processes, nor anything else is waited for; checkpoints are atomic.
+    """
+    _first.acquire()
+    with contextlib.suppress(OSError, ValueError):  # closed, or a pipe that nobody reads
+        sys.stdout.flush()
+        # Another thread's line may come upon a progress bar.
+        line = line if threading.current_thread() is threading.main_thread() else f"\n{line}"
+        print(line, file=sys.stderr, flush=True)
+    for child in multiprocessing.active_children():
+        child.kill()  # those that read data would outlive this process
+    os._exit(code)
+
+
+def may_be_others(error: BaseException) -> bool:
+    """Whether the end of another process can have caused an error, itself or among those that it was raised from.
+
+    XLA's errors may, a lack of memory excepted; those of gloo, its means on CPUs, come as ValueError and say so.
+    """
+    import jax
+
+    seen: BaseException | None = error
+    while seen is not None:
+        of_xla = isinstance(seen, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(seen)
+        if of_xla or "Gloo" in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
-
-from scan_jax.core.peers import messages
-from scan_jax.core.peers.messages import Peer
 
 GRACE = 2.0  # seconds after an error in which the others may find out the same by themselves
 NAMED = 3  # differences that a message names
@@ -63,19 +61,19 @@ class Hub:
         """Until all have gone, or nobody came."""
         loop = asyncio.get_running_loop()
         late = loop.call_later(self._timeout, self._miss)
-        async with await asyncio.start_server(self._attend, sock=listener, limit=messages.LONGEST, backlog=BACKLOG):
+        async with await asyncio.start_server(self._attend, sock=listener, limit=LONGEST, backlog=BACKLOG):
             await self._over.wait()
         late.cancel()
 
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its first line to its end."""
-        messages.notice_death(writer.get_extra_info("socket"))
+        notice_death(writer.get_extra_info("socket"))
         self._open += 1
         try:
             line = await asyncio.wait_for(_read(reader), self._timeout)
             member = await self._admit(line, writer)
             while member is not None and (line := await _read(reader)):
-                self._hear(member, *messages.decode(line))
+                self._hear(member, *decode(line))
             if member is not None:
                 self._lose(member, "has died")
         except OSError:  # the kernel gave up; or a program says nothing
@@ -89,19 +87,19 @@ class Hub:
 
     async def _admit(self, line: bytes, writer: asyncio.StreamWriter) -> Member | None:
         """Whoever says hello, if it belongs here, process 0 before others; once all are here, they are welcomed."""
-        kind, content = messages.decode(line)
-        if kind != messages.HELLO:
+        kind, content = decode(line)
+        if kind != HELLO:
             return None
         peer = Peer(**content)
         if peer.index:
             await self._first_came.wait()
         if len(self._members) == self._count or self._verdict:
             text = self._verdict or f"all {self._count} processes of a run are at {self._address} already"
-            writer.write(messages.encode(messages.BUSY, text=text))
+            writer.write(encode(BUSY, text=text))
             return None
         if wrong := self._misfit(peer):
             self._stop(wrong)
-            writer.write(messages.encode(messages.STOP, text=wrong))
+            writer.write(encode(STOP, text=wrong))
             return None
         member = self._members[peer.index] = Member(peer, writer)
         self._first_came.set()
@@ -116,7 +114,7 @@ class Hub:
         except (ImportError, OSError, RuntimeError) as error:
             self._stop(f"cannot start JAX's coordination service: {error}")
         else:
-            self._send_all(messages.WELCOME, port=port)
+            self._send_all(WELCOME, port=port)
 
     def _misfit(self, peer: Peer) -> str:
         """What is wrong with a newcomer, or nothing."""
@@ -127,14 +125,14 @@ class Hub:
 
     def _hear(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
         """A message of a process."""
-        if kind == messages.AGREE:
+        if kind == AGREE:
             self._compare(member.peer.index, **content)
-        elif kind == messages.DONE:
+        elif kind == DONE:
             member.left = True
             self._done.add(member.peer.index)
             if len(self._done) == self._count:
-                self._send_all(messages.ALL_DONE)
-        elif kind == messages.ENDED:
+                self._send_all(ALL_DONE)
+        elif kind == ENDED:
             member.left = True
             text = f"{member.peer} has ended: {content['text']}"
             asyncio.get_running_loop().call_later(GRACE, self._stop, text)
@@ -148,7 +146,7 @@ class Hub:
         del self._values[what]
         odd = next((i for i in sorted(told) if told[i] != told[0]), None)
         complaint = "" if odd is None else f"{what}: {self._members[odd].peer} has {_differences(told[odd], told[0])}"
-        self._send_all(messages.AGREED, complaint=complaint)
+        self._send_all(AGREED, complaint=complaint)
 
     def _miss(self) -> None:
         """Time is up: somebody has not come, or all is well."""
@@ -172,13 +170,13 @@ class Hub:
         if not self._verdict and len(self._done) < self._count:
             self._verdict = text
             self._first_came.set()
-            self._send_all(messages.STOP, text=text)
+            self._send_all(STOP, text=text)
             if not self._open:
                 self._over.set()
 
     def _send_all(self, kind: str, **content: Any) -> None:
         for member in self._members.values():
-            member.writer.write(messages.encode(kind, **content))
+            member.writer.write(encode(kind, **content))
 
 
 SAME = "give all the same address and count, and each an index of its own from 0"
@@ -210,7 +208,7 @@ def _start_service(count: int) -> int:
         port = free.getsockname()[1]
     global _service  # it lives as long as it is referred to
     _service = _jax.get_distributed_runtime_service(
-        f"[::]:{port}", count, heartbeat_timeout=messages.JAX_SILENCE, shutdown_timeout=messages.JAX_FAREWELL
+        f"[::]:{port}", count, heartbeat_timeout=JAX_SILENCE, shutdown_timeout=JAX_FAREWELL
     )
     return port
 
@@ -227,3 +225,64 @@ def main(listener: int, address: str, count: int, timeout: float) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+
+
+# Kinds of messages of a process,
+HELLO, AGREE, DONE, ENDED = "hello", "agree", "done", "ended"
+# and of the hub.
+WELCOME, BUSY, STOP, AGREED, ALL_DONE = "welcome", "busy", "stop", "agreed", "all_done"
+
+LONGEST = 2**20  # bytes of a message
+SILENCE = 25  # seconds after which a machine that answers nothing, not even its kernel, counts as gone
+JAX_SILENCE, JAX_FAREWELL = 300, 60  # JAX's own limits: slower, so that they never come first
+_PROBES = 5  # of the kernel's in that time
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """One process of a run.
+
+    Attributes:
+      index: from 0.
+      count: of processes, as this one was told.
+      host: the name of its machine.
+      pid: its number there.
+    """
+
+    index: int
+    count: int
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"process {self.index} (host {self.host}, pid {self.pid})"
+
+
+def encode(kind: str, **content: Any) -> bytes:
+    """One line."""
+    return json.dumps([kind, content]).encode() + b"\n"
+
+
+def decode(line: bytes) -> tuple[str, dict[str, Any]]:
+    """Kind and content; an empty kind where something else than a process of a run or its hub is talking."""
+    try:
+        kind, content = json.loads(line)
+    except (ValueError, TypeError):
+        return "", {}
+    return (kind, content) if isinstance(kind, str) and isinstance(content, dict) else ("", {})
+
+
+def notice_death(connection: socket.socket) -> None:
+    """Has the kernel ask the other machine whether it is there, and give the connection up after `SILENCE`.
+
+    The kernels do this among themselves, so a process that is busy, or stopped for a while, is not taken for dead.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", SILENCE // _PROBES),
+        ("TCP_KEEPINTVL", SILENCE // _PROBES),
+        ("TCP_KEEPCNT", _PROBES - 1),
+        ("TCP_USER_TIMEOUT", SILENCE * 1000),  # ms
+    ):
+        if hasattr(socket, name):  # Linux has all of them
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

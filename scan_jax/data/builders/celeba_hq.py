@@ -10,12 +10,10 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.files import File
-from scan_jax.data.photo_folder import SUFFIXES
+from scan_jax.data.photo_folder import SUFFIXES, File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.flags import flag
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
-from scan_jax.data.preparation.squares import read_photograph, square_image
+from scan_jax.data.preparation.encoding import read_photograph, square_image
+from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size, flag
 from scan_jax.data.split_list import SplitList, read_split
 
 log = logging.getLogger(__name__)

@@ -24,10 +24,10 @@ from scan_jax.data.builders.celeba_hq import (
     split_usage,
 )
 from scan_jax.data.decode import DECODE_ERRORS, check_pixels
-from scan_jax.data.files import File
+from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_source
+from scan_jax.data.preparation.encoding import read_photograph, reason_broken, square_image, square_labels
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
-from scan_jax.data.preparation.squares import read_photograph, reason_broken, square_image, square_labels
 from scan_jax.data.split_list import name_ranges
 from scan_jax.images import labels as label_map
 from scan_jax.images.palette import CELEBAMASK_HQ_NAMES

@@ -10,11 +10,9 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.files import File
-from scan_jax.data.photo_folder import BY_FOLDER, SUFFIXES
+from scan_jax.data.photo_folder import BY_FOLDER, SUFFIXES, File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.flags import flag
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size
+from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
 from scan_jax.data.split_list import SplitList, split_of
 from scan_jax.images import hole as hole_image
 from scan_jax.images.hole import HoleColor

@@ -13,13 +13,11 @@ import numpy as np
 from scan_jax.core.errors import UserError
 from scan_jax.data.builders.photo_folder import split_files
 from scan_jax.data.decode import DECODE_ERRORS
-from scan_jax.data.files import File
 from scan_jax.data.label_pairs import Pair, pair_up, splits_by_folder
-from scan_jax.data.photo_folder import BY_FOLDER, SUFFIXES
+from scan_jax.data.photo_folder import BY_FOLDER, SUFFIXES, File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.flags import flag
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size
-from scan_jax.data.preparation.squares import Crop, read_photograph, reason_broken, square_image, square_labels
+from scan_jax.data.preparation.encoding import Crop, read_photograph, reason_broken, square_image, square_labels
+from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
 from scan_jax.data.split_list import SplitList, split_of
 from scan_jax.images import labels as label_map
 from scan_jax.images.palette import part_names

@@ -8,12 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.files import AnyFile, File, stem
-from scan_jax.data.photo_folder import BY_NAME, SUFFIXES, file_split, set_aside, without_label_maps
+from scan_jax.data.photo_folder import BY_NAME, SUFFIXES, AnyFile, File, file_split, set_aside, stem, without_label_maps
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.flags import flag
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size
-from scan_jax.data.preparation.squares import Crop, read_photograph, square_image
+from scan_jax.data.preparation.encoding import Crop, read_photograph, square_image
+from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
 from scan_jax.data.split_list import SplitList, name_ranges, read_split
 
 

@@ -6,8 +6,7 @@ import dataclasses
 from functools import partial
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.preparation.flags import flag
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
+from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size, flag
 from scan_jax.data.synthetic_portraits import SyntheticPortraits, portrait_split
 from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 

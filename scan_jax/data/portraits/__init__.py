@@ -3,7 +3,7 @@
 `portrait(seed, index, size)` draws one face; the same arguments give the same pixels, and the same face at any size.
 """
 
-from scan_jax.data.portraits.drawing import portrait
-from scan_jax.data.portraits.labels import CLASS_NAMES, Part
+from scan_jax.data.portraits.canvas import CLASS_NAMES, Part
+from scan_jax.data.portraits.shapes import portrait
 
 __all__ = ["CLASS_NAMES", "Part", "portrait"]

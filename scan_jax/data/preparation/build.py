@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.progress import progress_bar
 from scan_jax.data import prepared
-from scan_jax.data.preparation.encoding import split_digest
+from scan_jax.data.preparation.encoding import record_digest, split_digest
 from scan_jax.data.preparation.plan import Plan
 from scan_jax.data.preparation.shards import Shard, make_shards
-from scan_jax.data.prepared import PreparedDataset
+from scan_jax.data.prepared import UNREADABLE, PreparedDataset, Record
 
 log = logging.getLogger(__name__)
 
@@ -186,3 +187,30 @@ def _verify(whole: Path, shards: Mapping[str, Sequence[Shard]]) -> None:
             for name, shape in dataset.shapes.items():
                 if any(side not in (None, got) for side, got in zip(shape, record[name].shape)):
                     raise UserError(f"{whole}: {name} came back as {record[name].shape}, not {shape}; run it again")
+
+
+def verify(folder: Path) -> dict[str, int]:
+    """The number of records in each split, once names and pixels are known to be those that were built.
+
+    Raises:
+      UserError: there is no such dataset, or a split is another one.
+    """
+    dataset = prepared.load(folder)
+    counts = {}
+    for split, records in dataset.splits.items():
+        rows = progress_bar(range(len(records)), desc=split, unit="image", mininterval=0.5)
+        try:
+            digest = split_digest([_digest(records[row], dataset.shapes) for row in rows])
+        except UNREADABLE as error:
+            raise UserError(f"{folder}: {split} cannot be read ({error}); remove it and build it again") from error
+        if digest != dataset.digests[split]:
+            raise UserError(
+                f"{folder}: {split} is not what was built (hash {digest[:12]}); remove it and build it again"
+            )
+        counts[split] = len(records)
+    return counts
+
+
+def _digest(record: Record, shapes: Mapping[str, tuple[int | None, ...]]) -> bytes:
+    arrays = {name: record[name].reshape(record[name].shape[: len(shape)]) for name, shape in shapes.items()}
+    return record_digest(record["name"].decode(), arrays)

@@ -2,55 +2,64 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
+import matplotlib
 import numpy as np
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from scan_jax.evaluation.report import svg
+from scan_jax.core.run_layout import SCALARS
+from scan_jax.evaluation.curves import Series, read_scalars
+from scan_jax.evaluation.report.page import one_per_folder
 from scan_jax.evaluation.report.scores import difference, difference_heading, heading, number
 from scan_jax.evaluation.results import Results
 from scan_jax.evaluation.statistics import Summary, summarize
 
 
-def bucket_charts(results: Results, names: Sequence[str]) -> tuple[svg.Chart, ...]:
+def bucket_charts(results: Results, names: Sequence[str]) -> tuple[Chart, ...]:
     """One chart for each metric: its mean in every bucket, with its interval, for all entries."""
     return tuple(_bucket_chart(results, name) for name in names)
 
 
-def difference_charts(results: Results, names: Sequence[str]) -> tuple[svg.Chart, ...]:
+def difference_charts(results: Results, names: Sequence[str]) -> tuple[Chart, ...]:
     """One chart for each metric: the first entry minus each other one by bucket; none where there is but one entry."""
     return tuple(_difference_chart(results, name) for name in names) if len(results.entries) > 1 else ()
 
 
-def _bucket_chart(results: Results, name: str) -> svg.Chart:
+def _bucket_chart(results: Results, name: str) -> Chart:
     metric = results.metrics[name]
     found = {entry.name: _means(entry.completion, results.buckets, name) for entry in results.entries}
-    with svg.context():
-        figure, axes = svg.new_axes()
+    with context():
+        figure, axes = new_axes()
         for i, summaries in enumerate(found.values()):
-            places = svg.spread_out(np.array(list(summaries)), i, len(found))
+            places = spread_out(np.array(list(summaries)), i, len(found))
             means, errors = _bars(list(summaries.values()))
             axes.errorbar(places, means, errors, linestyle="-", **_marks(i))
-        svg.name_ticks(axes, results.buckets, "x")
+        name_ticks(axes, results.buckets, "x")
         axes.set_xlim(-0.5, len(results.buckets) - 0.5)
         axes.set_xlabel("share of the image that is hole")
         label = f"{metric.title} by bucket. {_in_words(results, found, name)}"
-        return svg.Chart(heading(metric), svg.draw(figure, label), "mean and 95% interval")
+        return Chart(heading(metric), draw(figure, label), "mean and 95% interval")
 
 
-def _difference_chart(results: Results, name: str) -> svg.Chart:
+def _difference_chart(results: Results, name: str) -> Chart:
     metric, others = results.metrics[name], results.entries[1:]
     found: dict[str, dict[int, Summary]] = {}
     for other in others:
         each = [difference(results, other, bucket, name) for bucket in results.buckets]
         found[other.name] = {k: one for k, one in enumerate(each) if one is not None and one.n}
-    with svg.context():
-        figure, axes = svg.new_axes()
-        axes.axvline(0, color=svg.INK, linewidth=1)
+    with context():
+        figure, axes = new_axes()
+        axes.axvline(0, color=INK, linewidth=1)
         for i, summaries in enumerate(found.values()):
-            places = svg.spread_out(np.array(list(summaries)), i, len(found))
+            places = spread_out(np.array(list(summaries)), i, len(found))
             means, errors = _bars(list(summaries.values()))
             axes.errorbar(means, places, xerr=errors, linestyle="", **_marks(i + 1))
         _order_from_top(axes, results.buckets)
@@ -59,7 +68,7 @@ def _difference_chart(results: Results, name: str) -> svg.Chart:
         title = difference_heading(metric)
         label = f"{results.entries[0].name} minus each other, {title}. {_in_words(results, found, name)}"
         side = {"higher": "right of 0", "lower": "left of 0", "zero": "left of 0 (magnitudes)"}[metric.better]
-        return svg.Chart(title, svg.draw(figure, label), f"{results.entries[0].name} is better {side}")
+        return Chart(title, draw(figure, label), f"{results.entries[0].name} is better {side}")
 
 
 def _means(scores: Mapping[str, Mapping[str, np.ndarray]], buckets: Sequence[str], name: str) -> dict[int, Summary]:
@@ -77,10 +86,10 @@ def _bars(summaries: Sequence[Summary]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _marks(index: int) -> dict[str, Any]:
-    kind = index % len(svg.SERIES)
+    kind = index % len(SERIES)
     return {
-        "color": svg.SERIES[kind],
-        "marker": svg.MARKERS[kind],
+        "color": SERIES[kind],
+        "marker": MARKERS[kind],
         "markersize": 5.5,
         "linewidth": 1.4,
         "elinewidth": 1.8,
@@ -89,7 +98,7 @@ def _marks(index: int) -> dict[str, Any]:
 
 
 def _order_from_top(axes: Axes, buckets: Sequence[str]) -> None:
-    svg.name_ticks(axes, buckets, "y")
+    name_ticks(axes, buckets, "y")
     axes.set_ylim(len(buckets) - 0.5, -0.5)
 
 
@@ -100,3 +109,167 @@ def _in_words(results: Results, found: Mapping[str, Mapping[int, Summary]], name
         for entry, summaries in found.items()
     )
     return "; ".join(each)
+
+
+# Stand-ins that no chart uses otherwise; in the page they become the style sheet's variables.
+INK, GRID = "#a0b0f0", "#a0b0f1"
+SERIES = tuple(f"#a0b0e{i}" for i in range(8))
+_VARIABLES = {INK: "var(--ink-soft)", GRID: "var(--line)"} | {c: f"var(--series-{i})" for i, c in enumerate(SERIES)}
+
+MARKERS = "os^DvPX*"  # so that colour is not all that tells the entries apart
+SIGNS = "●■▲◆▼✚✖★"  # the same, as characters for legends
+WIDTH, HEIGHT = 4.8, 2.9  # inches at 72 pixels: still readable where a phone shows it at three quarters
+
+# Text stays text, so that it can be read aloud, searched for and drawn by the reader's own fonts.
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 11,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """One chart of the page.
+
+    Attributes:
+      title: its heading.
+      svg: the drawing.
+      caption: what is drawn, in a clause.
+    """
+
+    title: str
+    svg: Markup
+    caption: str
+
+
+def new_axes() -> tuple[Figure, Axes]:
+    """An empty chart; to be made, filled and drawn within `context()`."""
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.subplots()
+    axes.patch.set_alpha(0)
+    return figure, axes
+
+
+def draw(figure: Figure, label: str) -> Markup:
+    """The SVG element of a figure.
+
+    Args:
+      figure: drawn with this module's colours alone.
+      label: says what is to be seen, for those who do not see it; no two charts of a page share it.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": label}):  # equal charts get equal ids, other charts other ones
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    for stand_in, variable in _VARIABLES.items():
+        body = body.replace(stand_in, variable)
+    width, height = figure.get_size_inches() * 72
+    opening = f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
+    return Markup(opening + _without_idle_ids(body))
+
+
+def spread_out(position: np.ndarray | float, index: int, count: int) -> np.ndarray | float:
+    """Positions on an axis of buckets, a little beside each other, so that no entry's mark hides another's."""
+    step = min(0.14, 0.6 / max(count, 1))
+    return position + (index - (count - 1) / 2) * step
+
+
+def name_ticks(axes: Axes, labels: Sequence[str], direction: str) -> None:
+    """Puts buckets on the "x" or the "y" axis, in order."""
+    set_ticks = axes.set_xticks if direction == "x" else axes.set_yticks
+    set_ticks(range(len(labels)), list(labels))
+    axes.grid(visible=False, axis="x" if direction == "x" else "y")
+
+
+def context() -> AbstractContextManager[None]:
+    """The style within which charts are made."""
+    return matplotlib.rc_context(STYLE)
+
+
+def _without_idle_ids(body: str) -> str:
+    """Drops the ids that nothing refers to, such as "axes_1", which every chart of the page would repeat."""
+    used = set(re.findall(r"""(?:href="|url\()#([^")]+)""", body))
+    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
+
+
+POINTS = 300  # of one curve at most: a page is not to grow with the length of a training
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What the curves section shows.
+
+    Attributes:
+      runs: names by their colour's number; entries that share a folder are one.
+      quality: of completions on held-out photographs, as training went on.
+      losses: what the networks were trained on.
+      terms: the losses' parts.
+    """
+
+    runs: Mapping[int, str]
+    quality: tuple[Chart, ...]
+    losses: tuple[Chart, ...]
+    terms: tuple[Chart, ...]
+
+
+def read_training(results: Results) -> Training:
+    """The curves of every folder with scalars, in the colour of its first entry."""
+    places = {one.name: i for i, one in enumerate(results.entries)}
+    names, runs = {}, {}
+    for name, one in one_per_folder(results.entries).items():
+        if one.folder is not None and (series := read_scalars(one.folder / SCALARS)):
+            names[places[one.name]], runs[places[one.name]] = name, series
+    quality, losses, terms = (_charts(runs, start) for start in ("eval/psnr/", "loss/", "term/"))
+    return Training(names, quality, losses, terms)
+
+
+def thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most POINTS points: the means of as many equally long stretches. [n], [n] -> [m], [m]."""
+    if steps.shape != values.shape or steps.ndim != 1:
+        raise ValueError(f"steps [n] and values [n] are needed, not {steps.shape} and {values.shape}")
+    if len(steps) <= POINTS:
+        return steps, values
+    stretch = -(-len(steps) // POINTS)
+    starts = np.arange(0, len(steps), stretch)
+    counts = np.diff(np.append(starts, len(steps)))
+    return np.add.reduceat(steps, starts) / counts, np.add.reduceat(values, starts) / counts
+
+
+def _charts(runs: Mapping[int, Series], start: str) -> tuple[Chart, ...]:
+    """One for each scalar whose name begins so."""
+    names = sorted({name for series in runs.values() for name in series if name.startswith(start)})
+    return tuple(_chart(name, {i: series[name] for i, series in runs.items() if name in series}) for name in names)
+
+
+def _chart(name: str, curves: Mapping[int, tuple[list[int], list[float]]]) -> Chart:
+    with context():
+        figure, axes = new_axes()
+        longest = 0
+        for i, curve in curves.items():
+            steps, values = thin(*(np.asarray(part, np.float64) for part in curve))
+            longest = max(longest, len(curve[0]))
+            kind = i % len(SERIES)
+            marker = MARKERS[kind] if len(steps) <= 30 else ""
+            axes.plot(steps, values, marker=marker, markersize=4.5, linewidth=1.4, color=SERIES[kind])
+        axes.locator_params(axis="x", nbins=6)
+        axes.set_xlabel("step")
+        last = ", ".join(f"{curve[1][-1]:.4g} at step {curve[0][-1]}" for curve in curves.values())
+        stretch = -(-longest // POINTS)
+        caption = f"means of {stretch} values" if stretch > 1 else ""
+        title = f"PSNR (dB), {name.rsplit('/', 1)[1]} hole" if name.startswith("eval/psnr/") else name
+        return Chart(title, draw(figure, f"{title} by training step; last {last}"), caption)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import jax
 import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from scan_jax.core.atomic_write import write_atomically
-from scan_jax.evaluation.comparison import LEAST_TO_JUDGE, subtracted, verdict
-from scan_jax.evaluation.report import background, charts, scores, svg, training
+from scan_jax.evaluation.report import charts, scores
+from scan_jax.evaluation.report import charts as svg
+from scan_jax.evaluation.report import charts as training
 from scan_jax.evaluation.report.gallery import show_cases
-from scan_jax.evaluation.results import Results
+from scan_jax.evaluation.results import Entry, Results
+from scan_jax.evaluation.statistics import LEAST_TO_JUDGE, subtracted, verdict
 from scan_jax.metrics import api
 
 TEMPLATE, STYLE = "page.html.j2", "style.css"
@@ -106,7 +112,7 @@ def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> d
         "when": when.strftime("%Y-%m-%d %H:%M %Z").strip(),
         "results": results,
         "findings": _findings(results, shown),
-        "entries": background.introduce(results.entries),
+        "entries": introduce(results.entries),
         "groups": groups,
         "absent": [name for name in api.names() if name not in {group.key for group in groups}],
         "charts": charts.bucket_charts(results, main),
@@ -114,8 +120,8 @@ def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> d
         "tables": tables,
         "training": training.read_training(results),
         "gallery": show_cases(results, shown),
-        "configs": background.read_configs(results),
-        "environment": background.environment(),
+        "configs": read_configs(results),
+        "environment": environment(),
         "names": {i: entry.name for i, entry in enumerate(results.entries)},
         "other_names": {i: entry.name for i, entry in enumerate(results.entries) if i},
         "signs": svg.SIGNS,
@@ -178,3 +184,100 @@ def _group(results: Results, key: str, names: Sequence[str]) -> Group:
         scores.difference_table(results, images, against) if images and len(completions) > 1 else None,
         tuple((results.metrics[name].title, results.metrics[name].definition) for name in names),
     )
+
+
+# What can change a number.
+PACKAGES = ("scan_jax", "jax", "jaxlib", "flax", "numpy", "opencv-python-headless", "pillow", "safetensors")
+KINDS = {"run": "trained network", "predictions": "folder of results", "baseline": "needs no training"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Who:
+    """One entry as the page introduces it; `series` numbers its colour."""
+
+    series: int
+    name: str
+    kind: str
+    details: Mapping[str, str]
+    speed: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Configs:
+    """The runs' configs.
+
+    Attributes:
+      names: of the entries that have one; those that share a folder are one.
+      differing: values by dotted key, in the names' order, where not all are equal; empty for one run.
+      full: all of it as JSON, by name.
+    """
+
+    names: tuple[str, ...]
+    differing: Mapping[str, tuple[str, ...]]
+    full: Mapping[str, str]
+
+
+def introduce(entries: tuple[Entry, ...]) -> tuple[Who, ...]:
+    """The entries with what is known of each."""
+    return tuple(Who(i, one.name, KINDS[one.kind], one.details, one.speed) for i, one in enumerate(entries))
+
+
+def read_configs(results: Results) -> Configs:
+    """Of all entries that have one, one for each folder."""
+    named = one_per_folder([entry for entry in results.entries if entry.config])
+    flat = [flatten(entry.config) for entry in named.values()]
+    keys = sorted({key for one in flat for key in one})
+    lines = {key: tuple(_printed(one[key]) if key in one else "not there" for one in flat) for key in keys}
+    differing = {key: values for key, values in lines.items() if len(set(values)) > 1}
+    full = {name: json.dumps(entry.config, indent=2, default=_plain) for name, entry in named.items()}
+    return Configs(tuple(named), differing, full)
+
+
+def one_per_folder(entries: Sequence[Entry]) -> dict[str, Entry]:
+    """The first entry of each folder, such as a run and the same one with style search, by the names of all of them."""
+    shared: dict[object, list[Entry]] = {}
+    for entry in entries:
+        shared.setdefault(entry.folder.resolve() if entry.folder else entry.name, []).append(entry)
+    return {", ".join(entry.name for entry in those): those[0] for those in shared.values()}
+
+
+def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaves by dotted key, such as "training.batch_size"; an empty section is a leaf."""
+    leaves: dict[str, Any] = {}
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            leaves |= flatten(value, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = value
+    return leaves
+
+
+def environment() -> dict[str, str]:
+    """Interpreter, machine, devices and the versions of the packages that can change a number."""
+    devices = jax.devices()
+    kinds = sorted({device.device_kind for device in devices})
+    versions = {name: version for name in PACKAGES if (version := _version(name))}
+    return {
+        "Python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "devices": f"{len(devices)} x {', '.join(kinds)} ({devices[0].platform})",
+    } | versions
+
+
+def _version(package: str) -> str:
+    """Empty where it is not installed, such as a copy that is run from its sources."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _printed(value: Any) -> str:
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Of what JSON does not know: mappings and sequences of other classes, and text for the rest."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, (tuple, set, frozenset)) else str(value)

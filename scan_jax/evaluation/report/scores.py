@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scan_jax.evaluation import comparison
-from scan_jax.evaluation.comparison import best_of_images, best_of_sets, subtracted, verdict
-from scan_jax.evaluation.comparison import printed as number
+from scan_jax.evaluation import statistics
 from scan_jax.evaluation.results import Entry, Results, Scores
-from scan_jax.evaluation.statistics import Summary, summarize
-from scan_jax.evaluation.tables.cells import infinite_counts
+from scan_jax.evaluation.statistics import Summary, best_of_images, best_of_sets, subtracted, summarize, verdict
+from scan_jax.evaluation.statistics import printed as number
+from scan_jax.evaluation.tables.summaries import infinite_counts
 from scan_jax.metrics.api import AnyMetric, SetMetric
 
 FIRST_GROUP = "standard"
@@ -155,7 +154,7 @@ def difference(results: Results, other: Entry, bucket: str, name: str) -> Summar
     ours, theirs = (entry.completion.get(bucket, {}).get(name) for entry in (results.entries[0], other))
     if ours is None or theirs is None or not len(ours) or not len(theirs):
         return None
-    return comparison.difference(ours, theirs, results.metrics[name].better)
+    return statistics.difference(ours, theirs, results.metrics[name].better)
 
 
 def count_in(scores: Scores, bucket: str) -> int:

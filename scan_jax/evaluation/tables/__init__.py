@@ -7,13 +7,13 @@ from pathlib import Path
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.results import Results
-from scan_jax.evaluation.tables import cells, long_form, text_table
+from scan_jax.evaluation.tables import long_form, text_table
 from scan_jax.evaluation.tables import long_form as complete
+from scan_jax.evaluation.tables import summaries as cells
 from scan_jax.evaluation.tables import text_table as markdown
 from scan_jax.evaluation.tables import text_table as screen
 from scan_jax.evaluation.tables.by_bucket import difference_table, entries_table, score_table
-from scan_jax.evaluation.tables.cells import Show
-from scan_jax.evaluation.tables.summaries import Summaries
+from scan_jax.evaluation.tables.summaries import Show, Summaries
 from scan_jax.evaluation.tables.text_table import TextTable
 
 LATEX_HEAD = "% \\input this file; it needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}.\n"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from scan_jax.evaluation.comparison import best_of_images, best_of_sets
 from scan_jax.evaluation.results import Entry, Results
-from scan_jax.evaluation.tables import cells
-from scan_jax.evaluation.tables.cells import NOT_MEASURED, Show
-from scan_jax.evaluation.tables.summaries import IMAGES, Image, Summaries
+from scan_jax.evaluation.statistics import best_of_images, best_of_sets
+from scan_jax.evaluation.tables import summaries as cells
+from scan_jax.evaluation.tables.summaries import IMAGES, NOT_MEASURED, Image, Show, Summaries
 from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.api import Metric, SetMetric
 

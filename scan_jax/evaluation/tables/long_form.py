@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.evaluation.comparison import subtracted
 from scan_jax.evaluation.results import Entry, Results
-from scan_jax.evaluation.statistics import Summary
+from scan_jax.evaluation.statistics import Summary, subtracted
 from scan_jax.evaluation.tables.summaries import IMAGES, Image, Summaries
 from scan_jax.metrics.api import AnyMetric, SetMetric
 

@@ -20,7 +20,7 @@ from scan_jax.core.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, ONNX, PRO
 from scan_jax.images.palette import part_names
 from scan_jax.inference.bundles import model_card, onnx_file, program
 from scan_jax.inference.bundles.onnx_file import Size
-from scan_jax.inference.bundles.program_check import check_program
+from scan_jax.inference.bundles.program import check_program
 from scan_jax.inference.trained import EXPORTED, GENERATOR, ROUNDED, Trained
 from scan_jax.methods.api import Variables
 from scan_jax.weights import bundle, safetensors_tree

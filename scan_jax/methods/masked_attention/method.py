@@ -21,16 +21,12 @@ from scan_jax.losses.adversarial import (
     minimax_generator,
     one_batch,
 )
-from scan_jax.losses.feature_matching import feature_matching
-from scan_jax.losses.perceptual import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, perceptual_distance
-from scan_jax.losses.pixel import l1
-from scan_jax.losses.weighting import combine
-from scan_jax.methods.api import Aux, Tree, Trees, Turn, Variables
-from scan_jax.methods.basis import Basis
+from scan_jax.losses.features import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, feature_matching, perceptual_distance
+from scan_jax.losses.pixel import combine, l1
+from scan_jax.methods.api import Aux, Basis, Tree, Trees, Turn, Variables
 from scan_jax.methods.masked_attention.settings import Settings
-from scan_jax.methods.masked_attention.style_search import StyleSearch
-from scan_jax.methods.masked_attention.style_space import StyleSpace
-from scan_jax.models.label_discriminator import LabelDiscriminator
+from scan_jax.methods.masked_attention.style_search import StyleSearch, StyleSpace
+from scan_jax.models.discriminators import LabelDiscriminator
 from scan_jax.models.sean import STRIDE, Sean
 from scan_jax.ops.attention import Kind, attention_rows
 from scan_jax.ops.image import complete, enlarge

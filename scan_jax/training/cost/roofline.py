@@ -7,6 +7,9 @@ input pipeline and the host among it, so it is a bound, not a forecast.
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
+from collections import Counter, defaultdict
 
 from scan_jax.training.cost.accelerators import Accelerator, Network, Precision
 from scan_jax.training.cost.estimate import Estimate
@@ -82,3 +85,85 @@ def table(bound: Roofline, accelerator: Accelerator, network: Network, batch_siz
             f"  scaling efficiency   {worst:>10.1%} to {best:.1%} of one device's speed at the same batch for each",
         )
     )
+
+
+KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+# `%name = SHAPE all-reduce(...)`; an asynchronous one is told by its start, its `-done` is not a second one.
+_OPERATION = re.compile(rf"= (?P<shape>.+?) (?P<kind>{'|'.join(KINDS)})(?P<start>-start)?\(")
+_ARRAY = re.compile(r"(?P<type>pred|[a-z]+[0-9]+(?:e\d\w*)?)\[(?P<sides>[0-9,]*)\]")
+_GROUP_LIST = re.compile(r"replica_groups=\{\{(?P<first>[0-9,]*)\}")
+_GROUP_SHAPE = re.compile(r"replica_groups=\[\d+,(?P<size>\d+)\]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Collective:
+    """All operations of one kind and one group size in a program; inside a loop each counts once.
+
+    Attributes:
+      kind: as XLA calls it.
+      group: devices that take part in each.
+      count: operations in a step.
+      arrays: bytes of each array that they combine, whole, in a step; an operation can take several at once.
+    """
+
+    kind: str
+    group: int
+    count: int
+    arrays: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Of all arrays."""
+        return sum(self.arrays)
+
+    @property
+    def sent(self) -> float:
+        """Bytes that one device sends in a step, by the algorithms of least traffic (rings)."""
+        share = (self.group - 1) / self.group
+        return {"all-reduce": 2 * share, "collective-permute": 1.0}.get(self.kind, share) * self.bytes
+
+    def times(self, number: int) -> Collective:
+        """So many of it."""
+        return dataclasses.replace(self, count=number * self.count, arrays=number * self.arrays)
+
+
+def find(program: str, devices: int) -> tuple[Collective, ...]:
+    """The collectives of a program's text.
+
+    Args:
+      program: `compiled.as_text()`.
+      devices: that run it; the group of an operation that names none.
+    """
+    counts: Counter[tuple[str, int]] = Counter()
+    arrays: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+    for line in program.splitlines():
+        found = _OPERATION.search(line)
+        if found is None:
+            continue
+        key = found["kind"], _group(line, devices)
+        counts[key] += 1
+        arrays[key] += _payload(found["shape"], found["kind"], bool(found["start"]), key[1])
+    return tuple(Collective(*key, counts[key], tuple(arrays[key])) for key in sorted(counts))
+
+
+def _payload(shape: str, kind: str, starts: bool, group: int) -> list[int]:
+    """Bytes of each whole array: a reduce-scatter's result is one part of it."""
+    arrays = [_bytes(found["type"], found["sides"]) for found in _ARRAY.finditer(shape)]
+    if starts and kind != "all-reduce":  # (operands, results, and perhaps counters of four bytes)
+        arrays = [size for size in arrays if size > 4] or arrays
+        arrays = arrays[len(arrays) // 2 :]
+    return [size * (group if kind == "reduce-scatter" else 1) for size in arrays]
+
+
+def _bytes(kind: str, sides: str) -> int:
+    """Of one array, such as "bf16" and "8,128"."""
+    bits = 8 if kind == "pred" else int(re.findall(r"\d+", kind)[0])
+    return math.prod(int(side) for side in sides.split(",") if side) * max(bits, 8) // 8
+
+
+def _group(line: str, devices: int) -> int:
+    """How many take part in an operation."""
+    shaped, listed = _GROUP_SHAPE.search(line), _GROUP_LIST.search(line)
+    if shaped:
+        return int(shaped["size"])
+    return len(listed["first"].split(",")) if listed and listed["first"] else devices

@@ -11,7 +11,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
 from scan_jax.data.builders import labelled_folder
 from scan_jax.data.builders.labelled_folder import Settings
-from scan_jax.data.preparation.verify import verify
+from scan_jax.data.preparation.build import verify
 
 CLASSES, HEIGHT, WIDTH = 7, 64, 80
 

@@ -23,7 +23,7 @@ from scan_jax.data.builders import photo_folder
 from scan_jax.data.builders.photo_folder import Settings
 from scan_jax.data.preparation import build as building
 from scan_jax.data.preparation import shards
-from scan_jax.data.preparation.verify import verify
+from scan_jax.data.preparation.build import verify
 
 COUNT, HELD_OUT = 22, 2  # 20 to train with: 7 shards of 3
 

@@ -8,8 +8,7 @@ import miniatures
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.preparation.flags import add_flags, flag, read_flags
-from scan_jax.data.preparation.plan import Item, Plan, check_name, check_size
+from scan_jax.data.preparation.plan import Item, Plan, add_flags, check_name, check_size, flag, read_flags
 
 
 def item(name, identity="1"):

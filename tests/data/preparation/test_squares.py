@@ -10,9 +10,16 @@ import pytest
 from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2
 
-from scan_jax.data.files import file_at
-from scan_jax.data.preparation.encoding import encode_png, encode_record, record_digest, split_digest
-from scan_jax.data.preparation.squares import read_photograph, square_image, square_labels
+from scan_jax.data.photo_folder import file_at
+from scan_jax.data.preparation.encoding import (
+    encode_png,
+    encode_record,
+    read_photograph,
+    record_digest,
+    split_digest,
+    square_image,
+    square_labels,
+)
 
 
 @pytest.mark.parametrize(("shape", "top", "left"), [((20, 31), 0, 5), ((31, 20), 5, 0), ((20, 20), 0, 0)])

@@ -1,16 +1,54 @@
-"""The label-conditioned critic of two scales (Wang et al. 2018, pix2pixHD; with spectral norm as in SPADE and SEAN)."""
+"""The 70x70 patch discriminator (Isola et al. 2017) with spectral normalisation, as SCAN and EdgeConnect train it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.instance_norm import InstanceNorm
+from scan_jax.layers.normalization import InstanceNorm
 from scan_jax.layers.spectral_conv import SpectralConv
+from scan_jax.ops.strided_convolution import convolve_same
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges every 70x70 patch of an image: kernels 4, strides 2,2,2,1,1, widths w,2w,4w,8w,1.
+
+    Attributes:
+      width: w; the paper's setting is 64.
+      dtype: of the convolutions; the logits come back in float32.
+      input_range: what the first convolution reads: "signed" brings images to [-1, 1], "unit" leaves them in [0, 1], as
+        EdgeConnect's released code does.
+      kernel_init: of the kernels.
+    """
+
+    width: int = 64
+    dtype: Any = jnp.float32
+    input_range: Literal["signed", "unit"] = "signed"
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+
+    def __call__(self, image: Array, *, train: bool) -> Array:
+        """[B,H,W,C] in [0, 1] -> logits [B,H/8-2,W/8-2,1], positive for real."""
+        return self.activations(image, train=train)[-1]
+
+    @nn.compact
+    def activations(self, image: Array, *, train: bool) -> tuple[Array, ...]:
+        """What every layer answers, the logits last: [B,H,W,C] -> [B,H/2,W/2,w], ... [B,H/8-2,W/8-2,1]."""
+        x = 2 * image - 1 if self.input_range == "signed" else image
+        found = []
+        for depth, stride in enumerate((2, 2, 2, 1)):
+            x = self._conv(self.width * 2**depth, stride)(x, train=train)
+            x = jax.nn.leaky_relu(x, 0.2)  # [B,H/2^(depth+1),...]
+            found.append(x)
+        return (*found, self._conv(1, 1)(x, train=train).astype(jnp.float32))
+
+    def _conv(self, features: int, stride: int) -> SpectralConv:
+        """A convolution of kernel 4 without bias."""
+        return SpectralConv(features, stride=stride, use_bias=False, dtype=self.dtype, kernel_init=self.kernel_init)
+
 
 _WIDEST = 512
 _PADDING = 2  # ceil((4 - 1) / 2): kernels of 4 see beyond the border by 2, and maps grow by one pixel
@@ -89,3 +127,45 @@ class _ScaleCritic(nn.Module):
     def _plain(self, name: str, features: int, stride: int) -> nn.Conv:
         """A convolution without spectral norm."""
         return nn.Conv(features, (4, 4), strides=stride, padding=_PADDING, dtype=self.dtype, name=name)
+
+
+SIZE, STRIDE = 5, 2
+WIDTHS = (1, 2, 4, 4, 4, 4)  # of its convolutions, in units of `width`
+
+
+class SameSpectralConv(SpectralConv):
+    """A spectrally normalised convolution that is padded as TensorFlow does; `padding` is not used."""
+
+    def _convolve(self, x: Array, kernel: Array) -> Array:
+        """[B,H,W,C], [k,k,C,features] -> [B,ceil(H/stride),ceil(W/stride),features]."""
+        return convolve_same(x, kernel, stride=self.stride)
+
+
+class SnPatchGan(nn.Module):
+    """Six convolutions of kernel 5 and stride 2 with LeakyReLU 0.2, after the last one, too.
+
+    Attributes:
+      width: channels of the first level; the paper's setting is 64.
+      dtype: of the convolutions; the logits come back in float32.
+    """
+
+    width: int = 64
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, image: Array, known: Array, *, train: bool) -> Array:
+        """Judges every patch of an image by every feature.
+
+        Args:
+          image: [B,H,W,3] in [0, 1], a photograph or a completion.
+          known: [B,H,W,1], where the hole is or would have been.
+          train: whether the spectral norm takes a step.
+
+        Returns:
+          [B,ceil(H/64),ceil(W/64),4*width], positive for real.
+        """
+        x = jnp.concatenate([2 * image - 1, 1 - known], axis=-1)  # [B,H,W,4]
+        for number, widths in enumerate(WIDTHS, start=1):
+            conv = SameSpectralConv(widths * self.width, SIZE, STRIDE, dtype=self.dtype, name=f"conv{number}")
+            x = jax.nn.leaky_relu(conv(x, train=train), 0.2)  # [B,ceil(H/2^number),...]
+        return x.astype(jnp.float32)

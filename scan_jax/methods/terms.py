@@ -1,0 +1,157 @@
+"""What partial convolution and RFR train on: terms of pixels, of smoothness, and of what a frozen network sees."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from scan_jax.core.types import Array, Example
+from scan_jax.features.api import FeatureSettings, LossFeatures
+from scan_jax.losses.adversarial import apart, critic_accuracy, logistic_critic, logistic_generator, one_batch
+from scan_jax.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS, perceptual_loss, select, style_loss
+from scan_jax.losses.restoration import FEATURE_TERMS, LAYERS, feature_terms, pixel_terms, total_variation
+from scan_jax.methods.api import Aux, Tree, Trees
+from scan_jax.models.discriminators import PatchDiscriminator
+
+View = Callable[[Array], Array]  # an image, as something looks at it
+
+
+class RestorationTerms:
+    """The five terms of section 3.3 of both papers; those that have a weight.
+
+    Attributes:
+      features: the network, or None where neither term that reads it has a weight.
+    """
+
+    def __init__(
+        self, settings: FeatureSettings, weights: Mapping[str, float], *, pixels: View, features: View
+    ) -> None:
+        """Raises UserError for a network that no term can look through.
+
+        Args:
+          settings: which network.
+          weights: by term.
+          pixels: images as differences of pixels are taken of.
+          features: images as the network is shown them.
+        """
+        self._weights, self._pixels, self._show = weights, pixels, features
+        layers: Any = LAYERS.get(settings.name, ())
+        self.features = LossFeatures(settings, layers) if weights.keys() & set(FEATURE_TERMS) else None
+
+    def __call__(
+        self, frozen: Trees, prediction: Array, completion: Array, smooth: Array, example: Example
+    ) -> dict[str, Array]:
+        """The terms by name, scalars.
+
+        Args:
+          frozen: the method's.
+          prediction, completion: [B,H,W,3].
+          smooth: [B,H,W,3], what is to be smooth.
+          example: the truth.
+        """
+        found, truth = self._pixels(prediction), self._pixels(example.image)
+        look = partial(self._look, frozen)
+        terms = {
+            **pixel_terms(found, truth, example.known),
+            **feature_terms(look, prediction, completion, example.image, self._weights),
+            "total_variation": total_variation(smooth),
+        }
+        return {name: jnp.mean(term) for name, term in terms.items() if name in self._weights}
+
+    def _look(self, frozen: Trees, image: Array) -> Mapping[str, Array]:
+        """The activations of an image by layer."""
+        assert self.features is not None  # wanted by a term
+        return self.features(frozen["features"], self._show(image))
+
+
+@dataclasses.dataclass(frozen=True)
+class PatchCritic:
+    """A network that tells photographs from completions, patch by patch.
+
+    Attributes:
+      network: without its variables.
+      name: among the method's networks, and of its terms in the log.
+      weight: of its own loss; EdgeConnect takes the mean of both parts, SCAN their sum.
+    """
+
+    network: PatchDiscriminator
+    name: str = "critic"
+    weight: float = 1.0
+
+    def init(self, rng: Array, image: Array) -> tuple[Tree, Tree]:
+        """Fresh parameters and statistics, for images [B,H,W,C]."""
+        variables = self.network.init(rng, image, train=False)
+        return variables["params"], {"spectral": variables["spectral"]}
+
+    def activations(self, frozen: Trees, stats: Trees, image: Array) -> tuple[Array, ...]:
+        """What its layers answer to [B,H,W,C] while it is not trained, the logits last."""
+        variables = {"params": frozen[self.name], **stats[self.name]}
+        found: Any = self.network.apply(variables, image, train=False, method="activations")
+        return found
+
+    def adversarial(self, frozen: Trees, stats: Trees, image: Array) -> Array:
+        """The generator's term, non-saturating: [B,H,W,C] -> scalar."""
+        return logistic_generator(self.activations(frozen, stats, image)[-1]).mean()
+
+    def loss(self, params: Trees, stats: Trees, real: Array, fake: Array, carried: Any = None) -> tuple[Array, Aux]:
+        """Its own turn: real against fake images in one batch, so that one power iteration serves both.
+
+        Args:
+          params, stats: the method's.
+          real, fake: [B,H,W,C].
+          carried: for the turn after this one.
+        """
+        variables = {"params": params[self.name], **stats[self.name]}
+        logits, changed = self.network.apply(variables, one_batch(real, fake), train=True, mutable=["spectral"])
+        of_real, of_fake = apart(logits)  # [B,H/8-2,W/8-2,1] each
+        loss = self.weight * logistic_critic(of_real, of_fake).mean()
+        terms = {
+            self.name: loss,
+            f"{self.name}_real": of_real.mean(),
+            f"{self.name}_fake": of_fake.mean(),
+            f"{self.name}_accuracy": critic_accuracy(of_real, of_fake),
+        }
+        return loss, Aux(terms, {self.name: changed}, jax.lax.stop_gradient(carried))
+
+
+TERM_LAYERS = {"perceptual": PERCEPTUAL_LAYERS, "style": STYLE_LAYERS}
+LOSSES = {"perceptual": perceptual_loss, "style": style_loss}
+
+
+class FeatureTerms:
+    """The perceptual term on the whole prediction and the style term on its hole; those that have a weight.
+
+    Attributes:
+      features: the network, or None where neither term has a weight.
+    """
+
+    def __init__(self, settings: FeatureSettings, weights: Mapping[str, float], dtype: Any = jnp.float32) -> None:
+        """Raises UserError for a network that no term can look through.
+
+        Args:
+          settings: which network.
+          weights: by term; those of other terms do not matter.
+          dtype: of the network's products.
+        """
+        self._layers = {term: TERM_LAYERS[term].get(settings.name, ()) for term in TERM_LAYERS if weights.get(term)}
+        together = tuple(dict.fromkeys(layer for layers in self._layers.values() for layer in layers))
+        self.features = LossFeatures(settings, together, dtype) if self._layers else None
+
+    def __call__(self, frozen: Trees, prediction: Array, example: Example) -> dict[str, Array]:
+        """The terms by name, for a raw prediction [B,H,W,3]."""
+        regions = {"perceptual": jnp.ones_like(example.known), "style": 1 - example.known}
+        terms = {}
+        for term in self._layers:
+            found, truth = (self._look(frozen, image * regions[term], term) for image in (prediction, example.image))
+            terms[term] = LOSSES[term](found, truth)
+        return terms
+
+    def _look(self, frozen: Trees, image: Array, term: str) -> dict[str, Array]:
+        """The activations that a term compares, by layer."""
+        assert self.features is not None  # for there is a term
+        return select(self.features(frozen["features"], image), self._layers[term])

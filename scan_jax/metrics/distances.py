@@ -1,0 +1,175 @@
+"""The Fréchet distance between two normal distributions (Dowson & Landau 1982), on which FID rests (Heusel 2017)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from scan_jax.core.errors import UserError
+
+
+def frechet_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
+    """|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) of the sets' means and covariances (divided by N - 1).
+
+    With C = A^T A and C' = B^T B, the trace of the root is the sum of the singular values of A B^T. So no root of a
+    matrix is taken, which for fewer vectors than dimensions is singular and costs others their digits.
+
+    Args:
+      photographs: float64 [N,D].
+      filled: float64 [N,D].
+
+    Returns:
+      0 or more.
+
+    Raises:
+      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
+    """
+    check_vectors(photographs, filled)
+    first, second = _root(photographs), _root(filled)
+    offset = photographs.mean(axis=0) - filled.mean(axis=0)  # [D]
+    overlap = np.linalg.svd(first @ second.T, compute_uv=False).sum()
+    distance = offset @ offset + np.square(first).sum() + np.square(second).sum() - 2.0 * overlap
+    return max(float(distance), 0.0)  # rounding may put equal sets below
+
+
+def _root(vectors: np.ndarray) -> np.ndarray:
+    """A with A^T A = the covariance: [N,D] -> [min(N,D),D]."""
+    centred = (vectors - vectors.mean(axis=0)) / np.sqrt(len(vectors) - 1)
+    return centred if len(centred) <= centred.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))
+
+
+ROWS = 512  # of the kernel matrix at a time
+
+
+def kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
+    """Unbiased MMD^2 with the kernel (x.y / D + 1)^3.
+
+    Over the whole sets at once, without random subsets: the same number every time. Pairs of one vector with itself are
+    left out within a set; between the sets all pairs count, as in public implementations. That is unbiased for sets
+    that were drawn apart (Gretton et al. 2012, lemma 6). Filled images are paired with their photographs, and the N
+    pairs i = i, alike as they are, lower the result: identical sets give a negative value, 2 / N times the mean kernel
+    between different images minus that of images with themselves. `paired_kernel_distance` leaves those pairs out.
+
+    Args:
+      photographs: float64 [N,D].
+      filled: float64 [N,D].
+
+    Raises:
+      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
+    """
+    check_vectors(photographs, filled)
+    count = len(photographs)
+    within = sum(_kernel_sum(x, x) - _diagonal_sum(x) for x in (photographs, filled)) / (count * (count - 1))
+    return float(within - 2.0 * _kernel_sum(photographs, filled) / count**2)
+
+
+def paired_kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
+    """Unbiased MMD^2 with the kernel (x.y / D + 1)^3, for vectors that come in pairs.
+
+    The mean of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) over i != j (Gretton et al. 2012, lemma 6): an
+    image meets its own photograph nowhere. Exactly 0 for identical sets.
+
+    Args:
+      photographs: float64 [N,D].
+      filled: float64 [N,D], in the same order.
+
+    Raises:
+      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
+    """
+    check_vectors(photographs, filled)
+    count, width = photographs.shape
+    x, y = photographs.T.copy(), filled.T.copy()  # [D,N]; of x @ x.T NumPy would round otherwise than of x @ y.T
+    total = 0.0
+    for start in range(0, count, ROWS):
+        first, second = photographs[start : start + ROWS], filled[start : start + ROWS]  # [R,D]
+        within = _cubic(first @ x, width) + _cubic(second @ y, width)  # [R,N]
+        excess = within - _cubic(first @ y, width) - _cubic(second @ x, width)
+        rows = np.arange(len(first))
+        excess[rows, start + rows] = 0.0
+        total += float(excess.sum())
+    return total / (count * (count - 1))
+
+
+def _kernel_sum(first: np.ndarray, second: np.ndarray) -> float:
+    """Of the kernel over all pairs: [N,D], [M,D] -> a number."""
+    blocks = (first[start : start + ROWS] @ second.T for start in range(0, len(first), ROWS))  # [<=ROWS,M]
+    return sum(float(_cubic(block, first.shape[1]).sum()) for block in blocks)
+
+
+def _diagonal_sum(vectors: np.ndarray) -> float:
+    """Of the kernel between each vector and itself: [N,D] -> a number."""
+    return float(_cubic(np.einsum("nd,nd->n", vectors, vectors), vectors.shape[1]).sum())
+
+
+def _cubic(products: np.ndarray, dimensions: int) -> np.ndarray:
+    """The kernel from scalar products, of any shape."""
+    return (products / dimensions + 1.0) ** 3
+
+
+def unpaired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
+    """U-IDS: % of all vectors that a linear SVM fitted to them puts on the wrong side; 50 is indistinguishable.
+
+    Args:
+      photographs: float64 [N,D].
+      filled: float64 [N,D].
+
+    Raises:
+      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
+      UserError: scikit-learn is not installed.
+    """
+    real, fake = _decisions(photographs, filled)
+    wrong = np.count_nonzero(real <= 0) + np.count_nonzero(fake > 0)  # 0 itself is given to the fakes
+    return 100.0 * wrong / (2 * len(real))
+
+
+def paired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
+    """P-IDS: % of filled images that the same SVM holds for more real than their own photograph.
+
+    Args:
+      photographs: float64 [N,D].
+      filled: float64 [N,D], in the same order.
+
+    Raises:
+      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
+      UserError: scikit-learn is not installed.
+    """
+    real, fake = _decisions(photographs, filled)
+    return 100.0 * float(np.mean(fake > real))
+
+
+def _decisions(photographs: np.ndarray, filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """On which side of the SVM, and how far from it: [N], [N], above 0 for real.
+
+    Squared hinge, C = 1, the primal problem, as the authors' code has it; its solver draws nothing at random.
+    """
+    check_vectors(photographs, filled)
+    try:
+        import sklearn.svm  # slow to import, for two metrics only
+        from sklearn.exceptions import ConvergenceWarning
+    except ImportError as error:
+        raise UserError(
+            "P-IDS and U-IDS need scikit-learn, which is not installed: pip install scikit-learn"
+        ) from error
+    machine = sklearn.svm.LinearSVC(dual=False)
+    targets = np.repeat([1, 0], len(photographs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # where it stops after 1000 rounds counts, here as there
+        machine.fit(np.concatenate([photographs, filled]), targets)
+    return machine.decision_function(photographs), machine.decision_function(filled)
+
+
+def check_vectors(photographs: np.ndarray, filled: np.ndarray) -> None:
+    """Refuses anything but two equal sets of at least two finite vectors.
+
+    Args:
+      photographs: [N,D].
+      filled: [N,D].
+
+    Raises:
+      ValueError: another rank, unequal shapes, fewer than two vectors, or a NaN or an infinity among them.
+    """
+    if photographs.ndim != 2 or photographs.shape != filled.shape or len(photographs) < 2:
+        raise ValueError(f"two equal sets [N,D] of 2 or more vectors are needed: {photographs.shape}, {filled.shape}")
+    if not (np.isfinite(photographs).all() and np.isfinite(filled).all()):
+        raise ValueError("vectors must be finite")
