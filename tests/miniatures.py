@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scan_jax.core import prepared
 from scan_jax.core.errors import UserError
-from scan_jax.data import prepared
 from scan_jax.data.preparation.build import build
 
 PARTS = (

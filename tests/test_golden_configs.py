@@ -17,14 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import scan_jax.data
-import scan_jax.masks
 from scan_jax.core import config as configuration
 from scan_jax.core import registry
 from scan_jax.core.config import bind
 from scan_jax.core.types import Example
+from scan_jax.data import api as data_api
 from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.evaluation.evaluator import EvaluationSettings
+from scan_jax.masks import api as masks_api
 from scan_jax.methods import api
 from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.settings import TrainingSettings
@@ -96,8 +96,8 @@ def default(field):
 
 def test_defaults_are_as_recorded():
     kinds = [*SECTIONS, *(type(api.build_method(configuration.load(name)["method"]).settings) for name in LISTED)]
-    for room in (scan_jax.data, scan_jax.masks):
-        kinds += [module.Settings for module in registry.choices(room, "open_splits")]
+    for table in (data_api.SOURCES, masks_api.SOURCES):
+        kinds += [registry.find(table, name, "x").Settings for name in table]
     lines = []
     for kind in dict.fromkeys(kinds):
         values = {field.name: default(field) for field in dataclasses.fields(kind)}

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict
 
-import scan_jax.data
-import scan_jax.masks
-import scan_jax.methods
 from scan_jax.core import config as configuration
 from scan_jax.core import registry
 from scan_jax.core.config import bind, require_at_least
 from scan_jax.core.errors import UserError
+from scan_jax.data import api as data_api
 from scan_jax.data.api import open_data
+from scan_jax.masks import api as masks_api
+from scan_jax.methods import api as methods_api
+from scan_jax.metrics import api as metrics_api
 
 DEMO = str(Path(__file__).parents[1] / "configs" / "demo.py")
 
@@ -118,23 +119,28 @@ DATA = [
     "synthetic_portraits",
 ]
 METHODS = ["edge_connect", "gated_conv", "masked_attention", "partial_conv", "region_norm", "rfr", "scan"]
+METRICS = [
+    *("checks", "edge_connect", "hole_only", "inception", "lama", "lpips", "masked_attention", "region_norm"),
+    *("squeezenet", "standard"),
+]
 HOLES = ["border", "free_form", "half", "irregular_masks", "mask_folder", "mixture", "rectangles", "strokes"]
 
 
 def test_every_choice_is_found():
-    for room, opener, names in (
-        (scan_jax.data, "open_splits", DATA),
-        (scan_jax.masks, "open_splits", HOLES),
-        (scan_jax.methods, "build", METHODS),
+    for table, opener, names in (
+        (data_api.SOURCES, "open_splits", DATA),
+        (masks_api.SOURCES, "open_splits", HOLES),
+        (methods_api.METHODS, "build", METHODS),
+        (metrics_api.GROUPS, "open_metrics", METRICS),
     ):
-        assert [module.__name__.split(".")[-1] for module in registry.choices(room, opener)] == names
-        assert all(registry.find(room, name, opener, "x").__name__.endswith(name) for name in names)
+        assert list(table) == names
+        assert all(hasattr(registry.find(table, name, "x"), opener) for name in names)
 
 
-@pytest.mark.parametrize("name", ["photo_foldr", "api", "", "../x", None, 3])
+@pytest.mark.parametrize("name", ["photo_foldr", "api", "", "../x", None, 3, ["photo_folder"]])
 def test_an_unknown_name_lists_the_known_ones(name):
     with pytest.raises(UserError, match=r"^config\.data\.name has no .*\(choose one of celeba_hq, celebamask_hq, l"):
-        registry.find(scan_jax.data, name, "open_splits", "config.data.name")
+        registry.find(data_api.SOURCES, name, "config.data.name")
 
 
 def test_keys_of_another_source_are_passed_over_and_unknown_ones_are_not():

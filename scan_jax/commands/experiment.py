@@ -32,7 +32,7 @@ from scan_jax.training.recovery import Run, train
 from scan_jax.training.run_folder import Provenance
 from scan_jax.training.scalars import has_scalars
 from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.step import TrainState
+from scan_jax.training.step import TrainState, averaged
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def _measure(
     """Every held-out photograph in every bucket, beside the baselines; after the last step refined, too."""
 
     def images(run: PredictWith, state: TrainState) -> Predict:
-        return lambda *seen: fetch(run(state, *seen).image)
+        return lambda *seen: fetch(run(averaged(state), *seen).image)
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
         refined = {name: images(run, state) for name, run in refine.items()} if step == last else {}
@@ -158,9 +158,10 @@ def _pictures(
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
         seen = sheet.image, sheet.known, sheet.labels
-        prediction = fetch(predict(state, *seen))
+        networks = averaged(state)
+        prediction = fetch(predict(networks, *seen))
         stages = prediction.intermediates or {"completion": prediction.image}
-        looks = fetch(look(state, *seen, sheet.points))
+        looks = fetch(look(networks, *seen, sheet.points))
         if is_first():
             sheet.write(_picture(folder, step), stages, looks)
         return {}

@@ -25,8 +25,8 @@ def find(table: Table, name: object, where: str) -> ModuleType:
     Raises:
       UserError: there is none; it names the nearest.
     """
-    if name in table:
-        return importlib.import_module(table[str(name)])
+    if isinstance(name, str) and name in table:
+        return importlib.import_module(table[name])
     raise UserError(f"{where} has no {name!r}{did_you_mean(str(name), table)} (choose one of {', '.join(table)})")
 
 

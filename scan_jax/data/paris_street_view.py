@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from scan_jax.core import prepared
 from scan_jax.core.config import bind
-from scan_jax.data import prepared
 from scan_jax.data.api import DataSplits
 from scan_jax.data.prepared import split_photographs
 

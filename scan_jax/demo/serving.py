@@ -99,7 +99,8 @@ def launch(page: Any, host: str, port: int, limits: Limits) -> None:
             server_name=host, server_port=port, share=False, prevent_thread_lock=True, quiet=True, inbrowser=False,
             show_error=False, footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False,
             mcp_server=False, max_file_size=limits.megabytes * 1_000_000, state_session_capacity=200, inline=False,
-            theme=label_page.theme(), css=label_page.STYLE, js=label_page.DROP, app_kwargs={"middleware": [Middleware(OnlyHere)]},
+            theme=label_page.theme(), css=label_page.STYLE, js=label_page.DROP,
+            app_kwargs={"middleware": [Middleware(OnlyHere)]},
         )  # fmt: skip
     except OSError as error:
         raise UserError(f"cannot open port {port} of {host}: {error}; choose another with --port") from error

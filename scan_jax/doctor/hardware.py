@@ -263,7 +263,7 @@ def _place(name: str, path: Path, variable: str = "", listed: Callable[[Path], t
 def _datasets() -> Path | None:
     """None where the packages that read them are not installed."""
     try:
-        from scan_jax.data.prepared import default_data_dir
+        from scan_jax.core.prepared import default_data_dir
     except ImportError:
         return None
     return default_data_dir()

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from scan_jax.core.errors import UserError
 from scan_jax.images.photograph import FORMATS, check_output
-from scan_jax.masks import mask_file
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 NAMED = 5  # files in a message
@@ -206,6 +205,19 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
 
 
+def all_files(folder: Path) -> list[Path]:
+    """Every file below `folder` that is not hidden, by relative path."""
+    # Other systems leave their own files beside images (._a.png, .thumbnails/).
+    return sorted(
+        (file for file in folder.rglob("*") if not _is_hidden(file.relative_to(folder)) and file.is_file()),
+        key=lambda file: file.relative_to(folder).as_posix(),
+    )
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MASK_ENDING = re.compile(r"_mask\d*$", re.IGNORECASE)  # NAME_mask.png or NAME_mask001.png: NAME's masks
 
@@ -241,7 +253,7 @@ def pair(masks: Sequence[Path], folder: Path) -> Pairing:
     own = {mask.resolve() for mask in masks}
     photographs = {
         file.stem: file
-        for file in mask_file.all_files(folder)
+        for file in all_files(folder)
         if file.suffix.lower() in PHOTOGRAPHS and file.resolve() not in own
     }
     if not photographs:

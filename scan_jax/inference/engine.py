@@ -15,7 +15,6 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.core.types import Array, Observation, Prediction
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
-from scan_jax.training.step import TrainState
 
 log = logging.getLogger(__name__)
 MANY_SHAPES = 16
@@ -162,23 +161,23 @@ def predict_each(seen: Sequence[Seen], predict: Callable[[Seen], Array], batch_s
 
 Labels = np.ndarray | None
 # Moves a tree of arrays with the batch in front to the devices, each its share where the batch divides among them.
-# (state, image [B,S,S,3], known [B,S,S,1], labels [B,S,S] or None) -> a prediction by the generator's moving average
-PredictWith = Callable[[TrainState, np.ndarray, np.ndarray, Labels], Prediction]
-# (state, the same, points (row, column) [B,P,2]) -> by the map's name, weights [B,P,S,S]
-LookWith = Callable[[TrainState, np.ndarray, np.ndarray, Labels, np.ndarray], Mapping[str, Array]]
+# (networks, image [B,S,S,3], known [B,S,S,1], labels [B,S,S] or None) -> a prediction
+PredictWith = Callable[[Variables, np.ndarray, np.ndarray, Labels], Prediction]
+# (networks, the same, points (row, column) [B,P,2]) -> by the map's name, weights [B,P,S,S]
+LookWith = Callable[[Variables, np.ndarray, np.ndarray, Labels, np.ndarray], Mapping[str, Array]]
 
 
 def make_predict(method: Method, place: Place) -> PredictWith:
     """The method's prediction."""
     predict = jax.jit(lambda networks, seen: method.predict(networks, seen, jax.random.key(0)))
-    return lambda state, *seen: predict(_averaged(state), place(_observe(*seen)))
+    return lambda networks, *seen: predict(networks, place(_observe(*seen)))
 
 
 def make_refine(method: Method, name: str, frozen: Trees, place: Place) -> PredictWith:
     """By one of the method's optimisations at test time; `frozen` lies on the devices."""
     refiner = find_refiner(method, name)
     refine = jax.jit(lambda networks, frozen, seen: refiner(networks, frozen, seen, jax.random.key(0)).prediction)
-    return lambda state, *seen: refine(_averaged(state), frozen, place(_observe(*seen)))
+    return lambda networks, *seen: refine(networks, frozen, place(_observe(*seen)))
 
 
 def make_look(method: Method, place: Place) -> LookWith:
@@ -188,12 +187,7 @@ def make_look(method: Method, place: Place) -> LookWith:
         return {name: attend(networks, seen, points) for name, attend in method.maps.items()}
 
     compiled = jax.jit(look)
-    return lambda state, *seen: compiled(_averaged(state), *place((_observe(*seen[:3]), seen[3])))
-
-
-def _averaged(state: TrainState) -> Variables:
-    """The networks as they fill holes: by their moving average, where they have one."""
-    return Variables({**state.params, **state.ema}, state.stats)
+    return lambda networks, *seen: compiled(networks, *place((_observe(*seen[:3]), seen[3])))
 
 
 def _observe(image: np.ndarray, known: np.ndarray, labels: Labels) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from scan_jax.core import prepared
 from scan_jax.core.config import bind
-from scan_jax.data import prepared
-from scan_jax.data.prepared import PreparedDataset, Record
+from scan_jax.core.prepared import PreparedDataset, Record
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.mask_folder import MaskFiles, MaskFolder, keep_upright, turn_at_random
 from scan_jax.masks.ratio import Bucket

@@ -18,6 +18,7 @@ from PIL import UnidentifiedImageError
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.images.hole import binarise, read_grey, resize_nearest
+from scan_jax.images.pairs import all_files
 
 PIECES_SIDE = 128  # pixels: pieces are counted at this size, so that specks do not count
 
@@ -115,19 +116,6 @@ def find(folder: Path) -> list[Path]:
     """
     indexed = [folder / row["file"] for row in index_rows(folder) if row.get("file")]
     return indexed or [file for file in all_files(folder) if file.suffix.lower() in SUFFIXES]
-
-
-def all_files(folder: Path) -> list[Path]:
-    """Every file below `folder` that is not hidden, by relative path."""
-    # Other systems leave their own files beside images (._a.png, .thumbnails/).
-    return sorted(
-        (file for file in folder.rglob("*") if not _is_hidden(file.relative_to(folder)) and file.is_file()),
-        key=lambda file: file.relative_to(folder).as_posix(),
-    )
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def index_rows(folder: Path) -> list[dict[str, str]]:

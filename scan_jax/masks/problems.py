@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scan_jax.images.pairs import MASK_ENDING, PHOTOGRAPHS, Pairing
+from scan_jax.images.pairs import MASK_ENDING, PHOTOGRAPHS, Pairing, all_files
 from scan_jax.masks import mask_file
 from scan_jax.masks.mask_file import MaskFile, Unreadable
 
@@ -102,7 +102,7 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
         return
     known = set(masks)
-    kinds = Counter(file.suffix.lower() for file in mask_file.all_files(folder) if file not in known)
+    kinds = Counter(file.suffix.lower() for file in all_files(folder) if file not in known)
     for kind in OTHER_KINDS:
         if kinds[kind]:
             yield f"{kinds[kind]} {kind} files are not read as masks; save them as PNGs"

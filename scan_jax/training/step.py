@@ -12,7 +12,7 @@ import optax
 from optax.microbatching import AccumulationType, microbatch
 
 from scan_jax.core.types import Array, Example
-from scan_jax.methods.api import Aux, Method, Trees, Turn, TurnLoss
+from scan_jax.methods.api import Aux, Method, Trees, Turn, TurnLoss, Variables
 
 GENERATOR = "generator"  # the network that fills holes; the only one with a moving average
 
@@ -39,6 +39,11 @@ class TrainState:
 def as_dict(state: TrainState) -> dict[str, Any]:
     """One level of the dataclass as a dict, which other programs can read without it; the trees below are dicts."""
     return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+
+
+def averaged(state: TrainState) -> Variables:
+    """The networks as they fill holes: by their moving average, where they have one."""
+    return Variables({**state.params, **state.ema}, state.stats)
 
 
 def trained_by(params: Trees, trains: tuple[str, ...]) -> dict[str, Any]:

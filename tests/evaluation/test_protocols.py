@@ -7,7 +7,7 @@ import pytest
 
 from scan_jax.core import config as configuration
 from scan_jax.core.errors import UserError
-from scan_jax.evaluation.protocols import find_protocol
+from scan_jax.evaluation.protocols import PROTOCOLS, find_protocol
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set
 from scan_jax.masks.ratio import make_buckets
@@ -23,7 +23,7 @@ DATA_NAMES = {"CelebA-HQ": "celeba_hq", "Paris street view": "paris_street_view"
 
 
 def test_every_protocol_has_its_config_and_an_unknown_one_names_the_nearest():
-    assert set(names()) == set(OF_CONFIG)
+    assert set(PROTOCOLS) == set(OF_CONFIG)
     with pytest.raises(UserError, match=r"--protocol has no 'scan_celeba', did you mean 'scan_celeba_hq'\?"):
         find_protocol("scan_celeba")
     with pytest.raises(UserError, match="choose one of masked_attention_celebamask_hq, scan_celeba_hq"):

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scan_jax.core import prepared
 from scan_jax.core.errors import UserError
+from scan_jax.core.prepared import UNREADABLE, PreparedDataset, Record
 from scan_jax.core.progress import progress_bar
-from scan_jax.data import prepared
 from scan_jax.data.preparation.encoding import record_digest, split_digest
 from scan_jax.data.preparation.plan import Plan
 from scan_jax.data.preparation.shards import Shard, make_shards
-from scan_jax.data.prepared import UNREADABLE, PreparedDataset, Record
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from scan_jax.commands.prepare import main
+from scan_jax.core import prepared
 from scan_jax.core.errors import UserError
-from scan_jax.data import prepared
 from scan_jax.data.builders import photo_folder
 from scan_jax.data.builders.photo_folder import Settings
 from scan_jax.data.preparation import build as building

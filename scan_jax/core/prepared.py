@@ -1,0 +1,119 @@
+"""Datasets that `scan_jax prepare` built: where they lie, and what their records say. Read without TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import ParseError
+from google.protobuf.message import Error
+
+from scan_jax.core.errors import UserError
+
+VERSION = "1.0.0"
+FORMAT = 1  # of the metadata below
+Record = Mapping[str, Any]  # arrays as NumPy's, "name" as bytes
+# What reading a damaged record raises: ArrayRecord's own, protocol buffers', and those of the pictures inside.
+UNREADABLE = (RuntimeError, OSError, ValueError, IndexError, TypeError, Error)
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedDataset:
+    """A dataset on disk.
+
+    Attributes:
+      folder: where it lies.
+      name: such as "celeba_hq/256".
+      splits: records of each split, decoded when they are asked for; safe to share between threads, and picklable.
+      digests: SHA-256 (hex) of each split's names and pixels.
+      split: the split's name.
+      split_digest: SHA-256 (hex) of who is in which split.
+      label_names: of the classes; empty without labels.
+      flip_pairs: labels that change places when a photograph is flipped.
+      shapes: of each array of a record; None for sides that differ.
+      least_side: of all photographs, pixels.
+    """
+
+    folder: Path
+    name: str
+    splits: Mapping[str, Sequence[Record]]
+    digests: Mapping[str, str]
+    split: str
+    split_digest: str
+    label_names: tuple[str, ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    shapes: Mapping[str, tuple[int | None, ...]]
+    least_side: int
+
+
+def default_data_dir() -> Path:
+    """Where datasets are where nobody says: $TFDS_DATA_DIR, or ~/tensorflow_datasets as TFDS has it."""
+    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def dataset_folder(data_dir: str | os.PathLike[str], dataset: str, config: str) -> Path:
+    """Where a dataset lies in `data_dir` (empty for the default one)."""
+    root = Path(data_dir).expanduser() if data_dir else default_data_dir()
+    return root / dataset / config / VERSION
+
+
+def find(data_dir: str, dataset: str, config: str, command: str) -> PreparedDataset:
+    """The dataset of that name.
+
+    Args:
+      data_dir: of all datasets; empty for the default one.
+      dataset: such as "celeba_hq".
+      config: such as "256".
+      command: that would build it, for the message.
+
+    Raises:
+      UserError: it was not built; the message says which were, and the command.
+    """
+    folder = dataset_folder(data_dir, dataset, config)
+    if not folder.is_dir():
+        others = sorted(other.parent.name for other in folder.parents[1].glob(f"*/{VERSION}"))
+        there = f" (there: {', '.join(others)})" if others else ""
+        raise UserError(f"no prepared {dataset}/{config} in {folder.parents[2]}{there}; build it: {command}")
+    return load(folder)
+
+
+def load_metadata(folder: Path) -> Mapping[str, Any]:
+    """What the builder wrote down besides TFDS's own; empty where it wrote nothing."""
+    try:
+        return json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def load(folder: Path) -> PreparedDataset:
+    """The dataset in `folder`.
+
+    Raises:
+      UserError: there is none, or another program wrote it.
+    """
+    import tensorflow_datasets as tfds  # heavy, and only those with prepared data need it
+
+    try:
+        builder = tfds.builder_from_directory(folder)
+        splits = {split: builder.as_data_source(split) for split in builder.info.splits}
+    except (OSError, ValueError, AssertionError, ParseError, tfds.core.DatasetNotFoundError) as error:
+        raise UserError(f"{folder} is no dataset that can be read: {error}; build it with scan_jax.prepare") from error
+    told = load_metadata(folder)
+    if told.get("format") != FORMAT:
+        raise UserError(f"{folder} was not built by this version of scan_jax.prepare; build it again")
+    return PreparedDataset(
+        folder=folder,
+        name="/".join(folder.parts[-3:-1]),
+        splits=splits,
+        digests=told["digests"],
+        split=told["split"],
+        split_digest=told["split_digest"],
+        label_names=tuple(told["label_names"]),
+        flip_pairs=tuple((left, right) for left, right in told["flip_pairs"]),
+        shapes={name: tuple(shape) for name, shape in told["arrays"].items()},
+        least_side=told.get("least_side") or told["arrays"].get("image", (0,))[0],
+    )

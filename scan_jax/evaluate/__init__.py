@@ -1,1 +1,0 @@
-"""The command that measures what fills holes; every other room is opened here and handed to the evaluation."""
