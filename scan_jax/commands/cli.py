@@ -86,7 +86,7 @@ def summary(module: str) -> str:
 
 def version() -> str:
     """Of these sources where they are a checkout, else of what was installed."""
-    project = Path(__file__).parents[1] / "pyproject.toml"
+    project = Path(__file__).parents[2] / "pyproject.toml"
     if project.is_file():  # installed packages leave none beside them
         return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
     return _installed("scan_jax")

@@ -152,7 +152,7 @@ def apply(config: dict[str, Any], overrides: Iterable[str]) -> None:
 
 def shipped() -> dict[str, Path]:
     """The configs that come with the toolkit, by name: "celeba", or "FOLDER/NAME" where they lie in folders."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     folder = here / "configs"  # in a wheel; a checkout has them beside the package
     if not folder.is_dir():
         folder = here.parent / "configs"
