@@ -26,10 +26,10 @@ import numpy as np
 
 from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
 from scan_jax.training.checkpoints import Checkpoints, Keep
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer, make_trainer
 
 

@@ -18,8 +18,8 @@ import jax
 from scan_jax.commands import cli
 from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.methods.api import build_method
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 
 

@@ -25,8 +25,9 @@ import numpy as np
 from scan_jax.commands import cli, inputs
 from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
+from scan_jax.core.sections import AugmentationSettings
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
-from scan_jax.data.augmentation import AugmentationSettings, crop, draw_box, flip
+from scan_jax.data.augmentation import crop, draw_box, flip
 from scan_jax.data.pipeline import to_example
 from scan_jax.masks.api import HoleSplits
 from scan_jax.methods.api import build_method

@@ -204,9 +204,9 @@ class Worker:
 
         from scan_jax.commands.inputs import open_batches, open_sources
         from scan_jax.core.config import bind
+        from scan_jax.core.sections import TrainingSettings
         from scan_jax.methods.api import build_method
         from scan_jax.training.cost import roofline
-        from scan_jax.training.settings import TrainingSettings
         from scan_jax.training.setup import make_trainer
 
         settings = bind(config["training"], TrainingSettings, "config.training")

@@ -16,10 +16,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer, make_trainer
 
 VARIANTS = {

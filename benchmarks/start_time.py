@@ -111,9 +111,9 @@ def make_run(name: str, width: int) -> None:
     import jax
 
     from scan_jax.core.config import bind
+    from scan_jax.core.sections import TrainingSettings
     from scan_jax.methods.api import build_method
     from scan_jax.training.checkpoints import Checkpoints, Keep
-    from scan_jax.training.settings import TrainingSettings
     from scan_jax.training.setup import make_trainer
 
     section = {"name": "scan", "width": width, "critic_width": 8, "loss": {"perceptual": 0.0, "style": 0.0}}

@@ -18,11 +18,11 @@ from scan_jax.commands import cli, inputs
 from scan_jax.commands import train as train
 from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.data.builders import paris_street_view
 from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods.api import build_method
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.weights import registry
 
 # Not run at all, by how they begin, and why.

@@ -20,14 +20,11 @@ import pytest
 from scan_jax.core import config as configuration
 from scan_jax.core import registry
 from scan_jax.core.config import bind
+from scan_jax.core.sections import AugmentationSettings, EvaluationSettings, OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.data import api as data_api
-from scan_jax.data.augmentation import AugmentationSettings
-from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.masks import api as masks_api
 from scan_jax.methods import api
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
 
 GOLDEN = Path(__file__).parent / "golden"
 COMPARED = ("edge_connect", "gated_conv", "partial_conv", "region_norm", "rfr")

@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 
 from scan_jax.core import config as configuration
 from scan_jax.core import registry
-from scan_jax.core.config import bind, require_at_least
-from scan_jax.core.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError, require_at_least
 from scan_jax.data import api as data_api
 from scan_jax.data.api import open_data
 from scan_jax.masks import api as masks_api

@@ -10,13 +10,11 @@ import jax
 
 from scan_jax.core.config import bind
 from scan_jax.core.distributed import is_first
-from scan_jax.data.augmentation import AugmentationSettings
-from scan_jax.evaluation.evaluator import EvaluationSettings
+from scan_jax.core.sections import AugmentationSettings, EvaluationSettings, TrainingSettings
 from scan_jax.methods.api import build_method
 from scan_jax.training.cost import accelerators, roofline
 from scan_jax.training.cost.accelerators import Accelerator, Precision
 from scan_jax.training.cost.estimate import GIB, Estimate, estimate, require_fit, table
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 
 

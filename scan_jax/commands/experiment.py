@@ -14,10 +14,11 @@ from scan_jax.commands.inputs import Opened, augmentation_of, open_config
 from scan_jax.core.checkpoint_folder import place
 from scan_jax.core.config import bind
 from scan_jax.core.distributed import by_first, fetch, first_knows, is_first, keep_compilations
+from scan_jax.core.sections import EvaluationSettings, TrainingSettings
 from scan_jax.data.api import DataSplits
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
-from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
+from scan_jax.evaluation.evaluator import Evaluator
 from scan_jax.evaluation.filling import Predict
 from scan_jax.inference.engine import LookWith, PredictWith, make_look, make_predict, make_refine
 from scan_jax.masks.api import HoleSplits
@@ -31,7 +32,6 @@ from scan_jax.training.loop import Callback
 from scan_jax.training.recovery import Run, train
 from scan_jax.training.run_folder import Provenance
 from scan_jax.training.scalars import has_scalars
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.step import TrainState, averaged
 
 log = logging.getLogger(__name__)

@@ -10,14 +10,13 @@ from typing import Any
 import jax
 
 from scan_jax.core.config import bind
+from scan_jax.core.sections import AugmentationSettings, TrainingSettings
 from scan_jax.data.api import DataSplits, agree_on_labels, open_data
-from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.data.pipeline import Batches, batch_members, training_batches
 from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Trees, Variables
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer, make_trainer
 
 

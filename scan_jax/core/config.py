@@ -25,22 +25,6 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     return f", did you mean {near[0]!r}?" if near else ""
 
 
-def require_at_least(least: float, where: str, **values: float) -> None:
-    """Refuses settings below `least`.
-
-    Args:
-      least: what each may be.
-      where: their section's path, such as "config.training".
-      **values: by key.
-
-    Raises:
-      UserError: one is lower; it names the first.
-    """
-    for key, value in values.items():
-        if not value >= least:
-            raise UserError(f"{where}.{key} must be at least {least:g}, not {value:g}")
-
-
 def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
     """`section` as an instance of the dataclass `settings`; nested dataclasses are bound likewise.
 

@@ -14,12 +14,12 @@ import jax
 
 from scan_jax.core.distributed import is_first
 from scan_jax.core.progress import progress_bar
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Trees
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.guard import CollapseWatch, Guard, Stepped, stop_request
 from scan_jax.training.scalars import NoWriters, ScalarWriters
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.step import Scalars, Step, TrainState
 
 PSNR = "eval/psnr/"  # begins the scalars, one for each bucket of hole sizes, whose mean says which checkpoint is best

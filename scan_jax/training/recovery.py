@@ -11,13 +11,13 @@ from pathlib import Path
 
 from scan_jax.core.distributed import by_first
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.guard import BadStep, Guard, Incident, Incidents, plain
 from scan_jax.training.loop import Callback, Loop
 from scan_jax.training.scalars import forget_after, open_writers
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import Trainer
 from scan_jax.training.step import TrainState
 

@@ -18,13 +18,14 @@ from jax.sharding import Mesh
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract
 from scan_jax.training.loop import Feed
 from scan_jax.training.optimizers import make_optimizer
-from scan_jax.training.settings import Phase, TrainingSettings, phase_after, phases_of
+from scan_jax.training.phases import Phase, phase_after, phases_of
 from scan_jax.training.step import GENERATOR, TrainState, as_dict, initial_state, make_step
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from scan_jax.core.errors import UserError
 
 DATA, FSDP = "data", "fsdp"
 Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate" or "fsdp"); the first match counts
-REPLICATE: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
 
 
 def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = None, parts: int = 1) -> Mesh:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from optax.microbatching import AccumulationType, microbatch
 
+from scan_jax.core.sections import Remat
 from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import Aux, Method, Trees, Turn, TurnLoss, Variables
 
@@ -169,7 +170,6 @@ def in_parts(gradient_of: GradientOf, parts: int) -> GradientOf:
     return of_batch
 
 
-Remat = Literal["nothing", "activations"]
 KEPT = ("conv_general_dilated", "dot_general")  # JAX's primitives whose results cost more to compute than to keep
 
 

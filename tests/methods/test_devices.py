@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 from small_methods import SMALL, phase_begins, portrait_batches, registered, shaken, small_method, worst
 
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.ops import smooth_fill
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 
 

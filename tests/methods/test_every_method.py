@@ -12,12 +12,11 @@ from small_methods import SMALL, phase_begins, portrait_batches, registered, sma
 from small_networks import observation, small_trained
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Example, Observation
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods import api
 from scan_jax.training.checkpoints import Checkpoints, Keep, abstract
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.step import as_dict
 

@@ -16,8 +16,7 @@ import pytest
 from small_methods import SMALL, portrait_batches, registered, shaken, small_method
 
 from scan_jax.core.errors import UserError
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.training.setup import make_trainer
 
 pytestmark = pytest.mark.slow

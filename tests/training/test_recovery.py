@@ -10,7 +10,8 @@ from toy_method import toy_batch
 from toy_runs import assert_same, opened, settings, trainer_of
 
 from scan_jax.core.errors import UserError
-from scan_jax.training.guard import BadStep, Guard, GuardSettings, Incidents
+from scan_jax.core.sections import GuardSettings
+from scan_jax.training.guard import BadStep, Guard, Incidents
 from scan_jax.training.loop import Callback
 from scan_jax.training.recovery import Run, train
 

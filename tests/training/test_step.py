@@ -11,8 +11,9 @@ from toy_runs import ADAM, batches_from, settings, trainer_of
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import OptimizerSettings
 from scan_jax.training import sharding
-from scan_jax.training.optimizers import OptimizerSettings, learning_rate, make_optimizer
+from scan_jax.training.optimizers import learning_rate, make_optimizer
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.step import initial_state, make_step
 

@@ -13,11 +13,11 @@ from toy_runs import ADAM
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.methods.api import Aux
 from scan_jax.training import sharding
 from scan_jax.training.cost.estimate import estimate
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.step import in_parts, initial_state, make_step
 

@@ -6,12 +6,11 @@ import jax
 import numpy as np
 from toy_method import ToyMethod, toy_batch
 
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.training.checkpoints import Checkpoints, Keep
 from scan_jax.training.guard import Guard
 from scan_jax.training.loop import Loop
-from scan_jax.training.optimizers import OptimizerSettings
 from scan_jax.training.scalars import ScalarWriters, forget_after
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.training.setup import make_trainer
 from scan_jax.training.step import TrainState
 
