@@ -99,10 +99,6 @@ def _installed(name: str) -> str:
         return "not installed"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 # Their background threads log hundreds of lines about a failure that reaches the user as one of ours.
 NOISY = ("absl", "asyncio", "gcsfs", "grain", "jax", "orbax")
 NO_NEWS = "Event loop is closed"  # what TensorStore's futures still say when a write of theirs has failed
@@ -150,3 +146,7 @@ def add_photograph_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
     parser.add_argument("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
     parser.add_argument("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -100,7 +100,7 @@ def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol,
     if not name:
         return _of_config(run_config, f"of {run}")
     if configuration.is_config(name):
-        return _of_config(configuration.load(name), f"of {configuration.run_name(name)}.py")
+        return _of_config(configuration.load(name).plain, f"of {configuration.run_name(name)}.py")
     return find_protocol(name), EvaluationSettings()
 
 

@@ -164,7 +164,7 @@ class Incidents:
     def __iter__(self) -> Any:
         return iter(self._all)
 
-    def passed_over(self, step: int) -> int:
+    def skipped(self, step: int) -> int:
         """How many batches lie between `step` and the number of the batch that follows it."""
         before = [incident.passed_over for incident in self._all if incident.restored <= step]
         return before[-1] if before else 0

@@ -13,9 +13,7 @@ from optax.microbatching import AccumulationType, microbatch
 
 from scan_jax.core.sections import Remat
 from scan_jax.core.types import Array, Example
-from scan_jax.methods.api import Aux, Method, Trees, Turn, TurnLoss, Variables
-
-GENERATOR = "generator"  # the network that fills holes; the only one with a moving average
+from scan_jax.methods.api import GENERATOR, Aux, Method, Trees, Turn, TurnLoss, Variables
 
 
 @jax.tree_util.register_dataclass
