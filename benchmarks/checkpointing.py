@@ -25,12 +25,11 @@ import jax
 import numpy as np
 
 from scan_jax.core import config as configuration
-from scan_jax.core.config import bind
+from scan_jax.core.checkpoint_folder import committed_steps
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
 from scan_jax.training.checkpoints import Checkpoints, Keep
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import Trainer, make_trainer
+from scan_jax.training.setup import Trainer
 
 
 def main() -> None:
@@ -42,8 +41,7 @@ def main() -> None:
     flags.add_argument("--folder", help="where to write them; the system's temporary folder without it")
     given, overrides = flags.parse_known_args()
     config = configuration.load(given.config, overrides)
-    settings = bind(config["training"], TrainingSettings, "config.training")
-    trainer = make_trainer(build_method(config["method"]), settings, config["data"]["size"], config["seed"])
+    trainer = Trainer(build_method(config.method), config.training, config.size, config.seed)
     steps = _steps(trainer)
     leaves = jax.tree.leaves(trainer.shapes)
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) / 1e6
@@ -53,7 +51,7 @@ def main() -> None:
     plain = [next(steps).seconds for _ in range(given.steps)]
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         saves = list(_saves(steps, Path(folder), given.saves, given.steps))[1:]
-    _tell(statistics.median(plain), saves, settings.checkpoint_every)
+    _tell(statistics.median(plain), saves, config.training.checkpoint_every)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Save:
 
 def _steps(trainer: Trainer) -> Iterator[Stepped]:
     """One after the other, for ever."""
-    state, frozen, batch = trainer.fresh(), trainer.place({}), _noise(trainer)
+    state, frozen, batch = trainer.begin(), trainer.place({}), _noise(trainer)
     while True:
         start = time.perf_counter()
         state, scalars = trainer.step_after(0)(state, frozen, batch, trainer.key)
@@ -106,7 +104,7 @@ def _saves(steps: Iterator[Stepped], folder: Path, count: int, between: int) -> 
             start = time.perf_counter()
             checkpoints.save(number + 1, now.state)
             call, during = time.perf_counter() - start, []
-            while checkpoints.is_writing():
+            while number + 1 not in committed_steps(folder):
                 during.append((now := next(steps)).seconds)
             behind = time.perf_counter() - start - call
             for _ in range(between):

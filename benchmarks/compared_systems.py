@@ -67,11 +67,11 @@ def compare(flags: argparse.Namespace) -> None:
 
 def overrides(name: str, flags: argparse.Namespace) -> Iterator[str]:
     """What a config is told: where the data lie, and the length of the run; the number of steps comes first."""
-    training = config.load(name)["training"]
-    steps = flags.pictures // training["batch_size"]
+    training = config.load(name).training
+    steps = flags.pictures // training.batch_size
     yield f"--config.training.steps={steps}"
-    for phase, begin in training.get("phases", {}).items():
-        yield f"--config.training.phases.{phase}={begin * steps // training['steps']}"
+    for phase, begin in training.phases.items():
+        yield f"--config.training.phases.{phase}={begin * steps // training.steps}"
     yield f"--config.data.path={flags.photographs}"
     yield f"--config.data.held_out_path={flags.held_out}"
     yield f"--config.holes.path={flags.holes}"

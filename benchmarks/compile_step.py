@@ -17,10 +17,9 @@ import jax
 
 from scan_jax.commands import cli
 from scan_jax.core import config as configuration
-from scan_jax.core.config import bind
+from scan_jax.core.config import Config
 from scan_jax.methods.api import build_method
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.setup import Trainer
 
 
 def main(argv: list[str]) -> int:
@@ -45,11 +44,10 @@ def measure(config_name: str, overrides: list[str]) -> None:
     print(f"temporary memory {memory:.2f} GB on {jax.devices()[0].device_kind}")
 
 
-def compile_step(config: dict[str, Any]) -> Any:
+def compile_step(config: Config) -> Any:
     """The compiled step of a config, of its last phase."""
-    settings = bind(config["training"], TrainingSettings, "config.training")
-    method = build_method(config["method"])
-    trainer = make_trainer(method, settings, config["data"]["size"], config["seed"])
+    method = build_method(config.method)
+    trainer = Trainer(method, config.training, config.size, config.seed)
     return trainer.trace(method.frozen_shapes()).lower().compile()
 
 

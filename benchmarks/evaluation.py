@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scan_jax.core import config as configuration
+from scan_jax.core.config import Config
 from scan_jax.core.types import Example
 from scan_jax.evaluation.evaluator import Judge
 from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Batch
@@ -53,9 +54,9 @@ def seconds_of(run: Callable[[], object], repeats: int) -> float:
     return statistics.median(times)
 
 
-def network_seconds(config: dict, size: int, batch: int, repeats: int) -> float:
+def network_seconds(config: Config, size: int, batch: int, repeats: int) -> float:
     """For one image."""
-    method = build_method(config["method"])
+    method = build_method(config.method)
     labels = jnp.zeros((batch, size, size), jnp.int32) if method.num_labels else None
     example = Example(jnp.full((batch, size, size, 3), 0.5), jnp.ones((batch, size, size, 1)), labels)
     variables = jax.jit(method.init)(jax.random.key(0), example)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import itertools
 import logging
 import pickle
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -24,9 +25,9 @@ import numpy as np
 
 from scan_jax.commands import cli, inputs
 from scan_jax.core import config as configuration
-from scan_jax.core.config import bind
+from scan_jax.core.config import Config
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
-from scan_jax.data.augmentation import AugmentationSettings, crop, draw_box, flip
+from scan_jax.data.augmentation import crop, draw_box, flip
 from scan_jax.data.pipeline import to_example
 from scan_jax.masks.api import HoleSplits
 from scan_jax.methods.api import build_method
@@ -45,19 +46,20 @@ def main(argv: list[str]) -> int:
     return cli.run(lambda: _measure(configuration.load(flags.config, overrides), flags.batches))
 
 
-def _measure(config: Mapping[str, Any], batches: int) -> None:
+def _measure(config: Config, batches: int) -> None:
     logging.getLogger("scan_jax").setLevel(logging.WARNING)
-    data, holes = inputs.open_sources(config, build_method(config["method"]).num_labels)
-    photographs = batches * config["training"]["batch_size"]
+    data, holes = inputs.open_sources(config, build_method(config.method).num_labels)
+    photographs = batches * config.training.batch_size
     print(
-        f"{min(photographs, len(data.train))} of {data.train.name}, {config['data']['size']} pixels; "
-        f"{holes.train.description}; batches of {config['training']['batch_size']}"
+        f"{min(photographs, len(data.train))} of {data.train.name}, {config.size} pixels; "
+        f"{holes.train.description}; batches of {config.training.batch_size}"
     )
     for threads, workers in READERS:
         # A source that was pickled remembers no photographs.
         fresh = DataSplits(First(pickle.loads(pickle.dumps(data.train)), photographs), data.held_out)
-        training = {**config["training"], "threads": threads, "workers": workers}
-        cold, warm = _epochs({**config, "training": training}, fresh, holes, batches)
+        training = dataclasses.replace(config.training, threads=threads, workers=workers)
+        with_readers = dataclasses.replace(config, training=training)
+        cold, warm = _epochs(with_readers, fresh, holes, batches)
         print(f"threads {threads}, workers {workers}: cold {cold:6.0f}, warm {warm:6.0f} images/s")
     _profile(config, First(pickle.loads(pickle.dumps(data.train)), photographs), holes)
 
@@ -77,9 +79,9 @@ class First:
         return self._source[index]
 
 
-def _epochs(config: Mapping[str, Any], data: DataSplits, holes: HoleSplits, batches: int) -> tuple[float, float]:
+def _epochs(config: Config, data: DataSplits, holes: HoleSplits, batches: int) -> tuple[float, float]:
     """Images a second in the first and the second epoch; the clock starts with the first batch."""
-    batch_size, rates = config["training"]["batch_size"], []
+    batch_size, rates = config.training.batch_size, []
     with contextlib.closing(inputs.open_batches(config, data, holes, 0)) as iterator:
         next(iterator)
         for count in (batches - 1, batches):
@@ -90,10 +92,9 @@ def _epochs(config: Mapping[str, Any], data: DataSplits, holes: HoleSplits, batc
     return rates[0], rates[1]
 
 
-def _profile(config: Mapping[str, Any], source: PhotoSource, holes: HoleSplits) -> None:
+def _profile(config: Config, source: PhotoSource, holes: HoleSplits) -> None:
     """Prints what an image costs, part by part."""
-    settings = bind(config.get("augmentation", {}), AugmentationSettings, "config.augmentation")
-    size, batch_size = config["data"]["size"], config["training"]["batch_size"]
+    settings, size, batch_size = config.augmentation, config.size, config.training.batch_size
     rng, indices = np.random.default_rng(0), range(len(source))
 
     def augment(index: int) -> dict[str, np.ndarray]:

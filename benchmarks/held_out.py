@@ -17,9 +17,9 @@ from scan_jax.masks.api import open_holes
 
 def held_out(config: Mapping[str, Any], count: int) -> Example:
     """At most `count` photographs of the config's data, with labels; photograph i has the hole drawn from seed i."""
-    source, size = open_data(config["data"]).held_out, config["data"]["size"]
+    source, size = open_data(config.data).held_out, config.size
     photos = [source[index] for index in range(min(count, len(source)))]
-    holes = open_holes(config["holes"]).held_out
+    holes = open_holes(config.holes).held_out
     drawn = np.stack([holes.draw(np.random.default_rng(index), size) for index in range(len(photos))])  # [n,S,S]
     known = 1 - drawn[..., None].astype(np.float32)  # [n,S,S,1]
     image = np.stack([photo["image"] for photo in photos]).astype(np.float32) / 255  # [n,S,S,3]

@@ -102,7 +102,7 @@ def compare(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 def batch_size_of(flags: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Of the config."""
-    return int(configuration.load(flags.config, overrides)["training"]["batch_size"])
+    return configuration.load(flags.config, overrides).training.batch_size
 
 
 def start(
@@ -203,20 +203,17 @@ class Worker:
         import jax
 
         from scan_jax.commands.inputs import open_batches, open_sources
-        from scan_jax.core.config import bind
         from scan_jax.methods.api import build_method
         from scan_jax.training.cost import roofline
-        from scan_jax.training.settings import TrainingSettings
-        from scan_jax.training.setup import make_trainer
+        from scan_jax.training.setup import Trainer
 
-        settings = bind(config["training"], TrainingSettings, "config.training")
-        method = build_method(config["method"])
+        method = build_method(config.method)
         data, holes = open_sources(config, method.num_labels)
-        self._trainer = make_trainer(method, settings, config["data"]["size"], config["seed"])
+        self._trainer = Trainer(method, config.training, config.size, config.seed)
         self._frozen = self._trainer.place(method.load_frozen())
         self._batches = open_batches(config, data, holes, 0)
-        self._batch = next(self._trainer.feed(iter([next(self._batches)])))
-        self._state: Any = self._trainer.fresh()
+        self._batch = next(self._trainer.prefetch(iter([next(self._batches)])))
+        self._state: Any = self._trainer.begin()
         self._step = self._trainer.trace(method.frozen_shapes()).lower().compile()
         found = roofline.find(self._step.as_text(), jax.device_count())
         sizes = [size for one in found for size in one.arrays]

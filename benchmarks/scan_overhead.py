@@ -16,11 +16,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import Trainer, make_trainer
+from scan_jax.training.setup import Trainer
 
 VARIANTS = {
     "neither": (),
@@ -61,9 +60,9 @@ class _Run:
             "loss": loss,
         }
         settings = TrainingSettings(steps=1000, batch_size=given.batch, optimizers=OPTIMIZERS)
-        self._trainer: Trainer = make_trainer(build_method(section), settings, given.size, seed=0)
-        self._batch = next(iter(self._trainer.feed(iter([example]))))
-        self._state: Any = self._trainer.fresh()
+        self._trainer: Trainer = Trainer(build_method(section), settings, given.size, seed=0)
+        self._batch = next(iter(self._trainer.prefetch(iter([example]))))
+        self._state: Any = self._trainer.begin()
         self._times: list[float] = []
         self.step()
         self._times.clear()  # the first one compiled

@@ -111,16 +111,16 @@ def make_run(name: str, width: int) -> None:
     import jax
 
     from scan_jax.core.config import bind
+    from scan_jax.core.sections import TrainingSettings
     from scan_jax.methods.api import build_method
     from scan_jax.training.checkpoints import Checkpoints, Keep
-    from scan_jax.training.settings import TrainingSettings
-    from scan_jax.training.setup import make_trainer
+    from scan_jax.training.setup import Trainer
 
     section = {"name": "scan", "width": width, "critic_width": 8, "loss": {"perceptual": 0.0, "style": 0.0}}
     rates = {name: {"learning_rate": 1e-4} for name in ("generator", "critic")}
     training = {"steps": 1, "batch_size": 1, "optimizers": rates}
     config = {"data": {"size": SIZE}, "method": section, "training": training}
-    trainer = make_trainer(build_method(section), bind(training, TrainingSettings, "training"), 64, 0)
+    trainer = Trainer(build_method(section), bind(training, TrainingSettings, "training"), 64, 0)
     rng = np.random.default_rng(0)
     state = jax.tree.map(lambda leaf: (0.02 * rng.normal(size=leaf.shape)).astype(leaf.dtype), trainer.shapes)
     folder = Path(name)

@@ -15,6 +15,7 @@ from typing import Any
 
 from scan_jax.commands import experiment
 from scan_jax.core import config as configuration
+from scan_jax.core.config import Config
 
 Variants = Mapping[str, Mapping[str, Any]]  # name -> what it sets in the config's `method` section
 
@@ -57,7 +58,7 @@ def last_scalars(folder: Path, prefix: str) -> dict[str, float]:
 
 def _train(given: argparse.Namespace, overrides: list[str], name: str, changes: Mapping[str, Any], seed: int) -> Path:
     """The folder of one variant's run, which is complete."""
-    config = configuration.load(given.config, overrides)
+    config = dict(configuration.load(given.config, overrides).plain)
     config["seed"] = seed
     for key, value in changes.items():
         nested = isinstance(value, Mapping)
@@ -67,7 +68,7 @@ def _train(given: argparse.Namespace, overrides: list[str], name: str, changes: 
     config["training"] |= {"evaluate_every": 0, "pictures_every": 0}  # at the end
     folder = given.workdir / f"{name.replace(', ', '_').replace(' ', '_')}_{seed}"
     if not last_scalars(folder, "eval/psnr/"):
-        experiment.run(config, folder)
+        experiment.run(Config.of(config), folder)
     if not last_scalars(folder, "eval/psnr/"):
         raise SystemExit(f"{folder} was stopped; the same command goes on there")
     return folder

@@ -9,61 +9,24 @@ Data: a folder of photographs and a folder of hole masks (white = hole), every s
 """
 
 from ml_collections import ConfigDict
+from scan_jax.configs import demo
 
 
 def get_config() -> ConfigDict:
-    config = ConfigDict()
-    config.seed = 0
-
-    config.data = ConfigDict()
-    config.data.name = "photo_folder"
-    config.data.path = ""
+    config = demo.get_config()
+    config.data = {"name": "photo_folder", "path": "", "size": 64}
     config.data.held_out_path = ""  # a second folder to measure on; else `held_out` of the first are set aside
     config.data.held_out = 500
-    config.data.size = 64
 
-    config.holes = ConfigDict()
-    config.holes.name = "mask_folder"  # "free_form" needs no path
-    config.holes.path = ""
-    config.holes.ratio = (0.1, 0.6)
+    config.holes.update(name="mask_folder", path="")  # "free_form" needs no path
 
-    config.method = ConfigDict()
-    config.method.name = "scan"
-    config.method.prior = "both"  # it takes the place of the rough first stage
-    config.method.stages = 1
-    config.method.blocks = 2
-    config.method.width = 24
-    config.method.regions = 8
-    config.method.critic_width = 16
-    config.method.loss = ConfigDict()
-    config.method.loss.perceptual = 0.0  # 0.1 and style 250 want features: squeezenet is light, vgg19 the paper's
-    config.method.loss.style = 0.0
-    config.method.loss.adversarial = 0.0
-    config.method.features = ConfigDict()
-    config.method.features.name = "squeezenet"
-    config.method.features.path = ""
+    config.method.update(width=24, regions=8)
+    # perceptual = 0.1 and style = 250 want features: squeezenet is light, vgg19 the paper's
+    config.method.features = {"name": "squeezenet", "path": ""}
 
-    config.training = ConfigDict()
-    config.training.steps = 1000
-    config.training.batch_size = 16
-    config.training.log_every = 20
-    config.training.checkpoint_every = 250
-    config.training.evaluate_every = 500
-    config.training.pictures_every = 1000
-    config.training.ema_decay = 0.998
-    config.training.optimizers = ConfigDict()
-    config.training.optimizers.generator = ConfigDict()
-    config.training.optimizers.generator.algorithm = "muon"  # docs/recipe.md
-    config.training.optimizers.generator.learning_rate = 2e-3
-    config.training.optimizers.generator.b1 = 0.9
-    config.training.optimizers.generator.b2 = 0.99
-    config.training.optimizers.generator.schedule = "cosine"
+    config.training.update(checkpoint_every=250, evaluate_every=500, pictures_every=1000, ema_decay=0.998)
     config.training.optimizers.generator.warmup = 100
-    config.training.optimizers.generator.clip = 1.0
-    config.training.optimizers.critic = ConfigDict()  # for those who give `adversarial` a weight
-    config.training.optimizers.critic.learning_rate = 1e-4
 
-    config.evaluation = ConfigDict()
     config.evaluation.edges = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
     config.evaluation.holes_per_bucket = 0  # all held-out masks of the bucket
     config.evaluation.photographs = 0  # all held-out ones

@@ -7,61 +7,24 @@ Hardware: two CPU cores, minutes.
 """
 
 from ml_collections import ConfigDict
+from scan_jax.configs import demo
+from scan_jax.configs.celeba import adam
 
 
 def get_config(attention: str = "contextual") -> ConfigDict:
-    config = ConfigDict()
-    config.seed = 0
-
-    config.data = ConfigDict()
-    config.data.name = "synthetic_portraits"  # drawn, all 19 CelebAMask-HQ classes
-    config.data.size = 64
-    config.data.count = 2000
-    config.data.held_out = 100
-
-    config.holes = ConfigDict()
-    config.holes.name = "free_form"
+    config = demo.get_config()
     config.holes.ratio = (0.1, 0.4)
 
-    config.method = ConfigDict()
-    config.method.name = "masked_attention"
-    config.method.num_labels = 19
-    config.method.width = 8
-    config.method.style_size = 32
-    config.method.label_width = 16
-    config.method.critic_width = 16
-    config.method.attention = attention
+    config.method = {"name": "masked_attention", "num_labels": 19, "attention": attention}
+    config.method.update(width=8, style_size=32, label_width=16, critic_width=16)
     config.method.target = 4e-3  # mu; at 2e-3, the paper's for so few pixels, all attend to the largest class
-    config.method.loss = ConfigDict()
-    config.method.loss.perceptual = 0.0  # VGG's weights would be a download
-    config.method.loss.pixel = 0.5
+    config.method.loss = {"perceptual": 0.0, "pixel": 0.5, "adversarial": 0.01}  # VGG's weights would be a download
     config.method.loss.semantic_attention = 1.0 if attention == "contextual" else 0.0  # Table I; the paper's is 0.1
-    config.method.loss.adversarial = 0.01
-    config.method.style_search = ConfigDict()
-    config.method.style_search.perceptual = 0.0
+    config.method.style_search = {"perceptual": 0.0}
 
-    config.training = ConfigDict()
-    config.training.steps = 600
-    config.training.batch_size = 8
-    config.training.log_every = 20
-    config.training.checkpoint_every = 200
-    config.training.pictures_every = 200
-    config.training.ema_decay = 0.99
-    config.training.optimizers = ConfigDict()
-    config.training.optimizers.generator = ConfigDict()
-    config.training.optimizers.generator.learning_rate = 1e-3
-    config.training.optimizers.generator.b1 = 0.5
-    config.training.optimizers.generator.b2 = 0.999
-    config.training.optimizers.generator.schedule = "cosine"
-    config.training.optimizers.generator.warmup = 50
-    config.training.optimizers.generator.clip = 1.0
-    config.training.optimizers.critic = ConfigDict()
-    config.training.optimizers.critic.learning_rate = 2e-4
-    config.training.optimizers.critic.b1 = 0.5
-    config.training.optimizers.critic.b2 = 0.999
+    config.training.update(steps=600, batch_size=8)
+    config.training.optimizers = {"generator": adam(1e-3, 0.5, 0.999), "critic": adam(2e-4, 0.5, 0.999)}
+    config.training.optimizers.generator.update(schedule="cosine", warmup=50, clip=1.0)
 
-    config.evaluation = ConfigDict()
-    config.evaluation.edges = (0.1, 0.2, 0.3, 0.4)
-    config.evaluation.holes_per_bucket = 50
-    config.evaluation.refine = ("style_search",)
+    config.evaluation.update(edges=(0.1, 0.2, 0.3, 0.4), refine=("style_search",))
     return config

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scan_jax.commands import cli
+from scan_jax.core.config import Config, load
 from scan_jax.core.errors import UserError
 
 # Of the machine that is not there; the compiler asks for them before it reads the topology's name.
@@ -72,14 +73,13 @@ def check(flags: argparse.Namespace, overrides: list[str]) -> None:
         jax.config.update("jax_num_cpu_devices", flags.cpu_devices)
 
     from scan_jax.commands import dry_run
-    from scan_jax.core import config as configuration
     from scan_jax.training.cost import accelerators
     from scan_jax.training.cost.estimate import require_fit, table
 
     chip = accelerators.named(flags.chip) if flags.chip else None
     devices = topology(flags.topology) if flags.topology else jax.devices()
-    config = configuration.load(flags.config, overrides)
-    adapt(config, len(devices), flags.batch_per_chip, flags.fsdp)
+    config = load(flags.config, overrides)
+    config = adapt(config, len(devices), flags.batch_per_chip, flags.fsdp)
     found = dry_run.estimate_config(config, devices)
     kind, level = devices[0].device_kind, flags.optimization_level
     accelerator = chip or accelerators.of_kind(kind)
@@ -93,13 +93,13 @@ def check(flags: argparse.Namespace, overrides: list[str]) -> None:
     require_fit(found, accelerator.memory, accelerator.name)
 
 
-def adapt(config: dict[str, Any], devices: int, batch_per_chip: int | None, fsdp: int | None) -> None:
-    """Sets the batch and the mesh of `config`.
+def adapt(config: Config, devices: int, batch_per_chip: int | None, fsdp: int | None) -> Config:
+    """The config with another batch and mesh.
 
     Raises:
       UserError: the config's own batch does not divide among the devices.
     """
-    training = config["training"]
+    training = dict(config.plain["training"])
     if batch_per_chip is not None:
         training["batch_size"] = batch_per_chip * devices
     elif training["batch_size"] % devices:
@@ -108,8 +108,8 @@ def adapt(config: dict[str, Any], devices: int, batch_per_chip: int | None, fsdp
             "choose what each gets, such as --batch_per_chip=1"
         )
     if fsdp is not None:
-        training["fsdp"] = fsdp
-        training.setdefault("sharding", FSDP_RULES)
+        training = {"sharding": FSDP_RULES, **training, "fsdp": fsdp}
+    return Config.of({**config.plain, "training": training})
 
 
 def topology(name: str) -> Sequence[Any]:

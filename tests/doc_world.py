@@ -39,10 +39,10 @@ def tiny(arguments):
     name = next(word.partition("=")[2] for word in arguments if word.startswith("--config="))
     config = configuration.load(name, [word for word in arguments if word.startswith("--config.")])
     settings = dict(TINY)
-    settings |= {f"method.{key}": value for key, value in TINY_METHOD[config["method"]["name"]].items()}
-    if config["data"]["name"] in (*ARCHIVES, "synthetic_portraits"):
+    settings |= {f"method.{key}": value for key, value in TINY_METHOD[config.method["name"]].items()}
+    if config.data["name"] in (*ARCHIVES, "synthetic_portraits"):
         settings |= DRAWN
-    if config["holes"]["name"] == "irregular_masks":
+    if config.holes["name"] == "irregular_masks":
         settings["holes.name"] = "free_form"
     return as_flags(settings)
 

@@ -17,12 +17,10 @@ from doc_pages import ROOT
 from scan_jax.commands import cli, inputs
 from scan_jax.commands import train as train
 from scan_jax.core import config as configuration
-from scan_jax.core.config import bind
 from scan_jax.data.builders import paris_street_view
 from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods.api import build_method
-from scan_jax.training.settings import TrainingSettings
 from scan_jax.weights import registry
 
 # Not run at all, by how they begin, and why.
@@ -129,7 +127,7 @@ def open_all(arguments):
     with contextlib.closing(parts.batches_from(0)) as batches:
         example = next(batches)
     assert example.image.shape == (doc_world.BATCH, doc_world.SIDE, doc_world.SIDE, 3)
-    assert (example.labels is not None) == bool(parts.method.num_labels)
+    assert (example.labels is not None) == bool(parts.trainer.method.num_labels)
 
 
 def check_extras(text):
@@ -184,8 +182,7 @@ def read(module, arguments):
         flag, _, value = word.partition("=")
         if flag == "--config":
             config = configuration.load(value, overrides)
-            bind(config["training"], TrainingSettings, "config.training")
-            build_method(config["method"])
+            build_method(config.method)
         if flag == "--protocol" and not configuration.is_config(value):
             find_protocol(value)
 

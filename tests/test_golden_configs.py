@@ -19,15 +19,11 @@ import pytest
 
 from scan_jax.core import config as configuration
 from scan_jax.core import registry
-from scan_jax.core.config import bind
+from scan_jax.core.sections import AugmentationSettings, EvaluationSettings, OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.data import api as data_api
-from scan_jax.data.augmentation import AugmentationSettings
-from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.masks import api as masks_api
 from scan_jax.methods import api
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
 
 GOLDEN = Path(__file__).parent / "golden"
 COMPARED = ("edge_connect", "gated_conv", "partial_conv", "region_norm", "rfr")
@@ -58,7 +54,7 @@ def sections(content, name):
 def variables(name):
     """(path, type and shape) of every parameter and statistic of a config's network."""
     config = configuration.load(name)
-    method, size = api.build_method(config["method"]), config["data"]["size"]
+    method, size = api.build_method(config.method), config.size
     labels = jnp.zeros((1, size, size), jnp.int32) if method.num_labels else None
     example = Example(jnp.zeros((1, size, size, 3)), jnp.ones((1, size, size, 1)), labels)
     found = jax.eval_shape(method.init, jax.random.key(0), example)
@@ -81,9 +77,7 @@ def summary(name):
 @pytest.mark.parametrize("name", configuration.shipped())
 def test_config_is_as_recorded(name):
     config = configuration.load(name)
-    bind(config["training"], TrainingSettings, "config.training")
-    bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    check(name, "\n".join([*sections(config | {"network": summary(name)}, "config"), ""]))
+    check(name, "\n".join([*sections(config.plain | {"network": summary(name)}, "config"), ""]))
 
 
 def default(field):
@@ -95,7 +89,7 @@ def default(field):
 
 
 def test_defaults_are_as_recorded():
-    kinds = [*SECTIONS, *(type(api.build_method(configuration.load(name)["method"]).settings) for name in LISTED)]
+    kinds = [*SECTIONS, *(type(api.build_method(configuration.load(name).method).settings) for name in LISTED)]
     for table in (data_api.SOURCES, masks_api.SOURCES):
         kinds += [registry.find(table, name, "x").Settings for name in table]
     lines = []

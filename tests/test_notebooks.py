@@ -17,12 +17,9 @@ from small_networks import MASKED_ATTENTION, small_trained
 
 from scan_jax.commands import cli, train
 from scan_jax.core import config as configuration
-from scan_jax.core.config import bind
 from scan_jax.evaluation.curves import read_scalars
-from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.inference.bundles import exporting
 from scan_jax.methods.api import build_method
-from scan_jax.training.settings import TrainingSettings
 
 NOTEBOOKS = {path.stem: path for path in notebook_files.paths()}
 SECONDS = 600  # for one cell, on a machine that is busy with others
@@ -250,6 +247,6 @@ def test_the_explorer_trains_what_the_method_knows(monkeypatch):
     flags, overrides = train.parse(arguments)
     config = configuration.load(flags.config, overrides)
     assert command == "train" and not others and given["RUN"] == flags.workdir
-    assert build_method(config["method"]).num_labels == 19
-    assert bind(config["training"], TrainingSettings, "config.training").steps == given["STEPS"]
-    assert bind(config["evaluation"], EvaluationSettings, "config.evaluation").refine == ()
+    assert build_method(config.method).num_labels == 19
+    assert config.training.steps == given["STEPS"]
+    assert config.evaluation.refine == ()

@@ -132,8 +132,8 @@ def test_it_knows_its_requirements_its_name_and_its_configs(installed):
     version = installed(installed.target / "bin" / "scan-jax", "--version")
     assert version.startswith(f"scan_jax {PROJECT['version']} (jax ")
     script = (
-        "import scan_jax; from scan_jax import configuration as c\n"
-        "print(scan_jax.__file__, sorted(c.shipped()), c.load('portraits64:attention=masked')['method']['attention'])\n"
+        "import scan_jax; from scan_jax.core import config as c\n"
+        "print(scan_jax.__file__, sorted(c.shipped()), c.load('portraits64:attention=masked').method['attention'])\n"
         "c.load('configs/demo.py')"
     )
     text = installed("-c", script, code=(1,))
@@ -209,7 +209,7 @@ def test_exit_codes_and_errors_pass_through(capsys, tmp_path):
 
 def test_configs_by_name():
     assert config.load("celeba") == config.load("configs/celeba.py")
-    assert config.load("celebamask:attention=self")["method"]["attention"] == "self"
+    assert config.load("celebamask:attention=self").method["attention"] == "self"
     assert config.run_name("celebamask:attention=self") == "celebamask,attention=self"
     files = (path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.py"))
     assert config.shipped().keys() == {file.with_suffix("").as_posix() for file in files}
@@ -232,9 +232,10 @@ def test_the_nearest_config_is_named(name, message, monkeypatch):
         config.load(name)
 
 
-def test_a_config_of_ones_own_lies_beside(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["demo", "faces64"])  # which builds on another
+def test_a_config_of_ones_own_lies_beside(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "configs" / "demo.py", "mine.py")
-    assert config.load("mine.py") == config.load("demo")
+    shutil.copy(ROOT / "configs" / f"{name}.py", "mine.py")
+    assert config.load("mine.py") == config.load(name)
     with pytest.raises(UserError, match=r"no config is called 'mine', did you mean 'mine\.py'"):
         config.load("mine")

@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 
 from scan_jax.core import config as configuration
 from scan_jax.core import registry
-from scan_jax.core.config import bind, require_at_least
-from scan_jax.core.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError, require_at_least
 from scan_jax.data import api as data_api
 from scan_jax.data.api import open_data
 from scan_jax.masks import api as masks_api
@@ -68,10 +68,10 @@ def test_what_does_not_fit_is_named(section, message):
 def test_overrides_may_set_any_key():
     overrides = ["--config.training.steps=7", "--config.method.attention=('spatial',)", "--config.data.path=a=b"]
     config = configuration.load(DEMO, overrides)
-    assert config["training"]["steps"] == 7
-    assert config["method"]["attention"] == ("spatial",)
-    assert config["data"]["path"] == "a=b"
-    assert type(config["method"]["loss"]) is dict
+    assert config.training.steps == 7
+    assert config.method["attention"] == ("spatial",)
+    assert config.data["path"] == "a=b"
+    assert type(config.method["loss"]) is dict
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,13 @@ def test_a_config_takes_arguments_after_a_colon(tmp_path):
     path.write_text(
         "from ml_collections import ConfigDict\n"
         "def get_config(kind='plain'):\n"
-        "    names = ('data', 'holes', 'training', 'evaluation')\n"
-        "    return ConfigDict({'seed': 0, 'method': {'kind': kind}, **{name: {} for name in names}})\n"
+        "    names = ('data', 'holes', 'evaluation')\n"
+        "    training = {'steps': 1, 'batch_size': 1, 'optimizers': {}}\n"
+        "    rest = {'seed': 0, 'training': training, **{name: {} for name in names}}\n"
+        "    return ConfigDict({'method': {'kind': kind}, **rest})\n"
     )
-    assert configuration.load(str(path))["method"] == {"kind": "plain"}
-    assert configuration.load(f"{path}:kind=fancy")["method"] == {"kind": "fancy"}
+    assert configuration.load(str(path)).method == {"kind": "plain"}
+    assert configuration.load(f"{path}:kind=fancy").method == {"kind": "fancy"}
     assert configuration.run_name(f"{path}:kind=fancy") == "small,kind=fancy"
     assert configuration.run_name(str(path)) == "small"
     for wrong in ("knid=x", "kind", "kind=x,width=3"):

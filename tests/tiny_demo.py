@@ -9,11 +9,9 @@ import jax
 import numpy as np
 
 from scan_jax.core import config as configuration
-from scan_jax.core.config import bind
 from scan_jax.methods.api import build_method
 from scan_jax.training.checkpoints import Checkpoints, Keep
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.setup import Trainer
 
 
 def overrides(words):
@@ -53,14 +51,13 @@ def error_of(main, *words):
 def write_run(folder, psnr, *changes):
     """A run folder of networks that nobody trained: a checkpoint for each step of `psnr`, drawn with it as the seed."""
     config = configuration.load("configs/demo.py", [*TINY, *changes])
-    settings = bind(config["training"], TrainingSettings, "config.training")
-    trainer = make_trainer(build_method(config["method"]), settings, config["data"]["size"], 0)
+    trainer = Trainer(build_method(config.method), config.training, config.size, 0)
     with contextlib.closing(Checkpoints(folder / "checkpoints", Keep(latest=9))) as checkpoints:
         for step, value in psnr.items():
             with checkpoints.finished():
                 checkpoints.save(step, jax.device_put(drawn(trainer.shapes, step)))
             checkpoints.score(step, value)
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config.plain))
     return folder
 
 

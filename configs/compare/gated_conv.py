@@ -11,49 +11,13 @@ free-form strokes over a rectangle instead; `config.holes.name = "free_form"` ne
 """
 
 from ml_collections import ConfigDict
+from scan_jax.configs import celeba
 
 
 def get_config() -> ConfigDict:
-    config = ConfigDict()
-    config.seed = 0
-
-    config.data = ConfigDict()
-    config.data.name = "celeba_hq"  # "photo_folder" takes any folder, by config.data.path
-    config.data.split = "celebahq_28k_2k"
-    config.data.data_dir = ""  # of prepared datasets; empty: ~/tensorflow_datasets, or $TFDS_DATA_DIR
-    config.data.size = 256
-
-    config.holes = ConfigDict()
-    config.holes.name = "irregular_masks"  # "mask_folder" takes any folder, by config.holes.path
-    config.holes.data_dir = ""
-    config.holes.ratio = (0.01, 0.6)
-
-    config.method = ConfigDict()
-    config.method.name = "gated_conv"
-    config.method.width = 48
-    config.method.critic_width = 64
-    config.method.compute_dtype = "float32"
-    config.method.loss = ConfigDict()
-    config.method.loss.l1 = 1.0
-    config.method.loss.adversarial = 1.0
-
-    config.training = ConfigDict()
-    config.training.steps = 500_000
+    config = celeba.get_config()
+    config.method = {"name": "gated_conv", "width": 48, "critic_width": 64, "compute_dtype": "float32"}
+    config.method.loss = {"l1": 1.0, "adversarial": 1.0}
     config.training.batch_size = 16
-    config.training.log_every = 100
-    config.training.checkpoint_every = 5000
-    config.training.evaluate_every = 50_000
-    config.training.pictures_every = 5000
-    config.training.ema_decay = 0.999
-    config.training.optimizers = ConfigDict()
-    for turn in ("generator", "critic"):
-        config.training.optimizers[turn] = ConfigDict()
-        config.training.optimizers[turn].learning_rate = 1e-4
-        config.training.optimizers[turn].b1 = 0.5
-        config.training.optimizers[turn].b2 = 0.999
-
-    config.evaluation = ConfigDict()
-    config.evaluation.edges = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    config.evaluation.holes_per_bucket = 0  # all held-out masks of the bucket
-    config.evaluation.photographs = 0  # all held-out ones
+    config.training.optimizers = {turn: celeba.adam(1e-4, 0.5, 0.999) for turn in ("generator", "critic")}
     return config

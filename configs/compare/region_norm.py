@@ -13,50 +13,12 @@ stay as they begin, for as many steps as the other methods take.
 """
 
 from ml_collections import ConfigDict
+from scan_jax.configs import celeba
 
 
 def get_config() -> ConfigDict:
-    config = ConfigDict()
-    config.seed = 0
-
-    config.data = ConfigDict()
-    config.data.name = "celeba_hq"  # "photo_folder" takes any folder, by config.data.path
-    config.data.split = "celebahq_28k_2k"
-    config.data.data_dir = ""  # of prepared datasets; empty: ~/tensorflow_datasets, or $TFDS_DATA_DIR
-    config.data.size = 256
-
-    config.holes = ConfigDict()
-    config.holes.name = "irregular_masks"  # "mask_folder" takes any folder, by config.holes.path
-    config.holes.data_dir = ""
-    config.holes.ratio = (0.01, 0.6)
-
-    config.method = ConfigDict()
-    config.method.name = "region_norm"
-    config.method.width = 64
-    config.method.critic_width = 64
-    config.method.blocks = 8
-    config.method.threshold = 0.8
-    config.method.loss = ConfigDict()
-    config.method.loss.l1 = 1.0
-    config.method.loss.adversarial = 0.1
-
-    config.training = ConfigDict()
-    config.training.steps = 500_000
+    config = celeba.get_config()
+    config.method = {"name": "region_norm", "width": 64, "critic_width": 64, "blocks": 8, "threshold": 0.8}
+    config.method.loss = {"l1": 1.0, "adversarial": 0.1}
     config.training.batch_size = 14
-    config.training.log_every = 100
-    config.training.checkpoint_every = 5000
-    config.training.evaluate_every = 50_000
-    config.training.pictures_every = 5000
-    config.training.ema_decay = 0.999
-    config.training.optimizers = ConfigDict()
-    for turn, rate in {"generator": 1e-4, "critic": 1e-5}.items():
-        config.training.optimizers[turn] = ConfigDict()
-        config.training.optimizers[turn].learning_rate = rate
-        config.training.optimizers[turn].b1 = 0.0
-        config.training.optimizers[turn].b2 = 0.9
-
-    config.evaluation = ConfigDict()
-    config.evaluation.edges = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    config.evaluation.holes_per_bucket = 0  # all held-out masks of the bucket
-    config.evaluation.photographs = 0  # all held-out ones
     return config

@@ -86,7 +86,7 @@ def summary(module: str) -> str:
 
 def version() -> str:
     """Of these sources where they are a checkout, else of what was installed."""
-    project = Path(__file__).parents[1] / "pyproject.toml"
+    project = Path(__file__).parents[2] / "pyproject.toml"
     if project.is_file():  # installed packages leave none beside them
         return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
     return _installed("scan_jax")
@@ -97,10 +97,6 @@ def _installed(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
 
 
 # Their background threads log hundreds of lines about a failure that reaches the user as one of ours.
@@ -150,3 +146,7 @@ def add_photograph_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
     parser.add_argument("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
     parser.add_argument("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

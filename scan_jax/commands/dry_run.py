@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 
-from scan_jax.core.config import bind
+from scan_jax.core.config import Config
 from scan_jax.core.distributed import is_first
-from scan_jax.data.augmentation import AugmentationSettings
-from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.methods.api import build_method
 from scan_jax.training.cost import accelerators, roofline
 from scan_jax.training.cost.accelerators import Accelerator, Precision
 from scan_jax.training.cost.estimate import GIB, Estimate, estimate, require_fit, table
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.setup import Trainer
 
 
-def run(config: Mapping[str, Any]) -> None:
+def run(config: Config) -> None:
     """Prints the estimate for the devices that there are.
 
     Raises:
@@ -39,21 +36,18 @@ def run(config: Mapping[str, Any]) -> None:
         require_fit(found, memory, kind)
 
 
-def estimate_config(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> Estimate:
+def estimate_config(config: Config, devices: Sequence[Any] | None = None) -> Estimate:
     """Compiles the step of a config, for the devices that there are or for others.
 
     Raises:
       UserError: the config is wrong, or the compiler finds that a step does not fit.
     """
-    settings = bind(config["training"], TrainingSettings, "config.training")
-    bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    bind(config.get("augmentation", {}), AugmentationSettings, "config.augmentation")
-    method = build_method(config["method"])
-    trainer = make_trainer(method, settings, config["data"]["size"], config["seed"], devices)
+    method = build_method(config.method)
+    trainer = Trainer(method, config.training, config.size, config.seed, devices)
     return estimate(trainer, method.frozen_shapes())
 
 
-def bounds(found: Estimate, accelerator: Accelerator, sides: Sequence[int], config: Mapping[str, Any]) -> str:
+def bounds(found: Estimate, accelerator: Accelerator, sides: Sequence[int], config: Config) -> str:
     """The roofline of a step, for people.
 
     Args:
@@ -62,7 +56,7 @@ def bounds(found: Estimate, accelerator: Accelerator, sides: Sequence[int], conf
       sides: of their torus; empty where they are joined by a switch.
       config: whose compute_dtype counts.
     """
-    dtype: Precision = config["method"].get("compute_dtype", "float32")
+    dtype: Precision = config.method.get("compute_dtype", "float32")
     network = accelerators.join(accelerator, sides)
     bound = roofline.roofline(found, accelerator, network, dtype)
     return roofline.table(bound, accelerator, network, found.batch_size)

@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
 from pathlib import Path
-from typing import Any
 
 import jax
 
-from scan_jax.core.config import bind
+from scan_jax.core.config import Config
 from scan_jax.data.api import DataSplits, agree_on_labels, open_data
-from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.data.pipeline import Batches, batch_members, training_batches
 from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Trees, Variables
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import Trainer, make_trainer
+from scan_jax.training.setup import Trainer
 
 
 @dataclasses.dataclass(frozen=True)
-class Opened:
+class Inputs:
     """What training needs.
 
     Attributes:
       config: all of it.
-      settings: its `training` section.
-      method: its `method` section.
-      trainer: of the method.
-      frozen: weights that nothing trains, on the host.
+      trainer: of its method.
+      weights: that nothing trains, on the host.
       networks: that a new run begins with; None for random ones.
       data, holes: to train with and to measure on.
     """
 
-    config: Mapping[str, Any]
-    settings: TrainingSettings
-    method: Method
+    config: Config
     trainer: Trainer
-    frozen: Trees
+    weights: Trees
     networks: Variables | None
     data: DataSplits
     holes: HoleSplits
+
+    @functools.cached_property
+    def frozen(self) -> Trees:
+        """The weights that nothing trains, on the devices."""
+        return self.trainer.place(self.weights)
 
     def batches_from(self, number: int) -> Batches:
         """This process' part of what training sees from a batch on, in NumPy.
@@ -54,59 +52,51 @@ class Opened:
 
     def members(self, number: int) -> list[str]:
         """The titles of the photographs in a batch."""
-        size, seed = self.settings.batch_size, self.config["seed"]
+        size, seed = self.config.training.batch_size, self.config.seed
         return batch_members(self.data.train, batch_size=size, seed=seed, number=number)
 
 
-def open_config(config: Mapping[str, Any]) -> Opened:
+def open_config(config: Config) -> Inputs:
     """Opens every part.
 
     Raises:
       UserError: whatever the user can put right.
     """
-    settings = bind(config["training"], TrainingSettings, "config.training")
-    augmentation_of(config)
-    method = api.build_method(config["method"])
-    frozen, networks = method.load_frozen(), _start_from(settings.start_from, method)
+    method = api.build_method(config.method)
+    weights, networks = method.load_frozen(), _start_from(config.training.start_from, method)
     data, holes = open_sources(config, method.num_labels)
-    trainer = make_trainer(method, settings, config["data"]["size"], config["seed"])
-    return Opened(config, settings, method, trainer, frozen, networks, data, holes)
+    trainer = Trainer(method, config.training, config.size, config.seed)
+    return Inputs(config, trainer, weights, networks, data, holes)
 
 
-def open_sources(config: Mapping[str, Any], num_labels: int) -> tuple[DataSplits, HoleSplits]:
+def open_sources(config: Config, num_labels: int) -> tuple[DataSplits, HoleSplits]:
     """Photographs, with labels of so many classes or for 0 without any, and holes.
 
     Raises:
       UserError: either cannot be opened, or the photographs have other labels.
     """
-    return agree_on_labels(open_data(config["data"]), num_labels), open_holes(config["holes"])
+    return agree_on_labels(open_data(config.data), num_labels), open_holes(config.holes)
 
 
-def open_batches(config: Mapping[str, Any], data: DataSplits, holes: HoleSplits, number: int) -> Batches:
+def open_batches(config: Config, data: DataSplits, holes: HoleSplits, number: int) -> Batches:
     """This process' part of what training sees from batch `number` on, in NumPy.
 
     Raises:
       UserError: a setting makes no sense, or a source has nothing to give.
     """
-    settings = bind(config["training"], TrainingSettings, "config.training")
     return training_batches(
         data.train,
         holes.train,
-        batch_size=settings.batch_size,
-        seed=config["seed"],
+        batch_size=config.training.batch_size,
+        seed=config.seed,
         start_step=number,
-        size=config["data"]["size"],
-        augmentation=augmentation_of(config),
+        size=config.size,
+        augmentation=config.augmentation,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
-        threads=settings.threads,
-        workers=settings.workers,
+        threads=config.training.threads,
+        workers=config.training.workers,
     )
-
-
-def augmentation_of(config: Mapping[str, Any]) -> AugmentationSettings:
-    """The config's, or the default where it has no such section."""
-    return bind(config.get("augmentation", {}), AugmentationSettings, "config.augmentation")
 
 
 def _start_from(folder: str, method: Method) -> Variables | None:

@@ -38,18 +38,17 @@ def replay(flags: argparse.Namespace) -> None:
     """
     from scan_jax.commands import inputs, show_batch
     from scan_jax.core.checkpoint_folder import place
+    from scan_jax.core.config import Config
     from scan_jax.inference.trained import read_config
     from scan_jax.training.guard import Incidents, shown
-    from scan_jax.training.setup import state_at
 
     number, incident = _choose(list(Incidents(flags.run)), flags.incident, flags.run)
     print(f"incident {number}: {incident.reason} at step {incident.step}")
     print("photographs: " + ", ".join(incident.photographs))
-    parts = inputs.open_config(read_config(flags.run))
-    trainer, frozen = parts.trainer, parts.trainer.place(parts.frozen)
-    folder = place(flags.run, parts.settings.checkpoints)
-    state = state_at(trainer, folder, incident.restored, parts.networks)
-    with contextlib.closing(trainer.feed(parts.batches_from(incident.first_batch))) as batches:
+    parts = inputs.open_config(Config.of(read_config(flags.run), f"{flags.run}/config.json"))
+    trainer, frozen = parts.trainer, parts.frozen
+    state = trainer.state_at(place(flags.run, parts.config.training.checkpoints), incident.restored, parts.networks)
+    with contextlib.closing(trainer.prefetch(parts.batches_from(incident.first_batch))) as batches:
         for step in range(incident.restored + 1, incident.step):
             state, scalars = trainer.step_after(step - 1)(state, frozen, next(batches), trainer.key)
             print(f"step {step}: {shown(scalars)}", flush=True)
@@ -59,7 +58,7 @@ def replay(flags: argparse.Namespace) -> None:
     again = "as it was" if shown(scalars) == shown(incident.scalars) else f"it was: {shown(incident.scalars)}"
     print(f"step {incident.step}: {shown(scalars)} ({again})")
     picture = flags.run / f"incident_{number}.png"
-    show_batch.draw(picture, batch, parts.method.num_labels)
+    show_batch.draw(picture, batch, trainer.method.num_labels)
     print(f"its batch: {picture}\nlooking at every operation ...", flush=True)
     found = first_not_finite(bad_step, state, frozen, batch, trainer.key)
     print(f"the first that is not finite: {found or 'none; every operation of the step is'}")

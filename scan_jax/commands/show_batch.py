@@ -41,7 +41,7 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
     if flags.step < 0 or flags.rows < 1:
         raise UserError(f"--step must not be negative and --rows must be positive, not {flags.step} and {flags.rows}")
     config = configuration.load(flags.config, overrides)
-    data, holes = inputs.open_sources(config, build_method(config["method"]).num_labels)
+    data, holes = inputs.open_sources(config, build_method(config.method).num_labels)
     with contextlib.closing(inputs.open_batches(config, data, holes, flags.step)) as batches:
         draw(flags.out, jax.tree.map(lambda array: array[: flags.rows], next(batches)), data.train.num_labels)
     logging.getLogger("scan_jax").info("wrote %s, batch %d of %s", flags.out, flags.step, data.train.name)

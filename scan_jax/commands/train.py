@@ -34,7 +34,7 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
 
     with distributed.joined(flags.distributed):
         config = configuration.load(flags.config, overrides)
-        distributed.agree("config", config)
+        distributed.agree("config", config.plain)
         if flags.dry_run:
             from scan_jax.commands import dry_run
 

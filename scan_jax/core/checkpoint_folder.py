@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -11,6 +12,7 @@ import typing
 import uuid
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
@@ -19,6 +21,7 @@ from scan_jax.core.run_layout import CHECKPOINTS, COMMIT_FILE, first_line
 BUCKET = "gs://"
 NEEDED = ("gcsfs", "google.cloud.storage")  # by paths in buckets; the latter comes with the former
 LEDGER = "ledger.json"
+STATE = "state"  # the folder of a step that holds its arrays
 
 
 def place(run: Path, elsewhere: str) -> Path:
@@ -116,6 +119,45 @@ def committed_steps(folder: Path) -> list[int]:
     return sorted((int(name) for name in found if name.isdigit()), reverse=True)
 
 
+def arrays_in(folder: Path, step: int) -> Any:
+    """What a checkpoint holds: a tree whose leaves have `shape` and `dtype`.
+
+    Raises:
+      DAMAGE: it is missing or damaged.
+    """
+    import orbax.checkpoint as ocp  # a second to import
+
+    with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
+        return handler.metadata(folder / str(step) / STATE).tree
+
+
+def read(folder: Path, step: int, like: Any, *, partial: bool = False) -> Any:
+    """Arrays of a checkpoint.
+
+    Args:
+      folder: of checkpoints.
+      step: one of them.
+      like: a tree of `jax.ShapeDtypeStruct`s. Those with a sharding are read onto the devices that it names, wherever
+        they were written from; the others come in NumPy.
+      partial: whether the checkpoint may hold more than that.
+
+    Raises:
+      DAMAGE: it is missing, damaged, or holds something else.
+    """
+    import jax
+    import numpy as np
+    import orbax.checkpoint as ocp
+
+    def how(leaf: Any) -> ocp.RestoreArgs:
+        if leaf.sharding is None:
+            return ocp.RestoreArgs(restore_type=np.ndarray)
+        return ocp.ArrayRestoreArgs(sharding=leaf.sharding, global_shape=leaf.shape, dtype=leaf.dtype)
+
+    args = ocp.args.PyTreeRestore(like, restore_args=jax.tree.map(how, like), partial_restore=partial)
+    with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
+        return handler.restore(folder / str(step) / STATE, args=args)
+
+
 def _reason(error: OSError) -> str:
     return f"{type(error).__name__} ({first_line(error)})"
 
@@ -126,7 +168,7 @@ class Ledger:
 
     Attributes:
       psnr: on held-out photographs, in dB, by step.
-      pinned: steps that are kept until they are unpinned.
+      pinned: steps that are kept, whatever comes.
     """
 
     psnr: Mapping[int, float] = dataclasses.field(default_factory=dict)

@@ -8,6 +8,7 @@ import difflib
 import importlib.util
 import inspect
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import AugmentationSettings, EvaluationSettings, TrainingSettings
 
 T = TypeVar("T")
 
@@ -23,22 +25,6 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """`, did you mean 'x'?` for the candidate nearest to `name`, or nothing where none is near."""
     near = difflib.get_close_matches(str(name), list(candidates), n=1, cutoff=0.5)
     return f", did you mean {near[0]!r}?" if near else ""
-
-
-def require_at_least(least: float, where: str, **values: float) -> None:
-    """Refuses settings below `least`.
-
-    Args:
-      least: what each may be.
-      where: their section's path, such as "config.training".
-      **values: by key.
-
-    Raises:
-      UserError: one is lower; it names the first.
-    """
-    for key, value in values.items():
-        if not value >= least:
-            raise UserError(f"{where}.{key} must be at least {least:g}, not {value:g}")
 
 
 def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
@@ -106,16 +92,74 @@ def _coerce_tuple(value: Iterable[Any], arguments: tuple[Any, ...], where: str) 
     return tuple(_coerce(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(zip(items, arguments)))
 
 
-SECTIONS = ("seed", "data", "holes", "method", "training", "evaluation")
-OPTIONAL = ("augmentation",)
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All of a config, each section bound once.
+
+    Attributes:
+      seed: of all that a run draws.
+      data, holes, method: as written; what their `name` picks binds them: `open_data`, `open_holes`, `build_method`.
+      training, evaluation, augmentation: bound; the last is the default where a config has no such section.
+      plain: the nested dict that all this was bound from, as a run folder keeps it.
+    """
+
+    seed: int
+    data: Mapping[str, Any]
+    holes: Mapping[str, Any]
+    method: Mapping[str, Any]
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    augmentation: AugmentationSettings
+    plain: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any], name: str = "the config") -> Config:
+        """Binds what a file or a run folder says.
+
+        Args:
+          plain: nested dicts.
+          name: of the file, for messages.
+
+        Raises:
+          UserError: a section is unknown or missing, or a section has a key or value that it must not have.
+        """
+        unknown = [key for key in plain if key not in SECTIONS]
+        if unknown:
+            raise UserError(f"unknown config key config.{unknown[0]}{did_you_mean(unknown[0], SECTIONS)}")
+        missing = [key for key in SECTIONS if key not in plain and key != "augmentation"]
+        if missing:
+            raise UserError(f"{name} does not set config.{missing[0]}; see configs/demo.py for an example")
+        return cls(
+            seed=_coerce(plain["seed"], int, "config.seed"),
+            data=plain["data"],
+            holes=plain["holes"],
+            method=plain["method"],
+            training=bind(plain["training"], TrainingSettings, "config.training"),
+            evaluation=bind(plain["evaluation"], EvaluationSettings, "config.evaluation"),
+            augmentation=bind(plain.get("augmentation", {}), AugmentationSettings, "config.augmentation"),
+            plain=plain,
+        )
+
+    @property
+    def size(self) -> int:
+        """Height and width of the photographs.
+
+        Raises:
+          UserError: the `data` section does not say.
+        """
+        if "size" not in self.data:
+            raise UserError("config.data.size is missing; set it in the config file")
+        return _coerce(self.data["size"], int, "config.data.size")
+
+
+SECTIONS = ("seed", "data", "holes", "method", "training", "evaluation", "augmentation")
 _OVERRIDE = re.compile(r"--config\.([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 
 
-def load(path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
+def load(path: str, overrides: Iterable[str] = ()) -> Config:
     """The config that a file's `get_config()` returns, with overrides applied.
 
-    An override may set any key that the sections know, whether the file mentions it or not; names and types are checked
-    where a section is bound.
+    An override may set any key that the sections know, whether the file mentions it or not.
 
     Args:
       path: a Python file with `get_config() -> ConfigDict`, or the name of one that comes with the toolkit, such as
@@ -123,18 +167,12 @@ def load(path: str, overrides: Iterable[str] = ()) -> dict[str, Any]:
       overrides: such as `--config.training.steps=100`; values are Python literals, anything else is a string.
 
     Raises:
-      UserError: no such file or name, a file without `get_config`, or an argument that is not an override.
+      UserError: no such file or name, a file without `get_config`, an argument that is not an override, or a section
+        that has a key or value that it must not have.
     """
-    config = _plain(_get_config(path))
-    apply(config, overrides)
-    sections = SECTIONS + OPTIONAL
-    unknown = [key for key in config if key not in sections]
-    if unknown:
-        raise UserError(f"unknown config key config.{unknown[0]}{did_you_mean(unknown[0], sections)}")
-    missing = [key for key in SECTIONS if key not in config]
-    if missing:
-        raise UserError(f"{path} does not set config.{missing[0]}; see configs/demo.py for an example")
-    return config
+    plain = _plain(_get_config(path))
+    apply(plain, overrides)
+    return Config.of(plain, path)
 
 
 def apply(config: dict[str, Any], overrides: Iterable[str]) -> None:
@@ -152,12 +190,27 @@ def apply(config: dict[str, Any], overrides: Iterable[str]) -> None:
 
 def shipped() -> dict[str, Path]:
     """The configs that come with the toolkit, by name: "celeba", or "FOLDER/NAME" where they lie in folders."""
-    here = Path(__file__).parent
-    folder = here / "configs"  # in a wheel; a checkout has them beside the package
-    if not folder.is_dir():
-        folder = here.parent / "configs"
+    folder = _configs_folder()
     files = (path for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py")
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+
+def _configs_folder() -> Path:
+    """Within the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def _make_configs_importable() -> None:
+    """Lets a config build on one that comes with the toolkit, as in `from scan_jax.configs import celeba`.
+
+    In a wheel that is a package; in a checkout, where configs/ lies beside scan_jax/, it is given the same name.
+    """
+    if "scan_jax.configs" not in sys.modules:
+        package = types.ModuleType("scan_jax.configs")
+        package.__path__ = [str(_configs_folder())]
+        sys.modules[package.__name__] = package
 
 
 def is_config(path: str) -> bool:
@@ -180,6 +233,7 @@ def _get_config(path: str) -> Mapping[str, Any]:
     if spec is None or spec.loader is None:
         raise UserError(f"{file} is not a Python file; a config is one with get_config()")
     module = importlib.util.module_from_spec(spec)
+    _make_configs_importable()
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
@@ -228,6 +282,15 @@ def _plain(section: Any) -> Any:
     if hasattr(section, "items"):
         return {key: _plain(value) for key, value in section.items()}
     return section
+
+
+def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, value in section.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def _value(text: str) -> Any:

@@ -1,4 +1,7 @@
-"""Several processes as one program: how they find each other, who writes, and how an error of one ends all."""
+"""Several processes as one program: how they find each other, who writes, and how an error of one ends all.
+
+JAX is imported where it is needed: commands answer --help without it.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-from jax.experimental import multihost_utils
-
+from scan_jax.core.config import flatten
 from scan_jax.core.errors import UserError
 from scan_jax.core.peers import hub
 from scan_jax.core.peers.connection import Connection, Place, connect, end, may_be_others
@@ -70,7 +70,7 @@ def agree(what: str, values: Mapping[str, Any]) -> None:
       UserError: one has something else, which is named; in every process the same.
     """
     if _connection is not None:
-        _connection.agree(what, dict(_flat(values)))
+        _connection.agree(what, {name: repr(value) for name, value in flatten(values).items()})
 
 
 def is_first() -> bool:
@@ -80,7 +80,7 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def by_first(action: Callable[[], object]) -> None:
+def on_process_zero(action: Callable[[], object]) -> None:
     """Process 0 does it; its failure is everybody's.
 
     Raises:
@@ -91,10 +91,9 @@ def by_first(action: Callable[[], object]) -> None:
     if jax.process_count() == 1:
         action()
         return
-    complaint = _complaint(action) if is_first() else ""
-    told = _tell_all(complaint)
-    if told:
-        raise UserError(told)
+    complaint = broadcast_from_zero(_complaint(action) if is_first() else "")
+    if complaint:
+        raise UserError(complaint)
 
 
 def fetch(tree: Any) -> Any:
@@ -219,18 +218,9 @@ def _meet() -> None:
 def _digest() -> str:
     """Of this package's code, which has no version where it is not installed."""
     content = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
+    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
         content.update(file.read_bytes())
     return content.hexdigest()[:12]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Such as ("data.size", "64")."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", repr(value)
 
 
 def _complaint(action: Callable[[], object]) -> str:
@@ -242,18 +232,6 @@ def _complaint(action: Callable[[], object]) -> str:
     return ""
 
 
-def _tell_all(text: str, room: int = 4096) -> str:
-    """The text of process 0, in every process."""
-    import numpy as np
-    from jax.experimental import multihost_utils
-
-    content = np.zeros(room, np.uint8)
-    encoded = np.frombuffer(text.encode()[:room], np.uint8)
-    content[: len(encoded)] = encoded
-    told = np.asarray(multihost_utils.broadcast_one_to_all(content), np.uint8)
-    return told.tobytes().rstrip(b"\0").decode(errors="ignore")
-
-
 def keep_compilations() -> None:
     """In the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another place.
 
@@ -261,7 +239,7 @@ def keep_compilations() -> None:
     the collectives of its loops beside others, in no fixed order, and devices that meet in different ones wait for
     ever.
     """
-    import jax  # not before it is needed: commands answer --help without it
+    import jax
     from jax.experimental.compilation_cache import compilation_cache
 
     if jax.default_backend() == "cpu" and jax.device_count() > 1:
@@ -291,24 +269,32 @@ def keep_freed() -> None:
         library.mallopt(setting, value)
 
 
-def of_first(text: str) -> str:
+def broadcast_from_zero(text: str) -> str:
     """The text of process 0, of any length, in every process; all must ask."""
+    import jax
+    import numpy as np
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
     if jax.process_count() == 1:
         return text
     content = np.frombuffer(text.encode(), np.uint8)
-    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(content))))
+    length = int(broadcast_one_to_all(np.int32(len(content))))
     padded = np.zeros(length, np.uint8)
     padded[: len(content[:length])] = content[:length]
-    return np.asarray(multihost_utils.broadcast_one_to_all(padded), np.uint8).tobytes().decode()
+    return np.asarray(broadcast_one_to_all(padded), np.uint8).tobytes().decode()
 
 
-def first_knows(question: Callable[[], bool]) -> bool:
+def true_on_process_zero(question: Callable[[], bool]) -> bool:
     """Process 0's answer, in every process; all must ask."""
-    return of_first(str(question() if is_first() else "")) == str(True)
+    return broadcast_from_zero(str(question() if is_first() else "")) == str(True)
 
 
-def everywhere(said: bool) -> bool:
-    """Whether every process says so; all must ask."""
+def everywhere(true_here: bool) -> bool:
+    """Whether it is true in every process; all must ask."""
+    import jax
+    import numpy as np
+    from jax.experimental.multihost_utils import process_allgather
+
     if jax.process_count() == 1:
-        return said
-    return bool(np.asarray(multihost_utils.process_allgather(np.int32(said))).all())
+        return true_here
+    return bool(np.asarray(process_allgather(np.int32(true_here))).all())

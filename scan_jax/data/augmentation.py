@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.sections import AugmentationSettings
 from scan_jax.data.api import Photo
 from scan_jax.images import labels
 
 TRIES = 10  # for a box that fits, then the centre is taken, as torchvision does
-
-
-@dataclasses.dataclass(frozen=True)
-class AugmentationSettings:
-    """A config's `augmentation` section; without one, half of the photographs are flipped and none is cropped.
-
-    Attributes:
-      crop: "none" shows each photograph whole, or of one that is no square the largest centred one. "random_resized"
-        shows a rectangle of it, resized to the square (Szegedy et al. 2015, "Going deeper with convolutions", section
-        6), of uniform area and log-uniform aspect. "random_square" shows a square anywhere in it, of log-uniform side:
-        as much of far views as of near ones, for large photographs of different sizes.
-      scale: least and greatest area of the rectangle, as shares of the photograph's. Classifiers take 0.08 and 1; half
-        keeps a face a face.
-      aspect: its least and greatest width by height.
-      share: least and greatest side of the square, as shares of the photograph's short side. One that would have to be
-        enlarged is taken larger: 0 goes down to the photograph's own pixels.
-      flip: the share of photographs that are mirrored.
-    """
-
-    crop: Literal["none", "random_resized", "random_square"] = "none"
-    scale: tuple[float, float] = (0.5, 1.0)
-    aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    share: tuple[float, float] = (0.0, 1.0)
-    flip: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.scale[0] <= self.scale[1] <= 1.0:
-            raise UserError(f"config.augmentation.scale must be 0 < low <= high <= 1, not {self.scale}")
-        if not 0.0 < self.aspect[0] <= self.aspect[1] < math.inf:
-            raise UserError(f"config.augmentation.aspect must be 0 < low <= high, not {self.aspect}")
-        if not 0.0 <= self.share[0] <= self.share[1] <= 1.0:
-            raise UserError(f"config.augmentation.share must be 0 <= low <= high <= 1, not {self.share}")
-        if not 0.0 <= self.flip <= 1.0:
-            raise UserError(f"config.augmentation.flip must be from 0 to 1, the share that is flipped, not {self.flip}")
 
 
 DEFAULT = AugmentationSettings()

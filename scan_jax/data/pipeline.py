@@ -26,9 +26,10 @@ import numpy as np
 from absl import flags
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import AugmentationSettings
 from scan_jax.core.types import Example
 from scan_jax.data.api import Photo, PhotoSource
-from scan_jax.data.augmentation import DEFAULT, AugmentationSettings, crop, draw_box, flip
+from scan_jax.data.augmentation import DEFAULT, crop, draw_box, flip
 from scan_jax.masks.api import HoleSource
 
 Batches = Generator[Example, None, None]

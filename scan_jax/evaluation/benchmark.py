@@ -12,8 +12,8 @@ import numpy as np
 from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import EvaluationSettings
 from scan_jax.data.api import agree_on_labels, open_data
-from scan_jax.evaluation.evaluator import EvaluationSettings
 from scan_jax.evaluation.protocol import Protocol
 from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.evaluation.results import Conditions
@@ -100,7 +100,7 @@ def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol,
     if not name:
         return _of_config(run_config, f"of {run}")
     if configuration.is_config(name):
-        return _of_config(configuration.load(name), f"of {configuration.run_name(name)}.py")
+        return _of_config(configuration.load(name).plain, f"of {configuration.run_name(name)}.py")
     return find_protocol(name), EvaluationSettings()
 
 

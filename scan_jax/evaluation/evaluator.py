@@ -12,7 +12,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from scan_jax.core.config import require_at_least
 from scan_jax.core.distributed import is_first
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import SCORES
@@ -27,37 +26,6 @@ from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
 from scan_jax.metrics.standard import METRICS
 
 log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationSettings:
-    """A config's `evaluation` section.
-
-    Attributes:
-      edges: of the hole-ratio buckets, as fractions; each bucket contains its upper edge.
-      holes_per_bucket: in the fixed set; 0 is all that the held-out holes have.
-      photographs: how many held-out ones are measured, from the first; 0 is all.
-      batch_size: photographs at a time.
-      refine: the method's optimisations at test time that are measured too, when the run is complete.
-    """
-
-    edges: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    holes_per_bucket: int = 50
-    photographs: int = 0
-    batch_size: int = 16
-    refine: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuses what would measure nothing.
-
-        Raises:
-          UserError: no bucket, a negative count or an empty batch.
-        """
-        if len(self.edges) < 2:
-            raise UserError(f"config.evaluation.edges must have at least two, the ends of a bucket, not {self.edges}")
-        where = "config.evaluation"
-        require_at_least(0, where, holes_per_bucket=self.holes_per_bucket, photographs=self.photographs)
-        require_at_least(1, where, batch_size=self.batch_size)
 
 
 class FixedHoles(Protocol):

@@ -24,12 +24,11 @@ from scan_jax.core.run_layout import BUNDLE, CONFIG, DAMAGE, first_line
 from scan_jax.core.run_layout import COMMIT_FILE as COMMIT_FILE
 from scan_jax.core.types import Example
 from scan_jax.methods import api
-from scan_jax.methods.api import Method, Trees, Variables
+from scan_jax.methods.api import GENERATOR, Method, Trees, Variables
 from scan_jax.weights import bundle
 
 log = logging.getLogger(__name__)
 EXPORTED = "exported"  # the section of a bundle's config that says where it comes from
-GENERATOR = "generator"  # the network that fills holes
 ROUNDED = "rounded"  # in the notes of a bundle: to which type its parameters were
 
 
@@ -218,7 +217,7 @@ def restore(run: Path, which: str = NEWEST) -> tuple[int, Variables]:
     wanted = steps if which == NEWEST else [_find(run, which, steps, Ledger.read(folder))]
     for step in wanted:
         try:
-            return step, _restore_step(folder / str(step) / "state")
+            return step, _restore_step(folder, step)
         except DAMAGE as error:
             log.warning("checkpoint %d of %s is damaged (%s)", step, run, first_line(error))
     if which != NEWEST:
@@ -247,23 +246,15 @@ def _list(steps: Sequence[int]) -> str:
     return ", ".join(map(str, sorted(steps)))
 
 
-def _restore_step(path: Path) -> Variables:
+def _restore_step(folder: Path, step: int) -> Variables:
     """The moving averages, the parameters of the networks without one, and the statistics; as NumPy arrays."""
-    import orbax.checkpoint as ocp  # a second to import, and needed for run folders alone
-
-    handler = ocp.PyTreeCheckpointHandler()
-    try:
-        tree = handler.metadata(path).tree
-        others = {name: network for name, network in tree["params"].items() if name not in tree["ema"]}
-        wanted = {"ema": tree["ema"], "stats": tree["stats"]}
-        if others:  # an empty tree is none to Orbax
-            wanted["params"] = others
-        target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), wanted)
-        on_host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
-        arguments = ocp.args.PyTreeRestore(target, restore_args=on_host, partial_restore=True)
-        restored = handler.restore(path, args=arguments)
-    finally:
-        handler.close()
+    tree = checkpoint_folder.arrays_in(folder, step)
+    wanted = {"ema": tree["ema"], "stats": tree["stats"]}
+    others = {name: network for name, network in tree["params"].items() if name not in tree["ema"]}
+    if others:  # an empty tree is none to Orbax
+        wanted["params"] = others
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), wanted)
+    restored = checkpoint_folder.read(folder, step, target, partial=True)
     return Variables({**restored.get("params", {}), **restored["ema"]}, restored["stats"])
 
 

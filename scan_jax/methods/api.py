@@ -26,6 +26,7 @@ METHODS = {  # `config.method.name`
     "rfr": "scan_jax.methods.rfr",
     "scan": "scan_jax.methods.scan",
 }
+GENERATOR = "generator"  # the network that fills holes; the only one with a moving average
 Tree = Any  # a nested dict of arrays
 Trees = Mapping[str, Tree]  # one tree for each network
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from scan_jax.core.config import bind, require_at_least
-from scan_jax.core.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError, require_at_least
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.adversarial import logistic_generator

@@ -13,7 +13,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from scan_jax.core.config import bind, require_at_least
+from scan_jax.core.config import bind
+from scan_jax.core.errors import require_at_least
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.pixel import combine

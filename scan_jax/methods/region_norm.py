@@ -8,7 +8,8 @@ from typing import Any
 
 import jax
 
-from scan_jax.core.config import bind, require_at_least
+from scan_jax.core.config import bind
+from scan_jax.core.errors import require_at_least
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.pixel import combine, hole_normalised, l1
 from scan_jax.methods.api import Aux, Basis, Trees, Turn, Variables

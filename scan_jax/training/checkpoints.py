@@ -27,17 +27,14 @@ from orbax.checkpoint.checkpoint_managers import (
 )
 
 from scan_jax.core import checkpoint_folder
-from scan_jax.core.checkpoint_folder import Ledger, is_bucket
-from scan_jax.core.distributed import by_first, everywhere, is_first, of_first
+from scan_jax.core.checkpoint_folder import STATE, Ledger, is_bucket
+from scan_jax.core.distributed import broadcast_from_zero, everywhere, is_first, on_process_zero
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.training.run_folder import Provenance
-from scan_jax.training.step import TrainState
+from scan_jax.training.step import TrainState, as_dict
 
 log = logging.getLogger(__name__)
-
-NOTHING = -1  # in place of a step
-STATE = "state"  # the folder of a step that holds it
 
 
 class Checkpoints:
@@ -58,7 +55,7 @@ class Checkpoints:
           UserError: the folder cannot be written to, or the notes in it are damaged.
         """
         self._folder, self._data = folder, dict(data or {})
-        by_first(lambda: checkpoint_folder.require_writable(folder))
+        on_process_zero(lambda: checkpoint_folder.require_writable(folder))
         self._ledger = _noted(folder)
         self._manager = _open(folder, keep, lambda: self._ledger)
         self._ledger = self._ledger.of(self._manager.all_steps())
@@ -79,16 +76,12 @@ class Checkpoints:
         """
         if step in self.steps():
             return
-        by_first(lambda: require_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
+        on_process_zero(lambda: require_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
         if step in self._damaged:
             self._delete(step)
-        args = ocp.args.Composite(**{STATE: _as_args(state)})
+        args = ocp.args.Composite(**{STATE: ocp.args.StandardSave(as_dict(state))})
         self._guarded(lambda: self._manager.save(step, args=args, force=True, custom_metadata=self._data))
         self._writing = self._watcher.submit(self._manager.wait_until_finished)
-
-    def is_writing(self) -> bool:
-        """Whether a checkpoint is on its way to the disk."""
-        return self._writing is not None and not self._writing.done()
 
     def check(self) -> None:
         """Looks whether the last write has failed; one that still runs is not waited for.
@@ -99,55 +92,34 @@ class Checkpoints:
         if self._writing is not None and self._writing.done():
             self._guarded(self._writing.result)
 
-    def restore(self, like: TrainState, step: int | None = None) -> TrainState | None:
-        """The newest state that can be read, or None where there is no checkpoint at all; or that of one step.
+    def restore(self, like: TrainState) -> TrainState | None:
+        """The newest state that every process can read, or None where there is no checkpoint at all.
 
         Args:
           like: shapes, types and shardings, as `jax.ShapeDtypeStruct`s; on any number of devices and any mesh.
-          step: the one that is wanted; None for the newest.
 
         Raises:
-          UserError: there are checkpoints, but none can be read, or not the one that is wanted.
+          UserError: there are checkpoints, but none can be read.
         """
-        steps = self.steps()
-        if step is not None:
-            return self._named(like, step, steps)
-        found, state = self._newest(like, steps[::-1])
-        if steps and state is None:
-            raise UserError(f"none of the {len(steps)} checkpoints in {self._folder} can be read; move the folder away")
-        # Not deleted because they could not be read once; they are written anew when their step is reached again.
-        self._damaged |= {other for other in steps if other > found}
-        return state
-
-    def _named(self, like: TrainState, step: int, steps: Sequence[int]) -> TrainState:
-        """That of one step."""
-        if step not in steps:
-            there = ", ".join(map(str, steps)) or "none"
-            raise UserError(f"there is no checkpoint {step} in {self._folder}; there are: {there}")
-        _, state = self._newest(like, [step])
-        if state is None:
-            others = ", ".join(str(other) for other in steps if other != step) or "none"
-            raise UserError(f"checkpoint {step} in {self._folder} cannot be read; there are others: {others}")
-        return state
-
-    def _newest(self, like: TrainState, steps: Sequence[int]) -> tuple[int, TrainState | None]:
-        """The first of `steps` that every process can read, and its state."""
         self._guarded(self._manager.wait_until_finished)
-        for step in steps:
+        steps = self.steps()
+        for step in reversed(steps):
             state = self._read(like, step)
             if everywhere(state is not None):
-                return step, state
-        return NOTHING, None
+                # Not deleted because they could not be read once; they are written anew when their step is reached.
+                self._damaged |= {other for other in steps if other > step}
+                return state
+        if steps:
+            raise UserError(f"none of the {len(steps)} checkpoints in {self._folder} can be read; move the folder away")
+        return None
 
     def _read(self, like: TrainState, step: int) -> TrainState | None:
-        """None where this process cannot; by the handler, for the manager would wait there for the others."""
-        with contextlib.closing(ocp.StandardCheckpointHandler()) as handler:
-            try:
-                restored = handler.restore(self._folder / str(step) / STATE, args=_as_restore_args(like))
-            except DAMAGE as error:
-                log.warning("checkpoint %s/%d is damaged (%s)", self._folder, step, first_line(error))
-                return None
-        return TrainState(**restored)
+        """None where this process cannot; not by the manager, which would wait there for the others."""
+        try:
+            return read_state(self._folder, step, like)
+        except DAMAGE as error:
+            log.warning("checkpoint %s/%d is damaged (%s)", self._folder, step, first_line(error))
+            return None
 
     def score(self, step: int, psnr: float) -> None:
         """Notes how good the network of a step is; of a step that was not saved it is forgotten.
@@ -159,11 +131,11 @@ class Checkpoints:
         Raises:
           UserError: the folder cannot be written to.
         """
-        told = float(of_first(repr(float(psnr))))
+        told = float(broadcast_from_zero(repr(float(psnr))))
         self._note(Ledger({**self._ledger.psnr, step: told}, self._ledger.pinned))
 
     def pin(self, step: int) -> None:
-        """Keeps a step, whatever comes, until it is unpinned.
+        """Keeps a step, whatever comes.
 
         Raises:
           ValueError: there is no such checkpoint.
@@ -173,31 +145,12 @@ class Checkpoints:
             raise ValueError(f"there is no checkpoint {step} to pin, only {self.steps()}")
         self._note(Ledger(self._ledger.psnr, self._ledger.pinned | {step}))
 
-    def unpin(self, step: int) -> None:
-        """Lets go of a step, which the next `save` deletes unless it is kept for another reason.
-
-        Raises:
-          UserError: the folder cannot be written to.
-        """
-        self._note(Ledger(self._ledger.psnr, self._ledger.pinned - {step}))
-
     def _note(self, ledger: Ledger) -> None:
         """Takes over what is said of the steps that there are, here and beside the checkpoints."""
         ledger = ledger.of(self._manager.all_steps())
         if ledger != self._ledger:
             self._ledger = ledger
-            by_first(lambda: ledger.write(self._folder))
-
-    def forget_after(self, step: int) -> None:
-        """Deletes later checkpoints and what was noted of them, as for a run that goes back to take another way.
-
-        Raises:
-          UserError: they cannot be deleted.
-        """
-        self._guarded(self._manager.wait_until_finished)
-        for later in [other for other in self._manager.all_steps() if other > step]:
-            self._delete(later)
-        self._note(self._ledger)
+            on_process_zero(lambda: ledger.write(self._folder))
 
     def _delete(self, step: int) -> None:
         self._guarded(lambda: self._manager.delete(step))
@@ -241,8 +194,8 @@ class Checkpoints:
 
 def _noted(folder: Path) -> Ledger:
     """What process 0 reads, for all."""
-    by_first(lambda: Ledger.read(folder))  # or its failure
-    return Ledger.parse(of_first(Ledger.read(folder).dump() if is_first() else ""))
+    on_process_zero(lambda: Ledger.read(folder))  # or its failure
+    return Ledger.parse(broadcast_from_zero(Ledger.read(folder).dump() if is_first() else ""))
 
 
 def _open(folder: Path, keep: Keep, noted: Callable[[], Ledger]) -> ocp.CheckpointManager:
@@ -259,18 +212,18 @@ def _open(folder: Path, keep: Keep, noted: Callable[[], Ledger]) -> ocp.Checkpoi
     return ocp.CheckpointManager(folder, options=options, item_names=(STATE,))
 
 
-def _as_args(state: TrainState) -> ocp.args.StandardSave:
-    """The state as a plain dict, which other programs can read without this class."""
-    return ocp.args.StandardSave(_as_dict(state))
+def read_state(folder: Path, step: int, like: TrainState) -> TrainState:
+    """The state of a step, by whatever mesh it was written from.
 
+    Args:
+      folder: of checkpoints.
+      step: one of them.
+      like: shapes, types and shardings, as `jax.ShapeDtypeStruct`s.
 
-def _as_restore_args(like: TrainState) -> ocp.args.StandardRestore:
-    return ocp.args.StandardRestore(_as_dict(like))
-
-
-def _as_dict(state: TrainState) -> dict[str, Any]:
-    """One level of the dataclass as a dict; the trees below are dicts already."""
-    return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    Raises:
+      DAMAGE: it is missing or damaged.
+    """
+    return TrainState(**checkpoint_folder.read(folder, step, as_dict(like)))
 
 
 def abstract(state: Any, shardings: Any) -> Any:

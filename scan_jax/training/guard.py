@@ -17,34 +17,12 @@ import jax
 from jax.experimental import multihost_utils
 
 from scan_jax.core.atomic_write import write_atomically
-from scan_jax.core.config import require_at_least
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import INCIDENTS
+from scan_jax.core.sections import GuardSettings
 
 Stepped = tuple[int, Mapping[str, float]]  # a step and its scalars, on the host
 WATCHED = ("loss/", "gradient_norm/")
-
-
-@dataclasses.dataclass(frozen=True)
-class GuardSettings:
-    """A config's `training.guard` section.
-
-    Attributes:
-      enabled: whether a bad step is undone; without it, a value that is not finite ends the run.
-      spike: a step is bad where a turn's loss or gradient norm is so many times the largest of the steps before; 0
-        only looks for values that are not finite.
-      window: how many steps before it are compared with; at least half as many must have been seen.
-      retries: how often a run may go back to one checkpoint.
-    """
-
-    enabled: bool = True
-    spike: float = 10.0
-    window: int = 200
-    retries: int = 3
-
-    def __post_init__(self) -> None:
-        require_at_least(0, "config.training.guard", spike=self.spike, retries=self.retries)
-        require_at_least(2, "config.training.guard", window=self.window)
 
 
 class BadStep(Exception):
@@ -186,7 +164,7 @@ class Incidents:
     def __iter__(self) -> Any:
         return iter(self._all)
 
-    def passed_over(self, step: int) -> int:
+    def skipped(self, step: int) -> int:
         """How many batches lie between `step` and the number of the batch that follows it."""
         before = [incident.passed_over for incident in self._all if incident.restored <= step]
         return before[-1] if before else 0

@@ -1,27 +1,34 @@
-"""The training loop: it is handed its step, batches and callbacks, and sees to time, logs, checkpoints and bad news."""
+"""A run: steps, logs, checkpoints and callbacks, from the newest checkpoint to the last step."""
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import functools
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import jax
 
-from scan_jax.core.distributed import is_first
+from scan_jax.core.distributed import is_first, on_process_zero
+from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.core.types import Array, Example
-from scan_jax.methods.api import Trees
+from scan_jax.core.types import Example
+from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.guard import CollapseWatch, Guard, Stepped, stop_request
-from scan_jax.training.scalars import NoWriters, ScalarWriters
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.step import Scalars, Step, TrainState
+from scan_jax.training.guard import BadStep, CollapseWatch, Guard, Incident, Incidents, Stepped, plain, stop_request
+from scan_jax.training.scalars import forget_after, open_writers
+from scan_jax.training.setup import Trainer
+from scan_jax.training.sharding import Prefetch
+from scan_jax.training.step import Scalars, TrainState
 
+log = logging.getLogger(__name__)
+
+CURES = "the last good checkpoint is kept. Lower the learning rate or the term's weight, or set an optimizer's clip"
 PSNR = "eval/psnr/"  # begins the scalars, one for each bucket of hole sizes, whose mean says which checkpoint is best
 SLOW_DATA = 0.05  # the share of the time from which the bar says that a run waits for its data
 
@@ -80,50 +87,107 @@ def mean_scalars(steps: Sequence[Stepped]) -> dict[str, float]:
     return {name: sum(found) / len(found) for name, found in values.items()}
 
 
-class Loop:
-    """Runs a step over batches until the last one or a polite request to stop."""
+class Inputs(Protocol):
+    """What a run is made of; `scan_jax.commands.inputs` opens it."""
 
-    def __init__(
-        self,
-        settings: TrainingSettings,
-        checkpoints: Checkpoints,
-        writers: ScalarWriters | NoWriters,
-        callbacks: Sequence[Callback],
-        guard: Guard,
-    ) -> None:
-        self._settings = settings
-        self._checkpoints = checkpoints
-        self._writers = writers
-        self._callbacks = callbacks
-        self._collapse, self._guard = CollapseWatch(), guard
+    @property
+    def trainer(self) -> Trainer:
+        """Of the method."""
+        ...
 
-    def run(
-        self, step_after: Callable[[int], Step], state: TrainState, frozen: Trees, batches: Feed, key: Array
-    ) -> TrainState:
-        """From `state` to the last step.
+    @property
+    def frozen(self) -> Trees:
+        """Weights that nothing trains, on the devices."""
+        ...
+
+    @property
+    def networks(self) -> Variables | None:
+        """What a new run begins with; None for random ones."""
+        ...
+
+    def batches_from(self, number: int) -> Generator[Example, None, None]:
+        """This process' part of the batches from a number on."""
+        ...
+
+    def members(self, number: int) -> Sequence[str]:
+        """The titles of the photographs of a batch."""
+        ...
+
+
+class Run:
+    """A run from its newest checkpoint to its last step; a bad step is undone, and the batches up to it are skipped."""
+
+    def __init__(self, inputs: Inputs, folder: Path, checkpoints: Checkpoints, callbacks: Sequence[Callback]) -> None:
+        """Reads what went wrong in earlier starts.
 
         Args:
-          step_after: the step that follows on so many, jitted; it takes over the state's buffers.
-          state: where to begin.
-          frozen: weights that nothing trains.
-          batches: beginning with the batch of `state.step`.
-          key: the run's, from which each step folds its own.
+          inputs: what trains, on what.
+          folder: of the run.
+          checkpoints: its own.
+          callbacks: now and then.
 
-        Returns:
-          The state after the last step, or after the one at which the run was asked to stop.
+        Raises:
+          UserError: the folder's `incidents.json` is damaged.
+        """
+        self._inputs, self._trainer, self._settings = inputs, inputs.trainer, inputs.trainer.settings
+        self._folder, self._checkpoints, self._callbacks = folder, checkpoints, callbacks
+        self._incidents, self._guard, self._collapse = Incidents(folder), Guard(self._settings.guard), CollapseWatch()
+
+    def train(self) -> None:
+        """Until the last step or a polite request to stop; a run that was complete already is only measured again.
+
+        Raises:
+          UserError: a step is bad again and again, or at all where the guard is disabled; a checkpoint cannot be
+            written.
+        """
+        bad: BadStep | None = None
+        with open_writers(self._folder) as self._writers:
+            while True:
+                state = self._trainer.start(self._checkpoints, self._inputs.networks)
+                first = int(state.step)
+                if bad is not None:
+                    self._skip(bad, first)
+                    self._guard.forget_after(first)
+                on_process_zero(functools.partial(forget_after, self._folder, first))
+                bad = self._attempt(state)
+                del state
+                if bad is None:
+                    return
+                if not self._settings.guard.enabled:
+                    raise UserError(f"{_what(bad)}; {CURES}, and start a new run folder")
+
+    def _attempt(self, state: TrainState) -> BadStep | None:
+        """From `state` on; what stopped it, without the memory that its traceback would hold."""
+        first, last = int(state.step), self._settings.steps
+        if first >= last:
+            log.info("all %d steps are done", last)
+            self._call(self._due(last), last, state)
+            return None
+        # What was due where the run goes on, and what a kill kept from its end.
+        self._call([callback for callback in self._due(first) if first and not callback.is_done(first)], first, state)
+        number = first + self._incidents.skipped(first)
+        with contextlib.closing(self._trainer.prefetch(self._inputs.batches_from(number))) as batches:
+            try:
+                self._take_steps(state, batches)
+            except BadStep as bad:
+                return bad.with_traceback(None)
+        return None
+
+    def _take_steps(self, state: TrainState, batches: Prefetch) -> None:
+        """From `state` to the last step, or to the one at which the run was asked to stop.
 
         Raises:
           BadStep: a loss or gradient leaped or is not finite; no checkpoint was made since.
           UserError: a checkpoint cannot be written.
         """
         settings, first, last = self._settings, int(state.step), self._settings.steps
-        pending, meter = Pending(), _Meter(self._settings.batch_size)
-        progress = _bar(first, last)
+        pending, meter, progress = Pending(), _Meter(settings.batch_size), _bar(first, last)
+        frozen, key = self._inputs.frozen, self._trainer.key
         # Whatever ends the loop, a checkpoint that is being written is finished first.
         with self._checkpoints.finished(), stop_request() as stop, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
                 batch = _take(batches, pending, meter)
-                state, scalars = step_after(done - 1)(state, frozen, batch, key)
+                state, scalars = self._trainer.step_after(done - 1)(state, frozen, batch, key)
                 pending.add(done, scalars)
                 progress.update()
                 with jax.transfer_guard("allow"):
@@ -131,12 +195,12 @@ class Loop:
                         self._log(done, pending, meter, progress)
                     if self._is_kept(done):
                         self._save(done, state, pending, meter, progress)
-                    if self.call_back(done, state):
+                    if callbacks := self._due(done):
+                        self._call(callbacks, done, state)
                         meter.reset()
                     if stop.asked_at(done):
                         self._save(done, state, pending, meter, progress)
                         break
-        return state
 
     def _log(self, done: int, pending: Pending, meter: _Meter, progress: Any) -> None:
         """Writes the means of the pending scalars, if any, and shows the terms on the bar.
@@ -161,26 +225,17 @@ class Loop:
         self._log(done, pending, meter, progress)
         self._checkpoints.save(done, state)
 
-    def call_back(self, done: int, state: TrainState) -> bool:
-        """Runs the callbacks that are due after `done` steps; whether there was any."""
-        return self._run(self._due(done), done, state)
-
-    def catch_up(self, done: int, state: TrainState) -> None:
-        """Runs those that were due after `done` steps, where the run goes on, and that a kill kept from their end."""
-        undone = [callback for callback in self._due(done) if done and not callback.is_done(done)]
-        self._run(undone, done, state)
-
     def _due(self, done: int) -> list[Callback]:
         return [callback for callback in self._callbacks if due(done, callback.every, self._settings.steps)]
 
-    def _run(self, callbacks: Sequence[Callback], done: int, state: TrainState) -> bool:
+    def _call(self, callbacks: Sequence[Callback], done: int, state: TrainState) -> None:
+        """Runs them, writes their scalars, and notes the PSNR, if any, for the checkpoint of the step."""
         for callback in callbacks:
-            found = callback.act(done, state)
-            self._writers.write(done, found)
-            psnr = [value for name, value in found.items() if name.startswith(PSNR)]
+            scalars = callback.act(done, state)
+            self._writers.write(done, scalars)
+            psnr = [value for name, value in scalars.items() if name.startswith(PSNR)]
             if psnr:
                 self._checkpoints.score(done, sum(psnr) / len(psnr))
-        return bool(callbacks)
 
     def _is_kept(self, done: int) -> bool:
         """Whether a checkpoint is made after `done` steps; one that may be the best, before it is measured."""
@@ -188,13 +243,48 @@ class Loop:
         measured = settings.keep_best > 0 and due(done, settings.evaluate_every, settings.steps)
         return measured or due(done, settings.checkpoint_every, settings.steps) or done == settings.steps
 
+    def _skip(self, bad: BadStep, restored: int) -> None:
+        """Notes a bad step, after which the run went back to `restored`.
+
+        Raises:
+          UserError: it went back there too often.
+        """
+        incidents, retries = self._incidents, self._settings.guard.retries
+        before, steps = incidents.skipped(restored), bad.step - restored
+        incident = Incident(
+            step=bad.step,
+            reason=bad.reason,
+            scalars=plain(bad.scalars),
+            photographs=self._inputs.members(bad.step - 1 + before),
+            restored=restored,
+            first_batch=restored + before,
+            passed_over=before + steps,
+        )
+        incidents.add(incident)
+        on_process_zero(incidents.write)
+        if restored:
+            self._checkpoints.pin(restored)
+        times = incidents.returns_to(restored)
+        where = f"python -m scan_jax replay --run={self._folder} looks into it"
+        if times > retries:
+            raise UserError(f"{_what(bad)}, after {times - 1} other tries from step {restored}; {CURES}; {where}")
+        log.warning(
+            "%s; back to step %d, passing over the next %d batches (try %d of %d); %s",
+            *(_what(bad), restored, steps, times, retries, where),
+        )
+
+
+def _what(bad: BadStep) -> str:
+    """Begins a message."""
+    return f"{bad.reason} at step {bad.step}"
+
 
 def _bar(first: int, last: int) -> Any:
     """The progress of a run from step `first`, shown by process 0 alone."""
     return progress_bar(total=last, initial=first, disable=not is_first(), unit="step", mininterval=1.0, smoothing=0.05)
 
 
-def _take(batches: Feed, pending: Pending, meter: _Meter) -> Example:
+def _take(batches: Prefetch, pending: Pending, meter: _Meter) -> Example:
     """The next batch. A device that still computes does not wait for it: the clock starts when that is done."""
     if not batches.ready:
         pending.wait()
@@ -218,80 +308,18 @@ class _Meter:
         """Begins anew, as after an evaluation, which is no slow step."""
         self._start, self._waited, self._steps = time.perf_counter(), 0.0, 0
 
-    def waiting(self) -> _Stopwatch:
-        """A context that counts as waiting for data."""
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A context that counts as waiting for the data of a step."""
         self._steps += 1
-        return _Stopwatch(self)
-
-    def add_wait(self, seconds: float) -> None:
-        """Time spent waiting."""
-        self._waited += seconds
+        start = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - start
 
     def rates(self) -> dict[str, float]:
         """`images_per_second` and `data_wait` (a share of the time), then begins anew."""
         elapsed = max(time.perf_counter() - self._start, 1e-9)
         images = self._steps * self._batch_size
-        found = {"images_per_second": images / elapsed, "data_wait": self._waited / elapsed}
+        rates = {"images_per_second": images / elapsed, "data_wait": self._waited / elapsed}
         self.reset()
-        return found
-
-
-class _Stopwatch:
-    """Adds the time within it to a meter."""
-
-    def __init__(self, meter: _Meter) -> None:
-        self._meter = meter
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._meter.add_wait(time.perf_counter() - self._start)
-
-
-AHEAD = 2  # batches beside the one that a step takes; each is memory on the devices
-
-
-class Feed(Iterator[Example]):
-    """Reads batches and places them in a thread of its own, so that reading and transfer overlap the steps.
-
-    At most `AHEAD` are held. Closing it, or dropping it, ends the thread.
-    """
-
-    def __init__(self, batches: Iterator[Example], place: Callable[[Example], Example]) -> None:
-        self._batches: Any = batches
-        self._read = functools.partial(_read, batches, place)
-        self._thread = ThreadPoolExecutor(1, "feed")
-        self._coming: collections.deque[Future[Example]] = collections.deque()
-        for _ in range(AHEAD):
-            self._coming.append(self._thread.submit(self._read))
-
-    @property
-    def ready(self) -> bool:
-        """Whether the next batch is there, or would be an error or the end, so that `next` would not wait."""
-        return not self._coming or self._coming[0].done()
-
-    def __next__(self) -> Example:
-        """The next batch, as global arrays.
-
-        Raises:
-          StopIteration: there are no more.
-          Whatever reading raised.
-        """
-        if not self._coming:
-            raise StopIteration
-        batch = self._coming.popleft().result()
-        self._coming.append(self._thread.submit(self._read))
-        return batch
-
-    def close(self) -> None:
-        """Waits for the batch that is being read, then closes the batches, where they can be."""
-        self._coming.clear()
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        if hasattr(self._batches, "close"):
-            self._batches.close()
-
-
-def _read(batches: Iterator[Example], place: Callable[[Example], Example]) -> Example:
-    """One batch, placed."""
-    return place(next(batches))
+        return rates

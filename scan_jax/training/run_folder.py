@@ -9,6 +9,7 @@ from typing import Any
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.checkpoint_folder import write
+from scan_jax.core.config import flatten
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import CONFIG, DATA
 
@@ -29,15 +30,6 @@ MAY_CHANGE = frozenset(
 )
 
 LENGTH = "training.steps"  # may change, too, where no learning rate falls to the run's end
-
-
-def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
-    flat: dict[str, Any] = {}
-    for key, value in section.items():
-        name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat
 
 
 def claim(folder: Path, config: Mapping[str, Any]) -> None:

@@ -4,65 +4,98 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-import orbax.checkpoint as ocp
-from jax.sharding import Mesh
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.core.types import Array, Example
-from scan_jax.methods.api import Method, Trees, Variables
+from scan_jax.methods.api import GENERATOR, Method, Trees, Turn, Variables
 from scan_jax.training import sharding
-from scan_jax.training.checkpoints import Checkpoints, abstract
-from scan_jax.training.loop import Feed
+from scan_jax.training.checkpoints import Checkpoints, abstract, read_state
 from scan_jax.training.optimizers import make_optimizer
-from scan_jax.training.settings import Phase, TrainingSettings, phase_after, phases_of
-from scan_jax.training.step import GENERATOR, TrainState, as_dict, initial_state, make_step
+from scan_jax.training.step import TrainState, initial_state, make_step
 
 log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
 class Trainer:
-    """A method made ready to train.
+    """A method made ready to train; nothing is compiled before its first step.
 
     Attributes:
+      method: what is trained.
+      settings: how.
       mesh: the devices.
-      shardings: where each array of the state lives.
-      shapes: the state without its memory.
-      example: a batch, likewise.
-      parts: that a step takes one after the other.
       phases: of the training, one where the method knows no others.
-      steps: one for each phase, jitted and sharded; it takes over its state's buffers.
-      seed: of the run's key.
+      example: the shapes of a batch.
+      shapes: those of the state.
+      shardings: where each array of the state lives.
     """
 
-    mesh: Mesh
-    shardings: Any
-    shapes: TrainState
-    example: Example
-    parts: int
-    phases: tuple[Phase, ...]
-    steps: tuple[Any, ...]
-    seed: int
-    _init: Any
+    def __init__(
+        self, method: Method, settings: TrainingSettings, size: int, seed: int, devices: Sequence[Any] | None = None
+    ) -> None:
+        """Shapes, shardings and jitted functions.
+
+        Args:
+          method: what to train.
+          settings: the config's.
+          size: of the photographs, height and width.
+          seed: of parameters, patches and all else that a step draws.
+          devices: all that there are by default.
+
+        Raises:
+          UserError: optimisers or phases and turns do not match, or the batch does not divide among the devices.
+        """
+        self.method, self.settings, self._seed = method, settings, seed
+        self.mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
+        self.phases = phases_of(method.turns, settings.phases, settings.steps)
+        optimizers = _optimizers(method, self.phases, settings)
+        blank = functools.partial(_blank, settings.batch_size, size, method.num_labels)
+
+        def init(rng: Array) -> TrainState:
+            return initial_state(method, optimizers, blank(), rng)
+
+        self.example = jax.eval_shape(blank)
+        self.shapes = jax.eval_shape(lambda: init(jax.random.key(seed)))
+        self.shardings = sharding.tree_shardings(self.mesh, self.shapes, settings.sharding)
+        self._init = jax.jit(init, out_shardings=self.shardings)
+        self._steps = [self._jitted(phase, optimizers) for phase in self.phases]
+
+    def _jitted(self, phase: Phase, optimizers: Mapping[str, optax.GradientTransformation]) -> Any:
+        """The step of a phase; it takes over its state's buffers."""
+        everywhere, split, places = sharding.replicated(self.mesh), sharding.batched(self.mesh), self.shardings
+        step = make_step(
+            phase.turns,
+            optimizers,
+            self.settings.ema_decay,
+            accumulate=self.settings.accumulate,
+            remat=self.settings.remat,
+            gather=lambda trees: jax.lax.with_sharding_constraint(trees, everywhere),
+            scatter=lambda trees: jax.lax.with_sharding_constraint(
+                trees, {name: places.params[name] for name in trees}
+            ),
+        )
+        inputs, outputs = (places, everywhere, split, everywhere), (places, everywhere)
+        return jax.jit(step, donate_argnums=0, in_shardings=inputs, out_shardings=outputs)
 
     @functools.cached_property
     def key(self) -> Array:
         """The run's, on the devices."""
-        return jax.jit(jax.random.key, static_argnums=0, out_shardings=sharding.replicated(self.mesh))(self.seed)
+        return jax.jit(jax.random.key, static_argnums=0, out_shardings=sharding.replicated(self.mesh))(self._seed)
 
     def step_after(self, done: int) -> Any:
-        """The step that follows on so many."""
-        return self.steps[self.phases.index(phase_after(self.phases, done))]
+        """The step that follows on so many: `(state, frozen, batch, key) -> state, scalars`."""
+        return self._steps[self.phases.index(phase_after(self.phases, done))]
 
     def trace(self, frozen: Trees) -> Any:
         """A step of the last phase as JAX traces it, to be counted or compiled, also for devices that are not there.
@@ -70,34 +103,47 @@ class Trainer:
         Args:
           frozen: the method's `frozen_shapes()`.
         """
-        return self.steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self.seed))
+        return self._steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self._seed))
 
     def start(self, checkpoints: Checkpoints, networks: Variables | None = None) -> TrainState:
-        """The state that the newest readable checkpoint holds, or a fresh one, with `networks` where they are given."""
+        """The state that the newest readable checkpoint holds, or as `begin` has it."""
         restored = checkpoints.restore(abstract(self.shapes, self.shardings))
-        if restored is not None:
-            log.info("going on from step %d", int(restored.step))
-            return self.own(restored)
-        return self.begin(networks)
+        if restored is None:
+            return self.begin(networks)
+        log.info("going on from step %d", int(restored.step))
+        return self.own(restored)
 
-    def own(self, state: TrainState) -> TrainState:
-        """A copy: the buffers of a restored state may be the reader's, and a step takes over its state's."""
-        return jax.jit(_copy, out_shardings=self.shardings)(state)
+    def state_at(self, folder: Path, step: int, networks: Variables | None = None) -> TrainState:
+        """What a run was after `step`; nothing in the folder is changed.
+
+        Args:
+          folder: of its checkpoints.
+          step: one that has a checkpoint, or 0 for the begin.
+          networks: that the run began with, if not with random ones.
+
+        Raises:
+          UserError: the checkpoint is gone or cannot be read.
+        """
+        if step == 0:
+            return self.begin(networks)
+        try:
+            return self.own(read_state(folder, step, abstract(self.shapes, self.shardings)))
+        except DAMAGE as error:
+            raise UserError(f"checkpoint {step} in {folder} cannot be read ({first_line(error)})") from error
 
     def begin(self, networks: Variables | None = None) -> TrainState:
-        """The state at step 0: as `fresh`, but for `networks`, where some were trained before."""
-        return self.fresh() if networks is None else self._begin_with(networks)
-
-    def fresh(self) -> TrainState:
-        """The state at step 0, drawn from the run's key."""
-        return self._init(self.key)
-
-    def _begin_with(self, networks: Variables) -> TrainState:
-        state = self.fresh()
+        """The state at step 0, drawn from the run's key, but for `networks`, where some were trained before."""
+        state = self._init(self.key)
+        if networks is None:
+            return state
         params, stats = {**state.params, **networks.params}, {**state.stats, **networks.stats}
         ema = {GENERATOR: params[GENERATOR]}
         begun = jax.device_put(dataclasses.replace(state, params=params, stats=stats, ema=ema), self.shardings)
         return self.own(begun)
+
+    def own(self, state: TrainState) -> TrainState:
+        """A copy: the buffers of a restored state may be the reader's, and a step takes over its state's."""
+        return jax.jit(_copy, out_shardings=self.shardings)(state)
 
     def place(self, frozen: Trees) -> Trees:
         """Frozen weights on every device."""
@@ -109,56 +155,9 @@ class Trainer:
         divides = all(size % self.mesh.size == 0 for size in sizes)
         return jax.device_put(batch, sharding.batched(self.mesh) if divides else sharding.replicated(self.mesh))
 
-    def feed(self, batches: Iterator[Example]) -> Feed:
+    def prefetch(self, batches: Iterator[Example]) -> sharding.Prefetch:
         """Batches in NumPy as global arrays, made ahead of the steps; closing it closes `batches`."""
-        return Feed(batches, functools.partial(sharding.to_devices, self.mesh))
-
-
-def make_trainer(
-    method: Method, settings: TrainingSettings, size: int, seed: int, devices: Sequence[Any] | None = None
-) -> Trainer:
-    """Compiles nothing yet: shapes, shardings and jitted functions.
-
-    Args:
-      method: what to train.
-      settings: the config's.
-      size: of the photographs, height and width.
-      seed: of parameters, patches and all else that a step draws.
-      devices: all that there are by default.
-
-    Raises:
-      UserError: optimisers or phases and turns do not match, or the batch does not divide among the devices.
-    """
-    mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
-    phases = phases_of(method.turns, settings.phases, settings.steps)
-    optimizers = _optimizers(method, phases, settings)
-    blank = functools.partial(_blank, settings.batch_size, size, method.num_labels)
-
-    def init(rng: Array) -> TrainState:
-        return initial_state(method, optimizers, blank(), rng)
-
-    shapes = jax.eval_shape(lambda: init(jax.random.key(seed)))
-    places = sharding.tree_shardings(mesh, shapes, settings.sharding)
-    everywhere, split = sharding.replicated(mesh), sharding.batched(mesh)
-
-    def jitted(phase: Phase) -> Any:
-        step = make_step(
-            phase.turns,
-            optimizers,
-            settings.ema_decay,
-            accumulate=settings.accumulate,
-            remat=settings.remat,
-            gather=lambda trees: jax.lax.with_sharding_constraint(trees, everywhere),
-            scatter=lambda trees: jax.lax.with_sharding_constraint(
-                trees, {name: places.params[name] for name in trees}
-            ),
-        )
-        given, found = (places, everywhere, split, everywhere), (places, everywhere)
-        return jax.jit(step, donate_argnums=0, in_shardings=given, out_shardings=found)
-
-    steps = tuple(jitted(phase) for phase in phases)
-    example, begin = jax.eval_shape(blank), jax.jit(init, out_shardings=places)
-    return Trainer(mesh, places, shapes, example, settings.accumulate, phases, steps, seed, begin)
+        return sharding.Prefetch(batches, functools.partial(sharding.to_devices, self.mesh))
 
 
 def _optimizers(
@@ -189,24 +188,64 @@ def _copy(state: TrainState) -> TrainState:
     return jax.tree.map(lambda leaf: leaf.copy(), state)
 
 
-def state_at(trainer: Trainer, folder: Path, step: int, networks: Variables | None) -> TrainState:
-    """What a run was after `step`; nothing in the folder is changed.
+WHERE = "config.training.phases"
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of steps that take the same turns.
+
+    Attributes:
+      name: empty for a training without phases.
+      begin: steps done before its first.
+      length: in steps; the last one ends with the run.
+      turns: in their order.
+    """
+
+    name: str
+    begin: int
+    length: int
+    turns: tuple[Turn, ...]
+
+
+def turns_in(turns: Sequence[Turn], phase: str) -> tuple[Turn, ...]:
+    """Those that steps of a phase take: its own, and those of the whole training."""
+    return tuple(turn for turn in turns if turn.phase in ("", phase))
+
+
+def phases_of(turns: Sequence[Turn], begins: Mapping[str, int], steps: int) -> tuple[Phase, ...]:
+    """A method's phases in the order of its turns; one that has no begin is left out.
 
     Args:
-      trainer: of the run.
-      folder: of its checkpoints.
-      step: one that has a checkpoint, or 0 for the begin.
-      networks: that the run began with, if not with random ones.
+      turns: the method's.
+      begins: steps done before each phase, by name: `config.training.phases`.
+      steps: of the run; a phase that would begin later is never reached.
 
     Raises:
-      UserError: the checkpoint is gone or cannot be read.
+      UserError: a phase is unknown, the first does not begin at 0, or one begins before its predecessor.
     """
-    if step == 0:
-        return trainer.begin(networks)
-    like = as_dict(abstract(trainer.shapes, trainer.shardings))
-    try:
-        with ocp.StandardCheckpointer() as reader:
-            restored = reader.restore(folder / str(step) / "state", like)
-    except DAMAGE as error:
-        raise UserError(f"checkpoint {step} in {folder} cannot be read ({first_line(error)})") from error
-    return trainer.own(TrainState(**restored))
+    names = list(dict.fromkeys(turn.phase for turn in turns if turn.phase))
+    for name in begins:
+        if name not in names:
+            there_are = f"the method's phases are {', '.join(names)}" if names else "the method has no phases"
+            raise UserError(f"{WHERE}.{name} is unknown{did_you_mean(name, names)}; {there_are}")
+    if not names:
+        return (Phase("", 0, steps, tuple(turns)),)
+    chosen = [name for name in names if name in begins]
+    if not chosen or begins[chosen[0]] != 0:
+        raise UserError(
+            f"{WHERE} says at which step each phase begins ({', '.join(names)}), and the first must begin at 0: "
+            f"--{WHERE}.{(chosen or names)[0]}=0"
+        )
+    starts = [begins[name] for name in chosen]
+    if any(after <= before for before, after in itertools.pairwise(starts)):
+        raise UserError(f"{WHERE} must rise in the order {', '.join(chosen)}, not {starts}")
+    ends = [*starts[1:], max(steps, starts[-1] + 1)]
+    return tuple(
+        Phase(name, start, end - start, turns_in(turns, name)) for name, start, end in zip(chosen, starts, ends)
+    )
+
+
+def phase_after(phases: Sequence[Phase], done: int) -> Phase:
+    """That of the step which follows on `done` steps."""
+    return [phase for phase in phases if phase.begin <= done][-1]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -11,10 +14,10 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.types import Example
 
 DATA, FSDP = "data", "fsdp"
 Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate" or "fsdp"); the first match counts
-REPLICATE: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
 
 
 def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = None, parts: int = 1) -> Mesh:
@@ -84,3 +87,51 @@ def to_devices(mesh: Mesh, batch: Any) -> Any:
     """This process' part of a batch (a tree of NumPy arrays) as global arrays split over the mesh."""
     sharding = batched(mesh)
     return jax.tree.map(lambda part: jax.make_array_from_process_local_data(sharding, np.asarray(part)), batch)
+
+
+AHEAD = 2  # batches beside the one that a step takes; each is memory on the devices
+
+
+class Prefetch(Iterator[Example]):
+    """Reads batches and places them in a thread of its own, so that reading and transfer overlap the steps.
+
+    At most `AHEAD` are held. Closing it, or dropping it, ends the thread.
+    """
+
+    def __init__(self, batches: Iterator[Example], place: Callable[[Example], Example]) -> None:
+        self._batches: Any = batches
+        self._read = functools.partial(_read, batches, place)
+        self._thread = ThreadPoolExecutor(1, "prefetch")
+        self._coming: collections.deque[Future[Example]] = collections.deque()
+        for _ in range(AHEAD):
+            self._coming.append(self._thread.submit(self._read))
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next batch is there, or would be an error or the end, so that `next` would not wait."""
+        return not self._coming or self._coming[0].done()
+
+    def __next__(self) -> Example:
+        """The next batch, as global arrays.
+
+        Raises:
+          StopIteration: there are no more.
+          Whatever reading raised.
+        """
+        if not self._coming:
+            raise StopIteration
+        batch = self._coming.popleft().result()
+        self._coming.append(self._thread.submit(self._read))
+        return batch
+
+    def close(self) -> None:
+        """Waits for the batch that is being read, then closes the batches, where they can be."""
+        self._coming.clear()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        if hasattr(self._batches, "close"):
+            self._batches.close()
+
+
+def _read(batches: Iterator[Example], place: Callable[[Example], Example]) -> Example:
+    """One batch, placed."""
+    return place(next(batches))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from optax.microbatching import AccumulationType, microbatch
 
+from scan_jax.core.sections import Remat
 from scan_jax.core.types import Array, Example
-from scan_jax.methods.api import Aux, Method, Trees, Turn, TurnLoss, Variables
-
-GENERATOR = "generator"  # the network that fills holes; the only one with a moving average
+from scan_jax.methods.api import GENERATOR, Aux, Method, Trees, Turn, TurnLoss, Variables
 
 
 @jax.tree_util.register_dataclass
@@ -169,7 +168,6 @@ def in_parts(gradient_of: GradientOf, parts: int) -> GradientOf:
     return of_batch
 
 
-Remat = Literal["nothing", "activations"]
 KEPT = ("conv_general_dilated", "dot_general")  # JAX's primitives whose results cost more to compute than to keep
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from scan_jax.data.augmentation import AugmentationSettings
+from scan_jax.core.sections import AugmentationSettings
 from scan_jax.data.pipeline import training_batches
 from scan_jax.masks.free_form import FreeForm
 from scan_jax.masks.ratio import Bucket

@@ -8,7 +8,8 @@ import pytest
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
-from scan_jax.data.augmentation import AugmentationSettings, Box, crop, draw_box, flip
+from scan_jax.core.sections import AugmentationSettings
+from scan_jax.data.augmentation import Box, crop, draw_box, flip
 
 CROPPING = AugmentationSettings(crop="random_resized")
 

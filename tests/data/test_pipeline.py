@@ -9,7 +9,8 @@ import pytest
 from noise_photographs import CROPPED, SIZE, Photos, assert_same, batches, which_photo
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.augmentation import DEFAULT, AugmentationSettings
+from scan_jax.core.sections import AugmentationSettings
+from scan_jax.data.augmentation import DEFAULT
 from scan_jax.data.pipeline import batch_members, training_batches
 from scan_jax.data.synthetic_portraits import SyntheticPortraits
 from scan_jax.masks.ratio import Bucket

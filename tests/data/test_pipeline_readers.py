@@ -16,7 +16,7 @@ from jax._src import xla_bridge
 from noise_photographs import CROPPED, SIZE, Photos, assert_same, batches
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.augmentation import AugmentationSettings
+from scan_jax.core.sections import AugmentationSettings
 from scan_jax.data.pipeline import batch_members
 
 

@@ -11,8 +11,9 @@ from made_up_tests import SIZE, Noise, constant, noise_holes
 from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import EvaluationSettings
 from scan_jax.evaluation.baselines import class_mean
-from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
+from scan_jax.evaluation.evaluator import Evaluator
 from scan_jax.inference import equations
 
 LABELS = ("10-20%", "40-50%")

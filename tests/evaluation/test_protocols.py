@@ -33,10 +33,10 @@ def test_every_protocol_has_its_config_and_an_unknown_one_names_the_nearest():
 @pytest.mark.parametrize("name", OF_CONFIG)
 def test_names_data_holes_and_metrics_are_the_configs_and_pinned(name):
     protocol, config = find_protocol(name), configuration.load(str(CONFIGS / f"{OF_CONFIG[name]}.py"))
-    assert dict(protocol.data) == dict(config["data"])
-    held = {key: tuple(value) if isinstance(value, list) else value for key, value in dict(config["holes"]).items()}
+    assert dict(protocol.data) == dict(config.data)
+    held = {key: tuple(value) if isinstance(value, list) else value for key, value in dict(config.holes).items()}
     assert dict(protocol.holes) == held
-    assert protocol.photographs == config["evaluation"]["photographs"] == 0
+    assert protocol.photographs == config.evaluation.photographs == 0
     assert protocol.name == name and str(protocol) == f"{name} v1"
     assert "8 bits in the hole" in protocol.completion
     pinned = {"split": "celebahq_28k_2k"} if "celeba" in name else {"crop": "centre"}

@@ -111,7 +111,7 @@ def test_the_configs_fill_the_papers_own_rows():
     masked = {"Contextual Attention + Attention Loss", "Without Optimization", "Our"}
     filled = {"celeba": {"Ours"}, "paris": {"Ours"}, "celebamask": masked, "compare/scan64": {"Ours"}}
     for name, wanted in (filled | {key: set() for key in ("faces64", "demo", "camvid64")}).items():
-        run = entry("run", 1, config=configuration.load(str(CONFIGS / f"{name}.py")))
+        run = entry("run", 1, config=configuration.load(str(CONFIGS / f"{name}.py")).plain)
         assert {row.name for table in TABLES for row in table.rows if fills(row, run)} == wanted  # none with a prior
 
 
@@ -119,7 +119,7 @@ def test_another_attention_fills_another_row_and_an_ablation_none():
     rows = MASKED.tables[0].rows
     for row, attention in zip(rows, ("none", "self", "masked", "contextual"), strict=True):
         config = configuration.load(f"{CONFIGS / 'celebamask.py'}:attention={attention}")
-        assert (config["method"]["loss"]["semantic_attention"] > 0) == (attention == "contextual")
+        assert (config.method["loss"]["semantic_attention"] > 0) == (attention == "contextual")
         assert [other for other in rows if fills(other, entry("run", 1, config=config))] == [row]
     ours = CELEBA.tables[0].rows[2]
     assert fills(ours, entry("json", 1, config={"method": {"name": "scan", "attention": ["spatial", "channel"]}}))

@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from small_methods import SMALL, phase_begins, portrait_batches, registered, shaken, small_method, worst
 
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.ops import smooth_fill
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.setup import Trainer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +69,13 @@ def trainer(name, mesh):
         fsdp=fsdp,
         sharding=((".*", action),),
     )
-    return method, make_trainer(method, settings, case.size, 0, jax.devices()[:devices])
+    return method, Trainer(method, settings, case.size, 0, jax.devices()[:devices])
 
 
 @functools.cache
 def beginning(name, start):
     """A state to begin with, in NumPy; other networks for each start."""
-    return shaken(jax.device_get(trainer(name, ONE)[1].fresh()), CASES[name].shake, start)
+    return shaken(jax.device_get(trainer(name, ONE)[1].begin()), CASES[name].shake, start)
 
 
 @functools.cache
@@ -87,7 +86,7 @@ def train(name, start, mesh, seed=0):
     key = dataclasses.replace(ready, seed=seed).key
     batches = portrait_batches(method, STEPS + 3, size=CASES[name].size, seed=start)  # the feed reads ahead
     with jax.transfer_guard("disallow"):
-        for done, batch in zip(range(STEPS), ready.feed(iter(batches))):
+        for done, batch in zip(range(STEPS), ready.prefetch(iter(batches))):
             state, found = ready.step_after(done)(state, {}, batch, key)
             scalars.append(found)
     return jax.device_get((state, scalars))
@@ -128,11 +127,11 @@ def test_the_comparison_sees_what_it_looks_for(name):
 
 def test_a_run_begins_alike_on_any_mesh_and_splits_what_the_rules_say():
     ready = trainer("scan", MESHES["4x2"])[1]
-    state = ready.fresh()
+    state = ready.begin()
     split = [not leaf.is_fully_replicated for leaf in jax.tree.leaves(state.params)]
     assert np.mean(split) > 0.5
     assert dict(ready.mesh.shape) == {"data": 4, "fsdp": 2}
-    assert worst(trainer("scan", ONE)[1].fresh(), state) <= LIMITS[0]
+    assert worst(trainer("scan", ONE)[1].begin(), state) <= LIMITS[0]
 
 
 def test_every_method_is_compared():
@@ -147,11 +146,11 @@ def test_a_prior_in_groups_and_muon_compute_on_a_mesh_what_they_do_on_one_device
     found = []
     for devices, fsdp, action in (ONE, MESHES["4x2"]):
         settings = TrainingSettings(steps=3, batch_size=8, optimizers=optimizers, fsdp=fsdp, sharding=((".*", action),))
-        ready = make_trainer(method, settings, 32, 0, jax.devices()[:devices])
+        ready = Trainer(method, settings, 32, 0, jax.devices()[:devices])
         if not found:
-            start = shaken(jax.device_get(ready.fresh()), 0.03, 0)
+            start = shaken(jax.device_get(ready.begin()), 0.03, 0)
         state = ready.own(jax.device_put(start, ready.shardings))
-        for done, batch in zip(range(3), ready.feed(iter(portrait_batches(method, 6, size=32)))):
+        for done, batch in zip(range(3), ready.prefetch(iter(portrait_batches(method, 6, size=32)))):
             state, _ = ready.step_after(done)(state, {}, batch, ready.key)
         found.append(jax.device_get(state.params))
     assert worst(found[0], start.params) > 1e-3  # it moved

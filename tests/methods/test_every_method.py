@@ -12,13 +12,12 @@ from small_methods import SMALL, phase_begins, portrait_batches, registered, sma
 from small_networks import observation, small_trained
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Example, Observation
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods import api
-from scan_jax.training.checkpoints import Checkpoints, Keep, abstract
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.checkpoints import Checkpoints, Keep
+from scan_jax.training.setup import Trainer
 from scan_jax.training.step import as_dict
 
 NAMES = sorted(SMALL)
@@ -147,7 +146,7 @@ def test_a_run_goes_on_in_the_middle_of_every_phase(name, tmp_path):
     steps = 2 * len(begins)
     optimizers = {turn.name: OptimizerSettings(1e-3) for turn in method.turns}
     settings = TrainingSettings(steps=steps, batch_size=2, optimizers=optimizers, phases=begins)
-    trainer = make_trainer(method, settings, 32, 0, jax.devices()[:1])
+    trainer = Trainer(method, settings, 32, 0, jax.devices()[:1])
     batches = portrait_batches(method, steps, size=32, batch_size=2)
 
     def go_on(state, checkpoints):
@@ -159,13 +158,10 @@ def test_a_run_goes_on_in_the_middle_of_every_phase(name, tmp_path):
 
     checkpoints = Checkpoints(tmp_path, Keep(steps))
     with checkpoints.finished():
-        whole = go_on(trainer.fresh(), checkpoints)
+        whole = go_on(trainer.begin(), checkpoints)
     checkpoints.close()
-    like = abstract(trainer.shapes, trainer.shardings)
     for stop in range(1, steps, 2):
-        reader = Checkpoints(tmp_path, Keep(steps))
-        state = trainer.own(reader.restore(like, stop))
-        reader.close()
+        state = trainer.state_at(tmp_path, stop)
         assert worst(as_dict(go_on(state, None)), as_dict(whole)) == 0, stop
 
 

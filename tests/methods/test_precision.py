@@ -16,9 +16,8 @@ import pytest
 from small_methods import SMALL, portrait_batches, registered, shaken, small_method
 
 from scan_jax.core.errors import UserError
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
+from scan_jax.training.setup import Trainer
 
 pytestmark = pytest.mark.slow
 STEPS, LAST, BATCHES = 200, 50, 8
@@ -51,13 +50,13 @@ CASES = {
 def trainer(name, dtype):
     method = small_method(name, compute_dtype=dtype)
     settings = TrainingSettings(steps=STEPS, batch_size=2, optimizers=ADAM, ema_decay=0.99)
-    return method, make_trainer(method, settings, CASES[name].size, 0, jax.devices()[:1])
+    return method, Trainer(method, settings, CASES[name].size, 0, jax.devices()[:1])
 
 
 @functools.cache
 def beginning(name):
     """In NumPy, for both."""
-    return shaken(jax.device_get(trainer(name, "float32")[1].fresh()), CASES[name].shake, START)
+    return shaken(jax.device_get(trainer(name, "float32")[1].begin()), CASES[name].shake, START)
 
 
 @functools.cache

@@ -15,10 +15,10 @@ jax.config.update("jax_cpu_collectives_implementation", "gloo")
 jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
 import numpy as np
 from pathlib import Path
-from scan_jax import processes
+from scan_jax.core.distributed import fetch
 from scan_jax.core.errors import UserError
-from scan_jax.training import storage
-from scan_jax.core.distributed import everywhere, of_first
+from scan_jax.training import checkpoints as checkpoints_module
+from scan_jax.core.distributed import broadcast_from_zero, everywhere
 from scan_jax.training.checkpoints import Checkpoints, abstract
 from scan_jax.training.checkpoints import Keep
 from scan_jax.training.sharding import batched, make_mesh, replicated
@@ -34,9 +34,9 @@ def state(step):
     return jax.jit(lambda: made, out_shardings=shardings)(), shardings
 
 def whole(state):
-    return int(state.step), np.asarray(processes.fetch(state.ema["generator"])).tolist()
+    return int(state.step), np.asarray(fetch(state.ema["generator"])).tolist()
 
-told = {"text": of_first("ä" * 5000 if index == 0 else "other")}
+told = {"text": broadcast_from_zero("ä" * 5000 if index == 0 else "other")}
 told["everywhere"] = [everywhere(True), everywhere(index == 0)]
 with contextlib.closing(Checkpoints(folder, Keep(latest=1, best=1))) as checkpoints:
     for step, psnr in ((1, 20.0), (2, 30.0), (3, 25.0)):
@@ -51,8 +51,8 @@ with contextlib.closing(Checkpoints(folder, Keep(latest=1, best=1))) as checkpoi
     told["restored"] = whole(checkpoints.restore(abstract(shapes, shardings)))
     told["left"] = checkpoints.steps()
 try:  # only process 0 looks whether there is room
-    storage.is_bucket = lambda folder: index > 0
-    storage.SPACE_FACTOR = 1e30
+    checkpoints_module.is_bucket = lambda folder: index > 0
+    checkpoints_module.SPACE_FACTOR = 1e30
     checkpoints.save(9, state(9)[0])
 except UserError as error:
     told["error"] = str(error)

@@ -9,6 +9,7 @@ from jax import lax
 from toy_method import ToyMethod
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.ops.convolution import convolve
 from scan_jax.training.cost import accelerators
 from scan_jax.training.cost import estimate as matrix_flops
@@ -16,9 +17,7 @@ from scan_jax.training.cost import roofline as collectives
 from scan_jax.training.cost.accelerators import Network
 from scan_jax.training.cost.estimate import MatrixFlops, estimate, held_bytes, require_fit, table
 from scan_jax.training.cost.roofline import Collective, roofline
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.setup import Trainer
 
 SIZE, BATCH, DEVICES = 16, 8, 8
 GENERATOR = 3 * 3 * 3 * 3 + 3  # parameters of a 3x3 convolution with a bias
@@ -28,7 +27,7 @@ OPTIMIZERS = {"generator": OptimizerSettings(), "critic": OptimizerSettings()}
 
 
 def trainer_of(method, **settings):
-    return make_trainer(method, TrainingSettings(10, BATCH, OPTIMIZERS, **settings), SIZE, 0)
+    return Trainer(method, TrainingSettings(10, BATCH, OPTIMIZERS, **settings), SIZE, 0)
 
 
 @pytest.fixture(scope="module")

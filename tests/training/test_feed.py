@@ -7,7 +7,8 @@ import time
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.training.loop import AHEAD, Feed, Pending, _Meter, _slow_data, _take
+from scan_jax.training.loop import Pending, _Meter, _slow_data, _take
+from scan_jax.training.sharding import AHEAD, Prefetch
 
 
 class Batches:
@@ -39,11 +40,11 @@ def wait_until(condition):
 
 
 def feeding_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("feed")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
 def test_batches_are_placed_in_order_and_end_and_an_error_is_the_callers():
-    feed = Feed(Batches(5), lambda number: 10 * number)
+    feed = Prefetch(Batches(5), lambda number: 10 * number)
     assert list(feed) == [10, 20, 30, 40, 50]
     feed.close()
 
@@ -52,7 +53,7 @@ def test_batches_are_placed_in_order_and_end_and_an_error_is_the_callers():
             raise UserError("photograph 3 is gone")
         return number
 
-    feed = Feed(Batches(), place)
+    feed = Prefetch(Batches(), place)
     assert [next(feed), next(feed)] == [1, 2]
     with pytest.raises(UserError, match="photograph 3 is gone"):
         next(feed)
@@ -61,7 +62,7 @@ def test_batches_are_placed_in_order_and_end_and_an_error_is_the_callers():
 
 def test_few_are_held():
     batches = Batches()
-    feed = Feed(batches, lambda number: number)
+    feed = Prefetch(batches, lambda number: number)
     for taken in range(4):
         assert wait_until(lambda: batches.made == taken + AHEAD)  # noqa: B023
         time.sleep(0.02)
@@ -75,7 +76,7 @@ def test_few_are_held():
 def test_its_thread_ends_with_it(leave):
     assert wait_until(lambda: not feeding_threads())
     batches = Batches(delay=0.01)
-    feed = Feed(batches, lambda number: number)
+    feed = Prefetch(batches, lambda number: number)
     next(feed)
     assert feeding_threads()
     if leave == "close":

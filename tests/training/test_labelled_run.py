@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from run_comparison import scalars
-from toy_runs import settings, toy_config
+from toy_runs import settings, toy_config, toy_sections
 
 from scan_jax.commands import experiment, inputs
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Prediction
 from scan_jax.images.palette import palette
 from scan_jax.methods.api import Aux, Refined
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.setup import Trainer
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_labels_reach_the_step_the_table_and_the_pictures(labelled_method, run, 
 
 
 def test_disagreement_is_an_error_before_anything_is_compiled(labelled_method, run, monkeypatch, tmp_path):
-    monkeypatch.setattr(inputs, "make_trainer", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(inputs, "Trainer", lambda *_: pytest.fail("too late"))
     labelled_method.num_labels = 12
     with pytest.raises(UserError, match=r"config\.method\.num_labels is 12, but synthetic portraits .* has 19 classes"):
         run(labelled_method, tmp_path)
@@ -71,10 +71,10 @@ def test_shapes_are_drawn_with_labels_where_the_method_takes_them(labelled_metho
     seen = []
     init = labelled_method.init
     labelled_method.init = lambda rng, example: seen.append(example) or init(rng, example)
-    make_trainer(labelled_method, settings(), 16, 0)
+    Trainer(labelled_method, settings(), 16, 0)
     assert (seen[0].labels.shape, seen[0].labels.dtype) == ((8, 16, 16), np.int32)
     labelled_method.num_labels = 0
-    make_trainer(labelled_method, settings(), 16, 0)
+    Trainer(labelled_method, settings(), 16, 0)
     assert seen[-1].labels is None
 
 
@@ -85,7 +85,7 @@ def test_a_refiner_is_measured_when_the_run_is_complete(labelled_method, run, tm
 
     labelled_method.refiners = {"whiten": whiten}
     labelled_method.load_frozen = lambda: {"white": jnp.float32(1)}
-    evaluation = {**toy_config()["evaluation"], "refine": ("whiten",)}
+    evaluation = {**toy_sections()["evaluation"], "refine": ("whiten",)}
     lines = run(labelled_method, tmp_path, evaluation=evaluation, training={"steps": 2, "evaluate_every": 1})
     first, last = (line for line in lines if "eval/psnr/10-60%" in line)
     assert "eval/whiten/psnr/10-60%" not in first

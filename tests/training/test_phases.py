@@ -4,14 +4,14 @@ import jax
 import numpy as np
 import pytest
 from run_comparison import scalars
+from scan_jax.training.phases import phase_after, phases_of, turns_in
 from toy_method import ToyMethod
 from toy_runs import assert_same, batches_from, settings, train, trainer_of
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import GuardSettings, OptimizerSettings
 from scan_jax.methods.api import Turn
-from scan_jax.training.guard import BadStep, Guard, GuardSettings
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.settings import phase_after, phases_of, turns_in
+from scan_jax.training.guard import BadStep, Guard
 
 RATES = {"first": OptimizerSettings(1e-3), "second": OptimizerSettings(1e-4), "critic": OptimizerSettings(1e-3)}
 BEGINS = {"first": 0, "second": 3}
@@ -97,7 +97,7 @@ def test_a_schedule_ends_with_its_phase(tmp_path):
     trainer = trainer_of(given, PhasedToy)
     state = trainer.own(jax.device_put(train(tmp_path, given, method=PhasedToy), trainer.shardings))
     before = jax.device_get(state.params)
-    after, _ = trainer.step_after(7)(state, {}, next(trainer.feed(batches_from(7))), trainer.key)
+    after, _ = trainer.step_after(7)(state, {}, next(trainer.prefetch(batches_from(7))), trainer.key)
     assert_same(after.params["generator"], before["generator"])
     assert not np.array_equal(after.params["critic"]["kernel"], before["critic"]["kernel"])
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from run_comparison import checkpoint_steps, scalars
 from toy_method import toy_batch
-from toy_runs import assert_same, opened, settings, trainer_of
+from toy_runs import assert_same, inputs, opened, settings, trainer_of
 
 from scan_jax.core.errors import UserError
-from scan_jax.training.guard import BadStep, Guard, GuardSettings, Incidents
-from scan_jax.training.loop import Callback
-from scan_jax.training.recovery import Run, train
+from scan_jax.core.sections import GuardSettings
+from scan_jax.training.guard import BadStep, Guard, Incidents
+from scan_jax.training.loop import Callback, Run
 
 
 def batches_with(poisoned, taken=None):
@@ -36,11 +36,8 @@ def run(folder, batches_from, callbacks=(), **changes):
     given = settings(**{"steps": 12, "checkpoint_every": 4} | changes)
     trainer = trainer_of(given)
 
-    def members(number):
-        return [f"photograph {number}.{place}" for place in range(8)]
-
     with opened(folder / "checkpoints", latest=given.keep) as checkpoints:
-        train(Run(folder, given, trainer, None, {}, batches_from, members, callbacks, checkpoints))
+        Run(inputs(trainer, batches_from), folder, checkpoints, callbacks).train()
         return jax.device_get(trainer.start(checkpoints))
 
 

@@ -40,7 +40,7 @@ def close(x, y):
 def test_a_run_begins_with_the_networks_of_a_bundle_and_another_with_its(toy, tmp_path):
     given = drawn(toy, 1)
     generator_only = {"params": {"generator": given.params["generator"]}}
-    bundle.save(tmp_path / "bundle", config(), generator_only, {})
+    bundle.save(tmp_path / "bundle", config().plain, generator_only, {})
     experiment.run(config(tmp_path / "bundle"), tmp_path / "first")
     _, first = run_folder.restore(tmp_path / "first")
     jax.tree.map(close, first.params["generator"], given.params["generator"])
@@ -54,8 +54,8 @@ def test_a_run_begins_with_the_networks_of_a_bundle_and_another_with_its(toy, tm
 def test_networks_that_do_not_fit_are_refused(toy, tmp_path):
     given = drawn(toy, 1)
     narrow = jax.tree.map(lambda leaf: leaf[..., :1], given.params["generator"])
-    bundle.save(tmp_path / "narrow", config(), {"params": {"generator": narrow}}, {})
-    bundle.save(tmp_path / "critic", config(), {"params": {"critic": given.params["critic"]}}, {})
+    bundle.save(tmp_path / "narrow", config().plain, {"params": {"generator": narrow}}, {})
+    bundle.save(tmp_path / "critic", config().plain, {"params": {"critic": given.params["critic"]}}, {})
     size = r"narrow: generator.* is \(1,\), by the config \(3,\)"
     for name, told in {"narrow": size, "critic": "have no generator", "nowhere": "no run folder"}.items():
         with pytest.raises(UserError, match=told):

@@ -11,9 +11,10 @@ from toy_runs import ADAM, batches_from, settings, trainer_of
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import OptimizerSettings
 from scan_jax.training import sharding
-from scan_jax.training.optimizers import OptimizerSettings, learning_rate, make_optimizer
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.optimizers import learning_rate, make_optimizer
+from scan_jax.training.setup import Trainer
 from scan_jax.training.step import initial_state, make_step
 
 DEVICES = 4
@@ -66,14 +67,14 @@ def test_what_does_not_divide_is_refused_and_turns_without_an_optimizer_are_name
     with pytest.raises(UserError, match="fsdp = 3 does not divide"):
         sharding.make_mesh(12, 3)
     with pytest.raises(UserError, match=r"config\.training\.optimizers\.critic is missing"):
-        make_trainer(toy_method, settings(optimizers={"generator": ADAM["generator"]}), 16, 0)
+        Trainer(toy_method, settings(optimizers={"generator": ADAM["generator"]}), 16, 0)
 
 
 def test_one_compilation_and_a_donated_state():
     trainer = trainer_of(settings())
-    state = first = trainer.fresh()
+    state = first = trainer.begin()
     with jax.transfer_guard("disallow"):
-        for _, batch in zip(range(4), trainer.feed(batches_from(0))):
+        for _, batch in zip(range(4), trainer.prefetch(batches_from(0))):
             state, _ = trainer.step_after(0)(state, {}, batch, trainer.key)
     assert trainer.step_after(0)._cache_size() == 1
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.params))

@@ -13,12 +13,12 @@ from toy_runs import ADAM
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.methods.api import Aux
 from scan_jax.training import sharding
 from scan_jax.training.cost.estimate import estimate
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.setup import Trainer
 from scan_jax.training.step import in_parts, initial_state, make_step
 
 DEVICES = 2
@@ -88,15 +88,15 @@ def settings(**changes):
 
 def test_parts_stay_on_their_devices_and_need_less_memory():
     """No example moves: beside the gradients' sums nothing is sent."""
-    trainer = make_trainer(QuietToy(), settings(accumulate=2), 16, 0)
+    trainer = Trainer(QuietToy(), settings(accumulate=2), 16, 0)
     kinds = {each.kind for each in estimate(trainer, {}).collectives}
     assert kinds == {"all-reduce"}
     batch = sharding.to_devices(trainer.mesh, toy_batch(0, 16))
-    state, scalars = trainer.step_after(0)(trainer.fresh(), {}, batch, trainer.key)
+    state, scalars = trainer.step_after(0)(trainer.begin(), {}, batch, trainer.key)
     assert int(state.step) == 1 and np.isfinite(float(scalars["loss/generator"]))
     method = QuietToy()
     one = jax.devices()[:1]
-    trainers = [make_trainer(method, settings(accumulate=parts), 64, 0, one) for parts in (1, 2, 8)]
+    trainers = [Trainer(method, settings(accumulate=parts), 64, 0, one) for parts in (1, 2, 8)]
     sizes = [estimate(trainer, {}).temporary for trainer in trainers]
     assert sizes[2] < sizes[1] < sizes[0]
 
@@ -105,7 +105,7 @@ def test_parts_that_do_not_divide_are_refused():
     with pytest.raises(UserError, match=r"accumulate = 3 does not divide the batch of 16"):
         settings(accumulate=3)
     with pytest.raises(UserError, match="each of the 16 parts"):
-        make_trainer(QuietToy(), settings(accumulate=16), 16, 0)
+        Trainer(QuietToy(), settings(accumulate=16), 16, 0)
     section = dataclasses.asdict(settings()) | {"remat": "all"}
     with pytest.raises(UserError, match=r"config\.training\.remat must be one of"):
         bind(section, TrainingSettings, "config.training")

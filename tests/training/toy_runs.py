@@ -1,18 +1,17 @@
 """Runs of a toy method in a folder, as the trainer makes them."""
 
 import contextlib
+import types
 
 import jax
 import numpy as np
 from toy_method import ToyMethod, toy_batch
 
+from scan_jax.core.config import Config
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.training.checkpoints import Checkpoints, Keep
-from scan_jax.training.guard import Guard
-from scan_jax.training.loop import Loop
-from scan_jax.training.optimizers import OptimizerSettings
-from scan_jax.training.scalars import ScalarWriters, forget_after
-from scan_jax.training.settings import TrainingSettings
-from scan_jax.training.setup import make_trainer
+from scan_jax.training.loop import Run
+from scan_jax.training.setup import Trainer
 from scan_jax.training.step import TrainState
 
 ADAM = {"generator": OptimizerSettings(1e-3), "critic": OptimizerSettings(1e-3)}
@@ -35,7 +34,7 @@ def trainer_of(given, method=ToyMethod):
     """The same for the same kind of method and settings, on the devices that there are now."""
     key = (method, repr(given), jax.devices()[0])
     if key not in TRAINERS:
-        TRAINERS[key] = make_trainer(method(), given, SIZE, seed=0)
+        TRAINERS[key] = Trainer(method(), given, SIZE, seed=0)
     return TRAINERS[key]
 
 
@@ -46,21 +45,26 @@ def opened(folder, **keep):
         yield checkpoints
 
 
+def members(number):
+    return [f"photograph {number}.{place}" for place in range(8)]
+
+
+def inputs(trainer, batches_from=batches_from):
+    """What a run is made of, without weights that nothing trains."""
+    given = {"networks": None, "batches_from": batches_from, "members": members}
+    return types.SimpleNamespace(trainer=trainer, frozen=trainer.place({}), **given)
+
+
 def train(folder, given, callbacks=(), method=ToyMethod):
     """Whatever the folder holds, on to the last step; the final state in NumPy."""
     trainer = trainer_of(given, method)
     with opened(folder / "checkpoints", latest=given.keep) as checkpoints:
-        state = trainer.start(checkpoints)
-        first = int(state.step)
-        forget_after(folder, first)
-        with ScalarWriters(folder) as writers:
-            loop = Loop(given, checkpoints, writers, callbacks, Guard(given.guard))
-            state = loop.run(trainer.step_after, state, {}, trainer.feed(batches_from(first)), trainer.key)
-    return jax.device_get(state)
+        Run(inputs(trainer), folder, checkpoints, callbacks).train()
+        return jax.device_get(trainer.start(checkpoints))
 
 
-def toy_config(training=None, **sections):
-    """A config of the toy method, trained for one step."""
+def toy_sections(training=None, **sections):
+    """Of a config of the toy method, trained for one step."""
     optimizers = {turn: {"learning_rate": 1e-3} for turn in ADAM}
     return {
         "seed": 0,
@@ -71,6 +75,10 @@ def toy_config(training=None, **sections):
         "evaluation": {"edges": (0.1, 0.6), "holes_per_bucket": 2, "batch_size": 3},
         **sections,
     }
+
+
+def toy_config(training=None, **sections):
+    return Config.of(toy_sections(training, **sections))
 
 
 def state(step):

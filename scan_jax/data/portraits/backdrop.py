@@ -6,13 +6,16 @@ A scene takes x [1,n], y [n,1] and its traits and returns colours [3,n,n]. `SCEN
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scan_jax.data.portraits.canvas import Canvas
 from scan_jax.data.portraits.palette import WARM_WHITE, Colour, blend
 from scan_jax.data.portraits.shapes import smoothstep
 from scan_jax.data.portraits.traits import Backdrop, Light
+
+if TYPE_CHECKING:
+    from scan_jax.data.portraits.canvas import Canvas  # which takes its noise from here
 
 BOKEH_LIGHTS = 22
 

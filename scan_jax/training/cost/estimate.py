@@ -88,7 +88,7 @@ def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
             raise
         raise UserError(f"the step does not fit: {_reason(error)}; {KNOBS}") from error
     seconds = time.perf_counter() - begun
-    parts, program = trainer.parts, compiled.as_text()
+    parts, program = trainer.settings.accumulate, compiled.as_text()
     memory, cost, held = compiled.memory_analysis(), compiled.cost_analysis(), held_bytes(trainer, frozen)
     arguments = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return Estimate(

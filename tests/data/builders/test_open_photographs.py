@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from scan_jax.commands.prepare import main
+from scan_jax.core.sections import AugmentationSettings
 from scan_jax.data.api import open_data
-from scan_jax.data.augmentation import AugmentationSettings
 from scan_jax.data.builders import open_photographs
 from scan_jax.data.builders.open_photographs import Package, Photograph, Settings
 from scan_jax.data.pipeline import training_batches
