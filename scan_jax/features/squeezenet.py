@@ -33,7 +33,8 @@ LAYERS = ("relu_conv1", *FIRES)
 TITLES = {"squeezenet": "SqueezeNet", "squeezenet1_1": "SqueezeNet 1.1"}
 
 # Mean activations of Keras' network on photographs (faces and facades, 128x128), by which they are divided: fed with
-# 0..255, it speaks up to 36 times louder than a normalised one, and loss weights tuned on VGG-19 would drown every other term.
+# 0..255, it speaks up to 36 times louder than a normalised one, and loss weights tuned on VGG-19
+# would drown every other term.
 SCALES = {
     "relu_conv1": 15.0,
     "fire2": 28.0,

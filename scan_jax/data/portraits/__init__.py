@@ -4,6 +4,6 @@
 """
 
 from scan_jax.data.portraits.canvas import CLASS_NAMES, Part
-from scan_jax.data.portraits.shapes import portrait
+from scan_jax.data.portraits.drawing import portrait
 
 __all__ = ["CLASS_NAMES", "Part", "portrait"]
