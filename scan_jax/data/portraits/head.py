@@ -1,4 +1,4 @@
-"""The head's outline, its soft relief, and the ears. Features are drawn on it by the files named after them."""
+"""The head: its outline and soft relief, ears, eyes, brows, nose and mouth."""
 
 from __future__ import annotations
 
