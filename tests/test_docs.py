@@ -171,7 +171,7 @@ def read(module, arguments):
     if hasattr(entry, "parse"):
         entry.parse(arguments)
     elif module == "scan_jax.weights":
-        assert arguments[0] == "import" and arguments[1] in registry.names()
+        assert arguments[0] == "import" and arguments[1] in registry.MODULES
     else:
         name = module.removeprefix("benchmarks.")
         files = (ROOT / "benchmarks" / file for file in (f"{name}.py", f"{name}/__main__.py", "variants.py"))

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from scan_jax.core import distributed
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 
@@ -54,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: scan-jax has no command {name!r}{near}; scan-jax --help lists them", file=sys.stderr)
         return USAGE
     if argv is None and command == "train":  # the process is this command's alone, as with `python -m scan_jax.main`
+        from scan_jax.core import distributed  # imports JAX, which the doctor may find broken
+
         distributed.keep_freed()
     return importlib.import_module(COMMANDS[command]).main(arguments)
 

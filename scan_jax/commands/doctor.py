@@ -33,7 +33,6 @@ def report(flags: argparse.Namespace) -> None:
       UserError: there are problems, which were printed.
     """
     from scan_jax.doctor import advice
-    from scan_jax.doctor import advice as page
 
     if flags.time_limit <= 0:
         raise UserError(f"--time_limit must be positive, not {flags.time_limit}")
@@ -41,7 +40,7 @@ def report(flags: argparse.Namespace) -> None:
     if flags.json:
         print(json.dumps({"healthy": not found.problems} | asdict(found), indent=2))
     else:
-        print("\n".join(page.lines(found)))
+        print("\n".join(advice.lines(found)))
     if found.problems:
         number = len(found.problems)
         raise UserError(f"{number} problem{'s' * (number > 1)}, listed above")

@@ -22,7 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = commands.add_parser("import", help="check a published file and rewrite it as safetensors")
-    add.add_argument("name", help=f"one of: {', '.join(registry.names())}")
+    add.add_argument("name", help=f"one of: {', '.join(registry.MODULES)}")
     add.add_argument("path", help="the published file, as `list` names it")
     add.add_argument("--out", default="", metavar="PATH", help="write there, not to the default place")
     add.add_argument(
@@ -43,8 +43,8 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _list() -> None:
-    for name in registry.names():
-        source, target = registry.importer(name).SOURCE, registry.imported_path(name)
+    for name in registry.MODULES:
+        source, target = registry.importer(name), registry.imported_path(name)
         print(f"{name}: {target if target.exists() else 'not imported'}")
         print(f"  from {source.file}, sha256 {source.sha256 or 'not published'}, {source.licence}, {source.origin}")
         print(f"  {registry.import_command(name)}")

@@ -23,7 +23,7 @@ from typing import Any
 from scan_jax.core.config import flatten
 from scan_jax.core.errors import UserError
 from scan_jax.core.peers import hub
-from scan_jax.core.peers.connection import Connection, Place, connect, end, may_be_others
+from scan_jax.core.peers.connection import Connection, ProcessInfo, connect, end, may_be_others
 
 log = logging.getLogger(__name__)
 
@@ -143,10 +143,10 @@ def _last_words(error: BaseException) -> tuple[str, int]:
     return "".join(traceback.format_exception(error)).rstrip(), 1
 
 
-def _place(how: str, timeout: float) -> Place:
+def _place(how: str, timeout: float) -> ProcessInfo:
     """Of this process."""
     if given := _ADDRESS.fullmatch(how):
-        place = Place(given["address"], int(given["count"]), int(given["index"]))
+        place = ProcessInfo(given["address"], int(given["count"]), int(given["index"]))
     elif how == AUTO:
         place = _detected(timeout)
     else:
@@ -156,7 +156,7 @@ def _place(how: str, timeout: float) -> Place:
     return place
 
 
-def _detected(timeout: float) -> Place:
+def _detected(timeout: float) -> ProcessInfo:
     """What Cloud TPU, Slurm, Kubernetes or MPI say; JAX knows them, but has no public way to ask."""
     from jax._src import clusters
 
@@ -166,7 +166,7 @@ def _detected(timeout: float) -> Place:
     address, count, index, _ = found
     if address is None or count is None or index is None:
         raise UserError("--distributed=auto: neither Cloud TPU nor Slurm nor Kubernetes say who takes part")
-    return Place(address, count, index)
+    return ProcessInfo(address, count, index)
 
 
 def _initialize_jax(connection: Connection) -> None:
@@ -177,7 +177,7 @@ def _initialize_jax(connection: Connection) -> None:
     """
     import jax
 
-    place, port = connection.place, connection.port
+    place, port = connection.process, connection.port
     try:
         socket.create_connection((place.host, port), hub.SILENCE).close()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From what was found to what is wrong: one line for each problem, with the command that puts it right.
+"""What the machine has, as a page; and what is wrong, one line for each problem, with the command that puts it right.
 
 Which driver runs which CUDA, and what WSL2 needs: https://docs.jax.dev/en/latest/installation.html
 """
@@ -9,17 +9,55 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
-from scan_jax.doctor import backend, hardware
-from scan_jax.doctor import backend as packages
-from scan_jax.doctor import hardware as machine
-from scan_jax.doctor import hardware as places
-from scan_jax.doctor.backend import CUDA_PLUGINS, TPU_LIBRARY, Backend, Device, Package, version_of, wanted_of
-from scan_jax.doctor.hardware import Gpu, Hardware, Machine, Place
+from scan_jax.doctor import machine, probe
+from scan_jax.doctor.machine import CUDA_PLUGINS, TPU_LIBRARY, Folder, Hardware, Machine, Package, version_of, wanted_of
+from scan_jax.doctor.probe import Backend, Device
 
 CUDA13_DRIVER, CUDA12_DRIVER = 580, 525  # the oldest that run it on Linux
 CUDA13_CAPABILITY = 7.5  # the oldest GPUs (Turing) that CUDA 13 knows
-LEAST_FREE = 1024**3  # bytes; the least that is worth a warning: most runs want more
+MIN_FREE = 1024**3  # bytes; the least that is worth a warning: most runs want more
 HIDING = ("", "-1", "none", "void", "NoDevFiles")  # values of CUDA_VISIBLE_DEVICES that hide every GPU
+# What changes how JAX starts, by the beginning of the name.
+VARIABLES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_", "NVIDIA_", "LD_LIBRARY_PATH", "TFDS_DATA_DIR", "SCAN_JAX_")
+Row = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """All of it; `problems` has one line for each that can be put right, and is empty on a healthy machine."""
+
+    machine: Machine
+    hardware: Hardware
+    backend: Backend
+    packages: tuple[Package, ...]
+    places: tuple[Folder, ...]
+    variables: Mapping[str, str]
+    problems: tuple[str, ...]
+
+
+def examine(time_limit: float) -> Diagnosis:
+    """Looks at this machine.
+
+    Args:
+      time_limit: in seconds, for JAX to start and to compute.
+    """
+    computer, hardware = machine.find_machine(), machine.find_hardware()
+    backend = probe.find_backend(time_limit) if version_of("jax") else Backend()
+    folders = machine.find_folders(backend.compilations)
+    problems: list[str] = []
+    packages: tuple[Package, ...] = ()
+    try:
+        packages = machine.find_packages((*CUDA_PLUGINS, *["tpu"] * bool(hardware.tpu_signs)))
+    except ImportError:
+        problems.append("packaging is not installed, so no versions were compared: pip install packaging")
+    problems += of_packages(packages, hardware)
+    if version_of("jax"):
+        problems += (*of_devices(backend, os.environ), *of_accelerator(computer, hardware, backend, os.environ))
+    elif not packages:
+        problems.append(f"jax is not installed: {install_line(extra_of(hardware))}")
+    problems += of_resources(computer, folders)
+    variables = {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)}
+    return Diagnosis(computer, hardware, backend, packages, folders, variables, tuple(problems))
 
 
 def of_packages(packages: tuple[Package, ...], hardware: Hardware) -> Iterator[str]:
@@ -33,12 +71,6 @@ def of_packages(packages: tuple[Package, ...], hardware: Hardware) -> Iterator[s
             name, wanted = package.name, package.wanted
             line = install_line(extra_of(hardware)) if name == "jax" else f'pip install -U "{name}{wanted}"'
             yield f"{name} {state}{by}: {line}"
-
-
-def of_absent_jax(packages: tuple[Package, ...], hardware: Hardware) -> Iterator[str]:
-    """Where versions could not be compared, that JAX is missing must still be said."""
-    if not packages and not version_of("jax"):
-        yield f"jax is not installed: {install_line(extra_of(hardware))}"
 
 
 def of_devices(backend: Backend, environ: Mapping[str, str]) -> Iterator[str]:
@@ -71,9 +103,9 @@ def of_accelerator(machine: Machine, hardware: Hardware, backend: Backend, envir
         yield from _of_nvidia(machine, hardware, backend, environ)
 
 
-def of_resources(machine: Machine, places: tuple[Place, ...]) -> Iterator[str]:
+def of_resources(machine: Machine, places: tuple[Folder, ...]) -> Iterator[str]:
     """Too little memory or disk, and folders that were chosen and are not there."""
-    if machine.memory_free is not None and machine.memory_free < LEAST_FREE:
+    if machine.memory_free is not None and machine.memory_free < MIN_FREE:
         yield f"only {_mib(machine.memory_free)} of memory are free: end what else runs here"
     for place in places:
         chosen = f"${place.chosen_by}" if place.chosen_by else place.name
@@ -81,7 +113,7 @@ def of_resources(machine: Machine, places: tuple[Place, ...]) -> Iterator[str]:
             yield f"{chosen} names a folder that is not there: {place.path}"
         if not place.writable and place.name in ("working folder", "compiled programs"):
             yield f"the {place.name} cannot be written to: {place.path}"
-        if place.free < LEAST_FREE:
+        if place.free < MIN_FREE:
             yield f"only {_mib(place.free)} of disk are free in {place.path} ({place.name})"
 
 
@@ -116,7 +148,9 @@ def _of_tpu(hardware: Hardware, backend: Backend) -> Iterator[str]:
 def _of_nvidia(machine: Machine, hardware: Hardware, backend: Backend, environ: Mapping[str, str]) -> Iterator[str]:
     extra, signs = extra_of(hardware), ", ".join(hardware.nvidia_signs)
     line = install_line(extra)
-    windows_only = ", on Windows and not inside WSL2," if machine.kind == "wsl2" else ""
+    wsl2 = machine.kind == "wsl2"
+    windows_only = ", on Windows and not inside WSL2," * wsl2
+    note = " (WSL2: the driver is the one of Windows; install none inside)" * wsl2
     plugins = {name: plugin for name, plugin in CUDA_PLUGINS.items() if version_of(plugin)}
     if machine.kind == "windows":
         yield f"JAX runs on no GPU under Windows itself ({signs}): wsl --install, and inside WSL2: {line}"
@@ -128,10 +162,11 @@ def _of_nvidia(machine: Machine, hardware: Hardware, backend: Backend, environ: 
         need = f"{CUDA13_DRIVER} or newer (at least {CUDA12_DRIVER})"
         yield f"NVIDIA driver {hardware.driver} is too old for JAX: install {need}{windows_only} and {line}"
     elif not plugins:
-        yield f"JAX sees no accelerator, but the machine has one ({signs}): {line}{_wsl_note(machine)}"
+        yield f"JAX sees no accelerator, but the machine has one ({signs}): {line}{note}"
     elif extra == "cuda12" and "cuda12" not in plugins:
+        names = ", ".join(sorted({gpu.name for gpu in hardware.gpus})) or "this GPU"
         gone = "pip uninstall -y jax-cuda13-plugin jax-cuda13-pjrt"
-        yield f"driver {hardware.driver} with {_named(hardware)} does not run CUDA 13: {gone}; {line}"
+        yield f"driver {hardware.driver} with {names} does not run CUDA 13: {gone}; {line}"
     elif environ.get("CUDA_VISIBLE_DEVICES", "0") in HIDING:
         yield f"CUDA_VISIBLE_DEVICES={environ['CUDA_VISIBLE_DEVICES']!r} hides the GPU ({signs}): unset it"
     elif not backend.failure:
@@ -139,15 +174,6 @@ def _of_nvidia(machine: Machine, hardware: Hardware, backend: Backend, environ: 
         other = "unset LD_LIBRARY_PATH, which can put other CUDA libraries first, or "
         cure = other if environ.get("LD_LIBRARY_PATH") else ""
         yield f"{' and '.join(plugins.values())} installed, but JAX sees no GPU ({signs}){said}; {cure}{line}"
-
-
-def _wsl_note(machine: Machine) -> str:
-    note = " (WSL2: the driver is the one of Windows; install none inside)"
-    return note if machine.kind == "wsl2" else ""
-
-
-def _named(hardware: Hardware) -> str:
-    return ", ".join(sorted({gpu.name for gpu in hardware.gpus})) or "this GPU"
 
 
 def _major(driver: str) -> int:
@@ -158,71 +184,16 @@ def _mib(number: int) -> str:
     return f"{number / 1024**2:.0f} MiB"
 
 
-# What changes how JAX starts, by the beginning of the name.
-VARIABLES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_", "NVIDIA_", "LD_LIBRARY_PATH", "TFDS_DATA_DIR", "SCAN_JAX_")
-
-
-@dataclasses.dataclass(frozen=True)
-class Diagnosis:
-    """What was found; `problems` has one line for each that can be put right, and is empty on a healthy machine."""
-
-    machine: machine.Machine
-    hardware: hardware.Hardware
-    backend: backend.Backend
-    packages: tuple[packages.Package, ...]
-    places: tuple[places.Place, ...]
-    variables: Mapping[str, str]
-    problems: tuple[str, ...]
-
-
-def examine(time_limit: float) -> Diagnosis:
-    """Looks at this machine.
-
-    Args:
-      time_limit: in seconds, for JAX to start and to compute.
-    """
-    computer, accelerators = machine.look_at_machine(), hardware.look()
-    required, unread = _packages(accelerators)
-    jax = backend.look(time_limit) if packages.version_of("jax") else None
-    folders = places.look_at_places(jax.compilations if jax else "")
-    problems = (
-        *unread,
-        *of_packages(required, accelerators),
-        *(_of_jax(computer, accelerators, jax) if jax else of_absent_jax(required, accelerators)),
-        *of_resources(computer, folders),
-    )
-    variables = {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)}
-    return Diagnosis(computer, accelerators, jax or backend.Backend(), required, folders, variables, problems)
-
-
-def _of_jax(computer: machine.Machine, accelerators: hardware.Hardware, jax: backend.Backend) -> Iterator[str]:
-    yield from of_devices(jax, os.environ)
-    yield from of_accelerator(computer, accelerators, jax, os.environ)
-
-
-def _packages(accelerators: hardware.Hardware) -> tuple[tuple[packages.Package, ...], tuple[str, ...]]:
-    """Those that are required, or why that cannot be known."""
-    extras = (*packages.CUDA_PLUGINS, *(["tpu"] if accelerators.tpu_signs else []))
-    try:
-        return packages.look_at_packages(extras), ()
-    except ImportError:
-        return (), ("packaging is not installed, so no versions were compared: pip install packaging",)
-
-
-Row = tuple[str, str]
-
-
 def lines(found: Diagnosis) -> Iterator[str]:
     """All of it, the problems last."""
     yield from _section("machine", (*_machine(found.machine), *_hardware(found.hardware)))
     yield from _section("jax", _backend(found.backend))
     yield from _section("packages", map(_package, found.packages))
-    yield from _section("places", map(_place, found.places))
+    yield from _section("places", map(_folder, found.places))
     yield from _section("environment", found.variables.items())
+    yield from (f"problem: {problem}" for problem in found.problems)
     if not found.problems:
         yield "healthy"
-    for problem in found.problems:
-        yield f"problem: {problem}"
 
 
 def _section(title: str, rows: Iterable[Row]) -> Iterator[str]:
@@ -249,12 +220,9 @@ def _hardware(hardware: Hardware) -> Iterator[Row]:
         yield "driver", f"{hardware.driver or 'none that answers'}" + (f", CUDA {hardware.cuda}" * bool(hardware.cuda))
     if hardware.tpu_signs:
         yield "TPU", ", ".join(hardware.tpu_signs)
-    yield from ((f"GPU {number}", _gpu(gpu)) for number, gpu in enumerate(hardware.gpus))
-
-
-def _gpu(gpu: Gpu) -> str:
-    memory = f"{_gib(gpu.memory_free)} free of {_gib(gpu.memory_total)}"
-    return f"{gpu.name}, {memory}" + (f", capability {gpu.capability}" if gpu.capability else "")
+    for number, gpu in enumerate(hardware.gpus):
+        memory = f"{_gib(gpu.memory_free)} free of {_gib(gpu.memory_total)}"
+        yield f"GPU {number}", f"{gpu.name}, {memory}" + (f", capability {gpu.capability}" if gpu.capability else "")
 
 
 def _backend(backend: Backend) -> Iterator[Row]:
@@ -281,7 +249,7 @@ def _package(package: Package) -> Row:
     return package.name, f"{package.version or '-':<12} {package.wanted}{state}".rstrip()
 
 
-def _place(place: Place) -> Row:
+def _folder(place: Folder) -> Row:
     notes = [f"{_gib(place.free)} free"]
     notes += [] if place.exists else ["not made yet"]
     notes += [] if place.writable else ["read-only"]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.features.inception_v3 import max_pool
+from scan_jax.features.common import check_request, max_pool
 from scan_jax.ops.imagenet import normalize
 
 # layer -> (channels, kernel, stride, padding) of the convolution before it
@@ -22,7 +22,7 @@ CONVOLUTIONS = {
 }
 POOLED = ("relu2", "relu3")  # these come after a pooling
 LAYERS = tuple(CONVOLUTIONS)
-LEAST_SIDE = 7  # pixels, for one window of the first convolution
+MIN_SIDE = 7  # pixels, for one window of the first convolution
 
 
 class AlexNet(nn.Module):
@@ -43,7 +43,7 @@ class AlexNet(nn.Module):
         Raises:
           ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
         """
-        _check(image, self.layers)
+        check_request("AlexNet", image, self.layers, LAYERS, MIN_SIDE)
         x = normalize(image).astype(self.dtype)
         found: dict[str, Array] = {}
         for name, (width, size, stride, pad) in CONVOLUTIONS.items():
@@ -62,15 +62,3 @@ class AlexNet(nn.Module):
             if name in self.layers:
                 found[name] = x
         return found
-
-
-NETWORK = AlexNet  # what `features.api` builds
-
-
-def _check(image: Array, layers: tuple[str, ...]) -> None:
-    if image.ndim != 4 or image.shape[-1] != 3:
-        raise ValueError(f"AlexNet needs images [B,H,W,3], not {image.shape}")
-    if min(image.shape[1:3]) < LEAST_SIDE:
-        raise ValueError(f"AlexNet needs images of at least {LEAST_SIDE}x{LEAST_SIDE} pixels, not {image.shape}")
-    if not layers or set(layers) - set(LAYERS):
-        raise ValueError(f"AlexNet has the layers {LAYERS}, at least one must be asked for, not {layers}")

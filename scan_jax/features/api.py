@@ -1,14 +1,10 @@
-"""Frozen feature networks by name, with the weights that were imported for them; never with random ones.
-
-The module path is the registry: `scan_jax/features/vgg19.py` is "vgg19", with its `LAYERS` and its `NETWORK`.
-"""
+"""Frozen feature networks by name, with the weights that were imported for them; never with random ones."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
+import functools
 import pathlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -16,13 +12,23 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-import scan_jax.features
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array
+from scan_jax.features import alexnet, inception_v3, squeezenet, vgg
 from scan_jax.weights import registry, safetensors_tree
 
 Tree = Any  # a nested dict of arrays
+
+# Name in configs -> the module, called with `layers` and `dtype`, and the layers that it has.
+NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
+    "alexnet": (alexnet.AlexNet, alexnet.LAYERS),
+    "inception_v3": (inception_v3.InceptionV3, inception_v3.LAYERS),
+    "squeezenet": (squeezenet.SqueezeNet, squeezenet.LAYERS),
+    "squeezenet1_1": (functools.partial(squeezenet.SqueezeNet, variant="squeezenet1_1"), squeezenet.LAYERS),
+    "vgg16": (functools.partial(vgg.VGG, variant="vgg16"), vgg.layer_names("vgg16")),
+    "vgg19": (vgg.VGG, vgg.layer_names("vgg19")),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +36,7 @@ class FeatureSettings:
     """A config's choice of a frozen network behind losses.
 
     Attributes:
-      name: a module of `features/`.
+      name: a key of `NETWORKS`.
       path: its imported weights; empty for where `scan_jax.weights import` puts them.
     """
 
@@ -51,18 +57,12 @@ class Features:
     params: Tree
 
 
-def names() -> list[str]:
-    """All feature networks."""
-    modules = (module.name for module in pkgutil.iter_modules(scan_jax.features.__path__))
-    return sorted(name for name in modules if name != "api" and not name.startswith("_"))
-
-
 def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: Any = jnp.float32) -> Features:
     """The network `name`, cut after the deepest of `layers`, with its imported weights.
 
     Args:
-      name: a module of `scan_jax.features`, such as "vgg19" or "squeezenet".
-      layers: the activations that are wanted, such as `losses.perceptual.PERCEPTUAL_LAYERS[name]`.
+      name: a key of `NETWORKS`, such as "vgg19" or "squeezenet".
+      layers: the activations that are wanted, such as `losses.features.PERCEPTUAL_LAYERS[name]`.
       path: a file written by `python -m scan_jax weights import`; empty for the default folder's.
       dtype: of the convolutions and activations; bfloat16 halves their memory.
 
@@ -120,7 +120,7 @@ def _read(name: str, path: str) -> tuple[pathlib.Path, Tree, Mapping[str, str]]:
 
 
 class LossFeatures:
-    """The network that a method's losses look through: known from the config on, its weights asked for when training.
+    """The frozen network behind a method's losses: its shapes follow from the config, its weights are read to train.
 
     Attributes:
       network: the module, without weights.
@@ -128,7 +128,7 @@ class LossFeatures:
 
     def __init__(self, settings: FeatureSettings, layers: tuple[str, ...], dtype: Any = jnp.float32) -> None:
         """Raises UserError for an unknown name or layer, or a network that no loss reads."""
-        if settings.name in names() and not layers:
+        if settings.name in NETWORKS and not layers:
             raise UserError(f"no loss looks through {settings.name!r}; choose vgg19 or squeezenet as features.name")
         self._settings, self._layers = settings, layers
         self.network = build_network(settings.name, layers, dtype=dtype)
@@ -156,17 +156,17 @@ def build_network(name: str, layers: tuple[str, ...], *, dtype: Any = jnp.float3
     Raises:
       UserError: an unknown name or layer, or no layer.
     """
-    if name not in names():
+    if name not in NETWORKS:
         raise UserError(
-            f"no features are called {name!r}{did_you_mean(name, names())}; there are: {', '.join(names())}"
+            f"no features are called {name!r}{did_you_mean(name, NETWORKS)}; there are: {', '.join(NETWORKS)}"
         )
-    module = importlib.import_module(f"scan_jax.features.{name}")
+    build, known_layers = NETWORKS[name]
     for layer in layers:
-        if layer not in module.LAYERS:
-            raise UserError(f"{name} has no layer {layer!r}{did_you_mean(layer, module.LAYERS)}")
+        if layer not in known_layers:
+            raise UserError(f"{name} has no layer {layer!r}{did_you_mean(layer, known_layers)}")
     if not layers:
-        raise UserError(f"name at least one layer of {name}: {', '.join(module.LAYERS)}")
-    return module.NETWORK(layers=tuple(layers), dtype=dtype)
+        raise UserError(f"name at least one layer of {name}: {', '.join(known_layers)}")
+    return build(layers=tuple(layers), dtype=dtype)
 
 
 def _shapes(network: nn.Module) -> Tree:
@@ -176,7 +176,7 @@ def _shapes(network: nn.Module) -> Tree:
 
 
 def _missing(name: str, file: pathlib.Path, path: str) -> str:
-    source = registry.importer(name).SOURCE
+    source = registry.importer(name)
     return (
         f"the {name!r} weights are missing: there is no file {file}; get {source.file} "
         f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"

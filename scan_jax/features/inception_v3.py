@@ -16,9 +16,13 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
+from scan_jax.features.common import check_request, max_pool
 
 LAYERS = ("pool3",)
 SIDE = 299  # pixels, whatever comes in
+Size = tuple[int, int]
+ONE, THREE, FIVE = (1, 1), (3, 3), (5, 5)
+ROW, COLUMN = (1, 7), (7, 1)  # a 7x7 kernel in two steps
 
 
 class InceptionV3(nn.Module):
@@ -39,7 +43,7 @@ class InceptionV3(nn.Module):
         Raises:
           ValueError: another rank or channel count, or another layer.
         """
-        _check(image, self.layers)
+        check_request("InceptionV3", image, self.layers, LAYERS)
         x = _resize(image)  # [B,299,299,3]
         x = (2.0 * x - 1.0).astype(self.dtype)
         x = _stem(x, self.dtype)  # [B,35,35,192]
@@ -52,9 +56,6 @@ class InceptionV3(nn.Module):
         x = BlockE(mean_of_neighbours, dtype=self.dtype, name="Mixed_7b")(x)  # [B,8,8,2048]
         x = BlockE(largest_of_neighbours, dtype=self.dtype, name="Mixed_7c")(x)  # [B,8,8,2048]
         return {"pool3": jnp.mean(x, axis=(1, 2), keepdims=True)}
-
-
-NETWORK = InceptionV3  # what `features.api` builds
 
 
 def _stem(x: Array, dtype: Any) -> Array:
@@ -72,60 +73,6 @@ def _resize(image: Array) -> Array:
     """[B,H,W,3] -> [B,299,299,3], bilinear between pixel centres and without low-pass, as pytorch-fid resizes."""
     shape = (image.shape[0], SIDE, SIDE, 3)
     return jax.image.resize(image.astype(jnp.float32), shape, method="bilinear", antialias=False)
-
-
-def _check(image: Array, layers: tuple[str, ...]) -> None:
-    if image.ndim != 4 or image.shape[-1] != 3:
-        raise ValueError(f"InceptionV3 needs images [B,H,W,3], not {image.shape}")
-    if set(layers) != set(LAYERS):
-        raise ValueError(f"InceptionV3 has the layers {LAYERS}, at least one must be asked for, not {layers}")
-
-
-def max_pool(x: Array, size: int) -> Array:
-    """[B,H,W,C] -> [B,(H-size)//2+1,(W-size)//2+1,C]: windows of size x size, stride 2, no padding.
-
-    The gradient of a tie is shared between the pixels that reach the maximum (`nn.max_pool` gives all to the first).
-
-    Raises:
-      ValueError: x is not [B,H,W,C], or smaller than one window.
-    """
-    if x.ndim != 4:
-        raise ValueError(f"max_pool needs [B,H,W,C], not {x.shape}")
-    return _pool_axis(_pool_axis(x, 1, size), 2, size)
-
-
-def max_pool_rounding_up(x: Array, size: int) -> Array:
-    """As `max_pool`, but a last window that hangs over the edge counts too: PyTorch's `ceil_mode`.
-
-    [B,H,W,C] -> [B,ceil((H-size)/2)+1,ceil((W-size)/2)+1,C]
-
-    Raises:
-      ValueError: x is not [B,H,W,C], or so small that no window is left.
-    """
-    if x.ndim != 4:
-        raise ValueError(f"max_pool_rounding_up needs [B,H,W,C], not {x.shape}")
-    over = [(0, (length - size) % 2) for length in x.shape[1:3]]
-    return max_pool(jnp.pad(x, ((0, 0), *over, (0, 0)), constant_values=-jnp.inf), size)
-
-
-def _pool_axis(x: Array, axis: int, size: int) -> Array:
-    """Windows along one axis; the maximum over a square is the maximum of row maxima."""
-    count = (x.shape[axis] - size) // 2 + 1
-    if count < 1:
-        raise ValueError(f"a map of shape {x.shape} is too small to be pooled by {size}")
-    pooled = None
-    for offset in range(size):
-        window = [slice(None)] * x.ndim
-        window[axis] = slice(offset, offset + 2 * count - 1, 2)
-        shifted = x[tuple(window)]  # every second row or column, from `offset`
-        pooled = shifted if pooled is None else jnp.maximum(pooled, shifted)
-    assert pooled is not None  # size >= 1
-    return pooled
-
-
-Size = tuple[int, int]
-ONE, THREE, FIVE = (1, 1), (3, 3), (5, 5)
-ROW, COLUMN = (1, 7), (7, 1)  # a 7x7 kernel in two steps
 
 
 def mean_of_neighbours(x: Array) -> Array:

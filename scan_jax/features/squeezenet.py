@@ -1,6 +1,8 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016) in Keras' layout, without its top: light features for a laptop.
+"""SqueezeNet 1.1 (Iandola et al. 2016) without its top, as Keras and as torchvision have it.
 
-As the losses use them, 29 times fewer parameters than VGG-19 and a hundredth of the arithmetic for a 64x64 image.
+"squeezenet" is Keras' and gives light features for a laptop: as the losses use them, 29 times fewer parameters than
+VGG-19 and a hundredth of the arithmetic for a 64x64 image. "squeezenet1_1" is torchvision's, for LPIPS: other weights,
+another input, and poolings that round up.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.features.inception_v3 import max_pool
+from scan_jax.features.common import check_request, max_pool, max_pool_rounding_up
+from scan_jax.ops.imagenet import normalize
 
 # fire module -> (squeezed channels, channels of each expanding convolution)
 FIRES = {
@@ -27,9 +30,11 @@ FIRES = {
 }
 POOLED = ("fire2", "fire4", "fire6")  # these come after a pooling
 LAYERS = ("relu_conv1", *FIRES)
+TITLES = {"squeezenet": "SqueezeNet", "squeezenet1_1": "SqueezeNet 1.1"}
 
-# Mean activations on photographs (faces and facades, 128x128), by which they are divided: fed with 0..255, this network
-# speaks up to 36 times louder than a normalised one, and loss weights tuned on VGG-19 would drown every other term.
+# Mean activations of Keras' network on photographs (faces and facades, 128x128), by which they are divided: fed with
+# 0..255, it speaks up to 36 times louder than a normalised one, and loss weights tuned on VGG-19
+# would drown every other term.
 SCALES = {
     "relu_conv1": 15.0,
     "fire2": 28.0,
@@ -62,17 +67,18 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """Named activations of an image, each divided by `SCALES`, so that all are about 1 in the mean on photographs.
-
-    Nothing beyond the deepest layer asked for is computed or has parameters.
+    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
 
     Attributes:
       layers: which of `LAYERS`, in any order.
       dtype: of the convolutions and of what comes back; parameters stay float32.
+      variant: "squeezenet" of Keras, whose activations are divided by `SCALES` and are about 1 in the mean on
+        photographs, or "squeezenet1_1" of torchvision.
     """
 
     layers: tuple[str, ...]
     dtype: Any = jnp.float32
+    variant: str = "squeezenet"
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
@@ -81,28 +87,23 @@ class SqueezeNet(nn.Module):
         Raises:
           ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
         """
-        _check(image, self.layers)
-        mean = jnp.asarray(MEAN_BGR, jnp.float32).reshape(1, 1, 1, 3)
-        x = (255.0 * image[..., ::-1] - mean).astype(self.dtype)  # BGR
+        check_request(TITLES[self.variant], image, self.layers, LAYERS, min_side=3)
+        keras = self.variant == "squeezenet"
+        x = (_keras_input(image) if keras else normalize(image)).astype(self.dtype)
         x = jax.nn.relu(nn.Conv(64, (3, 3), strides=(2, 2), padding="VALID", dtype=self.dtype, name="conv1")(x))
-        found = {"relu_conv1": x / SCALES["relu_conv1"]} if "relu_conv1" in self.layers else {}
+        found = {"relu_conv1": x} if "relu_conv1" in self.layers else {}
         for name, (squeezed, expanded) in FIRES.items():
             if len(found) == len(set(self.layers)):
                 break
-            x = max_pool(x, 3) if name in POOLED else x
+            if name in POOLED:
+                x = max_pool(x, 3) if keras else max_pool_rounding_up(x, 3)
             x = Fire(squeezed, expanded, dtype=self.dtype, name=name)(x)  # [B,h,w,2*expanded]
             if name in self.layers:
-                found[name] = x / SCALES[name]
-        return found
+                found[name] = x
+        return {name: x / SCALES[name] for name, x in found.items()} if keras else found
 
 
-NETWORK = SqueezeNet  # what `features.api` builds
-
-
-def _check(image: Array, layers: tuple[str, ...]) -> None:
-    if image.ndim != 4 or image.shape[-1] != 3:
-        raise ValueError(f"SqueezeNet needs images [B,H,W,3], not {image.shape}")
-    if min(image.shape[1:3]) < 3:
-        raise ValueError(f"SqueezeNet needs images of at least 3x3 pixels, not {image.shape}")
-    if not layers or set(layers) - set(LAYERS):
-        raise ValueError(f"SqueezeNet has the layers {LAYERS}, at least one must be asked for, not {layers}")
+def _keras_input(image: Array) -> Array:
+    """[B,H,W,3] RGB in [0, 1] -> BGR in 0..255 less its mean."""
+    mean = jnp.asarray(MEAN_BGR, jnp.float32).reshape(1, 1, 1, 3)
+    return 255.0 * image[..., ::-1] - mean

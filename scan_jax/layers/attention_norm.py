@@ -1,4 +1,7 @@
-"""Spatial Attention Normalization (SCAN, section 3.1): normalises soft semantic regions, each by its own statistics."""
+"""SCAN's two layers: soft regions of the map, and soft groups of channels, each normalised by its own statistics.
+
+Spatial Attention Normalization (SAN, section 3.1) and Channel Attention Normalization (CAN, section 3.2).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.ops.correlation import channel_gram, correlate, orthogonality, patch_correlation
+from scan_jax.ops.correlation import channel_correlation, channel_gram, correlate, orthogonality, patch_correlation
 from scan_jax.ops.normalization import group_normalize, region_normalize
 from scan_jax.ops.patches import extract_patches, sample_positions
 
@@ -99,7 +102,7 @@ class ChannelAttentionNorm(nn.Module):
       scale: "mean" divides both correlations by H*W; "sum" is the paper's letter, which saturates the softmax on
         large maps.
       epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
-        not be blown up. Products are in the dtype of x; softmax and statistics are float32.
+        not be blown up. Correlations, softmax and statistics are float32, at full precision.
     """
 
     groups: int = 16
@@ -116,9 +119,8 @@ class ChannelAttentionNorm(nn.Module):
         self.sow("losses", "orthogonality", orthogonality(kernel))
         # R^raw = C X^T with C = K_c X, and eq. (4) sums products of channels: both follow from one pass over the map.
         gram = channel_gram(x)  # X X^T [B,C,C]
-        raw = jnp.einsum("nc,bcd->bdn", kernel, gram)  # R^raw [B,C,N]
-        own = jnp.diagonal(gram, axis1=1, axis2=2)  # [B,C]
-        regular = (jnp.sum(gram, axis=1) - own) / x.shape[-1]  # R^re [B,C], eq. (4)
+        raw = jnp.einsum("nc,bcd->bdn", kernel, gram, precision=jax.lax.Precision.HIGHEST)  # R^raw [B,C,N]
+        regular = channel_correlation(gram)  # R^re [B,C], eq. (4)
         pixels = x.shape[1] * x.shape[2] if self.scale == "mean" else 1
         scores = (raw + regular[:, :, None] * beta[None, None]) / pixels  # [B,C,N]
         groups = jax.nn.softmax(scores, axis=-1).astype(x.dtype)  # R* [B,C,N], eq. (5)

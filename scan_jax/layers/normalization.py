@@ -1,17 +1,38 @@
-"""Batch normalisation without scale and shift (Ioffe and Szegedy 2015), with PyTorch's running averages."""
+"""Batch normalisation (Ioffe and Szegedy 2015) with PyTorch's running averages, and instance normalisation."""
 
 from __future__ import annotations
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from scan_jax.core.types import Array
 
 
+class AffineBatchNorm(nn.Module):
+    """`BatchNorm`, then a learned scale and shift for each channel.
+
+    Frozen statistics are `train=False` in training: the running ones are used and stay, scale and shift still learn.
+
+    Attributes:
+      momentum: share of the new statistics in the running ones.
+      epsilon: added to the variance.
+    """
+
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> Array:
+        """[B,H,W,C] -> [B,H,W,C] float32."""
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
+        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        y = BatchNorm(self.momentum, self.epsilon, name="norm")(x, train=train)
+        return y * scale[None, None, None] + bias[None, None, None]
+
+
 class BatchNorm(nn.Module):
-    """Brings each channel to mean 0 and variance 1.
+    """Brings each channel to mean 0 and variance 1, without scale and shift.
 
     Training takes the statistics of the whole batch, on however many devices it lies, and moves the running ones in
     the collection "batch_stats"; evaluation takes the running ones, so that an image's answer is its own.
@@ -46,28 +67,6 @@ class BatchNorm(nn.Module):
         return centred * jax.lax.rsqrt(variance + self.epsilon)[None, None, None]
 
 
-class AffineBatchNorm(nn.Module):
-    """`BatchNorm`, then a learned scale and shift for each channel.
-
-    Frozen statistics are `train=False` in training: the running ones are used and stay, scale and shift still learn.
-
-    Attributes:
-      momentum: share of the new statistics in the running ones.
-      epsilon: added to the variance.
-    """
-
-    momentum: float = 0.1
-    epsilon: float = 1e-5
-
-    @nn.compact
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        """[B,H,W,C] -> [B,H,W,C] float32."""
-        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
-        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
-        y = BatchNorm(self.momentum, self.epsilon, name="norm")(x, train=train)
-        return y * scale[None, None, None] + bias[None, None, None]
-
-
 class InstanceNorm(nn.Module):
     """Brings each channel of each sample to mean 0 and variance 1 over the map; no parameters, no running statistics.
 
@@ -85,4 +84,4 @@ class InstanceNorm(nn.Module):
         values = x.astype(jnp.float32)
         centred = values - jnp.mean(values, axis=(1, 2), keepdims=True)  # [B,H,W,C]
         variance = jnp.mean(jnp.square(centred), axis=(1, 2), keepdims=True)  # [B,1,1,C], biased
-        return (centred * lax.rsqrt(variance + self.epsilon)).astype(x.dtype)
+        return (centred * jax.lax.rsqrt(variance + self.epsilon)).astype(x.dtype)

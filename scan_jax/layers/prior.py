@@ -1,4 +1,4 @@
-"""What a network knows of a hole before it has learned anything: smooth fillings that need no training."""
+"""A prior: smooth fillings that need no training, and the small network that corrects one."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.conv import PlainConv
+from scan_jax.layers.conv import Conv
 from scan_jax.ops.normalization import MomentsOver, normalize_two_regions
 
 SPAN = 7  # pixels under the kernels of the self-aware affine transform
@@ -57,9 +57,9 @@ class LearnedRegionNorm(nn.Module):
         values = x.astype(jnp.float32)
         summary = [jnp.mean(values, axis=-1, keepdims=True), jnp.max(values, axis=-1, keepdims=True)]
         conv: dict[str, Any] = {"kernel_size": SPAN, "padding": SPAN // 2, "kernel_init": published_start}
-        logits = PlainConv(1, use_bias=False, name="importance", **conv)(jnp.concatenate(summary, axis=-1))
+        logits = Conv(1, use_bias=False, name="importance", **conv)(jnp.concatenate(summary, axis=-1))
         importance = jax.nn.sigmoid(logits)  # [B,H,W,1]
-        scale, shift = jnp.split(PlainConv(2, name="affine", **conv)(importance), 2, axis=-1)  # [B,H,W,1] each
+        scale, shift = jnp.split(Conv(2, name="affine", **conv)(importance), 2, axis=-1)  # [B,H,W,1] each
         region = (importance >= self.threshold).astype(jnp.float32)  # [B,H,W,1]
         y = normalize_two_regions(values, region, statistics=statistics_in(train))
         return (y * (1 + scale) + shift).astype(x.dtype)

@@ -1,4 +1,4 @@
-"""The dilated residual block between encoder and decoder."""
+"""Dilated residual blocks, with zeros or with reflections around the map, and the reflection itself."""
 
 from __future__ import annotations
 
@@ -45,34 +45,6 @@ class DilatedResidualBlock(nn.Module):
         return x + narrow(jax.nn.leaky_relu(wide(x), 0.2))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
-def reflect(x: Array, pad: int) -> Array:
-    """[B,H,W,C] -> [B,H+2*pad,W+2*pad,C]; the border's own pixels are not repeated. Differentiable in reverse mode."""
-    return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
-
-
-def _reflect_forward(x: Array, pad: int) -> tuple[Array, None]:
-    return reflect(x, pad), None
-
-
-def _reflect_backward(pad: int, saved: None, change: Array) -> tuple[Array]:
-    """Each reflected pixel's share is added to its original; the derivative by itself takes several times as long."""
-    del saved
-    for axis in (1, 2):
-        size = change.shape[axis]
-        before, inner, after = (
-            jax.lax.slice_in_dim(change, *part, axis=axis) for part in ((0, pad), (pad, size - pad), (size - pad, size))
-        )
-        rest = size - 3 * pad - 1  # pixels of `inner` that a side does not see itself in
-        around = [[(1, rest) if place == axis else (0, 0) for place in range(4)]]
-        around.append([(rest, 1) if place == axis else (0, 0) for place in range(4)])
-        change = inner + sum(jnp.pad(jnp.flip(part, axis), zeros) for part, zeros in zip((before, after), around))
-    return (change,)
-
-
-reflect.defvjp(_reflect_forward, _reflect_backward)
-
-
 class ReflectedResidualBlock(nn.Module):
     """x + norm(conv3x3(relu(norm(dilated conv3x3(x))))), as many channels out as in; no ReLU after the sum.
 
@@ -106,3 +78,31 @@ class ReflectedResidualBlock(nn.Module):
         y = conv(reflect(x, self.dilation), dilation=self.dilation, name="dilated")  # [B,H,W,C]
         y = jax.nn.relu(InstanceNorm()(y))
         return x + InstanceNorm()(conv(reflect(y, 1), name="plain"))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def reflect(x: Array, pad: int) -> Array:
+    """[B,H,W,C] -> [B,H+2*pad,W+2*pad,C]; the border's own pixels are not repeated. Differentiable in reverse mode."""
+    return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+
+
+def _reflect_forward(x: Array, pad: int) -> tuple[Array, None]:
+    return reflect(x, pad), None
+
+
+def _reflect_backward(pad: int, saved: None, change: Array) -> tuple[Array]:
+    """Each reflected pixel's share is added to its original; the derivative by itself takes several times as long."""
+    del saved
+    for axis in (1, 2):
+        size = change.shape[axis]
+        before, inner, after = (
+            jax.lax.slice_in_dim(change, *part, axis=axis) for part in ((0, pad), (pad, size - pad), (size - pad, size))
+        )
+        rest = size - 3 * pad - 1  # pixels of `inner` that a side does not see itself in
+        around = [[(1, rest) if place == axis else (0, 0) for place in range(4)]]
+        around.append([(rest, 1) if place == axis else (0, 0) for place in range(4)])
+        change = inner + sum(jnp.pad(jnp.flip(part, axis), zeros) for part, zeros in zip((before, after), around))
+    return (change,)
+
+
+reflect.defvjp(_reflect_forward, _reflect_backward)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.ops.conv_transpose import convolve_doubling
+from scan_jax.ops.conv_transpose import conv_transpose
 from scan_jax.ops.strided_convolution import convolve_strided
 
 
@@ -84,9 +84,9 @@ class SpectralConv(nn.Module):
         return v @ matrix @ u
 
 
-class SpectralDoublingConv(SpectralConv):
-    """The same for the transposed convolution of kernel 4, stride 2 and padding 1 (`upsampling_conv.DoublingConv`)."""
+class SpectralConvTranspose(SpectralConv):
+    """The same for the transposed convolution of kernel 4, stride 2 and padding 1 (`conv.ConvTranspose`)."""
 
     def _convolve(self, x: Array, kernel: Array) -> Array:
         """[B,H,W,C], [4,4,C,features] -> [B,2H,2W,features]."""
-        return convolve_doubling(x, kernel)
+        return conv_transpose(x, kernel)

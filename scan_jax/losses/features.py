@@ -1,4 +1,4 @@
-"""Perceptual loss (SCAN section 3.3, the term L_perc): how far two images are apart for a frozen network."""
+"""Losses on activations of a network: perceptual and style (SCAN, section 3.3), and feature matching of a critic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ PERCEPTUAL_LAYERS: dict[str, tuple[str, ...]] = {
     "vgg19": ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
     "squeezenet": ("relu_conv1", "fire2", "fire4", "fire6", "fire8"),
 }
-# Of these layers, from the first: pix2pixHD's and its descendants', SPADE and SEAN among them.
+# Feature network -> late activations at strides 2, 4, 8 and 16. VGG-19's are EdgeConnect's; of SqueezeNet, the last at
+# each of these strides but the deepest, where, as with VGG, an early one is taken.
+STYLE_LAYERS: dict[str, tuple[str, ...]] = {
+    "vgg19": ("relu2_2", "relu3_4", "relu4_4", "relu5_2"),
+    "squeezenet": ("relu_conv1", "fire3", "fire5", "fire7"),
+}
+# Weights of the perceptual layers, from the first: pix2pixHD's and its descendants', SPADE and SEAN among them.
 DEEP_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
@@ -56,6 +62,41 @@ def perceptual_distance(
     return jnp.sum(jnp.stack(distances), axis=0)
 
 
+def style_loss(features_prediction: Mapping[str, Array], features_target: Mapping[str, Array]) -> Array:
+    """Sum over layers of mean |gram(prediction) - gram(target)|, each layer weighted 1: a float32 scalar.
+
+    SCAN follows EdgeConnect, where the network sees `prediction * hole` and `target * hole`: hand in the activations of
+    those two images, not masked activations of the whole ones.
+
+    Args:
+      features_prediction: activations by layer, each [B,h,w,C]; every layer given counts.
+      features_target: the same layers of the ground truth.
+
+    Raises:
+      ValueError: the layers or their shapes differ, or there is none.
+    """
+    check_same_layers(features_prediction, features_target)
+    distances = [
+        jnp.mean(absolute_difference(gram(prediction), gram(features_target[name])))
+        for name, prediction in features_prediction.items()
+    ]
+    return jnp.sum(jnp.stack(distances))
+
+
+def gram(x: Array) -> Array:
+    """sum over h, w of x[h,w,c] x[h,w,d], divided by H W C: [B,H,W,C] -> [B,C,C] float32.
+
+    Raises:
+      ValueError: x is not [B,H,W,C].
+    """
+    if x.ndim != 4:
+        raise ValueError(f"gram needs [B,H,W,C], not {x.shape}")
+    _, height, width, channels = x.shape
+    # The root of H W C on both factors, before the sum: large maps stay far from the ends of the float range.
+    scaled = x.astype(jnp.float32) / jnp.sqrt(float(height * width * channels))  # [B,H,W,C]
+    return jnp.einsum("bhwc,bhwd->bcd", scaled, scaled, preferred_element_type=jnp.float32)
+
+
 def select(features: Mapping[str, Array], layers: tuple[str, ...]) -> dict[str, Array]:
     """Only the activations of `layers`, from a network that also ran for other losses.
 
@@ -83,49 +124,6 @@ def check_same_layers(features_prediction: Mapping[str, Array], features_target:
             )
 
 
-# Feature network -> late activations at strides 2, 4, 8 and 16. VGG-19's are EdgeConnect's; of SqueezeNet, the last at
-# each of these strides but the deepest, where, as with VGG, an early one is taken.
-STYLE_LAYERS: dict[str, tuple[str, ...]] = {
-    "vgg19": ("relu2_2", "relu3_4", "relu4_4", "relu5_2"),
-    "squeezenet": ("relu_conv1", "fire3", "fire5", "fire7"),
-}
-
-
-def gram(x: Array) -> Array:
-    """sum over h, w of x[h,w,c] x[h,w,d], divided by H W C: [B,H,W,C] -> [B,C,C] float32.
-
-    Raises:
-      ValueError: x is not [B,H,W,C].
-    """
-    if x.ndim != 4:
-        raise ValueError(f"gram needs [B,H,W,C], not {x.shape}")
-    _, height, width, channels = x.shape
-    # The root of H W C on both factors, before the sum: large maps stay far from the ends of the float range.
-    scaled = x.astype(jnp.float32) / jnp.sqrt(float(height * width * channels))  # [B,H,W,C]
-    return jnp.einsum("bhwc,bhwd->bcd", scaled, scaled, preferred_element_type=jnp.float32)
-
-
-def style_loss(features_prediction: Mapping[str, Array], features_target: Mapping[str, Array]) -> Array:
-    """Sum over layers of mean |gram(prediction) - gram(target)|, each layer weighted 1: a float32 scalar.
-
-    SCAN follows EdgeConnect, where the network sees `prediction * hole` and `target * hole`: hand in the activations of
-    those two images, not masked activations of the whole ones.
-
-    Args:
-      features_prediction: activations by layer, each [B,h,w,C]; every layer given counts.
-      features_target: the same layers of the ground truth.
-
-    Raises:
-      ValueError: the layers or their shapes differ, or there is none.
-    """
-    check_same_layers(features_prediction, features_target)
-    distances = [
-        jnp.mean(absolute_difference(gram(prediction), gram(features_target[name])))
-        for name, prediction in features_prediction.items()
-    ]
-    return jnp.sum(jnp.stack(distances))
-
-
 def feature_matching(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Array]]) -> Array:
     """Sum over a critic's layers of mean |fake - real|, averaged over its scales: a float32 scalar.
 
@@ -139,7 +137,7 @@ def feature_matching(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Ar
     Raises:
       ValueError: the scales, layers or shapes differ, or a scale has only logits.
     """
-    _check(fake, real)
+    _check_scales(fake, real)
     scales = [
         sum(
             jnp.mean(absolute_difference(found, jax.lax.stop_gradient(wanted)))
@@ -150,7 +148,7 @@ def feature_matching(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Ar
     return jnp.mean(jnp.stack(scales))
 
 
-def _check(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Array]]) -> None:
+def _check_scales(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Array]]) -> None:
     shapes = [[[layer.shape for layer in scale] for scale in features] for features in (fake, real)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"features of fake and real images must have equal shapes, not {shapes[0]} and {shapes[1]}")

@@ -1,4 +1,4 @@
-"""Differences of pixels (SCAN section 3.3, the term L_l1)."""
+"""Differences of pixels, weighted by the hole (SCAN section 3.3, L_l1), and the weighted sum of all terms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scan_jax.core.types import Array
 def l1(prediction: Array, target: Array) -> Array:
     """|prediction - target| for every value: [B,H,W,C], [B,H,W,C] -> [B,H,W,C] float32, in the images' unit.
 
-    SCAN and EdgeConnect average it over the whole image and divide by the hole's share: `weighting.hole_normalised`.
+    SCAN and EdgeConnect average it over the whole image and divide by the hole's share: `hole_normalised`.
 
     Raises:
       ValueError: the shapes differ, or are not [B,H,W,C].
@@ -43,7 +43,7 @@ def hole_normalised(values: Array, known: Array) -> Array:
     EdgeConnect's L1, which SCAN section 3.3 takes over: the mean runs over every pixel of the batch, known ones too.
 
     Args:
-      values: [B,H,W,C], such as `pixel.l1`.
+      values: [B,H,W,C], such as `l1`.
       known: [B,H,W,1], 1 = known, 0 = hole. Without any hole the result and its gradient are 0.
 
     Raises:
@@ -56,7 +56,7 @@ def hole_normalised(values: Array, known: Array) -> Array:
 
 
 def combine(terms: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
-    """sum over names of weight * mean(term), a float32 scalar: a turn's loss (SCAN section 3.3, L_total).
+    """sum over names of weight * mean(term), a float32 scalar (SCAN section 3.3, L_total).
 
     A term of any shape counts by its mean; one of weight 0 is left out, so that it cannot spoil the sum with a NaN.
 

@@ -206,8 +206,8 @@ def find_refiner(method: Method, name: str) -> Refiner:
     raise UserError(f"this method has no optimisation at test time {name!r}{near}; there are: {there_are}")
 
 
-class Basis:
-    """The part of a `Method` that does not differ; a method overrides what it has besides.
+class MethodBase:
+    """What most methods share of `Method`; a method overrides what it has besides.
 
     Attributes:
       features: the frozen network that losses look through, or None.

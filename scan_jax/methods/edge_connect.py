@@ -22,7 +22,7 @@ from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.adversarial import logistic_generator
 from scan_jax.losses.features import match_layers
 from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, Basis, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
 from scan_jax.methods.terms import FeatureTerms, PatchCritic
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.edge_connect import START, STRIDE, EdgeConnectGenerator
@@ -94,7 +94,7 @@ class Sketch(NamedTuple):
     edges: Array
 
 
-class EdgeConnect(Basis):
+class EdgeConnect(MethodBase):
     """The method: two generators in one network, a critic of edges, and one of colours."""
 
     stride = STRIDE
@@ -112,8 +112,8 @@ class EdgeConnect(Basis):
         if "adversarial" in self.weights:
             self.networks["critic"] = judge
         self.turns: tuple[Turn, ...] = self._turns()
-        self.look = FeatureTerms(settings.features, self.weights)
-        self.features = self.look.features
+        self.feature_terms = FeatureTerms(settings.features, self.weights)
+        self.features = self.feature_terms.features
 
     def _turns(self) -> tuple[Turn, ...]:
         """Of all phases; a critic that no generator listens to has none."""
@@ -184,7 +184,7 @@ class EdgeConnect(Basis):
         """The completion's terms, all of its raw output."""
         terms = {
             "l1": hole_normalised(l1(painted, example.image), example.known),
-            **self.look(frozen, painted, example),
+            **self.feature_terms(frozen, painted, example),
         }
         if "adversarial" in self.weights:
             terms["adversarial"] = self.critic.adversarial(frozen, stats, painted)

@@ -14,7 +14,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.adversarial import apart, critic_accuracy, hinge_critic, hinge_generator, one_batch
 from scan_jax.losses.pixel import combine, l1
-from scan_jax.methods.api import Aux, Basis, PixelMap, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, PixelMap, Trees, Turn, Variables
 from scan_jax.models.discriminators import SnPatchGan
 from scan_jax.models.gated_conv import STRIDE, GatedConvGenerator
 from scan_jax.ops.contextual_attention import contextual_weights
@@ -71,7 +71,7 @@ def build(section: Mapping[str, Any]) -> GatedConv:
     return GatedConv(bind(section, GatedConvSettings, "config.method"))
 
 
-class GatedConv(Basis):
+class GatedConv(MethodBase):
     """The method: a generator of two stages and SN-PatchGAN, trained in turns on one forward pass a step."""
 
     stride = STRIDE

@@ -19,7 +19,7 @@ from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.pixel import combine
 from scan_jax.losses.restoration import RestorationWeights
-from scan_jax.methods.api import Aux, Basis, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
 from scan_jax.methods.terms import RestorationTerms
 from scan_jax.models.partial_conv_unet import DECODER, ENCODER, PartialConvUNet
 from scan_jax.ops.image import complete
@@ -43,7 +43,7 @@ class PartialConvSettings:
     features: FeatureSettings = dataclasses.field(default_factory=lambda: FeatureSettings("vgg16"))
 
 
-def build(section: Mapping[str, Any]) -> PartialConv:
+def build(section: Mapping[str, Any]) -> PartialConvMethod:
     """The method for a config's `method` section.
 
     Raises:
@@ -52,10 +52,10 @@ def build(section: Mapping[str, Any]) -> PartialConv:
     settings = bind(section, PartialConvSettings, "config.method")
     require_at_least(1, "config.method", width=settings.width)
     require_at_least(2, "config.method", depth=settings.depth)
-    return PartialConv(settings)
+    return PartialConvMethod(settings)
 
 
-class PartialConv(Basis):
+class PartialConvMethod(MethodBase):
     """The method: one network, trained first with all batch statistics, then with the encoder's frozen."""
 
     def __init__(self, settings: PartialConvSettings) -> None:

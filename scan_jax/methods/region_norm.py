@@ -12,7 +12,7 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import require_at_least
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, Basis, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
 from scan_jax.methods.terms import PatchCritic
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.region_norm import STRIDE, RegionNormGenerator, published_start
@@ -58,7 +58,7 @@ def build(section: Mapping[str, Any]) -> RegionNorm:
     return RegionNorm(settings)
 
 
-class RegionNorm(Basis):
+class RegionNorm(MethodBase):
     """The method: a generator and a patch critic, trained in turns on one forward pass of the generator a step."""
 
     stride = STRIDE

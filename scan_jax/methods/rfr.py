@@ -18,7 +18,7 @@ from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.pixel import combine
 from scan_jax.losses.restoration import RestorationWeights
-from scan_jax.methods.api import Aux, Basis, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
 from scan_jax.methods.terms import RestorationTerms
 from scan_jax.models.rfr import STRIDE, Rfr
 from scan_jax.ops.image import complete
@@ -58,7 +58,7 @@ def build(section: Mapping[str, Any]) -> RecurrentFeatureReasoning:
     return RecurrentFeatureReasoning(settings)
 
 
-class RecurrentFeatureReasoning(Basis):
+class RecurrentFeatureReasoning(MethodBase):
     """The method: one network, trained first with the batch's statistics, then with all of them frozen."""
 
     stride = STRIDE

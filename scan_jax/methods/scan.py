@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,10 @@ from scan_jax.core.config import bind
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, Basis, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
 from scan_jax.methods.terms import FeatureTerms, PatchCritic
 from scan_jax.models.discriminators import PatchDiscriminator
-from scan_jax.models.scan import STRIDE, ScanGenerator
+from scan_jax.models.scan import STRIDE, GeneratorSettings, ScanGenerator
 from scan_jax.ops.image import complete
 
 
@@ -32,41 +32,18 @@ class LossSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class ScanSettings:
+class ScanSettings(GeneratorSettings):
     """A config's `method` section; the defaults are the paper's setting.
 
     Attributes:
-      width: channels at stride 1.
       critic_width: channels of the critic's first level.
-      regions: n of SAN and CAN.
-      stages: 1 or 2.
-      blocks: dilated residual blocks in each encoder.
-      attention: which of "spatial" (SAN) and "channel" (CAN) the decoder has.
-      statistics: "weighted" or "product", the reading of eq. (3).
-      kernels: "unit" or "raw" sampled patches.
-      scale: "mean" or "sum", of CAN's correlations.
-      sigma: of the blur under the high-frequency residual, in pixels.
-      prior: what fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended.
-        The networks see that filling and correct it, so that one which has learned nothing equals its prior.
       orthogonality_scale: lambda_so and lambda_co of eq. (1).
-      compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
       loss: the terms' weights.
       features: the network behind the perceptual and style terms.
     """
 
-    width: int = 64
     critic_width: int = 64
-    regions: int = 16
-    stages: Literal[1, 2] = 2
-    blocks: int = 4
-    attention: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel")
-    statistics: Literal["weighted", "product"] = "weighted"
-    kernels: Literal["unit", "raw"] = "unit"
-    scale: Literal["mean", "sum"] = "mean"
-    sigma: float = 2.0
-    prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
     orthogonality_scale: float = 1e-3
-    compute_dtype: Literal["float32", "bfloat16"] = "float32"
     loss: LossSettings = LossSettings()
     features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
 
@@ -80,7 +57,7 @@ def build(section: Mapping[str, Any]) -> Scan:
     return Scan(bind(section, ScanSettings, "config.method"))
 
 
-class Scan(Basis):
+class Scan(MethodBase):
     """The method: a generator and a patch critic, trained in turns on one forward pass of the generator a step."""
 
     stride = STRIDE
@@ -88,28 +65,15 @@ class Scan(Basis):
     def __init__(self, settings: ScanSettings) -> None:
         self.settings = settings
         self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
-        dtype = jnp.dtype(settings.compute_dtype)
-        self.generator: Any = ScanGenerator(
-            width=settings.width,
-            regions=settings.regions,
-            stages=settings.stages,
-            blocks=settings.blocks,
-            attention=settings.attention,
-            statistics=settings.statistics,
-            kernels=settings.kernels,
-            scale=settings.scale,
-            sigma=settings.sigma,
-            prior=settings.prior,
-            dtype=dtype,
-        )
-        self.critic = PatchCritic(PatchDiscriminator(settings.critic_width, dtype=dtype))
+        self.generator: Any = ScanGenerator(settings)
+        self.critic = PatchCritic(PatchDiscriminator(settings.critic_width, dtype=settings.dtype))
         self.networks: dict[str, Any] = {"generator": self.generator}
         self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
         if "adversarial" in self.weights:
             self.networks["critic"] = self.critic.network
             self.turns += (Turn("critic", ("critic",), self.critic_loss),)
-        self.look = FeatureTerms(settings.features, self.weights, dtype)
-        self.features = self.look.features
+        self.feature_terms = FeatureTerms(settings.features, self.weights, settings.dtype)
+        self.features = self.feature_terms.features
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
@@ -148,7 +112,7 @@ class Scan(Basis):
         terms: dict[str, Any] = {
             "orthogonality": self.settings.orthogonality_scale * sum(jax.tree.leaves(sown.get("losses", {}))),
             "l1": sum(hole_normalised(l1(stage, example.image), example.known) for stage in stages),
-            **self.look(frozen, stages[-1], example),
+            **self.feature_terms(frozen, stages[-1], example),
         }
         if "adversarial" in self.weights:
             terms["adversarial"] = self.critic.adversarial(frozen, stats, completion)

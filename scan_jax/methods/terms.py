@@ -1,4 +1,4 @@
-"""What partial convolution and RFR train on: terms of pixels, of smoothness, and of what a frozen network sees."""
+"""Loss terms that several methods share: of a frozen network, of restoration (PConv, RFR), of a patch critic."""
 
 from __future__ import annotations
 
@@ -17,6 +17,44 @@ from scan_jax.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS, perceptual
 from scan_jax.losses.restoration import FEATURE_TERMS, LAYERS, feature_terms, pixel_terms, total_variation
 from scan_jax.methods.api import Aux, Tree, Trees
 from scan_jax.models.discriminators import PatchDiscriminator
+
+TERM_LAYERS = {"perceptual": PERCEPTUAL_LAYERS, "style": STYLE_LAYERS}
+LOSSES = {"perceptual": perceptual_loss, "style": style_loss}
+
+
+class FeatureTerms:
+    """The perceptual term on the whole prediction and the style term on its hole; those that have a weight.
+
+    Attributes:
+      features: the network, or None where neither term has a weight.
+    """
+
+    def __init__(self, settings: FeatureSettings, weights: Mapping[str, float], dtype: Any = jnp.float32) -> None:
+        """Raises UserError for a network that no term can look through.
+
+        Args:
+          settings: which network.
+          weights: by term; those of other terms do not matter.
+          dtype: of the network's products.
+        """
+        self._layers = {term: TERM_LAYERS[term].get(settings.name, ()) for term in TERM_LAYERS if weights.get(term)}
+        together = tuple(dict.fromkeys(layer for layers in self._layers.values() for layer in layers))
+        self.features = LossFeatures(settings, together, dtype) if self._layers else None
+
+    def __call__(self, frozen: Trees, prediction: Array, example: Example) -> dict[str, Array]:
+        """The terms by name, for a raw prediction [B,H,W,3]."""
+        regions = {"perceptual": jnp.ones_like(example.known), "style": 1 - example.known}
+        terms = {}
+        for term in self._layers:
+            images = prediction * regions[term], example.image * regions[term]
+            terms[term] = LOSSES[term](*(self._activations(frozen, image, term) for image in images))
+        return terms
+
+    def _activations(self, frozen: Trees, image: Array, term: str) -> dict[str, Array]:
+        """The activations that a term compares, by layer."""
+        assert self.features is not None  # for there is a term
+        return select(self.features(frozen["features"], image), self._layers[term])
+
 
 View = Callable[[Array], Array]  # an image, as something looks at it
 
@@ -55,15 +93,15 @@ class RestorationTerms:
           example: the truth.
         """
         found, truth = self._pixels(prediction), self._pixels(example.image)
-        look = partial(self._look, frozen)
+        activations = partial(self._activations, frozen)
         terms = {
             **pixel_terms(found, truth, example.known),
-            **feature_terms(look, prediction, completion, example.image, self._weights),
+            **feature_terms(activations, prediction, completion, example.image, self._weights),
             "total_variation": total_variation(smooth),
         }
         return {name: jnp.mean(term) for name, term in terms.items() if name in self._weights}
 
-    def _look(self, frozen: Trees, image: Array) -> Mapping[str, Array]:
+    def _activations(self, frozen: Trees, image: Array) -> Mapping[str, Array]:
         """The activations of an image by layer."""
         assert self.features is not None  # wanted by a term
         return self.features(frozen["features"], self._show(image))
@@ -117,41 +155,3 @@ class PatchCritic:
             f"{self.name}_accuracy": critic_accuracy(of_real, of_fake),
         }
         return loss, Aux(terms, {self.name: changed}, jax.lax.stop_gradient(carried))
-
-
-TERM_LAYERS = {"perceptual": PERCEPTUAL_LAYERS, "style": STYLE_LAYERS}
-LOSSES = {"perceptual": perceptual_loss, "style": style_loss}
-
-
-class FeatureTerms:
-    """The perceptual term on the whole prediction and the style term on its hole; those that have a weight.
-
-    Attributes:
-      features: the network, or None where neither term has a weight.
-    """
-
-    def __init__(self, settings: FeatureSettings, weights: Mapping[str, float], dtype: Any = jnp.float32) -> None:
-        """Raises UserError for a network that no term can look through.
-
-        Args:
-          settings: which network.
-          weights: by term; those of other terms do not matter.
-          dtype: of the network's products.
-        """
-        self._layers = {term: TERM_LAYERS[term].get(settings.name, ()) for term in TERM_LAYERS if weights.get(term)}
-        together = tuple(dict.fromkeys(layer for layers in self._layers.values() for layer in layers))
-        self.features = LossFeatures(settings, together, dtype) if self._layers else None
-
-    def __call__(self, frozen: Trees, prediction: Array, example: Example) -> dict[str, Array]:
-        """The terms by name, for a raw prediction [B,H,W,3]."""
-        regions = {"perceptual": jnp.ones_like(example.known), "style": 1 - example.known}
-        terms = {}
-        for term in self._layers:
-            found, truth = (self._look(frozen, image * regions[term], term) for image in (prediction, example.image))
-            terms[term] = LOSSES[term](found, truth)
-        return terms
-
-    def _look(self, frozen: Trees, image: Array, term: str) -> dict[str, Array]:
-        """The activations that a term compares, by layer."""
-        assert self.features is not None  # for there is a term
-        return select(self.features(frozen["features"], image), self._layers[term])

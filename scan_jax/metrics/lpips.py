@@ -27,7 +27,7 @@ class Trunk:
     """A network under LPIPS.
 
     Attributes:
-      network: a module of `features/`.
+      network: a key of `features.api.NETWORKS`.
       head: the importer of its weights per channel.
       title: in a table's head.
       layers: the activations that are compared.

@@ -1,4 +1,8 @@
-"""The 70x70 patch discriminator (Isola et al. 2017) with spectral normalisation, as SCAN and EdgeConnect train it."""
+"""The methods' discriminators: fully convolutional, each logit is about a patch.
+
+`PatchDiscriminator` (SCAN, EdgeConnect, region normalisation), `LabelDiscriminator` (masked attention) and `SnPatchGan`
+(gated convolution).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,9 @@ from scan_jax.ops.strided_convolution import convolve_same
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges every 70x70 patch of an image: kernels 4, strides 2,2,2,1,1, widths w,2w,4w,8w,1.
+    """The 70x70 patch discriminator (Isola et al. 2017), spectrally normalised.
+
+    Kernels 4, strides 2,2,2,1,1, widths w,2w,4w,8w,1.
 
     Attributes:
       width: w; the paper's setting is 64.
@@ -55,7 +61,7 @@ _PADDING = 2  # ceil((4 - 1) / 2): kernels of 4 see beyond the border by 2, and 
 
 
 class LabelDiscriminator(nn.Module):
-    """Judges patches of an image beside its label map, at `scales` sizes, each half of the one before.
+    """Critics of an image beside its label map (pix2pixHD, SPADE) at `scales` sizes, each half of the one before.
 
     As in the released code, each of `layers` convolutions has stride 2, only those after the first are normalised (by
     spectral and instance norm, without bias), and the one that makes the logits has stride 1 and a bias.
@@ -129,20 +135,11 @@ class _ScaleCritic(nn.Module):
         return nn.Conv(features, (4, 4), strides=stride, padding=_PADDING, dtype=self.dtype, name=name)
 
 
-SIZE, STRIDE = 5, 2
 WIDTHS = (1, 2, 4, 4, 4, 4)  # of its convolutions, in units of `width`
 
 
-class SameSpectralConv(SpectralConv):
-    """A spectrally normalised convolution that is padded as TensorFlow does; `padding` is not used."""
-
-    def _convolve(self, x: Array, kernel: Array) -> Array:
-        """[B,H,W,C], [k,k,C,features] -> [B,ceil(H/stride),ceil(W/stride),features]."""
-        return convolve_same(x, kernel, stride=self.stride)
-
-
 class SnPatchGan(nn.Module):
-    """Six convolutions of kernel 5 and stride 2 with LeakyReLU 0.2, after the last one, too.
+    """SN-PatchGAN (Yu et al. 2019): six convolutions of kernel 5 and stride 2, each with LeakyReLU 0.2.
 
     Attributes:
       width: channels of the first level; the paper's setting is 64.
@@ -166,6 +163,14 @@ class SnPatchGan(nn.Module):
         """
         x = jnp.concatenate([2 * image - 1, 1 - known], axis=-1)  # [B,H,W,4]
         for number, widths in enumerate(WIDTHS, start=1):
-            conv = SameSpectralConv(widths * self.width, SIZE, STRIDE, dtype=self.dtype, name=f"conv{number}")
+            conv = SameSpectralConv(widths * self.width, 5, 2, dtype=self.dtype, name=f"conv{number}")
             x = jax.nn.leaky_relu(conv(x, train=train), 0.2)  # [B,ceil(H/2^number),...]
         return x.astype(jnp.float32)
+
+
+class SameSpectralConv(SpectralConv):
+    """A spectrally normalised convolution that is padded as TensorFlow does; `padding` is not used."""
+
+    def _convolve(self, x: Array, kernel: Array) -> Array:
+        """[B,H,W,C], [k,k,C,features] -> [B,ceil(H/stride),ceil(W/stride),features]."""
+        return convolve_same(x, kernel, stride=self.stride)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.conv import Kernels, PlainConv, convolved, doubled
+from scan_jax.layers.conv import Conv, Kernels, convolved, doubled
 from scan_jax.layers.normalization import InstanceNorm
 from scan_jax.layers.residual import ReflectedResidualBlock, reflect
 from scan_jax.ops.image import complete, luma
@@ -54,7 +54,7 @@ class ImageTransform(nn.Module):
             y = ReflectedResidualBlock(self.kernels, name=f"block{index}", **given)(y, train=train)
         for depth in (1, 0):  # [B,H/2,W/2,2*width], [B,H,W,width]
             y = _activate(up(y, features=self.width * 2**depth, name=f"up{depth}"))
-        out = PlainConv(self.features, 7, padding=0, name="out", **given)
+        out = Conv(self.features, 7, padding=0, name="out", **given)
         return out(reflect(y, _FAR)).astype(jnp.float32)
 
 

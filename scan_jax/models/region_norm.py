@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.conv import PlainConv
+from scan_jax.layers.conv import Conv
 from scan_jax.layers.region_norm import HoleNorm, LearnedRegionNorm, published_start
 from scan_jax.layers.residual import reflect
 from scan_jax.ops.conv_transpose import shuffle_pixels
@@ -49,7 +49,7 @@ class RegionNormGenerator(nn.Module):
         """
         if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
-        conv = partial(PlainConv, dtype=self.dtype, kernel_init=published_start)
+        conv = partial(Conv, dtype=self.dtype, kernel_init=published_start)
         hole = 1 - known
         x = conv(self.width, 7, padding=0, name="in")(reflect(image * known + hole, _FAR))  # [B,H,W,width]
         x = jax.nn.relu(HoleNorm(name="in_norm")(x, hole, train=train))
@@ -76,7 +76,7 @@ class _Block(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         """[B,H,W,C] -> [B,H,W,C]."""
-        conv = partial(PlainConv, x.shape[-1], padding=0, dtype=self.dtype, kernel_init=published_start)
+        conv = partial(Conv, x.shape[-1], padding=0, dtype=self.dtype, kernel_init=published_start)
         norm = partial(LearnedRegionNorm, self.threshold)
         y = conv(dilation=_DILATION, name="dilated")(reflect(x, _DILATION))
         y = jax.nn.relu(norm(name="dilated_norm")(y, train=train))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.conv import DoublingConv, PlainConv, torch_uniform
+from scan_jax.layers.conv import Conv, ConvTranspose, torch_uniform
 from scan_jax.layers.normalization import AffineBatchNorm
 from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.ops.contextual_attention import Memory, knowledge_consistent_attention
@@ -88,7 +88,7 @@ class Attention(nn.Module):
         """[B,H,W,C], [B,H,W,1], the last recurrence's memory -> [B,H,W,C], this one's."""
         ratio = self.param("ratio", nn.initializers.ones, ())
         found, memory = knowledge_consistent_attention(x, known, ratio, memory)
-        mix = PlainConv(x.shape[-1], 1, padding=0, dtype=self.dtype, name="mix")
+        mix = Conv(x.shape[-1], 1, padding=0, dtype=self.dtype, name="mix")
         return mix(jnp.concatenate([found, x], axis=-1)), memory
 
 
@@ -108,8 +108,8 @@ class FeatureReasoning(nn.Module):
         """[B,H,W,width], [B,H,W,1], the last recurrence's memory -> [B,H,W,width], this one's."""
         w, maps = self.width, []
         block = partial(Block, dtype=self.dtype)
-        conv = partial(partial, PlainConv, use_bias=False, dtype=self.dtype)
-        double = partial(partial, DoublingConv, use_bias=False, dtype=self.dtype)
+        conv = partial(partial, Conv, use_bias=False, dtype=self.dtype)
+        double = partial(partial, ConvTranspose, use_bias=False, dtype=self.dtype)
         for level in (1, 2, 3):
             x = block(conv(w * 2**level, stride=2), jax.nn.relu, name=f"enc{level}")(x, train=train)
             maps.append(x)  # [B,H/2^level,W/2^level,width*2^level]
@@ -142,7 +142,7 @@ class Bottleneck(nn.Module):
     def __call__(self, x: Array, *, train: bool) -> Array:
         """[B,H,W,C] -> [B,H,W,C]."""
         width = x.shape[-1]
-        conv = partial(partial, PlainConv, use_bias=False, dtype=self.dtype)
+        conv = partial(partial, Conv, use_bias=False, dtype=self.dtype)
         y = Block(conv(width // 4, 1, padding=0), jax.nn.relu, self.dtype, name="narrow")(x, train=train)
         y = Block(conv(width // 4), jax.nn.relu, self.dtype, name="look")(y, train=train)
         y = Block(conv(width, 1, padding=0), lambda y: y, self.dtype, name="widen")(y, train=train)
@@ -187,7 +187,7 @@ class Rfr(nn.Module):
             x = x * valid.astype(x.dtype)
             maps.append(x)
             knowns.append(valid)
-        double = partial(DoublingConv, self.width, use_bias=False, dtype=self.dtype)
+        double = partial(ConvTranspose, self.width, use_bias=False, dtype=self.dtype)
         x = Block(double, _barely_leaky, self.dtype, name="up")(merge(maps, knowns), train=train)  # [B,H,W,width]
         valid = enlarge(valid, 2)  # [B,H,W,1]
         return self._paint(image, known, x, valid, train=train)
@@ -199,7 +199,7 @@ class Rfr(nn.Module):
         y, _ = _unbiased(self.width // 2, dtype=self.dtype, name="tail")(beside, known)
         y = _barely_leaky(y)  # [B,H,W,width/2]
         both = jnp.concatenate([y, Bottleneck(self.dtype, name="bottleneck")(y, train=train)], axis=-1)
-        return PlainConv(3, use_bias=False, dtype=self.dtype, name="rgb")(both).astype(jnp.float32)
+        return Conv(3, use_bias=False, dtype=self.dtype, name="rgb")(both).astype(jnp.float32)
 
 
 def merge(maps: Sequence[Array], knowns: Sequence[Array]) -> Array:

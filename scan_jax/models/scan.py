@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -22,20 +23,53 @@ SOBEL_SCALE = 8  # the operator's answer to a slope of 1 per pixel
 STAGE_KERNELS = ((7, 5, 5, 5), (5, 3, 3, 3))  # of enc1 and enc2: the second stage looks closer
 
 
+@dataclasses.dataclass(frozen=True)
+class GeneratorSettings:
+    """What the generator is; the defaults are the paper's setting.
+
+    Attributes:
+      width: channels at stride 1.
+      regions: n of SAN and CAN.
+      stages: 1 stops at the rough image.
+      blocks: dilated residual blocks in each encoder.
+      attention: which of "spatial" (SAN) and "channel" (CAN) the decoder has.
+      statistics: "weighted" or "product", the reading of eq. (3).
+      kernels: "unit" or "raw" sampled patches.
+      scale: "mean" or "sum", of CAN's correlations.
+      sigma: of the blur under the high-frequency residual, in pixels.
+      prior: what fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended.
+        The networks see that filling and correct it, so that one which has learned nothing equals its prior.
+      compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
+    """
+
+    width: int = 64
+    regions: int = 16
+    stages: Literal[1, 2] = 2
+    blocks: int = 4
+    attention: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel")
+    statistics: Literal["weighted", "product"] = "weighted"
+    kernels: Literal["unit", "raw"] = "unit"
+    scale: Literal["mean", "sum"] = "mean"
+    sigma: float = 2.0
+    prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def dtype(self) -> Any:
+        """Of convolutions and products."""
+        return jnp.dtype(self.compute_dtype)
+
+
 class Encoder(nn.Module):
     """Four partial convolutions at strides 1,2,4,8, then dilated residual blocks at stride 8.
 
     Attributes:
-      width: channels at stride 1; they double with every stride.
+      settings: the generator's.
       kernels: the four kernel sizes.
-      blocks: residual blocks.
-      dtype: of the convolutions.
     """
 
-    width: int
+    settings: GeneratorSettings
     kernels: Sequence[int]
-    blocks: int
-    dtype: Any
 
     @nn.compact
     def __call__(self, x: Array, valid: Array | None, known: Array) -> tuple[list[Array], list[Array]]:
@@ -52,87 +86,61 @@ class Encoder(nn.Module):
         features, knowns = [], []
         for depth, size in enumerate(self.kernels):
             stride = 1 if depth == 0 else 2
-            x, valid = PartialConv(self.width * 2**depth, size, stride, dtype=self.dtype)(x, valid)
+            x, valid = PartialConv(self.settings.width * 2**depth, size, stride, dtype=self.settings.dtype)(x, valid)
             x = jax.nn.leaky_relu(x, 0.2)
             known = update_known(known, size, stride)
             features.append(x)
             knowns.append(known)
-        for _ in range(self.blocks):
-            x = DilatedResidualBlock(dtype=self.dtype)(x)
+        for _ in range(self.settings.blocks):
+            x = DilatedResidualBlock(dtype=self.settings.dtype)(x)
         return [*features[:-1], x], knowns
 
 
 class Decoder(nn.Module):
     """Three times: up, join the encoder's level, convolve, SAN, CAN; then to RGB. Both stages call the same one.
 
+    With a prior the output is added to its filling in the hole: it begins at zero, and is bounded by nothing.
+
     Attributes:
-      width: channels at stride 1.
-      regions: n of SAN and CAN.
-      attention: which of "spatial" and "channel" are there, for ablations.
-      statistics, kernels, scale: see the two layers.
-      dtype: of the convolutions.
-      corrects: whether the output is added to something in the hole: then it begins at zero, and is bounded by nothing.
+      settings: the generator's.
     """
 
-    width: int
-    regions: int
-    attention: Sequence[str]
-    statistics: Literal["product", "weighted"]
-    kernels: Literal["unit", "raw"]
-    scale: Literal["mean", "sum"]
-    dtype: Any
-    corrects: bool
+    settings: GeneratorSettings
 
     @nn.compact
     def __call__(self, features: Sequence[Array], knowns: Sequence[Array], keys: Array) -> Array:
-        """Features and known at s = 1,2,4,8, [B] keys -> [B,H,W,3], in [0, 1] unless it corrects."""
-        x = features[-1]
+        """Features and known at s = 1,2,4,8, [B] keys -> [B,H,W,3], in [0, 1] without a prior."""
+        settings, corrects = self.settings, self.settings.prior != "none"
+        shared, x = (settings.regions, settings.statistics), features[-1]
         for depth in (2, 1, 0):
-            x = self._join(x, features[depth], self.width * 2**depth, name=f"join{depth}")
-            if "spatial" in self.attention:
-                san = SpatialAttentionNorm(self.regions, self.statistics, self.kernels, name=f"spatial{depth}")
+            x = self._join(x, features[depth], settings.width * 2**depth, name=f"join{depth}")
+            if "spatial" in settings.attention:
+                san = SpatialAttentionNorm(*shared, settings.kernels, name=f"spatial{depth}")
                 level_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, depth)
                 x = san(x, features[depth], knowns[depth], level_keys)
-            if "channel" in self.attention:
-                x = ChannelAttentionNorm(self.regions, self.statistics, self.scale, name=f"channel{depth}")(x)
+            if "channel" in settings.attention:
+                x = ChannelAttentionNorm(*shared, settings.scale, name=f"channel{depth}")(x)
             x = jax.nn.leaky_relu(x, 0.2)  # [B,H/2^depth,W/2^depth,width*2^depth]
-        init = nn.initializers.zeros if self.corrects else nn.initializers.lecun_normal()
-        rgb = nn.Conv(3, (3, 3), padding=1, dtype=self.dtype, kernel_init=init, name="rgb")(x).astype(jnp.float32)
-        return rgb if self.corrects else jax.nn.sigmoid(rgb)
+        init = nn.initializers.zeros if corrects else nn.initializers.lecun_normal()
+        rgb = nn.Conv(3, (3, 3), padding=1, dtype=settings.dtype, kernel_init=init, name="rgb")(x).astype(jnp.float32)
+        return rgb if corrects else jax.nn.sigmoid(rgb)
 
     def _join(self, x: Array, encoded: Array, width: int, *, name: str) -> Array:
         """Nearest upsampling of x, concatenation with the encoder's level, 3x3 convolution."""
         x = enlarge(x, 2)  # [B,2h,2w,C]
         joined = jnp.concatenate([x, encoded.astype(x.dtype)], axis=-1)
         init = nn.initializers.he_normal()
-        return nn.Conv(width, (3, 3), padding=1, dtype=self.dtype, kernel_init=init, name=name)(joined)
+        return nn.Conv(width, (3, 3), padding=1, dtype=self.settings.dtype, kernel_init=init, name=name)(joined)
 
 
 class ScanGenerator(nn.Module):
     """G1 = enc1 + dec makes a rough image, G2 = enc2 + the same dec a fine one.
 
     Attributes:
-      width: channels at stride 1; the paper's setting is 64.
-      regions: n of SAN and CAN.
-      stages: 1 stops at the rough image.
-      blocks: dilated residual blocks in each encoder.
-      attention, statistics, kernels, scale: see `Decoder`.
-      sigma: of the Gaussian blur that the high-frequency residual is taken from, in pixels.
-      prior: what fills the hole beforehand; the decoder then corrects it. "none" is the paper's.
-      dtype: of the convolutions.
+      settings: what it is.
     """
 
-    width: int = 64
-    regions: int = 16
-    stages: int = 2
-    blocks: int = 4
-    attention: Sequence[str] = ("spatial", "channel")
-    statistics: Literal["product", "weighted"] = "weighted"
-    kernels: Literal["unit", "raw"] = "unit"
-    scale: Literal["mean", "sum"] = "mean"
-    sigma: float = 2.0
-    prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
-    dtype: Any = jnp.float32
+    settings: GeneratorSettings
 
     @nn.compact
     def __call__(self, image: Array, known: Array, keys: Array) -> list[Array]:
@@ -149,31 +157,22 @@ class ScanGenerator(nn.Module):
         """
         if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
-        decode = Decoder(
-            width=self.width,
-            regions=self.regions,
-            attention=self.attention,
-            statistics=self.statistics,
-            kernels=self.kernels,
-            scale=self.scale,
-            dtype=self.dtype,
-            corrects=self.prior != "none",
-            name="dec",
-        )
+        settings = self.settings
+        decode = Decoder(settings, name="dec")
         guides = (
             sobel_gradient(image, known) / SOBEL_SCALE,
-            high_frequency(image, known, self.sigma),
+            high_frequency(image, known, settings.sigma),
         )  # G^, H^ [B,H,W,3]
         predictions: list[Array] = []
         seen: Array = image  # I^, then I^ + I_rough * (1 - M), where nothing is missing any more
         valid: Array | None = known
         others, filled = [known], None
-        if self.prior != "none":
-            filled, apart = Prior(self.prior, name="prior")(image, known)
+        if settings.prior != "none":
+            filled, apart = Prior(settings.prior, name="prior")(image, known)
             self.sow("intermediates", "filled_by_prior", filled)
             seen, valid, others = filled, None, [known, apart]
-        for stage in range(self.stages):
-            encode = Encoder(self.width, STAGE_KERNELS[stage], self.blocks, self.dtype, name=f"enc{stage + 1}")
+        for stage in range(settings.stages):
+            encode = Encoder(settings, STAGE_KERNELS[stage], name=f"enc{stage + 1}")
             features, knowns = encode(jnp.concatenate([seen, guides[stage], *others], axis=-1), valid, known)
             stage_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, stage)
             decoded = decode(features, knowns, stage_keys)

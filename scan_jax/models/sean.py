@@ -90,7 +90,7 @@ class StyleDecoder(nn.Module):
             block_styles = None if name == BLOCKS[-1][0] else styles
             x = block(x, labels[:, ::stride, ::stride], block_styles, _fold_in(keys, place), train=train)
         x = jax.nn.leaky_relu(x, 0.2)  # [B,H,W,width]
-        rgb = Conv(3, dtype=self.dtype, name="rgb")(x)
+        rgb = Conv(3, dtype=self.dtype, kernel_init=small_xavier, name="rgb")(x)
         return (jnp.tanh(rgb.astype(jnp.float32)) + 1) / 2
 
     def _start(self, labels: Array) -> Array:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.layers.conv import Conv, TransposedConv, small_xavier
+from scan_jax.layers.conv import Conv, ConvTranspose3, small_xavier
 from scan_jax.layers.masked_self_attention import MaskedSelfAttention
 from scan_jax.layers.normalization import InstanceNorm
 
@@ -53,7 +53,7 @@ class StyleEncoder(nn.Module):
         x = self._activate(self._reflected("in", x, self.width // 2))  # [B,H,W,width/2]
         for depth in (1, 2):  # [B,H/2,W/2,width], [B,H/4,W/4,2*width]
             x = self._activate(self._halved(f"down{depth}", x, self.width * depth))
-        x = self._activate(TransposedConv(4 * self.width, self.dtype, name="up")(x))  # [B,H/2,W/2,4*width]
+        x = self._activate(ConvTranspose3(4 * self.width, dtype=self.dtype, name="up")(x))  # [B,H/2,W/2,4*width]
         # Nearest, as the released code has it: pixel (2i, 2j) stands for its cell, in `known` and in `labels` alike.
         known, labels = known[:, ::2, ::2], labels[:, ::2, ::2]  # [B,H/2,W/2,1], [B,H/2,W/2]
         if self.attention != "none":
@@ -71,7 +71,7 @@ class StyleEncoder(nn.Module):
     def _reflected(self, name: str, x: Array, features: int) -> Array:
         """A 3x3 convolution of the map continued by reflection."""
         padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-        return Conv(features, padding=0, dtype=self.dtype, name=name)(padded)
+        return Conv(features, padding=0, dtype=self.dtype, kernel_init=small_xavier, name=name)(padded)
 
     def _halved(self, name: str, x: Array, features: int) -> Array:
         """A 3x3 convolution of stride 2 of the map continued by zeros."""

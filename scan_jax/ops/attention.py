@@ -20,6 +20,10 @@ from jax import lax
 
 Array = jax.Array
 Kind = Literal["self", "masked", "contextual"]
+# Logits in one block, over all samples: 16 MiB of float32. Larger blocks leave a CPU's cache and gain nothing there.
+_LOGITS_IN_A_BLOCK = 2**22
+_SHORTEST_BLOCK = 128  # shorter ones starve the matrix products
+_product = partial(jnp.einsum, preferred_element_type=jnp.float32)
 
 
 def masked_attention(
@@ -44,6 +48,54 @@ def masked_attention(
     _check(query, key, known, kind, query_block)
     _check_value(value, key)
     return _attend(query, key, value, known, kind, query_block).astype(value.dtype)
+
+
+def attend_with_semantic_loss(
+    query: Array,
+    key: Array,
+    value: Array,
+    labels: Array,
+    known: Array,
+    kind: Kind,
+    *,
+    num_labels: int,
+    target: float,
+    query_block: int | None = None,
+) -> tuple[Array, Array]:
+    """`masked_attention`, and how far a hole pixel's attention on its own class is from `target` a pixel, eqs. (4)-(5).
+
+    For each hole query |sum of its attention on the pixels of its label - target * (pixels of its label, in the hole or
+    not)|, and of these the mean. The absolute value is the released code's: eq. (4) as written has no lower bound. One
+    pass: classes are attended to as further values.
+
+    Args:
+      query, key, value, known, kind, query_block: see `masked_attention`.
+      labels: [B,N] integers. A query whose label lies outside [0, num_labels) does not count.
+      num_labels: the number of classes.
+      target: mu, the attention wanted on each pixel of the class; the paper's is 5e-4.
+
+    Returns:
+      The attended values [B,N,V] in the dtype of `value`, and the loss [B] float32, zero for an image without a hole.
+
+    Raises:
+      ValueError: the shapes do not agree, `labels` are not integers, or no such `kind`.
+    """
+    _check(query, key, known, kind, query_block)
+    _check_value(value, key)
+    _check_labels(labels, known, num_labels)
+    classes = jax.nn.one_hot(labels, num_labels, dtype=jnp.float32)  # [B,N,L]
+    both = jnp.concatenate([value, classes.astype(value.dtype)], axis=-1)  # [B,N,V+L]
+    attended, mass = jnp.split(_attend(query, key, both, known, kind, query_block), [value.shape[-1]], axis=-1)
+    return attended.astype(value.dtype), _distance_to_target(mass, classes, known, target)
+
+
+def _distance_to_target(mass: Array, classes: Array, known: Array, target: float) -> Array:
+    """Eqs. (4)-(5) from a query's attention on each class: [B,N,L], one-hot [B,N,L], [B,N] -> [B]."""
+    own = jnp.sum(mass * classes, axis=-1)  # [B,N], read at the query's label
+    pixels = jnp.sum(classes * jnp.sum(classes, axis=1, keepdims=True), axis=-1)  # C of eq. (4) [B,N]
+    queries = jnp.where(known > 0.5, 0.0, jnp.sum(classes, axis=-1))  # [B,N], 1 = counts
+    count = jnp.sum(queries, axis=1)  # K of eq. (5) [B]
+    return jnp.sum(jnp.abs(own - target * pixels) * queries, axis=1) / jnp.where(count > 0, count, 1.0)
 
 
 def attention_rows(query: Array, key: Array, known: Array, kind: Kind, rows: Array) -> Array:
@@ -71,64 +123,6 @@ def attention_rows(query: Array, key: Array, known: Array, kind: Kind, rows: Arr
     if kind == "contextual":
         weights = jnp.where(jnp.take_along_axis(is_known, rows, axis=1)[..., None], 0.0, weights)
     return weights.astype(query.dtype)
-
-
-def semantic_attention_loss(
-    query: Array, key: Array, labels: Array, known: Array, kind: Kind, *, num_labels: int, target: float
-) -> Array:
-    """How far a hole pixel's attention on its own class is from `target` a pixel, eqs. (4)-(5).
-
-    For each hole query |sum of its attention on the pixels of its label - target * (pixels of its label, in the hole or
-    not)|, and of these the mean. The absolute value is the released code's: eq. (4) as written has no lower bound.
-
-    Args:
-      query: [B,N,D].
-      key: [B,N,D].
-      labels: [B,N] integers. A query whose label lies outside [0, num_labels) does not count.
-      known: [B,N], above 0.5 = known pixel.
-      kind: "self", "masked" or "contextual".
-      num_labels: the number of classes.
-      target: mu, the attention wanted on each pixel of the class; the paper's is 5e-4.
-
-    Returns:
-      [B] float32, zero for an image without a hole.
-
-    Raises:
-      ValueError: the shapes do not agree, `labels` are not integers, or no such `kind`.
-    """
-    _check(query, key, known, kind, None)
-    _check_labels(labels, known, num_labels)
-    classes = jax.nn.one_hot(labels, num_labels, dtype=jnp.float32)  # [B,N,L]
-    mass = _attend(query, key, classes.astype(key.dtype), known, kind, None)  # [B,N,L]
-    return _distance_to_target(mass, classes, known, target)
-
-
-def attend_with_semantic_loss(
-    query: Array,
-    key: Array,
-    value: Array,
-    labels: Array,
-    known: Array,
-    kind: Kind,
-    *,
-    num_labels: int,
-    target: float,
-    query_block: int | None = None,
-) -> tuple[Array, Array]:
-    """`masked_attention` and `semantic_attention_loss` in one pass: classes are attended to as further values.
-
-    Takes the arguments of both, and returns the results of both: [B,N,V] in the dtype of `value`, and [B] float32.
-
-    Raises:
-      ValueError: as those two.
-    """
-    _check(query, key, known, kind, query_block)
-    _check_value(value, key)
-    _check_labels(labels, known, num_labels)
-    classes = jax.nn.one_hot(labels, num_labels, dtype=jnp.float32)  # [B,N,L]
-    both = jnp.concatenate([value, classes.astype(value.dtype)], axis=-1)  # [B,N,V+L]
-    attended, mass = jnp.split(_attend(query, key, both, known, kind, query_block), [value.shape[-1]], axis=-1)
-    return attended.astype(value.dtype), _distance_to_target(mass, classes, known, target)
 
 
 def _attend(query: Array, key: Array, value: Array, known: Array, kind: Kind, query_block: int | None) -> Array:
@@ -160,15 +154,6 @@ def _reorder(x: Array, order: Array) -> Array:
     return jnp.take_along_axis(x, order[..., None], axis=1)
 
 
-def _distance_to_target(mass: Array, classes: Array, known: Array, target: float) -> Array:
-    """Eqs. (4)-(5) from a query's attention on each class: [B,N,L], one-hot [B,N,L], [B,N] -> [B]."""
-    own = jnp.sum(mass * classes, axis=-1)  # [B,N], read at the query's label
-    pixels = jnp.sum(classes * jnp.sum(classes, axis=1, keepdims=True), axis=-1)  # C of eq. (4) [B,N]
-    queries = jnp.where(known > 0.5, 0.0, jnp.sum(classes, axis=-1))  # [B,N], 1 = counts
-    count = jnp.sum(queries, axis=1)  # K of eq. (5) [B]
-    return jnp.sum(jnp.abs(own - target * pixels) * queries, axis=1) / jnp.where(count > 0, count, 1.0)
-
-
 def _check(query: Array, key: Array, known: Array, kind: Kind, query_block: int | None) -> None:
     if query.ndim != 3 or key.shape != query.shape or known.shape != query.shape[:2]:
         raise ValueError(
@@ -192,18 +177,6 @@ def _check_labels(labels: Array, known: Array, num_labels: int) -> None:
         raise ValueError(f"num_labels must be positive, not {num_labels}")
 
 
-# Logits in one block, over all samples: 16 MiB of float32. Larger blocks leave a CPU's cache and gain nothing there.
-_LOGITS_IN_A_BLOCK = 2**22
-_SHORTEST_BLOCK = 128  # shorter ones starve the matrix products
-
-_product = partial(jnp.einsum, preferred_element_type=jnp.float32)
-
-
-def choose_query_block(batch: int, tokens: int) -> int:
-    """Queries of a sample to take at once, so that a block's logits stay near 16 MiB whatever the map's size."""
-    return min(max(_LOGITS_IN_A_BLOCK // (batch * tokens), _SHORTEST_BLOCK), tokens)
-
-
 def divide(batch: int, tokens: int, query_block: int | None) -> tuple[int, int]:
     """How many blocks the queries make, and how many queries each has; of equal lengths, for the least padding.
 
@@ -220,6 +193,11 @@ def divide(batch: int, tokens: int, query_block: int | None) -> tuple[int, int]:
     longest = min(query_block or choose_query_block(batch, tokens), tokens)
     total = -(-tokens // longest)
     return total, -(-tokens // total)
+
+
+def choose_query_block(batch: int, tokens: int) -> int:
+    """Queries of a sample to take at once, so that a block's logits stay near 16 MiB whatever the map's size."""
+    return min(max(_LOGITS_IN_A_BLOCK // (batch * tokens), _SHORTEST_BLOCK), tokens)
 
 
 def attention_weights(query: Array, key: Array, admissible: Array) -> Array:

@@ -1,8 +1,9 @@
-"""Contextual attention (Yu et al. 2018, section 3.2): a map is rebuilt from patches of its own background.
+"""Attention between patches of one map: contextual (Yu et al. 2018) and knowledge-consistent (RFR, Li et al. 2020).
 
-The literal form convolves every image with its own 3x3 patches and pastes 4x4 patches by a transposed convolution. Both
-are sums along diagonals of a map of all pairs of pixels, which is one matrix product: the same result with a ninth and
-a quarter of the products, for a whole batch at once.
+Contextual attention (section 3.2) rebuilds a map from patches of its own background. The literal form convolves every
+image with its own 3x3 patches and pastes 4x4 patches by a transposed convolution. Both are sums along diagonals of a
+map of all pairs of pixels, which is one matrix product: the same result with a ninth and a quarter of the products, for
+a whole batch at once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scan_jax.ops.image import shrink_nearest
 Array = jax.Array
 
 SHORTEST = 1e-4  # no patch counts as shorter than this
+_EPSILON = 1e-7
 
 
 def contextual_attention(x: Array, hole: Array, *, scale: float = 10.0) -> Array:
@@ -138,9 +140,6 @@ def _to_cells(weights: Array, axes: tuple[int, int]) -> Array:
     return first + second
 
 
-_EPSILON = 1e-7
-
-
 class Memory(NamedTuple):
     """What one recurrence leaves to the next of the same forward pass.
 
@@ -154,7 +153,7 @@ class Memory(NamedTuple):
 
 
 def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory: Memory | None) -> tuple[Array, Memory]:
-    """Every pixel becomes a mean of the map's directions, weighted by likeness, then and now.
+    """Every pixel becomes a mean of the map's directions, weighted by likeness, then and now (RFR, section 3.2).
 
     The score of a pixel for a key is the product with the key's direction, summed over the pixel's 3x3 neighbourhood;
     a softmax over the keys follows. Rows that the last recurrence knew are averaged with its scores, 1 to |ratio|.
@@ -176,7 +175,7 @@ def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory:
     norm = jnp.sqrt(jnp.sum(jnp.square(shifted), axis=-1, keepdims=True))
     rows = (x.shape[0], x.shape[1] * x.shape[2], -1)
     keys = (shifted / norm).astype(x.dtype).reshape(rows)  # [B,N,C]
-    queries = _sum_of_neighbours(x).reshape(rows)  # [B,N,C]
+    queries = _sum_along(_sum_along(x, (1,)), (2,)).reshape(rows)  # [B,N,C]
     products = jnp.einsum("bqc,bkc->bqk", queries, keys, preferred_element_type=jnp.float32)  # [B,N,N]
     scores = jax.nn.softmax(products, axis=-1)
     if memory is not None:
@@ -184,16 +183,6 @@ def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory:
         scores = (memory.scores * memory.known + scores * present) / (memory.known + present)
     found = jnp.einsum("bqk,bkc->bqc", scores.astype(x.dtype), keys)  # [B,N,C]
     return found.reshape(x.shape), Memory(scores, known.astype(jnp.float32).reshape(rows))
-
-
-def _sum_of_neighbours(x: Array) -> Array:
-    """Sums over 3x3 pixels, zeros around the map: [B,H,W,C] -> [B,H,W,C]."""
-    for axis in (1, 2):
-        length = x.shape[axis]
-        padded = jnp.pad(x, [(1, 1) if i == axis else (0, 0) for i in range(4)])
-        before, here, after = (lax.slice_in_dim(padded, i, i + length, axis=axis) for i in range(3))
-        x = before + here + after
-    return x
 
 
 def _check(x: Array, known: Array, ratio: Array) -> None:

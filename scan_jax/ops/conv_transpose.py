@@ -12,7 +12,7 @@ from scan_jax.ops.strided_convolution import convolve_strided
 Array = jax.Array
 
 
-def convolve_doubling(x: Array, kernel: Array) -> Array:
+def conv_transpose(x: Array, kernel: Array) -> Array:
     """The transposed convolution of kernel 4, stride 2 and padding 1, as a plain one of kernel 2.
 
     output[2*i - 1 + k] += input[i] * kernel[k], along both axes. The same weights and result as the dilated form, whose
@@ -30,7 +30,7 @@ def convolve_doubling(x: Array, kernel: Array) -> Array:
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[:3] != (4, 4, x.shape[3]):
         raise ValueError(f"x must be [B,H,W,C] and kernel [4,4,C,D], not {x.shape} and {kernel.shape}")
-    return _double(x, kernel)
+    return _transpose(x, kernel)
 
 
 def _deal_out(x: Array, kernel: Array) -> Array:
@@ -45,14 +45,14 @@ def _deal_out(x: Array, kernel: Array) -> Array:
     return y[:, 1:-1, 1:-1]
 
 
-_double = jax.custom_vjp(_deal_out)
+_transpose = jax.custom_vjp(_deal_out)
 
 
-def _double_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _double(x, kernel), (x, kernel)
+def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _transpose(x, kernel), (x, kernel)
 
 
-def _double_backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
+def _backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     """What doubles the other way round halves: the gradient to the map is a convolution of stride 2."""
     x, kernel = saved
     to_map = convolve_strided(change, kernel.swapaxes(2, 3), 1, stride=2)  # [B,H,W,C]
@@ -60,7 +60,7 @@ def _double_backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, 
     return to_map, to_kernel
 
 
-_double.defvjp(_double_forward, _double_backward)
+_transpose.defvjp(_forward, _backward)
 
 
 def shuffle_pixels(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Convolutions in the forms that are fast on a CPU too, and how a convolution carries `known` down a level."""
+"""Convolutions of stride 1 in forms that are fast on a CPU too; of label maps; and how `known` goes down a level."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def convolve(x: Array, kernel: Array, padding: Padding) -> Array:
     """A convolution of stride 1, equal to `lax.conv_general_dilated` and faster on a CPU.
 
     There, matrix products take the place of XLA's convolution: in all passes where the kernel outweighs the map or
-    where tiles need fewer of them (`tile_algorithms`), and in the gradient to the kernel everywhere (for 3x3 up to four
-    times as fast, for some kernels of even side a hundred times). On other devices it is XLA's convolution throughout.
-    Differentiable in reverse mode.
+    where tiles need fewer of them, and in the gradient to the kernel everywhere (for 3x3 up to four times as fast, for
+    some kernels of even side a hundred times). On other devices it is XLA's convolution throughout. Differentiable in
+    reverse mode.
 
     Args:
       x: [B,H,W,C].
@@ -132,23 +132,26 @@ def _tile_algorithm(kernel: Array, x: Array, padding: Padding) -> TileAlgorithm 
     return fourier(size, _FOURIER_OUTPUTS) if size > 4 else toom_cook(size)
 
 
-def _neighbours(x: Array, size: int, padding: Padding) -> list[Array]:
-    """The map as each tap of the kernel sees it: k*k times [B,H',W',C]."""
-    padded = jnp.pad(x, ((0, 0), padding, padding, (0, 0)))
-    height, width = (side - size + 1 for side in padded.shape[1:3])
-    return [padded[:, i : i + height, j : j + width] for i in range(size) for j in range(size)]
+def columns(padded: Array, size: int, stride: int = 1) -> Array:
+    """All numbers under each position of a size x size kernel in one row: [B,H,W,C] -> [B*H'*W',k*k*C]."""
+    high, wide = ((side - size) // stride + 1 for side in padded.shape[1:3])
+    taps = [
+        padded[:, i : i + (high - 1) * stride + 1 : stride, j : j + (wide - 1) * stride + 1 : stride]
+        for i in range(size)
+        for j in range(size)
+    ]
+    return jnp.concatenate(taps, axis=-1).reshape(-1, size * size * padded.shape[-1])
 
 
-def _columns(x: Array, size: int, padding: Padding) -> Array:
-    """All neighbours of a pixel in one row: [B,H,W,C] -> [B*H'*W',k*k*C]."""
-    return jnp.concatenate(_neighbours(x, size, padding), axis=-1).reshape(-1, size * size * x.shape[-1])
+def _pad(x: Array, padding: Padding) -> Array:
+    return jnp.pad(x, ((0, 0), padding, padding, (0, 0)))
 
 
 def _by_products(x: Array, kernel: Array, padding: Padding) -> Array:
     """One product over all taps."""
     size, features = kernel.shape[0], kernel.shape[3]
     height, width = (side + sum(padding) - size + 1 for side in x.shape[1:3])
-    y = _columns(x, size, padding) @ kernel.reshape(-1, features)  # [B*H'*W',D]
+    y = columns(_pad(x, padding), size) @ kernel.reshape(-1, features)  # [B*H'*W',D]
     return y.reshape(x.shape[0], height, width, features)
 
 
@@ -168,21 +171,21 @@ def _map_gradient(x: Array, kernel: Array, change: Array, padding: Padding) -> A
 
 def _kernel_gradient(x: Array, kernel: Array, change: Array, padding: Padding) -> Array:
     """One product over all taps: [k,k,C,D]."""
-    columns = _columns(x, kernel.shape[0], padding)  # [B*H'*W',k*k*C]
-    return (columns.T @ change.reshape(-1, change.shape[-1])).reshape(kernel.shape)
+    seen = columns(_pad(x, padding), kernel.shape[0])  # [B*H'*W',k*k*C]
+    return (seen.T @ change.reshape(-1, change.shape[-1])).reshape(kernel.shape)
 
 
 def _kernel_gradient_by_strip(x: Array, kernel: Array, change: Array, padding: Padding) -> Array:
     """The same, added up over strips of rows whose neighbourhoods stay in the cache: [k,k,C,D]."""
     size, channels, features = kernel.shape[1:]
     batch, height, width, _ = change.shape
-    padded = jnp.pad(x, ((0, 0), padding, padding, (0, 0)))
+    padded = _pad(x, padding)
     rows = max(n for n in range(1, height + 1) if height % n == 0 and (n == 1 or batch * n * width <= _STRIP_PIXELS))
 
     def add(strip: Array, total: Array) -> Array:
         seen = lax.dynamic_slice_in_dim(padded, strip * rows, rows + size - 1, axis=1)  # [B,rows+k-1,W+..,C]
         changed = lax.dynamic_slice_in_dim(change, strip * rows, rows, axis=1).reshape(-1, features)
-        product = jnp.matmul(changed.T, _columns(seen, size, (0, 0)), preferred_element_type=jnp.float32)
+        product = jnp.matmul(changed.T, columns(seen, size), preferred_element_type=jnp.float32)
         return total + product  # [D,k*k*C]
 
     total = lax.fori_loop(0, height // rows, add, jnp.zeros((features, size * size * channels), jnp.float32))

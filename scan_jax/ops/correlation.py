@@ -8,7 +8,6 @@ from einops import rearrange
 from jax import lax
 
 Array = jax.Array
-
 # A shorter patch counts as zero: the slope of 1 / norm would overflow float32.
 _SHORTEST = 1e-12
 
@@ -29,6 +28,14 @@ def patch_correlation(a: Array, b: Array) -> Array:
     if a.ndim != 5 or b.ndim != 5 or a.shape[0] != b.shape[0] or a.shape[2:] != b.shape[2:]:
         raise ValueError(f"a must be [B,P,k,k,C] and b [B,Q,k,k,C], not {a.shape} and {b.shape}")
     return _full_product("bpd,bqd->bpq", _unit(a), _unit(b)).astype(a.dtype)  # [B,P,Q]
+
+
+def _unit(patches: Array) -> Array:
+    """[B,P,k,k,C] -> [B,P,k*k*C] float32 of length 1, or 0 for zero patches."""
+    flat = rearrange(patches.astype(jnp.float32), "b p i j c -> b p (i j c)")
+    square = jnp.sum(jnp.square(flat), axis=-1, keepdims=True)  # [B,P,1]
+    is_zero = square < _SHORTEST**2
+    return flat * jnp.where(is_zero, 0.0, lax.rsqrt(jnp.where(is_zero, 1.0, square)))
 
 
 def correlate(x: Array, kernels: Array) -> Array:
@@ -66,23 +73,10 @@ def correlate(x: Array, kernels: Array) -> Array:
     return total.astype(x.dtype)
 
 
-def channel_correlation(x: Array) -> Array:
-    """How each channel goes with all others: (sum_i X_i - X_j) . X_j / C, summed over the map (SCAN, eq. (4)).
-
-    Args:
-      x: [B,H,W,C].
-
-    Returns:
-      [B,C], in the dtype of `x`. It grows with H*W: divide by that for a mean.
-
-    Raises:
-      ValueError: `x` is not [B,H,W,C].
-    """
-    if x.ndim != 4:
-        raise ValueError(f"x must be [B,H,W,C], not {x.shape}")
-    values = x.astype(jnp.float32)  # [B,H,W,C]
-    others = jnp.sum(values, axis=-1, keepdims=True) - values  # [B,H,W,C]
-    return (jnp.sum(others * values, axis=(1, 2)) / x.shape[-1]).astype(x.dtype)
+def _shift(x: Array, down: int, right: int) -> Array:
+    """[B,H,W,N] moved down and right, zeros where it came from; unlike one padded copy of all taps, XLA fuses it."""
+    nothing = (0, 0, 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), (nothing, (down, -down, 0), (right, -right, 0), nothing))
 
 
 def channel_gram(x: Array) -> Array:
@@ -118,9 +112,17 @@ def _gram_gradient(pixels: Array, slope: Array) -> tuple[Array]:
 _gram.defvjp(lambda pixels: (_gram(pixels), pixels), _gram_gradient)
 
 
-def _full_product(pattern: str, a: Array, b: Array) -> Array:
-    """An einsum that keeps float32 operands whole on accelerators."""
-    return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST, preferred_element_type=jnp.float32)
+def channel_correlation(gram: Array) -> Array:
+    """How each channel goes with all others: (sum_i X_i - X_j) . X_j / C, summed over the map (SCAN, eq. (4)).
+
+    Args:
+      gram: [B,C,C], the channels' inner products, see `channel_gram`.
+
+    Returns:
+      [B,C] float32. It grows with H*W: divide by that for a mean.
+    """
+    own = jnp.diagonal(gram, axis1=1, axis2=2)  # [B,C]
+    return (jnp.sum(gram, axis=1) - own) / gram.shape[-1]
 
 
 def orthogonality(kernels: Array) -> Array:
@@ -142,15 +144,6 @@ def orthogonality(kernels: Array) -> Array:
     return jnp.sum(jnp.square(gram - jnp.eye(rows.shape[0]))).astype(kernels.dtype)
 
 
-def _shift(x: Array, down: int, right: int) -> Array:
-    """[B,H,W,N] moved down and right, zeros where it came from; unlike one padded copy of all taps, XLA fuses it."""
-    nothing = (0, 0, 0)
-    return lax.pad(x, jnp.zeros((), x.dtype), (nothing, (down, -down, 0), (right, -right, 0), nothing))
-
-
-def _unit(patches: Array) -> Array:
-    """[B,P,k,k,C] -> [B,P,k*k*C] float32 of length 1, or 0 for zero patches."""
-    flat = rearrange(patches.astype(jnp.float32), "b p i j c -> b p (i j c)")
-    square = jnp.sum(jnp.square(flat), axis=-1, keepdims=True)  # [B,P,1]
-    is_zero = square < _SHORTEST**2
-    return flat * jnp.where(is_zero, 0.0, lax.rsqrt(jnp.where(is_zero, 1.0, square)))
+def _full_product(pattern: str, a: Array, b: Array) -> Array:
+    """An einsum that keeps float32 operands whole on accelerators."""
+    return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST, preferred_element_type=jnp.float32)

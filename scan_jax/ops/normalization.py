@@ -1,9 +1,10 @@
-"""Normalisation by soft regions of the map and by soft groups of channels, without ever building a map per region.
+"""Normalisation by soft regions of the map, by soft groups of channels (SCAN), and by two hard regions (RN).
 
-Both compute sum_i (X - mu_i) / (sigma_i + epsilon) * S_i, SCAN's eq. (3), with one of two readings of mu_i, sigma_i:
-`"product"`, the letter: mean and standard deviation of X * S_i over all positions; `"weighted"`, the sense: mean and
-standard deviation of X under the weights S_i. The sum is X * (S @ 1/sigma) - S @ (mu/sigma), and all that it needs are
-moments: of each channel with each region, around a pivot near the channel's mean so that a large mean costs no digits.
+The first two never build a map per region. Both compute sum_i (X - mu_i) / (sigma_i + epsilon) * S_i, SCAN's eq. (3),
+with one of two readings of mu_i, sigma_i: `"product"`, the letter: mean and standard deviation of X * S_i over all
+positions; `"weighted"`, the sense: mean and standard deviation of X under the weights S_i. The sum is
+X * (S @ 1/sigma) - S @ (mu/sigma), and all that it needs are moments: of each channel with each region, around a pivot
+near the channel's mean so that a large mean costs no digits.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jax import lax
 
 Array = jax.Array
 Statistics = Literal["product", "weighted"]
-
+MomentsOver = Literal["batch", "image"]
 # A region (or group) of less total weight than this, of one pixel (or channel), counts as empty: its term drops out.
 _EMPTY = 1e-12
 
@@ -52,51 +53,6 @@ def region_normalize(x: Array, regions: Array, *, statistics: Statistics, epsilo
     shift = _spread(weights, mean * scale)  # [B,HW,C]
     result = (values - pivot) * slope - shift  # [B,HW,C]
     return rearrange(result, "b (h w) c -> b h w c", h=x.shape[1]).astype(x.dtype)
-
-
-def group_normalize(x: Array, groups: Array, *, statistics: Statistics, epsilon: float = 1e-5) -> Array:
-    """Normalises the map within soft groups of channels, over channels and positions (SCAN, section 3.2).
-
-    Everything follows from each channel's mean and variance, and the result is one affine map per channel.
-
-    Args:
-      x: [B,H,W,C].
-      groups: [B,C,N], weights >= 0; a group may be empty.
-      statistics: "product" or "weighted", see the module.
-      epsilon: added to each standard deviation.
-
-    Returns:
-      [B,H,W,C], in the dtype of `x`.
-
-    Raises:
-      ValueError: the shapes do not agree, or no such `statistics`.
-    """
-    if x.ndim != 4 or groups.ndim != 3 or groups.shape[:2] != (x.shape[0], x.shape[3]):
-        raise ValueError(f"x must be [B,H,W,C] and groups [B,C,N], not {x.shape} and {groups.shape}")
-    _check_statistics(statistics)
-    values = x.astype(jnp.float32)  # [B,H,W,C]
-    weights = groups.astype(jnp.float32)  # [B,C,N]
-    pivot = lax.stop_gradient(jnp.mean(values, axis=(1, 2)))  # [B,C]
-    offset = values - pivot[:, None, None, :]  # [B,H,W,C]
-    correction = jnp.mean(offset, axis=(1, 2))  # [B,C], what rounding left out of the pivot
-    channel_mean = (pivot + correction)[:, :, None]  # [B,C,1]
-    channel_variance = (jnp.mean(jnp.square(offset), axis=(1, 2)) - jnp.square(correction))[:, :, None]  # [B,C,1]
-    moments = _group_moments_product if statistics == "product" else _group_moments_weighted
-    mean, variance = moments(channel_mean, channel_variance, weights)  # [B,1,N] both
-    scale = _inverse_deviation(variance, jnp.sum(weights, axis=1, keepdims=True), epsilon)  # [B,1,N]
-    slope = jnp.sum(weights * scale, axis=2)[:, None, None, :]  # [B,1,1,C]
-    level = jnp.sum(weights * scale * (pivot[:, :, None] - mean), axis=2)[:, None, None, :]  # [B,1,1,C]
-    return (offset * slope + level).astype(x.dtype)
-
-
-def _check_statistics(statistics: str) -> None:
-    if statistics not in ("product", "weighted"):
-        raise ValueError(f'statistics must be "product" or "weighted", not {statistics!r}')
-
-
-def _matmul(pattern: str, a: Array, b: Array) -> Array:
-    """An einsum in full float32: accelerators would round the operands to fewer bits."""
-    return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST)
 
 
 # Each of the two products is the other's transpose. Left to itself, differentiation writes the transposes with their
@@ -150,6 +106,41 @@ def _region_moments_product(offset: Array, weights: Array, pivot: Array) -> tupl
     return mean, variance
 
 
+def group_normalize(x: Array, groups: Array, *, statistics: Statistics, epsilon: float = 1e-5) -> Array:
+    """Normalises the map within soft groups of channels, over channels and positions (SCAN, section 3.2).
+
+    Everything follows from each channel's mean and variance, and the result is one affine map per channel.
+
+    Args:
+      x: [B,H,W,C].
+      groups: [B,C,N], weights >= 0; a group may be empty.
+      statistics: "product" or "weighted", see the module.
+      epsilon: added to each standard deviation.
+
+    Returns:
+      [B,H,W,C], in the dtype of `x`.
+
+    Raises:
+      ValueError: the shapes do not agree, or no such `statistics`.
+    """
+    if x.ndim != 4 or groups.ndim != 3 or groups.shape[:2] != (x.shape[0], x.shape[3]):
+        raise ValueError(f"x must be [B,H,W,C] and groups [B,C,N], not {x.shape} and {groups.shape}")
+    _check_statistics(statistics)
+    values = x.astype(jnp.float32)  # [B,H,W,C]
+    weights = groups.astype(jnp.float32)  # [B,C,N]
+    pivot = lax.stop_gradient(jnp.mean(values, axis=(1, 2)))  # [B,C]
+    offset = values - pivot[:, None, None, :]  # [B,H,W,C]
+    correction = jnp.mean(offset, axis=(1, 2))  # [B,C], what rounding left out of the pivot
+    channel_mean = (pivot + correction)[:, :, None]  # [B,C,1]
+    channel_variance = (jnp.mean(jnp.square(offset), axis=(1, 2)) - jnp.square(correction))[:, :, None]  # [B,C,1]
+    moments = _group_moments_product if statistics == "product" else _group_moments_weighted
+    mean, variance = moments(channel_mean, channel_variance, weights)  # [B,1,N] both
+    scale = _inverse_deviation(variance, jnp.sum(weights, axis=1, keepdims=True), epsilon)  # [B,1,N]
+    slope = jnp.sum(weights * scale, axis=2)[:, None, None, :]  # [B,1,1,C]
+    level = jnp.sum(weights * scale * (pivot[:, :, None] - mean), axis=2)[:, None, None, :]  # [B,1,1,C]
+    return (offset * slope + level).astype(x.dtype)
+
+
 def _group_moments_weighted(mean: Array, variance: Array, weights: Array) -> tuple[Array, Array]:
     """Of channels' moments [B,C,1] and weights [B,C,N], the groups' mean and variance: [B,1,N] both."""
     share = weights / jnp.maximum(jnp.sum(weights, axis=1, keepdims=True), _EMPTY)  # [B,C,N]
@@ -165,14 +156,16 @@ def _group_moments_product(mean: Array, variance: Array, weights: Array) -> tupl
     return group_mean, jnp.mean(within + between, axis=1, keepdims=True)
 
 
+def _check_statistics(statistics: str) -> None:
+    if statistics not in ("product", "weighted"):
+        raise ValueError(f'statistics must be "product" or "weighted", not {statistics!r}')
+
+
 def _inverse_deviation(variance: Array, total: Array, epsilon: float) -> Array:
     """1 / (sqrt(variance) + epsilon), 0 where the region is empty; the root's slope is 0 at no variance."""
     flat = variance <= 0  # rounding can leave it below zero
     deviation = jnp.where(flat, 0.0, jnp.sqrt(jnp.where(flat, 1.0, variance)))
     return jnp.where(total > _EMPTY, 1.0 / (deviation + epsilon), 0.0)
-
-
-MomentsOver = Literal["batch", "image"]
 
 
 def normalize_two_regions(x: Array, region: Array, *, statistics: MomentsOver, epsilon: float = 1e-5) -> Array:
@@ -242,7 +235,12 @@ def _pixels(weights: Array, statistics: MomentsOver) -> Array:
 def _means(x: Array, weights: Array, statistics: MomentsOver) -> tuple[Array, Array]:
     """Inside and outside, 0 where there is nothing: [B,H,W,C] -> [G,1,1,C] twice."""
     total = "bhwr,bhwc->rc" if statistics == "batch" else "bhwr,bhwc->brc"
-    sums = jnp.einsum(total, weights, x, precision=lax.Precision.HIGHEST)  # [2,C] or [B,2,C]
+    sums = _matmul(total, weights, x)  # [2,C] or [B,2,C]
     pixels = _pixels(weights, statistics)  # [G,1,1,2]
     means = sums.reshape(*pixels.shape, x.shape[-1]) / jnp.maximum(pixels, 1.0)[..., None]  # [G,1,1,2,C]
     return means[..., 0, :], means[..., 1, :]
+
+
+def _matmul(pattern: str, a: Array, b: Array) -> Array:
+    """An einsum in full float32: accelerators would round the operands to fewer bits."""
+    return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST)

@@ -2,7 +2,7 @@
 
 Either is a plain convolution of a map folded differently: pixels that a dilated kernel never sees together become maps
 of their own, and the pixels of one stride become channels of one cell. The latter pays where cells fit the kernel; in
-all else, and on other devices, it is the compiler's convolution.
+all else, and on other devices, it is the compiler's convolution. `convolve_same` pads as TensorFlow does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from scan_jax.ops.convolution import Padding, convolve
+from scan_jax.ops.convolution import Padding, columns, convolve
 
 Array = jax.Array
 Form = Callable[..., Array]  # map, kernel, steps -> map
@@ -184,14 +184,17 @@ def convolve_same(x: Array, kernel: Array, *, stride: int = 1, dilation: int = 1
     if stride == dilation == 1:
         return convolve(x, kernel, (kernel.shape[0] // 2,) * 2)
     reach = dilation * (kernel.shape[0] - 1) + 1
-    rows, columns = (same_padding(side, reach, stride) for side in x.shape[1:3])
+    around = tuple(same_padding(side, reach, stride) for side in x.shape[1:3])
     if dilation == 1 and _is_small(x, kernel, stride):
-        return _by_products(jnp.pad(x, ((0, 0), rows, columns, (0, 0))), kernel, stride)
+        padded = jnp.pad(x, ((0, 0), around[0], around[1], (0, 0)))
+        high, wide = ((side - kernel.shape[0]) // stride + 1 for side in padded.shape[1:3])
+        products = columns(padded, kernel.shape[0], stride) @ kernel.reshape(-1, kernel.shape[3])  # [B*H'*W',D]
+        return products.reshape(x.shape[0], high, wide, -1)
     return lax.conv_general_dilated(
         x,
         kernel,
         (stride, stride),
-        (rows, columns),
+        around,
         rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
@@ -201,17 +204,3 @@ def _is_small(x: Array, kernel: Array, stride: int) -> bool:
     """Whether the kernel outweighs the output; a map whose size is not known yet (`jax.export`) counts as large."""
     pixels = x.shape[0] * -(-x.shape[1] // stride) * -(-x.shape[2] // stride)
     return isinstance(pixels, int) and pixels <= 2 * kernel.shape[3]
-
-
-def _by_products(padded: Array, kernel: Array, stride: int) -> Array:
-    """One product over all taps of a padded map."""
-    batch, *sides, channels = padded.shape
-    size = kernel.shape[0]
-    high, wide = ((side - size) // stride + 1 for side in sides)
-    taps = [
-        padded[:, i : i + (high - 1) * stride + 1 : stride, j : j + (wide - 1) * stride + 1 : stride]
-        for i in range(size)
-        for j in range(size)
-    ]
-    neighbours = jnp.concatenate(taps, axis=-1).reshape(-1, size * size * channels)  # [B*H'*W',k*k*C]
-    return (neighbours @ kernel.reshape(-1, kernel.shape[3])).reshape(batch, high, wide, -1)

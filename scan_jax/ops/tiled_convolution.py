@@ -1,4 +1,4 @@
-"""A convolution of stride 1 by an algorithm of `tile_algorithms`, and its gradient to the kernel.
+"""Tile algorithms of convolution (Toom-Cook and Fourier), and a convolution of stride 1 and its gradient by them.
 
 Channels come last and points first from end to end, so that every transform and every product reads arrays as they lie.
 """
@@ -16,133 +16,12 @@ from jax import lax
 
 Array = jax.Array
 Padding = tuple[int, int]
-
-_FEW = 8  # parts that are added up faster one by one than by a matrix product
-
-
-class _Grid(NamedTuple):
-    """How tiles lie over an output.
-
-    Attributes:
-      batch: number of maps.
-      height: of the output.
-      width: of the output.
-      high: tiles along the height; the last may reach beyond.
-      wide: tiles along the width.
-    """
-
-    batch: int
-    height: int
-    width: int
-    high: int
-    wide: int
-
-
-def convolve_tiled(x: Array, kernel: Array, padding: Padding, algorithm: TileAlgorithm) -> Array:
-    """The convolution.
-
-    Args:
-      x: [B,H,W,C].
-      kernel: [k,k,C,D], in the dtype of x.
-      padding: zeros before and after the map, along both axes.
-      algorithm: for kernels of k.
-
-    Returns:
-      [B,H+sum(padding)-k+1,W+sum(padding)-k+1,D].
-    """
-    grid = _grid(x, kernel.shape[0], padding, algorithm)
-    points = _kernel_points(algorithm)
-    taps = (points @ kernel.reshape(points.shape[1], -1)).reshape(-1, *kernel.shape[2:])  # [P,C,D]
-    products = jnp.einsum("ptc,pcd->ptd", _analyse(x, padding, grid, algorithm), taps)
-    return _synthesise(products, grid, algorithm)
-
-
-def tiled_kernel_gradient(x: Array, change: Array, padding: Padding, algorithm: TileAlgorithm) -> Array:
-    """The gradient of that convolution to its kernel.
-
-    Args:
-      x: [B,H,W,C].
-      change: [B,H',W',D], of the output.
-      padding: zeros before and after the map, along both axes.
-      algorithm: for kernels of k.
-
-    Returns:
-      [k,k,C,D].
-    """
-    size = algorithm.kernel.shape[-1]
-    grid = _grid(x, size, padding, algorithm)
-    seen = _analyse(x, padding, grid, algorithm)
-    to_taps = jnp.einsum("ptc,ptd->pcd", seen, _synthesise_transposed(change, grid, algorithm))
-    points = _kernel_points(algorithm)
-    gradient = points.T @ to_taps.reshape(len(points), -1)
-    return gradient.reshape(size, size, *to_taps.shape[1:])
-
-
-def _grid(x: Array, size: int, padding: Padding, algorithm: TileAlgorithm) -> _Grid:
-    """The tiles that cover the output of a kernel of that size."""
-    height, width = (side + sum(padding) - size + 1 for side in x.shape[1:3])
-    m = algorithm.outputs
-    return _Grid(x.shape[0], height, width, -(-height // m), -(-width // m))
-
-
-def _kernel_points(algorithm: TileAlgorithm) -> Array:
-    """From a kernel's taps to its values at all P points: [P,k*k]."""
-    p, u, size, _ = algorithm.kernel.shape
-    return _constant(algorithm.kernel.reshape(p * u, size * size))
-
-
-def _analyse(x: Array, padding: Padding, grid: _Grid, algorithm: TileAlgorithm) -> Array:
-    """All tiles' values at all points: [B,H,W,C] -> [P,tiles,C]."""
-    m, (z, u, n) = algorithm.outputs, algorithm.rows.shape
-    ends = [count * m + n - m - side - padding[0] for count, side in zip((grid.high, grid.wide), x.shape[1:3])]
-    around = ((0, 0, 0), *((padding[0], end, 0) for end in ends), (0, 0, 0))
-    x = lax.pad(x, jnp.zeros((), x.dtype), around)  # [B,high*m+k-1,wide*m+k-1,C]
-    by_row = [x[:, i : i + (grid.high - 1) * m + 1 : m] for i in range(n)]
-    rows = _combine(algorithm.rows.reshape(z * u, n), by_row).reshape(z, u, grid.batch, grid.high, *x.shape[2:])
-    by_column = [rows[part, ..., j : j + (grid.wide - 1) * m + 1 : m, :] for part in range(z) for j in range(n)]
-    points = _combine(algorithm.columns.reshape(-1, z * n), by_column)  # [p,u,B,high,wide,C]
-    return points.reshape(-1, grid.batch * grid.high * grid.wide, x.shape[3])
-
-
-def _synthesise(products: Array, grid: _Grid, algorithm: TileAlgorithm) -> Array:
-    """The tiles' outputs from their products: [P,tiles,D] -> [B,H',W',D]."""
-    (z, m, p), u = algorithm.back_columns.shape, algorithm.back_rows.shape[2]
-    products = products.reshape(p, u, grid.batch, grid.high, grid.wide, -1)
-    columns = _combine(algorithm.back_columns.reshape(z * m, p), list(products))
-    columns = columns.reshape(z, m, *products.shape[1:]).transpose(0, 2, 3, 4, 5, 1, 6)  # [z,u,B,high,wide,m,D]
-    by_point = [columns[part, point] for part in range(z) for point in range(u)]
-    tiles = _combine(algorithm.back_rows.reshape(m, z * u), by_point)  # [m,B,high,wide,m,D]
-    y = tiles.transpose(1, 2, 0, 3, 4, 5).reshape(grid.batch, grid.high * m, grid.wide * m, -1)
-    return y[:, : grid.height, : grid.width]
-
-
-def _synthesise_transposed(change: Array, grid: _Grid, algorithm: TileAlgorithm) -> Array:
-    """What a change of the outputs changes in the products: [B,H',W',D] -> [P,tiles,D]."""
-    (z, m, p), u = algorithm.back_columns.shape, algorithm.back_rows.shape[2]
-    beyond = ((0, 0), (0, grid.high * m - grid.height), (0, grid.wide * m - grid.width), (0, 0))
-    tiles = jnp.pad(change, beyond).reshape(grid.batch, grid.high, m, grid.wide, m, -1)
-    rows = _combine(algorithm.back_rows.reshape(m, z * u).T, [tiles[:, :, i] for i in range(m)])
-    rows = rows.reshape(z, u, grid.batch, grid.high, grid.wide, m, -1)
-    by_column = [rows[part, ..., j, :] for part in range(z) for j in range(m)]  # each [u,B,high,wide,D]
-    products = _combine(algorithm.back_columns.reshape(z * m, p).T, by_column)
-    return products.reshape(p * u, grid.batch * grid.high * grid.wide, -1)
-
-
-def _combine(matrix: Matrix, parts: list[Array]) -> Array:
-    """Every row of a constant matrix times all parts: [r,c], c times [...] -> [r,...]."""
-    if len(parts) <= _FEW:
-        none = jnp.zeros_like(parts[0])
-        sums = [sum((float(factor) * part for factor, part in zip(row, parts) if factor), none) for row in matrix]
-        return lax.optimization_barrier(jnp.stack(sums))
-    stacked = jnp.stack(parts)
-    return (_constant(matrix) @ stacked.reshape(len(parts), -1)).reshape(len(matrix), *parts[0].shape)
-
-
-def _constant(matrix: Matrix) -> Array:
-    return jnp.asarray(matrix, jnp.float32)
-
-
 Matrix = np.ndarray
+_FEW = 8  # parts that are added up faster one by one than by a matrix product
+# Those, with infinity, for which tiles of 6x6 inputs lose the fewest digits in float32: less than half of what the
+# usual 0, 1, -1, 2 and -2 lose (a test compares them), about five times what adding up loses
+# (`benchmarks.convolutions`).
+_POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
 
 
 class TileAlgorithm(NamedTuple):
@@ -166,12 +45,6 @@ class TileAlgorithm(NamedTuple):
     kernel: Matrix
     back_columns: Matrix
     back_rows: Matrix
-
-
-# Those, with infinity, for which tiles of 6x6 inputs lose the fewest digits in float32: less than half of what the
-# usual 0, 1, -1, 2 and -2 lose (a test compares them), about five times what adding up loses
-# (`benchmarks.convolutions`).
-_POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
 
 
 @lru_cache
@@ -240,3 +113,125 @@ def _powers(points: Sequence[float], count: int) -> Matrix:
 def _as_real(matrix: Matrix) -> tuple[Matrix, Matrix]:
     """A complex matrix [r,c] as those to the real and imaginary part, from both parts: [r,z,c] each."""
     return np.stack([matrix.real, -matrix.imag], axis=1), np.stack([matrix.imag, matrix.real], axis=1)
+
+
+def convolve_tiled(x: Array, kernel: Array, padding: Padding, algorithm: TileAlgorithm) -> Array:
+    """The convolution.
+
+    Args:
+      x: [B,H,W,C].
+      kernel: [k,k,C,D], in the dtype of x.
+      padding: zeros before and after the map, along both axes.
+      algorithm: for kernels of k.
+
+    Returns:
+      [B,H+sum(padding)-k+1,W+sum(padding)-k+1,D].
+    """
+    grid = _grid(x, kernel.shape[0], padding, algorithm)
+    points = _kernel_points(algorithm)
+    taps = (points @ kernel.reshape(points.shape[1], -1)).reshape(-1, *kernel.shape[2:])  # [P,C,D]
+    products = jnp.einsum("ptc,pcd->ptd", _analyse(x, padding, grid, algorithm), taps)
+    return _synthesise(products, grid, algorithm)
+
+
+def tiled_kernel_gradient(x: Array, change: Array, padding: Padding, algorithm: TileAlgorithm) -> Array:
+    """The gradient of that convolution to its kernel.
+
+    Args:
+      x: [B,H,W,C].
+      change: [B,H',W',D], of the output.
+      padding: zeros before and after the map, along both axes.
+      algorithm: for kernels of k.
+
+    Returns:
+      [k,k,C,D].
+    """
+    size = algorithm.kernel.shape[-1]
+    grid = _grid(x, size, padding, algorithm)
+    seen = _analyse(x, padding, grid, algorithm)
+    to_taps = jnp.einsum("ptc,ptd->pcd", seen, _synthesise_transposed(change, grid, algorithm))
+    points = _kernel_points(algorithm)
+    gradient = points.T @ to_taps.reshape(len(points), -1)
+    return gradient.reshape(size, size, *to_taps.shape[1:])
+
+
+class _Grid(NamedTuple):
+    """How tiles lie over an output.
+
+    Attributes:
+      batch: number of maps.
+      height: of the output.
+      width: of the output.
+      high: tiles along the height; the last may reach beyond.
+      wide: tiles along the width.
+    """
+
+    batch: int
+    height: int
+    width: int
+    high: int
+    wide: int
+
+
+def _grid(x: Array, size: int, padding: Padding, algorithm: TileAlgorithm) -> _Grid:
+    """The tiles that cover the output of a kernel of that size."""
+    height, width = (side + sum(padding) - size + 1 for side in x.shape[1:3])
+    m = algorithm.outputs
+    return _Grid(x.shape[0], height, width, -(-height // m), -(-width // m))
+
+
+def _kernel_points(algorithm: TileAlgorithm) -> Array:
+    """From a kernel's taps to its values at all P points: [P,k*k]."""
+    p, u, size, _ = algorithm.kernel.shape
+    return _constant(algorithm.kernel.reshape(p * u, size * size))
+
+
+def _analyse(x: Array, padding: Padding, grid: _Grid, algorithm: TileAlgorithm) -> Array:
+    """All tiles' values at all points: [B,H,W,C] -> [P,tiles,C]."""
+    m, (z, u, n) = algorithm.outputs, algorithm.rows.shape
+    ends = [count * m + n - m - side - padding[0] for count, side in zip((grid.high, grid.wide), x.shape[1:3])]
+    around = ((0, 0, 0), *((padding[0], end, 0) for end in ends), (0, 0, 0))
+    x = lax.pad(x, jnp.zeros((), x.dtype), around)  # [B,high*m+k-1,wide*m+k-1,C]
+    by_row = [x[:, i : i + (grid.high - 1) * m + 1 : m] for i in range(n)]
+    rows = _combine(algorithm.rows.reshape(z * u, n), by_row).reshape(z, u, grid.batch, grid.high, *x.shape[2:])
+    by_column = [rows[part, ..., j : j + (grid.wide - 1) * m + 1 : m, :] for part in range(z) for j in range(n)]
+    points = _combine(algorithm.columns.reshape(-1, z * n), by_column)  # [p,u,B,high,wide,C]
+    return points.reshape(-1, grid.batch * grid.high * grid.wide, x.shape[3])
+
+
+def _synthesise(products: Array, grid: _Grid, algorithm: TileAlgorithm) -> Array:
+    """The tiles' outputs from their products: [P,tiles,D] -> [B,H',W',D]."""
+    (z, m, p), u = algorithm.back_columns.shape, algorithm.back_rows.shape[2]
+    products = products.reshape(p, u, grid.batch, grid.high, grid.wide, -1)
+    columns = _combine(algorithm.back_columns.reshape(z * m, p), list(products))
+    columns = columns.reshape(z, m, *products.shape[1:]).transpose(0, 2, 3, 4, 5, 1, 6)  # [z,u,B,high,wide,m,D]
+    by_point = [columns[part, point] for part in range(z) for point in range(u)]
+    tiles = _combine(algorithm.back_rows.reshape(m, z * u), by_point)  # [m,B,high,wide,m,D]
+    y = tiles.transpose(1, 2, 0, 3, 4, 5).reshape(grid.batch, grid.high * m, grid.wide * m, -1)
+    return y[:, : grid.height, : grid.width]
+
+
+def _synthesise_transposed(change: Array, grid: _Grid, algorithm: TileAlgorithm) -> Array:
+    """What a change of the outputs changes in the products: [B,H',W',D] -> [P,tiles,D]."""
+    (z, m, p), u = algorithm.back_columns.shape, algorithm.back_rows.shape[2]
+    beyond = ((0, 0), (0, grid.high * m - grid.height), (0, grid.wide * m - grid.width), (0, 0))
+    tiles = jnp.pad(change, beyond).reshape(grid.batch, grid.high, m, grid.wide, m, -1)
+    rows = _combine(algorithm.back_rows.reshape(m, z * u).T, [tiles[:, :, i] for i in range(m)])
+    rows = rows.reshape(z, u, grid.batch, grid.high, grid.wide, m, -1)
+    by_column = [rows[part, ..., j, :] for part in range(z) for j in range(m)]  # each [u,B,high,wide,D]
+    products = _combine(algorithm.back_columns.reshape(z * m, p).T, by_column)
+    return products.reshape(p * u, grid.batch * grid.high * grid.wide, -1)
+
+
+def _combine(matrix: Matrix, parts: list[Array]) -> Array:
+    """Every row of a constant matrix times all parts: [r,c], c times [...] -> [r,...]."""
+    if len(parts) <= _FEW:
+        none = jnp.zeros_like(parts[0])
+        sums = [sum((float(factor) * part for factor, part in zip(row, parts) if factor), none) for row in matrix]
+        return lax.optimization_barrier(jnp.stack(sums))
+    stacked = jnp.stack(parts)
+    return (_constant(matrix) @ stacked.reshape(len(parts), -1)).reshape(len(matrix), *parts[0].shape)
+
+
+def _constant(matrix: Matrix) -> Array:
+    return jnp.asarray(matrix, jnp.float32)

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pathlib
 
-from scan_jax.weights.registry import Source
+from scan_jax.weights.registry import torchvision
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_convolutions import State
-
-SOURCE = Source(
-    name="alexnet",
-    file="alexnet-owt-7be5be79.pth",
-    sha256="7be5be79",  # torchvision puts the first eight digits into the name and publishes no more
-    origin="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-    licence="BSD-3-Clause (torchvision)",
-)
+from scan_jax.weights.torch_state import State
 
 # convolution -> its index in torchvision's `features`, and its kernel [h,w,I,O]
 LAYOUT = {
@@ -34,3 +26,6 @@ def read(path: pathlib.Path) -> Tree:
     """
     state = State(path, "torchvision AlexNet")
     return {name: state.convolution(f"features.{index}", shape) for name, (index, shape) in LAYOUT.items()}
+
+
+IMPORTERS = {"alexnet": torchvision("alexnet", "alexnet-owt-7be5be79.pth", read)}

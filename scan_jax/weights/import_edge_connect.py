@@ -10,18 +10,9 @@ import pathlib
 from typing import Any
 
 from scan_jax.core.errors import UserError
-from scan_jax.weights.importing import residual_settings
-from scan_jax.weights.registry import Source
+from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_convolutions import State, patch_critic, spectral
-
-SOURCE = Source(
-    name="edge_connect",
-    file="InpaintingModel_gen.pth",
-    sha256="",  # none was published
-    origin="https://github.com/knazeri/edge-connect",
-    licence="CC BY-NC 4.0, non-commercial",
-)
+from scan_jax.weights.torch_state import State, patch_critic, residual_settings, spectral
 
 PUBLISHED_SIZE = 256
 EDGES, COLOURS = "EdgeModel", "InpaintingModel"
@@ -127,3 +118,16 @@ def _check_alike(path: pathlib.Path, edge: Tree, completion: Tree) -> None:
             f"the two generators beside {path} are of different widths or depths, {sizes[0]} and {sizes[1]} (channels, "
             "layers); only equal ones can be imported"
         )
+
+
+IMPORTERS = {
+    "edge_connect": Importer(
+        name="edge_connect",
+        file="InpaintingModel_gen.pth",
+        sha256="",  # none was published
+        origin="https://github.com/knazeri/edge-connect",
+        licence="CC BY-NC 4.0, non-commercial",
+        read=read,
+        config=config,
+    )
+}

@@ -17,15 +17,7 @@ import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.weights import safetensors_tree
-from scan_jax.weights.registry import Source
-
-SOURCE = Source(
-    name="gated_conv",
-    file="snap-0.index",
-    sha256="",  # none was published
-    origin="https://github.com/JiahuiYu/generative_inpainting",
-    licence="CC BY-NC 4.0, non-commercial",
-)
+from scan_jax.weights.registry import Importer
 
 FIRST = "inpaint_net/conv1/kernel"
 CRITIC = "discriminator/sn_patch_gan/conv{}"
@@ -214,3 +206,16 @@ def _red_first(kernel: np.ndarray) -> np.ndarray:
     """[h,w,I,O] whose first three inputs are blue, green and red -> red, green and blue."""
     order = [2, 1, 0, *range(RGB, kernel.shape[2])]
     return kernel[:, :, order]
+
+
+IMPORTERS = {
+    "gated_conv": Importer(
+        name="gated_conv",
+        file="snap-0.index",
+        sha256="",  # none was published
+        origin="https://github.com/JiahuiYu/generative_inpainting",
+        licence="CC BY-NC 4.0, non-commercial",
+        read=read,
+        config=config,
+    )
+}

@@ -9,17 +9,9 @@ import pathlib
 
 import numpy as np
 
-from scan_jax.weights.registry import Source
+from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_convolutions import State
-
-SOURCE = Source(
-    name="inception_v3",
-    file="pt_inception-2015-12-05-6726825d.pth",
-    sha256="6726825d",  # the name holds the first eight digits, and no more is published
-    origin="https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",
-    licence="Apache-2.0 (TensorFlow, pytorch-fid)",
-)
+from scan_jax.weights.torch_state import State
 
 EPSILON = 1e-3  # under the root, beside the running variance
 Shape = tuple[int, int, int, int]  # [h,w,I,O]
@@ -121,3 +113,15 @@ def _folded(state: State, name: str, shape: Shape) -> dict[str, np.ndarray]:
     )
     factor = scale / np.sqrt(variance + EPSILON)  # [O]
     return {"kernel": (weight * factor).astype(np.float32), "bias": (shift - mean * factor).astype(np.float32)}
+
+
+IMPORTERS = {
+    "inception_v3": Importer(
+        name="inception_v3",
+        file="pt_inception-2015-12-05-6726825d.pth",
+        sha256="6726825d",  # the name holds the first eight digits, and no more is published
+        origin="https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",
+        licence="Apache-2.0 (TensorFlow, pytorch-fid)",
+        read=read,
+    )
+}

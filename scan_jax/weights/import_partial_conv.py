@@ -13,17 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from scan_jax.weights.registry import Source
+from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_convolutions import State
-
-SOURCE = Source(
-    name="partial_conv",
-    file="1000000.pth",
-    sha256="",  # none was published
-    origin="https://github.com/naoto0804/pytorch-inpainting-with-partial-conv",
-    licence="MIT",
-)
+from scan_jax.weights.torch_state import State
 
 PUBLISHED_SIZE = 256
 KERNELS = (7, 5, 5)  # of the encoder's first levels; all others are 3
@@ -81,3 +73,16 @@ def _kernel(state: State, name: str, size: int, inputs: int, outputs: int) -> np
     """[k,k,I,O], for a division by the known share of the window."""
     kernel: np.ndarray = state.kernel(f"{name}.input_conv", (size, size, inputs, outputs)) / (size * size * inputs)
     return kernel
+
+
+IMPORTERS = {
+    "partial_conv": Importer(
+        name="partial_conv",
+        file="1000000.pth",
+        sha256="",  # none was published
+        origin="https://github.com/naoto0804/pytorch-inpainting-with-partial-conv",
+        licence="MIT",
+        read=read,
+        config=config,
+    )
+}

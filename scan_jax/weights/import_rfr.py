@@ -5,17 +5,9 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-from scan_jax.weights.registry import Source
+from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_convolutions import State
-
-SOURCE = Source(
-    name="rfr",
-    file="g_*.pth",
-    sha256="",  # none was published
-    origin="https://github.com/jingyuanli001/RFR-Inpainting",
-    licence="MIT",
-)
+from scan_jax.weights.torch_state import State
 
 PUBLISHED_SIZE = 256
 # Channels in and out by the width of the map that recurs, and whether the convolution is transposed.
@@ -110,3 +102,16 @@ def _bottleneck(width: int) -> tuple[tuple[str, int, int, int], ...]:
     """Our name, kernel size, channels in and out of its convolutions."""
     narrow = width // 4
     return ("narrow", 1, width, narrow), ("look", 3, narrow, narrow), ("widen", 1, narrow, width)
+
+
+IMPORTERS = {
+    "rfr": Importer(
+        name="rfr",
+        file="g_*.pth",
+        sha256="",  # none was published
+        origin="https://github.com/jingyuanli001/RFR-Inpainting",
+        licence="MIT",
+        read=read,
+        config=config,
+    )
+}

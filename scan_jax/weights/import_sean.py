@@ -6,23 +6,14 @@ Both keep one state dict, `*_net_G.pth`. Which of the two it is, and its widths 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.weights import safetensors_tree
-from scan_jax.weights.importing import load_state
-from scan_jax.weights.registry import Source
-
-SOURCE = Source(
-    name="sean",
-    file="latest_net_G.pth",
-    sha256="",  # none was published
-    origin="https://github.com/ZPdesu/SEAN",
-    licence="CC BY-NC-SA 4.0, non-commercial",
-)
+from scan_jax.weights.registry import Importer
+from scan_jax.weights.safetensors_tree import Tree
+from scan_jax.weights.torch_state import State, spectral
 
 # ours -> theirs
 BLOCKS = {
@@ -37,7 +28,7 @@ PLAIN_OUT, ATTENTIVE_OUT = "model.14", "model_last.1"
 PUBLISHED_SIZE = {False: 256, True: 128}  # pixels, with attention or without it
 
 
-def config(tree: safetensors_tree.Tree) -> dict[str, Any]:
+def config(tree: Tree) -> dict[str, Any]:
     """What the bundle of such a generator says of it: the method's settings that its arrays tell, and the size.
 
     Raises:
@@ -60,7 +51,7 @@ def config(tree: safetensors_tree.Tree) -> dict[str, Any]:
     return {"method": method, "data": {"size": PUBLISHED_SIZE[attentive]}}
 
 
-def read(path: pathlib.Path) -> safetensors_tree.Tree:
+def read(path: pathlib.Path) -> Tree:
     """The variables of the method `masked_attention`, float32, without a critic.
 
     {"params": {"generator": ...}, "stats": {"generator": {"batch_stats": ..., "spectral": ...}}}
@@ -68,38 +59,10 @@ def read(path: pathlib.Path) -> safetensors_tree.Tree:
     Raises:
       UserError: the file cannot be read, is no SEAN generator, or PyTorch is needed and absent.
     """
-    state = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else load_state(path)
-    try:
-        return _convert(_State(state))
-    except KeyError as error:
-        raise UserError(f"{path} is no SEAN generator: it has no {error.args[0]!r}") from error
+    return _convert(State(path, "SEAN generator"))
 
 
-class _State:
-    """A state dict; arrays under dotted names, float32."""
-
-    def __init__(self, arrays: Mapping[str, np.ndarray], prefix: str = "") -> None:
-        self._arrays, self._prefix = arrays, prefix
-
-    def __call__(self, name: str) -> np.ndarray:
-        return np.asarray(self._arrays[self._prefix + name], np.float32)
-
-    def __contains__(self, name: str) -> bool:
-        return self._prefix + name in self._arrays
-
-    def under(self, name: str) -> _State:
-        """What lies under `name`."""
-        return _State(self._arrays, f"{self._prefix}{name}.")
-
-    def numbered(self, name: str) -> Iterator[_State]:
-        """name0, name1, ... as far as there are any."""
-        index = 0
-        while f"{name}{index}.weight" in self:
-            yield self.under(f"{name}{index}")
-            index += 1
-
-
-def _convert(state: _State) -> safetensors_tree.Tree:
+def _convert(state: State) -> Tree:
     start = _convolution(state.under("fc"))
     decoder = {
         "start_kernel": start["kernel"],
@@ -115,22 +78,22 @@ def _convert(state: _State) -> safetensors_tree.Tree:
     }
 
 
-def _encoder(state: _State) -> safetensors_tree.Tree:
+def _encoder(state: State) -> Tree:
     """The style encoder; SEAN's own does not see which pixels are known, ours then gives that channel no weight."""
     tree = {ours: _convolution(state.under(theirs)) for ours, theirs in ENCODER.items() if ours != "up"}
     kernel = tree["in"]["kernel"]  # [3,3,I,C]
     tree["in"]["kernel"] = np.pad(kernel, ((0, 0), (0, 0), (0, 4 - kernel.shape[2]), (0, 0)))
     up = state.under(ENCODER["up"])
-    tree["up"] = {"kernel": up("weight").transpose(2, 3, 0, 1), "bias": up("bias")}  # IOHW -> HWIO
+    tree["up"] = {"kernel": up.array("weight").transpose(2, 3, 0, 1), "bias": up.array("bias")}  # IOHW -> HWIO
     attentive = "attention.gamma" in state
     tree["out"] = _convolution(state.under(ATTENTIVE_OUT if attentive else PLAIN_OUT))
     if attentive:
         parts = {name: _convolution(state.under(f"attention.{name}_conv")) for name in ("query", "key", "value")}
-        tree["attention"] = {**parts, "gamma": state("attention.gamma").reshape(())}
+        tree["attention"] = {**parts, "gamma": state.array("attention.gamma").reshape(())}
     return tree
 
 
-def _block(state: _State) -> tuple[safetensors_tree.Tree, safetensors_tree.Tree, safetensors_tree.Tree]:
+def _block(state: State) -> tuple[Tree, Tree, Tree]:
     """Parameters, running statistics and spectral vectors of a residual block."""
     params, batch_stats, spectral = {}, {}, {}
     has_shortcut = "conv_s.weight_orig" in state
@@ -138,18 +101,27 @@ def _block(state: _State) -> tuple[safetensors_tree.Tree, safetensors_tree.Tree,
         norm = state.under(f"ace_{suffix}")
         params[f"norm{place}"] = _norm(norm)
         batch_stats[f"norm{place}"] = {
-            "norm": {"mean": norm("param_free_norm.running_mean"), "variance": norm("param_free_norm.running_var")}
+            "norm": {
+                "mean": norm.array("param_free_norm.running_mean"),
+                "variance": norm.array("param_free_norm.running_var"),
+            }
         }
         name = "shortcut" if suffix == "s" else f"conv{suffix}"
-        params[name], spectral[name] = _spectral_convolution(state.under(f"conv_{suffix}"))
+        params[name], spectral[name] = _spectral(state, f"conv_{suffix}")
     return params, batch_stats, spectral
 
 
-def _norm(state: _State) -> safetensors_tree.Tree:
+def _spectral(state: State, name: str) -> tuple[Tree, Tree]:
+    """Parameters and vectors of a convolution whose kernel has a spectral norm."""
+    out, channels, height, width = state.shape(f"{name}.weight_orig")
+    return spectral(state, name, (height, width, channels, out))
+
+
+def _norm(state: State) -> Tree:
     """A region-adaptive normalisation; one without style layers has the label branch alone."""
     hidden = _convolution(state.under("Spade.mlp_shared.0"))
     tree = {
-        "noise_scale": state("noise_var"),
+        "noise_scale": state.array("noise_var"),
         "label": {
             "hidden_kernel": hidden["kernel"],
             "hidden_bias": hidden["bias"],
@@ -158,34 +130,37 @@ def _norm(state: _State) -> safetensors_tree.Tree:
     }
     if "conv_gamma.weight" in state:
         classes = hidden["kernel"].shape[2]
-        dense = list(state.numbered("fc_mu"))[:classes]  # the official code always has 19
-        tree["blend"] = np.concatenate([state("blending_gamma"), state("blending_beta")])
+        dense = [state.under(f"fc_mu{index}") for index in range(classes)]  # the official code always has 19
+        tree["blend"] = np.concatenate([state.array("blending_gamma"), state.array("blending_beta")])
         tree["style"] = {
             "dense": {
-                "kernel": np.stack([layer("weight").T for layer in dense]),  # [classes,S,S]
-                "bias": np.stack([layer("bias") for layer in dense]),
+                "kernel": np.stack([layer.array("weight").T for layer in dense]),  # [classes,S,S]
+                "bias": np.stack([layer.array("bias") for layer in dense]),
             },
             **_side_by_side(state.under("conv_gamma"), state.under("conv_beta")),
         }
     return tree
 
 
-def _convolution(state: _State) -> safetensors_tree.Tree:
+def _convolution(state: State) -> Tree:
     """OIHW -> HWIO."""
-    return {"kernel": state("weight").transpose(2, 3, 1, 0), "bias": state("bias")}
+    return {"kernel": state.array("weight").transpose(2, 3, 1, 0), "bias": state.array("bias")}
 
 
-def _side_by_side(first: _State, second: _State) -> safetensors_tree.Tree:
+def _side_by_side(first: State, second: State) -> Tree:
     """Two convolutions of one map as one, along the outputs."""
     pair = _convolution(first), _convolution(second)
     return {name: np.concatenate([part[name] for part in pair], axis=-1) for name in ("kernel", "bias")}
 
 
-def _spectral_convolution(state: _State) -> tuple[safetensors_tree.Tree, safetensors_tree.Tree]:
-    """Parameters and vectors: PyTorch's v runs over (in, height, width), ours over (height, width, in)."""
-    weight = state("weight_orig")  # [O,I,h,w]
-    params = {"kernel": weight.transpose(2, 3, 1, 0)}
-    if "bias" in state:
-        params["bias"] = state("bias")
-    v = state("weight_v").reshape(weight.shape[1:]).transpose(1, 2, 0).reshape(-1)  # [h*w*I]
-    return params, {"vectors": {"u": state("weight_u"), "v": v}}
+IMPORTERS = {
+    "sean": Importer(
+        name="sean",
+        file="latest_net_G.pth",
+        sha256="",  # none was published
+        origin="https://github.com/ZPdesu/SEAN",
+        licence="CC BY-NC-SA 4.0, non-commercial",
+        read=read,
+        config=config,
+    )
+}

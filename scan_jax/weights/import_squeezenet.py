@@ -1,23 +1,19 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016) from its Keras ImageNet weights without the top layer."""
+"""SqueezeNet 1.1 (Iandola et al. 2016) without its top layer, from the ImageNet weights of Keras or of torchvision."""
 
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.weights.registry import Source
+from scan_jax.weights.registry import Importer, torchvision
 from scan_jax.weights.safetensors_tree import Tree
+from scan_jax.weights.torch_state import State
 
-SOURCE = Source(
-    name="squeezenet",
-    file="squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    sha256="2d935d8c102ad1232484a77da8e6fbdf3ff4ab608974a0d8b6283115ffff204f",
-    origin="https://github.com/rcmalli/keras-squeezenet/releases",
-    licence="MIT (Refik Can Malli)",
-)
+Shape = tuple[int, int, int, int]  # of a kernel, [h,w,I,O]
 
 # fire module -> channels: in, squeezed, out of each of the two expanding convolutions
 FIRES = {
@@ -30,9 +26,11 @@ FIRES = {
     "fire8": (384, 64, 256),
     "fire9": (512, 64, 256),
 }
+# layer -> its index in torchvision's `features`, where poolings have one of their own
+INDICES = {"conv1": 0, **dict(zip(FIRES, (3, 4, 6, 7, 9, 10, 11, 12)))}
 
 
-def read(path: pathlib.Path) -> Tree:
+def read_keras(path: pathlib.Path) -> Tree:
     """{"conv1": {"kernel", "bias"}, "fire2": {"squeeze1x1": {...}, "expand1x1", "expand3x3"}, ...}, HWIO, float32.
 
     Raises:
@@ -45,25 +43,12 @@ def read(path: pathlib.Path) -> Tree:
     try:
         with h5py.File(path, "r") as file:
             weights = file.get("model_weights", file)  # a saved model holds its weights one level down
-            return _tree(weights, path)
+            return _tree(lambda layer, shape: _keras_convolution(weights, layer, shape, path))
     except OSError as error:
         raise UserError(f"{path} is damaged or no HDF5 file ({error}); get it anew") from error
 
 
-def _tree(weights: Any, path: pathlib.Path) -> Tree:
-    """All convolutions of the network."""
-    tree: Tree = {"conv1": _convolution(weights, "conv1", (3, 3, 3, 64), path)}
-    for fire, (channels, squeezed, expanded) in FIRES.items():
-        shapes = {
-            "squeeze1x1": (1, 1, channels, squeezed),
-            "expand1x1": (1, 1, squeezed, expanded),
-            "expand3x3": (3, 3, squeezed, expanded),
-        }
-        tree[fire] = {part: _convolution(weights, f"{fire}/{part}", shape, path) for part, shape in shapes.items()}
-    return tree
-
-
-def _convolution(weights: Any, layer: str, shape: tuple[int, ...], path: pathlib.Path) -> dict[str, np.ndarray]:
+def _keras_convolution(weights: Any, layer: str, shape: Shape, path: pathlib.Path) -> dict[str, np.ndarray]:
     """The kernel [h,w,I,O] and bias [O] of one Keras layer, found by the names that its group lists."""
     if layer not in weights:
         raise UserError(f"{path} is no SqueezeNet 1.1 in Keras' layout: it has no layer {layer!r}")
@@ -78,3 +63,45 @@ def _convolution(weights: Any, layer: str, shape: tuple[int, ...], path: pathlib
         if arrays[part].shape != expected:
             raise UserError(f"{path}: the {part} of {layer!r} has shape {arrays[part].shape}, not {expected}")
     return arrays
+
+
+def read_torch(path: pathlib.Path) -> Tree:
+    """The same tree from torchvision's file.
+
+    Raises:
+      UserError: the file cannot be read, is no SqueezeNet 1.1, or PyTorch is needed and absent.
+    """
+    state = State(path, "torchvision SqueezeNet 1.1")
+
+    def convolution(layer: str, shape: Shape) -> dict[str, np.ndarray]:
+        fire, _, part = layer.partition("/")
+        name = f"features.{INDICES[fire]}"
+        theirs = {"": name, "squeeze1x1": f"{name}.squeeze"}.get(part, f"{name}.{part}")
+        return state.convolution(theirs, shape)
+
+    return _tree(convolution)
+
+
+def _tree(convolution: Callable[[str, Shape], dict[str, np.ndarray]]) -> Tree:
+    """All convolutions of the network, each taken by our name, such as "fire2/squeeze1x1", and its kernel's shape."""
+    tree: Tree = {"conv1": convolution("conv1", (3, 3, 3, 64))}
+    for fire, (channels, squeezed, expanded) in FIRES.items():
+        tree[fire] = {
+            "squeeze1x1": convolution(f"{fire}/squeeze1x1", (1, 1, channels, squeezed)),
+            "expand1x1": convolution(f"{fire}/expand1x1", (1, 1, squeezed, expanded)),
+            "expand3x3": convolution(f"{fire}/expand3x3", (3, 3, squeezed, expanded)),
+        }
+    return tree
+
+
+IMPORTERS = {
+    "squeezenet": Importer(
+        name="squeezenet",
+        file="squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        sha256="2d935d8c102ad1232484a77da8e6fbdf3ff4ab608974a0d8b6283115ffff204f",
+        origin="https://github.com/rcmalli/keras-squeezenet/releases",
+        licence="MIT (Refik Can Malli)",
+        read=read_keras,
+    ),
+    "squeezenet1_1": torchvision("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", read_torch),
+}

@@ -1,8 +1,4 @@
-"""Which published weights are known, where imported ones lie, and whether a file is what it says it is.
-
-The module path is the registry: `scan_jax/weights/import_vgg19.py` makes "vgg19" known; it has a `SOURCE` and a
-`read(path) -> tree` and, for a generator, a `config(tree)` of its bundle.
-"""
+"""Which published weights are known, where imported ones lie, and whether a file is what it says it is."""
 
 from __future__ import annotations
 
@@ -11,20 +7,36 @@ import hashlib
 import importlib
 import os
 import pathlib
-import pkgutil
-from types import ModuleType
+from collections.abc import Callable
+from typing import Any
 
-import scan_jax.weights
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 
 FOLDER_VARIABLE = "SCAN_JAX_WEIGHTS"
-_PREFIX = "import_"
+# Name -> module, which holds `IMPORTERS`, a dict of `Importer` by name.
+MODULES = {
+    "alexnet": "scan_jax.weights.import_alexnet",
+    "edge_connect": "scan_jax.weights.import_edge_connect",
+    "gated_conv": "scan_jax.weights.import_gated_conv",
+    "inception_v3": "scan_jax.weights.import_inception_v3",
+    "lpips_alex": "scan_jax.weights.import_lpips",
+    "lpips_squeeze": "scan_jax.weights.import_lpips",
+    "lpips_vgg16": "scan_jax.weights.import_lpips",
+    "partial_conv": "scan_jax.weights.import_partial_conv",
+    "region_norm": "scan_jax.weights.import_region_norm",
+    "rfr": "scan_jax.weights.import_rfr",
+    "sean": "scan_jax.weights.import_sean",
+    "squeezenet": "scan_jax.weights.import_squeezenet",
+    "squeezenet1_1": "scan_jax.weights.import_squeezenet",
+    "vgg16": "scan_jax.weights.import_vgg",
+    "vgg19": "scan_jax.weights.import_vgg",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """One published file of weights.
+class Importer:
+    """One published file of weights and how it is read.
 
     Attributes:
       name: what it is called here; the imported file is `<name>.safetensors`.
@@ -33,6 +45,8 @@ class Source:
         any file of the right layout is taken, as "other" weights.
       origin: where it was published.
       licence: as stated there.
+      read: path -> nested dict of NumPy arrays.
+      config: for a whole generator, which becomes a bundle: that tree -> the config of its bundle.
     """
 
     name: str
@@ -40,23 +54,28 @@ class Source:
     sha256: str
     origin: str
     licence: str
+    read: Callable[[pathlib.Path], dict[str, Any]]
+    config: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
-def names() -> list[str]:
-    """All networks that have an importer."""
-    modules = (module.name for module in pkgutil.iter_modules(scan_jax.weights.__path__))
-    return sorted(module.removeprefix(_PREFIX) for module in modules if module.startswith(_PREFIX))
+def torchvision(name: str, file: str, read: Callable[[pathlib.Path], dict[str, Any]]) -> Importer:
+    """ImageNet weights of torchvision, which puts a hash's first eight digits into the file's name and says no more."""
+    digits = file.removesuffix(".pth").rpartition("-")[2]
+    return Importer(
+        name, file, digits, f"https://download.pytorch.org/models/{file}", "BSD-3-Clause (torchvision)", read
+    )
 
 
-def importer(name: str) -> ModuleType:
-    """The module that knows `name`: `SOURCE` and `read(path) -> tree`.
+def importer(name: str) -> Importer:
+    """What reads the weights called `name`.
 
     Raises:
       UserError: there is none.
     """
-    if name not in names():
-        raise UserError(f"no weights are called {name!r}{did_you_mean(name, names())}; there are: {', '.join(names())}")
-    return importlib.import_module(f"scan_jax.weights.{_PREFIX}{name}")
+    if name not in MODULES:
+        raise UserError(f"no weights are called {name!r}{did_you_mean(name, MODULES)}; there are: {', '.join(MODULES)}")
+    found: Importer = importlib.import_module(MODULES[name]).IMPORTERS[name]
+    return found
 
 
 def folder() -> pathlib.Path:
@@ -65,14 +84,9 @@ def folder() -> pathlib.Path:
     return pathlib.Path(chosen).expanduser() if chosen else pathlib.Path.home() / ".cache" / "scan_jax" / "weights"
 
 
-def is_bundle(name: str) -> bool:
-    """Whether `name` is a whole generator, which becomes a bundle; a feature network becomes a file."""
-    return hasattr(importer(name), "config")
-
-
 def imported_path(name: str) -> pathlib.Path:
     """The file or, for a bundle, the folder that an import of `name` writes unless told otherwise."""
-    return folder() / (name if is_bundle(name) else f"{name}.safetensors")
+    return folder() / (name if importer(name).config else f"{name}.safetensors")
 
 
 def sha256_of(path: pathlib.Path) -> str:
@@ -88,12 +102,6 @@ def sha256_of(path: pathlib.Path) -> str:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def matches(sha256: str, source: Source) -> bool:
-    """Whether a file's digest is the one that was published."""
-    return bool(source.sha256) and sha256.startswith(source.sha256)
-
-
 def import_command(name: str, out: str = "") -> str:
     """The line to type that imports `name`, to the default folder or to `out`."""
-    source = importer(name).SOURCE
-    return f"python -m scan_jax weights import {name} /path/to/{source.file}" + (f" --out={out}" if out else "")
+    return f"python -m scan_jax weights import {name} /path/to/{importer(name).file}" + (f" --out={out}" if out else "")

@@ -12,23 +12,19 @@ from pathlib import Path
 import pytest
 
 from scan_jax.commands import doctor as command
-from scan_jax.doctor import advice, backend, hardware
-from scan_jax.doctor import advice as diagnosis
-from scan_jax.doctor import backend as packages
-from scan_jax.doctor import hardware as machine
-from scan_jax.doctor import hardware as places
+from scan_jax.doctor import advice, machine, probe
 
 REPOSITORY = Path(__file__).parents[2]
 GIB = 1024**3
-BOUNDS = packages.wanted_of("jax")
+BOUNDS = machine.wanted_of("jax")
 CUDA13, CUDA12 = (f'pip install -U "jax[{extra}]{BOUNDS}"' for extra in ("cuda13", "cuda12"))
 TPU = f'pip install -U "jax[tpu]{BOUNDS}"'
 LINUX = machine.Machine("Linux 6.8 x86_64", "linux", "3.12.1", "/usr/bin/python", 8, 32 * GIB, 16 * GIB)
 WSL2, WINDOWS = (dataclasses.replace(LINUX, kind=kind) for kind in ("wsl2", "windows"))
-H200 = hardware.Gpu("NVIDIA H200", 140 * GIB, 139 * GIB, "9.0")
-V100 = hardware.Gpu("Tesla V100-SXM2-16GB", 16 * GIB, 16 * GIB, "7.0")
-NONE = hardware.Hardware((), "", "", (), (), "")
-ON_CPU = backend.Backend(platform="cpu", devices=(backend.Device(0, "cpu", "cpu", None, None, 0.1, 0.001, True),))
+H200 = machine.Gpu("NVIDIA H200", 140 * GIB, 139 * GIB, "9.0")
+V100 = machine.Gpu("Tesla V100-SXM2-16GB", 16 * GIB, 16 * GIB, "7.0")
+NONE = machine.Hardware((), "", "", (), (), "")
+ON_CPU = probe.Backend(platform="cpu", devices=(probe.Device(0, "cpu", "cpu", None, None, 0.1, 0.001, True),))
 
 
 def with_gpu(driver, gpu=H200):
@@ -69,45 +65,49 @@ def test_gpus_as_nvidia_smi_lists_them_and_an_old_driver_that_knows_not_every_qu
         --query-gpu=compute_cap) echo 9.0; echo 9.0 ;;
         --query-gpu=*) echo '580.65.06, 143771, 143000, NVIDIA H200'; echo '580.65.06, [N/A], [N/A], NVIDIA H200' ;;
         *) echo '| NVIDIA-SMI 580.65.06     Driver Version: 580.65.06     CUDA Version: 13.0 |' ;; esac"""
-    found = hardware.look(fake_files(tmp_path / "root", dev__nvidia0="", dev__nvidiactl=""), fake_tool(tmp_path, body))
+    found = machine.find_hardware(
+        fake_files(tmp_path / "root", dev__nvidia0="", dev__nvidiactl=""), fake_tool(tmp_path, body)
+    )
     first, second = found.gpus
-    assert first == hardware.Gpu("NVIDIA H200", 143771 * 1024**2, 143000 * 1024**2, "9.0")
-    assert second == hardware.Gpu("NVIDIA H200", None, None, "9.0")
+    assert first == machine.Gpu("NVIDIA H200", 143771 * 1024**2, 143000 * 1024**2, "9.0")
+    assert second == machine.Gpu("NVIDIA H200", None, None, "9.0")
     assert (found.driver, found.cuda, found.complaint) == ("580.65.06", "13.0", "")
     assert found.nvidia_signs == ("nvidia-smi lists 2", "/dev/nvidia0", "/dev/nvidiactl")
     assert found.tpu_signs == ()
     body = """case "$1" in --query-gpu=compute_cap) echo 'Field "compute_cap" is not a valid field to query.'; exit 2 ;;
         --query-gpu=*) echo '470.82.01, 16160, 16000, Tesla P100' ;; *) echo nothing ;; esac"""
-    found = hardware.look(tmp_path, fake_tool(tmp_path, body))
+    found = machine.find_hardware(tmp_path, fake_tool(tmp_path, body))
     assert (found.driver, found.cuda, found.gpus[0].capability) == ("470.82.01", "", "")
 
 
 def test_a_silent_driver_is_told_from_no_gpu(installed, tmp_path):
     environ = fake_tool(tmp_path, "echo 'NVIDIA-SMI has failed because it could not talk to the driver.'; exit 9")
-    assert hardware.look(tmp_path / "empty", environ).nvidia_signs == ()
+    assert machine.find_hardware(tmp_path / "empty", environ).nvidia_signs == ()
     bus = {"sys__bus__pci__devices__0000:01:00.0__vendor": "0x10de\n"}
     with_sound = fake_files(tmp_path / "sound", **bus, **{"sys__bus__pci__devices__0000:01:00.0__class": "0x040300\n"})
-    assert hardware.look(with_sound, environ).nvidia_signs == ()
+    assert machine.find_hardware(with_sound, environ).nvidia_signs == ()
     with_card = fake_files(tmp_path / "card", **bus, **{"sys__bus__pci__devices__0000:01:00.0__class": "0x030200\n"})
-    found = hardware.look(with_card, environ)
+    found = machine.find_hardware(with_card, environ)
     assert found.nvidia_signs == ("1 on the PCI bus",)
     assert_one_line(advised(LINUX, found), ["", "NVIDIA-SMI has failed", "install driver 580 or newer", CUDA13])
 
 
 def test_a_container_without_nvidia_smi_has_the_kernels_word(installed, tmp_path):
     told = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n"
-    found = hardware.look(fake_files(tmp_path, dev__nvidia3="", proc__driver__nvidia__version=told), {"PATH": ""})
+    found = machine.find_hardware(
+        fake_files(tmp_path, dev__nvidia3="", proc__driver__nvidia__version=told), {"PATH": ""}
+    )
     assert (found.driver, found.nvidia_signs, found.gpus) == ("535.104.05", ("/dev/nvidia3",), ())
     assert advised(LINUX, found) == [f"JAX sees no accelerator, but the machine has one (/dev/nvidia3): {CUDA12}"]
 
 
 def test_a_tpu_shows_in_the_environment_as_a_device_and_on_the_bus_and_a_network_card_does_not(installed, tmp_path):
-    for variable in hardware.TPU_VARIABLES:
-        assert hardware.look(tmp_path, {"PATH": "", variable: "v5e"}).tpu_signs == (f"${variable}",)
+    for variable in machine.TPU_VARIABLES:
+        assert machine.find_hardware(tmp_path, {"PATH": "", variable: "v5e"}).tpu_signs == (f"${variable}",)
     first, second = ("sys__bus__pci__devices__0000:00:0" + number for number in "45")
     files = {f"{first}.0__vendor": "0x1ae0\n", f"{second}.0__vendor": "0x1ae0\n", f"{second}.0__device": "0x0042\n"}
     root = fake_files(tmp_path, dev__accel0="", dev__accel__accel0="", **files, **{f"{first}.0__device": "0x0063\n"})
-    found = hardware.look(root, {"PATH": ""})
+    found = machine.find_hardware(root, {"PATH": ""})
     assert found.tpu_signs == ("/dev/accel0", "1 on the PCI bus")
     (line,) = advised(LINUX, found)
     assert line.endswith(f"has no libtpu: {TPU}")
@@ -166,7 +166,7 @@ def test_what_works_needs_no_advice_and_a_jax_that_is_missing_is_installed_for_t
     for platform in ("gpu", "tpu"):
         assert advised(LINUX, both, dataclasses.replace(ON_CPU, platform=platform)) == []
     assert advised(LINUX, NONE) == []
-    row = packages.Package("jax", "", BOUNDS, "scan_jax", False)
+    row = machine.Package("jax", "", BOUNDS, "scan_jax", False)
     assert list(advice.of_packages((row,), with_gpu("550.54"))) == [f"jax is not installed: {CUDA12}"]
     assert list(advice.of_packages((row,), NONE)) == [f'jax is not installed: pip install -U "jax{BOUNDS}"']
 
@@ -184,7 +184,7 @@ def test_what_works_needs_no_advice_and_a_jax_that_is_missing_is_installed_for_t
 def test_a_broken_jax_is_one_line(monkeypatch, tmp_path, source, failure):
     (tmp_path / "jax.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    found = backend.look(time_limit=2 if "sleep" in source else 60)
+    found = probe.find_backend(time_limit=2 if "sleep" in source else 60)
     assert found.platform == "" and found.failure == failure
     (line,) = advice.of_devices(found, {})
     assert line.startswith(f"JAX does not start: {failure}")
@@ -192,7 +192,7 @@ def test_a_broken_jax_is_one_line(monkeypatch, tmp_path, source, failure):
 
 def test_a_platform_that_was_asked_for_and_is_not_there(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "nonsense")
-    (line,) = advice.of_devices(backend.look(60), os.environ)
+    (line,) = advice.of_devices(probe.find_backend(60), os.environ)
     assert line.startswith("JAX does not start: RuntimeError: Unable to initialize backend 'nonsense'")
     assert line.endswith("JAX_PLATFORMS=nonsense allows no other")
 
@@ -201,12 +201,12 @@ def test_devices_that_crash_or_compute_wrongly_are_named():
     told = [
         {"platform": "gpu", "platform_version": "cuda 13000", "compilations": "", "processes": 1},
         *({"device": {"id": number, "kind": "NVIDIA H200", "platform": "gpu"}} for number in range(3)),
-        {"computed": {"id": 0, "first_seconds": 1.0, "next_seconds": 0.001, "right": True}},
-        {"computed": {"id": 1, "first_seconds": 1.0, "next_seconds": 0.001, "right": False}},
+        {"device": {"id": 0, "first_seconds": 1.0, "next_seconds": 0.001, "right": True}},
+        {"device": {"id": 1, "first_seconds": 1.0, "next_seconds": 0.001, "right": False}},
         {"loud library": 1},
     ]
     output = "noise of a library\n" + "\n".join(map(json.dumps, told)) + '\n{"cut'
-    found = backend.read(output.encode(), b"E0000 failed to get cuDNN\nbye", "crashed with SIGSEGV")
+    found = probe.read(output.encode(), b"E0000 failed to get cuDNN\nbye", "crashed with SIGSEGV")
     assert [device.right for device in found.devices] == [True, False, False]
     assert found.complaint == "E0000 failed to get cuDNN"
     assert list(advice.of_devices(found, {})) == [
@@ -218,16 +218,16 @@ def test_devices_that_crash_or_compute_wrongly_are_named():
 def test_memory_is_the_containers_where_that_is_less(tmp_path):
     kernel = "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:    8000000 kB\n"
     root = fake_files(tmp_path, proc__meminfo=kernel, proc__sys__kernel__osrelease="5.15.1-microsoft-standard-WSL2\n")
-    found = machine.look_at_machine(root)
+    found = machine.find_machine(root)
     assert (found.memory_total, found.memory_free, found.kind) == (16000000 * 1024, 8000000 * 1024, "wsl2")
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.max": f"{2 * GIB}\n"})
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.current": f"{GIB}\n"})
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.stat": f"anon 1\ninactive_file {GIB // 2}"})
-    found = machine.look_at_machine(root)
+    found = machine.find_machine(root)
     assert (found.memory_total, found.memory_free) == (2 * GIB, GIB + GIB // 2)
     fake_files(tmp_path, **{"sys__fs__cgroup__memory.max": "max\n"})
-    assert machine.look_at_machine(root).memory_total == 16000000 * 1024
-    assert machine.look_at_machine(tmp_path / "elsewhere").memory_free is None
+    assert machine.find_machine(root).memory_total == 16000000 * 1024
+    assert machine.find_machine(tmp_path / "elsewhere").memory_free is None
 
 
 def test_what_lies_where(monkeypatch, tmp_path):
@@ -238,18 +238,18 @@ def test_what_lies_where(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(data))
     monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(weights))
     monkeypatch.chdir(tmp_path)
-    found = {place.name: place for place in places.look_at_places(str(programs))}
+    found = {place.name: place for place in machine.find_folders(str(programs))}
     assert found["working folder"].path == str(tmp_path) and found["working folder"].free > 0
     assert found["datasets"].content == ("celeba_hq/256",) and found["datasets"].chosen_by == "TFDS_DATA_DIR"
     assert found["weights"].content == ("mat", "vgg19.safetensors") and found["weights"].writable
     assert found["compiled programs"].content == ("1 programs",)
     assert list(advice.of_resources(LINUX, tuple(found.values()))) == []
-    assert "compiled programs" not in {place.name for place in places.look_at_places("gs://bucket/xla")}
+    assert "compiled programs" not in {place.name for place in machine.find_folders("gs://bucket/xla")}
 
 
 def test_full_disks_full_memory_and_absent_folders_are_problems():
-    place = places.Place("datasets", "/nowhere", "TFDS_DATA_DIR", False, True, 10 * GIB, ())
-    work = places.Place("working folder", "/work", "", True, False, 3 * 1024**2, ())
+    place = machine.Folder("datasets", "/nowhere", "TFDS_DATA_DIR", False, True, 10 * GIB, ())
+    work = machine.Folder("working folder", "/work", "", True, False, 3 * 1024**2, ())
     tight = dataclasses.replace(LINUX, memory_free=200 * 1024**2)
     assert list(advice.of_resources(tight, (place, work))) == [
         "only 200 MiB of memory are free: end what else runs here",
@@ -262,11 +262,11 @@ def test_full_disks_full_memory_and_absent_folders_are_problems():
 @pytest.fixture
 def sick(monkeypatch):
     """A machine with a GPU that JAX does not see."""
-    monkeypatch.setattr(machine, "look", lambda: LINUX)
-    monkeypatch.setattr(hardware, "look", lambda: dataclasses.replace(with_gpu("580.65.06"), cuda="13.0"))
-    monkeypatch.setattr(backend, "look", lambda time_limit: ON_CPU)
-    monkeypatch.setattr(places, "look", lambda compilations: ())
-    monkeypatch.setattr(packages, "look", lambda extras: ())
+    monkeypatch.setattr(machine, "find_machine", lambda: LINUX)
+    monkeypatch.setattr(machine, "find_hardware", lambda: dataclasses.replace(with_gpu("580.65.06"), cuda="13.0"))
+    monkeypatch.setattr(probe, "find_backend", lambda time_limit: ON_CPU)
+    monkeypatch.setattr(machine, "find_folders", lambda compilations: ())
+    monkeypatch.setattr(machine, "find_packages", lambda extras: ())
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
 
 
@@ -284,7 +284,7 @@ def test_a_problem_is_a_line_and_exit_code_one(capsys):
 
 @pytest.mark.usefixtures("sick")
 def test_a_healthy_machine_ends_with_zero_and_a_time_limit_must_be_positive(monkeypatch, capsys):
-    monkeypatch.setattr(backend, "look", lambda time_limit: dataclasses.replace(ON_CPU, platform="gpu"))
+    monkeypatch.setattr(probe, "find_backend", lambda time_limit: dataclasses.replace(ON_CPU, platform="gpu"))
     assert command.main([]) == 0
     assert capsys.readouterr().out.endswith("\nhealthy\n")
     assert command.main(["--time_limit=0"]) == 1
@@ -296,8 +296,8 @@ def test_without_packaging_no_versions_are_compared(monkeypatch):
     def broken(extras):
         raise ImportError("No module named 'packaging'")
 
-    monkeypatch.setattr(packages, "look", broken)
-    assert diagnosis.examine(1).problems[0].startswith("packaging is not installed")
+    monkeypatch.setattr(machine, "find_packages", broken)
+    assert advice.examine(1).problems[0].startswith("packaging is not installed")
 
 
 def run_here(*arguments, **environ):
@@ -334,8 +334,8 @@ def test_versions_out_of_bounds_and_missing_ones(monkeypatch, tmp_path):
     make_distribution(tmp_path, "fake_base", "1.4")
     make_distribution(tmp_path, "fake_tool", "2.0", "Requires-Dist: Fake.Base<1.2", 'Requires-Dist: x; extra == "y"')
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(packages, "requirements", lambda: (">=3.99", ("fake-tool>=1.0,<3", "fake-absent>=2", "jax<1")))
-    found = {package.name: package for package in packages.look_at_packages()}
+    monkeypatch.setattr(machine, "requirements", lambda: (">=3.99", ("fake-tool>=1.0,<3", "fake-absent>=2", "jax<1")))
+    found = {package.name: package for package in machine.find_packages()}
     assert not found["python"].fits and found["fake-tool"].fits and "x" not in found
     assert found["jaxlib"].fits and found["jaxlib"].required_by == "jax"
     problems = list(advice.of_packages(tuple(found.values()), NONE))
@@ -349,10 +349,10 @@ def test_versions_out_of_bounds_and_missing_ones(monkeypatch, tmp_path):
 def test_plugins_must_fit_jax(monkeypatch):
     versions = {"jax": "0.10.2", "jaxlib": "0.10.2", "jax-cuda12-plugin": "0.9.0"}
     needs = ["jaxlib<=0.10.2", 'jaxlib<=0.10.2; extra == "cuda12"', 'jax-cuda12-plugin==0.10.2; extra == "cuda12"']
-    monkeypatch.setattr(packages, "version_of", lambda name: versions.get(name, ""))
-    monkeypatch.setattr(packages, "_requires", lambda name: needs if name == "jax" else [])
-    monkeypatch.setattr(packages, "requirements", lambda: (">=3.11", ("jax>=0.10.2",)))
-    rows = packages.look_at_packages(("cuda12", "cuda13"))
+    monkeypatch.setattr(machine, "version_of", lambda name: versions.get(name, ""))
+    monkeypatch.setattr(machine, "_requires", lambda name: needs if name == "jax" else [])
+    monkeypatch.setattr(machine, "requirements", lambda: (">=3.11", ("jax>=0.10.2",)))
+    rows = machine.find_packages(("cuda12", "cuda13"))
     assert [row.name for row in rows] == ["python", "jax", "jaxlib", "jax-cuda12-plugin"]
     assert [row.fits for row in rows] == [True, True, True, False]
 
@@ -360,8 +360,8 @@ def test_plugins_must_fit_jax(monkeypatch):
 def test_another_opencv_will_do(monkeypatch, tmp_path):
     make_distribution(tmp_path, "opencv_contrib_python", "4.99")
     monkeypatch.setattr(importlib.metadata.MetadataPathFinder, "find_distributions", only_in(tmp_path))
-    assert packages.version_of("opencv-python-headless") == "4.99"
-    assert packages.version_of("jax") == ""
+    assert machine.version_of("opencv-python-headless") == "4.99"
+    assert machine.version_of("jax") == ""
 
 
 def only_in(folder):
@@ -373,8 +373,8 @@ def test_bounds_come_from_the_installed_package_where_there_are_no_sources(monke
     lines = ("Requires-Python: >=3.11", "Requires-Dist: jax<0.12,>=0.10.2", 'Requires-Dist: torch>=2; extra == "torch"')
     make_distribution(tmp_path, "scan_jax", "0.1.0", *lines)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(packages, "scan_jax", types.SimpleNamespace(__file__=f"{tmp_path}/scan_jax/__init__.py"))
-    python, needs = packages.requirements()
+    monkeypatch.setattr(machine, "scan_jax", types.SimpleNamespace(__file__=f"{tmp_path}/scan_jax/__init__.py"))
+    python, needs = machine.requirements()
     assert python == ">=3.11" and needs[0] == "jax<0.12,>=0.10.2" and len(needs) == 2
-    assert packages.wanted_of("jax") == "<0.12,>=0.10.2"
-    assert packages.wanted_of("jaxlib") == ""
+    assert machine.wanted_of("jax") == "<0.12,>=0.10.2"
+    assert machine.wanted_of("jaxlib") == ""

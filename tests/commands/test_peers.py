@@ -16,13 +16,14 @@ from process_groups import environment, errors, finish, free_address, start, sta
 from scan_jax.core.distributed import joined
 from scan_jax.core.errors import UserError
 from scan_jax.core.peers import hub as messages
-from scan_jax.core.peers.connection import Place, connect, may_be_others
-from scan_jax.core.peers.hub import Hub
+from scan_jax.core.peers.connection import ProcessInfo, connect, may_be_others
+from scan_jax.core.peers.hub import Coordinator
 
 # A program of the trainer's manners. `act` is what it does; `ready` tells the test that it does.
 PROGRAM = """
 import argparse, pathlib, sys, time
-from scan_jax import command_line, processes
+from scan_jax.commands import cli
+from scan_jax.core import distributed
 from scan_jax.core.errors import UserError
 
 parser = argparse.ArgumentParser()
@@ -44,12 +45,12 @@ def ready():
 
 def run():
     global index
-    with processes.joined(flags.distributed, flags.timeout):
+    with distributed.joined(flags.distributed, flags.timeout):
         import jax
         index = jax.process_index()
         exec(act)
 
-sys.exit(command_line.run(run))
+sys.exit(cli.run(run))
 """
 
 
@@ -124,7 +125,7 @@ def test_all_wait_for_the_last_and_nothing_is_left(group, tmp_path):
     act = """meet(1)
 if index == 0:
     from scan_jax.core.peers import connection
-    (pathlib.Path(folder) / "hub").write_text(str(connection._hubs[0].pid))
+    (pathlib.Path(folder) / "hub").write_text(str(connection._coordinators[0].pid))
     time.sleep(5)
 """
     processes = group(2, act)
@@ -155,7 +156,7 @@ def place():
     """A hub for three, in a thread, where processes of this test may come; it goes with the last of them."""
     address = free_address()
     listener = socket.create_server(("localhost", int(address.rpartition(":")[2])))
-    hub = Hub(address, 3, 60.0, lambda count: 4000 + count)
+    hub = Coordinator(address, 3, 60.0, lambda count: 4000 + count)
     thread = threading.Thread(target=lambda: asyncio.run(hub.serve(listener)), daemon=True)
     thread.start()
     yield address
@@ -265,7 +266,7 @@ def test_strangers_are_no_processes(place):
 def test_nobody_or_another_program_at_the_address():
     address = free_address()
     with pytest.raises(UserError, match=f"process 0 does not answer at {address} within 0.3 s.*refused"):
-        connect(Place(address, 2, 1), 0.3)
+        connect(ProcessInfo(address, 2, 1), 0.3)
     with socket.create_server(("localhost", 0)) as server:
 
         def answer():
@@ -278,7 +279,7 @@ def test_nobody_or_another_program_at_the_address():
         address = f"localhost:{server.getsockname()[1]}"
         told = f"does not answer at {address} within 0.3 s .another program answers there"
         with pytest.raises(UserError, match=told):
-            connect(Place(address, 2, 1), 0.3)
+            connect(ProcessInfo(address, 2, 1), 0.3)
 
 
 def test_the_kernel_gives_a_silent_machine_up_in_time():

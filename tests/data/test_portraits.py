@@ -8,12 +8,11 @@ import pytest
 from scan_jax.core.errors import UserError
 from scan_jax.data.portraits import CLASS_NAMES, Part, portrait
 from scan_jax.data.portraits.accessories import HATS, RIMS
-from scan_jax.data.portraits.backdrop import SCENES, fractal, grid_noise, line_noise, plane_noise
+from scan_jax.data.portraits.backdrop import SCENES
 from scan_jax.data.portraits.body import COLLARS, PATTERNS
-from scan_jax.data.portraits.canvas import to_image, to_labels
-from scan_jax.data.portraits.drawing import SUPERSAMPLED_UP_TO, draw
+from scan_jax.data.portraits.canvas import fractal, grid_noise, line_noise, plane_noise, to_image, to_labels
+from scan_jax.data.portraits.drawing import SUPERSAMPLED_UP_TO, draw, sample_traits
 from scan_jax.data.portraits.hair import CUTS
-from scan_jax.data.portraits.sampling import sample_traits
 
 MANY = 240
 

@@ -8,7 +8,7 @@ from refusals import refused
 
 from scan_jax.core.errors import UserError
 from scan_jax.features import api
-from scan_jax.features.inception_v3 import max_pool, max_pool_rounding_up
+from scan_jax.features.common import max_pool, max_pool_rounding_up
 from scan_jax.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS
 from scan_jax.weights import registry, safetensors_tree
 
@@ -20,9 +20,9 @@ def weights_folder(tmp_path, monkeypatch):
 
 
 def test_networks_layers_and_importers_belong_together():
-    assert api.names() == ["alexnet", "inception_v3", "squeezenet", "squeezenet1_1", "vgg16", "vgg19"]
-    assert set(api.names()) < set(registry.names())
-    assert {"squeezenet", "vgg19"} <= PERCEPTUAL_LAYERS.keys() == STYLE_LAYERS.keys() <= set(api.names())
+    assert list(api.NETWORKS) == ["alexnet", "inception_v3", "squeezenet", "squeezenet1_1", "vgg16", "vgg19"]
+    assert set(api.NETWORKS) < set(registry.MODULES.keys())
+    assert {"squeezenet", "vgg19"} <= PERCEPTUAL_LAYERS.keys() == STYLE_LAYERS.keys() <= set(api.NETWORKS)
     for name, layers in (*PERCEPTUAL_LAYERS.items(), *STYLE_LAYERS.items()):
         api.build_network(name, layers)
 

@@ -9,13 +9,7 @@ import public_networks
 import pytest
 from refusals import refused
 
-from scan_jax.features.alexnet import AlexNet
-from scan_jax.features.api import build_network, load_features
-from scan_jax.features.inception_v3 import InceptionV3
-from scan_jax.features.squeezenet import SqueezeNet
-from scan_jax.features.squeezenet1_1 import SqueezeNet11
-from scan_jax.features.vgg16 import VGG16
-from scan_jax.features.vgg19 import VGG19
+from scan_jax.features.api import NETWORKS, build_network, load_features
 from scan_jax.metrics.lpips import TRUNKS
 from scan_jax.weights.importing import import_weights
 
@@ -73,17 +67,17 @@ def test_bfloat16_keeps_parameters_and_only_needed_ones_exist(name):
 @pytest.mark.parametrize(
     ("network", "title", "layer", "small"),
     [
-        (AlexNet, "AlexNet", "relu5", (1, 2, 64, 3)),
-        (VGG16, "VGG-16", "relu5_3", (1, 2, 64, 3)),
-        (VGG19, "VGG-19", "relu5_1", (1, 15, 64, 3)),
-        (SqueezeNet11, "SqueezeNet 1.1", "fire9", (1, 2, 64, 3)),
-        (SqueezeNet, "SqueezeNet", "fire9", (1, 20, 64, 3)),
-        (SqueezeNet, "SqueezeNet", "relu_conv1", (1, 2, 9, 3)),
-        (InceptionV3, "InceptionV3", "pool3", (1, 8, 8, 4)),
+        ("alexnet", "AlexNet", "relu5", (1, 2, 64, 3)),
+        ("vgg16", "VGG-16", "relu5_3", (1, 2, 64, 3)),
+        ("vgg19", "VGG-19", "relu5_1", (1, 15, 64, 3)),
+        ("squeezenet1_1", "SqueezeNet 1.1", "fire9", (1, 2, 64, 3)),
+        ("squeezenet", "SqueezeNet", "fire9", (1, 20, 64, 3)),
+        ("squeezenet", "SqueezeNet", "relu_conv1", (1, 2, 9, 3)),
+        ("inception_v3", "InceptionV3", "pool3", (1, 8, 8, 4)),
     ],
 )
 def test_what_they_cannot_see_is_refused(network, title, layer, small):
     wrong = [((layer,), shape) for shape in ((1, 64, 64, 1), (64, 64, 3), small)]
     for layers, shape in (*wrong, ((), (1, 64, 64, 3)), (("relu9",), (1, 64, 64, 3))):
-        init = functools.partial(jax.eval_shape, network(layers).init, jax.random.key(0))
+        init = functools.partial(jax.eval_shape, NETWORKS[network][0](layers).init, jax.random.key(0))
         refused(f"{title}|too small", init, (np.zeros(shape, np.float32),))

@@ -5,10 +5,11 @@ import public_networks
 import pytest
 
 from scan_jax.features.api import load_features
-from scan_jax.features.vgg19 import LAYERS
+from scan_jax.features.vgg import layer_names
 from scan_jax.weights.importing import import_weights
 
 torch = pytest.importorskip("torch")
+LAYERS = layer_names("vgg19")
 
 
 def torch_vgg19():

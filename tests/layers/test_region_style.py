@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from scan_jax.layers.conv import TransposedConv, small_xavier_pair
+from scan_jax.layers.conv import ConvTranspose3
 from scan_jax.layers.normalization import BatchNorm
-from scan_jax.layers.region_style import RegionStyleNorm, StyleBranch
+from scan_jax.layers.region_style import RegionStyleNorm, StyleBranch, small_xavier_pair
 
 DEVICES = 2
 N, S, C = 5, 6, 4
@@ -149,7 +149,7 @@ def test_wrong_shapes_are_refused():
 
 def test_the_transposed_convolution_equals_pytorch():
     torch = pytest.importorskip("torch")
-    layer, x = TransposedConv(5), np.random.default_rng(0).standard_normal((2, 4, 3, 6), np.float32)
+    layer, x = ConvTranspose3(5), np.random.default_rng(0).standard_normal((2, 4, 3, 6), np.float32)
     params = randomize(layer, x)
     weight, bias = torch.tensor(params["kernel"].transpose(2, 3, 0, 1).copy()), torch.tensor(params["bias"])
     wanted = torch.nn.functional.conv_transpose2d(to_torch(x), weight, bias, stride=2, padding=1, output_padding=1)

@@ -175,7 +175,7 @@ def test_feature_terms_see_the_whole_and_the_hole():
     section = {**SMALL, "loss": {"perceptual": 0.1, "style": 250.0}, "features": {"name": "squeezenet"}}
     method = api.build_method(section)
     _, variables = at_start()
-    frozen, look = random_features(method, example()), jax.jit(method.look)
+    frozen, look = random_features(method, example()), jax.jit(method.feature_terms)
     painted = jax.random.uniform(jax.random.key(4), example().image.shape)
     terms = look(frozen, painted, example())
     assert set(terms) == {"perceptual", "style"}

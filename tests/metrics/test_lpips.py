@@ -87,7 +87,7 @@ def test_without_any_weights_everything_is_named(caplog):
     assert "\n" not in message
     for trunk in TRUNKS.values():
         for name in (trunk.network, trunk.head):
-            source = registry.importer(name).SOURCE
+            source = registry.importer(name)
             assert f"{registry.import_command(name)}" in message and f"sha256 {source.sha256}" in message
     with caplog.at_level(logging.WARNING):
         assert collect_metrics(["lpips"]) == {}

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scan_jax.models.scan import ScanGenerator
+from scan_jax.models.scan import GeneratorSettings, ScanGenerator
 
 SMALL = {"width": 4, "regions": 3, "blocks": 1}
-MODEL = ScanGenerator(**SMALL)
+MODEL = ScanGenerator(GeneratorSettings(**SMALL))
 
 
 def inputs():
@@ -72,13 +72,14 @@ def test_both_stages_share_one_decoder():
 
 @pytest.mark.parametrize("kinds", [(), ("spatial",), ("channel",)])
 def test_ablations_remove_their_parameters(kinds):
-    made = shapes(ScanGenerator(**SMALL, attention=kinds, stages=1))
+    made = shapes(ScanGenerator(GeneratorSettings(**SMALL, attention=kinds, stages=1)))
     assert set(made) == {"enc1", "dec"}
     assert {name.rstrip("012") for name in made["dec"]} == {"join", "rgb", *kinds}
 
 
 @pytest.mark.slow
 def test_bfloat16_stays_near_float32():
-    rough = jax.jit(functools.partial(apply, ScanGenerator(**SMALL, dtype=jnp.bfloat16)))(params(), *inputs())[-1]
+    model = ScanGenerator(GeneratorSettings(**SMALL, compute_dtype="bfloat16"))
+    rough = jax.jit(functools.partial(apply, model))(params(), *inputs())[-1]
     assert rough.dtype == jnp.float32
     assert float(jnp.abs(fill(params(), *inputs())[0][-1] - rough).mean()) < 0.01

@@ -13,7 +13,6 @@ from scan_jax.ops.attention import (
     attention_rows,
     choose_query_block,
     masked_attention,
-    semantic_attention_loss,
 )
 
 LABELS, TARGET = 4, 0.03
@@ -62,7 +61,7 @@ def test_values_loss_and_rows_are_those_of_the_map(kind):
     @jax.jit
     def run(query, key, value, labels, known):
         attended = [masked_attention(query, key, value, known, kind, query_block=block) for block in (None, 1)]
-        loss = semantic_attention_loss(query, key, labels, known, kind, **OF_CLASSES)
+        _, loss = attend_with_semantic_loss(query, key, value, labels, known, kind, **OF_CLASSES)
         return attended, loss, attention_rows(query, key, known, kind, rows)
 
     attended, loss, seen = run(query, key, value, labels, known)
@@ -170,12 +169,14 @@ def test_known_queries_of_contextual_attention_are_not_computed():
 
 
 def test_labels_outside_the_classes_do_not_count():
-    query, key, _, labels, known = make()
+    query, key, value, labels, known = make()
     expected = loss_of_map(full_map(query, key, known, "masked"), labels, known)
     some = np.flatnonzero(known[0] == 1)[:4]  # known pixels: no query is lost, their class is smaller
     unlabelled = labels.copy()
     unlabelled[0, some] = 255
-    loss = jax.jit(lambda labels: semantic_attention_loss(query, key, labels, known, "masked", **OF_CLASSES))
+    loss = jax.jit(
+        lambda labels: attend_with_semantic_loss(query, key, value, labels, known, "masked", **OF_CLASSES)[1]
+    )
     found = loss(unlabelled)
     assert found[1] == pytest.approx(expected[1], rel=1e-5) and abs(found[0] - expected[0]) > 1e-4
     assert not np.any(loss(np.full_like(labels, -1)))
@@ -207,6 +208,7 @@ def test_other_shapes_and_kinds_are_refused():
     refused("kind must be one of", masked_attention, (query, key, value, known, "local"))
     refused("query_block", masked_attention, (query, key, value, known, "self"), query_block=0)
     refused("rows must be integers", attention_rows, (query, key, known, "self", np.zeros((2, 3))))
-    refused("labels must be", semantic_attention_loss, (query, key, labels * 1.0, known, "self"), **OF_CLASSES)
+    given = (query, key, value)
+    refused("labels must be", attend_with_semantic_loss, (*given, labels * 1.0, known, "self"), **OF_CLASSES)
     no_class = {**OF_CLASSES, "num_labels": 0}
-    refused("num_labels", semantic_attention_loss, (query, key, labels, known, "self"), **no_class)
+    refused("num_labels", attend_with_semantic_loss, (*given, labels, known, "self"), **no_class)

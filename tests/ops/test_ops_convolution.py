@@ -10,7 +10,7 @@ import pytest
 from exact_convolution import assert_exact, assert_keeps_bfloat16, draw, with_gradients
 from refusals import refused
 
-from scan_jax.ops.conv_transpose import convolve_doubling, shuffle_pixels
+from scan_jax.ops.conv_transpose import conv_transpose, shuffle_pixels
 from scan_jax.ops.convolution import convolve, update_known
 from scan_jax.ops.strided_convolution import convolve_same, convolve_strided, same_padding
 
@@ -104,7 +104,7 @@ def test_doubling_and_its_gradients_are_pytorchs(size):
     by_channel = given[0].permute(0, 3, 1, 2), given[1].permute(2, 3, 0, 1)
     wanted = torch.nn.functional.conv_transpose2d(*by_channel, stride=2, padding=1).permute(0, 2, 3, 1)
     wanted.backward(torch.tensor(change).double())
-    found = with_gradients(convolve_doubling)(x, kernel, change)
+    found = with_gradients(conv_transpose)(x, kernel, change)
     for ours, truth in zip(found, (wanted.detach(), given[0].grad, given[1].grad), strict=True):
         np.testing.assert_allclose(ours, truth.numpy(), atol=1e-4)
 
@@ -134,5 +134,5 @@ def test_wrong_inputs_are_named():
         refused("must be", convolve_strided, (x, kernel, 1), **options)
     refused(r"\[k,k,C,D\]", convolve_same, (np.zeros((1, 8, 8, 2)), np.zeros((3, 3, 1, 1))), stride=2)
     refused("k odd", convolve_same, (np.zeros((1, 8, 8, 1)), np.zeros((4, 4, 1, 1))))
-    refused("kernel", convolve_doubling, (x[..., :3], np.zeros((3, 3, 3, 2))))
+    refused("kernel", conv_transpose, (x[..., :3], np.zeros((3, 3, 3, 2))))
     refused("4C", shuffle_pixels, (np.zeros((1, 4, 4, 6)),))

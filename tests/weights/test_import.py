@@ -11,15 +11,7 @@ import pytest
 
 from scan_jax.commands.weights import main
 from scan_jax.core.errors import UserError
-from scan_jax.weights import (
-    import_alexnet,
-    import_squeezenet1_1,
-    import_vgg16,
-    registry,
-    safetensors_tree,
-    torchvision_vgg,
-)
-from scan_jax.weights.import_vgg19 import layout
+from scan_jax.weights import import_alexnet, import_lpips, import_squeezenet, import_vgg, registry, safetensors_tree
 from scan_jax.weights.importing import import_weights
 
 HEADS = {"lpips_alex": "alex.pth", "lpips_vgg16": "vgg.pth", "lpips_squeeze": "squeeze.pth"}
@@ -35,13 +27,13 @@ def weights_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    monkeypatch.setattr(torchvision_vgg, "WIDTHS", (4, 8, 6, 6, 6))
+    monkeypatch.setattr(import_vgg, "WIDTHS", (4, 8, 6, 6, 6))
 
 
 def vgg19_state():
     """Torchvision's names and shapes."""
     rng, state = np.random.default_rng(0), {}
-    for index, channels, width in layout().values():
+    for index, channels, width in import_vgg.layout("VGG-19").values():
         state[f"features.{index}.weight"] = rng.standard_normal((width, channels, 3, 3), np.float32)
         state[f"features.{index}.bias"] = rng.standard_normal(width, np.float32)
     return state
@@ -57,11 +49,46 @@ def take(name, path):
 
 
 def test_layouts_are_torchvisions():
-    assert [index for index, _, _ in layout().values()] == [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
-    assert layout()["conv3_1"] == (10, 128, 256) and layout()["conv5_4"] == (34, 512, 512)
-    assert [index for index, _, _ in import_vgg16.layout().values()] == [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    assert [index for index, _, _ in import_vgg.layout("VGG-19").values()] == [
+        0,
+        2,
+        5,
+        7,
+        10,
+        12,
+        14,
+        16,
+        19,
+        21,
+        23,
+        25,
+        28,
+        30,
+        32,
+        34,
+    ]
+    assert import_vgg.layout("VGG-19")["conv3_1"] == (10, 128, 256) and import_vgg.layout("VGG-19")["conv5_4"] == (
+        34,
+        512,
+        512,
+    )
+    assert [index for index, _, _ in import_vgg.layout("VGG-16").values()] == [
+        0,
+        2,
+        5,
+        7,
+        10,
+        12,
+        14,
+        17,
+        19,
+        21,
+        24,
+        26,
+        28,
+    ]
     # SqueezeNet's fires skip the poolings.
-    assert list(import_squeezenet1_1.INDICES.items())[2:5] == [("fire4", 6), ("fire5", 7), ("fire6", 9)]
+    assert list(import_squeezenet.INDICES.items())[3:6] == [("fire4", 6), ("fire5", 7), ("fire6", 9)]
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -77,7 +104,7 @@ def test_pth_needs_the_published_hash_or_leave(tmp_path, capsys, weights_folder,
     target = weights_folder / "vgg19.safetensors"
     assert capsys.readouterr().out == f"{target}  sha256 {registry.sha256_of(target)}\n"
     tree, metadata = safetensors_tree.load(target)
-    assert tree.keys() == layout().keys()
+    assert tree.keys() == import_vgg.layout("VGG-19").keys()
     np.testing.assert_array_equal(tree["conv2_1"]["kernel"], state["features.5.weight"].transpose(2, 3, 1, 0))
     np.testing.assert_array_equal(tree["conv2_1"]["bias"], state["features.5.bias"])
     assert metadata["source"] == path.name and metadata["source_sha256"] == found
@@ -87,11 +114,16 @@ def test_pth_needs_the_published_hash_or_leave(tmp_path, capsys, weights_folder,
 def test_the_published_hash_is_accepted_and_noted(tmp_path, monkeypatch, narrow):
     path = tmp_path / "some.safetensors"
     safetensors_tree.save(path, vgg19_state())
-    module, digits = registry.importer("vgg19"), registry.sha256_of(path)[:8]
-    monkeypatch.setattr(module, "SOURCE", registry.Source("vgg19", "f", digits.ljust(64, "0"), "o", "free"))
+    digits, read = registry.sha256_of(path)[:8], registry.importer("vgg19").read
+
+    def publish(sha256):
+        one = registry.Importer("vgg19", "f", sha256, "o", "free", read)
+        monkeypatch.setitem(import_vgg.IMPORTERS, "vgg19", one)
+
+    publish(digits.ljust(64, "0"))
     with pytest.raises(UserError, match="is not the published f"):  # only its first digits are
         import_weights("vgg19", str(path))
-    monkeypatch.setattr(module, "SOURCE", registry.Source("vgg19", "f", digits, "o", "free"))
+    publish(digits)
     metadata = safetensors_tree.load(import_weights("vgg19", str(path), out=str(tmp_path / "deep" / "out")))[1]
     assert metadata["weights"] == "published" and metadata["licence"] == "free"
 
@@ -178,10 +210,10 @@ def test_list_tells_sources_and_what_is_there(capsys, weights_folder):
 
 def test_every_file_name_holds_the_first_digits_of_its_hash():
     for name in ("alexnet", "vgg16", "squeezenet1_1", "inception_v3"):
-        source = registry.importer(name).SOURCE
+        source = registry.importer(name)
         assert source.name == name and len(source.sha256) == 8 and source.sha256 in source.file
     for name in HEADS:
-        source = registry.importer(name).SOURCE
+        source = registry.importer(name)
         assert source.name == name and len(source.sha256) == 64 and source.origin.endswith(f"v0.1/{source.file}")
 
 
@@ -189,7 +221,7 @@ def test_every_file_name_holds_the_first_digits_of_its_hash():
 @pytest.mark.skipif(not REAL.is_dir(), reason="neither SCAN_JAX_LPIPS_HEADS nor the shared folder has the heads")
 def test_the_published_heads_are_known_by_their_hash(name):
     pytest.importorskip("torch")
-    widths = registry.importer(name).WIDTHS
+    widths = import_lpips.HEADS[name][-1]
     tree, metadata = safetensors_tree.load(import_weights(name, str(REAL / HEADS[name])))
     assert metadata["weights"] == "published" and metadata["licence"] == "BSD-2-Clause"
     assert [tree[f"lin{i}"].shape for i in range(len(tree))] == [(width,) for width in widths]
@@ -204,7 +236,7 @@ def test_the_older_heads_are_told_apart(name, capsys):
 
 
 def test_the_head_of_another_network_is_refused(tmp_path):
-    widths = enumerate(registry.importer("lpips_vgg16").WIDTHS)
+    widths = enumerate(import_lpips.HEADS["lpips_vgg16"][-1])
     state = {f"lin{i}.model.1.weight": np.full((1, w, 1, 1), i + 1, np.float32) for i, w in widths}
     path = tmp_path / "h.safetensors"
     safetensors_tree.save(path, state)

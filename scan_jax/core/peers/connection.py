@@ -1,4 +1,4 @@
-"""A process' connection to the hub of its run."""
+"""A process' connection to the coordinator of its run."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from typing import Any, BinaryIO, NoReturn
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.peers import hub
-from scan_jax.core.peers.hub import Peer
 
-_RETRY = 0.2  # seconds between two tries to reach the hub
-_SLACK = 10  # seconds in which the hub may say that it has waited in vain
+_RETRY = 0.2  # seconds between two tries to reach the coordinator
+_SLACK = 10  # seconds in which the coordinator may say that it has waited in vain
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """A process' place in a run.
+class ProcessInfo:
+    """Which process of a run this is.
 
     Attributes:
-      address: HOST:PORT, where the hub listens, on the machine of process 0.
+      address: HOST:PORT, where the coordinator listens, on the machine of process 0.
       count: of processes.
       index: of this one.
     """
@@ -45,23 +44,23 @@ class Place:
 
     @property
     def port(self) -> int:
-        """Of the hub."""
+        """Of the coordinator."""
         return int(self.address.rpartition(":")[2])
 
 
 class Connection:
-    """Open from the start of a run to its end; a thread listens, and ends this process where the hub says so."""
+    """Open from the start of a run to its end; a thread listens and ends this process when told to."""
 
-    def __init__(self, place: Place, stream: socket.socket, lines: BinaryIO, port: int) -> None:
+    def __init__(self, process: ProcessInfo, stream: socket.socket, lines: BinaryIO, port: int) -> None:
         """Begins to listen.
 
         Args:
-          place: this process'.
-          stream: to the hub, which knows this process.
+          process: this one.
+          stream: to the coordinator, which knows this process.
           lines: what comes from there.
-          port: of JAX's coordination service, on the hub's host.
+          port: of JAX's coordination service, on the coordinator's host.
         """
-        self.place, self.port = place, port
+        self.process, self.port = process, port
         self._stream, self._lines = stream, lines
         self._agreed: queue.Queue[str] = queue.Queue()
         self._all_done = threading.Event()
@@ -110,30 +109,30 @@ class Connection:
             self._all_done.set()
 
     def _lost(self) -> None:
-        """The hub is gone, and with it, as a rule, its machine."""
+        """The coordinator is gone, and with it, as a rule, its machine."""
         end(
-            f"error: process 0 or its machine ({self.place.address}) does not answer any more; start all again, the "
+            f"error: process 0 or its machine ({self.process.address}) does not answer any more; start all again, the "
             "run goes on from its last checkpoint",
             1,
         )
 
 
-def connect(place: Place, timeout: float) -> Connection:
-    """Waits until all processes of the run are there; process 0 starts the hub.
+def connect(process: ProcessInfo, timeout: float) -> Connection:
+    """Waits until all processes of the run are there; process 0 starts the coordinator.
 
     Args:
-      place: this process'.
+      process: this one.
       timeout: seconds in which all must come.
 
     Raises:
       UserError: process 0 does not answer, others do not come, or they were told something else than this one.
     """
     deadline, reason, told = time.monotonic() + timeout, "", ""
-    hub_started = place.index != 0
+    started = process.index != 0
     while time.monotonic() < deadline:
         try:
-            hub_started = hub_started or _start_hub(place, timeout)
-            answer = _call(place, timeout)
+            started = started or _start_coordinator(process, timeout)
+            answer = _call(process, timeout)
         except OSError as error:
             reason = error.strerror or str(error)
         else:
@@ -142,24 +141,27 @@ def connect(place: Place, timeout: float) -> Connection:
             reason, told = "another program answers there", answer or told
         time.sleep(_RETRY)
     raise UserError(
-        f"process 0 does not answer at {place.address} within {timeout:g} s ({told or reason}); check that it runs, "
+        f"process 0 does not answer at {process.address} within {timeout:g} s ({told or reason}); check that it runs, "
         "that all are given its address, and that no firewall is between them"
     )
 
 
-def _call(place: Place, timeout: float) -> Connection | str:
-    """Comes to the hub and waits for the others; what it says where there is another run, "" from another program.
+def _call(process: ProcessInfo, timeout: float) -> Connection | str:
+    """Comes to the coordinator and waits for the others.
+
+    Returns:
+      The connection; else what the coordinator of another run says, or "" from another program.
 
     Raises:
       OSError: nobody answers.
       UserError: the run cannot begin.
     """
-    me = Peer(place.index, place.count, socket.gethostname(), os.getpid())
+    me = {"index": process.index, "count": process.count, "host": socket.gethostname(), "pid": os.getpid()}
     with contextlib.ExitStack() as opened:
-        stream = opened.enter_context(socket.create_connection((place.host, place.port), _SLACK))
+        stream = opened.enter_context(socket.create_connection((process.host, process.port), _SLACK))
         hub.notice_death(stream)
         stream.settimeout(timeout + _SLACK)
-        stream.sendall(hub.encode(hub.HELLO, **dataclasses.asdict(me)))
+        stream.sendall(hub.encode(hub.HELLO, **me))
         lines = opened.enter_context(stream.makefile("rb"))
         kind, content = hub.decode(lines.readline())
         if kind == hub.STOP:
@@ -168,23 +170,23 @@ def _call(place: Place, timeout: float) -> Connection | str:
             return content["text"] if kind == hub.BUSY else ""
         stream.settimeout(None)
         opened.pop_all()
-    return Connection(place, stream, lines, content["port"])
+    return Connection(process, stream, lines, content["port"])
 
 
-def _start_hub(place: Place, timeout: float) -> bool:
-    """Starts it on this machine; False where something else, perhaps another hub, listens at its port."""
+def _start_coordinator(process: ProcessInfo, timeout: float) -> bool:
+    """Starts it on this machine; False where something else, perhaps another coordinator, listens at its port."""
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        listener = socket.create_server(("", place.port), family=family, dualstack_ipv6=both)
+        listener = socket.create_server(("", process.port), family=family, dualstack_ipv6=both)
     except OSError as error:
         if isinstance(error, PermissionError):
-            raise UserError(f"cannot listen at port {place.port}: {error.strerror}; choose one above 1023") from error
+            raise UserError(f"cannot listen at port {process.port}: {error.strerror}; choose one above 1023") from error
         return False
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
-    arguments = [str(listener.fileno()), place.address, str(place.count), str(timeout)]
-    with listener:  # the hub has it now, and nobody was turned away meanwhile
-        _hubs.append(
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]))
+    arguments = [str(listener.fileno()), process.address, str(process.count), str(timeout)]
+    with listener:  # the coordinator has it now, and nobody was turned away meanwhile
+        _coordinators.append(
             subprocess.Popen(
                 [sys.executable, "-m", "scan_jax.core.peers.hub", *arguments],
                 env={**os.environ, "PYTHONPATH": path},
@@ -198,7 +200,7 @@ def _start_hub(place: Place, timeout: float) -> bool:
     return True
 
 
-_hubs: list[subprocess.Popen[bytes]] = []  # referred to, as they outlive the call
+_coordinators: list[subprocess.Popen[bytes]] = []  # referred to, as they outlive the call
 
 
 _first = threading.Lock()

@@ -7,13 +7,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scan_jax.data.portraits.backdrop import line_noise
 from scan_jax.data.portraits.body import body_frame, neck_half_width
-from scan_jax.data.portraits.canvas import Canvas, Part, Patch, ramp
+from scan_jax.data.portraits.canvas import (
+    Canvas,
+    Part,
+    Patch,
+    box,
+    bump,
+    circle,
+    egg,
+    ellipse,
+    line_noise,
+    ramp,
+    smoothstep,
+    turn,
+)
 from scan_jax.data.portraits.head import EAR_HEIGHT, ear_centre, face_patch, head_frame
-from scan_jax.data.portraits.palette import BLACK, WHITE, Colour, blend, cloth_material, metal_material
-from scan_jax.data.portraits.shapes import box, bump, circle, egg, ellipse, smoothstep, turn
-from scan_jax.data.portraits.traits import Glasses, Hat, Jewellery, Traits
+from scan_jax.data.portraits.traits import (
+    BLACK,
+    WHITE,
+    Colour,
+    Glasses,
+    Hat,
+    Jewellery,
+    Traits,
+    blend,
+    cloth_material,
+    metal_material,
+)
 
 FOREHEAD_SHADOW = np.array([0.60, 0.50, 0.50], np.float32)
 
@@ -49,12 +70,10 @@ def _beanie(patch: Patch, u0: np.ndarray, shade: np.ndarray, hat: Hat) -> None:
     ribs = 0.10 * np.sin(u0 * 34)
     patch.paint(_wool(patch, shade, hat), patch.cover(_pom(patch)), Part.HAT)
     knit = 0.05 * np.sin(v * 60 + 3 * np.sin(u0 * 34))
-    patch.paint(
-        ramp(shade + ribs + knit, cloth_material(hat.colour)), patch.cover(_dome(patch, 1.14, 1.16, hem)), Part.HAT
-    )
+    patch.lay(shade + ribs + knit, cloth_material(hat.colour), _dome(patch, 1.14, 1.16, hem), Part.HAT)
     band = np.maximum(np.abs(v - hem + 0.13) - 0.17, np.abs(u) - 1.15)
     tube = 0.22 * smoothstep(0.17, 0.0, np.abs(v - hem + 0.15)) - 0.10
-    patch.paint(ramp(shade + 1.3 * ribs + tube, cloth_material(hat.trim)), patch.cover(band), Part.HAT)
+    patch.lay(shade + 1.3 * ribs + tube, cloth_material(hat.trim), band, Part.HAT)
 
 
 def _pom(patch: Patch) -> np.ndarray:
@@ -72,29 +91,29 @@ def _cap(patch: Patch, u0: np.ndarray, shade: np.ndarray, hat: Hat) -> None:
     u, v = patch.u, patch.v
     hem = -0.60 - 0.05 * u * u
     seams = 0.10 * bump(np.abs(u0) - 0.42 * (1.5 + v), 0 * u, 0.018, 1.0) + 0.10 * bump(u0, 0 * u, 0.016, 1.0)
-    patch.paint(ramp(shade - seams, cloth_material(hat.colour)), patch.cover(_dome(patch, 1.10, 0.98, hem)), Part.HAT)
+    patch.lay(shade - seams, cloth_material(hat.colour), _dome(patch, 1.10, 0.98, hem), Part.HAT)
     patch.paint(hat.trim * np.float32(0.8), patch.cover(circle(u, v + 1.43, 0.055)), Part.HAT)
     shift = u - (u - u0) * 0.35
     visor = np.maximum(ellipse(shift, v + 0.64, 1.04, 0.36), -0.66 - 0.22 * np.abs(shift) ** 2 - v)
     stitched = 0.10 * np.sin(np.clip(ellipse(shift, v + 0.64, 1.04, 0.36) * 60, -14, 0))
     sheen = 0.20 * smoothstep(-0.30, -0.62, v)
-    patch.paint(ramp(shade - 0.10 + sheen + 0.4 * stitched, cloth_material(hat.trim)), patch.cover(visor), Part.HAT)
+    patch.lay(shade - 0.10 + sheen + 0.4 * stitched, cloth_material(hat.trim), visor, Part.HAT)
 
 
 def _brim(patch: Patch, u0: np.ndarray, shade: np.ndarray, hat: Hat) -> None:
     u, v = patch.u, patch.v
     brim = ellipse(u, v + 0.72 - 0.10 * u * u, 1.78, 0.26)
-    patch.paint(ramp(shade - 0.16, cloth_material(hat.colour)), patch.cover(brim), Part.HAT)
+    patch.lay(shade - 0.16, cloth_material(hat.colour), brim, Part.HAT)
     crown = np.maximum(np.abs(u) - 0.98 - 0.16 * (v + 0.8), egg(u, v + 0.8, 1.2, 1.02, 9.0))
     crown = np.maximum(crown, v + 0.68 + 0.05 * u * u)
     dent = 0.22 * bump(u0, v + 1.72, 0.35, 0.14)
     weave = 0.035 * (np.sin(u0 * 70) + np.sin(v * 70))
-    patch.paint(ramp(shade - dent + weave + 0.03, cloth_material(hat.colour)), patch.cover(crown), Part.HAT)
+    patch.lay(shade - dent + weave + 0.03, cloth_material(hat.colour), crown, Part.HAT)
     ribbon = np.maximum(crown, np.abs(v + 0.86 + 0.05 * u * u) - 0.13)
-    patch.paint(ramp(shade, cloth_material(hat.trim)), patch.cover(ribbon), Part.HAT)
+    patch.lay(shade, cloth_material(hat.trim), ribbon, Part.HAT)
     lip = np.maximum(ellipse(u, v + 0.72 - 0.10 * u * u, 1.78, 0.26), -0.70 - 0.05 * u * u - v)
     front = shade - 0.02 + 0.12 * smoothstep(-0.06, 0.0, lip) + weave
-    patch.paint(ramp(front, cloth_material(hat.colour)), patch.cover(lip), Part.HAT)
+    patch.lay(front, cloth_material(hat.colour), lip, Part.HAT)
 
 
 def _headscarf(patch: Patch, u0: np.ndarray, shade: np.ndarray, hat: Hat) -> None:
@@ -103,11 +122,11 @@ def _headscarf(patch: Patch, u0: np.ndarray, shade: np.ndarray, hat: Hat) -> Non
     wrap = u0 * 0.9 + 0.5 * (v + 1.0) * np.sign(u0)
     folds = 0.22 * np.sin(wrap * 14 + 2.5 * line_noise(wrap * 3 + 9)) * 0.6
     knot = ellipse(u - 0.1, v + 1.42, 0.34, 0.24)
-    patch.paint(ramp(shade + folds, cloth_material(hat.colour)), patch.cover(_dome(patch, 1.17, 1.08, hem)), Part.HAT)
+    patch.lay(shade + folds, cloth_material(hat.colour), _dome(patch, 1.17, 1.08, hem), Part.HAT)
     twist = 0.18 * np.sin(u * 18 + 4 * v)
-    patch.paint(ramp(shade + twist + 0.05, cloth_material(hat.trim)), patch.cover(knot), Part.HAT)
+    patch.lay(shade + twist + 0.05, cloth_material(hat.trim), knot, Part.HAT)
     band = np.maximum(np.abs(v - hem + 0.09) - 0.10, np.abs(u) - 1.17)
-    patch.paint(ramp(shade + 0.10 * np.sin(u0 * 22 + 8 * v), cloth_material(hat.trim)), patch.cover(band), Part.HAT)
+    patch.lay(shade + 0.10 * np.sin(u0 * 22 + 8 * v), cloth_material(hat.trim), band, Part.HAT)
 
 
 HATS: dict[str, Callable[[Patch, np.ndarray, np.ndarray, Hat], None]] = {
@@ -229,7 +248,7 @@ def _stud(patch: Patch, u: np.ndarray, v: np.ndarray, jewellery: Jewellery) -> N
 def _hoop(patch: Patch, u: np.ndarray, v: np.ndarray, jewellery: Jewellery) -> None:
     ring = np.abs(circle(u, v - 0.19, 0.19)) - 0.028
     shade = 0.5 + 0.45 * np.sin(np.arctan2(v - 0.19, u) * 2 + 0.8)
-    patch.paint(ramp(shade, metal_material(jewellery.metal)), patch.cover(ring), Part.EARRING)
+    patch.lay(shade, metal_material(jewellery.metal), ring, Part.EARRING)
 
 
 def _drop(patch: Patch, u: np.ndarray, v: np.ndarray, jewellery: Jewellery) -> None:

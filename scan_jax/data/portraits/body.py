@@ -6,12 +6,32 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scan_jax.data.portraits.backdrop import line_noise, plane_noise
-from scan_jax.data.portraits.canvas import Canvas, Frame, Part, Patch, ramp
+from scan_jax.data.portraits.canvas import (
+    Canvas,
+    Frame,
+    Part,
+    Patch,
+    bump,
+    circle,
+    ellipse,
+    line_noise,
+    plane_noise,
+    ramp,
+    segment,
+    smoothstep,
+)
 from scan_jax.data.portraits.head import skin_shade
-from scan_jax.data.portraits.palette import BLACK, Colour, blend, cloth_material, from_hex, skin_material
-from scan_jax.data.portraits.shapes import bump, circle, ellipse, segment, smoothstep
-from scan_jax.data.portraits.traits import Clothing, Pose, Traits
+from scan_jax.data.portraits.traits import (
+    BLACK,
+    Clothing,
+    Colour,
+    Pose,
+    Traits,
+    blend,
+    cloth_material,
+    from_hex,
+    skin_material,
+)
 
 
 def paint_neck(canvas: Canvas, traits: Traits) -> None:
@@ -27,7 +47,7 @@ def paint_neck(canvas: Canvas, traits: Traits) -> None:
     cords = bump(np.abs(patch.u) - 0.30 + 0.28 * (patch.v - 1.2), patch.v - 1.55, 0.035, 0.22)
     bones = bump(patch.v - 1.84 + 0.10 * np.abs(patch.u), np.abs(patch.u) - 0.42, 0.03, 0.22)
     shade -= 0.05 * cords + 0.08 * bones
-    patch.paint(ramp(shade, skin_material(traits.face.skin)), patch.cover(distance), Part.NECK)
+    patch.lay(shade, skin_material(traits.face.skin), distance, Part.NECK)
 
 
 def _neck_distance(u: np.ndarray, v: np.ndarray, half: float, traits: Traits) -> np.ndarray:
@@ -185,7 +205,7 @@ def _flaps(patch: Patch, shade: np.ndarray, traits: Traits, colour: Colour, tip:
     )
     patch.paint(BLACK, 0.30 * smoothstep(0.09, -0.02, leaf) * patch.cover(-inner))
     light_edge = 0.10 * smoothstep(0.08, 0.0, outer)
-    patch.paint(ramp(shade + 0.12 + light_edge, cloth_material(colour)), patch.cover(leaf), Part.CLOTH)
+    patch.lay(shade + 0.12 + light_edge, cloth_material(colour), leaf, Part.CLOTH)
 
 
 def _jacket(patch: Patch, shade: np.ndarray, traits: Traits) -> None:
@@ -195,14 +215,14 @@ def _jacket(patch: Patch, shade: np.ndarray, traits: Traits) -> None:
     shirt = np.maximum(aside * 0.90 + (patch.v - 2.62) * 0.42, -_collar_vee(patch.u, patch.v))
     shirt = np.maximum(shirt, shoulder_line(patch.u, clothing) - patch.v - 0.02)
     pale = blend(clothing.accent, from_hex("f2f0ec"), 0.72)
-    patch.paint(ramp(shade + 0.10, cloth_material(pale)), patch.cover(shirt), Part.CLOTH)
+    patch.lay(shade + 0.10, cloth_material(pale), shirt, Part.CLOTH)
     _flaps(patch, shade, traits, pale, tip=(0.36, 2.10))
     lapel = np.abs(aside * 0.90 + (patch.v - 2.62) * 0.42 - 0.15) - 0.15
     lapel = np.maximum(lapel, shoulder_line(patch.u, clothing) + 0.02 - patch.v)
     notch = segment(aside, patch.v, (0.62, 2.08), (0.92, 2.02), 0.02)
     lapel = np.maximum(lapel, -notch)
     patch.paint(BLACK, 0.25 * smoothstep(0.06, 0.0, lapel) * patch.cover(shoulder_line(patch.u, clothing) - patch.v))
-    patch.paint(ramp(shade + 0.08, cloth_material(clothing.colour * np.float32(0.92))), patch.cover(lapel), Part.CLOTH)
+    patch.lay(shade + 0.08, cloth_material(clothing.colour * np.float32(0.92)), lapel, Part.CLOTH)
 
 
 def _turtleneck(patch: Patch, shade: np.ndarray, traits: Traits) -> None:
@@ -215,7 +235,7 @@ def _turtleneck(patch: Patch, shade: np.ndarray, traits: Traits) -> None:
     fold = 0.16 * np.cos(np.clip((v - 1.38) * 11, 0, 6.3)) - 0.10
     around = -0.30 * (u / (half + 0.12)) ** 2 + 0.22 * traits.light.strength * traits.light.x * u
     shaded = 0.46 + around + ribs + fold - 0.26 * smoothstep(1.62, 1.40, v)
-    patch.paint(ramp(shaded, cloth_material(traits.clothing.colour)), patch.cover(roll), Part.CLOTH)
+    patch.lay(shaded, cloth_material(traits.clothing.colour), roll, Part.CLOTH)
 
 
 COLLARS: dict[str, Callable[[Patch, np.ndarray, Traits], None]] = {

@@ -10,12 +10,22 @@ import dataclasses
 
 import numpy as np
 
-from scan_jax.data.portraits.backdrop import line_noise, plane_noise
-from scan_jax.data.portraits.canvas import Canvas, Part, Patch, ramp
+from scan_jax.data.portraits.canvas import (
+    Canvas,
+    Part,
+    Patch,
+    bump,
+    circle,
+    egg,
+    ellipse,
+    line_noise,
+    plane_noise,
+    ramp,
+    smoothstep,
+    turn,
+)
 from scan_jax.data.portraits.head import face_distance, head_frame, lip_curves
-from scan_jax.data.portraits.palette import blend, hair_material
-from scan_jax.data.portraits.shapes import bump, circle, egg, ellipse, smoothstep, turn
-from scan_jax.data.portraits.traits import Hair, Light, Traits
+from scan_jax.data.portraits.traits import Hair, Light, Traits, blend, hair_material
 
 CENTRE = -0.20  # height of the skull's widest line
 SKULL_TOP = 1.20  # from there to the scalp
@@ -99,7 +109,7 @@ def paint_back_hair(canvas: Canvas, traits: Traits) -> None:
         distance = np.maximum(np.where(v < 0, round_top, np.abs(u) - width + ripple), v - tips)
     shade = _shade(u, v, strand, cut, hair, traits.light) - 0.20
     shade = shade - 0.16 * smoothstep(0.4, 1.1, v) * smoothstep(0.95, 0.5, np.abs(u))
-    patch.paint(ramp(shade, hair_material(hair.colour)), patch.cover(distance), Part.HAIR)
+    patch.lay(shade, hair_material(hair.colour), distance, Part.HAIR)
 
 
 def paint_front_hair(canvas: Canvas, traits: Traits) -> None:
@@ -194,7 +204,7 @@ def _paint_bun(canvas: Canvas, traits: Traits, radius: float) -> None:
         0.34 + 0.30 * light.strength * (u * light.x + v * light.y) / radius + 0.35 * (line_noise(wind * 4 + 50) - 0.5)
     )
     shape = circle(u, v * 1.12, radius) + 0.02 * np.sin(wind * 2)
-    patch.paint(ramp(shade, hair_material(traits.hair.colour)), patch.cover(shape), Part.HAIR)
+    patch.lay(shade, hair_material(traits.hair.colour), shape, Part.HAIR)
 
 
 def paint_beard(canvas: Canvas, traits: Traits) -> None:

@@ -1,4 +1,4 @@
-"""The head's outline, its soft relief, and the ears. Features are drawn on it by the files named after them."""
+"""The head: its outline and soft relief, ears, eyes, brows, nose and mouth."""
 
 from __future__ import annotations
 
@@ -6,9 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scan_jax.data.portraits.backdrop import line_noise, plane_noise
-from scan_jax.data.portraits.canvas import Canvas, Frame, Part, Patch, ramp
-from scan_jax.data.portraits.palette import (
+from scan_jax.data.portraits.canvas import (
+    Canvas,
+    Frame,
+    Part,
+    Patch,
+    bump,
+    circle,
+    ellipse,
+    line_noise,
+    plane_noise,
+    ramp,
+    rotate,
+    smoothstep,
+    turn,
+)
+from scan_jax.data.portraits.traits import (
     BLOOD,
     MOUTH_INSIDE,
     SCLERA,
@@ -17,11 +30,16 @@ from scan_jax.data.portraits.palette import (
     WARM_WHITE,
     WHITE,
     Colour,
+    Eyes,
+    Face,
+    Light,
+    Mouth,
+    Nose,
+    Pose,
+    Traits,
     blend,
     skin_material,
 )
-from scan_jax.data.portraits.shapes import bump, circle, ellipse, rotate, smoothstep, turn
-from scan_jax.data.portraits.traits import Eyes, Face, Light, Mouth, Nose, Pose, Traits
 
 CROWN = 1.32  # height of the skull above the eyes
 EAR_HEIGHT = 0.24
@@ -70,7 +88,7 @@ def paint_ears(canvas: Canvas, traits: Traits) -> None:
         inner = ellipse(eu + 0.012, ev + 0.04, 0.085 * size, 0.215 * size)
         shade = 0.38 + 0.14 * light_on_side(traits.light, side) + 0.16 * smoothstep(0.0, 0.06, inner)
         shade -= 0.26 * smoothstep(0.02, -0.05, inner) * smoothstep(0.30, 0.0, ev)
-        patch.paint(ramp(shade, material), patch.cover(outer), part)
+        patch.lay(shade, material, outer, part)
 
 
 def ear_centre(traits: Traits, side: int) -> float:

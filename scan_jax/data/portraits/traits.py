@@ -1,13 +1,17 @@
-"""Everything that tells one portrait from another. Lengths are in head units: half the width of a face is 1.
+"""Everything that tells one portrait from another, and the colours and materials that it is drawn in.
 
-The head's origin lies between the eyes; u points to the right of the image, v down; the chin is near v = 1.3.
+Lengths are in head units: half the width of a face is 1. The head's origin lies between the eyes; u points to the right
+of the image, v down; the chin is near v = 1.3. Colours are sRGB float32 [3] in [0, 1].
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
-from scan_jax.data.portraits.palette import Colour
+import numpy as np
+
+Colour = np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +124,7 @@ class Hair:
 
 @dataclasses.dataclass(frozen=True)
 class Hat:
-    """A hat's name in `hats.HATS` ("none" for none) and its two colours."""
+    """A hat's name in `accessories.HATS` ("none" for none) and its two colours."""
 
     kind: str
     colour: Colour
@@ -129,7 +133,7 @@ class Hat:
 
 @dataclasses.dataclass(frozen=True)
 class Glasses:
-    """A rim's name in `glasses.RIMS` ("none" for none), its colour, and how dark the lenses are in [0, 1]."""
+    """A rim's name in `accessories.RIMS` ("none" for none), its colour, and how dark the lenses are in [0, 1]."""
 
     kind: str
     colour: Colour
@@ -188,3 +192,52 @@ class Traits:
     clothing: Clothing
     backdrop: Backdrop
     grain: tuple[float, float]
+
+
+WHITE = np.array([1.0, 1.0, 1.0], np.float32)
+BLACK = np.array([0.0, 0.0, 0.0], np.float32)
+WARM_WHITE = np.array([1.0, 0.95, 0.87], np.float32)
+SCLERA = np.array([0.93, 0.915, 0.9], np.float32)
+TEETH = np.array([0.95, 0.935, 0.9], np.float32)
+MOUTH_INSIDE = np.array([0.27, 0.075, 0.085], np.float32)
+TONGUE = np.array([0.66, 0.29, 0.29], np.float32)
+BLOOD = np.array([0.86, 0.33, 0.30], np.float32)
+
+
+class Material(NamedTuple):
+    """The colours of one surface in shadow, in even light and in the highlight, each [3]."""
+
+    dark: Colour
+    mid: Colour
+    light: Colour
+
+
+def from_hex(code: str) -> Colour:
+    """`"rrggbb"` as float32 [3] in [0, 1]."""
+    return np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / np.float32(255)
+
+
+def blend(a: Colour, b: Colour, amount: float) -> Colour:
+    """`a` moved towards `b` by `amount` in [0, 1]; colours [3]."""
+    return a + (b - a) * np.float32(amount)
+
+
+def skin_material(tone: Colour) -> Material:
+    """Skin: shadows stay saturated, as light under the skin is red; highlights are warm."""
+    dark = tone**1.45 * np.array([0.66, 0.53, 0.50], np.float32)
+    return Material(dark, tone, blend(tone, WARM_WHITE, 0.52))
+
+
+def cloth_material(colour: Colour) -> Material:
+    """A matt fabric: shadows cool, highlights faint."""
+    return Material(colour * np.array([0.45, 0.46, 0.52], np.float32), colour, blend(colour, WARM_WHITE, 0.28))
+
+
+def hair_material(colour: Colour) -> Material:
+    """Hair: deep between the strands, glossy on top."""
+    return Material(colour * np.array([0.42, 0.38, 0.38], np.float32), colour, blend(colour * 1.25, WARM_WHITE, 0.30))
+
+
+def metal_material(colour: Colour) -> Material:
+    """Metal: strong contrast."""
+    return Material(colour * np.float32(0.4), colour, blend(colour, WHITE, 0.75))

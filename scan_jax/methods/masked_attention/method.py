@@ -23,7 +23,7 @@ from scan_jax.losses.adversarial import (
 )
 from scan_jax.losses.features import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, feature_matching, perceptual_distance
 from scan_jax.losses.pixel import combine, l1
-from scan_jax.methods.api import Aux, Basis, Tree, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Tree, Trees, Turn, Variables
 from scan_jax.methods.masked_attention.settings import Settings
 from scan_jax.methods.masked_attention.style_search import StyleSearch, StyleSpace
 from scan_jax.models.discriminators import LabelDiscriminator
@@ -40,7 +40,7 @@ ADVERSARIAL = {
 CRITIC_TERMS = ("adversarial", "feature_matching")
 
 
-class MaskedAttention(Basis):
+class MaskedAttention(MethodBase):
     """The method: generator and critic, trained in turns on one forward pass of the generator a step."""
 
     stride = STRIDE

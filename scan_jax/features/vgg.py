@@ -1,25 +1,27 @@
-"""What VGG-16 and VGG-19 (Simonyan & Zisserman 2015) share: five blocks of 3x3 convolutions, halved in between."""
+"""VGG-16 and VGG-19 (Simonyan & Zisserman 2015) up to their last ReLU: five blocks of 3x3 convolutions."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.features.inception_v3 import max_pool
+from scan_jax.features.common import check_request, max_pool
 from scan_jax.ops.imagenet import normalize
 
+DEPTHS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions in each block
+TITLES = {"vgg16": "VGG-16", "vgg19": "VGG-19"}
 WIDTHS = (64, 128, 256, 512, 512)  # channels of the five blocks
 
 
-def layer_names(depths: tuple[int, ...]) -> tuple[str, ...]:
-    """ "relu1_1", "relu1_2", "pool1", "relu2_1", ... of blocks with so many convolutions, up to the last ReLU."""
+def layer_names(variant: str) -> tuple[str, ...]:
+    """ "relu1_1", "relu1_2", "pool1", "relu2_1", ... of "vgg16" or "vgg19", up to the last ReLU."""
     blocks = [
         (*(f"relu{block}_{i}" for i in range(1, depth + 1)), f"pool{block}")
-        for block, depth in enumerate(depths, start=1)
+        for block, depth in enumerate(DEPTHS[variant], start=1)
     ]
     return tuple(name for block in blocks for name in block)[:-1]
 
@@ -28,17 +30,14 @@ class VGG(nn.Module):
     """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
 
     Attributes:
-      layers: which of `layer_names(depths)`, in any order.
+      layers: which of `layer_names(variant)`, in any order.
       dtype: of the convolutions and of what comes back; parameters stay float32.
-      title: what the network is called in messages.
-      depths: convolutions in each block.
+      variant: a key of `DEPTHS`.
     """
-
-    title: ClassVar[str]
-    depths: ClassVar[tuple[int, ...]]
 
     layers: tuple[str, ...]
     dtype: Any = jnp.float32
+    variant: str = "vgg19"
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
@@ -49,10 +48,11 @@ class VGG(nn.Module):
         Raises:
           ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
         """
-        self._check(image)
+        names = layer_names(self.variant)
+        check_request(TITLES[self.variant], image, self.layers, names)
         x = normalize(image).astype(self.dtype)
         found: dict[str, Array] = {}
-        for name in layer_names(self.depths):
+        for name in names:
             if len(found) == len(set(self.layers)):
                 break
             x = max_pool(x, 2) if name.startswith("pool") else self._convolve(x, name.removeprefix("relu"))
@@ -65,10 +65,3 @@ class VGG(nn.Module):
         width = WIDTHS[int(place.partition("_")[0]) - 1]
         padding = ((1, 1), (1, 1))
         return jax.nn.relu(nn.Conv(width, (3, 3), padding=padding, dtype=self.dtype, name=f"conv{place}")(x))
-
-    def _check(self, image: Array) -> None:
-        if image.ndim != 4 or image.shape[-1] != 3:
-            raise ValueError(f"{self.title} needs images [B,H,W,3], not {image.shape}")
-        names = layer_names(self.depths)
-        if not self.layers or set(self.layers) - set(names):
-            raise ValueError(f"{self.title} has the layers {names}, at least one must be asked for, not {self.layers}")

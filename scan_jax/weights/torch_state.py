@@ -1,8 +1,10 @@
-"""Convolutions of PyTorch state dicts, checked and turned into Flax's layout."""
+"""PyTorch state dicts: read, checked, and their layers turned into Flax's layout."""
 
 from __future__ import annotations
 
+import copy
 import pathlib
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +12,6 @@ import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.weights import safetensors_tree
-from scan_jax.weights.importing import load_state
 from scan_jax.weights.safetensors_tree import Tree
 
 
@@ -29,11 +30,17 @@ class State:
           UserError: the file cannot be read, or PyTorch is needed and absent.
         """
         self._arrays: Mapping[str, Any]
-        self._arrays = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else load_state(path, section)
-        self._path, self._title = path, title
+        self._arrays = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else _load_pth(path, section)
+        self._path, self._title, self._prefix = path, title, ""
+
+    def under(self, name: str) -> State:
+        """The same file, of which only names that begin with `name` and a dot are seen, and without that."""
+        part = copy.copy(self)
+        part._prefix = f"{self._prefix}{name}."
+        return part
 
     def __contains__(self, name: str) -> bool:
-        return name in self._arrays
+        return self._prefix + name in self._arrays
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Of one array.
@@ -41,20 +48,20 @@ class State:
         Raises:
           UserError: the file has none of this name.
         """
-        if name not in self._arrays:
-            raise UserError(f"{self._path} is no {self._title}: it has no {name!r}")
-        return tuple(self._arrays[name].shape)
+        if name not in self:
+            raise UserError(f"{self._path} is no {self._title}: it has no {self._prefix + name!r}")
+        return tuple(self._arrays[self._prefix + name].shape)
 
-    def array(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """One array, float32.
+    def array(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """One array, float32, of any shape where none is given.
 
         Raises:
           UserError: the file has none of this name and shape.
         """
         found = self.shape(name)
-        if found != shape:
-            raise UserError(f"{self._path} is no {self._title}: {name!r} has shape {found}, not {shape}")
-        return np.asarray(self._arrays[name], dtype=np.float32)
+        if shape is not None and found != shape:
+            raise UserError(f"{self._path} is no {self._title}: {self._prefix + name!r} has shape {found}, not {shape}")
+        return np.asarray(self._arrays[self._prefix + name], dtype=np.float32)
 
     def kernel(self, name: str, shape: tuple[int, int, int, int]) -> np.ndarray:
         """`name.weight` of a convolution as [h,w,I,O].
@@ -154,3 +161,45 @@ def patch_critic(state: State, channels: int, prefix: str = "") -> tuple[Tree, T
         layer = f"SpectralConv_{index}"
         params[layer], vectors[layer] = spectral(state, f"{prefix}conv{index + 1}.0", shape)
     return params, {"spectral": vectors}
+
+
+def residual_settings(generator: Tree, params: Tree) -> dict[str, int]:
+    """The widths and number of blocks of a config's `method`; the critic's only where there is one.
+
+    Args:
+      generator: parameters of an encoder, residual blocks and a decoder.
+      params: of all networks.
+    """
+    told = {
+        "width": generator["in"]["kernel"].shape[3],
+        "blocks": sum(name.startswith("block") for name in generator),
+    }
+    if "critic" in params:
+        told["critic_width"] = params["critic"]["SpectralConv_0"]["kernel"].shape[3]
+    return told
+
+
+def _load_pth(path: pathlib.Path, section: str = "") -> dict[str, np.ndarray]:
+    """The tensors of a `.pth` state dict by name, float32.
+
+    Args:
+      path: the file.
+      section: under which the file may keep the state dict, beside other things of a training.
+
+    Raises:
+      UserError: the file cannot be read or holds no state dict, or PyTorch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(f"reading {path.name} needs PyTorch, which is not installed: pip install torch") from error
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        line = str(error).partition("\n")[0]
+        raise UserError(f"{path} is damaged or no PyTorch state dict ({line}); get it anew") from error
+    if not isinstance(state, Mapping):
+        raise UserError(f"{path} holds a {type(state).__name__}, not a state dict of tensors")
+    if isinstance(state.get(section), Mapping):
+        state = state[section]
+    return {key: value.float().numpy() for key, value in state.items() if isinstance(value, torch.Tensor)}
