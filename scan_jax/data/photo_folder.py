@@ -20,9 +20,11 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.decode import DECODE_ERRORS, read_image, square, verify_image
 from scan_jax.data.pipeline import PhotoMemory
 from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.images import labels as label_map
+from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, read_image, reason, verify_image
+from scan_jax.images.square import square
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,6 @@ log = logging.getLogger(__name__)
 BY_FOLDER, BY_NAME = "by_folder", "by_name_hash"
 LABEL = "_label"  # ends the name of a label map that lies beside its photograph
 T = TypeVar("T")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +106,7 @@ class PhotoFolder:
         return self._memory[index]
 
     def _decode(self, index: int) -> Photo:
-        photo = {"image": square(read_image(self._files[index].path), self._size)}  # [S,S,3]
+        photo = {"image": square(self._files[index].read_image(), self._size)}  # [S,S,3]
         return photo | {"labels": np.zeros((self._size, self._size), np.uint8)} if self.num_labels else photo
 
 
@@ -227,6 +228,28 @@ class File:
         """The file's bytes."""
         return self.path.open("rb")
 
+    def read_image(self) -> np.ndarray:
+        """The photograph, uint8 RGB [H,W,3], upright.
+
+        Raises:
+          One of DECODE_ERRORS: it is empty, truncated, no image or absurdly large.
+        """
+        with self.open() as opened:
+            return read_image(opened)
+
+    def read_labels(self) -> np.ndarray:
+        """The label map, int32 [H,W], upright.
+
+        Raises:
+          UserError: it has colours.
+          OSError: it is truncated or no image; it is named.
+        """
+        try:
+            with self.open() as opened:
+                return label_map.read_file(opened, self.name)
+        except DECODE_ERRORS as error:
+            raise OSError(f"its label map {self.name}: {reason(error)}") from error
+
 
 AnyFile = TypeVar("AnyFile", bound=File)
 
@@ -336,7 +359,7 @@ def _reason_broken(verify: Callable[[AnyFile], None], file: AnyFile) -> str | No
     try:
         verify(file)
     except DECODE_ERRORS as error:
-        return " ".join(str(error).replace(str(file.path), file.name).split()) or type(error).__name__
+        return reason(error)
     return None
 
 

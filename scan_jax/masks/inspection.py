@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.images import contact_sheet
 from scan_jax.images import pairs as pairing
-from scan_jax.images.hole import UNREADABLE, binarise, check_color, read_grey, resize_nearest
+from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, read_image
+from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
 from scan_jax.masks import frozen_set, mask_file, problems
 from scan_jax.masks import problems as polarity
 from scan_jax.masks.mask_file import MaskFile, Unreadable, measure
@@ -125,12 +126,12 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
 
 def _masks(folder: Path, photographs: Path | None) -> list[Path]:
     if not folder.is_dir():
-        raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(mask_file.SUFFIXES)})")
+        raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(SUFFIXES)})")
     masks = mask_file.find(folder)
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
-        masks = pairing.split_shared_folder(masks)
+        masks = [file for file in masks if pairing.MASK_ENDING.search(file.stem)]  # the others are photographs
     if not masks:
-        raise UserError(f"no mask images ({', '.join(mask_file.SUFFIXES)}) in {folder}; give a folder that has some")
+        raise UserError(f"no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     return masks
 
 
@@ -208,10 +209,9 @@ def _picture(file: Path, hole_color: str, photograph: Path | None) -> np.ndarray
 def _read_photograph(file: Path) -> np.ndarray:
     """[SIDE,SIDE,3] in [0, 1]; the backdrop where it cannot be read, since masks are what is examined."""
     try:
-        with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
-        return np.asarray(upright, np.float32) / 255.0
-    except UNREADABLE:
+        small = Image.fromarray(read_image(file)).resize((SIDE, SIDE), Image.Resampling.BOX)
+        return np.asarray(small, np.float32) / 255.0
+    except DECODE_ERRORS:
         return _backdrop()
 
 

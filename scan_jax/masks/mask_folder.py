@@ -13,10 +13,10 @@ import numpy as np
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
-from scan_jax.images import hole as hole_image
+from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
+from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
 from scan_jax.masks import frozen_set, mask_file
 from scan_jax.masks.api import HoleSplits
-from scan_jax.masks.mask_file import SUFFIXES
 from scan_jax.masks.ratio import Bucket, hole_ratio
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def open_splits(section: Mapping[str, Any]) -> HoleSplits:
       UserError: a folder is missing or has too few masks, or a setting makes no sense.
     """
     settings = bind(section, Settings, "config.holes")
-    hole_image.check_color(settings.hole_color, "config.holes.hole_color")
+    check_color(settings.hole_color, "config.holes.hole_color")
     limits = Bucket(*settings.ratio)
     folder = find_masks(settings.path, settings.hole_color, "config.holes.path")
     if settings.held_out_path:
@@ -70,6 +70,18 @@ def open_held_out(path: str, hole_color: str, limits: Bucket) -> MaskFolder:
     return MaskFolder(masks, masks.edges or limits, keep_upright)
 
 
+def read_mask(file: Path) -> np.ndarray:
+    """The file's brightness, uint8 [H,W].
+
+    Raises:
+      UserError: it is missing, no image, damaged or too large.
+    """
+    try:
+        return read_grey(file)
+    except DECODE_ERRORS as error:
+        raise UserError(f"cannot read the hole image {file}: {reason(error)}; replace or remove it") from error
+
+
 @dataclasses.dataclass(frozen=True)
 class MaskFiles:
     """Masks of one folder, or of one dataset.
@@ -86,7 +98,7 @@ class MaskFiles:
     files: tuple[Any, ...]
     hole_color: str
     edges: Bucket | None = None
-    read: Callable[[Any], np.ndarray] = hole_image.read_grey
+    read: Callable[[Any], np.ndarray] = read_mask
 
     def part(self, first: int) -> MaskFiles:
         """Every second file from number `first` on."""
@@ -229,7 +241,7 @@ class _Mask:
 
 def _read_mask(grey: np.ndarray, size: int, hole_color: str) -> _Mask:
     """`grey`, uint8 [H,W], at a size."""
-    hole = hole_image.binarise(hole_image.resize_nearest(grey, size), hole_color)  # [S,S]
+    hole = binarise(resize_nearest(grey, size), hole_color)  # [S,S]
     grey_share = float(np.mean((grey > 0) & (grey < 255)))
     return _Mask(np.packbits(hole), hole_ratio(hole), grey_share, int(grey.max()))
 

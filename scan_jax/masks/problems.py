@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scan_jax.images.pairs import MASK_ENDING, PHOTOGRAPHS, Pairing, all_files
+from scan_jax.images.decode import SUFFIXES
+from scan_jax.images.pairs import MASK_ENDING, Pairing, list_images
 from scan_jax.masks import mask_file
 from scan_jax.masks.mask_file import MaskFile, Unreadable
 
 MUCH_GREY = 0.001  # of all pixels
-# Images that mask folders do not read, and what people keep arrays in.
-OTHER_KINDS = (*(kind for kind in PHOTOGRAPHS if kind not in mask_file.SUFFIXES), ".gif", ".npy", ".npz", ".mat")
+ARRAYS = (".npy", ".npz", ".mat")  # what people keep masks in that are no images
 
 
 def unreadable(files: Sequence[Unreadable], total: int) -> Iterable[str]:
@@ -102,11 +102,12 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
         return
     known = set(masks)
-    kinds = Counter(file.suffix.lower() for file in all_files(folder) if file not in known)
-    for kind in OTHER_KINDS:
+    others = list_images(folder, suffixes=(*SUFFIXES, *ARRAYS)).values()
+    kinds = Counter(file.suffix.lower() for file in others if file not in known)
+    for kind in ARRAYS:
         if kinds[kind]:
             yield f"{kinds[kind]} {kind} files are not read as masks; save them as PNGs"
-    unlisted = sum(kinds[kind] for kind in mask_file.SUFFIXES)
+    unlisted = sum(kinds[kind] for kind in SUFFIXES)
     if unlisted:
         yield f"{unlisted} images are not in {mask_file.INDEX}, which names the masks; add them to it, or remove it"
 

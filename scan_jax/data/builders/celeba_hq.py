@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import SUFFIXES, File
+from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import read_photograph, square_image
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size, flag
 from scan_jax.data.split_list import SplitList, read_split
+from scan_jax.images.decode import SUFFIXES
+from scan_jax.images.square import square
 
 log = logging.getLogger(__name__)
 
@@ -140,4 +141,4 @@ def split_usage(split: str) -> dict[str, str]:
 
 
 def _make(file: File, size: int) -> Arrays:
-    return {"image": square_image(read_photograph(file), size, "centre")}  # [S,S,3]
+    return {"image": square(file.read_image(), size)}  # [S,S,3]

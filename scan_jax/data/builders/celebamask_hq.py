@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
@@ -23,14 +22,14 @@ from scan_jax.data.builders.celeba_hq import (
     read_numbered_split,
     split_usage,
 )
-from scan_jax.data.decode import DECODE_ERRORS, check_pixels
 from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import read_photograph, reason_broken, square_image, square_labels
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
 from scan_jax.data.split_list import name_ranges
 from scan_jax.images import labels as label_map
+from scan_jax.images.decode import DECODE_ERRORS, load_orientation, opened, reason, turn_upright
 from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
+from scan_jax.images.square import square, square_labels
 
 Settings = celeba_hq.Settings
 ANNOTATIONS = "CelebAMask-HQ-mask-anno"
@@ -135,11 +134,7 @@ class MergedLabels:
           UserError: it has colours.
           OSError: it is truncated or no image; it is named.
         """
-        try:
-            with self.file.open() as opened:
-                return label_map.read_file(opened, self.file.name)
-        except DECODE_ERRORS as error:
-            raise OSError(f"its label map {self.file.name}: {reason_broken(error)}") from error
+        return self.file.read_labels()
 
 
 Labels = PartMasks | MergedLabels
@@ -203,11 +198,11 @@ def _read_part(file: File) -> np.ndarray:
       OSError: it does not decode; a person has many masks, so that the file is named.
     """
     try:
-        with file.open() as opened, Image.open(opened) as image:
-            check_pixels(image)
-            return np.asarray(image.getchannel(0)) != 0
+        with file.open() as stream, opened(stream) as image:
+            orientation = load_orientation(image)
+            return turn_upright(np.asarray(image.getchannel(0)) != 0, orientation)
     except DECODE_ERRORS as error:
-        raise OSError(f"its mask {file.name}: {reason_broken(error)}") from error
+        raise OSError(f"its mask {file.name}: {reason(error)}") from error
 
 
 def _item(number: str, photograph: File, labels: Labels, size: int) -> Item:
@@ -216,9 +211,9 @@ def _item(number: str, photograph: File, labels: Labels, size: int) -> Item:
 
 def _make(photograph: File, labels: Labels, size: int) -> Arrays:
     """Photograph and labels, each resized from its own size; the official ones are 1024 and 512 pixels."""
-    image = read_photograph(photograph)  # [H,W,3]
+    image = photograph.read_image()  # [H,W,3]
     classes = labels.read()  # [h,w]
     name = f"the labels of {photograph.name}"
     label_map.check(classes, len(CELEBAMASK_HQ_NAMES), name)
     label_map.check_proportions(classes.shape, image.shape, name)
-    return {"image": square_image(image, size, "centre"), "labels": square_labels(classes, size, "centre")}
+    return {"image": square(image, size), "labels": square_labels(classes, size)}

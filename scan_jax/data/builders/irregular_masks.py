@@ -10,12 +10,12 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import BY_FOLDER, SUFFIXES, File
+from scan_jax.data.photo_folder import BY_FOLDER, File
 from scan_jax.data.preparation.archive import open_source
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
 from scan_jax.data.split_list import SplitList, split_of
-from scan_jax.images import hole as hole_image
-from scan_jax.images.hole import HoleColor
+from scan_jax.images.decode import SUFFIXES
+from scan_jax.images.hole import HoleColor, binarise, read_grey, resize_nearest
 
 TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask", "train")  # of the authors' training archive
 
@@ -84,9 +84,7 @@ def _is_to_train(name: str) -> bool:
 
 def _make(file: File, size: int, color: HoleColor) -> Arrays:
     """The hole in the file, 255 where it is, binarised after the resize."""
-    if file.size == 0:
-        raise OSError("an empty file")
     with file.open() as opened:
-        grey = hole_image.decode_grey(opened)  # [H,W]
-    hole = hole_image.binarise(hole_image.resize_nearest(grey, size), color)  # [S,S]
+        grey = read_grey(opened)  # [H,W]
+    hole = binarise(resize_nearest(grey, size), color)  # [S,S]
     return {"hole": np.where(hole, np.uint8(255), np.uint8(0))}

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import SUFFIXES, File
+from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import Crop, read_photograph, square_image
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size, flag
 from scan_jax.data.split_list import SplitList
+from scan_jax.images.decode import SUFFIXES
+from scan_jax.images.square import Crop, square
 
 log = logging.getLogger(__name__)
 
@@ -95,4 +96,4 @@ def _absent(part: str, count: int) -> list[str]:
 
 
 def _make(file: File, size: int, crop: Crop) -> Arrays:
-    return {"image": square_image(read_photograph(file), size, crop)}  # [S,S,3]
+    return {"image": square(file.read_image(), size, crop)}  # [S,S,3]

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import BY_NAME, SUFFIXES, AnyFile, File, file_split, set_aside, stem, without_label_maps
+from scan_jax.data.photo_folder import BY_NAME, AnyFile, File, file_split, set_aside, stem, without_label_maps
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import Crop, read_photograph, square_image
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
 from scan_jax.data.split_list import SplitList, name_ranges, read_split
+from scan_jax.images.decode import SUFFIXES
+from scan_jax.images.square import Crop, square
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,4 +94,4 @@ def split_files(
 
 
 def _make(file: File, size: int, crop: Crop) -> Arrays:
-    return {"image": square_image(read_photograph(file), size, crop)}  # [S,S,3]
+    return {"image": square(file.read_image(), size, crop)}  # [S,S,3]

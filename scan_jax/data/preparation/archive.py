@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import SUFFIXES, File, file_at, walk
+from scan_jax.data.photo_folder import File, file_at, walk
+from scan_jax.images.decode import SUFFIXES
 
 LISTS = (".txt", ".flist", ".lst")
 TARS = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
