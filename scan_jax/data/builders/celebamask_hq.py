@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -77,67 +76,28 @@ def plan(settings: Settings) -> Plan:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class PartMasks:
-    """One person's masks, white where the part is.
+Labels = Mapping[str, File]  # a person's masks by part, white where the part is; or one label map by the name MERGED
+MERGED = "merged"
 
-    Attributes:
-      files: by part.
+
+def read_labels(files: Labels) -> np.ndarray:
+    """A person's label map, int32 [H,W]; of masks, later parts lie over earlier ones, in the official order.
+
+    Raises:
+      UserError: the masks have several sizes, or the label map has colours.
+      OSError: one is truncated or no image; it is named.
     """
-
-    files: Mapping[str, File]
-
-    def identity(self) -> str:
-        """Another line where a mask has changed."""
-        return "".join(file.identity() for file in self.files.values())
-
-    def read(self) -> np.ndarray:
-        """The masks merged into one label map, int32 [H,W]: later parts over earlier ones, in the official order.
-
-        Raises:
-          UserError: the masks have several sizes.
-          OSError: one is truncated or no image; it is named.
-        """
-        merged: np.ndarray | None = None
-        for label, part in enumerate(PARTS, start=1):
-            if part not in self.files:
-                continue
-            mask = _read_part(self.files[part])  # [H,W]
-            if merged is None:
-                merged = np.zeros(mask.shape, np.int32)
-            if mask.shape != merged.shape:
-                shapes = " and ".join(map(label_map.size_text, (merged.shape, mask.shape)))
-                raise UserError(f"{self.files[part].name}: masks of one person are {shapes}; replace the odd one")
-            merged[mask] = label
-        assert merged is not None  # a person without masks is not made
-        return merged
-
-
-@dataclasses.dataclass(frozen=True)
-class MergedLabels:
-    """One person's label map, merged before.
-
-    Attributes:
-      file: a PNG whose values are classes.
-    """
-
-    file: File
-
-    def identity(self) -> str:
-        """Another line where the file has changed."""
-        return self.file.identity()
-
-    def read(self) -> np.ndarray:
-        """The label map, int32 [H,W].
-
-        Raises:
-          UserError: it has colours.
-          OSError: it is truncated or no image; it is named.
-        """
-        return self.file.read_labels()
-
-
-Labels = PartMasks | MergedLabels
+    if MERGED in files:
+        return files[MERGED].read_labels()
+    masks = {label: _read_part(files[part]) for label, part in enumerate(PARTS, start=1) if part in files}  # [H,W]
+    merged = np.zeros(next(iter(masks.values())).shape, np.int32)
+    for label, mask in masks.items():
+        if mask.shape != merged.shape:
+            shapes = " and ".join(map(label_map.size_text, (merged.shape, mask.shape)))
+            name = files[PARTS[label - 1]].name
+            raise UserError(f"{name}: masks of one person are {shapes}; replace the odd one")
+        merged[mask] = label
+    return merged
 
 
 def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
@@ -147,7 +107,7 @@ def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
       UserError: there are none, or a mask has an unknown part or lies in another person's folder.
     """
     parts: dict[str, dict[str, File]] = {}
-    merged: dict[str, Labels] = {}
+    merged: dict[str, dict[str, File]] = {}
     for file in files:
         path = PurePosixPath(file.name)
         match = _PART_FILE.fullmatch(path.name)
@@ -156,13 +116,13 @@ def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
             _check_part(file.name, number, part)
             parts.setdefault(str(number), {})[part] = file
         elif path.suffix.lower() == ".png" and path.stem.isdigit() and is_annotation(file.name):
-            merged[str(int(path.stem))] = MergedLabels(file)
+            merged[str(int(path.stem))] = {MERGED: file}
     if not parts and not merged:
         raise UserError(
             f"--source: the masks are missing: {source} has no {ANNOTATIONS}/0/00000_hair.png, ..., and no merged "
             "label maps labels/0.png, ...; give the whole of CelebAMask-HQ.zip"
         )
-    return {number: PartMasks(masks) for number, masks in parts.items()} or merged
+    return parts or merged
 
 
 def _check_part(name: str, number: int, part: str) -> None:
@@ -206,13 +166,14 @@ def _read_part(file: File) -> np.ndarray:
 
 
 def _item(number: str, photograph: File, labels: Labels, size: int) -> Item:
-    return Item(number, photograph.identity() + labels.identity(), partial(_make, photograph, labels, size))
+    identity = "".join(file.identity() for file in (photograph, *labels.values()))
+    return Item(number, identity, partial(_make, photograph, labels, size))
 
 
 def _make(photograph: File, labels: Labels, size: int) -> Arrays:
     """Photograph and labels, each resized from its own size; the official ones are 1024 and 512 pixels."""
     image = photograph.read_image()  # [H,W,3]
-    classes = labels.read()  # [h,w]
+    classes = read_labels(labels)  # [h,w]
     name = f"the labels of {photograph.name}"
     label_map.check(classes, len(CELEBAMASK_HQ_NAMES), name)
     label_map.check_proportions(classes.shape, image.shape, name)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from scan_jax.data.builders.photo_folder import split_files
 from scan_jax.data.label_pairs import Pair, pair_up, splits_by_folder
 from scan_jax.data.labelled_folder import LabelSize, check_classes, read_labels
 from scan_jax.data.photo_folder import BY_FOLDER
-from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
+from scan_jax.data.preparation.archive import open_images
+from scan_jax.data.preparation.plan import Arrays, Plan, check_name, check_size, flag, items_of
 from scan_jax.data.split_list import SplitList, split_of
-from scan_jax.images.decode import SUFFIXES
 from scan_jax.images.palette import part_names
 from scan_jax.images.square import Crop, square, square_labels
 
@@ -43,21 +41,16 @@ def plan(settings: Settings) -> Plan:
     """
     check_size(settings.size)
     check_classes(settings.num_labels, settings.flip_pairs, "--")
-    files = [file for file in open_source(settings.source) if Path(file.name).suffix.lower() in SUFFIXES]
-    pairs = pair_up(files, settings.source)
+    pairs = pair_up(open_images(settings.source), settings.source)
     split, parts, missing = _split(pairs, settings)
     name = check_name(settings.name or Path(settings.source).resolve().stem)
-    make = partial(_make, settings=settings)
     return Plan(
         dataset="labelled_folder",
         config=f"{name}-{settings.size}",
         description=f"Photographs of {name} with {settings.num_labels} classes, {settings.size}x{settings.size}.",
         homepage="",
         arrays={"image": (settings.size, settings.size, 3), "labels": (settings.size, settings.size)},
-        splits={
-            part: [Item(pair.name, pair.identity(), partial(make, pair)) for pair in members]
-            for part, members in parts.items()
-        },
+        splits={part: items_of(some, _make, settings=settings) for part, some in parts.items()},
         split=split.name,
         split_digest=split.digest,
         label_names=part_names(settings.num_labels),

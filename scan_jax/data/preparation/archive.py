@@ -73,6 +73,15 @@ def open_source(source: str) -> list[File]:
     raise UserError(f"--source: {path.name} is neither a folder, a .zip nor a list ({', '.join(LISTS)})")
 
 
+def open_images(source: str) -> list[File]:
+    """The images of a source, by their suffixes, sorted by name.
+
+    Raises:
+      UserError: as `open_source` does.
+    """
+    return [file for file in open_source(source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
+
+
 def _members(path: Path, prefix: str) -> list[File]:
     """The archive's files; folders, and what macOS adds, are passed over."""
     try:
