@@ -152,22 +152,31 @@ def _pair_up(found: Mapping[str, Path], holes: Partners, maps: Partners | None, 
 
 
 def list_images(folder: Path, leave_out: Iterable[Path] = (), suffixes: Collection[str] = SUFFIXES) -> dict[str, Path]:
-    """Images at any depth by their paths within the folder, sorted; hidden files and folders do not count.
+    """The files of `list_files` whose suffixes, in lower case, are those of images or of `suffixes`."""
+    files = list_files(folder, leave_out)
+    return {name: path for name, path in files.items() if path.suffix.lower() in suffixes}
+
+
+def list_files(folder: Path, leave_out: Iterable[Path] = (), follow_links: bool = False) -> dict[str, Path]:
+    """Files at any depth by their paths within the folder, sorted; hidden files and folders do not count.
 
     Args:
       folder: where to look.
       leave_out: folders in it that are not searched, and files that do not count.
-      suffixes: of the files that count, in lower case.
+      follow_links: whether folders behind links are searched, each once.
     """
     without = {path.resolve() for path in leave_out} - {folder.resolve()}
-    found = {}
-    for root, folders, files in os.walk(folder):
-        here = Path(root)
+    found, seen = {}, set()
+    for root, folders, files in os.walk(folder, followlinks=follow_links):
+        here, real = Path(root), os.path.realpath(root)
+        if real in seen:  # by way of a link
+            folders.clear()
+            continue
+        seen.add(real)
         # Other systems leave their own files beside images (._a.png, .thumbnails/).
         folders[:] = [name for name in folders if name[0] != "." and (here / name).resolve() not in without]
-        for name in files:
-            path = here / name
-            if name[0] != "." and path.suffix.lower() in suffixes and not (without and path.resolve() in without):
+        for path in (here / name for name in files if name[0] != "."):
+            if not without or path.resolve() not in without:
                 found[path.relative_to(folder).as_posix()] = path
     return dict(sorted(found.items()))
 
