@@ -199,7 +199,7 @@ def test_broken_photographs_are_one_line(tmp_path, capsys):
     miniatures.empty(tmp_path / "faces" / "04.png")
     miniatures.write_bomb(tmp_path / "faces" / "05.png")
     (tmp_path / "faces" / "06.png").write_text("<html>404</html>")
-    words = ["04.png (an empty file)", "05.png (", "06.png (not an image)", "--allow_missing=4"]
+    words = ["04.png (the file is empty)", "05.png (", "06.png (it is no image, ", "--allow_missing=4"]
     refused(argv, ["4 files do not decode: ", "03.png (", *words], capsys, tmp_path / "out")
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.decode import DECODE_ERRORS, centre, read_image, resize, upright_shape, verify_image
 from scan_jax.data.label_pairs import Pair, find_pairs, split_by_folder
 from scan_jax.data.photo_folder import (
     BY_FOLDER,
@@ -28,8 +27,11 @@ from scan_jax.data.photo_folder import (
 )
 from scan_jax.data.pipeline import PhotoMemory
 from scan_jax.images import labels as label_map
+from scan_jax.images.decode import verify_image
+from scan_jax.images.square import Crop, square, square_labels
 
 MOST_LABELS = 256  # labels are kept in bytes
+LabelSize = Literal["equal", "any"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Settings:
     num_labels: int
     held_out_path: str = ""
     held_out: int = 500
-    crop: Literal["centre", "stretch"] = "centre"
-    label_size: Literal["equal", "any"] = "equal"
+    crop: Crop = "centre"
+    label_size: LabelSize = "equal"
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
 
@@ -68,7 +70,9 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
         label above the class count, too many files are broken, or a setting makes no sense.
     """
     settings = bind(section, Settings, "config.data")
-    _check(settings)
+    if settings.size <= 0 or settings.held_out < 0:
+        raise UserError(f"config.data: size must be positive and held_out not negative, not {settings}")
+    check_classes(settings.num_labels, settings.flip_pairs)
     folder = existing_folder(settings.path, "config.data.path")
     train, held_out = split_by_folder(find_pairs(folder))
     held_out_folder = folder
@@ -114,25 +118,26 @@ class LabelledFolder:
 
     def _decode(self, index: int) -> Photo:
         pair, settings = self._pairs[index], self._settings
-        image = read_image(pair.path)  # [H,W,3]
-        labels = _read_labels(pair, image.shape[:2], settings)  # [H,W]
-        if settings.crop == "centre":
-            image, labels = centre(image), centre(labels)  # [side,side,3], [side,side]
-        small = label_map.resize(labels, (settings.size, settings.size))  # [S,S]
-        return {"image": resize(image, settings.size), "labels": small.astype(np.uint8)}
+        image = pair.read_image()  # [H,W,3]
+        labels = read_labels(pair, image.shape, settings.num_labels, settings.label_size)  # [H,W]
+        return {
+            "image": square(image, settings.size, settings.crop),  # [S,S,3]
+            "labels": square_labels(labels, settings.size, settings.crop),  # [S,S]
+        }
 
 
-def _check(settings: Settings) -> None:
-    """Refuses settings that make no sense."""
-    if settings.size <= 0 or settings.held_out < 0:
-        raise UserError(f"config.data: size must be positive and held_out not negative, not {settings}")
-    if not 1 <= settings.num_labels <= MOST_LABELS:
-        raise UserError(f"config.data.num_labels must be from 1 to {MOST_LABELS}, not {settings.num_labels}")
-    flipped = [label for pair in settings.flip_pairs for label in pair]
-    if len(set(flipped)) < len(flipped) or any(not 0 <= label < settings.num_labels for label in flipped):
+def check_classes(num_labels: int, flip_pairs: Sequence[tuple[int, int]], section: str = "config.data.") -> None:
+    """Refuses class counts that bytes cannot hold, and pairs of classes that are not there.
+
+    Raises:
+      UserError: it names the setting, whose name begins with `section`.
+    """
+    if not 1 <= num_labels <= MOST_LABELS:
+        raise UserError(f"{section}num_labels must be from 1 to {MOST_LABELS}, not {num_labels}")
+    flipped = [label for pair in flip_pairs for label in pair]
+    if len(set(flipped)) < len(flipped) or any(not 0 <= label < num_labels for label in flipped):
         raise UserError(
-            f"config.data.flip_pairs must name each label once, from 0 to {settings.num_labels - 1}, "
-            f"not {settings.flip_pairs}"
+            f"{section}flip_pairs must name each label once, from 0 to {num_labels - 1}, not {tuple(flip_pairs)}"
         )
 
 
@@ -140,30 +145,34 @@ def _usable(pairs: Sequence[Pair], folder: Path, settings: Settings) -> list[Pai
     """The pairs that decode; a label map that decodes to something else than the classes is refused."""
 
     def verify(pair: Pair) -> None:
-        verify_image(pair.path)
-        _read_labels(pair, upright_shape(pair.path), settings)
+        read_labels(pair, verify_image(pair.path), settings.num_labels, settings.label_size)
 
     return without_broken(pairs, folder, verify, f"labels {settings.num_labels} {settings.label_size}")
 
 
-def _read_labels(pair: Pair, shape: tuple[int, ...], settings: Settings) -> np.ndarray:
+def read_labels(
+    pair: Pair, shape: tuple[int, ...], num_labels: int, label_size: LabelSize, section: str = "--config.data."
+) -> np.ndarray:
     """The pair's label map at its photograph's shape, int32 [H,W].
+
+    Args:
+      pair: a photograph and its label map.
+      shape: the photograph's, (H, W, ...).
+      num_labels: classes.
+      label_size: "equal" demands a label map of this shape, "any" resizes it by nearest neighbour.
+      section: how the flag for that begins.
 
     Raises:
       UserError: it has another size, colours, or a label above the class count.
-      One of DECODE_ERRORS: it is truncated or no image.
+      OSError: it is truncated or no image; it is named.
     """
-    try:
-        labels = label_map.read_file(pair.labels.path)
-    except DECODE_ERRORS as error:
-        raise OSError(f"its label map {pair.labels.name}: {error}") from error
-    name = f"the label map {pair.labels.path}"
-    label_map.check(labels, settings.num_labels, name)
-    if labels.shape == tuple(shape):
+    labels, name = pair.labels.read_labels(), f"the label map {pair.labels.name}"
+    label_map.check(labels, num_labels, name)
+    if labels.shape == shape[:2]:
         return labels
-    if settings.label_size == "any":
-        return label_map.resize_like(labels, shape, name)
+    if label_size == "any":
+        return label_map.resize_like(labels, shape[:2], name)
     raise UserError(
         f"{name} is {label_map.size_text(labels.shape)}, its photograph {label_map.size_text(shape)}; make them equal, "
-        "or have label maps resized by nearest neighbour with --config.data.label_size=any"
+        f"or have label maps resized by nearest neighbour with {section}label_size=any"
     )

@@ -7,9 +7,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, TypeVar
 
@@ -20,9 +19,12 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.decode import DECODE_ERRORS, read_image, square, verify_image
 from scan_jax.data.pipeline import PhotoMemory
 from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.images import labels as label_map
+from scan_jax.images.decode import DECODE_ERRORS, MOST_PIXELS, SUFFIXES, read_image, reason, verify_image
+from scan_jax.images.pairs import list_files
+from scan_jax.images.square import square
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,6 @@ log = logging.getLogger(__name__)
 BY_FOLDER, BY_NAME = "by_folder", "by_name_hash"
 LABEL = "_label"  # ends the name of a label map that lies beside its photograph
 T = TypeVar("T")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +106,7 @@ class PhotoFolder:
         return self._memory[index]
 
     def _decode(self, index: int) -> Photo:
-        photo = {"image": square(read_image(self._files[index].path), self._size)}  # [S,S,3]
+        photo = {"image": square(self._files[index].read_image(), self._size)}  # [S,S,3]
         return photo | {"labels": np.zeros((self._size, self._size), np.uint8)} if self.num_labels else photo
 
 
@@ -227,13 +228,35 @@ class File:
         """The file's bytes."""
         return self.path.open("rb")
 
+    def read_image(self) -> np.ndarray:
+        """The photograph, uint8 RGB [H,W,3], upright.
+
+        Raises:
+          One of DECODE_ERRORS: it is empty, truncated, no image or absurdly large.
+        """
+        with self.open() as opened:
+            return read_image(opened)
+
+    def read_labels(self) -> np.ndarray:
+        """The label map, int32 [H,W], upright.
+
+        Raises:
+          UserError: it has colours.
+          OSError: it is truncated or no image; it is named.
+        """
+        try:
+            with self.open() as opened:
+                return label_map.read_file(opened, self.name)
+        except DECODE_ERRORS as error:
+            raise OSError(f"its label map {self.name}: {reason(error)}") from error
+
 
 AnyFile = TypeVar("AnyFile", bound=File)
 
 
 def walk(folder: Path) -> list[File]:
     """Every file of the folder that is not hidden, sorted by name; links to folders are followed, each folder once."""
-    return sorted((file_at(path, path.relative_to(folder).as_posix()) for path in _walk(folder)), key=_name)
+    return [file_at(path, name) for name, path in list_files(folder, follow_links=True).items()]
 
 
 def file_at(path: Path, name: str) -> File:
@@ -247,30 +270,12 @@ def stem(name: str) -> str:
     return PurePosixPath(name).with_suffix("").as_posix()
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    seen = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
-        if real not in seen:
-            yield from (Path(root, name) for name in names if not name.startswith("."))
-        seen.add(real)
-
-
-def _name(file: File) -> str:
-    return file.name
-
-
 MANY = 500  # files; from here on progress is shown and the result kept
 TOLERATED = 0.01  # of the files may be broken
 
 
 def verify_photograph(file: File) -> None:
-    """Reads the whole file.
-
-    Raises:
-      One of DECODE_ERRORS: it does not decode.
-    """
+    """Reads the whole file; raises one of DECODE_ERRORS where it does not decode."""
     verify_image(file.path)
 
 
@@ -316,42 +321,34 @@ def find_broken(
     except (OSError, ValueError):
         log.info("decoding %d files once, to find broken ones", len(files))
     broken = _decode_all(files, verify)
-    _remember(memory, broken)
+    try:
+        write_atomically(memory, json.dumps(broken).encode())
+    except UserError as error:  # which only costs time
+        log.info("the list of verified files is not kept: %s", error)
     return broken
 
 
 def _decode_all(files: Sequence[AnyFile], verify: Callable[[AnyFile], None]) -> dict[str, str]:
+    """The reasons, in one line each, by the names of the files that do not decode."""
+
+    def why_broken(file: AnyFile) -> str:
+        try:
+            verify(file)
+        except DECODE_ERRORS as error:
+            return reason(error)
+        return ""
+
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         reasons = progress_bar(
-            pool.map(partial(_reason_broken, verify), files),
-            desc="verifying photographs",
-            total=len(files),
-            disable=len(files) <= MANY,
+            pool.map(why_broken, files), desc="verifying photographs", total=len(files), disable=len(files) <= MANY
         )
-        return {file.name: reason for file, reason in zip(files, reasons) if reason is not None}
-
-
-def _reason_broken(verify: Callable[[AnyFile], None], file: AnyFile) -> str | None:
-    """Why `file` does not decode, in one line; None where it does."""
-    try:
-        verify(file)
-    except DECODE_ERRORS as error:
-        return " ".join(str(error).replace(str(file.path), file.name).split()) or type(error).__name__
-    return None
+        return {file.name: why for file, why in zip(files, reasons) if why}
 
 
 def _memory(files: Sequence[File], rules: str) -> Path:
     """Where the result for exactly these files, unchanged, under these rules is kept."""
-    hasher = hashlib.sha256(rules.encode())
+    hasher = hashlib.sha256(f"{MOST_PIXELS} {rules}".encode())
     for file in files:
         hasher.update(file.identity().encode())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return cache / "scan_jax" / "verified" / f"{hasher.hexdigest()[:32]}.json"
-
-
-def _remember(memory: Path, broken: dict[str, str]) -> None:
-    """Keeps the result; a cache that cannot be written only costs time."""
-    try:
-        write_atomically(memory, json.dumps(broken).encode())
-    except UserError as error:
-        log.info("the list of verified files is not kept: %s", error)

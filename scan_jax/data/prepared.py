@@ -14,10 +14,9 @@ from scan_jax.core.config import bind, did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.prepared import PreparedDataset
 from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.decode import square
 from scan_jax.data.photo_folder import evenly_spaced
 from scan_jax.data.pipeline import PhotoMemory
-from scan_jax.images.labels import resize as resize_labels
+from scan_jax.images.square import square, square_labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,5 +122,5 @@ class PreparedPhotos:
         if self._size is None:
             return photo
         if self.num_labels:  # squares
-            photo["labels"] = resize_labels(photo["labels"], (self._size, self._size)).astype(np.uint8)
+            photo["labels"] = square_labels(photo["labels"], self._size)
         return photo | {"image": square(photo["image"], self._size)}

@@ -6,44 +6,67 @@ import os
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.images.decode import decode, open_image, turn_upright
+from scan_jax.images.decode import load_orientation, open_image, opened, turn_upright
 
 SINGLE_CHANNEL = ("1", "L", "P")  # Pillow's modes of up to 8 bits; those of 16 and 32 begin with I
 LOSSY = ("JPEG", "WEBP", "MPO")
 
 
-def read_file(path: str | os.PathLike[str] | BinaryIO, name: str = "") -> np.ndarray:
-    """The label map in `path`, int32 [H,W], upright; a palette's colours are ignored, its indices are the classes.
+def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_labels: int | None = None) -> np.ndarray:
+    """A label map whose pixel values are the classes.
 
     Args:
-      path: a path, or an open file.
-      name: of an open file, for messages.
+      source: a file or Pillow image of one channel (a palette's indices are the classes), or integers [H,W] or [H,W,1].
+      num_labels: classes; None where any label will do.
+
+    Returns:
+      int32 [H,W].
+
+    Raises:
+      UserError: it is missing or no image, has colours, or has a label below 0 or above the class count.
+    """
+    name = f"the label map {os.fspath(source)}" if isinstance(source, (str, os.PathLike)) else "the label map"
+    if isinstance(source, np.ndarray):
+        if source.ndim == 3 and source.shape[2] in (3, 4):
+            raise UserError(f"{name} is a colour image {source.shape}, but a pixel's value must be its class, [H,W]")
+        labels = source[..., 0] if source.ndim == 3 and source.shape[2] == 1 else source  # [H,W]
+    else:
+        with open_image(source, "the label map") as image:
+            labels = _classes(image, name, LOSSY if image is not source else ())  # [H,W]
+    check(labels, num_labels, name)
+    return labels.astype(np.int32)
+
+
+def read_file(source: str | os.PathLike[str] | BinaryIO, name: str = "") -> np.ndarray:
+    """The label map in a file or an open file called `name`, int32 [H,W], for those who count what is broken.
 
     Raises:
       UserError: it has colours, or a format that blurs classes.
-      What Pillow raises for a file that is missing, truncated or no image.
+      One of DECODE_ERRORS: it is missing, truncated or no image.
     """
-    with Image.open(path) as image:
-        if image.format in LOSSY:
-            raise UserError(f"the label map {name or path} is a {image.format}, which blurs classes; save it as a PNG")
-        return from_image(ImageOps.exif_transpose(image), f"the label map {name or path}")
+    with opened(source) as image:
+        return _classes(image, f"the label map {name or source}", LOSSY)
 
 
-def from_image(image: Image.Image, name: str = "the label map") -> np.ndarray:
-    """A Pillow image of one channel as int32 [H,W].
+def _classes(image: Image.Image, name: str, refused: tuple[str, ...]) -> np.ndarray:
+    """An image of one channel as int32 [H,W], upright; a palette's colours are ignored, its indices are the classes.
 
     Args:
       image: of 1 to 16 bits, or with a palette.
       name: begins the message of an error.
+      refused: formats.
 
     Raises:
       UserError: it has colours, transparency or floating point; it says how to convert.
     """
+    if image.format in refused:
+        raise UserError(f"{name} is a {image.format}, which blurs classes; save it as a PNG")
+    orientation = load_orientation(image)
     if image.mode in SINGLE_CHANNEL or image.mode.startswith("I"):
-        return np.asarray(image).astype(np.int32)  # [H,W]
+        return turn_upright(np.asarray(image).astype(np.int32), orientation)  # [H,W]
     if image.mode in ("F", "LA", "PA"):
         raise UserError(f"{name} has Pillow's mode {image.mode}; save the classes as an 8-bit greyscale PNG")
     channels = np.asarray(image.convert("RGB"))  # [H,W,3]
@@ -114,37 +137,3 @@ def check_proportions(labels: tuple[int, ...], photograph: tuple[int, ...], name
 def size_text(shape: tuple[int, ...]) -> str:
     """(height, width, ...) as "640x480", width first."""
     return f"{shape[1]}x{shape[0]}"
-
-
-def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_labels: int | None = None) -> np.ndarray:
-    """A label map whose pixel values are the classes.
-
-    Args:
-      source: a file or Pillow image of one channel (a palette's indices are the classes), or integers [H,W] or [H,W,1].
-      num_labels: classes; None where any label will do.
-
-    Returns:
-      int32 [H,W].
-
-    Raises:
-      UserError: it is missing or no image, has colours, or has a label below 0 or above the class count.
-    """
-    name = f"the label map {os.fspath(source)}" if isinstance(source, (str, os.PathLike)) else "the label map"
-    labels = _decode(source, name)  # [H,W]
-    check(labels, num_labels, name)
-    return labels.astype(np.int32)
-
-
-def _decode(source: str | os.PathLike[str] | Image.Image | np.ndarray, name: str) -> np.ndarray:
-    """Integers [H,W]."""
-    if isinstance(source, np.ndarray):
-        if source.ndim == 3 and source.shape[2] in (3, 4):
-            raise UserError(f"{name} is a colour image {source.shape}, but a pixel's value must be its class, [H,W]")
-        return source[..., 0] if source.ndim == 3 and source.shape[2] == 1 else source
-    if isinstance(source, Image.Image):
-        return from_image(source, name)
-    with open_image(source, "the label map") as image:
-        if image.format in LOSSY:
-            raise UserError(f"{name} is a {image.format}, which blurs classes; save it as a PNG")
-        orientation = decode(image)
-        return turn_upright(from_image(image, name), orientation)

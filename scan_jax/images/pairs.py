@@ -1,6 +1,6 @@
 """Which hole and which label map belong to which photograph, in folders. Looks at names alone, reads no images.
 
-Files belong together whose paths within their folders are equal but for the suffix: photographs/paris/7.jpg,
+Files belong together when their paths within their folders are the same without the suffix: photographs/paris/7.jpg,
 holes/paris/7.png, labels/paris/7.png. With a suffix for holes, such as `_mask`, the hole of 7.jpg is 7_mask.png or
 7_mask001.png, in a folder of its own or beside the photograph. A file in place of a folder of holes or label maps is
 for all photographs.
@@ -12,13 +12,13 @@ import dataclasses
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from scan_jax.core.errors import UserError
+from scan_jax.images.decode import SUFFIXES
 from scan_jax.images.photograph import FORMATS, check_output
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 NAMED = 5  # files in a message
 
 
@@ -90,8 +90,8 @@ def match(
         raise UserError(f"photographs and holes are both in {hole}; tell them apart with --hole_suffix=_mask")
     others = tuple(path for path in (hole, labels, *leave_out) if path is not None)
     found = _photographs(photographs, hole_suffix, others)
-    holes = _partners(photographs, hole, hole_suffix, leave_out, "hole")
-    maps = None if labels is None else _partners(photographs, labels, "", leave_out, "label map")
+    holes = _partners(found, photographs, hole, hole_suffix, leave_out, "hole")
+    maps = None if labels is None else _partners(found, photographs, labels, "", leave_out, "label map")
     return _pair_up(found, holes, maps, photographs)
 
 
@@ -107,34 +107,19 @@ def _photographs(photographs: Path, hole_suffix: str, others: Sequence[Path]) ->
     return found
 
 
-@dataclasses.dataclass(frozen=True)
-class _Partners:
-    """Holes, or label maps.
-
-    Attributes:
-      for_all: one file for all photographs, or None.
-      by_key: (name, path) of each, by the key that it shares with its photograph.
-    """
-
-    for_all: Path | None
-    by_key: Mapping[str, tuple[str, Path]] = dataclasses.field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return 1 if self.for_all else len(self.by_key)
-
-    def of(self, key: str) -> Path | None:
-        """The one of a photograph."""
-        return self.for_all or self.by_key.get(key, ("", None))[1]
+Partners = Mapping[str, tuple[str, Path]]  # name and path of each hole or label map, by its photograph's key
 
 
-def _partners(photographs: Path, place: Path | None, suffix: str, leave_out: Sequence[Path], kind: str) -> _Partners:
-    """Those of a folder, or the one file for all.
+def _partners(
+    found: Iterable[str], photographs: Path, place: Path | None, suffix: str, leave_out: Sequence[Path], kind: str
+) -> Partners:
+    """The holes or label maps in a folder, or the one file for all photographs that were found.
 
     Raises:
       UserError: several for one photograph.
     """
     if place is not None and place.is_file():
-        return _Partners(place)
+        return {_key(name): (place.name, place) for name in found}
     root = place or (photographs if photographs.is_dir() else photographs.parent)
     by_key: defaultdict[str, list[tuple[str, Path]]] = defaultdict(list)
     for name, path in list_images(root, leave_out).items():
@@ -145,43 +130,53 @@ def _partners(photographs: Path, place: Path | None, suffix: str, leave_out: Seq
         if len(files) > 1:
             names = _some([name for name, _ in files])
             raise UserError(f"{len(files)} {kind}s for one photograph in {root}: {names}; leave one")
-    return _Partners(None, {key: files[0] for key, files in by_key.items()})
+    return {key: files[0] for key, files in by_key.items()}
 
 
-def _pair_up(found: Mapping[str, Path], holes: _Partners, maps: _Partners | None, photographs: Path) -> Matched:
-    pairs, unmatched, used = [], [], set()
+def _pair_up(found: Mapping[str, Path], holes: Partners, maps: Partners | None, photographs: Path) -> Matched:
+    pairs, unmatched = [], []
     for name, path in found.items():
         key = _key(name)
-        used.add(key)
-        hole, labels = holes.of(key), None if maps is None else maps.of(key)
-        if hole is None:
+        if key not in holes:
             unmatched.append(f"{name} (no hole)")
-        elif maps is not None and labels is None:
+        elif maps is not None and key not in maps:
             unmatched.append(f"{name} (no label map)")
         else:
-            pairs.append(Pair(name, path, hole, labels))
-    unmatched += [f"{name} (a hole without a photograph)" for key, (name, _) in holes.by_key.items() if key not in used]
-    matched = Matched(tuple(pairs), len(found), len(holes), tuple(unmatched))
+            pairs.append(Pair(name, path, holes[key][1], maps[key][1] if maps else None))
+    used = {_key(name) for name in found}
+    unmatched += [f"{name} (a hole without a photograph)" for key, (name, _) in holes.items() if key not in used]
+    matched = Matched(tuple(pairs), len(found), len({path for _, path in holes.values()}), tuple(unmatched))
     if not pairs:
         raise UserError(f"nothing to fill in {photographs}: {matched}")
     return matched
 
 
-def list_images(folder: Path, leave_out: Iterable[Path] = ()) -> dict[str, Path]:
-    """Images at any depth by their paths within the folder, sorted; hidden files and folders do not count.
+def list_images(folder: Path, leave_out: Iterable[Path] = (), suffixes: Collection[str] = SUFFIXES) -> dict[str, Path]:
+    """The files of `list_files` whose suffixes, in lower case, are those of images or of `suffixes`."""
+    files = list_files(folder, leave_out)
+    return {name: path for name, path in files.items() if path.suffix.lower() in suffixes}
+
+
+def list_files(folder: Path, leave_out: Iterable[Path] = (), follow_links: bool = False) -> dict[str, Path]:
+    """Files at any depth by their paths within the folder, sorted; hidden files and folders do not count.
 
     Args:
       folder: where to look.
       leave_out: folders in it that are not searched, and files that do not count.
+      follow_links: whether folders behind links are searched, each once.
     """
     without = {path.resolve() for path in leave_out} - {folder.resolve()}
-    found = {}
-    for root, folders, files in os.walk(folder):
-        here = Path(root)
+    found, seen = {}, set()
+    for root, folders, files in os.walk(folder, followlinks=follow_links):
+        here, real = Path(root), os.path.realpath(root)
+        if real in seen:  # by way of a link
+            folders.clear()
+            continue
+        seen.add(real)
+        # Other systems leave their own files beside images (._a.png, .thumbnails/).
         folders[:] = [name for name in folders if name[0] != "." and (here / name).resolve() not in without]
-        for name in files:
-            path = here / name
-            if name[0] != "." and path.suffix.lower() in SUFFIXES and path.resolve() not in without:
+        for path in (here / name for name in files if name[0] != "."):
+            if not without or path.resolve() not in without:
                 found[path.relative_to(folder).as_posix()] = path
     return dict(sorted(found.items()))
 
@@ -205,26 +200,12 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
 
 
-def all_files(folder: Path) -> list[Path]:
-    """Every file below `folder` that is not hidden, by relative path."""
-    # Other systems leave their own files beside images (._a.png, .thumbnails/).
-    return sorted(
-        (file for file in folder.rglob("*") if not _is_hidden(file.relative_to(folder)) and file.is_file()),
-        key=lambda file: file.relative_to(folder).as_posix(),
-    )
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MASK_ENDING = re.compile(r"_mask\d*$", re.IGNORECASE)  # NAME_mask.png or NAME_mask001.png: NAME's masks
 
 
 @dataclasses.dataclass(frozen=True)
 class Pairing:
-    """The outcome.
+    """Which photograph of a folder each mask of a set belongs to.
 
     Attributes:
       photograph_of: mask file to photograph.
@@ -237,11 +218,6 @@ class Pairing:
     photographs_alone: tuple[Path, ...]
 
 
-def split_shared_folder(files: Sequence[Path]) -> list[Path]:
-    """The masks among files that lie in one folder with their photographs: those called NAME_mask*."""
-    return [file for file in files if MASK_ENDING.search(file.stem)]
-
-
 def pair(masks: Sequence[Path], folder: Path) -> Pairing:
     """Looks up every mask's photograph in `folder`, at any depth: NAME.* for NAME.*, NAME_mask.* or NAME_mask001.*.
 
@@ -250,27 +226,21 @@ def pair(masks: Sequence[Path], folder: Path) -> Pairing:
     """
     if not folder.is_dir():
         raise UserError(f"no folder {str(folder)!r}; give the folder of the photographs that the masks belong to")
-    own = {mask.resolve() for mask in masks}
-    photographs = {
-        file.stem: file
-        for file in all_files(folder)
-        if file.suffix.lower() in PHOTOGRAPHS and file.resolve() not in own
-    }
+    photographs = {file.stem: file for file in list_images(folder, masks).values()}
     if not photographs:
-        raise UserError(f"no photographs ({', '.join(PHOTOGRAPHS)}) in {folder}; give a folder that has some")
-    names = {mask: _photograph_name(mask.stem, photographs) for mask in masks}
-    found = {mask: photographs[name] for mask, name in names.items() if name in photographs}
+        raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
+    found = {}
+    for mask in masks:
+        for name in (mask.stem, MASK_ENDING.sub("", mask.stem)):
+            if name in photographs:
+                found[mask] = photographs[name]
+                break
     used = set(found.values())
     return Pairing(
         photograph_of=found,
         masks_alone=tuple(mask for mask in masks if mask not in found),
         photographs_alone=tuple(file for file in photographs.values() if file not in used),
     )
-
-
-def _photograph_name(stem: str, photographs: Mapping[str, Path]) -> str:
-    """`stem`, or `stem` without its ending where only that is a photograph's."""
-    return stem if stem in photographs else MASK_ENDING.sub("", stem)
 
 
 def in_folder(pairs: Sequence[Pair], out: Path, file_format: str = "") -> list[Path]:

@@ -1,4 +1,4 @@
-"""Photographs as files: read upright and in 8 bits, written back with all that belongs to them."""
+"""Photographs as files: what a network sees of them, and what is written back with all that belongs to them."""
 
 from __future__ import annotations
 
@@ -15,42 +15,45 @@ from PIL import Image
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.images import png, tiff
-from scan_jax.images import png as sixteen_bits
-from scan_jax.images.decode import DECODE_ERRORS as DECODE_ERRORS
-from scan_jax.images.decode import MOST_PIXELS, decode, open_image, reason, turn_upright
+from scan_jax.images.decode import (
+    MOST_PIXELS,
+    in_colour,
+    load_orientation,
+    open_image,
+    reason,
+    to_eight_bits,
+    to_rgb,
+    turn_upright,
+    upright_samples,
+)
 from scan_jax.images.metadata import metadata_of, save_options
 
 log = logging.getLogger(__name__)
 
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
+SCALE = 257  # 255 * 257 = 65535
+BITS_PER_SAMPLE = 0x0102  # TIFF
 
 
 @dataclasses.dataclass(frozen=True)
 class Photograph:
-    """Upright pixels, and what a file of them should keep.
+    """An upright photograph: what a network sees, and what a file of it should keep.
 
     Attributes:
-      pixels: uint8 RGB [H,W,3].
-      alpha: uint8 [H,W], or None where the photograph is opaque.
-      grey: whether it has no colour; it is then written without.
-      metadata: EXIF without its orientation, ICC profile, resolution, JPEG tables; see `file_metadata.metadata_of`.
-      deep: the samples of a photograph of 16 bits, uint16 [H,W,C], C = 1 for grey, 3 for RGB, 4 with alpha; else None.
+      pixels: uint8 RGB [H,W,3], transparent pixels blended onto white.
+      samples: as they are in the file, uint8 or, of 16 bits, uint16: [H,W,C], C = 1 is grey, 3 RGB, 2 and 4 have alpha.
+      metadata: EXIF without its orientation, ICC profile, resolution, JPEG tables; see `metadata.metadata_of`.
     """
 
     pixels: np.ndarray
-    alpha: np.ndarray | None = None
-    grey: bool = False
+    samples: np.ndarray
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
-    deep: np.ndarray | None = None
 
 
 def read_photograph(
     source: str | os.PathLike[str] | Image.Image | np.ndarray, most_pixels: int = MOST_PIXELS
 ) -> Photograph:
-    """A photograph from a file, a Pillow image or an array.
-
-    EXIF orientation is applied; palettes and CMYK become RGB without colour management; 16 bits are kept beside the 8
-    that a network sees.
+    """A photograph from a file, a Pillow image or an array, decoded as `decode` says.
 
     Args:
       source: an array is uint8, or floating point in [0, 1]: [H,W], [H,W,1], [H,W,3] or [H,W,4]. Of a Pillow image that
@@ -61,16 +64,25 @@ def read_photograph(
       UserError: it is missing, no image, damaged, empty, too large, an animation, or of a kind that cannot be read.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(_eight_bit_array(source))
+        samples = _eight_bit_array(source)  # not by way of Pillow, which copies large ones three times
+        return Photograph(to_rgb(samples), samples)
     with open_image(source, "the photograph", most_pixels) as image:
-        return _from_image(image, None if isinstance(source, Image.Image) else source)
+        deep = None if isinstance(source, Image.Image) or not _is_deep(image) else source  # forgotten in decoding
+        orientation, metadata = load_orientation(image), metadata_of(image)
+        samples = upright_samples(image, orientation)
+        if deep is not None and samples.dtype == np.uint8:
+            found = _decode_deep(deep, in_colour(samples), orientation)
+            if found is None:
+                log.warning("the photograph has 16 bits of a kind unknown here; it is filled and written with 8")
+            samples = samples if found is None else found
+    return Photograph(to_rgb(samples), samples, metadata)
 
 
 def _eight_bit_array(array: np.ndarray) -> np.ndarray:
-    """uint8 [H,W], [H,W,3] or [H,W,4]."""
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+    """uint8 [H,W,1], [H,W,3] or [H,W,4]."""
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
         raise UserError(f"a photograph is [H,W], [H,W,3] or [H,W,4], not {array.shape}")
     if not array.size:
         raise UserError(f"the photograph is {array.shape[1]}x{array.shape[0]}: there are no pixels in it")
@@ -81,48 +93,43 @@ def _eight_bit_array(array: np.ndarray) -> np.ndarray:
     raise UserError(f"a photograph is uint8, or floating point in [0, 1]; this one is {array.dtype}")
 
 
-def _from_array(array: np.ndarray) -> Photograph:
-    """uint8 [H,W], [H,W,3] or [H,W,4]; not by way of Pillow, which copies large ones three times."""
-    if array.ndim == 2:
-        return Photograph(np.repeat(array[..., None], 3, axis=2), grey=True)
-    alpha = np.ascontiguousarray(array[..., 3]) if array.shape[2] == 4 else None
-    return Photograph(np.ascontiguousarray(array[..., :3]), alpha)
+def _is_deep(image: Image.Image) -> bool:
+    """Whether the file holds colours of 16 bits, of which Pillow's image shows 8."""
+    if image.format == "TIFF":
+        depth = image.tag_v2.get(BITS_PER_SAMPLE, ())  # type: ignore[attr-defined]
+        return isinstance(depth, tuple) and len(depth) > 1 and set(depth) == {16}
+    tiles = getattr(image, "tile", ())  # none is left once the image is decoded
+    return image.format == "PNG" and any(";16" in str(tile[3]) for tile in tiles)
 
 
-def _from_image(image: Image.Image, path: str | os.PathLike[str] | None) -> Photograph:
-    """Any Pillow image, decoded now; `path` is the file that it came from."""
-    if image.mode == "F":
-        raise ValueError("its pixels are floating point, of no known range; save it with 8 or 16 bits")
-    deep = path is not None and sixteen_bits.is_deep(image)  # Pillow forgets it in decoding
-    orientation, metadata = decode(image), metadata_of(image)
-    if image.mode.startswith("I"):
-        samples = _grey_samples(image, orientation)
-        return _from_samples(samples, metadata)
-    opaque = not image.has_transparency_data
-    seen = turn_upright(np.asarray(image.convert("RGB" if opaque else "RGBA")), orientation)  # [H,W,3 or 4]
-    if deep and path is not None:
-        if (found := sixteen_bits.decode(path, seen, orientation)) is not None:
-            return _from_samples(found, metadata)
-        log.warning("the photograph has 16 bits of a kind unknown here; it is filled and written with 8")
-    pixels, grey = np.ascontiguousarray(seen[..., :3]), image.mode in ("1", "L", "LA")
-    return Photograph(pixels, None if opaque else np.ascontiguousarray(seen[..., 3]), grey, metadata)
+def _decode_deep(path: str | os.PathLike[str], seen: np.ndarray, orientation: int) -> np.ndarray | None:
+    """The samples of a file of several channels.
 
+    Args:
+      path: a PNG or TIFF of 16 bits.
+      seen: what Pillow has decoded, upright: uint8 [H,W,3 or 4].
+      orientation: EXIF's, of the file.
 
-def _grey_samples(image: Image.Image, orientation: int) -> np.ndarray:
-    """uint16 [H,W,1] of a grey image of 16 bits, which Pillow may hold in 32."""
-    wide = turn_upright(np.asarray(image), orientation)  # [H,W]
-    if wide.min() < 0 or wide.max() > 65535:
-        raise ValueError("it has 32 bits, of no known range; save it with 8 or 16")
-    return np.ascontiguousarray(wide.astype(np.uint16)[..., None])
+    Returns:
+      uint16 [H,W,3 or 4], upright, RGB(A); None where the two decoders differ in anything but the lower 8 bits.
+    """
+    import cv2  # not before it is needed
 
-
-def _from_samples(samples: np.ndarray, metadata: dict[str, Any]) -> Photograph:
-    """Of uint16 [H,W,1, 3 or 4]."""
-    eight = sixteen_bits.to_eight_bits(samples)  # [H,W,C]
-    grey = samples.shape[2] == 1
-    pixels = np.repeat(eight, 3, axis=-1) if grey else np.ascontiguousarray(eight[..., :3])
-    alpha = np.ascontiguousarray(eight[..., 3]) if samples.shape[2] == 4 else None
-    return Photograph(pixels, alpha, grey, metadata, samples)
+    spoken = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it warns of every tag that it does not know
+    try:
+        found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)  # [h,w,3 or 4], blue first
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(spoken)
+    if found is None or found.dtype != np.uint16 or found.ndim != 3 or found.shape[2] not in (3, 4):
+        return None
+    samples = np.concatenate([found[..., 2::-1], found[..., 3:]], axis=-1)  # RGB(A)
+    for candidate in (turn_upright(samples, orientation), samples):  # OpenCV turns TIFFs itself
+        if np.array_equal(np.right_shift(candidate, 8).astype(np.uint8), seen):
+            return np.ascontiguousarray(candidate)
+    return None
 
 
 def check_output(path: Path) -> None:
@@ -138,15 +145,15 @@ def check_output(path: Path) -> None:
 def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.ndarray | None = None) -> None:
     """Writes `pixels` with the alpha, EXIF, ICC profile and resolution of `like`; the file appears whole or not at all.
 
-    PNG, WebP and TIFF are lossless, so known pixels are in the file byte for byte, in PNG and TIFF with all 16 bits
+    PNG, WebP and TIFF are lossless, so what is known is in the file byte for byte, in PNG and TIFF with all 16 bits
     where `like` has so many. JPEG is not, which is said; it keeps the quality of a JPEG that `like` came from.
 
     Args:
       path: its suffix is the format.
       pixels: uint8 RGB [H,W,3].
       like: the photograph that was filled.
-      hole: bool [H,W], what was filled; for a photograph of 16 bits, whose other pixels are written as they were. None
-        takes the pixels that differ from the photograph's.
+      hole: bool [H,W], what was filled; all else is written as it was. None takes the pixels that differ from the
+        photograph's.
 
     Raises:
       UserError: a format that cannot be written, or a disk that is full.
@@ -162,29 +169,45 @@ def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.
 
 def _encode(kind: str, pixels: np.ndarray, like: Photograph, hole: np.ndarray | None) -> bytes:
     """The file."""
-    if like.deep is not None and kind in ("PNG", "TIFF"):
-        filled = np.any(pixels != like.pixels, axis=-1) if hole is None else hole  # [H,W]
-        samples = sixteen_bits.merge(like.deep, pixels, filled)  # [H,W,C]
+    filled = np.any(pixels != like.pixels, axis=-1) if hole is None else hole  # [H,W]
+    samples = merge(like.samples, pixels, filled)  # [H,W,C]
+    if samples.dtype == np.uint16 and kind in ("PNG", "TIFF"):
         return (png if kind == "PNG" else tiff).encode(samples, like.metadata)
-    if like.deep is not None:
+    if samples.dtype == np.uint16:
         log.warning("%s holds 8 bits, the photograph has 16; write a .png or .tif to keep them", kind)
-    image = _to_image(pixels, like, kind)
+        samples = to_eight_bits(samples)
     if kind == "TIFF":
-        return tiff.encode(np.asarray(image).reshape(*pixels.shape[:2], -1), like.metadata)
+        return tiff.encode(samples, like.metadata)
+    if kind == "JPEG":
+        log.warning("JPEG is lossy: known pixels change a little; write a .png to keep them byte for byte")
+        if samples.shape[2] in (2, 4):
+            log.warning("JPEG has no transparency: the photograph's is lost; write a .png to keep it")
+            samples = samples[..., :-1]
     buffer = io.BytesIO()
+    image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     image.save(buffer, kind, **save_options(kind, like.metadata))
     return buffer.getvalue()
 
 
-def _to_image(pixels: np.ndarray, like: Photograph, kind: str) -> Image.Image:
-    """RGB or grey, with alpha where the photograph and the format have it."""
-    image = Image.fromarray(pixels)
-    if like.grey:
-        image = image.convert("L")
-    if kind == "JPEG":
-        log.warning("JPEG is lossy: known pixels change a little; write a .png to keep them byte for byte")
-        if like.alpha is not None:
-            log.warning("JPEG has no transparency: the photograph's is lost; write a .png to keep it")
-    elif like.alpha is not None:
-        image.putalpha(Image.fromarray(like.alpha))
-    return image
+def merge(samples: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """A photograph's samples, with the filled pixels in its hole.
+
+    Args:
+      samples: uint8 or uint16 [H,W,1 to 4]: grey or RGB, the last of 2 and 4 is alpha, which stays.
+      filled: uint8 RGB [H,W,3].
+      hole: bool [H,W].
+
+    Returns:
+      As `samples`.
+
+    Raises:
+      ValueError: they differ in size.
+    """
+    if filled.shape != (*samples.shape[:2], 3) or hole.shape != samples.shape[:2]:
+        raise ValueError(f"sizes differ: samples {samples.shape}, filled {filled.shape}, hole {hole.shape}")
+    grey = samples.shape[2] < 3
+    colours = np.asarray(Image.fromarray(filled).convert("L"))[..., None] if grey else filled  # [H,W,1 or 3]
+    scale = samples.dtype.type(SCALE if samples.dtype == np.uint16 else 1)
+    merged = samples.copy()
+    merged[..., : colours.shape[2]][hole] = colours[hole] * scale
+    return merged

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.images import contact_sheet
-from scan_jax.images import pairs as pairing
-from scan_jax.images.hole import UNREADABLE, binarise, check_color, read_grey, resize_nearest
+from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, read_image
+from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
+from scan_jax.images.pairs import MASK_ENDING, Pairing, pair
 from scan_jax.masks import frozen_set, mask_file, problems
-from scan_jax.masks import problems as polarity
 from scan_jax.masks.mask_file import MaskFile, Unreadable, measure
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, bucket_of
 
@@ -45,9 +46,9 @@ class Report:
     hole_color: str
     files: tuple[MaskFile, ...]
     unreadable: tuple[Unreadable, ...]
-    polarity: polarity.Polarity
+    polarity: problems.Polarity
     groups: Mapping[str, Sequence[Path]]
-    pairing: pairing.Pairing | None
+    pairing: Pairing | None
     frozen: str
     problems: tuple[str, ...]
 
@@ -55,7 +56,7 @@ class Report:
         """The whole report, in lines."""
         lines = [f"{self.folder}: {len(self.files) + len(self.unreadable)} mask files, {self._sizes()}"]
         lines += [self.frozen] if self.frozen else []
-        lines += [self.polarity.text(), problems.grey_text(self.files), *self._histogram()]
+        lines += [self.polarity.text, problems.grey_text(self.files), *self._histogram()]
         lines += [f"duplicates: {problems.duplicates(self.files)}", *self._unreadable(), *self._pairs()]
         count = len(self.problems)
         lines += [f"{count or 'no'} problem{'' if count == 1 else 's'} found{':' if count else ''}"]
@@ -102,17 +103,14 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
     measured = mask_file.read_all(measure, masks, "reading masks")
     files = tuple(mask for mask in measured if isinstance(mask, MaskFile))
     unreadable = tuple(mask for mask in measured if isinstance(mask, Unreadable))
-    guess = polarity.guess(files)
-    pairs = None if photographs is None else pairing.pair(masks, photographs)
+    guess = problems.guess_polarity(files)
+    pairs = None if photographs is None else pair(masks, photographs)
     frozen, broken = _frozen(folder)
     found = (
         *broken,
         *problems.unreadable(unreadable, len(masks)),
         *problems.mixed(files, pairs),
-        *problems.uniform(files, hole_color),
-        *problems.inverted(guess, hole_color),
-        *problems.grey(files),
-        *problems.shapes(files),
+        *problems.pixels(files, hole_color, guess),
         *(() if frozen else problems.repeated(files)),  # sources with few holes repeat them in large sets
         *problems.other_kinds(folder, masks, photographs),
         *problems.unmatched(pairs),
@@ -125,12 +123,12 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
 
 def _masks(folder: Path, photographs: Path | None) -> list[Path]:
     if not folder.is_dir():
-        raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(mask_file.SUFFIXES)})")
+        raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(SUFFIXES)})")
     masks = mask_file.find(folder)
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
-        masks = pairing.split_shared_folder(masks)
+        masks = [file for file in masks if MASK_ENDING.search(file.stem)]  # the others are photographs
     if not masks:
-        raise UserError(f"no mask images ({', '.join(mask_file.SUFFIXES)}) in {folder}; give a folder that has some")
+        raise UserError(f"no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     return masks
 
 
@@ -138,16 +136,11 @@ def _group(files: Sequence[MaskFile], hole_color: str) -> dict[str, list[Path]]:
     """The files by ratio."""
     groups: dict[str, list[Path]] = {label: [] for label in GROUPS}
     for file in files:
-        groups[_label(file.ratio(hole_color))].append(file.file)
+        ratio = file.ratio(hole_color)
+        bucket = bucket_of(ratio)
+        label = ALL_HOLE if ratio == 1.0 else EMPTY if ratio == 0.0 else bucket.label if bucket else OVER
+        groups[label].append(file.file)
     return groups
-
-
-def _label(ratio: float) -> str:
-    """The group of a hole ratio."""
-    if ratio in (0.0, 1.0):
-        return ALL_HOLE if ratio else EMPTY
-    bucket = bucket_of(ratio)
-    return bucket.label if bucket else OVER
 
 
 def _frozen(folder: Path) -> tuple[str, tuple[str, ...]]:
@@ -201,18 +194,12 @@ def spread(files: Sequence[Path], count: int) -> list[Path]:
 def _picture(file: Path, hole_color: str, photograph: Path | None) -> np.ndarray:
     """[SIDE,SIDE,3] in [0, 1]; stretched to a square, as the pipeline does."""
     hole = binarise(resize_nearest(read_grey(file), SIDE), hole_color)  # [SIDE,SIDE]
-    beneath = _backdrop() if photograph is None else _read_photograph(photograph)
+    beneath = _backdrop()
+    if photograph is not None:
+        with contextlib.suppress(*DECODE_ERRORS):  # the backdrop will do, since masks are what is examined
+            small = Image.fromarray(read_image(photograph)).resize((SIDE, SIDE), Image.Resampling.BOX)
+            beneath = np.asarray(small, np.float32) / 255.0
     return contact_sheet.tint_hole(beneath, 1.0 - hole[..., None].astype(np.float32))
-
-
-def _read_photograph(file: Path) -> np.ndarray:
-    """[SIDE,SIDE,3] in [0, 1]; the backdrop where it cannot be read, since masks are what is examined."""
-    try:
-        with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
-        return np.asarray(upright, np.float32) / 255.0
-    except UNREADABLE:
-        return _backdrop()
 
 
 def _backdrop() -> np.ndarray:

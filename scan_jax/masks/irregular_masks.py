@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,22 +51,12 @@ def open_splits(section: Mapping[str, Any]) -> HoleSplits:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class RecordReader:
-    """Reads a mask by its row.
-
-    Attributes:
-      records: of a split.
-    """
-
-    records: Sequence[Record]
-
-    def __call__(self, row: int) -> np.ndarray:
-        """The mask's brightness, uint8 [S,S]; white is hole."""
-        return self.records[row]["hole"][..., 0]
+def _brightness(records: Sequence[Record], row: int) -> np.ndarray:
+    """A mask by its row, uint8 [S,S]; white is hole."""
+    return records[row]["hole"][..., 0]
 
 
 def _masks(dataset: PreparedDataset, split: str) -> MaskFiles:
     records = dataset.splits[split]
     name = f"{dataset.name} {split} ({dataset.digests[split][:12]})"
-    return MaskFiles(name, tuple(range(len(records))), "white", read=RecordReader(records))
+    return MaskFiles(name, tuple(range(len(records))), "white", read=partial(_brightness, records))

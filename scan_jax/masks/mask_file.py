@@ -13,12 +13,12 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from PIL import UnidentifiedImageError
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
+from scan_jax.images.decode import DECODE_ERRORS, reason
 from scan_jax.images.hole import binarise, read_grey, resize_nearest
-from scan_jax.images.pairs import all_files
+from scan_jax.images.pairs import list_images
 
 PIECES_SIDE = 128  # pixels: pieces are counted at this size, so that specks do not count
 
@@ -73,8 +73,8 @@ def measure(file: Path) -> MaskFile | Unreadable:
     """Reads one file."""
     try:
         grey = read_grey(file)  # [H,W]
-    except UserError as error:
-        return Unreadable(file, _reason(file, error.__cause__ or error))
+    except DECODE_ERRORS as error:
+        return Unreadable(file, reason(error))
     white = binarise(grey)  # [H,W]
     small = binarise(resize_nearest(grey, PIECES_SIDE)).astype(np.uint8)
     height, width = grey.shape
@@ -92,18 +92,6 @@ def measure(file: Path) -> MaskFile | Unreadable:
     )
 
 
-def _reason(file: Path, error: BaseException) -> str:
-    """Why it could not be read, without its name."""
-    if isinstance(error, OSError) and error.strerror:  # such as a file that is not there
-        return error.strerror
-    if file.stat().st_size == 0:
-        return "zero bytes"
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    return str(error).split("\n")[0]
-
-
-SUFFIXES = (".png", ".jpg", ".jpeg")
 INDEX = "index.csv"
 T = TypeVar("T")
 F = TypeVar("F")
@@ -115,7 +103,7 @@ def find(folder: Path) -> list[Path]:
     Files that an index names may be absent.
     """
     indexed = [folder / row["file"] for row in index_rows(folder) if row.get("file")]
-    return indexed or [file for file in all_files(folder) if file.suffix.lower() in SUFFIXES]
+    return indexed or [file for file in list_images(folder).values() if file.is_file()]
 
 
 def index_rows(folder: Path) -> list[dict[str, str]]:

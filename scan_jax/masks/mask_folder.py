@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ import numpy as np
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
-from scan_jax.images import hole as hole_image
+from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
+from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
 from scan_jax.masks import frozen_set, mask_file
 from scan_jax.masks.api import HoleSplits
-from scan_jax.masks.mask_file import SUFFIXES
 from scan_jax.masks.ratio import Bucket, hole_ratio
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def open_splits(section: Mapping[str, Any]) -> HoleSplits:
       UserError: a folder is missing or has too few masks, or a setting makes no sense.
     """
     settings = bind(section, Settings, "config.holes")
-    hole_image.check_color(settings.hole_color, "config.holes.hole_color")
+    check_color(settings.hole_color, "config.holes.hole_color")
     limits = Bucket(*settings.ratio)
     folder = find_masks(settings.path, settings.hole_color, "config.holes.path")
     if settings.held_out_path:
@@ -70,6 +70,18 @@ def open_held_out(path: str, hole_color: str, limits: Bucket) -> MaskFolder:
     return MaskFolder(masks, masks.edges or limits, keep_upright)
 
 
+def read_mask(file: Path) -> np.ndarray:
+    """The file's brightness, uint8 [H,W].
+
+    Raises:
+      UserError: it is missing, no image, damaged or too large.
+    """
+    try:
+        return read_grey(file)
+    except DECODE_ERRORS as error:
+        raise UserError(f"cannot read the hole image {file}: {reason(error)}; replace or remove it") from error
+
+
 @dataclasses.dataclass(frozen=True)
 class MaskFiles:
     """Masks of one folder, or of one dataset.
@@ -86,7 +98,7 @@ class MaskFiles:
     files: tuple[Any, ...]
     hole_color: str
     edges: Bucket | None = None
-    read: Callable[[Any], np.ndarray] = hole_image.read_grey
+    read: Callable[[Any], np.ndarray] = read_mask
 
     def part(self, first: int) -> MaskFiles:
         """Every second file from number `first` on."""
@@ -197,52 +209,34 @@ class MaskFolder:
             return self._stocks[size]
 
     def _read(self, size: int) -> _Stock:
-        read = mask_file.read_all(
-            lambda file: _read_mask(self._masks.read(file), size, self._masks.hole_color),
-            self._masks.files,
-            "reading masks",
-        )
+        read = mask_file.read_all(lambda file: self._read_file(file, size), self._masks.files, "reading masks")
+        packed, ratios, grey_shares, brightest = map(np.asarray, zip(*read))  # [n,ceil(S*S/8)], [n], [n], [n]
         if not self._stocks:
-            _warn_of_odd_masks(read, self._masks.name)
-        ratios = np.asarray([mask.ratio for mask in read])  # [n]
+            _warn_of_odd_masks(ratios.mean(), grey_shares.mean(), self._masks.name)
         usable = np.flatnonzero([ratio in self.limits for ratio in ratios])  # [m]
         if len(usable) == 0:
-            brightest = max(mask.brightest for mask in read)
             raise UserError(
                 f"none of the {len(read)} masks in {self._masks.name} has a hole ratio in {self.limits} "
-                f"at {size}x{size}: they range over {ratios.min():.3f}-{ratios.max():.3f}, brightest grey {brightest} "
-                "of 255; set config.holes.ratio or hole_color (white, at least 128, is hole)"
+                f"at {size}x{size}: they range over {ratios.min():.3f}-{ratios.max():.3f}, brightest grey "
+                f"{brightest.max()} of 255; set config.holes.ratio or hole_color (white, at least 128, is hole)"
             )
         log.info("%d of %d masks lie in ratio %s at %dx%d", len(usable), len(read), self.limits, size, size)
-        return _Stock(np.stack([mask.packed for mask in read]), ratios, usable, size)
+        return _Stock(packed, ratios, usable, size)
+
+    def _read_file(self, file: Any, size: int) -> tuple[np.ndarray, float, float, int]:
+        """A file's hole in bits and its ratio, at this size; its share of grey and brightest pixel, at its own."""
+        grey = self._masks.read(file)  # [H,W]
+        hole = binarise(resize_nearest(grey, size), self._masks.hole_color)  # [S,S]
+        return np.packbits(hole), hole_ratio(hole), float(np.mean((grey > 0) & (grey < 255))), int(grey.max())
 
 
-@dataclasses.dataclass(frozen=True)
-class _Mask:
-    """What reading one file tells; `grey_share` and `brightest` are of the file, before it is resized."""
-
-    packed: np.ndarray  # uint8 [ceil(S*S/8)]
-    ratio: float
-    grey_share: float
-    brightest: int
-
-
-def _read_mask(grey: np.ndarray, size: int, hole_color: str) -> _Mask:
-    """`grey`, uint8 [H,W], at a size."""
-    hole = hole_image.binarise(hole_image.resize_nearest(grey, size), hole_color)  # [S,S]
-    grey_share = float(np.mean((grey > 0) & (grey < 255)))
-    return _Mask(np.packbits(hole), hole_ratio(hole), grey_share, int(grey.max()))
-
-
-def _warn_of_odd_masks(masks: Sequence[_Mask], name: str) -> None:
-    """Says where the polarity looks reversed or the files are not black and white."""
-    ratio = float(np.mean([mask.ratio for mask in masks]))
+def _warn_of_odd_masks(ratio: float, grey: float, name: str) -> None:
+    """Says where the polarity looks reversed or the files are not black and white; both are means over the masks."""
     if ratio > 0.6:
         log.warning(
             "the masks in %s are %.0f%% hole on average: white is hole here; if theirs is black, set hole_color=black",
             name,
             100 * ratio,
         )
-    grey = float(np.mean([mask.grey_share for mask in masks]))
     if grey > 0.001:
         log.warning("%.2f%% of the mask pixels in %s are neither black nor white; cut at 0.5", 100 * grey, name)

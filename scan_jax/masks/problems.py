@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scan_jax.images.pairs import MASK_ENDING, PHOTOGRAPHS, Pairing, all_files
+from scan_jax.images.decode import SUFFIXES
+from scan_jax.images.pairs import MASK_ENDING, Pairing, list_images
 from scan_jax.masks import mask_file
 from scan_jax.masks.mask_file import MaskFile, Unreadable
 
 MUCH_GREY = 0.001  # of all pixels
-# Images that mask folders do not read, and what people keep arrays in.
-OTHER_KINDS = (*(kind for kind in PHOTOGRAPHS if kind not in mask_file.SUFFIXES), ".gif", ".npy", ".npz", ".mat")
+ARRAYS = (".npy", ".npz", ".mat")  # what people keep masks in that are no images
 
 
 def unreadable(files: Sequence[Unreadable], total: int) -> Iterable[str]:
@@ -26,22 +26,31 @@ def unreadable(files: Sequence[Unreadable], total: int) -> Iterable[str]:
         )
 
 
-def uniform(files: Sequence[MaskFile], hole_color: str) -> Iterable[str]:
-    """Masks of one colour."""
+def pixels(files: Sequence[MaskFile], hole_color: str, guess: Polarity) -> Iterable[str]:
+    """Masks of one colour, a polarity that looks like the other one, more than a trace of grey, and odd shapes."""
     for share, color in ((1.0, "white"), (0.0, "black")):
         count = sum(file.white == share for file in files)
         if count and color == hole_color:
             yield f"{count} of {len(files)} files are all {color}, nothing but hole and no pixel known; remove them"
         elif count:
             yield f"{count} of {len(files)} files are all {color}, without a hole to fill; remove them"
-
-
-def inverted(guess: Polarity, hole_color: str) -> Iterable[str]:
-    """A polarity that looks like the other one."""
     if guess.hole and guess.hole != hole_color:
         yield (
             f"the masks look inverted: {hole_color} is taken for hole, but {guess.hole} looks like it "
             f"(white takes {guess.white:.0%} on average); set hole_color={guess.hole}"
+        )
+    share = _grey_share(files)
+    if share > MUCH_GREY:
+        yield (
+            f"{share:.2%} of the pixels are neither black nor white, as JPEG or smooth resizing leaves them, and "
+            "programs that cut elsewhere than at 127 see other holes; save the masks as black and white PNGs"
+        )
+    odd = [file for file in files if file.height != file.width]
+    if odd:
+        size = f"{odd[0].width}x{odd[0].height}"
+        yield (
+            f"{len(odd)} of {len(files)} files are not square, such as {odd[0].file.name} ({size}): they would be "
+            "stretched to squares; crop them first if that matters"
         )
 
 
@@ -56,27 +65,6 @@ def grey_text(files: Sequence[MaskFile]) -> str:
         f"instead of >127, white takes {statistics.fmean(shifts):.2%} more of an image on average, "
         f"{max(shifts):.2%} at most"
     )
-
-
-def grey(files: Sequence[MaskFile]) -> Iterable[str]:
-    """More than a trace of intermediate grey."""
-    share = _grey_share(files)
-    if share > MUCH_GREY:
-        yield (
-            f"{share:.2%} of the pixels are neither black nor white, as JPEG or smooth resizing leaves them, and "
-            "programs that cut elsewhere than at 127 see other holes; save the masks as black and white PNGs"
-        )
-
-
-def shapes(files: Sequence[MaskFile]) -> Iterable[str]:
-    """Masks that are not square."""
-    odd = [file for file in files if file.height != file.width]
-    if odd:
-        size = f"{odd[0].width}x{odd[0].height}"
-        yield (
-            f"{len(odd)} of {len(files)} files are not square, such as {odd[0].file.name} ({size}): they would be "
-            "stretched to squares; crop them first if that matters"
-        )
 
 
 def duplicates(files: Sequence[MaskFile]) -> int:
@@ -102,11 +90,12 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
         return
     known = set(masks)
-    kinds = Counter(file.suffix.lower() for file in all_files(folder) if file not in known)
-    for kind in OTHER_KINDS:
+    others = list_images(folder, suffixes=(*SUFFIXES, *ARRAYS)).values()
+    kinds = Counter(file.suffix.lower() for file in others if file not in known)
+    for kind in ARRAYS:
         if kinds[kind]:
             yield f"{kinds[kind]} {kind} files are not read as masks; save them as PNGs"
-    unlisted = sum(kinds[kind] for kind in mask_file.SUFFIXES)
+    unlisted = sum(kinds[kind] for kind in SUFFIXES)
     if unlisted:
         yield f"{unlisted} images are not in {mask_file.INDEX}, which names the masks; add them to it, or remove it"
 
@@ -154,57 +143,36 @@ RARE_ON_FRAME = 0.4  # likewise of the outermost pixels
 
 @dataclasses.dataclass(frozen=True)
 class Polarity:
-    """The guess and what it rests on; means over the files that have both colours.
+    """A guess of which colour is the hole.
 
     Attributes:
       hole: "white", "black", or "" where nobody can tell.
-      files: with both colours.
-      white: mean share of white.
-      frame: mean share of white among the outermost pixels.
-      no_white_on_frame: share of files whose outermost pixels are all black.
-      no_black_on_frame: share of files whose outermost pixels are all white.
-      white_pieces: mean number of connected white regions.
-      black_pieces: mean number of connected black regions.
+      white: mean share of white in the files that have both colours.
+      text: the guess and its evidence, in a few lines.
     """
 
     hole: str
-    files: int
-    white: float = 0.0
-    frame: float = 0.0
-    no_white_on_frame: float = 0.0
-    no_black_on_frame: float = 0.0
-    white_pieces: float = 0.0
-    black_pieces: float = 0.0
-
-    def text(self) -> str:
-        """The guess and its evidence, in a few lines."""
-        if not self.files:
-            return "polarity: cannot tell (no file has both black and white)"
-        return (
-            f"polarity: {f'{self.hole} is hole' if self.hole else 'cannot tell'}\n"
-            f"  white takes {self.white:.1%} on average, {self.frame:.1%} of the outermost pixels\n"
-            f"  outermost pixels all black in {self.no_white_on_frame:.0%} of the files, all white in "
-            f"{self.no_black_on_frame:.0%}\n"
-            f"  connected regions in a file: {self.white_pieces:.1f} white, {self.black_pieces:.1f} black"
-        )
+    white: float
+    text: str
 
 
-def guess(files: Sequence[MaskFile]) -> Polarity:
+def guess_polarity(files: Sequence[MaskFile]) -> Polarity:
     """The polarity of a set from the files that have both colours."""
-    telling = [file for file in files if file.has_both]
-    if not telling:
-        return Polarity("", 0)
-    white = statistics.fmean(file.white for file in telling)
-    frame = statistics.fmean(file.frame for file in telling)
+    files = [file for file in files if file.has_both]
+    if not files:
+        return Polarity("", 0.0, "polarity: cannot tell (no file has both black and white)")
+    mean = statistics.fmean
+    white, frame = mean(file.white for file in files), mean(file.frame for file in files)
+    hole = _rarer(white, frame)
     return Polarity(
-        hole=_rarer(white, frame),
-        files=len(telling),
-        white=white,
-        frame=frame,
-        no_white_on_frame=statistics.fmean(file.frame == 0.0 for file in telling),
-        no_black_on_frame=statistics.fmean(file.frame == 1.0 for file in telling),
-        white_pieces=statistics.fmean(file.white_pieces for file in telling),
-        black_pieces=statistics.fmean(file.black_pieces for file in telling),
+        hole,
+        white,
+        f"polarity: {f'{hole} is hole' if hole else 'cannot tell'}\n"
+        f"  white takes {white:.1%} on average, {frame:.1%} of the outermost pixels\n"
+        f"  outermost pixels all black in {mean(file.frame == 0.0 for file in files):.0%} of the files, all white in "
+        f"{mean(file.frame == 1.0 for file in files):.0%}\n"
+        f"  connected regions in a file: {mean(file.white_pieces for file in files):.1f} white, "
+        f"{mean(file.black_pieces for file in files):.1f} black",
     )
 
 

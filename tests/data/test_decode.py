@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from scan_jax.data.decode import DECODE_ERRORS, read_image, square, upright_shape, verify_image
+from scan_jax.images.decode import DECODE_ERRORS, read_image, verify_image
+from scan_jax.images.square import square
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -132,11 +133,11 @@ def test_square_refuses_what_is_no_image(image):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_shape_is_known_without_decoding(orientation, tmp_path):
+def test_verifying_tells_the_upright_shape(orientation, tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     Image.fromarray(stripes()).save(tmp_path / "photo.jpg", exif=exif)
-    assert upright_shape(tmp_path / "photo.jpg") == read_image(tmp_path / "photo.jpg").shape[:2]
+    assert verify_image(tmp_path / "photo.jpg") == read_image(tmp_path / "photo.jpg").shape[:2]
 
 
 def test_a_jpeg_without_its_last_rows_is_refused(tmp_path, monkeypatch):

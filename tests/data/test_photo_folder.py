@@ -45,7 +45,7 @@ def test_photographs_are_found_at_any_depth_in_any_case(tmp_path):
     for name in ("b.JPG", "a/z.jpeg", "a/B/c.PnG", "d.webp", ".hidden.png", ".trash/e.png", "f.tiff"):
         write_photo(tmp_path / name)
     (tmp_path / "notes.txt").write_text("")
-    assert [file.name for file in list_photographs(tmp_path)] == ["a/B/c.PnG", "a/z.jpeg", "b.JPG", "d.webp"]
+    assert [file.name for file in list_photographs(tmp_path)] == ["a/B/c.PnG", "a/z.jpeg", "b.JPG", "d.webp", "f.tiff"]
     write_photo(tmp_path / "elsewhere" / "a.png")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
@@ -133,7 +133,7 @@ def test_missing_and_empty_folders_say_what_to_do(tmp_path):
     refused("size must be positive", tmp_path, size=0)
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.jpg").write_text("no image")
-    refused(r"none of the 1 files .*a\.jpg \(cannot identify", tmp_path / "text")
+    refused(r"none of the 1 files .*a\.jpg \(it is no image", tmp_path / "text")
 
 
 def test_up_to_a_hundredth_broken_is_skipped_named_and_counted(tmp_path, caplog):

@@ -12,8 +12,8 @@ import pytest
 
 from scan_jax.data.api import agree_on_labels, open_data
 from scan_jax.data.builders import celeba_hq, celebamask_hq, paris_street_view, photo_folder
-from scan_jax.data.decode import resize
 from scan_jax.images.labels import resize as resize_labels
+from scan_jax.images.square import resize
 
 
 @pytest.fixture(scope="module")

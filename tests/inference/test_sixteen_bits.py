@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from scan_jax.images import png, tiff
-from scan_jax.images import png as sixteen_bits
-from scan_jax.images.photograph import read_photograph, write_photograph
+from scan_jax.images.decode import to_eight_bits
+from scan_jax.images.photograph import merge, read_photograph, write_photograph
 
 HEIGHT, WIDTH = 37, 53  # odd, and no multiples of anything
 PROFILE = b"a profile, long enough to be compressed " * 9
@@ -60,11 +60,11 @@ def test_known_samples_stay_and_the_hole_is_filled(tmp_path, channels, suffix_in
     deep = samples(channels)
     (save_png if suffix_in == ".png" else save_tiff)(tmp_path / f"in{suffix_in}", deep)
     photograph = read_photograph(tmp_path / f"in{suffix_in}")
-    np.testing.assert_array_equal(photograph.deep, deep)
-    assert photograph.pixels.dtype == np.uint8 and photograph.grey == (channels == 1)
-    rounded = np.round(deep[..., :3] / 257.0)
-    np.testing.assert_array_equal(photograph.pixels, np.broadcast_to(rounded, photograph.pixels.shape))
-    assert (photograph.alpha is None) == (channels != 4)
+    np.testing.assert_array_equal(photograph.samples, deep)
+    rounded = np.round(deep / 257.0)
+    share = rounded[..., 3:] / 255 if channels == 4 else 1  # transparent pixels are seen on white
+    expected = np.broadcast_to(share * rounded[..., :3] + (1 - share) * 255, photograph.pixels.shape)
+    np.testing.assert_allclose(photograph.pixels, expected, atol=1 if channels == 4 else 0)
 
     colour = [200, 100, 50] if channels > 1 else [90]
     filled = np.where(hole()[..., None], np.uint8(colour), photograph.pixels)
@@ -103,8 +103,8 @@ def test_orientation_is_applied_to_all_16_bits(tmp_path, through, orientation, s
     high = np.right_shift(deep, 8).astype(np.uint8)
     upright = np.stack([np.asarray(_pillow_upright(high[..., c], orientation)) for c in range(channels)], axis=-1)
     photograph, out = through(path, f"out{suffix}")
-    np.testing.assert_array_equal(np.right_shift(photograph.deep, 8), upright)
-    np.testing.assert_array_equal(read_photograph(out).deep, photograph.deep)
+    np.testing.assert_array_equal(np.right_shift(photograph.samples, 8), upright)
+    np.testing.assert_array_equal(read_photograph(out).samples, photograph.samples)
     with Image.open(out) as image:
         assert image.getexif().get(0x0112, 1) == 1
         if suffix == ".png":
@@ -161,14 +161,14 @@ def test_tiffs_of_all_programs_are_read(tmp_path, compression, endian):
         assert cv2.imwrite(str(path), blue_first(deep), [cv2.IMWRITE_TIFF_COMPRESSION, 5])
     else:
         tifffile.imwrite(path, deep, photometric="rgb", byteorder=endian, compression=compression, metadata=None)
-    np.testing.assert_array_equal(read_photograph(path).deep, deep)
+    np.testing.assert_array_equal(read_photograph(path).samples, deep)
 
 
 def test_what_two_decoders_see_differently_is_filled_with_8_bits(tmp_path, caplog, monkeypatch):
     save_png(tmp_path / "in.png", samples(3))
     monkeypatch.setattr(cv2, "imdecode", lambda *given: blue_first(samples(3, seed=1)))
     photograph = read_photograph(tmp_path / "in.png")
-    assert photograph.deep is None and "8" in caplog.text and "16 bits" in caplog.text
+    assert photograph.samples.dtype == np.uint8 and "8" in caplog.text and "16 bits" in caplog.text
     np.testing.assert_array_equal(photograph.pixels, np.right_shift(samples(3), 8))
 
 
@@ -183,11 +183,11 @@ def test_formats_of_8_bits_are_said(tmp_path, through, caplog, suffix):
 
 def test_8_bits_are_the_nearest_and_sizes_that_differ_are_no_photograph():
     every = np.arange(65536, dtype=np.uint16)
-    np.testing.assert_array_equal(sixteen_bits.to_eight_bits(every), np.round(every / 257.0))
-    np.testing.assert_array_equal(sixteen_bits.to_eight_bits(np.arange(256, dtype=np.uint16) * 257), np.arange(256))
+    np.testing.assert_array_equal(to_eight_bits(every), np.round(every / 257.0))
+    np.testing.assert_array_equal(to_eight_bits(np.arange(256, dtype=np.uint16) * 257), np.arange(256))
     for filled, found in ((samples(3)[1:], hole()), (samples(3), hole()[1:])):
         with pytest.raises(ValueError, match="sizes differ"):
-            sixteen_bits.merge(samples(3), filled.astype(np.uint8), found)
+            merge(samples(3), filled.astype(np.uint8), found)
 
 
 def test_large_files_have_many_strips_and_scan_lines(tmp_path):

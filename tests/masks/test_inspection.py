@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import miniatures
 import numpy as np
 import pytest
 from PIL import Image
@@ -168,9 +169,8 @@ def test_more_than_sixty_percent_has_its_own_group(tmp_path):
     assert sizes(examine(tmp_path)) == {"50-60%": 1, "over 60%": 2}
 
 
-def test_unreadable_files_are_listed_with_their_reasons(clean, monkeypatch):
-    monkeypatch.setattr(hole_image, "MOST_PIXELS", 64 * 64)
-    save(np.zeros((64, 65), np.uint8), clean / "huge.png")
+def test_unreadable_files_are_listed_with_their_reasons(clean):
+    miniatures.write_bomb(clean / "huge.png", 12_000, 12_501)
     whole = (clean / "05.png").read_bytes()
     (clean / "05.png").write_bytes(whole[: len(whole) // 2])
     (clean / "06.png").write_bytes(b"")
@@ -178,7 +178,11 @@ def test_unreadable_files_are_listed_with_their_reasons(clean, monkeypatch):
     report = examine(clean)
     reasons = {bad.file.name: bad.reason for bad in report.unreadable}
     assert "truncated" in reasons.pop("05.png")
-    assert reasons == {"06.png": "zero bytes", "07.png": "not an image", "huge.png": "65x64 pixels are too many"}
+    assert reasons == {
+        "06.png": "the file is empty",
+        "07.png": "it is no image, or of a kind that is not known here",
+        "huge.png": "12000x12501 pixels are more than the 150 million that are read",
+    }
     assert report.problems[0].startswith("4 of 25 files cannot be read, such as 05.png (")
     assert "unreadable: 4\n  05.png: " in report.text()
     assert len(report.files) == 21
@@ -195,20 +199,22 @@ def test_repeated_pixels_are_counted(clean):
 def test_uneven_sizes_and_kinds_that_are_not_read_are_said(clean):
     save(np.uint8(255) * (np.mgrid[:30, :40][0] < 5), clean / "wide.png")
     save(hole_image.read_grey(clean / "03.png"), clean / "more.bmp")
+    np.save(clean / "array.npy", np.zeros((64, 64)))
     (clean / "notes.txt").write_text("mine")
     (clean / ".hidden.png").write_text("")
     report = examine(clean)
-    assert "25 mask files, 64x64 (24), 40x30 (1)" in report.text()
-    uneven, unread = sorted(report.problems, key=lambda problem: "bmp" in problem)
-    assert uneven.startswith("1 of 25 files are not square, such as wide.png (40x30)")
-    assert unread == "1 .bmp files are not read as masks; save them as PNGs"
+    assert "26 mask files, 64x64 (25), 40x30 (1)" in report.text()
+    uneven, repeated, unread = report.problems
+    assert "more.bmp" in repeated
+    assert uneven.startswith("1 of 26 files are not square, such as wide.png (40x30)")
+    assert unread == "1 .npy files are not read as masks; save them as PNGs"
 
 
 def test_an_index_names_the_masks_and_may_name_missing_ones(clean):
     (clean / "index.csv").write_text("file,note\n02.png,a\n01.png,b\nlost.png,c\n")
     report = examine(clean)
     assert [file.file.name for file in report.files] == ["02.png", "01.png"]
-    assert [(bad.file.name, bad.reason) for bad in report.unreadable] == [("lost.png", "No such file or directory")]
+    assert [(bad.file.name, bad.reason) for bad in report.unreadable] == [("lost.png", "there is no such file")]
     assert "22 images are not in index.csv" in report.problems[-1]
     (clean / "index.csv").write_bytes(b"\xff\xfe\x00file\n")
     with pytest.raises(UserError, match=r"cannot read .*index\.csv"):

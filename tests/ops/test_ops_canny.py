@@ -15,8 +15,9 @@ from PIL import Image
 from refusals import refused
 
 from scan_jax.data.api import open_data
-from scan_jax.data.decode import read_image, square
 from scan_jax.data.photo_folder import list_photographs
+from scan_jax.images.decode import read_image
+from scan_jax.images.square import square
 from scan_jax.ops.canny import canny
 from scan_jax.ops.image import luma
 

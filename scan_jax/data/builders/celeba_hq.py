@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import SUFFIXES, File
+from scan_jax.data.builders.photo_folder import make_square
+from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import read_photograph, square_image
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size, flag
+from scan_jax.data.preparation.plan import Item, Plan, check_size, flag
 from scan_jax.data.split_list import SplitList, read_split
+from scan_jax.images.decode import SUFFIXES
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def plan(settings: Settings) -> Plan:
     files = open_source(settings.source)
     photographs = find_photographs(files, settings.source)
     split = read_numbered_split(settings.split, files)
-    make = partial(_make, size=settings.size)
+    make = partial(make_square, size=settings.size)
     items = {number: Item(number, file.identity(), partial(make, file)) for number, file in photographs.items()}
     return Plan(
         dataset="celeba_hq",
@@ -137,7 +138,3 @@ def config_name(size: int, split: str) -> str:
 def split_usage(split: str) -> dict[str, str]:
     """The config's key for a split that is not the papers'."""
     return {} if split == Settings.split else {"split": PurePosixPath(split).stem}
-
-
-def _make(file: File, size: int) -> Arrays:
-    return {"image": square_image(read_photograph(file), size, "centre")}  # [S,S,3]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
@@ -23,14 +21,14 @@ from scan_jax.data.builders.celeba_hq import (
     read_numbered_split,
     split_usage,
 )
-from scan_jax.data.decode import DECODE_ERRORS, check_pixels
 from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import read_photograph, reason_broken, square_image, square_labels
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size
 from scan_jax.data.split_list import name_ranges
 from scan_jax.images import labels as label_map
+from scan_jax.images.decode import DECODE_ERRORS, load_orientation, opened, reason, turn_upright
 from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
+from scan_jax.images.square import square, square_labels
 
 Settings = celeba_hq.Settings
 ANNOTATIONS = "CelebAMask-HQ-mask-anno"
@@ -78,71 +76,28 @@ def plan(settings: Settings) -> Plan:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class PartMasks:
-    """One person's masks, white where the part is.
+Labels = Mapping[str, File]  # a person's masks by part, white where the part is; or one label map by the name MERGED
+MERGED = "merged"
 
-    Attributes:
-      files: by part.
+
+def read_labels(files: Labels) -> np.ndarray:
+    """A person's label map, int32 [H,W]; of masks, later parts lie over earlier ones, in the official order.
+
+    Raises:
+      UserError: the masks have several sizes, or the label map has colours.
+      OSError: one is truncated or no image; it is named.
     """
-
-    files: Mapping[str, File]
-
-    def identity(self) -> str:
-        """Another line where a mask has changed."""
-        return "".join(file.identity() for file in self.files.values())
-
-    def read(self) -> np.ndarray:
-        """The masks merged into one label map, int32 [H,W]: later parts over earlier ones, in the official order.
-
-        Raises:
-          UserError: the masks have several sizes.
-          OSError: one is truncated or no image; it is named.
-        """
-        merged: np.ndarray | None = None
-        for label, part in enumerate(PARTS, start=1):
-            if part not in self.files:
-                continue
-            mask = _read_part(self.files[part])  # [H,W]
-            if merged is None:
-                merged = np.zeros(mask.shape, np.int32)
-            if mask.shape != merged.shape:
-                shapes = " and ".join(map(label_map.size_text, (merged.shape, mask.shape)))
-                raise UserError(f"{self.files[part].name}: masks of one person are {shapes}; replace the odd one")
-            merged[mask] = label
-        assert merged is not None  # a person without masks is not made
-        return merged
-
-
-@dataclasses.dataclass(frozen=True)
-class MergedLabels:
-    """One person's label map, merged before.
-
-    Attributes:
-      file: a PNG whose values are classes.
-    """
-
-    file: File
-
-    def identity(self) -> str:
-        """Another line where the file has changed."""
-        return self.file.identity()
-
-    def read(self) -> np.ndarray:
-        """The label map, int32 [H,W].
-
-        Raises:
-          UserError: it has colours.
-          OSError: it is truncated or no image; it is named.
-        """
-        try:
-            with self.file.open() as opened:
-                return label_map.read_file(opened, self.file.name)
-        except DECODE_ERRORS as error:
-            raise OSError(f"its label map {self.file.name}: {reason_broken(error)}") from error
-
-
-Labels = PartMasks | MergedLabels
+    if MERGED in files:
+        return files[MERGED].read_labels()
+    masks = {label: _read_part(files[part]) for label, part in enumerate(PARTS, start=1) if part in files}  # [H,W]
+    merged = np.zeros(next(iter(masks.values())).shape, np.int32)
+    for label, mask in masks.items():
+        if mask.shape != merged.shape:
+            shapes = " and ".join(map(label_map.size_text, (merged.shape, mask.shape)))
+            name = files[PARTS[label - 1]].name
+            raise UserError(f"{name}: masks of one person are {shapes}; replace the odd one")
+        merged[mask] = label
+    return merged
 
 
 def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
@@ -152,7 +107,7 @@ def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
       UserError: there are none, or a mask has an unknown part or lies in another person's folder.
     """
     parts: dict[str, dict[str, File]] = {}
-    merged: dict[str, Labels] = {}
+    merged: dict[str, dict[str, File]] = {}
     for file in files:
         path = PurePosixPath(file.name)
         match = _PART_FILE.fullmatch(path.name)
@@ -161,13 +116,13 @@ def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
             _check_part(file.name, number, part)
             parts.setdefault(str(number), {})[part] = file
         elif path.suffix.lower() == ".png" and path.stem.isdigit() and is_annotation(file.name):
-            merged[str(int(path.stem))] = MergedLabels(file)
+            merged[str(int(path.stem))] = {MERGED: file}
     if not parts and not merged:
         raise UserError(
             f"--source: the masks are missing: {source} has no {ANNOTATIONS}/0/00000_hair.png, ..., and no merged "
             "label maps labels/0.png, ...; give the whole of CelebAMask-HQ.zip"
         )
-    return {number: PartMasks(masks) for number, masks in parts.items()} or merged
+    return parts or merged
 
 
 def _check_part(name: str, number: int, part: str) -> None:
@@ -203,22 +158,23 @@ def _read_part(file: File) -> np.ndarray:
       OSError: it does not decode; a person has many masks, so that the file is named.
     """
     try:
-        with file.open() as opened, Image.open(opened) as image:
-            check_pixels(image)
-            return np.asarray(image.getchannel(0)) != 0
+        with file.open() as stream, opened(stream) as image:
+            orientation = load_orientation(image)
+            return turn_upright(np.asarray(image.getchannel(0)) != 0, orientation)
     except DECODE_ERRORS as error:
-        raise OSError(f"its mask {file.name}: {reason_broken(error)}") from error
+        raise OSError(f"its mask {file.name}: {reason(error)}") from error
 
 
 def _item(number: str, photograph: File, labels: Labels, size: int) -> Item:
-    return Item(number, photograph.identity() + labels.identity(), partial(_make, photograph, labels, size))
+    identity = "".join(file.identity() for file in (photograph, *labels.values()))
+    return Item(number, identity, partial(_make, photograph, labels, size))
 
 
 def _make(photograph: File, labels: Labels, size: int) -> Arrays:
     """Photograph and labels, each resized from its own size; the official ones are 1024 and 512 pixels."""
-    image = read_photograph(photograph)  # [H,W,3]
-    classes = labels.read()  # [h,w]
+    image = photograph.read_image()  # [H,W,3]
+    classes = read_labels(labels)  # [h,w]
     name = f"the labels of {photograph.name}"
     label_map.check(classes, len(CELEBAMASK_HQ_NAMES), name)
     label_map.check_proportions(classes.shape, image.shape, name)
-    return {"image": square_image(image, size, "centre"), "labels": square_labels(classes, size, "centre")}
+    return {"image": square(image, size), "labels": square_labels(classes, size)}

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import BY_FOLDER, SUFFIXES, File
-from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
+from scan_jax.data.photo_folder import BY_FOLDER, File
+from scan_jax.data.preparation.archive import open_images
+from scan_jax.data.preparation.plan import Arrays, Plan, check_name, check_size, flag, items_of
 from scan_jax.data.split_list import SplitList, split_of
-from scan_jax.images import hole as hole_image
-from scan_jax.images.hole import HoleColor
+from scan_jax.images.decode import SUFFIXES
+from scan_jax.images.hole import HoleColor, binarise, read_grey, resize_nearest
 
 TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask", "train")  # of the authors' training archive
 
@@ -40,13 +39,12 @@ def plan(settings: Settings) -> Plan:
       UserError: there are none.
     """
     check_size(settings.size)
-    files = [file for file in open_source(settings.source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
+    files = open_images(settings.source)
     if len(files) < 2:
         raise UserError(f"--source: no mask images ({', '.join(SUFFIXES)}) in {settings.source}; two are the fewest")
     split, parts = _split(files)
     if settings.name:
         check_name(settings.name)
-    make = partial(_make, size=settings.size, color=settings.hole_color)
     return Plan(
         dataset="irregular_masks",
         config=f"{settings.name}-{settings.size}" if settings.name else str(settings.size),
@@ -54,8 +52,7 @@ def plan(settings: Settings) -> Plan:
         homepage="https://github.com/NVIDIA/partialconv",
         arrays={"hole": (settings.size, settings.size)},
         splits={
-            part: [Item(file.name, file.identity(), partial(make, file)) for file in members]
-            for part, members in parts.items()
+            part: items_of(some, _make, size=settings.size, color=settings.hole_color) for part, some in parts.items()
         },
         split=split.name,
         split_digest=split.digest,
@@ -84,9 +81,7 @@ def _is_to_train(name: str) -> bool:
 
 def _make(file: File, size: int, color: HoleColor) -> Arrays:
     """The hole in the file, 255 where it is, binarised after the resize."""
-    if file.size == 0:
-        raise OSError("an empty file")
     with file.open() as opened:
-        grey = hole_image.decode_grey(opened)  # [H,W]
-    hole = hole_image.binarise(hole_image.resize_nearest(grey, size), color)  # [S,S]
+        grey = read_grey(opened)  # [H,W]
+    hole = binarise(resize_nearest(grey, size), color)  # [S,S]
     return {"hole": np.where(hole, np.uint8(255), np.uint8(0))}

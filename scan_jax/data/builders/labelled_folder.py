@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from scan_jax.core.errors import UserError
 from scan_jax.data.builders.photo_folder import split_files
-from scan_jax.data.decode import DECODE_ERRORS
 from scan_jax.data.label_pairs import Pair, pair_up, splits_by_folder
-from scan_jax.data.photo_folder import BY_FOLDER, SUFFIXES, File
-from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import Crop, read_photograph, reason_broken, square_image, square_labels
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
+from scan_jax.data.labelled_folder import LabelSize, check_classes, read_labels
+from scan_jax.data.photo_folder import BY_FOLDER
+from scan_jax.data.preparation.archive import open_images
+from scan_jax.data.preparation.plan import Arrays, Plan, check_name, check_size, flag, items_of
 from scan_jax.data.split_list import SplitList, split_of
-from scan_jax.images import labels as label_map
 from scan_jax.images.palette import part_names
-
-MOST_LABELS = 256  # a PNG of bytes holds no more
+from scan_jax.images.square import Crop, square, square_labels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +26,7 @@ class Settings:
     name: str = flag("what to call the dataset; the source's name by default", "")
     size: int = flag("height and width, pixels", 256)
     crop: Crop = flag("centre: the largest centred square; stretch: all of the photograph", "centre")
-    label_size: Literal["equal", "any"] = flag("equal: as the photograph; any: resized by nearest neighbour", "equal")
+    label_size: LabelSize = flag("equal: as the photograph; any: resized by nearest neighbour", "equal")
     flip_pairs: tuple[tuple[int, int], ...] = flag("labels that change places when a photograph is flipped", ())
     split: str = flag("a text file of lines such as `train a/b.jpg` and `test c.jpg`", "")
     held_out: int = flag("without a split, or folders train and val or test: how many to set aside", 500)
@@ -48,22 +40,17 @@ def plan(settings: Settings) -> Plan:
       UserError: a photograph has no label map, the split names others, or a setting makes no sense.
     """
     check_size(settings.size)
-    _check_labels(settings)
-    files = [file for file in open_source(settings.source) if Path(file.name).suffix.lower() in SUFFIXES]
-    pairs = pair_up(files, settings.source)
+    check_classes(settings.num_labels, settings.flip_pairs, "--")
+    pairs = pair_up(open_images(settings.source), settings.source)
     split, parts, missing = _split(pairs, settings)
     name = check_name(settings.name or Path(settings.source).resolve().stem)
-    make = partial(_make, settings=settings)
     return Plan(
         dataset="labelled_folder",
         config=f"{name}-{settings.size}",
         description=f"Photographs of {name} with {settings.num_labels} classes, {settings.size}x{settings.size}.",
         homepage="",
         arrays={"image": (settings.size, settings.size, 3), "labels": (settings.size, settings.size)},
-        splits={
-            part: [Item(pair.name, pair.identity(), partial(make, pair)) for pair in members]
-            for part, members in parts.items()
-        },
+        splits={part: items_of(some, _make, settings=settings) for part, some in parts.items()},
         split=split.name,
         split_digest=split.digest,
         label_names=part_names(settings.num_labels),
@@ -74,15 +61,6 @@ def plan(settings: Settings) -> Plan:
         found=(f"found {len(pairs):,} photographs with label maps in {settings.source}", str(split)),
         usage={"name": "prepared", "dataset": f"labelled_folder/{name}-{settings.size}", "size": settings.size},
     )
-
-
-def _check_labels(settings: Settings) -> None:
-    """Refuses class counts that bytes cannot hold, and pairs of classes that are not there."""
-    if not 1 <= settings.num_labels <= MOST_LABELS:
-        raise UserError(f"--num_labels must be from 1 to {MOST_LABELS}, not {settings.num_labels}")
-    flipped = [label for pair in settings.flip_pairs for label in pair]
-    if len(set(flipped)) < len(flipped) or any(not 0 <= label < settings.num_labels for label in flipped):
-        raise UserError(f"--flip_pairs must name each label once, from 0 to {settings.num_labels - 1}")
 
 
 def _split(
@@ -96,33 +74,9 @@ def _split(
 
 
 def _make(pair: Pair, settings: Settings) -> Arrays:
-    image = read_photograph(pair.photograph)  # [H,W,3]
-    labels = _read_labels(pair.labels, image.shape, settings)  # [H,W]
+    image = pair.read_image()  # [H,W,3]
+    labels = read_labels(pair, image.shape, settings.num_labels, settings.label_size, "--")  # [H,W]
     return {
-        "image": square_image(image, settings.size, settings.crop),  # [S,S,3]
+        "image": square(image, settings.size, settings.crop),  # [S,S,3]
         "labels": square_labels(labels, settings.size, settings.crop),  # [S,S]
     }
-
-
-def _read_labels(file: File, shape: tuple[int, ...], settings: Settings) -> np.ndarray:
-    """The label map at its photograph's shape, int32 [H,W].
-
-    Raises:
-      UserError: it has another size, colours, or a label above the class count.
-      OSError: it does not decode.
-    """
-    try:
-        with file.open() as opened:
-            labels = label_map.read_file(opened, file.name)
-    except DECODE_ERRORS as error:
-        raise OSError(f"its label map {file.name}: {reason_broken(error)}") from error
-    name = f"the label map {file.name}"
-    label_map.check(labels, settings.num_labels, name)
-    if labels.shape == shape[:2]:
-        return labels
-    if settings.label_size == "any":
-        return label_map.resize_like(labels, shape[:2], name)
-    raise UserError(
-        f"{name} is {label_map.size_text(labels.shape)}, its photograph {label_map.size_text(shape)}; make them equal, "
-        "or have label maps resized by nearest neighbour with --label_size=any"
-    )

@@ -18,10 +18,10 @@ import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.data.decode import read_image
 from scan_jax.data.preparation.containers import DAMAGED, edj_entry, package_files, rcc_file
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, flag
 from scan_jax.data.split_list import name_ranges, split_of
+from scan_jax.images.decode import read_image
 
 LIST = "open_photographs.toml"
 PARTS = ("train", "test")

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import SUFFIXES, File
-from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import Crop, read_photograph, square_image
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_size, flag
+from scan_jax.data.builders.photo_folder import make_square
+from scan_jax.data.photo_folder import File
+from scan_jax.data.preparation.archive import open_images
+from scan_jax.data.preparation.plan import Item, Plan, check_size, flag
 from scan_jax.data.split_list import SplitList
+from scan_jax.images.square import Crop
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +41,10 @@ def plan(settings: Settings) -> Plan:
       UserError: a folder is missing, or has fewer photographs than were published.
     """
     check_size(settings.size)
-    files = [file for file in open_source(settings.source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
+    files = open_images(settings.source)
     parts = {part: _in_folder(files, part, settings.source) for part in FOLDERS}
     split = SplitList("paris_own", {part: tuple(some) for part, some in parts.items()})
-    make = partial(_make, size=settings.size, crop=settings.crop)
+    make = partial(make_square, size=settings.size, crop=settings.crop)
     return Plan(
         dataset="paris_street_view",
         config=str(settings.size) if settings.crop == "centre" else f"{settings.size}-{settings.crop}",
@@ -92,7 +93,3 @@ def _absent(part: str, count: int) -> list[str]:
     if count > EXPECTED[part]:
         log.warning("%d photographs to %s are more than the published %d", count, part, EXPECTED[part])
     return [f"{part} {i + 1}" for i in range(count, EXPECTED[part])]
-
-
-def _make(file: File, size: int, crop: Crop) -> Arrays:
-    return {"image": square_image(read_photograph(file), size, crop)}  # [S,S,3]

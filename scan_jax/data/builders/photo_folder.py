@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import BY_NAME, SUFFIXES, AnyFile, File, file_split, set_aside, stem, without_label_maps
-from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.encoding import Crop, read_photograph, square_image
-from scan_jax.data.preparation.plan import Arrays, Item, Plan, check_name, check_size, flag
+from scan_jax.data.photo_folder import BY_NAME, AnyFile, File, file_split, set_aside, stem, without_label_maps
+from scan_jax.data.preparation.archive import open_images
+from scan_jax.data.preparation.plan import Arrays, Plan, check_name, check_size, flag, items_of
 from scan_jax.data.split_list import SplitList, name_ranges, read_split
+from scan_jax.images.decode import SUFFIXES
+from scan_jax.images.square import Crop, square
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,13 +35,12 @@ def plan(settings: Settings) -> Plan:
       UserError: there are none, the split names others, or a setting makes no sense.
     """
     check_size(settings.size)
-    files = [file for file in open_source(settings.source) if Path(file.name).suffix.lower() in SUFFIXES]
+    files = open_images(settings.source)
     if not files:
         raise UserError(f"--source: no photographs ({', '.join(SUFFIXES)}) in {settings.source}")
     files = without_label_maps(files)
     split, parts, missing = split_files(files, settings.split, settings.held_out)
     name = check_name(settings.name or Path(settings.source).resolve().stem)
-    make = partial(_make, size=settings.size, crop=settings.crop)
     return Plan(
         dataset="photo_folder",
         config=f"{name}-{settings.size}",
@@ -49,8 +48,7 @@ def plan(settings: Settings) -> Plan:
         homepage="",
         arrays={"image": (settings.size, settings.size, 3)},
         splits={
-            part: [Item(file.name, file.identity(), partial(make, file)) for file in members]
-            for part, members in parts.items()
+            part: items_of(some, make_square, size=settings.size, crop=settings.crop) for part, some in parts.items()
         },
         split=split.name,
         split_digest=split.digest,
@@ -92,5 +90,6 @@ def split_files(
     return listed, found, missing
 
 
-def _make(file: File, size: int, crop: Crop) -> Arrays:
-    return {"image": square_image(read_photograph(file), size, crop)}  # [S,S,3]
+def make_square(file: File, size: int, crop: Crop = "centre") -> Arrays:
+    """The photograph as a square."""
+    return {"image": square(file.read_image(), size, crop)}  # [S,S,3]

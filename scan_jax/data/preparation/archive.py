@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import SUFFIXES, File, file_at, walk
+from scan_jax.data.photo_folder import File, file_at, walk
+from scan_jax.images.decode import SUFFIXES
 
 LISTS = (".txt", ".flist", ".lst")
 TARS = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -70,6 +71,15 @@ def open_source(source: str) -> list[File]:
     if path.suffix.lower() in TARS:
         raise UserError(f"--source: {path.name} cannot be read piece by piece; unpack it and give the folder")
     raise UserError(f"--source: {path.name} is neither a folder, a .zip nor a list ({', '.join(LISTS)})")
+
+
+def open_images(source: str) -> list[File]:
+    """The images of a source, by their suffixes, sorted by name.
+
+    Raises:
+      UserError: as `open_source` does.
+    """
+    return [file for file in open_source(source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
 
 
 def _members(path: Path, prefix: str) -> list[File]:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
 
 import cv2
 import numpy as np
-from PIL import UnidentifiedImageError
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
-from scan_jax.data.decode import centre, read_image, resize
-from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.plan import Arrays
-from scan_jax.images import labels as label_map
 
 # Photographs hold no repetitions worth looking for: half the bytes in the time that it takes to store them all.
 _PHOTOGRAPH = (
@@ -67,36 +62,3 @@ def record_digest(name: str, arrays: Arrays) -> bytes:
 def split_digest(digests: list[bytes]) -> str:
     """SHA-256 (hex) of records in their order."""
     return hashlib.sha256(b"".join(digests)).hexdigest()
-
-
-Crop = Literal["centre", "stretch"]  # the largest centred square, or all of the photograph
-
-
-def read_photograph(file: File) -> np.ndarray:
-    """The photograph, uint8 RGB [H,W,3], upright.
-
-    Raises:
-      One of DECODE_ERRORS: the file is empty, truncated, no image or absurdly large.
-    """
-    if file.size == 0:
-        raise OSError("an empty file")
-    with file.open() as opened:
-        return read_image(opened)
-
-
-def reason_broken(error: Exception) -> str:
-    """The message of one of DECODE_ERRORS in one line, without the open file that Pillow names."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def square_image(image: np.ndarray, size: int, crop: Crop) -> np.ndarray:
-    """uint8 [H,W,3] -> uint8 [size,size,3]; shrinking averages areas."""
-    return resize(centre(image) if crop == "centre" else image, size)
-
-
-def square_labels(labels: np.ndarray, size: int, crop: Crop) -> np.ndarray:
-    """Integers [H,W] below 256 -> uint8 [size,size], by nearest neighbour, cropped as the photograph."""
-    cropped = centre(labels) if crop == "centre" else labels
-    return label_map.resize(cropped, (size, size)).astype(np.uint8)

@@ -7,12 +7,14 @@ import dataclasses
 import hashlib
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from scan_jax.core.errors import UserError
+from scan_jax.data.photo_folder import AnyFile
 from scan_jax.data.split_list import name_ranges
 
 LEAST_SIZE, MOST_SIZE = 64, 1024
@@ -33,6 +35,11 @@ class Item:
     name: str
     identity: str
     make: Callable[[], Arrays]
+
+
+def items_of(files: Iterable[AnyFile], make: Callable[..., Arrays], **options: Any) -> list[Item]:
+    """An item for each file, made by `make(file, **options)`."""
+    return [Item(file.name, file.identity(), partial(make, file, **options)) for file in files]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,9 +16,9 @@ from tqdm import tqdm
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.data.decode import DECODE_ERRORS
-from scan_jax.data.preparation.encoding import encode_record, reason_broken, record_digest
+from scan_jax.data.preparation.encoding import encode_record, record_digest
 from scan_jax.data.preparation.plan import Item, Plan
+from scan_jax.images.decode import DECODE_ERRORS, reason
 
 RECORDS = 256  # in a shard: what an interruption loses at most, 25 MB of photographs at 256x256
 HANDFUL = 32  # records made at a time: threads that hand over each one spend half of the time on that
@@ -135,7 +135,7 @@ def _make(item: Item) -> _Made:
     try:
         arrays = item.make()
     except DECODE_ERRORS as error:
-        return _Made(b"", "", f"{item.name} ({reason_broken(error)})")
+        return _Made(b"", "", f"{item.name} ({reason(error)})")
     return _Made(encode_record(item.name, arrays), record_digest(item.name, arrays).hex())
 
 
