@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import matplotlib
 import numpy as np
 
-from scan_jax.evaluation.scoring import Photographs
 from scan_jax.images.contact_sheet import save_grid, tint_hole
 from scan_jax.images.palette import paint
+
+if TYPE_CHECKING:
+    from scan_jax.evaluation.scoring import Photographs  # which draws with this module
 
 COUNT = 6  # photographs, at most
 LOOKING = 2  # hole pixels of each photograph whose attention is shown

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from jax.experimental import multihost_utils
@@ -16,12 +16,14 @@ from jax.experimental import multihost_utils
 from scan_jax.core.progress import progress_bar
 from scan_jax.core.types import Observation
 from scan_jax.evaluation.contact_sheet import choose_points, overlay
-from scan_jax.evaluation.evaluator import Judge, VectorsOnly
 from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Pictures, Row
 from scan_jax.evaluation.results import Case, Scores, SetScores
 from scan_jax.evaluation.score_store import Part, ScoreStore
 from scan_jax.inference.engine import Engine
 from scan_jax.metrics.api import SetMetric
+
+if TYPE_CHECKING:
+    from scan_jax.evaluation.evaluator import Judge, VectorsOnly  # which imports this module
 
 Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
 PART = 128  # rows, about: what an interruption loses at most
@@ -243,6 +245,8 @@ def photograph_vectors(test: Test, judge: Judge, store: ScoreStore | None, share
     no_hole = np.zeros((1, *test.photographs[0]["image"].shape[:2]), bool)
     once = dataclasses.replace(test, holes={"photographs": no_hole})
     fill: Fill = lambda batch: {COMPLETION: batch.photographs}  # noqa: E731
+    from scan_jax.evaluation.evaluator import VectorsOnly
+
     found = score(fill, once, VectorsOnly(judge), title="photographs", store=store, share=share)
     return found.vectors["photographs"]
 
