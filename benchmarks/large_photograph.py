@@ -39,11 +39,11 @@ def main(argv: list[str]) -> int:
 
 def compare(flags: argparse.Namespace) -> None:
     """Makes the files, measures both, prints."""
-    from scan_jax.inference import windows
+    from scan_jax.inference import tiling
     from scan_jax.inference.trained import Trained
 
     pixels, hole = photograph(flags)
-    ((layer,)) = windows.plan(hole, Trained.load(flags.run).size, "windows")
+    ((layer,)) = tiling.plan(hole, Trained.load(flags.run).size, "windows")
     (window,) = layer.windows
     crop = window.slices
     with tempfile.TemporaryDirectory() as folder:

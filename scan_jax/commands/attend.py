@@ -43,7 +43,8 @@ def show(flags: argparse.Namespace) -> None:
     if flags.out.suffix.lower() != ".png":
         raise UserError(f"cannot write {flags.out.name!r}: the name must end in .png")
     points = [_row_and_column(text) for text in flags.points]
-    request = Request.read(flags)
+    files = (flags.photograph, flags.hole, flags.labels)
+    request = Request.open(*files, hole_color=flags.hole_color, resize_labels=flags.resize_labels)
     keep_compilations()
     inpainter = Inpainter.load(flags.run)
     photograph, known = request.photograph.pixels, ~request.hole[..., None]  # [H,W,3], [H,W,1]

@@ -32,6 +32,7 @@ from pathlib import Path
 
 from scan_jax.commands import cli
 from scan_jax.core.distributed import keep_compilations
+from scan_jax.core.errors import UserError
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -50,17 +51,22 @@ def fill(flags: argparse.Namespace) -> int:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax.inference.batch import Task, read_wishes, run
+    from scan_jax.inference import batch
+    from scan_jax.inference.request import FillOptions
 
-    wishes = read_wishes(flags)
-    task = Task.of(flags)
-    code = task.show() if flags.dry_run else 0
+    wishes = {name: getattr(flags, name) for name in WISHES}
+    search = {"refine": "style_search", "steps": flags.style_steps} if flags.style_steps else {}
+    options = FillOptions(**{name: value for name, value in wishes.items() if name != "style_steps"}, **search)
+    if flags.summary and flags.summary.suffix.lower() != ".json":
+        raise UserError(f"--summary={flags.summary} will be JSON; end its name in .json")
+    job = batch.Job.of(flags)
+    code = job.show() if flags.dry_run else 0
     if not flags.allow_unmatched:
-        task.check_unmatched()
+        job.check_unmatched()
     if flags.dry_run:
         return code
     keep_compilations()
-    return run(task, wishes, flags.run, flags.summary)
+    return batch.run(job, options, flags.run, wishes, flags.summary)
 
 
 def main(argv: list[str]) -> int:
@@ -70,6 +76,11 @@ def main(argv: list[str]) -> int:
     return cli.run(lambda: codes.append(fill(flags))) or codes[0]
 
 
+# Flags on how to fill: options of `inference.request.FillOptions`, and the steps of the style search.
+WISHES = (
+    *("seed", "strategy", "feather", "style_steps", "style_from", "style_labels", "style_parts", "style_amount"),
+    "batch_size",
+)
 STRATEGIES = ("auto", "whole", "windows")
 FILE_FORMATS = ("png", "webp", "tif", "jpg")
 UNTRAINED = ("harmonic", "biharmonic", "navier_stokes", "telea")

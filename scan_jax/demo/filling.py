@@ -22,7 +22,7 @@ from scan_jax.images.labels import read_labels, resize, resize_like, size_text
 from scan_jax.images.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import check_size, interpolate, pick_styles
-from scan_jax.inference.windows import Strategy
+from scan_jax.inference.tiling import Strategy
 
 NEAR = 0.05  # of the shorter side: how far beside the hole a click still means it
 LONGEST_STEM = 60  # letters of an uploaded file's name that a result's name repeats

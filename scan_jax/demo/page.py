@@ -20,7 +20,7 @@ from scan_jax.demo.handlers import EXACT, SUFFIXES, Handlers, background
 from scan_jax.demo.painting import show, shown_shape
 from scan_jax.images.contact_sheet import TINT
 from scan_jax.images.palette import palette
-from scan_jax.inference.windows import STRATEGIES
+from scan_jax.inference.tiling import STRATEGIES
 
 BRUSH = (round(255 * TINT[0]), round(255 * TINT[1]), round(255 * TINT[2]))  # RGB
 BRUSH_HEX = "#{:02x}{:02x}{:02x}".format(*BRUSH)

@@ -18,7 +18,8 @@ import numpy as np
 from scan_jax.core.types import Array
 from scan_jax.inference.engine import predict_each
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.windows import Collage, Layer, Strategy, Window, apart, to_bytes
+from scan_jax.inference.request import FillOptions
+from scan_jax.inference.tiling import Layer, Strategy, Tiles, Window, apart, to_bytes
 from scan_jax.methods.api import Styles, Turn, Variables
 from scan_jax.ops import smooth_fill
 
@@ -26,9 +27,14 @@ RADIUS = 3  # pixels around the hole that OpenCV looks at
 GREY = 128  # where there is nothing to start from
 REACH = 3  # known pixels around a hole that an equation needs: two, and one to spare
 GRID = 32  # windows begin at multiples of it, so that multigrid has the same cells in them as in the whole photograph
-LEAST, SQUARE = 64, 512  # sides of canvases; each shape is compiled, which takes longer than filling too large a one
+LEAST, SQUARE = (
+    64,
+    512,
+)  # sides of padded windows; each shape is compiled, which takes longer than filling too large a one
 
-Canvas = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # image, known and inside [1,h,w,.], limits [1,2,3]
+PaddedWindow = tuple[
+    np.ndarray, np.ndarray, np.ndarray, np.ndarray
+]  # image, known and inside [1,h,w,.], limits [1,2,3]
 
 
 class Way(Protocol):
@@ -54,11 +60,11 @@ class Way(Protocol):
         """
         ...
 
-    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Collage:
+    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Tiles:
         """What it needs to see of a photograph; arguments as to fill it."""
         ...
 
-    def fill(self, collages: Sequence[Collage], batch_size: int) -> list[np.ndarray]:
+    def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
         """Photographs of any sizes as `look` has them, `batch_size` windows at a time: uint8 [H,W,3] each."""
         ...
 
@@ -87,14 +93,14 @@ class ByOpenCV:
         filled = cv2.inpaint(visible, hole.astype(np.uint8), RADIUS, self.flag)
         return np.where(hole[..., None], filled, photograph)
 
-    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Collage:
+    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Tiles:
         """All of it."""
-        return _collage(photograph, hole, lambda: (Window(0, 0, *hole.shape),))
+        return _tiles(photograph, hole, lambda: (Window(0, 0, *hole.shape),))
 
-    def fill(self, collages: Sequence[Collage], batch_size: int) -> list[np.ndarray]:
+    def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
         """One after the other."""
         del batch_size
-        return [self(collage.pixels, collage.hole) for collage in collages]
+        return [self(each.pixels, each.hole) for each in tiles]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,15 +126,15 @@ class ByEquation:
         check(photograph, hole)
         return self.fill([self.look(photograph, hole)], 1)[0]
 
-    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Collage:
+    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Tiles:
         """The surroundings of each part of the hole: what lies further off makes no difference."""
-        return _collage(photograph, hole, lambda: apart(hole, REACH, GRID))
+        return _tiles(photograph, hole, lambda: apart(hole, REACH, GRID))
 
-    def fill(self, collages: Sequence[Collage], batch_size: int) -> list[np.ndarray]:
-        """Windows whose canvases have one shape share batches."""
-        canvases = [canvas for collage in collages for canvas in _canvases(collage)]
-        found = iter(predict_each(canvases, lambda seen: self._run(*jax.device_put(seen)), batch_size))
-        return [collage.fill(_cut(collage, found)) for collage in collages]
+    def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
+        """Windows that have one shape once padded share batches."""
+        padded = [window for each in tiles for window in _padded_windows(each)]
+        found = iter(predict_each(padded, lambda seen: self._run(*jax.device_put(seen)), batch_size))
+        return [each.merge(_cut(each, found)) for each in tiles]
 
     def fill_batch(self, photographs: np.ndarray, holes: np.ndarray) -> np.ndarray:
         """All of photographs of one size at once: uint8 [B,H,W,3] with bool [B,H,W] to uint8 [B,H,W,3]."""
@@ -139,7 +145,7 @@ class ByEquation:
 
     @functools.cached_property
     def _run(self) -> Callable[..., Array]:
-        """Of what a `Canvas` has; the last two are optional."""
+        """Of what a `PaddedWindow` has; the last two are optional."""
 
         def run(image: Array, known: Array, inside: Array | None = None, limits: Array | None = None) -> Array:
             return self.solve(image, known, self.equation.cycles, inside=inside, limits=limits)
@@ -162,17 +168,17 @@ def _to_float(image: np.ndarray) -> np.ndarray:
     return image.astype(np.float32) / np.float32(255)
 
 
-def _collage(photograph: np.ndarray, hole: np.ndarray, plan: Callable[[], tuple[Window, ...]]) -> Collage:
+def _tiles(photograph: np.ndarray, hole: np.ndarray, plan: Callable[[], tuple[Window, ...]]) -> Tiles:
     """With one layer of windows, or with nothing to look at where there is no hole."""
-    return Collage(photograph, hole, None, (Layer(hole, plan()),) if hole.any() else ())
+    return Tiles(photograph, hole, None, (Layer(hole, plan()),) if hole.any() else ())
 
 
-def _canvases(collage: Collage) -> Iterator[Canvas]:
+def _padded_windows(tiles: Tiles) -> Iterator[PaddedWindow]:
     """Each window, padded, with the lowest and the highest value that is known in the whole photograph."""
-    limits = _limits(collage.pixels, ~collage.hole)
-    for window in _windows(collage):
-        seen = ~collage.hole[window.slices][..., None]  # [h,w,1]
-        image = _to_float(collage.pixels[window.slices]) * seen  # [h,w,3]
+    limits = _limits(tiles.pixels, ~tiles.hole)
+    for window in tiles.windows:
+        seen = ~tiles.hole[window.slices][..., None]  # [h,w,1]
+        image = _to_float(tiles.pixels[window.slices]) * seen  # [h,w,3]
         arrays, shape = (image, seen.astype(np.float32), np.ones(seen.shape, np.float32)), _shape(window)
         yield *(_pad(array, shape)[None] for array in arrays), limits[None]  # type: ignore[misc]
 
@@ -186,18 +192,14 @@ def _limits(photograph: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.array([cv2.minMaxLoc(channel, mask)[:2] for channel in channels], np.float32).T / np.float32(255)
 
 
-def _cut(collage: Collage, found: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _cut(tiles: Tiles, found: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """What was found for each of its windows, without the padding."""
-    for window in _windows(collage):
+    for window in tiles.windows:
         yield next(found)[: window.height, : window.width]
 
 
-def _windows(collage: Collage) -> Iterator[Window]:
-    return (window for layer in collage.layers for window in layer.windows)
-
-
 def _shape(window: Window) -> tuple[int, int]:
-    """Of its canvas: a square where it is small, so that there are few shapes."""
+    """Of it when padded: a square where it is small, so that there are few shapes."""
     longest = _side(max(window.height, window.width))
     least = min(SQUARE, longest)
     return max(least, _side(window.height)), max(least, _side(window.width))
@@ -247,14 +249,11 @@ class Untrained(Inpainter):
         filled = [self._way(to_bytes(one), seen[..., 0] <= 0.5) for one, seen in zip(image, known)]  # [H,W,3] each
         return jnp.asarray(np.stack(filled), jnp.float32) / 255
 
-    def look(
-        self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None = None, strategy: Strategy = "auto"
-    ) -> Collage:
-        """What is looked at, whatever the strategy."""
+    def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
         return self._way.look(pixels, hole)
 
-    def _fill(self, collages: Sequence[Collage], seed: int, batch_size: int, feather: float) -> list[np.ndarray]:
-        return self._way.fill(collages, batch_size)
+    def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
+        return self._way.fill(tiles, options.batch_size)
 
 
 class _NoNetwork:

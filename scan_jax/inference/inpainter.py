@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import os
@@ -10,24 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Observation
-from scan_jax.images.hole import read_hole
-from scan_jax.images.labels import read_labels
 from scan_jax.images.palette import part_names
-from scan_jax.images.photograph import read_photograph
-from scan_jax.inference.canvas import Canvas
 from scan_jax.inference.engine import Engine, predict_each
-from scan_jax.inference.request import check_size
+from scan_jax.inference.network_input import NetworkInput
+from scan_jax.inference.request import FillOptions, Picture, Request, interpolate, pick_styles
+from scan_jax.inference.tiling import Strategy, Tiles
 from scan_jax.inference.trained import Trained, split
-from scan_jax.inference.windows import STRATEGIES, Collage, Strategy
 from scan_jax.methods.api import Method, Variables
 
 log = logging.getLogger(__name__)
-Picture = str | os.PathLike[str] | Image.Image | np.ndarray
 LARGE_HOLE = 0.6  # of the photograph; beyond it, black is more often the hole than white
 
 
@@ -85,13 +81,8 @@ class Inpainter:
         image: Picture,
         hole: Picture,
         labels: Picture | None = None,
-        *,
-        seed: int = 0,
-        refine: str | None = None,
-        steps: int | None = None,
-        styles: Mapping[str, np.ndarray] | None = None,
-        strategy: Strategy = "auto",
-        feather: float = 0.0,
+        options: FillOptions | None = None,
+        **changes: Any,
     ) -> np.ndarray:
         """Fills the hole and touches nothing else.
 
@@ -101,14 +92,8 @@ class Inpainter:
           labels: the same size; integer classes [H,W], or a picture whose pixel values are the classes. Needed where
             `num_labels` is not 0; a class may be absent, or lie in the hole alone. An edited map fills the hole with
             what it says.
-          seed: of whatever the method draws at random.
-          refine: an optimisation at test time, such as "style_search".
-          steps: its updates at most; None is what the method's config says.
-          styles: what parts are painted from instead of the photograph's own, as `Inpainter.styles` returns it.
-          strategy: "whole" shows the network all of the photograph, shrunk to the size that it was trained at;
-            "windows" the surroundings of each part of the hole, at the photograph's own scale where the hole is thin;
-            "auto" takes windows where the short side is above four times that size and the method takes no labels.
-          feather: pixels; colours are shifted so far into the hole to meet the known ones at its border.
+          options: how; the defaults of `FillOptions` without any.
+          changes: single options by their names, such as `seed=3`, `strategy="windows"`, `refine="style_search"`.
 
         Returns:
           uint8 RGB [H,W,3], upright; every known pixel is the photograph's own.
@@ -117,27 +102,16 @@ class Inpainter:
           UserError: a file that cannot be read, sizes that differ, labels that are missing or above the class count, or
             something that this method cannot do.
         """
-        if refine and styles:
-            raise UserError("styles of another photograph are not optimised for this one; give either of the two")
-        pixels, holes, classes = self._read(image, hole, labels)  # [H,W,3], [H,W], [H,W]
-        collage = self._plan(pixels, holes, classes, strategy)
-        if not styles and not refine:
-            return self._fill([collage], seed, 1, feather)[0]
-        return collage.fill(
-            canvas.complete(self._one(canvas, seed, refine, steps, styles), feather)
-            for canvas in collage.canvases(self.size, self._stride)
-        )
+        options = dataclasses.replace(options or FillOptions(), **changes)
+        return self.fill([self.plan(Request.open(image, hole, labels), options)], options)[0]
 
     def batch(
         self,
         images: Sequence[Picture],
         holes: Sequence[Picture],
         labels: Sequence[Picture] | None = None,
-        *,
-        seed: int = 0,
-        batch_size: int = 8,
-        strategy: Strategy = "auto",
-        feather: float = 0.0,
+        options: FillOptions | None = None,
+        **changes: Any,
     ) -> Iterator[np.ndarray]:
         """Fills photographs of any sizes, those of similar size together; no result depends on the others.
 
@@ -145,10 +119,8 @@ class Inpainter:
           images: as in filling one, like all others; read as they are needed.
           holes: one for each.
           labels: one for each, where the method wants them.
-          seed: of whatever the method draws at random, the same for each.
-          batch_size: of the network, and how many photographs are in memory at a time.
-          strategy: as in filling one.
-          feather: as in filling one.
+          options: how, the same for each; 8 photographs are in memory at a time where none are given.
+          changes: single options by their names, such as `batch_size=4`.
 
         Yields:
           uint8 RGB [H,W,3] of each, in order.
@@ -159,12 +131,47 @@ class Inpainter:
         if len(images) != len(holes) or (labels is not None and len(labels) != len(images)):
             counts = f"{len(images)} photographs, {len(holes)} holes"
             raise UserError(f"{counts}{'' if labels is None else f', {len(labels)} label maps'}: give one of each")
-        if batch_size < 1:
-            raise UserError(f"batch_size must be at least 1, not {batch_size}")
-        asked = zip(images, holes, itertools.repeat(None) if labels is None else labels)
-        while chunk := list(itertools.islice(asked, batch_size)):
-            collages = [self._plan(*self._read(*each), strategy) for each in chunk]
-            yield from self._fill(collages, seed, batch_size, feather)
+        options = self.with_styles(dataclasses.replace(options or FillOptions(batch_size=8), **changes))
+        files = zip(images, holes, itertools.repeat(None) if labels is None else labels)
+        while chunk := list(itertools.islice(files, options.batch_size)):
+            yield from self.fill([self.plan(Request.open(*each), options) for each in chunk], options)
+
+    def plan(self, request: Request, options: FillOptions) -> Tiles:
+        """Where the network is to look to fill a photograph.
+
+        Raises:
+          UserError: labels that are missing, of another size or above the class count.
+        """
+        labels = request.labels_for(self.num_labels)
+        _warn_of_unusual_holes(request.hole)
+        tiles = self._tiles(request.photograph.pixels, request.hole, labels, options.strategy)
+        log.debug("looked at: %s", tiles.strategy)
+        return tiles
+
+    def fill(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
+        """Fills photographs as `plan` returned them, those of similar size together.
+
+        Returns:
+          uint8 RGB [H,W,3] of each, in order.
+
+        Raises:
+          UserError: something that this method cannot do.
+        """
+        options = self.with_styles(options)
+        if options.refine or options.styles:
+            return [self._fill_alone(each, options) for each in tiles]
+        return self._fill_together(tiles, options)
+
+    def with_styles(self, options: FillOptions) -> FillOptions:
+        """The same options with the styles of `style_from`, read once for many photographs.
+
+        Raises:
+          UserError: it cannot be read or shows no such part, or the method does not paint from styles.
+        """
+        if options.style_from is None:
+            return options
+        styles = pick_styles(self.styles(options.style_from, options.style_labels), options.style_parts)
+        return dataclasses.replace(options, styles=styles, style_from=None, style_labels=None)
 
     def styles(self, image: Picture, labels: Picture | None, hole: Picture | None = None) -> dict[str, np.ndarray]:
         """What every part of a photograph would be painted from; plain vectors, so a weighted mean lies in between.
@@ -180,11 +187,8 @@ class Inpainter:
         Raises:
           UserError: a file that cannot be read, sizes that differ, or a method that does not paint from styles.
         """
-        pixels, holes, classes = self._read(image, hole, labels)
-        canvas = self._canvas(pixels, ~holes, classes)
-        found = self._engine.read_styles(canvas.observation)[0]  # [L,S]
-        present = np.unique(np.asarray(canvas.observation.labels))
-        return {name: found[k] for k, name in enumerate(part_names(self.num_labels)) if k in present}
+        request = Request.open(image, hole, labels)
+        return self._read_styles(request.photograph.pixels, request.hole, request.labels_for(self.num_labels))
 
     def attention(
         self, image: Picture, hole: Picture, labels: Picture | None, points: np.ndarray
@@ -203,13 +207,14 @@ class Inpainter:
         Raises:
           UserError: a point outside the hole, a method without attention, or what filling would refuse.
         """
-        pixels, holes, classes = self._read(image, hole, labels)
+        request = Request.open(image, hole, labels)
+        holes, classes = request.hole, request.labels_for(self.num_labels)  # [H,W] both
         for row, column in points:
             if not (0 <= row < holes.shape[0] and 0 <= column < holes.shape[1] and holes[row, column]):
                 raise UserError(f"pixel ({column}, {row}) is not in the hole; attention is shown from hole pixels")
-        canvas = self._canvas(pixels, ~holes, classes)
-        found = self._engine.look(canvas.observation, canvas.inward(points)[None])  # each [1,P,h',w']
-        return {name: canvas.outward(maps[0]) for name, maps in found.items()}
+        whole = NetworkInput.of(request.photograph.pixels, ~holes, classes, self.size, self._stride)
+        maps = self._engine.look(whole.observation, whole.inward(points)[None])  # each [1,P,h',w']
+        return {name: whole.outward(weights[0]) for name, weights in maps.items()}
 
     def predict(self, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None = None, seed: int = 0) -> Array:
         """The network's raw prediction for a batch at a size that it takes, as an evaluation wants it.
@@ -226,12 +231,6 @@ class Inpainter:
         classes = self._check_batch(image, known, labels)
         return self._engine.predict(Observation(image * known, known, classes), seed)  # type: ignore[arg-type]
 
-    def look(
-        self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None = None, strategy: Strategy = "auto"
-    ) -> Collage:
-        """What is looked at to fill a hole bool [H,W] of a photograph uint8 [H,W,3]; labels int32 [H,W] or None."""
-        return Collage.of(pixels, hole, labels if self.num_labels else None, self.size, strategy)
-
     def _check_batch(self, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> np.ndarray | None:
         """The labels for the method; refuses what `predict` does not take."""
         if image.ndim != 4 or known.shape != (*image.shape[:3], 1):
@@ -241,68 +240,49 @@ class Inpainter:
             raise ValueError(f"labels {image.shape[:3]} are needed, not {None if classes is None else classes.shape}")
         return classes
 
-    def _read(
-        self, image: Picture, hole: Picture | None, labels: Picture | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """uint8 [H,W,3], bool [H,W] and int32 [H,W] or None, all of one size."""
-        pixels = read_photograph(image).pixels
-        holes = np.zeros(pixels.shape[:2], bool) if hole is None else read_hole(hole)
-        classes = self._read_labels(labels)
-        check_size("hole", holes, pixels.shape)
-        if classes is not None:
-            check_size("label map", classes, pixels.shape, ", or have it resized with --resize_labels")
-        return pixels, holes, classes
+    def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
+        return Tiles.of(pixels, hole, labels, self.size, strategy)
 
-    def _read_labels(self, labels: Picture | None) -> np.ndarray | None:
-        """int32 [H,W] for a method that wants labels, None for one that takes none."""
-        if self.num_labels and labels is None:
-            raise UserError(
-                f"this method needs a label map of {self.num_labels} classes; "
-                "give --labels=LABELS.png, or labels= in Python"
-            )
-        if not self.num_labels and labels is not None:
-            log.warning("this method takes no labels: the label map is not used")
-        return None if labels is None or not self.num_labels else read_labels(labels, self.num_labels)
-
-    def _plan(self, pixels: np.ndarray, holes: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Collage:
-        if strategy not in STRATEGIES:
-            raise UserError(f"there is no strategy {strategy!r}; there are: {', '.join(STRATEGIES)}")
-        _warn_of_unusual_holes(holes)
-        collage = self.look(pixels, holes, labels, strategy)
-        log.debug("looked at: %s", collage.strategy)
-        return collage
-
-    def _fill(self, collages: Sequence[Collage], seed: int, batch_size: int, feather: float) -> list[np.ndarray]:
+    def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
         """All windows of all photographs, those of one shape together."""
-        parts = [list(collage.canvases(self.size, self._stride)) for collage in collages]
-        flat = [canvas.observation for canvases in parts for canvas in canvases]
-        found = iter(predict_each(flat, lambda seen: self._engine.predict(seen, seed), batch_size))
+        inputs = [list(each.network_inputs(self.size, self._stride)) for each in tiles]
+        flat = [one.observation for windows in inputs for one in windows]
+        predictions = iter(
+            predict_each(flat, lambda batch: self._engine.predict(batch, options.seed), options.batch_size)
+        )
         return [
-            collage.fill(canvas.complete(next(found), feather) for canvas in canvases)
-            for collage, canvases in zip(collages, parts)
+            each.merge(one.complete(next(predictions), options.feather) for one in windows)
+            for each, windows in zip(tiles, inputs)
         ]
 
-    def _one(
-        self,
-        canvas: Canvas,
-        seed: int,
-        refine: str | None,
-        steps: int | None,
-        styles: Mapping[str, np.ndarray] | None,
-    ) -> np.ndarray:
-        """A prediction [h',w',3] that is refined, or painted from given styles."""
-        if styles:
-            painted = self._engine.paint(canvas.observation, self._exchange(canvas, styles), seed)
-        else:
-            painted = self._engine.refine(str(refine), canvas.observation, seed, steps).prediction.image
-        return np.asarray(painted)[0]
+    def _fill_alone(self, tiles: Tiles, options: FillOptions) -> np.ndarray:
+        """Refined, or painted from given styles."""
+        styles = options.styles
+        if styles and options.style_amount != 1:
+            own = self._read_styles(tiles.pixels, tiles.hole, tiles.labels)
+            styles = interpolate(own, styles, options.style_amount)
 
-    def _canvas(self, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> Canvas:
-        return Canvas.of(pixels, known, labels, self.size, self._stride)
+        def predict(seen: Observation) -> np.ndarray:  # [h',w',3]
+            if styles:
+                return np.asarray(self._engine.paint(seen, self._exchange(seen, styles), options.seed))[0]
+            refined = self._engine.refine(str(options.refine), seen, options.seed, options.steps)
+            return np.asarray(refined.prediction.image)[0]
 
-    def _exchange(self, canvas: Canvas, styles: Mapping[str, np.ndarray]) -> np.ndarray:
+        return tiles.merge(
+            one.complete(predict(one.observation), options.feather)
+            for one in tiles.network_inputs(self.size, self._stride)
+        )
+
+    def _read_styles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+        """By the name of each class that occurs, from a photograph's known pixels."""
+        seen = NetworkInput.of(pixels, ~hole, labels, self.size, self._stride).observation
+        styles = self._engine.read_styles(seen)[0]  # [L,S]
+        present = np.unique(np.asarray(seen.labels))
+        return {name: styles[k] for k, name in enumerate(part_names(self.num_labels)) if k in present}
+
+    def _exchange(self, seen: Observation, styles: Mapping[str, np.ndarray]) -> np.ndarray:
         """The photograph's own styles [1,L,S] with those of `styles` in their place."""
-        own = self._engine.read_styles(canvas.observation).copy()  # [1,L,S]
+        own = self._engine.read_styles(seen).copy()  # [1,L,S]
         names = part_names(self.num_labels)
         for part, style in styles.items():
             if part not in names:

@@ -1,20 +1,75 @@
-"""What is asked for: a photograph, its hole and its label map, read before a network is loaded."""
+"""What is asked for: a photograph with its hole and label map, each read once; and how it is to be filled."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
+import logging
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.images import labels as label_map
 from scan_jax.images.hole import HoleColor, read_hole
-from scan_jax.images.labels import read_labels
 from scan_jax.images.photograph import Photograph, read_photograph
+from scan_jax.inference.tiling import STRATEGIES, Strategy
+
+log = logging.getLogger(__name__)
+Picture = str | os.PathLike[str] | Image.Image | np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FillOptions:
+    """How holes are filled: the same for the command, for Python and for the page.
+
+    Attributes:
+      seed: of whatever the method draws at random, the same for each photograph.
+      strategy: "whole" shows the network all of the photograph, shrunk to the size that it was trained at; "windows"
+        the surroundings of each part of the hole, at the photograph's own scale where the hole is thin; "auto" takes
+        windows where the short side is above four times that size and the method takes no labels.
+      feather: pixels; colours are shifted so far into the hole to meet the known ones at its border.
+      refine: an optimisation at test time, such as "style_search".
+      steps: its updates at most; None is what the method's config says.
+      styles: what parts are painted from instead of the photograph's own, as `Inpainter.styles` returns it.
+      style_from: a photograph to take styles from, instead of `styles`.
+      style_labels: its label map.
+      style_parts: the classes whose styles are taken from it; all without any.
+      style_amount: 0 is the photograph's own style, 1 the one that is given.
+      batch_size: of the network, and how many photographs are in memory at a time.
+
+    Raises:
+      UserError: a value makes no sense, or two contradict each other.
+    """
+
+    seed: int = 0
+    strategy: Strategy = "auto"
+    feather: float = 0.0
+    refine: str | None = None
+    steps: int | None = None
+    styles: Mapping[str, np.ndarray] | None = None
+    style_from: Picture | None = None
+    style_labels: Picture | None = None
+    style_parts: Sequence[str] = ()
+    style_amount: float = 1.0
+    batch_size: int = 1
+
+    def __post_init__(self) -> None:
+        restyled = bool(self.styles) or self.style_from is not None
+        if (self.style_from is None) != (self.style_labels is None):
+            raise UserError("--style_from and --style_labels go together: a photograph and its label map")
+        if self.batch_size < 1:
+            raise UserError(f"--batch_size must be at least 1, not {self.batch_size}")
+        if self.batch_size > 1 and (self.refine or restyled):
+            raise UserError("styles are searched and taken for one photograph at a time; leave out --batch_size")
+        if not 0 <= self.feather < float("inf"):
+            raise UserError(f"--feather is a number of pixels, 0 or more, not {self.feather}")
+        if self.strategy not in STRATEGIES:
+            raise UserError(f"there is no strategy {self.strategy!r}; there are: {', '.join(STRATEGIES)}")
+        if self.refine and restyled:
+            raise UserError("styles of another photograph are not optimised for this one; give either of the two")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,51 +79,67 @@ class Request:
     Attributes:
       photograph: with all that its file should keep.
       hole: bool [H,W].
-      labels: integers [h,w] as they were read, or None.
-      labels_path: where they came from.
-      resize: whether labels of another size are brought to the photograph's.
+      labels: int32 [h,w], or None.
+      labels_name: of the label map, for messages.
+      resize_labels: whether labels of another size are resized to the photograph's.
     """
 
     photograph: Photograph
     hole: np.ndarray
-    labels: np.ndarray | None
-    labels_path: Path | None
-    resize: bool
-
-    @classmethod
-    def read(cls, flags: argparse.Namespace) -> Request:
-        """Reads the files that the flags of `command_line.add_photograph_flags` name, so that a typo costs no wait.
-
-        Raises:
-          UserError: a file that cannot be read, or a hole of another size.
-        """
-        return cls.open(flags.photograph, flags.hole, flags.labels, flags.hole_color, flags.resize_labels)
+    labels: np.ndarray | None = None
+    labels_name: str = "the label map"
+    resize_labels: bool = False
 
     @classmethod
     def open(
-        cls, photograph: Path, hole: Path, labels: Path | None, hole_color: HoleColor = "white", resize: bool = False
+        cls,
+        photograph: Picture,
+        hole: Picture | None,
+        labels: Picture | None = None,
+        *,
+        hole_color: HoleColor = "white",
+        resize_labels: bool = False,
     ) -> Request:
-        """Reads the files.
+        """Reads files, Pillow images or arrays; no network is needed for it, so that a typo costs no wait.
+
+        Args:
+          photograph: of any size.
+          hole: of the same size; None is none.
+          labels: classes; None where there are none.
+          hole_color: what the hole is painted with.
+          resize_labels: whether labels of another size are resized to the photograph's.
 
         Raises:
           UserError: a file that cannot be read, or a hole of another size.
         """
-        read, found = read_photograph(photograph), read_hole(hole, hole_color)
-        check_size("hole", found, read.pixels.shape)
-        return cls(read, found, read_labels(labels) if labels else None, labels, resize)
+        read = read_photograph(photograph)
+        shape = read.pixels.shape[:2]
+        holes = np.zeros(shape, bool) if hole is None else read_hole(hole, hole_color)
+        check_size("hole", holes, shape)
+        classes = None if labels is None else label_map.read_labels(labels)
+        named = isinstance(labels, (str, os.PathLike))
+        name = f"the label map {os.fspath(labels)}" if named else "the label map"  # type: ignore[arg-type]
+        return cls(read, holes, classes, name, resize_labels)
 
     def labels_for(self, num_labels: int) -> np.ndarray | None:
-        """The label map, checked against the number of classes and resized where that was asked for.
+        """The labels for a method of so many classes, int32 [H,W]; None for 0, a method that takes none.
 
         Raises:
-          UserError: a label above the class count, or a map of other proportions than the photograph.
+          UserError: there are none, one is above the class count, or they have another size than the photograph.
         """
-        if self.labels is None or not num_labels:
-            return self.labels
-        name = f"the label map {self.labels_path}"
-        label_map.check(self.labels, num_labels, name)
-        shape = self.photograph.pixels.shape[:2]
-        return label_map.resize_like(self.labels, shape, name) if self.resize else self.labels
+        if not num_labels:
+            if self.labels is not None:
+                log.warning("this method takes no labels: the label map is not used")
+            return None
+        if self.labels is None:
+            raise UserError(
+                f"this method needs a label map of {num_labels} classes; give --labels=LABELS.png, or labels= in Python"
+            )
+        label_map.check(self.labels, num_labels, self.labels_name)
+        if self.resize_labels:
+            return label_map.resize_like(self.labels, self.hole.shape, self.labels_name)
+        check_size("label map", self.labels, self.hole.shape, ", or have it resized with --resize_labels")
+        return self.labels
 
 
 def check_size(name: str, array: np.ndarray, shape: tuple[int, ...], cure: str = "") -> None:

@@ -12,7 +12,7 @@ import scan_jax
 from scan_jax.commands import inpaint
 from scan_jax.commands import inpaint as filling_flags
 from scan_jax.core.types import Prediction
-from scan_jax.inference import inpainter, trained, windows
+from scan_jax.inference import inpainter, tiling, trained
 from scan_jax.methods.api import Variables
 
 LEVEL = Variables({"generator": {"level": np.float32(0.4)}}, {"generator": {}})
@@ -105,7 +105,7 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
         assert message in errors(capsys)
     with pytest.raises(SystemExit) as end:
         command(run, folder, "--strategy=some")
-    assert end.value.code == 2 and filling_flags.STRATEGIES == windows.STRATEGIES
+    assert end.value.code == 2 and filling_flags.STRATEGIES == tiling.STRATEGIES
     assert {path: path.read_bytes() for path in folder.glob("*.png")} == before and not list(folder.glob("filled*"))
 
 
@@ -211,7 +211,7 @@ def test_a_stopped_run_goes_on(run, folders, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr("scan_jax.inference.batch.Filler.several", stop)
+        stopped.setattr("scan_jax.inference.inpainter.Inpainter.fill", stop)
         assert fill_folders(run, folders, f"--summary={folders / 'summary.json'}") == 130
     assert json.loads((folders / "summary.json").read_text())["totals"]["not_reached"] == 5
     assert fill_folders(run, folders) == 3

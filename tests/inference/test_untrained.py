@@ -16,7 +16,7 @@ from scan_jax.commands.inpaint import UNTRAINED
 from scan_jax.core.errors import UserError
 from scan_jax.inference.equations import WAYS, ByEquation
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.windows import Window, apart
+from scan_jax.inference.tiling import Window, apart
 
 EQUATIONS = ("harmonic", "biharmonic")
 SHAPE = (101, 143)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scan_jax.inference import windows
-from scan_jax.inference.windows import Window, plan
+from scan_jax.inference import tiling
+from scan_jax.inference.tiling import Window, plan
 
 SIZE = 32
 
@@ -39,7 +39,7 @@ def test_every_hole_pixel_is_filled_once_by_a_window_that_shows_it(seed):
     times, seen = covered(layers, hole.shape)
     np.testing.assert_array_equal(times, hole.astype(int))
     np.testing.assert_array_equal(seen, hole)
-    assert sum(len(layer.windows) for layer in layers) <= windows.MOST
+    assert sum(len(layer.windows) for layer in layers) <= tiling.MOST
 
 
 def test_windows_are_three_times_as_thick_as_their_part_of_the_hole():
@@ -63,7 +63,7 @@ def test_dust_everywhere_is_bounded():
     hole = blank(900, 900)
     hole[::7, ::5] = True
     layers = plan(hole, SIZE, "windows")
-    assert sum(len(layer.windows) for layer in layers) <= windows.MOST
+    assert sum(len(layer.windows) for layer in layers) <= tiling.MOST
     times, seen = covered(layers, hole.shape)
     assert np.array_equal(seen, hole) and times.max() == 1
 
@@ -74,16 +74,16 @@ def test_a_hole_that_needs_everything_sees_everything_and_auto_is_whole_up_to_fo
         hole[edge] = True
         (layer,) = plan(hole, SIZE, "windows")
         assert layer.windows == (Window(0, 0, 400, 600),)
-        assert windows.describe((layer,), hole.shape) == "the whole photograph"
+        assert tiling.Tiles(hole, hole, None, (layer,)).strategy == "the whole photograph"
     for side, expected in ((4 * SIZE, "the whole photograph"), (4 * SIZE + 1, f"1 window of {SIZE} pixels")):
         hole = blank(side, 300)
         hole[60:65, 70:75] = True
-        assert windows.describe(plan(hole, SIZE, "auto"), hole.shape) == expected
+        assert tiling.Tiles.of(hole, hole, None, SIZE, "auto").strategy == expected
 
 
 def test_weights_fall_to_edges_that_are_not_the_photographs():
     shape = (100, 80)
-    inner, corner = (windows.weights(Window(*at, 32, 32), shape) for at in ((30, 30), (0, 48)))
+    inner, corner = (tiling.weights(Window(*at, 32, 32), shape) for at in ((30, 30), (0, 48)))
     assert inner.max() <= 1 and 0 < inner.min() < 0.01 and np.allclose(inner, inner[::-1, ::-1])
     assert corner[0, -1] == 1 and corner[-1, -1] < 0.05 and corner[0, 0] < 0.05
-    assert np.all(windows.weights(Window(0, 0, *shape), shape) == 1)
+    assert np.all(tiling.weights(Window(0, 0, *shape), shape) == 1)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from scan_jax.inference.canvas import Canvas
+from scan_jax.inference.network_input import NetworkInput
 
 Strategy = Literal["auto", "whole", "windows"]
 STRATEGIES: tuple[Strategy, ...] = ("auto", "whole", "windows")
@@ -180,24 +180,15 @@ def _fall(start: int, length: int, whole: int) -> np.ndarray:
     return np.minimum(np.minimum(before, after) / np.float32(length / 2), np.float32(1))
 
 
-def describe(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> str:
-    """For the log: what is looked at."""
-    windows = [window for layer in layers for window in layer.windows]
-    if windows == [Window(0, 0, shape[0], shape[1])]:
-        return "the whole photograph"
-    sides = sorted({max(window.height, window.width) for window in windows})
-    return f"{len(windows)} window{'s' * (len(windows) > 1)} of {', '.join(map(str, sides))} pixels"
-
-
 @dataclasses.dataclass(frozen=True)
-class Collage:
-    """A photograph whose hole is to be filled.
+class Tiles:
+    """A photograph, and the windows through which a network sees it to fill its hole.
 
     Attributes:
       pixels: uint8 [H,W,3].
       hole: bool [H,W].
       labels: int32 [H,W] or None.
-      layers: where it is looked at; none where there is no hole.
+      layers: of windows; none where there is no hole.
     """
 
     pixels: np.ndarray
@@ -208,30 +199,40 @@ class Collage:
     @classmethod
     def of(
         cls, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, size: int, strategy: Strategy
-    ) -> Collage:
+    ) -> Tiles:
         """Planned for a network of `size`; one that takes labels reads all of the photograph, unless told otherwise."""
         if labels is not None and strategy == "auto":
             strategy = "whole"
         return cls(pixels, hole, labels, plan(hole, size, strategy) if hole.any() else ())
 
     @property
+    def windows(self) -> list[Window]:
+        """Layer by layer."""
+        return [window for layer in self.layers for window in layer.windows]
+
+    @property
     def strategy(self) -> str:
-        """For people."""
-        return describe(self.layers, self.hole.shape)
+        """What is looked at, for people."""
+        windows = self.windows
+        if not windows:
+            return "nothing, there is no hole"
+        if windows == [Window(0, 0, *self.hole.shape)]:
+            return "the whole photograph"
+        sides = sorted({max(window.height, window.width) for window in windows})
+        return f"{len(windows)} window{'s' * (len(windows) > 1)} of {', '.join(map(str, sides))} pixels"
 
-    def canvases(self, size: int, stride: int) -> Iterator[Canvas]:
-        """What the network sees, layer by layer, window by window."""
-        for layer in self.layers:
-            for window in layer.windows:
-                place = window.slices
-                labels = None if self.labels is None else self.labels[place]
-                yield Canvas.of(self.pixels[place], ~self.hole[place], labels, size, stride)
+    def network_inputs(self, size: int, stride: int) -> Iterator[NetworkInput]:
+        """One for each window, in their order."""
+        for window in self.windows:
+            place = window.slices
+            labels = None if self.labels is None else self.labels[place]
+            yield NetworkInput.of(self.pixels[place], ~self.hole[place], labels, size, stride)
 
-    def fill(self, completions: Iterator[np.ndarray]) -> np.ndarray:
+    def merge(self, completions: Iterator[np.ndarray]) -> np.ndarray:
         """The photograph with its hole filled, uint8 [H,W,3].
 
         Args:
-          completions: float32 [h,w,3] of every window, in the order of `canvases`.
+          completions: float32 [h,w,3] of every window, in their order.
         """
         filled = self.pixels.copy()
         for layer in self.layers:

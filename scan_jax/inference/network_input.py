@@ -13,7 +13,7 @@ from scan_jax.images import labels as label_map
 
 
 @dataclasses.dataclass(frozen=True)
-class Canvas:
+class NetworkInput:
     """One photograph at its working size.
 
     Attributes:
@@ -29,7 +29,9 @@ class Canvas:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None, size: int, stride: int) -> Canvas:
+    def of(
+        cls, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None, size: int, stride: int
+    ) -> NetworkInput:
         """From uint8 [H,W,3], bool [H,W] and integers [H,W] or None; `size` is the short side of larger photographs."""
         shape = working_shape(pixels.shape[:2], size)
         image, seen = shrink(pixels.astype(np.float32) / np.float32(255), known, shape)  # [h,w,3], [h,w]
@@ -39,16 +41,16 @@ class Canvas:
         observation = Observation(padded * padded_known, padded_known, classes)  # type: ignore[arg-type]
         return cls(image, seen, observation, (pixels.shape[0], pixels.shape[1]))
 
-    def complete(self, prediction: np.ndarray, feather: float = 0.0) -> np.ndarray:
+    def complete(self, prediction: np.ndarray, reach: float = 0.0) -> np.ndarray:
         """A completion, float32 [H,W,3], whose hole is what counts.
 
         Args:
           prediction: [h',w',3].
-          feather: how far colours are shifted into the hole to meet the known ones, in pixels of the photograph.
+          reach: how far colours are shifted into the hole to meet the known ones, in pixels of the photograph.
         """
         height, width = self.known.shape
         inside = prediction[:height, :width]  # [h,w,3]
-        inside = meet(inside, self.image, self.known, feather * height / self.shape[0])
+        inside = feather(inside, self.image, self.known, reach * height / self.shape[0])
         # Known pixels beside the hole keep their colours while it is enlarged, so that no seam opens at its border.
         completion = np.where(self.known[..., None], self.image, inside)  # [h,w,3]
         return enlarge(completion, self.shape)
@@ -59,7 +61,7 @@ class Canvas:
         return np.floor((points + 0.5) * scale).astype(np.int32)
 
     def outward(self, maps: np.ndarray) -> np.ndarray:
-        """Maps over the canvas [P,h',w'], each value where it belongs on the photograph: [P,H,W]."""
+        """Maps over the network's input [P,h',w'], each value where it belongs on the photograph: [P,H,W]."""
         height, width = self.known.shape
         rows, columns = self.inward(np.stack([np.arange(max(self.shape))] * 2, axis=1)).T
         inside = maps[:, :height, :width]  # [P,h,w]
@@ -123,7 +125,7 @@ def padded_side(side: int, stride: int) -> int:
     return -(-side // step) * step
 
 
-def meet(prediction: np.ndarray, image: np.ndarray, known: np.ndarray, reach: float) -> np.ndarray:
+def feather(prediction: np.ndarray, image: np.ndarray, known: np.ndarray, reach: float) -> np.ndarray:
     """Adds to the prediction how far it is off at the known pixels near by, fading with the distance to them.
 
     Args:
