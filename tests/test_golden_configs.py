@@ -23,7 +23,7 @@ from scan_jax.core.config import bind
 from scan_jax.core.types import Example
 from scan_jax.data import api as data_api
 from scan_jax.data.augmentation import AugmentationSettings
-from scan_jax.evaluation.evaluator import EvaluationSettings
+from scan_jax.evaluation.benchmark import EvaluationSettings
 from scan_jax.masks import api as masks_api
 from scan_jax.methods import api
 from scan_jax.training.optimizers import OptimizerSettings

@@ -11,7 +11,7 @@ import jax
 from scan_jax.core.config import bind
 from scan_jax.core.distributed import is_first
 from scan_jax.data.augmentation import AugmentationSettings
-from scan_jax.evaluation.evaluator import EvaluationSettings
+from scan_jax.evaluation.benchmark import EvaluationSettings
 from scan_jax.methods.api import build_method
 from scan_jax.training.cost import accelerators, roofline
 from scan_jax.training.cost.accelerators import Accelerator, Precision

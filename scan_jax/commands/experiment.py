@@ -15,15 +15,16 @@ from scan_jax.core.checkpoint_folder import place
 from scan_jax.core.config import bind
 from scan_jax.core.distributed import by_first, fetch, first_knows, is_first, keep_compilations
 from scan_jax.data.api import DataSplits
+from scan_jax.evaluation.benchmark import EvaluationSettings
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
-from scan_jax.evaluation.evaluator import EvaluationSettings, Evaluator
-from scan_jax.evaluation.filling import Predict
-from scan_jax.inference.engine import LookWith, PredictWith, make_look, make_predict, make_refine
+from scan_jax.evaluation.entries import Predict
+from scan_jax.evaluation.evaluator import Evaluator
+from scan_jax.inference.engine import Engine
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
-from scan_jax.methods.api import Trees, find_refiner
+from scan_jax.methods.api import Trees, Variables, find_refiner
 from scan_jax.training import run_folder
 from scan_jax.training import run_folder as provenance
 from scan_jax.training.checkpoints import Checkpoints, Keep
@@ -85,9 +86,8 @@ def _callbacks(
     opened: Opened, frozen: Trees, fixed: FixedSet, evaluation: EvaluationSettings, folder: Path
 ) -> tuple[Callback, ...]:
     """Pictures and measurements."""
-    method, share, settings = opened.method, opened.trainer.share, opened.settings
-    predict, look = make_predict(method, share), make_look(method, share)
-    refine = {name: make_refine(method, name, frozen, share) for name in evaluation.refine}
+    method, trainer, settings = opened.method, opened.trainer, opened.settings
+    engine = Engine(method, Variables({}, {}), share=trainer.share, copy=trainer.place, frozen=frozen)
     sheet = ContactSheet(opened.data.held_out, fixed.holes, method.num_labels)
     evaluator = Evaluator(
         opened.data.held_out,
@@ -101,12 +101,12 @@ def _callbacks(
     return (
         Callback(
             settings.pictures_every,
-            _pictures(predict, look, sheet, folder),
+            _pictures(engine, sheet, folder),
             lambda step: first_knows(_picture(folder, step).exists),
         ),
         Callback(
             settings.evaluate_every or settings.steps,
-            _measure(predict, refine, evaluator, settings.steps),
+            _measure(engine, evaluation.refine, evaluator, settings.steps),
             lambda step: first_knows(lambda: has_scalars(folder, step, "eval/")),
         ),
     )
@@ -137,31 +137,28 @@ def _provenance(data: DataSplits, holes: HoleSplits, fixed: FixedSet) -> Provena
 
 
 def _measure(
-    predict: PredictWith, refine: Mapping[str, PredictWith], evaluator: Evaluator, last: int
+    engine: Engine, refine: tuple[str, ...], evaluator: Evaluator, last: int
 ) -> Callable[[int, TrainState], Mapping[str, float]]:
     """Every held-out photograph in every bucket, beside the baselines; after the last step refined, too."""
 
-    def images(run: PredictWith, state: TrainState) -> Predict:
-        return lambda *seen: fetch(run(averaged(state), *seen).image)
+    def refined(name: str) -> Predict:
+        return lambda seen: fetch(engine.refine(name, seen, 0, None).prediction.image)
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        refined = {name: images(run, state) for name, run in refine.items()} if step == last else {}
-        return dict(evaluator(images(predict, state), step, refined))
+        engine.variables = averaged(state)
+        after = {name: refined(name) for name in refine} if step == last else {}
+        return dict(evaluator(lambda seen: fetch(engine.predict(seen, 0)), step, after))
 
     return act
 
 
-def _pictures(
-    predict: PredictWith, look: LookWith, sheet: ContactSheet, folder: Path
-) -> Callable[[int, TrainState], Mapping[str, float]]:
+def _pictures(engine: Engine, sheet: ContactSheet, folder: Path) -> Callable[[int, TrainState], Mapping[str, float]]:
     """A contact sheet of the same held-out photographs each time."""
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        seen = sheet.image, sheet.known, sheet.labels
-        networks = averaged(state)
-        prediction = fetch(predict(networks, *seen))
-        stages = prediction.intermediates or {"completion": prediction.image}
-        looks = fetch(look(networks, *seen, sheet.points))
+        engine.variables = averaged(state)
+        stages = engine.stages(sheet.observation)
+        looks = engine.look(sheet.observation, sheet.points) if engine.method.maps else {}
         if is_first():
             sheet.write(_picture(folder, step), stages, looks)
         return {}
