@@ -19,9 +19,9 @@ import numpy as np
 from scan_jax.core import config as configuration
 from scan_jax.core.config import Config
 from scan_jax.core.types import Example
-from scan_jax.evaluation.evaluator import Judge
-from scan_jax.evaluation.filling import COMPLETION, PREDICTION, Batch
-from scan_jax.evaluation.scoring import Test, score
+from scan_jax.evaluation.benchmark import Batch, Benchmark
+from scan_jax.evaluation.results import COMPLETION, PREDICTION
+from scan_jax.evaluation.scoring import MetricSuite, score
 from scan_jax.methods.api import build_method
 from scan_jax.metrics import api
 
@@ -66,13 +66,13 @@ def network_seconds(config: Config, size: int, batch: int, repeats: int) -> floa
 
 def metric_seconds(groups: list[str], size: int, batch: int, repeats: int) -> float:
     """For one completion or raw prediction: scores and vectors."""
-    judge, noise = Judge(api.collect_metrics(groups)), Noise(batch, size)
+    suite, noise = MetricSuite(api.collect_metrics(groups)), Noise(batch, size)
     images = np.stack([noise[i]["image"] for i in range(batch)])
     holes = np.random.default_rng(0).random((batch, size, size)) < 0.3
 
     def measure() -> None:
-        judge.scores(np.where(holes[..., None], 255 - images, images), images, holes)
-        judge.vectors(images)
+        suite.scores(np.where(holes[..., None], 255 - images, images), images, holes)
+        suite.vectors(images)
 
     return seconds_of(measure, repeats) / batch
 
@@ -80,7 +80,7 @@ def metric_seconds(groups: list[str], size: int, batch: int, repeats: int) -> fl
 def whole_test(groups: list[str], size: int, count: int, batch: int) -> float:
     """Completions and raw predictions of one bucket, from photographs to scores."""
     holes = {"30-40%": np.random.default_rng(0).random((10, size, size)) < 0.35}
-    judge, test = Judge(api.collect_metrics(groups)), Test(Noise(count, size), holes, count, batch)
+    suite, test = MetricSuite(api.collect_metrics(groups)), Benchmark(Noise(count, size), holes, count, batch)
 
     def fill(batch: Batch) -> dict[str, np.ndarray]:
         prediction = 255 - batch.photographs
@@ -90,7 +90,7 @@ def whole_test(groups: list[str], size: int, count: int, batch: int) -> float:
         }
 
     begun = time.perf_counter()
-    score(fill, test, judge, title="whole test")
+    score(fill, test, suite, title="whole test")
     return time.perf_counter() - begun
 
 
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--metrics", nargs="+", default=[], help="groups; those of single images without it")
     flags, overrides = parser.parse_known_args()
     sets = ("inception", "squeezenet", "lpips")
-    groups = flags.metrics or [name for name in api.names() if name not in sets]
+    groups = flags.metrics or [name for name in api.GROUPS if name not in sets]
     network = network_seconds(configuration.load(flags.config, overrides), flags.size, flags.batch, flags.repeats)
     measuring = metric_seconds(groups, flags.size, flags.batch, flags.repeats)
     print(f"{flags.size}x{flags.size}, batch {flags.batch}, {len(groups)} groups: {', '.join(groups)}")

@@ -66,9 +66,9 @@ def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
     with distributed.joined(flags.distributed):
         alike = {name: value for name, value in vars(flags).items() if name not in ("out", "distributed")}
         distributed.agree("arguments", {**alike, "overrides": overrides})
-        from scan_jax.evaluation import run_evaluation
+        from scan_jax.evaluation.run_evaluation import run_evaluation
 
-        run_evaluation.examine(flags, overrides)
+        run_evaluation(flags, overrides)
 
 
 def main(argv: list[str]) -> int:

@@ -15,12 +15,12 @@ from scan_jax.core.config import Config
 from scan_jax.core.distributed import fetch, is_first, keep_compilations, on_process_zero, true_on_process_zero
 from scan_jax.evaluation.contact_sheet import ContactSheet
 from scan_jax.evaluation.curves import draw_curves
+from scan_jax.evaluation.entries import Predict
 from scan_jax.evaluation.evaluator import Evaluator
-from scan_jax.evaluation.filling import Predict
-from scan_jax.inference.engine import LookWith, PredictWith, make_look, make_predict, make_refine
+from scan_jax.inference.engine import Engine
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
-from scan_jax.methods.api import find_refiner
+from scan_jax.methods.api import Variables, find_refiner
 from scan_jax.training import run_folder
 from scan_jax.training.checkpoints import Checkpoints, Keep
 from scan_jax.training.loop import Callback, Run
@@ -58,10 +58,9 @@ def run(config: Config, folder: Path) -> None:
 
 def _callbacks(inputs: Inputs, fixed: FixedSet, folder: Path) -> tuple[Callback, ...]:
     """Pictures and measurements."""
-    config, method, share = inputs.config, inputs.trainer.method, inputs.trainer.share
-    predict, look = make_predict(method, share), make_look(method, share)
-    refine = {name: make_refine(method, name, inputs.frozen, share) for name in config.evaluation.refine}
-    sheet = ContactSheet(inputs.data.held_out, fixed.holes, method.num_labels)
+    config, trainer = inputs.config, inputs.trainer
+    engine = Engine(trainer.method, Variables({}, {}), share=trainer.share, copy=trainer.place, frozen=inputs.frozen)
+    sheet = ContactSheet(inputs.data.held_out, fixed.holes, trainer.method.num_labels)
     evaluator = Evaluator(
         inputs.data.held_out,
         fixed,
@@ -74,12 +73,12 @@ def _callbacks(inputs: Inputs, fixed: FixedSet, folder: Path) -> tuple[Callback,
     return (
         Callback(
             config.training.pictures_every,
-            _pictures(predict, look, sheet, folder),
+            _pictures(engine, sheet, folder),
             lambda step: true_on_process_zero(_picture(folder, step).exists),
         ),
         Callback(
             config.training.evaluate_every or config.training.steps,
-            _measure(predict, refine, evaluator, config.training.steps),
+            _measure(engine, config.evaluation.refine, evaluator, config.training.steps),
             lambda step: true_on_process_zero(lambda: has_scalars(folder, step, "eval/")),
         ),
     )
@@ -111,31 +110,28 @@ def _provenance(inputs: Inputs, fixed: FixedSet) -> Provenance:
 
 
 def _measure(
-    predict: PredictWith, refine: Mapping[str, PredictWith], evaluator: Evaluator, last: int
+    engine: Engine, refine: tuple[str, ...], evaluator: Evaluator, last: int
 ) -> Callable[[int, TrainState], Mapping[str, float]]:
     """Every held-out photograph in every bucket, beside the baselines; after the last step refined, too."""
 
-    def images(run: PredictWith, state: TrainState) -> Predict:
-        return lambda *seen: fetch(run(averaged(state), *seen).image)
+    def refined(name: str) -> Predict:
+        return lambda seen: fetch(engine.refine(name, seen, 0, None).prediction.image)
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        refined = {name: images(run, state) for name, run in refine.items()} if step == last else {}
-        return dict(evaluator(images(predict, state), step, refined))
+        engine.variables = averaged(state)
+        after = {name: refined(name) for name in refine} if step == last else {}
+        return dict(evaluator(lambda seen: fetch(engine.predict(seen, 0)), step, after))
 
     return act
 
 
-def _pictures(
-    predict: PredictWith, look: LookWith, sheet: ContactSheet, folder: Path
-) -> Callable[[int, TrainState], Mapping[str, float]]:
+def _pictures(engine: Engine, sheet: ContactSheet, folder: Path) -> Callable[[int, TrainState], Mapping[str, float]]:
     """A contact sheet of the same held-out photographs each time."""
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        seen = sheet.image, sheet.known, sheet.labels
-        networks = averaged(state)
-        prediction = fetch(predict(networks, *seen))
-        stages = prediction.intermediates or {"completion": prediction.image}
-        looks = fetch(look(networks, *seen, sheet.points))
+        engine.variables = averaged(state)
+        stages = engine.stages(sheet.observation)
+        looks = engine.look(sheet.observation, sheet.points) if engine.method.maps else {}
         if is_first():
             sheet.write(_picture(folder, step), stages, looks)
         return {}

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.evaluation.filling import COMPLETION, Fill, by_baseline
+from scan_jax.evaluation.entries import Entry, Fill, one_by_one
+from scan_jax.evaluation.results import COMPLETION
 from scan_jax.inference.equations import GREY, WAYS, ByEquation, check
 
 
-@dataclasses.dataclass(frozen=True)
-class Baseline:
-    """A way to fill a hole, as the evaluation wants it.
-
-    Attributes:
-      name: in tables.
-      key: of the file that keeps its scores.
-      fill: completes a batch.
-      depends_on: what its completions depend on besides those.
-    """
-
-    name: str
-    key: str
-    fill: Fill
-    depends_on: tuple[object, ...] = ()
-
-
-def find_baseline(key: str, labelled: object) -> Baseline:
+def find_baseline(key: str, labelled: object) -> Entry:
     """The baseline of that name.
 
     Args:
@@ -47,7 +30,7 @@ def find_baseline(key: str, labelled: object) -> Baseline:
     return BASELINES[key]
 
 
-def baselines_for(labels: np.ndarray | None) -> tuple[Baseline, ...]:
+def baselines_for(labels: np.ndarray | None) -> tuple[Entry, ...]:
     """Those that photographs with (or, for None, without) labels are compared with; differences are to the first."""
     unlabelled = (NAVIER_STOKES, HARMONIC, BIHARMONIC)
     return unlabelled if labels is None else (*unlabelled, CLASS_MEAN)
@@ -93,27 +76,24 @@ def _fill_class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarra
     return class_mean(photograph, hole, labels)
 
 
-def _one_by_one(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Fill:
-    """`fill`, which does not look at labels."""
-    return by_baseline(lambda photograph, hole, labels: fill(photograph, hole))
-
-
-def _together(way: ByEquation) -> Fill:
-    """`way`, a batch at a time."""
-    return lambda batch: {COMPLETION: way.fill_batch(batch.photographs, batch.holes)}
-
-
-def _without_network(name: str, key: str) -> Baseline:
+def _without_network(name: str, key: str) -> Entry:
     """What `scan_jax inpaint --run=KEY` fills with, too."""
     way = WAYS[key]
-    fill = _together(way) if isinstance(way, ByEquation) else _one_by_one(way)
-    return Baseline(name, key, fill, way.computed_by)
+    details = {"computed by": ", ".join(map(str, way.computed_by))} if way.computed_by else {}
+    return Entry(name, key, "baseline", _fill_by(way), way.computed_by, details)
+
+
+def _fill_by(way: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Fill:
+    """`way`, which does not look at labels: equations a batch at a time, others photograph by photograph."""
+    if isinstance(way, ByEquation):
+        return lambda batch: {COMPLETION: way.fill_batch(batch.photographs, batch.holes)}
+    return one_by_one(lambda photograph, hole, labels: way(photograph, hole))
 
 
 NAVIER_STOKES = _without_network("Navier-Stokes", "navier_stokes")
 TELEA = _without_network("Telea", "telea")
 HARMONIC = _without_network("harmonic", "harmonic")
 BIHARMONIC = _without_network("biharmonic", "biharmonic")
-MEAN = Baseline("mean colour", "mean", _one_by_one(mean))
-CLASS_MEAN = Baseline("class mean", "class_mean", by_baseline(_fill_class_mean))
+MEAN = Entry("mean colour", "mean", "baseline", _fill_by(mean))
+CLASS_MEAN = Entry("class mean", "class_mean", "baseline", one_by_one(_fill_class_mean))
 BASELINES = {baseline.key: baseline for baseline in (NAVIER_STOKES, TELEA, HARMONIC, BIHARMONIC, MEAN, CLASS_MEAN)}

@@ -1,11 +1,13 @@
-"""Which test: a protocol of a paper, that of a config file, or a run's own; and its photographs and holes."""
+"""What is measured on: a paper's protocol, a config file's test or a run's own; its photographs and holes."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
+import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,15 +15,16 @@ from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import EvaluationSettings
+from scan_jax.core.types import Example, Observation
 from scan_jax.data.api import agree_on_labels, open_data
-from scan_jax.evaluation.protocol import Protocol
+from scan_jax.evaluation import protocols
 from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.evaluation.results import Conditions
-from scan_jax.evaluation.scoring import Test
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set
 from scan_jax.masks.ratio import make_buckets
 
+COMPLETION = "prediction rounded to 8 bits in the hole, the photograph itself elsewhere"
 SECTIONS = ("data", "holes", "evaluation")
 REFINE = "evaluation.refine"  # is no part of a test either, and --refine says it
 # Where things lie, and how many are done at a time, is no part of a protocol.
@@ -29,22 +32,143 @@ FREE = {"data.data_dir", "data.path", "data.held_out_path", "holes.data_dir", "h
 FREE |= {"evaluation.batch_size"}
 
 
+class Photographs(Protocol):
+    """What the evaluation asks of held-out photographs."""
+
+    @property
+    def name(self) -> str:
+        """One line for the report."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """The same digest, the same photographs in the same order."""
+        ...
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def __getitem__(self, index: int) -> Mapping[str, np.ndarray]:
+        """`{"image": uint8 [S,S,3]}`, and `"labels": uint8 [S,S]` in all photographs or in none."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
-class Opened:
-    """A test, ready to be taken.
+class Row:
+    """One photograph, by its index, with its hole of one bucket."""
+
+    bucket: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"photograph {self.index} with its hole of {self.bucket}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Photographs with one hole each.
 
     Attributes:
-      protocol: its name, version and published tables; no tables where something of it was overridden.
-      conditions: what every table says of it.
-      test: the photographs and holes.
+      photographs: uint8 [B,S,S,3].
+      holes: bool [B,S,S].
+      labels: int32 [B,S,S], or None.
+      rows: which ones these are, up to B; the images after them repeat the last, so that every batch has one shape.
     """
 
-    protocol: Protocol
-    conditions: Conditions
-    test: Test
+    photographs: np.ndarray
+    holes: np.ndarray
+    labels: np.ndarray | None
+    rows: tuple[Row, ...]
+
+    @property
+    def known(self) -> np.ndarray:
+        """float32 [B,S,S,1], 1 = known pixel."""
+        return 1 - self.holes[..., None].astype(np.float32)
+
+    def observe(self) -> Observation:
+        """What a network may see of it, on the host."""
+        arrays: Any = (self.photographs.astype(np.float32) / np.float32(255), self.known, self.labels)
+        return Example(*arrays).observe()
 
 
-def open_test(name: str, run_config: Mapping[str, Any], run: str, overrides: Sequence[str], num_labels: int) -> Opened:
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """What everybody is measured on: photograph i meets hole i modulo their number, in every bucket.
+
+    Attributes:
+      photographs: the held-out ones.
+      holes: bool [n,S,S] by bucket; a bucket without any is empty in the result.
+      count: how many photographs, from the first.
+      batch_size: photographs at a time; the last batch is padded, so that a network is compiled once.
+      protocol: name and version of the test.
+      holes_name: the holes' source in one line.
+      holes_digest: the same digest, the same holes.
+    """
+
+    photographs: Photographs
+    holes: Mapping[str, np.ndarray]
+    count: int
+    batch_size: int
+    protocol: str = "of the config"
+    holes_name: str = ""
+    holes_digest: str = ""
+
+    @functools.cached_property
+    def size(self) -> int:
+        """Height and width of the photographs."""
+        return int(self.photographs[0]["image"].shape[0])
+
+    @functools.cached_property
+    def conditions(self) -> Conditions:
+        """What every table says of it."""
+        return Conditions(
+            protocol=self.protocol,
+            photographs=self.photographs.name,
+            photographs_digest=self.photographs.digest,
+            holes=self.holes_name,
+            holes_digest=self.holes_digest,
+            count=self.count,
+            size=self.size,
+            completion=COMPLETION,
+        )
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of every pixel, class and hole that is measured, read from the test itself."""
+        hasher = hashlib.sha256(f"{self.count}\n".encode())
+        for index in range(self.count):
+            photo = self.photographs[index]
+            for name in sorted(photo):
+                hasher.update(f"{name} {photo[name].dtype} {photo[name].shape}\n".encode())
+                hasher.update(np.ascontiguousarray(photo[name]).tobytes())
+        for bucket, holes in self.holes.items():
+            hasher.update(f"{bucket} {holes.shape}\n".encode())
+            hasher.update(np.packbits(holes).tobytes())
+        return hasher.hexdigest()
+
+    def rows(self) -> list[Row]:
+        """Photograph by photograph, each with all buckets in turn."""
+        filled = [bucket for bucket, holes in self.holes.items() if len(holes)]
+        return [Row(bucket, index) for index in range(self.count) for bucket in filled]
+
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """Those rows, at most `batch_size`; the last is repeated."""
+        padded = [*rows, *[rows[-1]] * (self.batch_size - len(rows))]
+        photos = {index: self.photographs[index] for index in {row.index for row in rows}}
+        labels = [photos[row.index]["labels"] for row in padded if "labels" in photos[row.index]]
+        holes = [self.holes[row.bucket] for row in padded]
+        return Batch(
+            np.stack([photos[row.index]["image"] for row in padded]),  # [B,S,S,3]
+            np.stack([hole[row.index % len(hole)] for row, hole in zip(padded, holes)]),  # [B,S,S]
+            np.stack(labels).astype(np.int32) if labels else None,  # [B,S,S]
+            tuple(rows),
+        )
+
+
+def open_benchmark(
+    name: str, run_config: Mapping[str, Any], run: str, overrides: Sequence[str], num_labels: int
+) -> tuple[protocols.Protocol, Benchmark]:
     """Opens photographs and holes.
 
     Args:
@@ -53,6 +177,9 @@ def open_test(name: str, run_config: Mapping[str, Any], run: str, overrides: Seq
       run: its name.
       overrides: such as `--config.data.path=FACES`.
       num_labels: classes that the networks need; 0 where they need none.
+
+    Returns:
+      The protocol, without a paper's tables where something of it was overridden or differs; and what it describes.
 
     Raises:
       UserError: no such protocol, nothing to measure on, or a source that cannot be opened.
@@ -69,20 +196,11 @@ def open_test(name: str, run_config: Mapping[str, Any], run: str, overrides: Seq
     holes = {b.label: fixed.holes.get(b.label, np.zeros((0, size, size), bool)) for b in buckets}
     count = min(protocol.photographs or len(photographs), len(photographs))
     protocol = _as_measured(protocol, count, photographs.name, fixed.digest)
-    conditions = Conditions(
-        protocol=str(protocol),
-        photographs=photographs.name,
-        photographs_digest=photographs.digest,
-        holes=held_out.description,
-        holes_digest=fixed.digest,
-        count=count,
-        size=size,
-        completion=protocol.completion,
-    )
-    return Opened(protocol, conditions, Test(photographs, holes, count, evaluation.batch_size))
+    batch_size = evaluation.batch_size
+    return protocol, Benchmark(photographs, holes, count, batch_size, str(protocol), held_out.description, fixed.digest)
 
 
-def _as_measured(protocol: Protocol, count: int, photographs: str, holes_digest: str) -> Protocol:
+def _as_measured(protocol: protocols.Protocol, count: int, photographs: str, holes_digest: str) -> protocols.Protocol:
     """The protocol where everything is as it says; else without a paper's tables, and with what differs in its name."""
     differs = [
         *([f"{count} of {protocol.count:,} photographs"] if protocol.count not in (0, count) else []),
@@ -94,7 +212,7 @@ def _as_measured(protocol: Protocol, count: int, photographs: str, holes_digest:
     return dataclasses.replace(protocol, name=f"{protocol.name} with {', '.join(differs)}", tables=())
 
 
-def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol, EvaluationSettings]:
+def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[protocols.Protocol, EvaluationSettings]:
     if not name and not run_config:
         raise UserError("there is no --run whose test could be taken; name one: --protocol=NAME or a config file")
     if not name:
@@ -104,13 +222,13 @@ def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol,
     return find_protocol(name), EvaluationSettings()
 
 
-def _of_config(config: Mapping[str, Any], name: str) -> tuple[Protocol, EvaluationSettings]:
+def _of_config(config: Mapping[str, Any], name: str) -> tuple[protocols.Protocol, EvaluationSettings]:
     """The test that a config's `evaluation` section describes."""
     missing = [section for section in SECTIONS if section not in config]
     if missing:
         raise UserError(f"the config of {name.removeprefix('of ')} has no section {missing[0]!r}; name a --protocol")
     settings = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    protocol = Protocol(
+    protocol = protocols.Protocol(
         name=name,
         version=1,
         data=config["data"],
@@ -123,8 +241,8 @@ def _of_config(config: Mapping[str, Any], name: str) -> tuple[Protocol, Evaluati
 
 
 def _override(
-    protocol: Protocol, settings: EvaluationSettings, overrides: Sequence[str]
-) -> tuple[Protocol, EvaluationSettings]:
+    protocol: protocols.Protocol, settings: EvaluationSettings, overrides: Sequence[str]
+) -> tuple[protocols.Protocol, EvaluationSettings]:
     """The protocol as the command line wants it; what was changed becomes a part of its name."""
     measured = {"edges", "holes_per_bucket", "photographs"}
     evaluation = dataclasses.asdict(settings) | {key: getattr(protocol, key) for key in measured}

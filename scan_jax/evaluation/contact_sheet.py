@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import cv2
 import matplotlib
 import numpy as np
 
+from scan_jax.core.types import Example
+from scan_jax.evaluation.benchmark import Photographs
 from scan_jax.images.contact_sheet import save_grid, tint_hole
 from scan_jax.images.palette import paint
-
-if TYPE_CHECKING:
-    from scan_jax.evaluation.scoring import Photographs  # which draws with this module
 
 COUNT = 6  # photographs, at most
 LOOKING = 2  # hole pixels of each photograph whose attention is shown
@@ -28,6 +27,7 @@ class ContactSheet:
       known: float32 [n,S,S,1].
       labels: int32 [n,S,S], or None where the photographs have none.
       points: int32 [n,2,2], (row, column) of hole pixels.
+      observation: what a network may see of all that, on the host.
     """
 
     def __init__(self, photographs: Photographs, holes: Mapping[str, np.ndarray], num_labels: int = 0) -> None:
@@ -41,6 +41,8 @@ class ContactSheet:
         self.known = 1 - hole[..., None].astype(np.float32)
         self.labels = np.stack([photo["labels"] for photo in photos]).astype(np.int32) if num_labels else None
         self.points = np.stack([choose_points(known, LOOKING) for known in self.known]).astype(np.int32)
+        arrays: Any = (self.image, self.known, self.labels)
+        self.observation = Example(*arrays).observe()
 
     def write(self, path: Path, stages: Mapping[str, np.ndarray], looks: Mapping[str, np.ndarray]) -> None:
         """A PNG with a row for each photograph.
@@ -66,7 +68,7 @@ class ContactSheet:
 
     def _look(self, weights: np.ndarray, index: int) -> np.ndarray:
         """Attention [n,S,S] of every photograph's pixel `index` over what is known of it: [n,S,S,3]."""
-        visible = self.image * self.known  # [n,S,S,3]
+        visible = np.asarray(self.observation.image)  # [n,S,S,3]
         return np.stack([overlay(*each) for each in zip(visible, weights, self.points[:, index])])
 
 

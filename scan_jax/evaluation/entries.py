@@ -1,37 +1,44 @@
-"""Who is measured: trained networks, folders of results, and methods that need no training."""
+"""Who is measured: what fills the holes of a benchmark, a batch at a time."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation
-from scan_jax.evaluation.baselines import find_baseline
-from scan_jax.evaluation.evaluator import Devices
-from scan_jax.evaluation.exchange import by_folder, content_digest
-from scan_jax.evaluation.filling import Fill, Labels, by_network
-from scan_jax.evaluation.scoring import Test
-from scan_jax.inference.engine import Engine
+from scan_jax.evaluation.benchmark import Batch, Row
+from scan_jax.evaluation.results import COMPLETION, PREDICTION
+from scan_jax.inference.engine import Engine, Place
 from scan_jax.inference.trained import Trained, parameter_hash
 from scan_jax.methods.api import find_refiner
 
+# an observation on the host -> prediction [B,S,S,3] in [0, 1]; placing arrays on devices is the function's own business
+Predict = Callable[[Observation], Any]
+Pictures = Mapping[str, np.ndarray]  # COMPLETION and maybe PREDICTION: uint8 [B,S,S,3]
+Fill = Callable[[Batch], Pictures]
+# one photograph: uint8 [S,S,3], bool [S,S], int32 [S,S] or None -> completion uint8 [S,S,3]
+FillOne = Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
+
 
 @dataclasses.dataclass(frozen=True)
-class Contestant:
-    """One way to fill the holes of a test.
+class Entry:
+    """One way to fill the holes of a benchmark.
 
     Attributes:
       name: in tables.
       key: of the folder that keeps its scores.
       kind: what it is.
       fill: completes a batch.
-      depends_on: what its completions depend on besides the test.
+      depends_on: what its completions depend on besides the benchmark; None where its scores are not to be kept.
       details: for the reader.
       config: of the run; empty for others.
       folder: of the run; None for others.
@@ -42,14 +49,84 @@ class Contestant:
     key: str
     kind: Literal["run", "predictions", "baseline"]
     fill: Fill
-    depends_on: tuple[object, ...]
-    details: Mapping[str, str]
+    depends_on: tuple[object, ...] | None = ()
+    details: Mapping[str, str] = dataclasses.field(default_factory=dict)
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
     engine: Engine | None = None
 
 
-def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, devices: Devices) -> list[Contestant]:
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """Those of this process; processes share the work in whole batches.
+
+    Attributes:
+      count: of devices.
+      share: places a tree of arrays, the batch in front divided among the devices.
+      copy: places a tree of arrays on each.
+    """
+
+    count: int
+    share: Place
+    copy: Place
+
+
+def local_devices() -> Devices:
+    """All of this process."""
+    devices = jax.local_devices()
+    mesh = Mesh(np.array(devices), ("data",))
+    shared, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
+    return Devices(len(devices), lambda tree: jax.device_put(tree, shared), lambda tree: jax.device_put(tree, whole))
+
+
+def by_network(predict: Predict) -> Fill:
+    """Completion: the prediction rounded to 8 bits in the hole, the photograph's own bytes elsewhere; and all of it."""
+
+    def fill(batch: Batch) -> Pictures:
+        prediction = np.asarray(jax.device_get(predict(batch.observe())), np.float32)  # [B,S,S,3]
+        _refuse_nonsense(prediction, batch.rows)
+        return complete(batch, np.round(255.0 * np.clip(prediction, 0.0, 1.0)).astype(np.uint8))
+
+    return fill
+
+
+def one_by_one(filler: FillOne) -> Fill:
+    """`filler`, which completes one photograph, over a batch and on all cores."""
+
+    def fill(batch: Batch) -> Pictures:
+        count = len(batch.rows)
+        labels = [None] * count if batch.labels is None else batch.labels[:count]
+        with ThreadPoolExecutor() as pool:
+            filled = list(pool.map(filler, batch.photographs[:count], batch.holes[:count], labels))
+        return {COMPLETION: pad(filled, len(batch.holes))}  # [B,S,S,3]
+
+    return fill
+
+
+def complete(batch: Batch, prediction: np.ndarray) -> Pictures:
+    """Of a raw prediction uint8 [B,S,S,3]: what is measured, and itself."""
+    completion = np.where(batch.holes[..., None], prediction, batch.photographs)
+    return {COMPLETION: completion, PREDICTION: prediction}
+
+
+def pad(images: list[np.ndarray], count: int) -> np.ndarray:
+    """A stack of `count`; the last is repeated."""
+    return np.stack(images + images[-1:] * (count - len(images)))
+
+
+def _refuse_nonsense(prediction: np.ndarray, rows: tuple[Row, ...]) -> None:
+    """NaN would turn black without a word."""
+    finite = np.isfinite(prediction).all((1, 2, 3))[: len(rows)]  # [n]
+    bad = [str(row) for row, fine in zip(rows, finite) if not fine]
+    if bad:
+        raise UserError(
+            f"the network predicts pixels that are not finite for {', '.join(bad[:3])}"
+            + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+            + "; train it anew or take an earlier checkpoint"
+        )
+
+
+def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, devices: Devices) -> list[Entry]:
     """A network, and once more for every optimisation at test time.
 
     Raises:
@@ -66,69 +143,39 @@ def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, d
     section = json.dumps(trained.config["method"], sort_keys=True, default=str)
     details = {"folder": str(folder), "step": str(trained.step), "parameters": trained.identity[:12]}
 
-    def observe(image: np.ndarray, known: np.ndarray, labels: Labels) -> Any:
-        arrays: tuple[Any, ...] = (image, known, labels if trained.method.num_labels else None)
-        return Observation(*arrays)
+    def entry(refiner: str) -> Entry:
+        def predict(seen: Observation) -> Any:
+            seen = seen if trained.method.num_labels else dataclasses.replace(seen, labels=None)
+            return engine.refine(refiner, seen, 0, None).prediction.image if refiner else engine.predict(seen, 0)
 
-    def contestant(refiner: str) -> Contestant:
-        def predict(*seen: Any) -> Any:
-            observation = observe(*seen)
-            if refiner:
-                return engine.refine(refiner, observation, 0, None).prediction.image
-            return engine.predict(observation, 0)
-
-        name = folder.resolve().name
-        title = f"{name} with {refiner.replace('_', ' ')}" if refiner else name
-        told = details | ({"refined": refiner} if refiner else {})
+        name = folder.resolve().name + (f" with {refiner.replace('_', ' ')}" if refiner else "")
+        shown = details | ({"refined": refiner} if refiner else {})
         depends_on = (identity, statistics, section, refiner, looked_through if refiner else "")
-        return Contestant(
-            title, _slug(title), "run", by_network(predict), depends_on, told, trained.config, trained.folder, engine
-        )
+        fill, config = by_network(predict), trained.config
+        return Entry(name, slug(name), "run", fill, depends_on, shown, config, trained.folder, engine)
 
-    return [contestant(refiner) for refiner in ("", *refine)]
-
-
-def from_predictions(folder: Path, test: Test) -> Contestant:
-    """A folder of another program's results.
-
-    Raises:
-      UserError: files are missing.
-    """
-    name = folder.resolve().name
-    fill, digest = by_folder(folder, test), content_digest(folder, test)
-    details = {"folder": str(folder), "content": digest[:12]}
-    return Contestant(name, _slug(name), "predictions", fill, (digest,), details)
+    return [entry(refiner) for refiner in ("", *refine)]
 
 
-def from_baseline(key: str, test: Test) -> Contestant:
-    """A method that needs no training.
-
-    Raises:
-      UserError: there is none of that name, or it needs labels that the test lacks.
-    """
-    baseline = find_baseline(key, test.photographs[0].get("labels"))
-    details = {"computed by": ", ".join(map(str, baseline.depends_on))} if baseline.depends_on else {}
-    return Contestant(baseline.name, key, "baseline", baseline.fill, baseline.depends_on, details)
-
-
-def with_unique_names(contestants: Sequence[Contestant]) -> list[Contestant]:
+def with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
     """Those whose names collide are told apart by their folders.
 
     Raises:
       UserError: one is named twice.
     """
-    names = [contestant.name for contestant in contestants]
-    told = [
+    names = [entry.name for entry in entries]
+    renamed = [
         one
         if names.count(one.name) == 1
         else dataclasses.replace(one, name=f"{one.name} ({one.details.get('folder', one.key)})")
-        for one in contestants
+        for one in entries
     ]
-    twice = [one.name for i, one in enumerate(told) if one.name in (other.name for other in told[:i])]
+    twice = [one.name for i, one in enumerate(renamed) if one.name in (other.name for other in renamed[:i])]
     if twice:
         raise UserError(f"{twice[0]} is named twice; name everything that is measured once")
-    return told
+    return renamed
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as one of a folder."""
     return "".join(letter if letter.isalnum() else "_" for letter in name)

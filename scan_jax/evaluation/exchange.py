@@ -20,16 +20,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.evaluation.filling import Batch, Fill, Row, complete, pad
-from scan_jax.evaluation.results import Conditions
-from scan_jax.evaluation.scoring import Test
+from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
+from scan_jax.evaluation.entries import Entry, Pictures, complete, pad, slug
 
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # of 8 bits or less; others would be cut to 8 bits without a word
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 WHITE = 255
 
 
-def write_test(folder: Path, test: Test, conditions: Conditions) -> None:
+def write_test(folder: Path, benchmark: Benchmark) -> None:
     """Every photograph of every bucket without its hole, the holes, labels where there are any, and `test.json`.
 
     Raises:
@@ -37,11 +36,10 @@ def write_test(folder: Path, test: Test, conditions: Conditions) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; choose a new folder, so that no other test's files lie in it")
-    told = {**dataclasses.asdict(conditions), "digest": test.digest}
-    write_atomically(folder / "test.json", (json.dumps(told, indent=1) + "\n").encode())
-    rows = test.rows()
-    for row in progress_bar(rows, desc="writing the test", unit="image", leave=False):
-        batch = test.batch([row])
+    about = {**dataclasses.asdict(benchmark.conditions), "digest": benchmark.digest}
+    write_atomically(folder / "test.json", (json.dumps(about, indent=1) + "\n").encode())
+    for row in progress_bar(benchmark.rows(), desc="writing the test", unit="image", leave=False):
+        batch = benchmark.batch([row])
         hole = batch.holes[0]  # [S,S]
         images = {"images": np.where(hole[..., None], np.uint8(WHITE), batch.photographs[0])}
         images["holes"] = np.where(hole, np.uint8(WHITE), np.uint8(0))
@@ -53,7 +51,7 @@ def write_test(folder: Path, test: Test, conditions: Conditions) -> None:
             write_atomically(folder / _bucket_folder(row) / kind / f"{_stem(row)}.png", buffer.getvalue())
 
 
-def by_folder(folder: Path, test: Test) -> Fill:
+def from_predictions(folder: Path, benchmark: Benchmark) -> Entry:
     """The completions that lie in `folder`; what they show outside the hole counts for the raw prediction alone.
 
     Raises:
@@ -61,30 +59,26 @@ def by_folder(folder: Path, test: Test) -> Fill:
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give the one that the other program wrote its results to")
-    files = _find_all(folder, test)
-    missing = [f"{_bucket_folder(row)}/{_stem(row)}.png" for row, path in files.items() if path is None]
+    files = _find_all(folder, benchmark)
+    missing = [f"{_bucket_folder(row)}/{_stem(row)}.png" for row in benchmark.rows() if row not in files]
     if missing:
         some = ", ".join(missing[:20]) + (f" and {len(missing) - 20} more" if len(missing) > 20 else "")
-        raise UserError(f"{len(missing)} of {len(files)} predictions are missing in {folder}: {some}")
+        raise UserError(f"{len(missing)} of {len(benchmark.rows())} predictions are missing in {folder}: {some}")
 
-    def fill(batch: Batch) -> dict[str, np.ndarray]:
-        size = batch.holes.shape[1:]
-        images = [_read(files[row], size) for row in batch.rows]
-        return dict(complete(batch, pad(images, len(batch.holes))))  # [B,S,S,3]
+    def fill(batch: Batch) -> Pictures:
+        images = [_read(files[row], batch.holes.shape[1:]) for row in batch.rows]
+        return complete(batch, pad(images, len(batch.holes)))  # [B,S,S,3]
 
-    return fill
-
-
-def content_digest(folder: Path, test: Test) -> str:
-    """SHA-256 (hex) of the bytes of all predictions, in order."""
     hasher = hashlib.sha256()
-    for path in _find_all(folder, test).values():
-        hasher.update(hashlib.sha256(path.read_bytes()).digest() if path else b"missing")
-    return hasher.hexdigest()
+    for path in files.values():
+        hasher.update(hashlib.sha256(path.read_bytes()).digest())
+    digest, name = hasher.hexdigest(), folder.resolve().name
+    details = {"folder": str(folder), "content": digest[:12]}
+    return Entry(name, slug(name), "predictions", fill, (digest,), details)
 
 
-def _find_all(folder: Path, test: Test) -> dict[Row, Path | None]:
-    """The file of every row, whatever the case of its suffix.
+def _find_all(folder: Path, benchmark: Benchmark) -> dict[Row, Path]:
+    """The file of every row that has one, in order, whatever the case of its suffix.
 
     Raises:
       UserError: a row has two files.
@@ -96,12 +90,12 @@ def _find_all(folder: Path, test: Test) -> dict[Row, Path | None]:
             if place in there:
                 raise UserError(f"{there[place]} and {path.name} are both predictions of one image; keep one of them")
             there[place] = path
-    return {row: there.get((_bucket_folder(row), _stem(row))) for row in test.rows()}
+    places = {row: (_bucket_folder(row), _stem(row)) for row in benchmark.rows()}
+    return {row: there[place] for row, place in places.items() if place in there}
 
 
-def _read(path: Path | None, size: tuple[int, ...]) -> np.ndarray:
+def _read(path: Path, size: tuple[int, ...]) -> np.ndarray:
     """uint8 [S,S,3]."""
-    assert path is not None  # `by_folder` has looked
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened)

@@ -9,12 +9,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scan_jax.evaluation import statistics
+from scan_jax.evaluation.statistics import Summary, summarize
 from scan_jax.metrics.api import AnyMetric
 
 # bucket ("30-40%") -> metric ("standard/psnr") -> one value for each photograph, float32 [n]
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 # bucket -> metric of sets ("inception/fid") -> its value
 SetScores = Mapping[str, Mapping[str, float]]
+Image = Literal["completion", "prediction"]
+COMPLETION: Image = "completion"  # the prediction in the hole, the photograph elsewhere
+PREDICTION: Image = "prediction"  # the network's output, known pixels included
+IMAGES = (COMPLETION, PREDICTION)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Conditions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class EntryResult:
     """Who filled the holes, and how well.
 
     Attributes:
@@ -82,6 +88,18 @@ class Entry:
             return "not known"
         return f"{self.images_per_second:{',.0f' if self.images_per_second >= 100 else '.3g'}}"
 
+    def scores(self, image: Image) -> Scores:
+        """Of the completed images, or of the raw predictions."""
+        return self.completion if image == COMPLETION else self.prediction
+
+    def values(self, bucket: str, metric: str, image: Image = COMPLETION) -> np.ndarray | None:
+        """Scores [n]; None where there are none."""
+        return self.scores(image).get(bucket, {}).get(metric)
+
+    def count(self, bucket: str, image: Image = COMPLETION) -> int:
+        """Photographs that the bucket has scores of."""
+        return max(map(len, self.scores(image).get(bucket, {}).values()), default=0)
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -108,7 +126,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """Everything that tables and the report are made from.
+    """Everything that tables and the report are made from; each summary is computed once.
 
     Attributes:
       conditions: shared by all entries.
@@ -119,10 +137,41 @@ class Results:
 
     conditions: Conditions
     metrics: Mapping[str, AnyMetric]
-    entries: tuple[Entry, ...]
+    entries: tuple[EntryResult, ...]
     cases: tuple[Case, ...] = ()
+    _summaries: dict[tuple[str, ...], Summary] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def buckets(self) -> tuple[str, ...]:
         """Their labels, in order."""
         return tuple(self.entries[0].completion)
+
+    @property
+    def groups(self) -> dict[str, dict[str, AnyMetric]]:
+        """Metrics by full name, by their group, in order."""
+        groups: dict[str, dict[str, AnyMetric]] = {}
+        for name, metric in self.metrics.items():
+            groups.setdefault(name.split("/")[0], {})[name] = metric
+        return groups
+
+    @property
+    def predicts(self) -> bool:
+        """Whether any entry has raw predictions."""
+        return any(entry.prediction for entry in self.entries)
+
+    def summary(self, entry: EntryResult, bucket: str, metric: str, image: Image = COMPLETION) -> Summary | None:
+        """Of an entry's scores; None where it has none."""
+        values, key = entry.values(bucket, metric, image), (entry.name, bucket, metric, image)
+        if values is not None and key not in self._summaries:
+            self._summaries[key] = summarize(values)
+        return self._summaries.get(key)
+
+    def difference(self, other: EntryResult, bucket: str, metric: str) -> Summary | None:
+        """Of the first entry minus another, as `statistics.difference`; None where one of them has no scores."""
+        ours, theirs = (entry.values(bucket, metric) for entry in (self.entries[0], other))
+        key = (other.name, bucket, metric, "minus")
+        if ours is not None and theirs is not None and key not in self._summaries:
+            self._summaries[key] = statistics.difference(ours, theirs, self.metrics[metric].better)
+        return self._summaries.get(key)

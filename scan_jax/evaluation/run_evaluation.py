@@ -15,28 +15,26 @@ import jax
 from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import EVALUATION, SCORES
-from scan_jax.evaluation.baselines import baselines_for
-from scan_jax.evaluation.benchmark import Opened, open_test
-from scan_jax.evaluation.entries import Contestant, from_baseline, from_predictions, from_run, with_unique_names
-from scan_jax.evaluation.evaluator import Devices, Judge, local_devices
-from scan_jax.evaluation.exchange import write_test
-from scan_jax.evaluation.filling import COMPLETION, PREDICTION
-from scan_jax.evaluation.paper_table import measured_table
+from scan_jax.evaluation.baselines import baselines_for, find_baseline
+from scan_jax.evaluation.benchmark import Benchmark, open_benchmark
+from scan_jax.evaluation.entries import Devices, Entry, from_run, local_devices, with_unique_names
+from scan_jax.evaluation.exchange import from_predictions, write_test
+from scan_jax.evaluation.protocols import Protocol
 from scan_jax.evaluation.report import write_report
-from scan_jax.evaluation.results import Conditions, Entry, Results
-from scan_jax.evaluation.score_store import ScoreStore
-from scan_jax.evaluation.scoring import Share, Test, choose, kept_in, make_cases, photograph_vectors, score, score_sets
-from scan_jax.evaluation.tables import screen_text, write_tables
+from scan_jax.evaluation.report.gallery import choose, kept_in, make_cases
+from scan_jax.evaluation.results import Conditions, Results
+from scan_jax.evaluation.scoring import MetricSuite, ScoreStore, Share, measure
+from scan_jax.evaluation.tables.files import screen_text, write_tables
+from scan_jax.evaluation.tables.paper_table import measured_table
 from scan_jax.inference.trained import NEWEST, Trained, split
-from scan_jax.metrics import api
-from scan_jax.metrics.api import AnyMetric, SetMetric
+from scan_jax.metrics.api import GROUPS, AnyMetric, SetMetric, collect_metrics
 
 log = logging.getLogger(__name__)
 SHOWN = "standard/"  # what the screen has; the files have everything
 RANKED_BY = "standard/psnr"  # which photographs the report shows
 
 
-def examine(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
+def run_evaluation(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     """Measures everybody that the flags name and writes tables and a report, or writes the test alone.
 
     Raises:
@@ -45,7 +43,7 @@ def examine(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     keep_compilations()
     trained = {folder: Trained.load(folder) for folder in _runs(flags)}
     first = next(iter(trained.values()), None)
-    opened = open_test(
+    protocol, benchmark = open_benchmark(
         flags.protocol,
         first.config if first else {},
         first.folder.resolve().name if first else "",
@@ -53,20 +51,20 @@ def examine(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
         max((one.method.num_labels for one in trained.values()), default=0),
     )
     if flags.write_test:
-        write_test(flags.write_test, opened.test, opened.conditions)
+        write_test(flags.write_test, benchmark)
         log.info("wrote the test to %s; measure results with --predictions DIR", flags.write_test)
         return
     devices = local_devices()
-    batch_size = min(opened.test.batch_size, len(opened.test.rows()))
-    test = dataclasses.replace(opened.test, batch_size=devices.whole(batch_size))
-    contestants = _contestants(flags, trained, test, opened.conditions.size, devices)
-    metrics = _metrics(flags.metrics, opened)
-    out = flags.out or _out(flags.run, _folder_name(opened, flags.protocol))
+    batch_size = min(benchmark.batch_size, len(benchmark.rows()))
+    benchmark = dataclasses.replace(benchmark, batch_size=-(-batch_size // devices.count) * devices.count)
+    entries = _entries(flags, trained, benchmark, devices)
+    metrics = _metrics(flags.metrics, benchmark.conditions)
+    out = flags.out or _out(flags.run, _folder_name(protocol, flags.protocol))
     _try_to_write(out)
-    log.info("%s", opened.conditions.line())
-    results = _measure(contestants, opened, test, metrics, out, devices)
+    log.info("%s", benchmark.conditions.line())
+    results = _measure(entries, benchmark, MetricSuite(metrics, devices.share, devices.copy), out / SCORES)
     if jax.process_index() == 0:
-        _write(out, results, opened)
+        _write(out, results, protocol)
 
 
 def _out(run: Path | None, name: str) -> Path:
@@ -86,32 +84,33 @@ def _runs(flags: argparse.Namespace) -> list[Path]:
     return named
 
 
-def _contestants(
-    flags: argparse.Namespace, trained: Mapping[Path, Trained], test: Test, size: int, devices: Devices
-) -> list[Contestant]:
+def _entries(
+    flags: argparse.Namespace, trained: Mapping[Path, Trained], benchmark: Benchmark, devices: Devices
+) -> list[Entry]:
     """In the order of the table."""
-    found = []
+    entries: list[Entry] = []
     for folder, one in trained.items():
         wanted = one.config.get("evaluation", {}).get("refine", ()) if flags.refine is None else flags.refine
-        found += from_run(folder, one, tuple(wanted), size, devices)
-    found += [from_predictions(folder, test) for folder in flags.predictions]
+        entries += from_run(folder, one, tuple(wanted), benchmark.size, devices)
+    entries += [from_predictions(folder, benchmark) for folder in flags.predictions]
+    labels = benchmark.photographs[0].get("labels")
     # The class mean knows what lies in the hole; beside networks that do not, it would be no floor.
     conditioned = any(one.method.num_labels for one in trained.values())
-    usual = [baseline.key for baseline in baselines_for(test.photographs[0].get("labels") if conditioned else None)]
-    found += [from_baseline(key, test) for key in (usual if flags.baselines is None else flags.baselines)]
-    if not found:
+    usual = baselines_for(labels if conditioned else None)
+    entries += usual if flags.baselines is None else [find_baseline(key, labels) for key in flags.baselines]
+    if not entries:
         raise UserError("nothing to measure; name a --run, --predictions or --baselines")
-    return with_unique_names(found)
+    return with_unique_names(entries)
 
 
-def _metrics(asked: Sequence[str], opened: Opened) -> dict[str, AnyMetric]:
+def _metrics(wanted: Sequence[str], conditions: Conditions) -> dict[str, AnyMetric]:
     """The columns; what the test is too small for is an error where it was asked for by name, or else left out."""
     kept = {}
-    for name, metric in api.collect_metrics([*(asked or api.names()), RANKED_BY]).items():
-        lacking = _lacking(metric, opened.conditions)
+    for name, metric in collect_metrics([*(wanted or GROUPS), RANKED_BY]).items():
+        lacking = _lacking(metric, conditions)
         if not lacking:
             kept[name] = metric
-        elif name in asked:
+        elif name in wanted:
             raise UserError(f"{name} {lacking}; leave it out, or enlarge the test")
         else:
             log.warning("without %s: it %s", name, lacking)
@@ -127,54 +126,21 @@ def _lacking(metric: AnyMetric, conditions: Conditions) -> str:
     return ""
 
 
-def _measure(
-    contestants: Sequence[Contestant],
-    opened: Opened,
-    test: Test,
-    metrics: Mapping[str, AnyMetric],
-    out: Path,
-    devices: Devices,
-) -> Results:
-    """Everybody on the same test."""
-    judge, share = Judge(metrics, devices.share, devices.copy), Share(jax.process_index(), jax.process_count())
-    about = [*_about(opened, test), *(f"{name}: {metric.definition}" for name, metric in metrics.items())]
-    of_photographs = ScoreStore(out / SCORES, "photographs", about)
-    truth = photograph_vectors(test, judge, of_photographs, share)
-    sets = {name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)}
-    entries = []
-    for one in contestants:
-        store = ScoreStore(out / SCORES, one.key, [*about, *one.depends_on])
-        found = score(one.fill, test, judge, title=one.name, store=store, share=share)
-        entries.append(
-            Entry(
-                name=one.name,
-                kind=one.kind,
-                details=one.details,
-                completion=found.scores[COMPLETION],
-                prediction=found.scores.get(PREDICTION, {}),
-                sets=score_sets(sets, truth, found.vectors),
-                images_per_second=None if one.kind == "predictions" else found.images_per_second,
-                config=one.config,
-                folder=one.folder,
-            )
-        )
-    choices = choose(entries[0].completion, RANKED_BY)
+def _measure(entries: Sequence[Entry], benchmark: Benchmark, suite: MetricSuite, folder: Path) -> Results:
+    """Everybody on the same benchmark, and the photographs that the report shows."""
+    found = measure(entries, benchmark, suite, folder, Share(jax.process_index(), jax.process_count()))
+    choices, about = choose(found[0].completion, RANKED_BY), suite.depends_on(benchmark)
     shown = {
-        one.name: kept_in(ScoreStore(out / SCORES, f"{one.key}_shown", [*about, *one.depends_on, *choices]), one.fill)
-        for one in contestants
+        one.name: kept_in(ScoreStore(folder, f"{one.key}_shown", [*about, *(one.depends_on or ()), *choices]), one.fill)
+        for one in entries
     }
-    cases = make_cases(choices, test, shown, contestants[0].engine)
-    return Results(opened.conditions, metrics, tuple(entries), tuple(cases))
+    cases = make_cases(choices, benchmark, shown, entries[0].engine)
+    return Results(benchmark.conditions, suite.metrics, found, tuple(cases))
 
 
-def _about(opened: Opened, test: Test) -> list[object]:
-    """What every score depends on."""
-    return [test.digest, opened.conditions.completion, test.batch_size]
-
-
-def _write(out: Path, results: Results, opened: Opened) -> None:
+def _write(out: Path, results: Results, protocol: Protocol) -> None:
     """Tables and report; the table of the standard definitions goes to the screen."""
-    papers = [measured_table(table, opened.protocol, results) for table in opened.protocol.tables]
+    papers = [measured_table(table, protocol, results) for table in protocol.tables]
     write_tables(out, results, papers)
     write_report(out / "report.html", results, papers)
     shown = {name: metric for name, metric in results.metrics.items() if name.startswith(SHOWN)}
@@ -182,10 +148,10 @@ def _write(out: Path, results: Results, opened: Opened) -> None:
     log.info("tables and report.html are in %s", out)
 
 
-def _folder_name(opened: Opened, protocol: str) -> str:
+def _folder_name(protocol: Protocol, flag: str) -> str:
     """Such as "own", "faces64" or "scan_celeba_hq"; a test that was changed has a folder of its own."""
-    name = Path(protocol.partition(":")[0]).stem or "own"
-    _, changed, what = opened.protocol.name.partition(" with ")
+    name = Path(flag.partition(":")[0]).stem or "own"
+    _, changed, what = protocol.name.partition(" with ")
     return f"{name}_{hashlib.sha256(what.encode()).hexdigest()[:8]}" if changed else name
 
 

@@ -2,104 +2,90 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import hashlib
-import itertools
+import io
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.progress import progress_bar
-from scan_jax.core.types import Observation
-from scan_jax.evaluation.contact_sheet import choose_points, overlay
-from scan_jax.evaluation.filling import COMPLETION, Batch, Fill, Pictures, Row
-from scan_jax.evaluation.results import Case, Scores, SetScores
-from scan_jax.evaluation.score_store import Part, ScoreStore
-from scan_jax.inference.engine import Engine
-from scan_jax.metrics.api import SetMetric
+from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
+from scan_jax.evaluation.entries import Entry, Fill, Pictures
+from scan_jax.evaluation.results import COMPLETION, PREDICTION, EntryResult, Scores, SetScores
+from scan_jax.inference.engine import Place
+from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
 
-if TYPE_CHECKING:
-    from scan_jax.evaluation.evaluator import Judge, VectorsOnly  # which imports this module
-
+log = logging.getLogger(__name__)
 Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
+Part = Mapping[str, np.ndarray]  # what was found of some rows, by name; the rows in front
 PART = 128  # rows, about: what an interruption loses at most
+VERSION = 1  # raised whenever the toolkit's own code would give another score, so that kept ones are not taken for it
+CHECKSUM = hashlib.sha256().digest_size  # bytes in front of the arrays
 
 
-class Photographs(Protocol):
-    """What the evaluation asks of held-out photographs."""
+class MetricSuite:
+    """Metrics, compiled together: scores of pictures against their photographs."""
 
-    @property
-    def name(self) -> str:
-        """One line for the report."""
-        ...
+    def __init__(
+        self, metrics: Mapping[str, AnyMetric], share: Place = jax.device_put, copy: Place = jax.device_put
+    ) -> None:
+        """Compiles nothing yet.
 
-    @property
-    def digest(self) -> str:
-        """The same digest, the same photographs in the same order."""
-        ...
-
-    def __len__(self) -> int:
-        """How many."""
-        ...
-
-    def __getitem__(self, index: int) -> Mapping[str, np.ndarray]:
-        """`{"image": uint8 [S,S,3]}`, and `"labels": uint8 [S,S]` in all photographs or in none."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Test:
-    """What everybody is measured on: photograph i meets hole i modulo their number, in every bucket.
-
-    Attributes:
-      photographs: the held-out ones.
-      holes: bool [n,S,S] by bucket; a bucket without any is empty in the result.
-      count: how many photographs, from the first.
-      batch_size: photographs at a time; the last batch is padded, so that a network is compiled once.
-    """
-
-    __test__ = False  # pytest takes the name for one of its own
-
-    photographs: Photographs
-    holes: Mapping[str, np.ndarray]
-    count: int
-    batch_size: int
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """SHA-256 (hex) of every pixel, class and hole that is measured, read from the test itself."""
-        hasher = hashlib.sha256(f"{self.count}\n".encode())
-        for index in range(self.count):
-            photo = self.photographs[index]
-            for name in sorted(photo):
-                hasher.update(f"{name} {photo[name].dtype} {photo[name].shape}\n".encode())
-                hasher.update(np.ascontiguousarray(photo[name]).tobytes())
-        for bucket, holes in self.holes.items():
-            hasher.update(f"{bucket} {holes.shape}\n".encode())
-            hasher.update(np.packbits(holes).tobytes())
-        return hasher.hexdigest()
-
-    def rows(self) -> list[Row]:
-        """Photograph by photograph, each with all buckets in turn."""
-        filled = [bucket for bucket, holes in self.holes.items() if len(holes)]
-        return [Row(bucket, index) for index in range(self.count) for bucket in filled]
-
-    def batch(self, rows: Sequence[Row]) -> Batch:
-        """Those rows, at most `batch_size`; the last is repeated."""
-        padded = [*rows, *[rows[-1]] * (self.batch_size - len(rows))]
-        photos = {index: self.photographs[index] for index in {row.index for row in rows}}
-        labels = [photos[row.index]["labels"] for row in padded if "labels" in photos[row.index]]
-        holes = [self.holes[row.bucket] for row in padded]
-        return Batch(
-            np.stack([photos[row.index]["image"] for row in padded]),  # [B,S,S,3]
-            np.stack([hole[row.index % len(hole)] for row, hole in zip(padded, holes)]),  # [B,S,S]
-            np.stack(labels).astype(np.int32) if labels else None,  # [B,S,S]
-            tuple(rows),
+        Args:
+          metrics: by their full name.
+          share: places a batch; several devices may divide it among them.
+          copy: places parameters.
+        """
+        self.metrics = metrics
+        self._share = share
+        images = {name: metric for name, metric in metrics.items() if isinstance(metric, Metric)}
+        self._embeddings = {m.embedding.name: m.embedding for m in metrics.values() if isinstance(m, SetMetric)}
+        self._parameters = copy({name: metric.parameters for name, metric in images.items()})
+        self._weights = copy({name: one.parameters for name, one in self._embeddings.items()})
+        self._score = jax.jit(
+            lambda given, *pictures: {name: metric.measure(given[name], *pictures) for name, metric in images.items()}
         )
+        self._embed = jax.jit(
+            lambda given, image: {name: one.embed(given[name], image) for name, one in self._embeddings.items()}
+        )
+
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether there are metrics of sets."""
+        return bool(self._embeddings)
+
+    def without_scores(self) -> MetricSuite:
+        """The same, for the vectors alone."""
+        alone = copy.copy(self)
+        alone._parameters = {}
+        return alone
+
+    def depends_on(self, benchmark: Benchmark) -> list[object]:
+        """What every score of a benchmark depends on besides who fills its holes."""
+        definitions = (f"{name}: {metric.definition}" for name, metric in self.metrics.items())
+        return [benchmark.digest, benchmark.conditions.completion, benchmark.batch_size, *definitions]
+
+    def scores(self, images: np.ndarray, photographs: np.ndarray, holes: np.ndarray) -> Mapping[str, np.ndarray]:
+        """uint8 [B,S,S,3], uint8 [B,S,S,3], bool [B,S,S] -> by metric, float32 [B]."""
+        if not self._parameters:
+            return {}
+        return jax.device_get(self._score(self._parameters, *self._share((images, photographs, holes))))
+
+    def vectors(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
+        """uint8 [B,S,S,3] -> by embedding, float32 [B,D]."""
+        if not self._embeddings:
+            return {}
+        return jax.device_get(self._embed(self._weights, self._share(images)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +113,7 @@ class Share:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """Of everything that one way to fill holes made of a test.
+    """Of everything that one way to fill holes made of a benchmark.
 
     Attributes:
       scores: by the pictures' kind, such as "completion".
@@ -142,38 +128,38 @@ class Found:
 
 def score(
     fill: Fill,
-    test: Test,
-    judge: Judge | VectorsOnly,
+    benchmark: Benchmark,
+    suite: MetricSuite,
     *,
     title: str,
     store: ScoreStore | None = None,
     share: Share = Share(),
 ) -> Found:
-    """Fills every hole of the test and judges each completion, and each raw prediction where there is one.
+    """Fills every hole of the benchmark and scores each completion, and each raw prediction where there is one.
 
     Args:
       fill: completes a batch.
-      test: the photographs and holes.
-      judge: the metrics.
+      benchmark: the photographs and holes.
+      suite: the metrics.
       title: for the progress bar.
       store: keeps what is done, and has what was done before.
       share: of several processes; those with too little to do for all of them do everything each.
     """
-    rows, step = test.rows(), test.batch_size * max(1, PART // test.batch_size)
+    rows, step = benchmark.rows(), benchmark.batch_size * max(1, PART // benchmark.batch_size)
     parts = [rows[start : start + step] for start in range(0, len(rows), step)]
     share = share if len(parts) >= share.count else Share()
     whole: dict[str, np.ndarray] = {}
     watch = Stopwatch()
     with progress_bar(total=len(rows), desc=title, unit="image", leave=False) as bar:
         for index in filter(share.takes, range(len(parts))):
-            compute = functools.partial(_score_part, fill, test, judge, parts[index], watch, bar)
+            compute = functools.partial(_score_part, fill, benchmark, suite, parts[index], watch, bar)
             part = _kept(store, index, compute)
             bar.n = min((index + 1) * step, len(rows))
             bar.refresh()
             for name, values in part.items():
                 everything = whole.setdefault(name, np.zeros((len(rows), *values.shape[1:]), values.dtype))
                 everything[index * step : index * step + len(values)] = values
-    return _sorted(share.gather(whole), rows, list(test.holes))
+    return _sorted(share.gather(whole), rows, list(benchmark.holes))
 
 
 class Stopwatch:
@@ -203,19 +189,19 @@ def _kept(store: ScoreStore | None, index: int, compute: Callable[[], Part]) -> 
 
 
 def _score_part(
-    fill: Fill, test: Test, judge: Judge | VectorsOnly, rows: Sequence[Row], watch: Stopwatch, bar: Any
+    fill: Fill, benchmark: Benchmark, suite: MetricSuite, rows: Sequence[Row], watch: Stopwatch, bar: Any
 ) -> Part:
     """One value or vector for each row: `completion|scores|psnr`, `completion|vectors|inception_v3`, `seconds`."""
     found: dict[str, list[np.ndarray]] = {}
-    for first in range(0, len(rows), test.batch_size):
-        batch = test.batch(rows[first : first + test.batch_size])
+    for first in range(0, len(rows), benchmark.batch_size):
+        batch = benchmark.batch(rows[first : first + benchmark.batch_size])
         count = len(batch.rows)
         pictures, seconds = watch.fill(fill, batch)  # uint8 [B,S,S,3]
         found.setdefault("seconds", []).append(np.full(count, seconds / count))
         for kind, images in pictures.items():
-            for name, values in judge.scores(images, batch.photographs, batch.holes).items():
+            for name, values in suite.scores(images, batch.photographs, batch.holes).items():
                 found.setdefault(f"{kind}|scores|{name}", []).append(values[:count])
-        for name, vectors in judge.vectors(pictures[COMPLETION]).items():
+        for name, vectors in suite.vectors(pictures[COMPLETION]).items():
             found.setdefault(f"{COMPLETION}|vectors|{name}", []).append(vectors[:count])
         bar.update(count)
     return {name: np.concatenate(values) for name, values in found.items()}
@@ -238,29 +224,55 @@ def _sorted(whole: Mapping[str, np.ndarray], rows: Sequence[Row], buckets: Seque
     )
 
 
-def photograph_vectors(test: Test, judge: Judge, store: ScoreStore | None, share: Share) -> Mapping[str, np.ndarray]:
-    """What the embeddings say of the photographs themselves: by name, [count,D]; nothing without metrics of sets."""
-    if not judge.has_embeddings:
-        return {}
-    no_hole = np.zeros((1, *test.photographs[0]["image"].shape[:2]), bool)
-    once = dataclasses.replace(test, holes={"photographs": no_hole})
-    fill: Fill = lambda batch: {COMPLETION: batch.photographs}  # noqa: E731
-    from scan_jax.evaluation.evaluator import VectorsOnly
+def measure(
+    entries: Sequence[Entry], benchmark: Benchmark, suite: MetricSuite, folder: Path, share: Share = Share()
+) -> tuple[EntryResult, ...]:
+    """Everybody on the same benchmark; scores are kept in `folder`, and computed once."""
+    about = suite.depends_on(benchmark)
+    truth = photograph_vectors(benchmark, suite, ScoreStore(folder, "photographs", about), share)
+    results = []
+    for one in entries:
+        store = None if one.depends_on is None else ScoreStore(folder, one.key, [*about, *one.depends_on])
+        found = score(one.fill, benchmark, suite, title=one.name, store=store, share=share)
+        results.append(
+            EntryResult(
+                name=one.name,
+                kind=one.kind,
+                details=one.details,
+                completion=found.scores[COMPLETION],
+                prediction=found.scores.get(PREDICTION, {}),
+                sets=score_sets(suite.metrics, truth, found.vectors),
+                images_per_second=None if one.kind == "predictions" else found.images_per_second,
+                config=one.config,
+                folder=one.folder,
+            )
+        )
+    return tuple(results)
 
-    found = score(fill, once, VectorsOnly(judge), title="photographs", store=store, share=share)
+
+def photograph_vectors(
+    benchmark: Benchmark, suite: MetricSuite, store: ScoreStore | None, share: Share
+) -> Mapping[str, np.ndarray]:
+    """What the embeddings say of the photographs themselves: by name, [count,D]; nothing without metrics of sets."""
+    if not suite.has_embeddings:
+        return {}
+    once = dataclasses.replace(benchmark, holes={"photographs": np.zeros((1, benchmark.size, benchmark.size), bool)})
+    fill: Fill = lambda batch: {COMPLETION: batch.photographs}  # noqa: E731
+    found = score(fill, once, suite.without_scores(), title="photographs", store=store, share=share)
     return found.vectors["photographs"]
 
 
-def score_sets(sets: Mapping[str, SetMetric], photographs: Mapping[str, np.ndarray], filled: Vectors) -> SetScores:
+def score_sets(metrics: Mapping[str, AnyMetric], photographs: Mapping[str, np.ndarray], filled: Vectors) -> SetScores:
     """Of the photographs [n,D] against what was made of them, by embedding; an empty bucket has no values."""
+
+    def distance(metric: SetMetric, vectors: Mapping[str, np.ndarray]) -> float:
+        name = metric.embedding.name
+        return float(metric.distance(photographs[name].astype(np.float64), vectors[name].astype(np.float64)))
+
+    sets = {name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)}
     return {
         bucket: {
-            name: float(
-                metric.distance(
-                    photographs[metric.embedding.name].astype(np.float64),
-                    vectors[metric.embedding.name].astype(np.float64),
-                )
-            )
+            name: distance(metric, vectors)
             for name, metric in sets.items()
             if len(vectors.get(metric.embedding.name, ()))
         }
@@ -268,81 +280,47 @@ def score_sets(sets: Mapping[str, SetMetric], photographs: Mapping[str, np.ndarr
     }
 
 
-LOOKING = 2  # hole pixels whose attention is shown
-Rank = Literal["best", "median", "worst"]
+class ScoreStore:
+    """One folder of scores."""
 
+    def __init__(self, folder: Path, name: str, depends_on: Iterable[object]) -> None:
+        """Creates nothing yet.
 
-class Choice(NamedTuple):
-    """One photograph of one bucket, and why it is shown."""
+        Args:
+          folder: where the folders of scores lie.
+          name: of what filled the holes.
+          depends_on: digests, counts and definitions; with any other of them the scores are computed anew.
+        """
+        key = hashlib.sha256("\n".join(map(str, (VERSION, *depends_on))).encode()).hexdigest()
+        self._folder = folder / f"{name}_{key[:12]}"
 
-    row: Row
-    rank: Rank
+    def read(self, index: int) -> Part | None:
+        """Part `index`, or None where it was not kept or is damaged."""
+        path = self._path(index)
+        if not path.exists():
+            return None
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            log.warning("%s cannot be read (%s); computing it anew", path, error)
+            return None
+        checksum, arrays = content[:CHECKSUM], content[CHECKSUM:]
+        if hashlib.sha256(arrays).digest() != checksum:
+            log.warning("%s is damaged; computing it anew", path)
+            return None
+        with np.load(io.BytesIO(arrays), allow_pickle=False) as stored:
+            return dict(stored)
 
+    def write(self, index: int, part: Part) -> None:
+        """Keeps part `index`.
 
-def choose(scores: Scores, metric: str) -> list[Choice]:
-    """By the first entry's score, higher is better; fewer where a bucket has less than three photographs."""
-    chosen = []
-    for bucket, found in scores.items():
-        order = np.argsort(found[metric], kind="stable")  # worst first
-        places: dict[Rank, int] = {"best": len(order) - 1, "median": len(order) // 2, "worst": 0}
-        seen: set[int] = set()
-        for rank, place in places.items():
-            if len(order) and place not in seen:
-                chosen.append(Choice(Row(bucket, int(order[place])), rank))
-                seen.add(place)
-    return chosen
+        Raises:
+          UserError: the folder cannot be written to.
+        """
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **part)
+        arrays = buffer.getvalue()
+        write_atomically(self._path(index), hashlib.sha256(arrays).digest() + arrays)
 
-
-def kept_in(store: ScoreStore, fill: Fill) -> Fill:
-    """`fill`, whose completions are kept: a method may take minutes for what is shown."""
-    numbers = itertools.count()
-
-    def kept(batch: Batch) -> Pictures:
-        index = next(numbers)
-        pictures = store.read(index)
-        if pictures is None:
-            pictures = {COMPLETION: fill(batch)[COMPLETION]}
-            store.write(index, pictures)
-        return pictures
-
-    return kept
-
-
-def make_cases(choices: Sequence[Choice], test: Test, fills: Mapping[str, Fill], engine: Engine | None) -> list[Case]:
-    """Fills the chosen holes again, by everyone.
-
-    Args:
-      choices: what is shown.
-      test: the photographs and holes.
-      fills: by the entry's name.
-      engine: the first entry's network, whose attention is shown where it has some; None for others.
-    """
-    cases = []
-    for first in range(0, len(choices), test.batch_size):
-        some = choices[first : first + test.batch_size]
-        batch = test.batch([choice.row for choice in some])
-        filled = {name: fill(batch)[COMPLETION] for name, fill in fills.items()}  # uint8 [B,S,S,3]
-        known = 1 - batch.holes[..., None].astype(np.float32)  # [B,S,S,1]
-        looks = _looks(engine, batch.photographs, known, batch.labels) if engine and engine.method.maps else {}
-        for i, (row, rank) in enumerate(some):
-            completions = {name: images[i] for name, images in filled.items()}
-            own_looks = {name: images[i] for name, images in looks.items()}
-            cases.append(Case(row.bucket, row.index, rank, known[i], batch.photographs[i], completions, own_looks))
-    return cases
-
-
-def _looks(
-    engine: Engine, photographs: np.ndarray, known: np.ndarray, labels: np.ndarray | None
-) -> dict[str, np.ndarray]:
-    """What pixels of each hole attend to: by title, uint8 [B,S,S,3]."""
-    visible = photographs.astype(np.float32) / np.float32(255) * known  # [B,S,S,3]
-    points = np.stack([choose_points(one, LOOKING) for one in known]).astype(np.int32)  # [B,P,2]
-    arrays = (visible, known, labels if engine.method.num_labels else None)
-    maps = engine.look(Observation(*arrays), points)  # type: ignore[arg-type] # each [B,P,S,S]
-    return {
-        f"{name} {p + 1}": np.stack(
-            [np.round(255 * overlay(*seen)).astype(np.uint8) for seen in zip(visible, weights[:, p], points[:, p])]
-        )
-        for name, weights in maps.items()
-        for p in range(LOOKING)
-    }
+    def _path(self, index: int) -> Path:
+        return self._folder / f"{index:05d}.scores"

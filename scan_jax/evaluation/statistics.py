@@ -36,6 +36,11 @@ class Summary:
     infinite: int
     minus_infinite: int = 0
 
+    @property
+    def empty(self) -> bool:
+        """Of no values."""
+        return not (self.n or self.infinite)
+
 
 def summarize(values: np.ndarray) -> Summary:
     """Of scores [n]; NaN is refused, for a score that is no number is a defect.

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from scan_jax.core.distributed import fetch
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.core.types import Array, Observation, Prediction
+from scan_jax.core.types import Array, Observation
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
 
 log = logging.getLogger(__name__)
@@ -26,10 +27,17 @@ class Engine:
 
     Attributes:
       method: whose networks these are.
+      variables: on the devices; a training run puts those of its newest step here before each use.
     """
 
     def __init__(
-        self, method: Method, variables: Variables, *, share: Place = jax.device_put, copy: Place = jax.device_put
+        self,
+        method: Method,
+        variables: Variables,
+        *,
+        share: Place = jax.device_put,
+        copy: Place = jax.device_put,
+        frozen: Trees | None = None,
     ) -> None:
         """Puts the variables on the devices.
 
@@ -38,10 +46,12 @@ class Engine:
           variables: trained, on the host.
           share: places a batch; several devices may divide it among them.
           copy: places what each of them needs whole.
+          frozen: the weights that optimisations at test time look through, on the devices; None to load them when
+            they are needed. Who has them shows no progress of an optimisation: several processes cannot.
         """
         self.method = method
-        self._share, self._copy = share, copy
-        self._variables = copy(Variables(dict(variables.params), dict(variables.stats)))
+        self._share, self._copy, self._frozen = share, copy, frozen
+        self.variables = copy(Variables(dict(variables.params), dict(variables.stats)))
         self._compiled: dict[object, Callable[..., Any]] = {}
         self._shapes: set[tuple[int, ...]] = set()
         self._bar: Any = None
@@ -49,8 +59,15 @@ class Engine:
     def predict(self, observation: Observation, seed: int) -> Array:
         """The filled image [B,H,W,3] in [0, 1]."""
         self._note(observation.image.shape)
-        run = self._jit("predict", lambda *given: self.method.predict(*given).image)
-        return run(self._variables, self._share(observation), jax.random.key(seed))
+        run = self._jit("predict", lambda *given: self.method.predict(*_with_key(given)).image)
+        return run(*self._given(observation, seed))
+
+    def stages(self, observation: Observation) -> Mapping[str, np.ndarray]:
+        """The network's pictures [B,H,W,3] on the way to the filled image, by name; where it has none, that image."""
+        prediction = fetch(
+            self._jit("stages", lambda *given: self.method.predict(*_with_key(given)))(*self._given(observation, 0))
+        )
+        return prediction.intermediates or {"completion": prediction.image}
 
     def refine(self, name: str, observation: Observation, seed: int, steps: int | None) -> Refined:
         """By an optimisation at test time, with a progress bar.
@@ -61,12 +78,12 @@ class Engine:
         refiner = find_refiner(self.method, name)
 
         def refine(*given: Any) -> Refined:
-            return refiner(*given, steps=steps, progress=self._advance)
+            return refiner(*_with_key(given), steps=steps, progress=self._advance if self._frozen is None else None)
 
         run = self._jit((name, steps), refine)
         with progress_bar(total=steps, desc=name.replace("_", " "), unit="update", leave=False) as self._bar:
-            given = (self._variables, self.frozen, self._share(observation), jax.random.key(seed))
-            return jax.block_until_ready(run(*given))
+            variables, *given = self._given(observation, seed)
+            return jax.block_until_ready(run(variables, self.frozen, *given))
 
     def read_styles(self, observation: Observation) -> np.ndarray:
         """What each class is painted from: [B,L,S].
@@ -75,7 +92,7 @@ class Engine:
           UserError: the method has no styles.
         """
         run = self._jit("read", self._styles.read)
-        return np.asarray(run(self._variables, self._share(observation)))
+        return np.asarray(run(self.variables, self._share(observation)))
 
     def paint(self, observation: Observation, styles: np.ndarray, seed: int) -> Array:
         """The image [B,H,W,3] that styles [B,L,S] make.
@@ -83,8 +100,9 @@ class Engine:
         Raises:
           UserError: the method has no styles.
         """
-        run = self._jit("paint", lambda *given: self._styles.paint(*given).image)
-        return run(self._variables, *self._share((observation, styles)), jax.random.key(seed))
+        run = self._jit("paint", lambda *given: self._styles.paint(*_with_key(given)).image)
+        variables, seen, key = self._given(observation, seed)
+        return run(variables, seen, self._share(styles), key)
 
     def look(self, observation: Observation, points: np.ndarray) -> Mapping[str, np.ndarray]:
         """What pixels (row, column) [B,P,2] attend to, by the map's name: each [B,P,H,W].
@@ -95,7 +113,7 @@ class Engine:
         if not self.method.maps:
             raise UserError("this network has no attention between pixels that could be shown")
         run = self._jit("look", lambda *given: {name: look(*given) for name, look in self.method.maps.items()})
-        return jax.device_get(run(self._variables, *self._share((observation, points))))
+        return fetch(run(self.variables, *self._share((observation, points))))
 
     @property
     def _styles(self) -> Styles:
@@ -110,7 +128,11 @@ class Engine:
         Raises:
           UserError: they are missing.
         """
-        return self._copy(self.method.load_frozen())
+        return self._copy(self.method.load_frozen()) if self._frozen is None else self._frozen
+
+    def _given(self, observation: Observation, seed: int) -> tuple[Variables, Observation, Any]:
+        """What a method's functions take, on the devices; of the key its seed."""
+        return self.variables, self._share(observation), self._copy(np.uint32(seed % 2**32))
 
     def _note(self, shape: tuple[int, ...]) -> None:
         """Says so when many shapes have been asked for, for each of them is compiled."""
@@ -130,6 +152,12 @@ class Engine:
     def _advance(self, index: Any) -> None:
         del index
         self._bar.update()
+
+
+def _with_key(given: Sequence[Any]) -> tuple[Any, ...]:
+    """The arguments with the key of the seed that comes last."""
+    *others, seed = given
+    return *others, jax.random.key(seed)
 
 
 Seen = TypeVar("Seen")  # a tree of arrays [B,...], such as an Observation
@@ -157,40 +185,3 @@ def predict_each(seen: Sequence[Seen], predict: Callable[[Seen], Array], batch_s
             batch = jax.tree.map(lambda *each: np.concatenate(each), *[seen[k] for k in full])
             found.update(zip(some, np.asarray(predict(batch))))
     return [found[index] for index in range(len(seen))]
-
-
-Labels = np.ndarray | None
-# Moves a tree of arrays with the batch in front to the devices, each its share where the batch divides among them.
-# (networks, image [B,S,S,3], known [B,S,S,1], labels [B,S,S] or None) -> a prediction
-PredictWith = Callable[[Variables, np.ndarray, np.ndarray, Labels], Prediction]
-# (networks, the same, points (row, column) [B,P,2]) -> by the map's name, weights [B,P,S,S]
-LookWith = Callable[[Variables, np.ndarray, np.ndarray, Labels, np.ndarray], Mapping[str, Array]]
-
-
-def make_predict(method: Method, place: Place) -> PredictWith:
-    """The method's prediction."""
-    predict = jax.jit(lambda networks, seen: method.predict(networks, seen, jax.random.key(0)))
-    return lambda networks, *seen: predict(networks, place(_observe(*seen)))
-
-
-def make_refine(method: Method, name: str, frozen: Trees, place: Place) -> PredictWith:
-    """By one of the method's optimisations at test time; `frozen` lies on the devices."""
-    refiner = find_refiner(method, name)
-    refine = jax.jit(lambda networks, frozen, seen: refiner(networks, frozen, seen, jax.random.key(0)).prediction)
-    return lambda networks, *seen: refine(networks, frozen, place(_observe(*seen)))
-
-
-def make_look(method: Method, place: Place) -> LookWith:
-    """All of the method's maps; none for most."""
-
-    def look(networks: Variables, seen: Observation, points: Array) -> Mapping[str, Array]:
-        return {name: attend(networks, seen, points) for name, attend in method.maps.items()}
-
-    compiled = jax.jit(look)
-    return lambda networks, *seen: compiled(networks, *place((_observe(*seen[:3]), seen[3])))
-
-
-def _observe(image: np.ndarray, known: np.ndarray, labels: Labels) -> Any:
-    """What a network may see, on the host."""
-    arrays: tuple[Any, ...] = (image * known, known, labels)
-    return Observation(*arrays)

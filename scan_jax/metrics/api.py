@@ -1,14 +1,13 @@
 """What a metric is, and where to find those of a paper.
 
-The module of a group of definitions has `open_metrics()`, which returns them by name, so that "edge_connect/psnr" is
-one column of a table and "standard/psnr" another.
+The module of a group of definitions has `open_metrics(group)`, which returns them by name, so that "edge_connect/psnr"
+is one column of a table and "standard/psnr" another.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
@@ -23,15 +22,15 @@ from scan_jax.core.types import Array
 
 log = logging.getLogger(__name__)
 GROUPS = {
-    "checks": "scan_jax.metrics.checks",
-    "edge_connect": "scan_jax.metrics.edge_connect",
-    "hole_only": "scan_jax.metrics.hole_only",
-    "inception": "scan_jax.metrics.inception",
-    "lama": "scan_jax.metrics.lama",
+    "checks": "scan_jax.metrics.standard",
+    "edge_connect": "scan_jax.metrics.papers",
+    "hole_only": "scan_jax.metrics.standard",
+    "inception": "scan_jax.metrics.sets",
+    "lama": "scan_jax.metrics.papers",
     "lpips": "scan_jax.metrics.lpips",
-    "masked_attention": "scan_jax.metrics.masked_attention",
-    "region_norm": "scan_jax.metrics.region_norm",
-    "squeezenet": "scan_jax.metrics.squeezenet",
+    "masked_attention": "scan_jax.metrics.papers",
+    "region_norm": "scan_jax.metrics.papers",
+    "squeezenet": "scan_jax.metrics.sets",
     "standard": "scan_jax.metrics.standard",
 }
 Tree = Any  # a nested dict of arrays
@@ -43,8 +42,8 @@ class Metric:
     """What one filled image is worth against its photograph.
 
     Attributes:
-      measure: (parameters, image [B,H,W,3], photograph [B,H,W,3], known [B,H,W,1]) -> [B]; images are 8-bit ones as
-        floats in [0, 1]. Pure, may be jitted; an image's value does not depend on the others of its batch.
+      measure: (parameters, image uint8 [B,H,W,3], photograph uint8 [B,H,W,3], hole bool [B,H,W]) -> [B]. Pure, may be
+        jitted; an image's value does not depend on the others of its batch.
       title: as a table's head has it, such as "PSNR".
       better: which direction is the better one; "zero" where both sides of it are errors.
       unit: as printed beside the title, or empty.
@@ -63,9 +62,9 @@ class Metric:
     parameters: Tree = None
     least_side: int = 1
 
-    def __call__(self, image: Array, photograph: Array, known: Array) -> Array:
-        """[B,H,W,3], [B,H,W,3], [B,H,W,1] -> [B]."""
-        return self.measure(self.parameters, image, photograph, known)
+    def __call__(self, image: Array, photograph: Array, hole: Array) -> Array:
+        """uint8 [B,H,W,3], uint8 [B,H,W,3], bool [B,H,W] -> [B]."""
+        return self.measure(self.parameters, image, photograph, hole)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Embedding:
 
     Attributes:
       name: such as "inception_v3"; metrics of equal names share its vectors.
-      embed: (parameters, image [B,H,W,3] in [0, 1]) -> [B,D]; pure, may be jitted.
+      embed: (parameters, image uint8 [B,H,W,3]) -> [B,D]; pure, may be jitted.
       parameters: the network's weights.
     """
 
@@ -110,11 +109,6 @@ class SetMetric:
 AnyMetric = Metric | SetMetric
 
 
-def names() -> list[str]:
-    """All groups of definitions."""
-    return list(GROUPS)
-
-
 def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
     """Metrics by their full names, such as "edge_connect/psnr".
 
@@ -131,7 +125,7 @@ def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str
         group, _, single = name.partition("/")
         module = registry.find(GROUPS, group, where)
         try:
-            metrics: Mapping[str, AnyMetric] = module.open_metrics()
+            metrics: Mapping[str, AnyMetric] = module.open_metrics(group)
         except UserError as error:
             if single:
                 raise
@@ -146,70 +140,41 @@ def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str
 Measure = Callable[[Any, Array, Array, Array], Array]  # `Metric.measure`
 
 
-def check_images(image: Array, reference: Array) -> None:
-    """Refuses anything but two equal batches of float images, so that nothing is broadcast silently.
+def check_pictures(image: Array, photograph: Array, hole: Array) -> None:
+    """Refuses anything but two equal batches of 8-bit pictures and their holes, so that nothing is broadcast silently.
 
     Args:
-      image: [B,H,W,C].
-      reference: [B,H,W,C].
+      image: uint8 [B,H,W,3].
+      photograph: uint8 [B,H,W,3].
+      hole: bool [B,H,W].
 
     Raises:
-      ValueError: another rank, unequal shapes, or pixels that are not floating point.
+      ValueError: another rank or type, or unequal shapes.
     """
-    if image.ndim != 4 or image.shape != reference.shape:
-        raise ValueError(f"two equal batches [B,H,W,C] are needed, not {image.shape} and {reference.shape}")
-    for array in (image, reference):
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            raise ValueError(f"pixels must be floating point in [0, 1], not {array.dtype}")
-
-
-def check_known(image: Array, known: Array) -> None:
-    """Refuses a `known` that does not belong to these images.
-
-    Args:
-      image: [B,H,W,3].
-      known: [B,H,W,1].
-
-    Raises:
-      ValueError: another number of channels, or another shape than the images have.
-    """
-    if image.shape[3] != 3 or known.shape != (*image.shape[:3], 1):
-        raise ValueError(f"images [B,H,W,3] and known [B,H,W,1] are needed, not {image.shape} and {known.shape}")
+    if image.ndim != 4 or image.shape[3] != 3 or image.shape != photograph.shape:
+        raise ValueError(f"two equal batches [B,H,W,3] are needed, not {image.shape} and {photograph.shape}")
+    if image.dtype != jnp.uint8 or photograph.dtype != jnp.uint8:
+        raise ValueError(f"pictures must be of 8 bits, not {image.dtype} and {photograph.dtype}")
+    if hole.shape != image.shape[:3] or hole.dtype != bool:
+        raise ValueError(f"the hole must be bool {image.shape[:3]}, not {hole.dtype} {hole.shape}")
 
 
 def of_images(function: Callable[[Array, Array], Array]) -> Measure:
-    """A function of image and photograph, [B,H,W,3] twice -> [B], as `Metric.measure`: checked and jitted."""
-    return of_hole(lambda image, photograph, hole: function(image, photograph))
+    """A function of image and photograph as `Metric.measure`, as `of_hole` makes it."""
+    return of_hole(lambda x, y, hole: function(x, y))
 
 
 def of_hole(function: Callable[[Array, Array, Array], Array]) -> Measure:
-    """A function of image, photograph and hole, [B,H,W,1] bool, as `Metric.measure`: checked and jitted."""
+    """A function of image, photograph and hole as `Metric.measure`: checked and jitted.
+
+    Args:
+      function: (float32 [B,H,W,3], float32 [B,H,W,3], bool [B,H,W,1]) -> [B]; the levels 0..255 of both pictures.
+        Differences of k/255 would be wrong in the fifth digit; those of whole numbers are exact.
+    """
 
     @jax.jit
-    def measure(parameters: Any, image: Array, photograph: Array, known: Array) -> Array:
-        check_images(image, photograph)
-        check_known(image, known)
-        return function(image, photograph, known <= 0.5)
+    def measure(parameters: Any, image: Array, photograph: Array, hole: Array) -> Array:
+        check_pictures(image, photograph, hole)
+        return function(image.astype(jnp.float32), photograph.astype(jnp.float32), hole[..., None])
 
     return measure
-
-
-GROUP = 64  # terms added one after the other
-
-
-def total(x: Array) -> Array:
-    """Sum over everything but the first axis, in groups of groups: [B,...] -> [B] float32.
-
-    A running sum of a million terms loses the sixth digit; here an error grows with the logarithm of their number.
-    """
-    x = x.astype(jnp.float32).reshape(x.shape[0], math.prod(x.shape[1:]))  # [B,N]
-    while x.shape[1] > 1:
-        group = min(GROUP, x.shape[1])
-        x = jnp.pad(x, ((0, 0), (0, -x.shape[1] % group)))  # [B,group*M]
-        x = x.reshape(x.shape[0], group, x.shape[1] // group).sum(axis=1)  # [B,M]
-    return x.sum(axis=1)  # of one, or of nothing
-
-
-def mean(x: Array) -> Array:
-    """Mean over everything but the first axis: [B,...] -> [B] float32."""
-    return total(x) / math.prod(x.shape[1:])

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array
 from scan_jax.features.api import build_network, load_features, load_imported, weights_name
-from scan_jax.metrics.api import Measure, Metric, check_images, check_known
+from scan_jax.metrics.api import Measure, Metric, check_pictures
 
 log = logging.getLogger(__name__)
 Tree = Any  # a nested dict of arrays
@@ -55,12 +55,13 @@ TRUNKS: Mapping[str, Trunk] = {
 EPSILON = 1e-10  # beside the length of a pixel's vector of activations
 
 
-def open_metrics() -> dict[str, Metric]:
+def open_metrics(group: str = "lpips") -> dict[str, Metric]:
     """LPIPS on every network that was imported together with its head; the log says how to get the others.
 
     Raises:
       UserError: there is none; it names every missing file and the commands that import them.
     """
+    del group
     found: dict[str, Metric] = {}
     missing: dict[str, str] = {}
     for name, trunk in TRUNKS.items():
@@ -98,7 +99,8 @@ def _unit_length(x: Array) -> Array:
 def _open(trunk: Trunk) -> Metric:
     """The metric with its weights; UserError names all that is missing."""
     complaints, found = [], {}
-    for part, load in (("network", _load_network), ("heads", _load_heads)):
+    loads = {"network": lambda one: load_features(one.network, one.layers), "heads": _load_heads}
+    for part, load in loads.items():
         try:
             found[part] = load(trunk)
         except UserError as error:
@@ -120,10 +122,6 @@ def _open(trunk: Trunk) -> Metric:
     )
 
 
-def _load_network(trunk: Trunk) -> Any:
-    return load_features(trunk.network, trunk.layers)
-
-
 def _load_heads(trunk: Trunk) -> Tree:
     """{layer: [C]}."""
     network = build_network(trunk.network, trunk.layers)
@@ -139,11 +137,10 @@ def _measure(apply: Callable[[Tree, Array], dict[str, Array]]) -> Measure:
     """`Metric.measure` of a network; the networks in `features/` do what LPIPS' own scaling layer does."""
 
     @jax.jit
-    def measure(parameters: Tree, image: Array, photograph: Array, known: Array) -> Array:
-        check_images(image, photograph)
-        check_known(image, known)
+    def measure(parameters: Tree, image: Array, photograph: Array, hole: Array) -> Array:
+        check_pictures(image, photograph, hole)
         with jax.default_matmul_precision("highest"):  # the same number on every device
-            pair = apply(parameters["network"], jnp.concatenate([image, photograph]).astype(jnp.float32))
+            pair = apply(parameters["network"], jnp.concatenate([image, photograph]).astype(jnp.float32) / 255)
             first, second = ({layer: jnp.split(x, 2)[i] for layer, x in pair.items()} for i in (0, 1))
             return lpips_distance(first, second, parameters["heads"])
 

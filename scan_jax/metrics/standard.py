@@ -1,34 +1,53 @@
-"""The metrics that every table shows: over 8-bit RGB, as MAT (Li et al. 2022) and mmagic measure them.
+"""The toolkit's own definitions, over 8-bit RGB.
 
-SSIM has the window, constants and borders of its authors (Wang et al. 2004), but for their conversion to grey.
+`standard`: what every table shows, as MAT (Li et al. 2022) and mmagic measure it. SSIM has the window, constants and
+borders of its authors (Wang et al. 2004), but for their conversion to grey.
+`hole_only`: the same over the hole alone: numbers that do not rise with what was never missing.
+`checks`: what users complain about: seams and colours that are off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import jax.numpy as jnp
+
 from scan_jax.core.types import Array
-from scan_jax.metrics.api import Metric, of_images
-from scan_jax.metrics.pixel_errors import RANGE, levels, mae, psnr
-from scan_jax.metrics.ssim import GAUSSIAN, ssim
+from scan_jax.metrics.api import Metric, of_hole, of_images
+from scan_jax.metrics.pixels import GAUSSIAN, RANGE, colour_shift, decibels, dissimilarity, mae, psnr, seam, ssim, total
+
+RIM = GAUSSIAN.side // 2  # pixels on each side that are the centre of no window
 
 
-def _psnr(image: Array, photograph: Array) -> Array:
-    return psnr(levels(image), levels(photograph), RANGE)
+def _mean_in_hole(x: Array, hole: Array) -> Array:
+    """Mean over the hole's pixels and all channels: [B,H,W,3], [B,H,W,1] -> [B]; 0 without a hole."""
+    return total(jnp.where(hole, x, 0)) / (3 * jnp.maximum(total(hole), 1))
 
 
-def _ssim(image: Array, photograph: Array) -> Array:
-    return ssim(levels(image), levels(photograph), GAUSSIAN, RANGE)
+def _hole_psnr(x: Array, y: Array, hole: Array) -> Array:
+    return decibels(_mean_in_hole(jnp.square(x - y), hole) / RANGE**2)
 
 
-def _mae(image: Array, photograph: Array) -> Array:
-    return 100 * mae(levels(image), levels(photograph), RANGE)
+def _hole_ssim(x: Array, y: Array, hole: Array) -> Array:
+    unlike = dissimilarity(x, y, GAUSSIAN, RANGE)  # [B,H-10,W-10,3]
+    return 1 - _mean_in_hole(unlike, hole[:, RIM:-RIM, RIM:-RIM])
+
+
+def _hole_mae(x: Array, y: Array, hole: Array) -> Array:
+    return 100 * _mean_in_hole(jnp.abs(x - y), hole) / RANGE
 
 
 METRICS: Mapping[str, Metric] = {
-    "psnr": Metric(of_images(_psnr), "PSNR", "higher", "dB", 2, "PSNR over RGB, range 255, mean over images"),
+    "psnr": Metric(
+        of_images(lambda x, y: psnr(x, y, RANGE)),
+        "PSNR",
+        "higher",
+        "dB",
+        2,
+        "PSNR over RGB, range 255, mean over images",
+    ),
     "ssim": Metric(
-        of_images(_ssim),
+        of_images(lambda x, y: ssim(x, y, GAUSSIAN, RANGE)),
         "SSIM",
         "higher",
         "",
@@ -36,10 +55,50 @@ METRICS: Mapping[str, Metric] = {
         "SSIM per RGB channel, Gaussian 11 sigma 1.5, valid windows",
         least_side=GAUSSIAN.side,
     ),
-    "mae": Metric(of_images(_mae), "MAE", "lower", "%", 2, "MAE over RGB and all pixels, in % of the range"),
+    "mae": Metric(
+        of_images(lambda x, y: 100 * mae(x, y, RANGE)),
+        "MAE",
+        "lower",
+        "%",
+        2,
+        "MAE over RGB and all pixels, in % of the range",
+    ),
+}
+HOLE_ONLY: Mapping[str, Metric] = {
+    "psnr": Metric(
+        of_hole(_hole_psnr), "PSNR in hole", "higher", "dB", 2, "PSNR over RGB in the hole, range 255, mean over images"
+    ),
+    "ssim": Metric(
+        of_hole(_hole_ssim),
+        "SSIM in hole",
+        "higher",
+        "",
+        4,
+        "SSIM per RGB channel, Gaussian 11 sigma 1.5, valid windows with their centre in the hole",
+        least_side=GAUSSIAN.side,
+    ),
+    "mae": Metric(of_hole(_hole_mae), "MAE in hole", "lower", "%", 2, "MAE over RGB in the hole, in % of the range"),
+}
+CHECKS: Mapping[str, Metric] = {
+    "seam": Metric(
+        of_hole(seam),
+        "Seam",
+        "zero",
+        "levels",
+        2,
+        "mean excess of the jumps across the hole's border over the photograph's; below 0 is a blurred border",
+    ),
+    "colour_shift": Metric(
+        of_hole(colour_shift),
+        "Colour shift",
+        "lower",
+        "Delta E",
+        2,
+        "CIE76 difference of the hole's mean colours, means in CIELAB",
+    ),
 }
 
 
-def open_metrics() -> Mapping[str, Metric]:
-    """psnr, ssim, mae."""
-    return METRICS
+def open_metrics(group: str) -> Mapping[str, Metric]:
+    """Those of `standard`, `hole_only` or `checks`."""
+    return {"standard": METRICS, "hole_only": HOLE_ONLY, "checks": CHECKS}[group]

@@ -17,9 +17,8 @@ from tiny_demo import BUCKETS, DATA, error_of, overrides, write_run
 from scan_jax.commands.evaluate import evaluate, main, parse
 from scan_jax.core.errors import UserError
 from scan_jax.data.builders import celebamask_hq
-from scan_jax.evaluation.benchmark import open_test
-from scan_jax.evaluation.entries import from_run
-from scan_jax.evaluation.evaluator import local_devices
+from scan_jax.evaluation.benchmark import open_benchmark
+from scan_jax.evaluation.entries import from_run, local_devices
 from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import Variables
@@ -241,8 +240,8 @@ def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path, mo
     rows = [[cell.strip(" *") for cell in line.split("|")] for line in text.splitlines() if "measured, masked" in line]
     assert next(row[3] for row in rows if row[1] == "Navier-Stokes") == f"{measured:.2f}"
     whole = dataclasses.replace(whole, holes_digest="")  # as where a paper's own holes are not at hand
-    few = open_test(whole.name, {}, "", [where, "--config.evaluation.holes_per_bucket=1"], 19)
-    assert not few.protocol.tables, "other holes are another test"
+    few, _ = open_benchmark(whole.name, {}, "", [where, "--config.evaluation.holes_per_bucket=1"], 19)
+    assert not few.tables, "other holes are another test"
 
 
 PHOTOGRAPHS = 11

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 from scan_jax.evaluation.report import write_report
-from scan_jax.evaluation.results import Case, Conditions, Entry, Results
+from scan_jax.evaluation.results import Case, Conditions, EntryResult, Results
 from scan_jax.metrics.api import Embedding, Metric, SetMetric
 
 WHEN = datetime(2020, 2, 3, 4, 5, tzinfo=UTC)
@@ -83,7 +83,7 @@ def scores(seed, *names):
 def entry(name, seed, **changes):
     per_image = [name for name, metric in METRICS.items() if isinstance(metric, Metric)]
     sets = {bucket: {"inception/fid": 12.34 + seed} for bucket in BUCKETS}
-    plain = Entry(name, "baseline", {"radius": f"{seed} pixels"}, scores(seed, *per_image), {}, sets, 31.25)
+    plain = EntryResult(name, "baseline", {"radius": f"{seed} pixels"}, scores(seed, *per_image), {}, sets, 31.25)
     return dataclasses.replace(plain, **changes)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scan_jax.evaluation.results import Conditions, Entry, Results
+from scan_jax.evaluation.results import Conditions, EntryResult, Results
 from scan_jax.metrics.api import Embedding, Metric, SetMetric
 
 METRICS = {
@@ -28,7 +28,7 @@ def scores(seed, buckets, count=6):
 
 
 def entry(name, seed, *, buckets=("10-20%", "20-30%"), kind="run", prediction=True, count=6, **more):
-    return Entry(
+    return EntryResult(
         name=name,
         kind=kind,
         details=more.pop("details", {"folder": f"runs/{name}", "step": "4900"}),

@@ -29,9 +29,9 @@ def noise_holes(seed=1, few=3):
     return {"10-20%": rng.random((few, SIZE, SIZE)) < 0.15, "40-50%": rng.random((2, SIZE, SIZE)) < 0.45}
 
 
-def constant(image, known, labels):
+def constant(seen):
     """A prediction that depends on nothing, and is not a whole number of 8-bit steps."""
-    return np.full_like(image, 0.3)
+    return np.full_like(seen.image, 0.3)
 
 
 def rounded(truth, hole):

@@ -13,7 +13,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import EvaluationSettings
 from scan_jax.evaluation.baselines import class_mean
-from scan_jax.evaluation.evaluator import Evaluator
+from scan_jax.evaluation.evaluator import Evaluator, training_json, training_table
+from scan_jax.evaluation.tables.text_table import markdown, screen
 from scan_jax.inference import equations
 
 LABELS = ("10-20%", "40-50%")
@@ -32,20 +33,20 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(folder):
-    return make(folder, batch_size=5).report(constant, 0)
+    return make(folder, batch_size=5).measure(constant)
 
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
     """The same, of photographs with labels; and where it is written."""
     folder = tmp_path_factory.mktemp("labelled")
-    return make(folder, Noise(5, classes=3)).report(constant, 7), folder
+    return make(folder, Noise(5, classes=3)).measure(constant), folder
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_the_batch_size_does_not_change_the_numbers(folder, plain, batch_size):
-    scores = make(folder, batch_size=batch_size).report(constant, 0).scores
-    for label, found in plain.scores.items():
+    scores = make(folder, batch_size=batch_size).measure(constant).entries[0].completion
+    for label, found in plain.entries[0].completion.items():
         for metric, values in found.items():
             assert values.shape == (5,)
             np.testing.assert_allclose(scores[label][metric], values, rtol=1e-6)
@@ -54,46 +55,58 @@ def test_the_batch_size_does_not_change_the_numbers(folder, plain, batch_size):
 def test_the_network_sees_full_batches_without_the_hole(folder):
     seen = []
 
-    def predict(image, known, labels):
-        assert labels is None
+    def predict(observation):
+        image, known = observation.image, observation.known
+        assert observation.labels is None
         seen.append((image.shape, known.shape))
         assert image.dtype == known.dtype == np.float32
         assert np.all(image[np.broadcast_to(known == 0, image.shape)] == 0)
         return image
 
-    make(folder, batch_size=4).report(predict, 0)
+    make(folder, batch_size=4).measure(predict)
     assert seen == [((4, SIZE, SIZE, 3), (4, SIZE, SIZE, 1))] * 3  # 5 photographs in 2 buckets
 
 
 def test_the_network_sees_the_labels_of_its_photographs(tmp_path):
     photographs, seen = Noise(5, classes=3), []
 
-    def predict(image, known, labels):
-        assert labels.dtype == np.int32
-        for one, at, classes in zip(image, known, labels):
+    def predict(observation):
+        assert observation.labels.dtype == np.int32
+        for one, at, classes in zip(observation.image, observation.known, observation.labels):
             (match,) = (i for i in range(5) if np.allclose(photographs.images[i] / 255 * at, one, atol=1e-6))
             np.testing.assert_array_equal(classes, photographs[match]["labels"])
             seen.append(match)
-        return image
+        return observation.image
 
-    make(tmp_path, photographs, batch_size=4).report(predict, 0)
+    make(tmp_path, photographs, batch_size=4).measure(predict)
     assert seen == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4]  # the last one pads
 
 
+def baselines_of(results):
+    """Their scores by name."""
+    return {one.name: one.completion for one in results.entries if one.kind == "baseline"}
+
+
+def mean(results, label, metric):
+    return results.entries[0].completion[label][metric].mean()
+
+
 def test_labelled_photographs_are_compared_with_the_class_mean_too(labelled, plain):
-    report, folder = labelled
-    assert list(report.baselines) == NAMES
+    results, folder = labelled
+    labelled_ones, plain_ones = baselines_of(results), baselines_of(plain)
+    assert list(labelled_ones) == NAMES
     truth, hole = Noise(5).images[3], noise_holes()["40-50%"][1]
     expected = peak_signal_noise_ratio(truth, class_mean(truth, hole, Noise(5, classes=3)[3]["labels"]))
-    np.testing.assert_allclose(report.baselines["class mean"]["40-50%"]["psnr"][3], expected, rtol=1e-5)
+    np.testing.assert_allclose(labelled_ones["class mean"]["40-50%"]["psnr"][3], expected, rtol=1e-5)
     kept = {path.name.rsplit("_", 1)[0] for path in (folder / "scores").iterdir()}
     assert kept == {"navier_stokes", "harmonic", "biharmonic", "class_mean"}
-    assert list(plain.baselines) == NAMES[:-1]
-    for name in plain.baselines:
-        both = (each.baselines[name]["40-50%"]["psnr"] for each in (report, plain))
+    assert list(plain_ones) == NAMES[:-1]
+    for name in plain_ones:
+        both = (each[name]["40-50%"]["psnr"] for each in (labelled_ones, plain_ones))
         np.testing.assert_allclose(*both, atol=0.01)  # another batch size
     numbers = dict(make(folder, Noise(5, classes=3))(constant, 7))
-    assert numbers["eval/psnr_gain/40-50%"] == pytest.approx(report.gain("40-50%", "psnr", "Navier-Stokes"))
+    gain = mean(results, "40-50%", "psnr") - labelled_ones["Navier-Stokes"]["40-50%"]["psnr"].mean()
+    assert numbers["eval/psnr_gain/40-50%"] == pytest.approx(gain, abs=1e-5)
 
 
 def cells(markdown):
@@ -101,34 +114,35 @@ def cells(markdown):
 
 
 def test_the_table_has_a_row_for_each_baseline(labelled):
-    report, _ = labelled
-    header, _, *rows = cells(report.markdown())
+    results, _ = labelled
+    table = training_table(results, 7)
+    header, _, *rows = cells(markdown(table))
     assert header == ["hole", "filled by", "PSNR dB", "SSIM", "MAE %", "TOY above, dB", "n"]
     names = [["10-20%", "TOY"], *(["", name] for name in NAMES), ["40-50%", "TOY"]]
     assert [row[:2] for row in rows[:6]] == names
     for row, baseline in zip(rows[6:], NAMES, strict=True):
-        mean = report.baselines[baseline]["40-50%"]["psnr"].mean()
-        assert row[2] == f"{mean:.2f}"
-        assert float(row[5]) == pytest.approx(report.mean("40-50%", "psnr") - mean, abs=0.006)
-    assert max(map(len, report.text().splitlines()[:8])) < 80
-    stored = json.loads(report.json())["buckets"]["40-50%"]["mae"]["baselines"]["class mean"]
+        theirs = baselines_of(results)[baseline]["40-50%"]["psnr"].mean()
+        assert row[2] == f"{theirs:.2f}"
+        assert float(row[5]) == pytest.approx(mean(results, "40-50%", "psnr") - theirs, abs=0.006)
+    assert max(map(len, screen(table).splitlines()[:8])) < 80
+    stored = json.loads(training_json(results, 7))["buckets"]["40-50%"]["mae"]["baselines"]["class mean"]
     assert stored["mean"] == pytest.approx(np.mean(stored["per_image"]))
 
 
 def test_a_refined_network_stands_beside_the_plain_one(labelled):
-    def nearer(image, known, labels):
-        return constant(image, known, labels) * 0.5 + 0.25  # halfway to mid-grey, the mean of the noise
+    def nearer(seen):
+        return constant(seen) * 0.5 + 0.25  # halfway to mid-grey, the mean of the noise
 
     evaluator = make(labelled[1], Noise(5, classes=3))
     numbers = dict(evaluator(constant, 7, {"style_search": nearer}))
-    alone = evaluator.report(nearer, 7)
-    for label in alone.scores:
-        assert numbers[f"eval/style_search/psnr/{label}"] == pytest.approx(alone.mean(label, "psnr"))
+    alone = evaluator.measure(nearer)
+    for label in alone.buckets:
+        assert numbers[f"eval/style_search/psnr/{label}"] == pytest.approx(mean(alone, label, "psnr"))
     stored = json.loads((labelled[1] / "step_00000007.json").read_text())["buckets"]["40-50%"]["mae"]
-    assert stored["refined"]["style_search"]["mean"] == pytest.approx(alone.mean("40-50%", "mae"))
+    assert stored["refined"]["style_search"]["mean"] == pytest.approx(mean(alone, "40-50%", "mae"))
     _, name, psnr, *_, above, _ = cells((labelled[1] / "step_00000007.md").read_text())[3]
-    assert (name, psnr) == ("with style search", f"{alone.mean('10-20%', 'psnr'):.2f}")
-    expected = numbers["eval/psnr/10-20%"] - alone.mean("10-20%", "psnr")
+    assert (name, psnr) == ("with style search", f"{mean(alone, '10-20%', 'psnr'):.2f}")
+    expected = numbers["eval/psnr/10-20%"] - mean(alone, "10-20%", "psnr")
     assert float(above) == pytest.approx(expected, abs=0.006)
 
 
@@ -136,23 +150,24 @@ def test_a_perfect_prediction_is_perfect_and_known_pixels_never_count(tmp_path):
     photographs = Noise(4)
     whole = iter(np.repeat(photographs.images, 2, axis=0).reshape(2, 4, SIZE, SIZE, 3) / np.float32(255))
 
-    def oracle(image, known, labels):
-        return next(whole) * (1 - known) + 7.0 * known  # nonsense where the pixels are known
+    def oracle(seen):
+        return next(whole) * (1 - seen.known) + 7.0 * seen.known  # nonsense where the pixels are known
 
-    report = make(tmp_path, photographs, batch_size=4).report(oracle, 0)
-    for label in report.scores:
-        assert report.mean(label, "psnr") == np.inf and report.mean(label, "mae") == 0.0
-    stored = json.loads(report.json())
+    numbers = dict(make(tmp_path, photographs, batch_size=4)(oracle, 0))
+    for label in LABELS:
+        assert numbers[f"eval/psnr/{label}"] == np.inf and numbers[f"eval/mae/{label}"] == 0.0
+    stored = json.loads((tmp_path / "step_00000000.json").read_text())
     assert float(stored["buckets"]["10-20%"]["psnr"]["per_image"][0]) == np.inf
-    assert report.gain("10-20%", "psnr", "Navier-Stokes") == np.inf
+    assert numbers["eval/psnr_gain/10-20%"] == np.inf
 
 
 def test_limit_measures_the_first_photographs(folder, plain):
-    few = make(folder, limit=2).report(constant, 0)
+    few = make(folder, limit=2).measure(constant)
     assert few.conditions.count == 2 and plain.conditions.count == 5
-    for label in few.scores:
-        np.testing.assert_allclose(few.scores[label]["psnr"], plain.scores[label]["psnr"][:2], rtol=1e-6)
-    assert make(folder, limit=9).report(constant, 0).conditions.count == 5
+    for label in few.buckets:
+        first, all_of_them = (one.entries[0].completion[label]["psnr"] for one in (few, plain))
+        np.testing.assert_allclose(first, all_of_them[:2], rtol=1e-6)
+    assert make(folder, limit=9).measure(constant).conditions.count == 5
 
 
 def test_yields_names_and_writes_the_report_even_under_the_transfer_guard(tmp_path, caplog):
@@ -181,25 +196,26 @@ def test_yields_names_and_writes_the_report_even_under_the_transfer_guard(tmp_pa
 
 
 def test_the_baseline_is_navier_stokes_and_computed_once(tmp_path, monkeypatch):
-    first = make(tmp_path).baselines()["Navier-Stokes"]
+    first = baselines_of(make(tmp_path).measure(constant))["Navier-Stokes"]
     truth, hole = Noise(5).images[3], noise_holes()["40-50%"][1]
     expected = peak_signal_noise_ratio(truth, equations.WAYS["navier_stokes"](truth, hole))
     np.testing.assert_allclose(first["40-50%"]["psnr"][3], expected, rtol=1e-5)
     with monkeypatch.context() as patch:
         patch.setattr(equations.cv2, "inpaint", lambda *_, **__: pytest.fail("computed again"))
-        jax.tree.map(np.testing.assert_array_equal, make(tmp_path).baselines()["Navier-Stokes"], first)
+        again = baselines_of(make(tmp_path).measure(constant))
+        jax.tree.map(np.testing.assert_array_equal, again["Navier-Stokes"], first)
 
 
 def test_the_baseline_is_computed_anew_for_another_test_or_a_damaged_file(tmp_path, caplog):
     for changes in ({}, {"limit": 3}, {"holes": noise_holes(seed=2)}):
-        make(tmp_path, **changes).baselines()
+        make(tmp_path, **changes).measure(constant)
     files = sorted(tmp_path.glob("scores/navier_stokes_*/*.scores"))
     assert len(files) == 3
     for file in files:
         file.write_bytes(file.read_bytes()[:100])
-    found = make(tmp_path).baselines()
+    found, again = make(tmp_path).measure(constant), make(tmp_path).measure(constant)
     assert "damaged" in caplog.text
-    jax.tree.map(np.testing.assert_array_equal, found, make(tmp_path).baselines())
+    jax.tree.map(np.testing.assert_array_equal, baselines_of(found), baselines_of(again))
 
 
 def test_refuses_what_measures_nothing(tmp_path):

@@ -10,33 +10,29 @@ from made_up_tests import SIZE, Noise, error, noise_holes
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.evaluation.evaluator import Judge
-from scan_jax.evaluation.exchange import by_folder, content_digest, write_test
-from scan_jax.evaluation.filling import COMPLETION, PREDICTION
-from scan_jax.evaluation.results import Conditions
-from scan_jax.evaluation.scoring import Test, score
+from scan_jax.evaluation.benchmark import Benchmark
+from scan_jax.evaluation.exchange import from_predictions, write_test
+from scan_jax.evaluation.results import COMPLETION, PREDICTION
+from scan_jax.evaluation.scoring import MetricSuite, score
 from scan_jax.inference.equations import WAYS
 from scan_jax.metrics.standard import METRICS
-
-CONDITIONS = Conditions("toy v1", "noise", "a" * 64, "holes", "b" * 64, 3, SIZE, "the prediction in the hole")
-
 
 PHOTOGRAPHS = Noise(3, classes=5)
 
 
 @pytest.fixture
 def test():
-    return Test(PHOTOGRAPHS, noise_holes(few=2), 3, 4)
+    return Benchmark(PHOTOGRAPHS, noise_holes(few=2), 3, 4, "toy v1", "holes", "b" * 64)
 
 
 def measured(results, test):
-    return score(by_folder(results, test), test, Judge(METRICS), title="other").scores
+    return score(from_predictions(results, test).fill, test, MetricSuite(METRICS), title="other").scores
 
 
 @pytest.fixture
 def results(test, tmp_path):
     """Another program, which reads the test's files alone: Navier-Stokes, known pixels spoilt."""
-    write_test(tmp_path / "test", test, CONDITIONS)
+    write_test(tmp_path / "test", test)
     for image in sorted((tmp_path / "test").glob("*/images/*.png")):
         bucket = image.parent.parent
         hole = cv2.imread(str(bucket / "holes" / image.name), cv2.IMREAD_GRAYSCALE)
@@ -50,11 +46,11 @@ def results(test, tmp_path):
 
 
 def test_what_is_written_hides_the_hole(test, tmp_path):
-    write_test(tmp_path, test, CONDITIONS)
+    write_test(tmp_path, test)
     told = json.loads((tmp_path / "test.json").read_text())
     assert told["protocol"] == "toy v1" and told["digest"] == test.digest
     with pytest.raises(UserError, match="is not empty"):
-        write_test(tmp_path, test, CONDITIONS)
+        write_test(tmp_path, test)
     for bucket, holes in test.holes.items():
         for i, photograph in enumerate(PHOTOGRAPHS):
             hole, places = (
@@ -89,22 +85,20 @@ def test_missing_and_damaged_files_and_other_sizes_are_named(test, results):
     for name in ("10-20/00001.png", "40-50/00000.png"):
         (results / name).unlink()
     with pytest.raises(UserError, match=r"2 of 6 predictions are missing in .*: 40-50/00000.png, 10-20/00001.png"):
-        by_folder(results, test)
+        from_predictions(results, test)
     with pytest.raises(UserError, match="there is no folder"):
-        by_folder(results / "nowhere", test)
+        from_predictions(results / "nowhere", test)
 
 
 def test_other_pixels_of_the_same_size_and_time_are_other_results(test, results):
-    before, path = content_digest(results, test), results / "10-20" / "00000.bmp"
+    before, path = from_predictions(results, test).depends_on, results / "10-20" / "00000.bmp"
     (results / "10-20" / "00000.png").unlink()
     digests = {before}
     for colour in (0, 255):
         Image.fromarray(np.full((SIZE, SIZE, 3), colour, np.uint8)).save(path)
         os.utime(path, ns=(1, 1))
-        digests.add(content_digest(results, test))
+        digests.add(from_predictions(results, test).depends_on)
     assert len(digests) == 3
-    path.unlink()
-    assert content_digest(results, test) not in digests
 
 
 @pytest.mark.parametrize(
@@ -136,4 +130,4 @@ def test_grey_and_opaque_pictures_count_and_two_of_a_name_are_refused(test, resu
     assert grey[PREDICTION]["10-20%"]["mae"][0] == pytest.approx(expected, rel=1e-5)
     Image.fromarray(np.zeros((SIZE, SIZE, 3), np.uint8)).save(path.with_suffix(".JPG"))
     with pytest.raises(UserError, match="both predictions of one image"):
-        by_folder(results, test)
+        from_predictions(results, test)

@@ -8,16 +8,15 @@ import numpy as np
 from made_up_results import METRICS, conditions, entry, results
 
 from scan_jax.core import config as configuration
-from scan_jax.evaluation import published_tables
-from scan_jax.evaluation.paper_table import NOT_RUN, fills, measured_table
-from scan_jax.evaluation.protocol import PublishedTable
-from scan_jax.evaluation.protocols import find_protocol
+from scan_jax.evaluation import protocols
+from scan_jax.evaluation.protocols import PublishedTable, find_protocol
+from scan_jax.evaluation.tables.paper_table import NOT_RUN, fills, measured_table
 from scan_jax.methods.api import METHODS
 from scan_jax.methods.masked_attention.settings import Settings as MaskedAttentionSettings
 from scan_jax.methods.scan import ScanSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-TABLES = [table for table in vars(published_tables).values() if isinstance(table, PublishedTable)]
+TABLES = [table for table in vars(protocols).values() if isinstance(table, PublishedTable)]
 CELEBA, PARIS = map(find_protocol, ("scan_celeba_hq", "scan_paris_street_view"))
 MASKED = find_protocol("masked_attention_celebamask_hq")
 
@@ -102,7 +101,7 @@ def test_every_row_has_every_column_and_a_method_of_the_toolkit_with_its_default
             if row.config:
                 assert row.config["method.name"] in METHODS
     own = {"scan": ScanSettings(), "masked_attention": MaskedAttentionSettings()}
-    for method, defaults in published_tables.DEFAULTS.items():
+    for method, defaults in protocols.DEFAULTS.items():
         for key, value in defaults.items():
             assert operator.attrgetter(key.partition(".")[2])(own[method]) == value, key
 

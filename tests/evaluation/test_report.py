@@ -23,8 +23,7 @@ from scan_jax.evaluation.report.page import flatten
 from scan_jax.evaluation.report.scores import number
 from scan_jax.evaluation.results import Results
 from scan_jax.evaluation.statistics import best_of_images
-from scan_jax.evaluation.tables.by_bucket import difference_table, score_table
-from scan_jax.evaluation.tables.summaries import Summaries, full
+from scan_jax.evaluation.tables.by_bucket import difference_table, full, score_table
 from scan_jax.images.contact_sheet import TINT
 
 PSNR_ALONE = {"standard/psnr": METRICS["standard/psnr"]}
@@ -282,7 +281,7 @@ def test_magnitudes_are_subtracted_where_zero_is_best(tmp_path):
     assert "|colour shift| (%)" in text and "|MAE|" not in text and "magnitudes are subtracted" in text
     (caption,) = {one for one in page.tables if one[0] == "differences"}
     cells = [row for row in page.tables[caption] if any("+1.50 worse" in cell for cell in row)]
-    table = difference_table(Summaries(results), "checks")
+    table = difference_table(results, "checks")
     assert cells and table.rows[0][2] == "+1.50 [+1.50, +1.50]"  # the tables say the same
 
 
@@ -303,7 +302,7 @@ def test_page_and_tables_mark_the_same_best(tmp_path):
         (column,) = zip(*(row.cells for row in page_table(results).bodies["10-20%"]))
         marked = {k for k, one in enumerate(expected) if one}
         assert [cell.best for cell in column] == expected
-        assert score_table(Summaries(results), "standard", full).best == {(k, 2) for k in marked}
+        assert score_table(results, "standard", full).best == {(k, 2) for k in marked}
     for better, infinity in (("lower", -np.inf), ("higher", np.inf)):
         metric = dataclasses.replace(METRICS["standard/psnr"], better=better)
         assert best_of_images([np.full(2, infinity), np.zeros(2)], metric) == [True, False]
@@ -311,7 +310,7 @@ def test_page_and_tables_mark_the_same_best(tmp_path):
 
 
 def page_table(results):
-    return report_scores.score_table(results, ["standard/psnr"], [one.completion for one in results.entries], "")
+    return report_scores.score_table(results, ["standard/psnr"], "completion", "")
 
 
 def test_a_run_and_its_style_search_share_curves_and_config(tmp_path):

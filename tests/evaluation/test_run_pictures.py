@@ -8,10 +8,11 @@ from made_up_tests import SIZE, Noise
 from PIL import Image
 
 from scan_jax.evaluation import contact_sheet
+from scan_jax.evaluation.benchmark import Benchmark, Row
 from scan_jax.evaluation.contact_sheet import LOOKING, ContactSheet, choose_points, overlay
 from scan_jax.evaluation.curves import draw_curves, read_scalars
-from scan_jax.evaluation.filling import Row, by_baseline
-from scan_jax.evaluation.scoring import Test, choose, make_cases
+from scan_jax.evaluation.entries import one_by_one
+from scan_jax.evaluation.report.gallery import choose, make_cases
 from scan_jax.images.contact_sheet import TINT, grid, save_grid, tint_hole
 
 
@@ -133,11 +134,11 @@ def test_everyone_fills_the_same_hole():
     hole, photographs = np.zeros((1, SIZE, SIZE), bool), Noise(5)
     hole[0, 2:4, 2:4] = True
     fills = {
-        "white": by_baseline(lambda photograph, hole, labels: np.where(hole[..., None], np.uint8(255), photograph)),
-        "same": by_baseline(lambda photograph, hole, labels: photograph),
+        "white": one_by_one(lambda photograph, hole, labels: np.where(hole[..., None], np.uint8(255), photograph)),
+        "same": one_by_one(lambda photograph, hole, labels: photograph),
     }
     choices = choose({"a": {"psnr": np.arange(5.0)}}, "psnr")
-    cases = make_cases(choices, Test(photographs, {"a": hole}, 5, 2), fills, None)
+    cases = make_cases(choices, Benchmark(photographs, {"a": hole}, 5, 2), fills, None)
     assert [(case.index, case.rank) for case in cases] == [(4, "best"), (2, "median"), (0, "worst")]
     for case in cases:
         truth = photographs.images[case.index]

@@ -14,12 +14,9 @@ from made_up_results import METRICS, conditions, entry, results
 
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation.statistics import difference, summarize
-from scan_jax.evaluation.tables import make_tables, screen_text, text_table, write_tables
-from scan_jax.evaluation.tables import summaries as cells
-from scan_jax.evaluation.tables import text_table as markdown
-from scan_jax.evaluation.tables import text_table as screen
-from scan_jax.evaluation.tables.by_bucket import difference_table, entries_table, score_table
-from scan_jax.evaluation.tables.summaries import Summaries
+from scan_jax.evaluation.tables import text_table
+from scan_jax.evaluation.tables.by_bucket import brief, difference_table, entries_table, full, make_tables, score_table
+from scan_jax.evaluation.tables.files import screen_text, write_tables
 from scan_jax.evaluation.tables.text_table import TextTable
 
 LATEX = shutil.which("pdflatex") or shutil.which("tectonic")
@@ -35,12 +32,12 @@ def csv_lines(folder, found):
     return list(csv.DictReader(io.StringIO(written(folder, found, "results.csv"))))
 
 
-def standard(found, show=cells.full):
-    return score_table(Summaries(found), "standard", show)
+def standard(found, show=full):
+    return score_table(found, "standard", show)
 
 
 def standard_difference(*values):
-    (row,) = difference_table(Summaries(with_psnr(*values)), "standard").rows
+    (row,) = difference_table(with_psnr(*values), "standard").rows
     return row[2]
 
 
@@ -67,10 +64,10 @@ def test_a_table_without_conditions_cannot_be_made():
 
 
 def test_every_table_ends_with_the_protocol_line_in_every_form():
-    for table in make_tables(Summaries(results()), cells.full):
+    for table in make_tables(results(), full):
         assert table.note.endswith(LINE)
-        assert LINE in " ".join(screen.screen(table).split("\n"))
-        assert markdown.markdown(table).endswith(markdown.escape_markdown(LINE) + "\n")
+        assert LINE in " ".join(text_table.screen(table).split("\n"))
+        assert text_table.markdown(table).endswith(text_table.escape_markdown(LINE) + "\n")
         assert text_table.escape_latex(LINE) + "}\n\\par" in text_table.latex(table)
 
 
@@ -83,18 +80,18 @@ def test_a_cell_has_mean_deviation_and_interval():
     assert table.rows[0][:4] == ("10-20%", "faces_64 & 100%", expected, f"{raw:.2f}")
     assert table.rows[1][:2] == ("", "Navier-Stokes") and table.rows[1][3] == "not measured"
     assert [row[0] for row in table.rows] == ["10-20%", "", "20-30%", ""] and {row[-1] for row in table.rows} == {"6"}
-    assert standard(found, cells.brief).rows[0][2] == f"{summary.mean:.2f}"
+    assert standard(found, brief).rows[0][2] == f"{summary.mean:.2f}"
 
 
 def test_there_is_one_table_for_each_group_no_raw_column_without_predictions_and_an_n_for_sets():
     found = results(entries=(entry("telea", 1, prediction=False, kind="baseline"),))
-    tables = make_tables(Summaries(found), cells.full)
+    tables = make_tables(found, full)
     assert [table.title for table in tables] == [
         "Filled by",
         *(f"{group}: scores" for group in ("standard", "edge_connect", "checks", "inception")),
     ]
     assert "raw" not in "".join("".join(table.header) + table.note for table in tables)
-    table = score_table(Summaries(results()), "inception", cells.full)
+    table = score_table(results(), "inception", full)
     assert table.header == ("hole", "filled by", "FID (n=6)", "n")
     assert [row[2] for row in table.rows] == ["11.00", "not measured"] * 2
 
@@ -103,7 +100,7 @@ def test_infinite_values_are_counted_apart_and_empty_buckets_and_single_photogra
     rows = standard(with_psnr([20.0, 30.0, np.inf], [np.inf] * 3)).rows
     assert re.fullmatch(r"25\.00 ± 7\.1 \[2\d\.00, \d\d\.00\], 1 identical", rows[0][2])
     assert rows[1][2] == "inf (3 identical)"
-    assert standard(with_psnr([20.0, 30.0, np.inf], []), cells.brief).rows[0][2] == "25.00, 1 identical"
+    assert standard(with_psnr([20.0, 30.0, np.inf], []), brief).rows[0][2] == "25.00, 1 identical"
     finite, infinite = standard(with_psnr([20.0], [21.0])), standard(with_psnr([20.0], [np.inf]))
     assert "in no mean" in infinite.note and "in no mean" not in finite.note
     cell = standard_difference([20.0, np.inf, np.inf], [18.0, np.inf, 5.0])
@@ -133,10 +130,10 @@ def test_infinite_differences_keep_their_sign(tmp_path):
 
 def test_magnitudes_are_subtracted_where_zero_is_best(tmp_path):
     found = two("checks/colour_shift", [-2.0, 0.5], [1.0, 0.25], sets={})  # further from 0, though below
-    table = difference_table(Summaries(found), "checks")
+    table = difference_table(found, "checks")
     assert table.header == ("hole", "first", "|colour shift|") and table.rows[0][2].startswith("+0.625 [")
     assert "magnitudes are subtracted and below 0 is better" in table.note
-    assert "magnitudes" not in difference_table(Summaries(with_psnr([1.0], [2.0])), "standard").note
+    assert "magnitudes" not in difference_table(with_psnr([1.0], [2.0]), "standard").note
     assert "|colour shift|" in screen_text(found)
     assert r"\|colour shift\|" in written(tmp_path, found, "results.md")
     assert r"\textbar{}colour shift\textbar{}" in written(tmp_path, found, "results.tex")
@@ -148,9 +145,8 @@ def test_magnitudes_are_subtracted_where_zero_is_best(tmp_path):
 
 def test_the_best_of_a_bucket_follows_the_metrics_direction():
     found = results()
-    summaries = Summaries(found)
     for group, sign in (("standard", {2: -1, 4: 1}), ("checks", {2: 0})):
-        table, names = score_table(summaries, group, cells.full), list(summaries.metrics_of(group))
+        table, names = score_table(found, group, full), list(found.groups[group])
         for row, column in table.best:
             if column in sign:
                 bucket, name = found.buckets[row // 2], names[(column - 2) // 2]
@@ -164,14 +160,14 @@ def test_the_best_of_a_bucket_follows_the_metrics_direction():
 
 def test_differences_are_paired():
     found = results()
-    table = difference_table(Summaries(found), "standard")
+    table = difference_table(found, "standard")
     ours, theirs = (one.completion["20-30%"]["standard/mae"] for one in found.entries)
     summary = difference(ours, theirs, "lower")
     assert table.title == "standard: faces_64 & 100% minus others"
     assert table.rows[1][:2] == ("20-30%", "minus Navier-Stokes")
     assert table.rows[1][3] == f"{summary.mean:+.2f} [{summary.low:+.2f}, {summary.high:+.2f}]"
-    assert difference_table(Summaries(results(entries=found.entries[:1])), "standard") is None
-    assert difference_table(Summaries(found), "inception") is None
+    assert difference_table(results(entries=found.entries[:1]), "standard") is None
+    assert difference_table(found, "inception") is None
 
 
 def test_who_filled_the_holes_and_how_fast():
@@ -182,7 +178,7 @@ def test_who_filled_the_holes_and_how_fast():
 
 
 def test_the_screen_lines_up():
-    shown = screen.screen(standard(results())).splitlines()
+    shown = text_table.screen(standard(results())).splitlines()
     assert shown[0] == "standard: scores" and set(shown[1]) == {"-"} and shown[1] == shown[3] == shown[8]
     assert len({len(line) for line in (shown[2], *shown[4:8])}) == 1
     assert all(len(line) <= 120 for line in shown[9:])
@@ -196,7 +192,7 @@ def test_markdown_has_as_many_cells_in_every_row_and_marks_the_best(tmp_path):
         assert len({len(re.split(r"(?<!\\)\|", line)) for line in lines}) <= 1
     assert "a_b \\| c" in text and "faces_64 & 100%" in text
     table = TextTable("t", ("a", "b"), (("x", "1*"), ("y", "2")), conditions(), best=frozenset({(0, 1)}))
-    assert "| x | **1\\*** |" in markdown.markdown(table) and "| --- | ---: |" in markdown.markdown(table)
+    assert "| x | **1\\*** |" in text_table.markdown(table) and "| --- | ---: |" in text_table.markdown(table)
 
 
 def test_latex_is_balanced_and_escaped(tmp_path):

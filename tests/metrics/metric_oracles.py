@@ -109,15 +109,9 @@ ORACLES = {
 }
 
 
-def as_floats(images, photographs, holes):
-    """uint8 [B,H,W,3] twice and bool [B,H,W] as a metric takes them."""
-    known = 1 - np.asarray(holes, np.float32)[..., None]
-    return np.float32(images) / np.float32(255), np.float32(photographs) / np.float32(255), known
-
-
 def deviations(group, name, metric, images, photographs, holes):
     """|ours - the oracle's| for each pair; 0 where both are infinite. Which of them are infinite must agree."""
-    ours = np.asarray(metric(*as_floats(images, photographs, holes)), float)
+    ours = np.asarray(metric(images, photographs, holes), float)
     expected = np.array([ORACLES[group][name](*pair) for pair in zip(images, photographs, holes)])
     assert ours.shape == expected.shape
     np.testing.assert_array_equal(np.isposinf(ours), np.isposinf(expected))

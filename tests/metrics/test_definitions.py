@@ -7,12 +7,11 @@ import cv2
 import jax
 import numpy as np
 import pytest
-from metric_oracles import ORACLES, as_floats, deviations
+from metric_oracles import ORACLES, deviations
 from refusals import refused
 
 from scan_jax.metrics import api
-from scan_jax.metrics.checks import METRICS as CHECKS
-from scan_jax.metrics.pixel_errors import levels
+from scan_jax.metrics.standard import CHECKS
 
 OURS = {group: api.collect_metrics([group]) for group in ORACLES}
 METRICS = [(group, name, OURS[group][f"{group}/{name}"]) for group in ORACLES for name in ORACLES[group]]
@@ -55,17 +54,19 @@ def test_equals_the_public_definition_and_identical_images_reach_the_best_value(
         found = deviations(group, name, metric, *given)
         assert found.max() <= bound, found
     best = {"psnr": np.inf, "ssim": 1.0}.get(name, 0.0)
-    np.testing.assert_array_equal(metric(*as_floats(images, images, holes)), np.full(len(images), best, np.float32))
+    np.testing.assert_array_equal(metric(images, images, holes), np.full(len(images), best, np.float32))
 
 
 @each_metric
 def test_an_image_does_not_see_its_batch_and_one_compile_serves_within_any_jit(group, name, metric):
-    arguments, others = as_floats(*completions(seed=2)), as_floats(*completions(seed=4))
+    arguments, others = completions(seed=2), completions(seed=4)
     plain = metric(*arguments)
     assert plain.shape == (3,) and plain.dtype == np.float32
     traces = metric.measure._cache_size()
     for i in range(3):
-        among_others = [np.where(np.arange(3)[:, None, None, None] == i, a, b) for a, b in zip(arguments, others)]
+        among_others = [
+            np.where(np.arange(3).reshape(3, *[1] * (a.ndim - 1)) == i, a, b) for a, b in zip(arguments, others)
+        ]
         np.testing.assert_allclose(plain[i], metric(*among_others)[i], rtol=3e-7, atol=3e-7)
     assert metric.measure._cache_size() == traces
     around = jax.eval_shape(lambda *a: metric(*a), *arguments)
@@ -78,7 +79,7 @@ def test_moves_in_its_direction(group, name, metric):
     truths = np.full_like(shape, 120)  # flat: each step aside is a seam and another colour
     near, far = (np.where(holes[..., None], np.uint8(120 + step), truths) for step in (3, 40))
     some = holes.any((1, 2)) & ~holes.all((1, 2)) if name == "seam" else holes.any((1, 2))
-    near, far = (np.asarray(metric(*as_floats(image, truths, holes)))[some] for image in (near, far))
+    near, far = (np.asarray(metric(image, truths, holes))[some] for image in (near, far))
     assert some.any()
     assert np.all(near > far if metric.better == "higher" else near < far)
 
@@ -89,29 +90,24 @@ def test_least_side_is_the_least_and_other_shapes_and_integers_are_refused(group
     found = deviations(group, name, metric, *pairs(side, side, seed=3))
     assert found.max() <= (1e-4 if name == "colour_shift" else 1e-5), found
     for size in ((side - 1, side + 9), (side + 9, side - 1)) if side > 1 else ():
-        image = np.zeros((1, *size, 3), np.float32)
+        image = np.zeros((1, *size, 3), np.uint8)
         complaint = f"at least {side}x{side} pixels here, not {size[0]}x{size[1]}"
-        refused(complaint, metric, (image, image, np.zeros((1, *size, 1))))
-    image, known = np.zeros((2, 52, 52, 3), np.float32), np.ones((2, 52, 52, 1), np.float32)
-    refused("equal batches", metric, *((image, wrong, known) for wrong in (image[:1], image[..., :1], image[0])))
-    refused("floating point", metric, (image, image.astype(np.uint8), known))
-    refused("known", metric, *((image, image, wrong) for wrong in (known[:1], known[..., 0], image)))
-    refused(r"images \[B,H,W,3\]", metric, (image[..., :1], image[..., :1], known))
+        refused(complaint, metric, (image, image, np.zeros((1, *size), bool)))
+    image, hole = np.zeros((2, 52, 52, 3), np.uint8), np.zeros((2, 52, 52), bool)
+    refused("equal batches", metric, *((image, wrong, hole) for wrong in (image[:1], image[..., :1], image[0])))
+    refused("of 8 bits", metric, (image, image / np.float32(255), hole), (image / np.float32(255), image, hole))
+    refused("the hole must be bool", metric, *((image, image, wrong) for wrong in (hole[:1], hole[..., None], image)))
+    refused(r"batches \[B,H,W,3\]", metric, (image[..., :1], image[..., :1], hole))
 
 
 def test_every_group_is_listed_and_complete():
-    assert set(ORACLES) <= set(api.names())
+    assert set(ORACLES) <= set(api.GROUPS)
     for group, metrics in OURS.items():
         assert list(metrics) == [f"{group}/{name}" for name in ORACLES[group]]
     least = {f"{group}/{name}": metric.least_side for group, name, metric in METRICS if metric.least_side > 1}
     sides = {"edge_connect/ssim": 51, "region_norm/ssim": 11, "masked_attention/ssim": 7}
     assert least == {"standard/ssim": 11, "hole_only/ssim": 11, **sides}
     assert len({metric.definition for _, name, metric in METRICS if name == "ssim"}) == 6
-
-
-def test_levels_are_whole_numbers():
-    image = np.float32([0.2, 0.5, 0.999]).reshape(1, 1, 1, 3)
-    np.testing.assert_array_equal(levels(image).ravel(), [51, 128, 255])
 
 
 def test_a_seam_is_the_jump_that_the_photograph_has_not():
@@ -132,8 +128,8 @@ def test_a_seam_is_the_jump_that_the_photograph_has_not():
         (filled, photograph, corner, 0.0),
         (alone, np.zeros_like(flat), corner, 12.0),
     ):
-        assert float(CHECKS["seam"](*as_floats(image, truth, where))[0]) == jump
-    assert float(CHECKS["colour_shift"](*as_floats(blurred, checkers, hole))[0]) < 1.0
+        assert float(CHECKS["seam"](np.uint8(image), np.uint8(truth), where)[0]) == jump
+    assert float(CHECKS["colour_shift"](np.uint8(blurred), np.uint8(checkers), hole)[0]) < 1.0
 
 
 FOLDER = Path(os.environ.get("SCAN_JAX_REAL_DATA", "/nowhere"))  # faces_dev/*.jpg, street/*/*.jpg, masks_dev/*.png

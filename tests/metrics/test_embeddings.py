@@ -11,11 +11,11 @@ from imported_weights import save_weights
 
 from scan_jax.core.errors import UserError
 from scan_jax.features.squeezenet import SqueezeNet
-from scan_jax.metrics import inception, squeezenet
 from scan_jax.metrics.api import SetMetric, collect_metrics
-from scan_jax.metrics.distances import (
+from scan_jax.metrics.sets import (
     frechet_distance,
     kernel_distance,
+    open_metrics,
     paired_kernel_distance,
     paired_score,
     unpaired_score,
@@ -37,15 +37,16 @@ def weights_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def stand_in(weights_folder):
     save_weights(weights_folder / "squeezenet.safetensors", "squeezenet", ("fire9",))
-    return squeezenet.open_metrics()
+    return open_metrics("squeezenet")
 
 
-@pytest.mark.parametrize("module,source", [(inception, "inception_v3 6726825d"), (squeezenet, "squeezenet 2d935d8c")])
-def test_missing_weights_name_the_command(module, source, caplog):
+@pytest.mark.parametrize(
+    "group,source", [("inception", "inception_v3 6726825d"), ("squeezenet", "squeezenet 2d935d8c")]
+)
+def test_missing_weights_name_the_command(group, source, caplog):
     name, digest = source.split()
     with pytest.raises(UserError, match=f"sha256 {digest}.*weights import {name} /path/to/"):
-        module.open_metrics()
-    group = module.__name__.rsplit(".", 1)[1]
+        open_metrics(group)
     with caplog.at_level(logging.WARNING):
         assert collect_metrics([group]) == {}
     assert f"without {group}" in caplog.text
@@ -72,7 +73,7 @@ def test_inceptions_metrics_share_one_embedding_and_every_name_is_its_own_distan
     assert [metrics[name].title for name in distances] == ["FID", "KID", "U-IDS", "P-IDS"]
     assert metrics["fid"].least == metrics["kid"].least == 2
     assert 2 * metrics["u_ids"].least > 2048 + 1 == 2 * (metrics["p_ids"].least - 1) + 1
-    embedding, image = metrics["fid"].embedding, jax.ShapeDtypeStruct((3, 50, 70, 3), np.float32)
+    embedding, image = metrics["fid"].embedding, jax.ShapeDtypeStruct((3, 50, 70, 3), np.uint8)
     assert jax.eval_shape(embedding.embed, embedding.parameters, image).shape == (3, 2048)
 
     found = {name: metric.distance(*pair) for name, metric in metrics.items()}
@@ -102,10 +103,10 @@ def test_every_name_of_the_stand_in_is_its_own_distance_and_never_called_fid(sta
 
 def test_the_stand_in_averages_over_the_picture(stand_in):
     embedding = stand_in["frechet"].embedding
-    image = np.random.default_rng(0).random((2, 71, 64, 3), np.float32)
-    image[1] = 1 - image[0]
+    image = np.random.default_rng(0).integers(0, 256, (2, 71, 64, 3), np.uint8)
+    image[1] = 255 - image[0]
     found, turned = (embedding.embed(embedding.parameters, given) for given in (image, image[[1, 1]]))
-    fire9 = jax.jit(SqueezeNet(("fire9",)).apply)({"params": embedding.parameters}, image)["fire9"]
+    fire9 = jax.jit(SqueezeNet(("fire9",)).apply)({"params": embedding.parameters}, image / np.float32(255))["fire9"]
     assert found.shape == (2, 512) and float(found.std()) > 0
     np.testing.assert_allclose(found, fire9.mean((1, 2)), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(turned[0], found[1], rtol=1e-4, atol=1e-5)
@@ -116,16 +117,19 @@ def test_more_noise_is_farther_away():
     Image = pytest.importorskip("PIL.Image")
     import_weights("squeezenet", str(H5))
     files = sorted((SHARED / "faces_dev").glob("*.jpg"))[:24]
-    faces = np.stack([np.asarray(Image.open(file).crop((0, 20, 178, 198)).resize((64, 64))) for file in files]) / 255.0
+    faces = np.stack([np.asarray(Image.open(file).crop((0, 20, 178, 198)).resize((64, 64))) for file in files])
     noise = np.random.default_rng(0).normal(size=faces.shape)
-    metrics = squeezenet.open_metrics()
+    metrics = open_metrics("squeezenet")
     embedding = metrics["frechet"].embedding
 
     def embed(images):
-        return np.asarray(embedding.embed(embedding.parameters, images.astype(np.float32)), np.float64)
+        return np.asarray(embedding.embed(embedding.parameters, images), np.float64)
 
     original = embed(faces)
-    rows = [embed(np.clip(faces + deviation * noise, 0, 1)) for deviation in (0.0, 0.05, 0.1, 0.3)]
+    rows = [
+        embed(np.uint8(np.clip(np.round(faces + 255 * deviation * noise), 0, 255)))
+        for deviation in (0.0, 0.05, 0.1, 0.3)
+    ]
     for metric in metrics.values():
         values = [metric.distance(original, row) for row in rows]
         assert values == sorted(values) and values[-1] > 2 * values[1] > 0, values

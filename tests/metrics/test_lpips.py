@@ -26,16 +26,16 @@ def weights_folder(tmp_path, monkeypatch):
 
 
 def images(height, width, count=2, seed=1):
-    """8-bit images as floats: a ramp and texture, and noise."""
+    """8-bit images: a ramp and texture, and noise."""
     draw = np.random.default_rng(seed)
     ramp = np.broadcast_to(np.linspace(0, 200, width)[None, None, :, None], (count, height, width, 3))
     grain = draw.integers(0, 56, ramp.shape)
-    return np.round(ramp + grain).astype(np.float32) / 255
+    return np.round(ramp + grain).astype(np.uint8)
 
 
 def tensor(image):
     torch = pytest.importorskip("torch")
-    return torch.tensor(image).double().permute(0, 3, 1, 2)
+    return torch.tensor(image / np.float32(255)).double().permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("name", TRUNKS)
@@ -52,19 +52,19 @@ def test_it_is_the_public_one_and_its_least_side_is_where_that_ends(name, weight
     metric = metrics[name]
     height, width = metric.least_side + 8, metric.least_side + 27
     image, photograph = images(height, width), images(height, width, seed=2)[:, ::-1].copy()
-    known = np.ones((2, height, width, 1), np.float32)
-    found = metric(image, photograph, known)
+    hole = np.zeros((2, height, width), bool)
+    found = metric(image, photograph, hole)
     with torch.no_grad():
         expected = model(tensor(image), tensor(photograph), normalize=True)[:, 0, 0, 0].numpy()
     assert found.shape == (2,) and expected.min() > 0.01
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    among_others = metric(image[[1, 1]], photograph[[1, 0]], known)[0]
+    among_others = metric(image[[1, 1]], photograph[[1, 0]], hole)[0]
     np.testing.assert_allclose(among_others, found[1], rtol=1e-5)  # no image sees another one of its batch
-    assert metric(image, image, known).tolist() == [0, 0]
+    assert metric(image, image, hole).tolist() == [0, 0]
 
     def shape(side):
-        image, known = (jax.ShapeDtypeStruct((1, side, side, channels), np.float32) for channels in (3, 1))
-        return jax.eval_shape(metric.measure, metric.parameters, image, image, known).shape
+        image, hole = jax.ShapeDtypeStruct((1, side, side, 3), np.uint8), jax.ShapeDtypeStruct((1, side, side), bool)
+        return jax.eval_shape(metric.measure, metric.parameters, image, image, hole).shape
 
     side = metric.least_side
     assert shape(side) == (1,)
@@ -130,5 +130,5 @@ def test_distance_is_the_equation():
 
 def test_unequal_images_are_refused(weights_folder):
     metric_of = lpips._measure(lambda parameters, image: {})
-    one, two, known = np.zeros((1, 64, 64, 3)), np.zeros((2, 64, 64, 3)), np.zeros((1, 64, 64, 1))
-    refused("two equal batches", metric_of, ({}, one, two, known))
+    one, two, hole = (np.zeros(shape, np.uint8) for shape in ((1, 64, 64, 3), (2, 64, 64, 3), (1, 64, 64)))
+    refused("two equal batches", metric_of, ({}, one, two, hole > 0))

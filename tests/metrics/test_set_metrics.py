@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 from refusals import refused
 
-from scan_jax.metrics.distances import (
+from scan_jax.metrics.sets import (
     frechet_distance,
     kernel_distance,
     paired_kernel_distance,

@@ -17,10 +17,9 @@ from matplotlib.figure import Figure
 
 from scan_jax.core.run_layout import SCALARS
 from scan_jax.evaluation.curves import Series, read_scalars
-from scan_jax.evaluation.report.page import one_per_folder
-from scan_jax.evaluation.report.scores import difference, difference_heading, heading, number
-from scan_jax.evaluation.results import Results
-from scan_jax.evaluation.statistics import Summary, summarize
+from scan_jax.evaluation.report.scores import difference_heading, heading, number
+from scan_jax.evaluation.results import EntryResult, Results
+from scan_jax.evaluation.statistics import Summary
 
 
 def bucket_charts(results: Results, names: Sequence[str]) -> tuple[Chart, ...]:
@@ -35,7 +34,9 @@ def difference_charts(results: Results, names: Sequence[str]) -> tuple[Chart, ..
 
 def _bucket_chart(results: Results, name: str) -> Chart:
     metric = results.metrics[name]
-    found = {entry.name: _means(entry.completion, results.buckets, name) for entry in results.entries}
+    found = {
+        entry.name: _finite([results.summary(entry, b, name) for b in results.buckets]) for entry in results.entries
+    }
     with context():
         figure, axes = new_axes()
         for i, summaries in enumerate(found.values()):
@@ -51,10 +52,7 @@ def _bucket_chart(results: Results, name: str) -> Chart:
 
 def _difference_chart(results: Results, name: str) -> Chart:
     metric, others = results.metrics[name], results.entries[1:]
-    found: dict[str, dict[int, Summary]] = {}
-    for other in others:
-        each = [difference(results, other, bucket, name) for bucket in results.buckets]
-        found[other.name] = {k: one for k, one in enumerate(each) if one is not None and one.n}
+    found = {other.name: _finite([results.difference(other, b, name) for b in results.buckets]) for other in others}
     with context():
         figure, axes = new_axes()
         axes.axvline(0, color=INK, linewidth=1)
@@ -71,11 +69,9 @@ def _difference_chart(results: Results, name: str) -> Chart:
         return Chart(title, draw(figure, label), f"{results.entries[0].name} is better {side}")
 
 
-def _means(scores: Mapping[str, Mapping[str, np.ndarray]], buckets: Sequence[str], name: str) -> dict[int, Summary]:
+def _finite(summaries: Sequence[Summary | None]) -> dict[int, Summary]:
     """By the bucket's position; buckets that have nothing finite are left out."""
-    values = {k: scores[bucket][name] for k, bucket in enumerate(buckets) if name in scores.get(bucket, {})}
-    summaries = {k: summarize(each) for k, each in values.items()}
-    return {k: one for k, one in summaries.items() if one.n}
+    return {k: one for k, one in enumerate(summaries) if one is not None and one.n}
 
 
 def _bars(summaries: Sequence[Summary]) -> tuple[np.ndarray, np.ndarray]:
@@ -273,3 +269,11 @@ def _chart(name: str, curves: Mapping[int, tuple[list[int], list[float]]]) -> Ch
         caption = f"means of {stretch} values" if stretch > 1 else ""
         title = f"PSNR (dB), {name.rsplit('/', 1)[1]} hole" if name.startswith("eval/psnr/") else name
         return Chart(title, draw(figure, f"{title} by training step; last {last}"), caption)
+
+
+def one_per_folder(entries: Sequence[EntryResult]) -> dict[str, EntryResult]:
+    """The first entry of each folder, such as a run and the same one with style search, by the names of all of them."""
+    shared: dict[object, list[EntryResult]] = {}
+    for entry in entries:
+        shared.setdefault(entry.folder.resolve() if entry.folder else entry.name, []).append(entry)
+    return {", ".join(entry.name for entry in those): those[0] for those in shared.values()}

@@ -1,18 +1,25 @@
-"""Best, median and worst cases: input, completions, error, truth and where pixels look."""
+"""Best, median and worst cases: which they are, and their input, completions, error, truth and where pixels look."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import io
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
+from scan_jax.evaluation.contact_sheet import LOOKING, choose_points, overlay
+from scan_jax.evaluation.entries import Fill, Pictures
 from scan_jax.evaluation.report.scores import heading, number
-from scan_jax.evaluation.results import Case, Entry, Results
+from scan_jax.evaluation.results import COMPLETION, Case, EntryResult, Results, Scores
+from scan_jax.evaluation.scoring import ScoreStore
 from scan_jax.images.contact_sheet import tint_hole
+from scan_jax.inference.engine import Engine
 
 EXACT_SIDE = 128  # pixels; up to it pictures are stored as they are, larger ones as JPEG
 JPEG_QUALITY = 92
@@ -137,9 +144,90 @@ def _show(results: Results, case: Case, score: str, key: str) -> Shown:
     return Shown(f"case-{key}", f"{case.rank.capitalize()}: photograph {case.index}", pictures)
 
 
-def _score(results: Results, entry: Entry, case: Case, name: str) -> str:
-    values = entry.completion.get(case.bucket, {}).get(name)
+def _score(results: Results, entry: EntryResult, case: Case, name: str) -> str:
+    values = entry.values(case.bucket, name)
     if values is None or case.index >= len(values):
         return ""
     metric, value = results.metrics[name], float(values[case.index])
     return f"{number(value, metric) if np.isfinite(value) else 'infinite'} {metric.unit}".strip()
+
+
+Rank = Literal["best", "median", "worst"]
+
+
+class Choice(NamedTuple):
+    """One photograph of one bucket, and why it is shown."""
+
+    row: Row
+    rank: Rank
+
+
+def choose(scores: Scores, metric: str) -> list[Choice]:
+    """By the first entry's score, higher is better; fewer where a bucket has less than three photographs."""
+    chosen = []
+    for bucket, found in scores.items():
+        order = np.argsort(found[metric], kind="stable")  # worst first
+        places: dict[Rank, int] = {"best": len(order) - 1, "median": len(order) // 2, "worst": 0}
+        seen: set[int] = set()
+        for rank, place in places.items():
+            if len(order) and place not in seen:
+                chosen.append(Choice(Row(bucket, int(order[place])), rank))
+                seen.add(place)
+    return chosen
+
+
+def kept_in(store: ScoreStore, fill: Fill) -> Fill:
+    """`fill`, whose completions are kept: a method may take minutes for what is shown."""
+    numbers = itertools.count()
+
+    def kept(batch: Batch) -> Pictures:
+        index = next(numbers)
+        pictures = store.read(index)
+        if pictures is None:
+            pictures = {COMPLETION: fill(batch)[COMPLETION]}
+            store.write(index, pictures)
+        return pictures
+
+    return kept
+
+
+def make_cases(
+    choices: Sequence[Choice], benchmark: Benchmark, fills: Mapping[str, Fill], engine: Engine | None
+) -> list[Case]:
+    """Fills the chosen holes again, by everyone.
+
+    Args:
+      choices: what is shown.
+      benchmark: the photographs and holes.
+      fills: by the entry's name.
+      engine: the first entry's network, whose attention is shown where it has some; None for others.
+    """
+    cases = []
+    for first in range(0, len(choices), benchmark.batch_size):
+        some = choices[first : first + benchmark.batch_size]
+        batch = benchmark.batch([choice.row for choice in some])
+        filled = {name: fill(batch)[COMPLETION] for name, fill in fills.items()}  # uint8 [B,S,S,3]
+        looks = _looks(engine, batch) if engine and engine.method.maps else {}
+        for i, (row, rank) in enumerate(some):
+            completions = {name: images[i] for name, images in filled.items()}
+            own_looks = {name: images[i] for name, images in looks.items()}
+            cases.append(
+                Case(row.bucket, row.index, rank, batch.known[i], batch.photographs[i], completions, own_looks)
+            )
+    return cases
+
+
+def _looks(engine: Engine, batch: Batch) -> dict[str, np.ndarray]:
+    """What pixels of each hole attend to: by title, uint8 [B,S,S,3]."""
+    seen = batch.observe()
+    seen = seen if engine.method.num_labels else dataclasses.replace(seen, labels=None)
+    points = np.stack([choose_points(one, LOOKING) for one in batch.known]).astype(np.int32)  # [B,P,2]
+    maps = engine.look(seen, points)  # each [B,P,S,S]
+    visible = np.asarray(seen.image)  # [B,S,S,3]
+    return {
+        f"{name} {p + 1}": np.stack(
+            [np.round(255 * overlay(*each)).astype(np.uint8) for each in zip(visible, weights[:, p], points[:, p])]
+        )
+        for name, weights in maps.items()
+        for p in range(LOOKING)
+    }

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jinja2
@@ -18,38 +18,13 @@ from markupsafe import Markup
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.report import charts, scores
-from scan_jax.evaluation.report import charts as svg
-from scan_jax.evaluation.report import charts as training
 from scan_jax.evaluation.report.gallery import show_cases
-from scan_jax.evaluation.results import Entry, Results
+from scan_jax.evaluation.results import COMPLETION, PREDICTION, Results
 from scan_jax.evaluation.statistics import LEAST_TO_JUDGE, subtracted, verdict
-from scan_jax.metrics import api
+from scan_jax.evaluation.tables.text_table import TextTable
+from scan_jax.metrics.api import GROUPS
 
 TEMPLATE, STYLE = "page.html.j2", "style.css"
-
-
-class TextTable(Protocol):
-    """A table that is already text, such as a published one with the measured rows beside it."""
-
-    @property
-    def title(self) -> str:
-        """Its heading."""
-        ...
-
-    @property
-    def header(self) -> Sequence[str]:
-        """Titles of the columns."""
-        ...
-
-    @property
-    def rows(self) -> Sequence[Sequence[str]]:
-        """Cells, the first of each row its name."""
-        ...
-
-    @property
-    def note(self) -> str:
-        """What a reader must know, or empty."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,19 +87,19 @@ def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> d
         "when": when.strftime("%Y-%m-%d %H:%M %Z").strip(),
         "results": results,
         "findings": _findings(results, shown),
-        "entries": introduce(results.entries),
+        "kinds": KINDS,
         "groups": groups,
-        "absent": [name for name in api.names() if name not in {group.key for group in groups}],
+        "absent": [name for name in GROUPS if name not in {group.key for group in groups}],
         "charts": charts.bucket_charts(results, main),
         "difference_charts": charts.difference_charts(results, main),
         "tables": tables,
-        "training": training.read_training(results),
+        "training": charts.read_training(results),
         "gallery": show_cases(results, shown),
         "configs": read_configs(results),
         "environment": environment(),
         "names": {i: entry.name for i, entry in enumerate(results.entries)},
         "other_names": {i: entry.name for i, entry in enumerate(results.entries) if i},
-        "signs": svg.SIGNS,
+        "signs": charts.SIGNS,
         "least_to_judge": LEAST_TO_JUDGE,
     }
 
@@ -148,7 +123,7 @@ def _findings(results: Results, name: str) -> list[str]:
         return []
     metric, sentences = results.metrics[name], []
     for other in results.entries[1:]:
-        each = [scores.difference(results, other, bucket, name) for bucket in results.buckets]
+        each = [results.difference(other, bucket, name) for bucket in results.buckets]
         found = [one for one in each if one is not None and not np.isnan(one.mean)]
         if found:
             means = [one.mean for one in found]
@@ -170,18 +145,21 @@ def _count(verdicts: Sequence[str]) -> str:
 
 
 def _group(results: Results, key: str, names: Sequence[str]) -> Group:
-    images, sets = scores.per_image(results, names), scores.of_sets(results, names)
-    completions = [entry.completion for entry in results.entries]
-    predictions = [entry.prediction for entry in results.entries]
-    predicted = any(name in own for one in predictions for own in one.values() for name in images)
+    images, sets = (
+        scores.per_image(results, names),
+        tuple(n for n in names if n not in scores.per_image(results, names)),
+    )
+    predicted = any(
+        entry.values(b, n, PREDICTION) is not None for entry in results.entries for b in results.buckets for n in images
+    )
     against = f"{results.entries[0].name} minus each other entry"
     return Group(
         key,
         scores.GROUP_TITLES.get(key, f"Definitions of {key}"),
-        scores.score_table(results, images, completions, "Completed images") if images else None,
-        scores.score_table(results, images, predictions, "Raw predictions") if predicted else None,
+        scores.score_table(results, images, COMPLETION, "Completed images") if images else None,
+        scores.score_table(results, images, PREDICTION, "Raw predictions") if predicted else None,
         scores.set_table(results, sets, "Sets of completed images") if sets else None,
-        scores.difference_table(results, images, against) if images and len(completions) > 1 else None,
+        scores.difference_table(results, images, against) if images and len(results.entries) > 1 else None,
         tuple((results.metrics[name].title, results.metrics[name].definition) for name in names),
     )
 
@@ -189,17 +167,6 @@ def _group(results: Results, key: str, names: Sequence[str]) -> Group:
 # What can change a number.
 PACKAGES = ("scan_jax", "jax", "jaxlib", "flax", "numpy", "opencv-python-headless", "pillow", "safetensors")
 KINDS = {"run": "trained network", "predictions": "folder of results", "baseline": "needs no training"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Who:
-    """One entry as the page introduces it; `series` numbers its colour."""
-
-    series: int
-    name: str
-    kind: str
-    details: Mapping[str, str]
-    speed: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,28 +184,15 @@ class Configs:
     full: Mapping[str, str]
 
 
-def introduce(entries: tuple[Entry, ...]) -> tuple[Who, ...]:
-    """The entries with what is known of each."""
-    return tuple(Who(i, one.name, KINDS[one.kind], one.details, one.speed) for i, one in enumerate(entries))
-
-
 def read_configs(results: Results) -> Configs:
     """Of all entries that have one, one for each folder."""
-    named = one_per_folder([entry for entry in results.entries if entry.config])
+    named = charts.one_per_folder([entry for entry in results.entries if entry.config])
     flat = [flatten(entry.config) for entry in named.values()]
     keys = sorted({key for one in flat for key in one})
     lines = {key: tuple(_printed(one[key]) if key in one else "not there" for one in flat) for key in keys}
     differing = {key: values for key, values in lines.items() if len(set(values)) > 1}
     full = {name: json.dumps(entry.config, indent=2, default=_plain) for name, entry in named.items()}
     return Configs(tuple(named), differing, full)
-
-
-def one_per_folder(entries: Sequence[Entry]) -> dict[str, Entry]:
-    """The first entry of each folder, such as a run and the same one with style search, by the names of all of them."""
-    shared: dict[object, list[Entry]] = {}
-    for entry in entries:
-        shared.setdefault(entry.folder.resolve() if entry.folder else entry.name, []).append(entry)
-    return {", ".join(entry.name for entry in those): those[0] for those in shared.values()}
 
 
 def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,13 +6,10 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from scan_jax.evaluation import statistics
-from scan_jax.evaluation.results import Entry, Results, Scores
-from scan_jax.evaluation.statistics import Summary, best_of_images, best_of_sets, subtracted, summarize, verdict
+from scan_jax.evaluation.results import EntryResult, Image, Results
+from scan_jax.evaluation.statistics import Summary, best_of_images, best_of_sets, subtracted, verdict
 from scan_jax.evaluation.statistics import printed as number
-from scan_jax.evaluation.tables.summaries import infinite_counts
+from scan_jax.evaluation.tables.by_bucket import infinite_counts
 from scan_jax.metrics.api import AnyMetric, SetMetric
 
 FIRST_GROUP = "standard"
@@ -66,22 +63,13 @@ class Table:
 
 def groups_of(results: Results) -> dict[str, tuple[str, ...]]:
     """Full names of the metrics by their group, the standard one first, "checks" last."""
-    groups: dict[str, tuple[str, ...]] = {}
-    for name in results.metrics:
-        group = name.split("/")[0]
-        groups[group] = (*groups.get(group, ()), name)
     order = {FIRST_GROUP: 0, "checks": 2}
-    return dict(sorted(groups.items(), key=lambda item: order.get(item[0], 1)))
+    return {key: tuple(results.groups[key]) for key in sorted(results.groups, key=lambda key: order.get(key, 1))}
 
 
 def per_image(results: Results, names: Sequence[str]) -> tuple[str, ...]:
-    """Those that give each image a value."""
+    """Those that give each image a value; the others give a whole set one."""
     return tuple(name for name in names if not isinstance(results.metrics[name], SetMetric))
-
-
-def of_sets(results: Results, names: Sequence[str]) -> tuple[str, ...]:
-    """Those that give a whole set one value."""
-    return tuple(name for name in names if isinstance(results.metrics[name], SetMetric))
 
 
 def heading(metric: AnyMetric) -> str:
@@ -94,79 +82,62 @@ def difference_heading(metric: AnyMetric) -> str:
     return heading(dataclasses.replace(metric, title=subtracted(metric.title, metric.better)))
 
 
-def score_table(results: Results, names: Sequence[str], scores: Sequence[Scores], caption: str) -> Table:
+def score_table(results: Results, names: Sequence[str], image: Image, caption: str) -> Table:
     """Mean, deviation and interval of each entry.
 
     Args:
       results: of the evaluation.
       names: of metrics, full.
-      scores: of every entry's completions, or predictions; an entry whose scores are empty has no row.
+      image: whose scores; an entry that has none has no row.
       caption: of the table.
     """
-    metrics = [results.metrics[name] for name in names]
-    shown = [(i, entry, own) for i, (entry, own) in enumerate(zip(results.entries, scores)) if own]
+    shown = [(i, entry) for i, entry in enumerate(results.entries) if entry.scores(image)]
     bodies = {}
     for bucket in results.buckets:
-        empty = not any(count_in(own, bucket) for _, _, own in shown)
-        filled = [] if empty else [(i, entry, own.get(bucket, {})) for i, entry, own in shown]
-        columns = [_column([own.get(name) for _, _, own in filled], metric) for name, metric in zip(names, metrics)]
+        filled = shown if any(entry.count(bucket, image) for _, entry in shown) else []
+        columns = [_column(results, [entry for _, entry in filled], bucket, name, image) for name in names]
         bodies[bucket] = tuple(
-            Row(i, entry.name, max(map(len, own.values()), default=0), tuple(column[k] for column in columns))
-            for k, (i, entry, own) in enumerate(filled)
+            Row(i, entry.name, entry.count(bucket, image), tuple(column[k] for column in columns))
+            for k, (i, entry) in enumerate(filled)
         )
-    return Table(caption, tuple(heading(metric) for metric in metrics), bodies)
+    return Table(caption, tuple(heading(results.metrics[name]) for name in names), bodies)
 
 
 def set_table(results: Results, names: Sequence[str], caption: str) -> Table:
     """The values of whole sets; n is the number of images in each set."""
-    metrics = [results.metrics[name] for name in names]
     bodies = {}
     for bucket in results.buckets:
-        filled = [(i, entry) for i, entry in enumerate(results.entries) if count_in(entry.completion, bucket)]
+        filled = [(i, entry) for i, entry in enumerate(results.entries) if entry.count(bucket)]
         columns = [
-            _set_column([entry.sets.get(bucket, {}).get(name) for _, entry in filled], metric)
-            for name, metric in zip(names, metrics)
+            _set_column([entry.sets.get(bucket, {}).get(name) for _, entry in filled], results.metrics[name])
+            for name in names
         ]
         bodies[bucket] = tuple(
-            Row(i, entry.name, count_in(entry.completion, bucket), tuple(column[k] for column in columns))
+            Row(i, entry.name, entry.count(bucket), tuple(column[k] for column in columns))
             for k, (i, entry) in enumerate(filled)
         )
-    return Table(caption, tuple(heading(metric) for metric in metrics), bodies)
+    return Table(caption, tuple(heading(results.metrics[name]) for name in names), bodies)
 
 
 def difference_table(results: Results, names: Sequence[str], caption: str) -> Table:
     """The first entry minus each other one, photograph by photograph, with the verdict of the interval."""
-    metrics = [results.metrics[name] for name in names]
-    bodies = {}
-    for bucket in results.buckets:
-        rows = []
-        for i, other in enumerate(results.entries[1:], start=1):
-            found = {name: difference(results, other, bucket, name) for name in names}
-            if count_in(other.completion, bucket) and count_in(results.entries[0].completion, bucket):
-                cells = tuple(_difference_cell(found[name], metric) for name, metric in zip(names, metrics))
-                rows.append(Row(i, other.name, count_in(other.completion, bucket), cells))
-        bodies[bucket] = tuple(rows)
-    return Table(caption, tuple(difference_heading(metric) for metric in metrics), bodies)
+    first, *others = results.entries
+    bodies = {
+        bucket: tuple(
+            Row(i, other.name, other.count(bucket), tuple(_difference_cell(results, other, bucket, n) for n in names))
+            for i, other in enumerate(others, start=1)
+            if other.count(bucket) and first.count(bucket)
+        )
+        for bucket in results.buckets
+    }
+    return Table(caption, tuple(difference_heading(results.metrics[name]) for name in names), bodies)
 
 
-def difference(results: Results, other: Entry, bucket: str, name: str) -> Summary | None:
-    """Of the first entry to another one, as `comparison.difference`; None where one of them has no scores."""
-    ours, theirs = (entry.completion.get(bucket, {}).get(name) for entry in (results.entries[0], other))
-    if ours is None or theirs is None or not len(ours) or not len(theirs):
-        return None
-    return statistics.difference(ours, theirs, results.metrics[name].better)
-
-
-def count_in(scores: Scores, bucket: str) -> int:
-    """Photographs that a bucket has scores of."""
-    return max((len(values) for values in scores.get(bucket, {}).values()), default=0)
-
-
-def _column(scores: Sequence[np.ndarray | None], metric: AnyMetric) -> list[Cell]:
+def _column(results: Results, entries: Sequence[EntryResult], bucket: str, name: str, image: Image) -> list[Cell]:
     """One metric's cells in one bucket, the best of them marked."""
-    found = [None if values is None or not len(values) else summarize(values) for values in scores]
-    best = best_of_images(scores, metric)
-    return [_cell(one, metric, marked) for one, marked in zip(found, best)]
+    metric = results.metrics[name]
+    best = best_of_images([entry.values(bucket, name, image) for entry in entries], metric)
+    return [_cell(results.summary(entry, bucket, name, image), metric, b) for entry, b in zip(entries, best)]
 
 
 def _set_column(values: Sequence[float | None], metric: AnyMetric) -> list[Cell]:
@@ -175,17 +146,19 @@ def _set_column(values: Sequence[float | None], metric: AnyMetric) -> list[Cell]
 
 
 def _cell(found: Summary | None, metric: AnyMetric, best: bool) -> Cell:
-    if found is None:
+    if found is None or found.empty:
         return Cell("absent")
     if not found.n:
         return Cell("-infinite" if found.mean < 0 else "infinite", remark=f"all {found.infinite}", best=best)
     deviation = f"± {number(found.deviation, metric)}" if math.isfinite(found.deviation) else ""
     interval = f"[{number(found.low, metric)}, {number(found.high, metric)}]"
-    return Cell(number(found.mean, metric), deviation, interval, _remark(found), best)
+    remark = f"n {found.n}, {found.infinite} infinite" if found.infinite else ""
+    return Cell(number(found.mean, metric), deviation, interval, remark, best)
 
 
-def _difference_cell(found: Summary | None, metric: AnyMetric) -> Cell:
-    if found is None:
+def _difference_cell(results: Results, other: EntryResult, bucket: str, name: str) -> Cell:
+    found, metric = results.difference(other, bucket, name), results.metrics[name]
+    if found is None or found.empty:
         return Cell("absent")
     judged = verdict(found, metric.better)
     if not found.n:
@@ -195,7 +168,3 @@ def _difference_cell(found: Summary | None, metric: AnyMetric) -> Cell:
     interval = f"[{number(found.low, metric, '+')}, {number(found.high, metric, '+')}]"
     remark = f"n {found.n}, {infinite_counts(found)}" if found.infinite else ""
     return Cell(number(found.mean, metric, "+"), "", interval, remark, verdict=judged)
-
-
-def _remark(found: Summary) -> str:
-    return f"n {found.n}, {found.infinite} infinite" if found.infinite else ""

@@ -1,21 +1,32 @@
-"""One table for each group of definitions, a row for each bucket and entry: scores, and paired differences."""
+"""Tables with a row for each bucket and entry: scores by group of definitions, and paired differences."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from scan_jax.evaluation.results import Entry, Results
-from scan_jax.evaluation.statistics import best_of_images, best_of_sets
-from scan_jax.evaluation.tables import summaries as cells
-from scan_jax.evaluation.tables.summaries import IMAGES, NOT_MEASURED, Image, Show, Summaries
+from scan_jax.evaluation.results import COMPLETION, IMAGES, PREDICTION, EntryResult, Image, Results
+from scan_jax.evaluation.statistics import Summary, best_of_images, best_of_sets, printed, subtracted
 from scan_jax.evaluation.tables.text_table import TextTable
-from scan_jax.metrics.api import Metric, SetMetric
+from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
 
 RAW = "Raw: the prediction itself, known pixels included."
 IDENTICAL = "What is infinite is counted and in no mean."
 PAIRED = "Differences photograph by photograph: the mean and its 95% bootstrap interval."
 MAGNITUDES = "|...|: 0 is best, so magnitudes are subtracted and below 0 is better."
+EMPTY, NOT_MEASURED = "empty", "not measured"
+Show = Callable[[Summary, AnyMetric], str]
+
+
+def make_tables(results: Results, show: Show, protocol_tables: Sequence[TextTable] = ()) -> list[TextTable]:
+    """Who filled the holes, scores and paired differences by group of definitions, then a paper's tables."""
+    differences = [difference_table(results, group) for group in results.groups]
+    return [
+        entries_table(results),
+        *(score_table(results, group, show) for group in results.groups),
+        *(table for table in differences if table is not None),
+        *protocol_tables,
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,27 +40,26 @@ class Column:
     """
 
     title: str
-    text: Callable[[Entry, str], str]
+    text: Callable[[EntryResult, str], str]
     best: Callable[[str], list[bool]]
 
 
-def score_table(summaries: Summaries, group: str, show: Show) -> TextTable:
+def score_table(results: Results, group: str, show: Show) -> TextTable:
     """The scores of every entry in every bucket; the best of a bucket is emphasised.
 
     Args:
-      summaries: of the results.
+      results: of the evaluation.
       group: of definitions, such as "edge_connect".
       show: how a completion's score is written; a raw prediction's is its mean.
     """
-    results = summaries.results
-    columns = _columns(summaries, group, show)
+    columns = _columns(results, group, show)
     lines = [(bucket, entry) for bucket in results.buckets for entry in results.entries]
     rows = tuple(
         (
             bucket if entry is results.entries[0] else "",
             entry.name,
             *(column.text(entry, bucket) for column in columns),
-            str(_count(summaries, entry, bucket)),
+            str(entry.count(bucket) if entry.completion[bucket] else results.conditions.count),
         )
         for bucket, entry in lines
     )
@@ -58,22 +68,22 @@ def score_table(summaries: Summaries, group: str, show: Show) -> TextTable:
         header=("hole", "filled by", *(column.title for column in columns), "n"),
         rows=rows,
         conditions=results.conditions,
-        remark=_remark(summaries, group),
+        remark=_remark(results, group),
         heads=2,
-        best=_best(summaries, columns),
+        best=_best(results, columns),
     )
 
 
-def difference_table(summaries: Summaries, group: str) -> TextTable | None:
+def difference_table(results: Results, group: str) -> TextTable | None:
     """The first entry minus each other, with the interval of the mean; None with nothing to compare."""
-    results, metrics = summaries.results, summaries.of_images(group)
+    metrics = _of_images(results, group)
     first, *others = results.entries
     if not others or not metrics:
         return None
 
-    def text(other: Entry, bucket: str, name: str) -> str:
-        summary = summaries.difference(other, bucket, name)
-        return NOT_MEASURED if summary is None else cells.difference(summary, metrics[name])
+    def text(other: EntryResult, bucket: str, name: str) -> str:
+        summary = results.difference(other, bucket, name)
+        return NOT_MEASURED if summary is None else difference_cell(summary, metrics[name])
 
     zero = any(metric.better == "zero" for metric in metrics.values())
     rows = tuple(
@@ -83,7 +93,7 @@ def difference_table(summaries: Summaries, group: str) -> TextTable | None:
     )
     return TextTable(
         title=f"{group}: {first.name} minus others",
-        header=("hole", first.name, *map(cells.difference_title, metrics.values())),
+        header=("hole", first.name, *map(difference_title, metrics.values())),
         rows=rows,
         conditions=results.conditions,
         remark=f"{PAIRED} {MAGNITUDES}" if zero else PAIRED,
@@ -91,76 +101,71 @@ def difference_table(summaries: Summaries, group: str) -> TextTable | None:
     )
 
 
-def _columns(summaries: Summaries, group: str, show: Show) -> list[Column]:
+def _columns(results: Results, group: str, show: Show) -> list[Column]:
     """One for each metric, and one for the raw prediction's where anything predicts."""
     columns = []
-    for name, metric in summaries.metrics_of(group).items():
+    for name, metric in results.groups[group].items():
         if isinstance(metric, SetMetric):
-            columns.append(_of_sets(summaries, name, metric))
+            columns.append(_set_column(results, name, metric))
             continue
-        columns.append(_of_images(summaries, name, metric, "completion", show))
-        if summaries.predicts:
-            columns.append(_of_images(summaries, name, metric, "prediction", cells.brief))
+        columns.append(_image_column(results, name, metric, COMPLETION, show))
+        if results.predicts:
+            columns.append(_image_column(results, name, metric, PREDICTION, brief))
     return columns
 
 
-def _of_images(summaries: Summaries, name: str, metric: Metric, image: Image, show: Show) -> Column:
-    def text(entry: Entry, bucket: str) -> str:
-        summary = summaries.of(entry, image, bucket, name)
+def _image_column(results: Results, name: str, metric: Metric, image: Image, show: Show) -> Column:
+    def text(entry: EntryResult, bucket: str) -> str:
+        summary = results.summary(entry, bucket, name, image)
         return NOT_MEASURED if summary is None else show(summary, metric)
 
     def best(bucket: str) -> list[bool]:
-        entries = summaries.results.entries
-        return best_of_images([summaries.values(entry, image, bucket, name) for entry in entries], metric)
+        entries = results.entries
+        return best_of_images([entry.values(bucket, name, image) for entry in entries], metric)
 
-    title = cells.column_title(metric)
-    return Column(title if image == "completion" else f"raw {title}", text, best)
+    title = column_title(metric)
+    return Column(title if image == COMPLETION else f"raw {title}", text, best)
 
 
-def _of_sets(summaries: Summaries, name: str, metric: SetMetric) -> Column:
-    def value(entry: Entry, bucket: str) -> float | None:
+def _set_column(results: Results, name: str, metric: SetMetric) -> Column:
+    def value(entry: EntryResult, bucket: str) -> float | None:
         return entry.sets.get(bucket, {}).get(name)
 
-    def text(entry: Entry, bucket: str) -> str:
+    def text(entry: EntryResult, bucket: str) -> str:
         found = value(entry, bucket)
-        return NOT_MEASURED if found is None else cells.of_set(found, metric)
+        return NOT_MEASURED if found is None else printed(found, metric)
 
     def best(bucket: str) -> list[bool]:
-        return best_of_sets([value(entry, bucket) for entry in summaries.results.entries], metric)
+        return best_of_sets([value(entry, bucket) for entry in results.entries], metric)
 
-    return Column(f"{cells.column_title(metric)} (n={summaries.results.conditions.count})", text, best)
+    return Column(f"{column_title(metric)} (n={results.conditions.count})", text, best)
 
 
-def _best(summaries: Summaries, columns: list[Column]) -> frozenset[tuple[int, int]]:
+def _best(results: Results, columns: list[Column]) -> frozenset[tuple[int, int]]:
     """(row, column) of the best of every bucket."""
-    entries = len(summaries.results.entries)
+    entries = len(results.entries)
     return frozenset(
         (i * entries + k, j + 2)
-        for i, bucket in enumerate(summaries.results.buckets)
+        for i, bucket in enumerate(results.buckets)
         for j, column in enumerate(columns)
         for k, marked in enumerate(column.best(bucket))
         if marked
     )
 
 
-def _count(summaries: Summaries, entry: Entry, bucket: str) -> int:
-    """Photographs in the bucket."""
-    return next((len(values) for values in entry.completion[bucket].values()), summaries.results.conditions.count)
-
-
-def _remark(summaries: Summaries, group: str) -> str:
+def _remark(results: Results, group: str) -> str:
     """The definitions, then how to read the cells."""
-    metrics = summaries.metrics_of(group).values()
+    metrics = results.groups[group].values()
     definitions = "; ".join(f"{metric.title}: {metric.definition}" for metric in metrics)
     infinite = any(
         summary.infinite
-        for entry in summaries.results.entries
-        for bucket in summaries.results.buckets
-        for name in summaries.of_images(group)
+        for entry in results.entries
+        for bucket in results.buckets
+        for name in _of_images(results, group)
         for image in IMAGES
-        if (summary := summaries.of(entry, image, bucket, name))
+        if (summary := results.summary(entry, bucket, name, image))
     )
-    raw = summaries.predicts and summaries.of_images(group)
+    raw = results.predicts and _of_images(results, group)
     return " ".join([f"{definitions}.", *([RAW] if raw else []), *([IDENTICAL] if infinite else [])])
 
 
@@ -175,5 +180,62 @@ def entries_table(results: Results) -> TextTable:
     )
 
 
-def _details(entry: Entry) -> str:
+def _details(entry: EntryResult) -> str:
     return ", ".join(f"{key} {value}" for key, value in entry.details.items())
+
+
+def _of_images(results: Results, group: str) -> dict[str, Metric]:
+    """A group's metrics that give every image a score."""
+    return {name: metric for name, metric in results.groups[group].items() if isinstance(metric, Metric)}
+
+
+def full(summary: Summary, metric: AnyMetric) -> str:
+    """ "25.67 ± 3.1 [25.40, 25.94], 3 identical": mean, deviation, the mean's 95% interval, and what is in none."""
+    if summary.n < 2:  # one value has neither spread nor interval
+        return brief(summary, metric)
+    mean, low, high = (printed(value, metric) for value in (summary.mean, summary.low, summary.high))
+    spread = f"{summary.deviation:.{max(metric.decimals - 1, 1)}f}"
+    return f"{mean} ± {spread} [{low}, {high}]" + _apart(summary, metric)
+
+
+def brief(summary: Summary, metric: AnyMetric) -> str:
+    """ "25.67, 3 identical"; "empty" without any photograph, "inf (5 identical)" without a finite value."""
+    if summary.n:
+        return printed(summary.mean, metric) + _apart(summary, metric)
+    return f"{printed(summary.mean, metric)} ({_count(summary, metric)})" if summary.infinite else EMPTY
+
+
+def difference_cell(summary: Summary, metric: AnyMetric) -> str:
+    """ "+1.23 [+1.10, +1.36], 2 -inf"; "-inf (4)" where all are that, "empty" without any photograph."""
+    mean, low, high = (printed(value, metric, "+") for value in (summary.mean, summary.low, summary.high))
+    if not summary.n:
+        same = summary.minus_infinite in (0, summary.infinite)
+        return (f"{mean} ({summary.infinite})" if same else infinite_counts(summary)) if summary.infinite else EMPTY
+    finite = f"{mean} [{low}, {high}]" if summary.n > 1 else mean
+    return ", ".join(filter(None, [finite, infinite_counts(summary)]))
+
+
+def infinite_counts(summary: Summary) -> str:
+    """ "1 +inf, 3 -inf", or empty: the differences that no mean contains."""
+    counts = {"+inf": summary.infinite - summary.minus_infinite, "-inf": summary.minus_infinite}
+    return ", ".join(f"{count} {sign}" for sign, count in counts.items() if count)
+
+
+def column_title(metric: AnyMetric) -> str:
+    """ "PSNR dB"."""
+    return f"{metric.title} {metric.unit}".strip()
+
+
+def difference_title(metric: AnyMetric) -> str:
+    """ "PSNR dB", but "|Seam| levels" where magnitudes are subtracted."""
+    return f"{subtracted(metric.title, metric.better)} {metric.unit}".strip()
+
+
+def _apart(summary: Summary, metric: AnyMetric) -> str:
+    """The values that no mean contains."""
+    return f", {_count(summary, metric)}" if summary.infinite else ""
+
+
+def _count(summary: Summary, metric: AnyMetric) -> str:
+    """A metric of which more is better is infinite for identical images alone, as PSNR is."""
+    return f"{summary.infinite} {'identical' if metric.better == 'higher' else 'infinite'}"

@@ -7,18 +7,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scan_jax.evaluation.protocol import Protocol, PublishedRow, PublishedTable
-from scan_jax.evaluation.published_tables import DEFAULTS
-from scan_jax.evaluation.results import Entry, Results
+from scan_jax.evaluation.protocols import DEFAULTS, Column, Protocol, PublishedRow, PublishedTable
+from scan_jax.evaluation.results import EntryResult, Results
 from scan_jax.evaluation.statistics import summarize
-from scan_jax.evaluation.tables import summaries
+from scan_jax.evaluation.tables.by_bucket import brief
 from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.api import AnyMetric
 
 NOT_RUN, NOT_PRINTED, UNDEFINED = "not run", "not printed", "no such metric"
 TITLES = {"psnr": "PSNR", "ssim": "SSIM", "mae": "MAE (%)"}
 PRINTED_DECIMALS = {"psnr": 2, "ssim": 3, "mae": 2}
-Column = tuple[str, str, str]  # dataset, bucket, metric
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +63,7 @@ def measured_table(table: PublishedTable, protocol: Protocol, results: Results) 
     )
 
 
-def fills(row: PublishedRow, entry: Entry) -> bool:
+def fills(row: PublishedRow, entry: EntryResult) -> bool:
     """Whether the entry is what the row is about: the same method and settings, the same optimisation at test time."""
     defaults = DEFAULTS.get(_value_at(entry.config, "method.name", ""), {})
     settings = all(
@@ -87,7 +85,7 @@ def _lines(table: PublishedTable, protocol: Protocol, results: Results) -> Itera
             yield from _measured(entry, table, protocol, results)
 
 
-def _measured(entry: Entry, table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[Line]:
+def _measured(entry: EntryResult, table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[Line]:
     """One line for each group of definitions that measured anything."""
     for group in _groups(table, protocol, results):
         found = tuple(_cell(entry, group, column, protocol, results) for column in table.columns)
@@ -101,7 +99,7 @@ def _groups(table: PublishedTable, protocol: Protocol, results: Results) -> list
     return [group for group in protocol.metrics if any(f"{group}/{metric}" in results.metrics for metric in wanted)]
 
 
-def _cell(entry: Entry, group: str, column: Column, protocol: Protocol, results: Results) -> str:
+def _cell(entry: EntryResult, group: str, column: Column, protocol: Protocol, results: Results) -> str:
     dataset, bucket, metric = column
     name = f"{group}/{metric}"
     if name not in results.metrics:
@@ -111,7 +109,7 @@ def _cell(entry: Entry, group: str, column: Column, protocol: Protocol, results:
     if values is None:
         return NOT_RUN
     shown, factor = _as_printed(results.metrics[name], metric)
-    return summaries.brief(summarize(factor * values), shown)
+    return brief(summarize(factor * values), shown)
 
 
 def _as_printed(measured: AnyMetric, metric: str) -> tuple[AnyMetric, float]:
@@ -126,7 +124,7 @@ def _is_dataset(dataset: str, protocol: Protocol) -> bool:
     return re.sub(r"\W+", "_", dataset.lower()) == protocol.data["name"]
 
 
-def _name(entry: Entry, protocol: Protocol) -> str:
+def _name(entry: EntryResult, protocol: Protocol) -> str:
     """Says what a run was trained on where that is not the protocol's data."""
     data = entry.config.get("data") or {}
     wanted = tuple(protocol.data.get(key) for key in ("name", "size"))

@@ -1,7 +1,8 @@
-"""Results as CSV, one line for each number, which carries the digests of its test.
+"""An evaluation's files: its tables as Markdown and LaTeX, every number as CSV, everything as JSON; and its screen.
 
-A paired difference is a line of the first entry, whose `metric` is "paired difference of standard/psnr" and whose
-`minus` names the other entry; with "|checks/seam|" magnitudes were subtracted.
+CSV has one line for each number, which carries the digests of its test. A paired difference is a line of the first
+entry, whose `metric` is "paired difference of standard/psnr" and whose `minus` names the other entry; with
+"|checks/seam|" magnitudes were subtracted.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scan_jax.evaluation.results import Entry, Results
+from scan_jax.core.atomic_write import write_atomically
+from scan_jax.evaluation.results import IMAGES, EntryResult, Image, Results
 from scan_jax.evaluation.statistics import Summary, subtracted
-from scan_jax.evaluation.tables.summaries import IMAGES, Image, Summaries
+from scan_jax.evaluation.tables.by_bucket import brief, full, make_tables
+from scan_jax.evaluation.tables.text_table import TextTable, latex, markdown, screen
 from scan_jax.metrics.api import AnyMetric, SetMetric
 
+LATEX_HEAD = "% \\input this file; it needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}.\n"
 HEADER = (
     *("protocol", "photographs_digest", "holes_digest", "size", "entry", "kind", "bucket", "metric", "image"),
     *("mean", "deviation", "n", "infinite", "low", "high", "minus_infinite", "minus"),
@@ -29,59 +34,76 @@ SPEED, DIFFERENCE = "images_per_second", "paired difference of "
 Cell = str | int | float
 
 
-def render(summaries: Summaries) -> str:
+def screen_text(results: Results, protocol_tables: Sequence[TextTable] = ()) -> str:
+    """All tables for the screen."""
+    tables = make_tables(results, full, protocol_tables)
+    return "\n\n".join(map(screen, tables)) + "\n"
+
+
+def write_tables(folder: Path, results: Results, protocol_tables: Sequence[TextTable] = ()) -> list[Path]:
+    """`results.csv`, `.json`, `.md` and `.tex` in `folder`, each whole or not at all; LaTeX has means alone.
+
+    Raises:
+      UserError: the folder cannot be written to.
+    """
+    wide, narrow = (make_tables(results, show, protocol_tables) for show in (full, brief))
+    contents = {
+        "results.csv": csv_text(results),
+        "results.json": json_text(results),
+        "results.md": "\n".join(map(markdown, wide)),
+        "results.tex": "\n".join([LATEX_HEAD, *map(latex, narrow)]),
+    }
+    for name, content in contents.items():
+        write_atomically(folder / name, content.encode())
+    return [folder / name for name in contents]
+
+
+def csv_text(results: Results) -> str:
     """A header and the lines; what is not known is empty. Lines of images per second belong to no bucket."""
-    conditions = summaries.results.conditions
+    conditions = results.conditions
     test = (conditions.protocol, conditions.photographs_digest, conditions.holes_digest, conditions.size)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
-    first, *others = summaries.results.entries
-    for entry in summaries.results.entries:
-        for line in (*_of_images(summaries, entry), *_of_sets(summaries, entry), *_speed(entry)):
+    first, *others = results.entries
+    for entry in results.entries:
+        for line in (*_of_images(results, entry), *_of_sets(results, entry), *_speed(entry)):
             writer.writerow(map(_plain, (*test, entry.name, entry.kind, *line, "")))
     for other in others:
-        for line in _differences(summaries, other):
+        for line in _differences(results, other):
             writer.writerow(map(_plain, (*test, first.name, first.kind, *line, other.name)))
     return text.getvalue()
 
 
-def _of_images(summaries: Summaries, entry: Entry) -> Iterator[tuple[Cell, ...]]:
-    for bucket in summaries.results.buckets:
-        for name in summaries.results.metrics:
+def _of_images(results: Results, entry: EntryResult) -> Iterator[tuple[Cell, ...]]:
+    for bucket in results.buckets:
+        for name in results.metrics:
             for image in IMAGES:
-                summary = summaries.of(entry, image, bucket, name)
+                summary = results.summary(entry, bucket, name, image)
                 if summary is not None:
                     yield bucket, name, image, *_numbers(summary)
 
 
-def _differences(summaries: Summaries, other: Entry) -> Iterator[tuple[Cell, ...]]:
-    for bucket in summaries.results.buckets:
-        for name, metric in summaries.results.metrics.items():
-            summary = summaries.difference(other, bucket, name)
+def _differences(results: Results, other: EntryResult) -> Iterator[tuple[Cell, ...]]:
+    for bucket in results.buckets:
+        for name, metric in results.metrics.items():
+            summary = results.difference(other, bucket, name)
             if summary is not None:
                 yield bucket, DIFFERENCE + subtracted(name, metric.better), "completion", *_numbers(summary)
 
 
 def _numbers(summary: Summary) -> tuple[Cell, ...]:
-    return (
-        summary.mean,
-        summary.deviation,
-        summary.n,
-        summary.infinite,
-        summary.low,
-        summary.high,
-        summary.minus_infinite,
-    )
+    own = dataclasses.asdict(summary)
+    return tuple(own[key] for key in ("mean", "deviation", "n", "infinite", "low", "high", "minus_infinite"))
 
 
-def _of_sets(summaries: Summaries, entry: Entry) -> Iterator[tuple[Cell, ...]]:
+def _of_sets(results: Results, entry: EntryResult) -> Iterator[tuple[Cell, ...]]:
     for bucket, values in entry.sets.items():
         for name, value in values.items():
-            yield bucket, name, "completion", value, "", summaries.results.conditions.count, "", "", "", ""
+            yield bucket, name, "completion", value, "", results.conditions.count, "", "", "", ""
 
 
-def _speed(entry: Entry) -> Iterator[tuple[Cell, ...]]:
+def _speed(entry: EntryResult) -> Iterator[tuple[Cell, ...]]:
     if entry.images_per_second is not None:
         yield "", SPEED, "", entry.images_per_second, "", "", "", "", "", ""
 
@@ -94,15 +116,14 @@ def _plain(cell: Cell) -> Cell:
 Content = dict[str, Any]
 
 
-def json_text(summaries: Summaries) -> str:
+def json_text(results: Results) -> str:
     """Valid JSON: an infinite value is the text "inf", which `float` reads back; what is not known is null."""
-    results = summaries.results
     content = {
         "conditions": dataclasses.asdict(results.conditions),
         "protocol_line": results.conditions.line(),
         "metrics": {name: _definition(metric) for name, metric in results.metrics.items()},
-        "entries": [_entry(summaries, entry) for entry in results.entries],
-        "differences": [_json_differences(summaries, other) for other in results.entries[1:]],
+        "entries": [_entry(results, entry) for entry in results.entries],
+        "differences": [_json_differences(results, other) for other in results.entries[1:]],
     }
     return json.dumps(content, allow_nan=False, default=str) + "\n"
 
@@ -112,7 +133,7 @@ def _definition(metric: AnyMetric) -> Content:
     return {"of": "set" if isinstance(metric, SetMetric) else "image"} | {key: getattr(metric, key) for key in shown}
 
 
-def _entry(summaries: Summaries, entry: Entry) -> Content:
+def _entry(results: Results, entry: EntryResult) -> Content:
     return {
         "name": entry.name,
         "kind": entry.kind,
@@ -120,31 +141,29 @@ def _entry(summaries: Summaries, entry: Entry) -> Content:
         "images_per_second": entry.images_per_second,
         "folder": entry.folder and str(entry.folder),
         "config": dict(entry.config),
-        **{image: _scores(summaries, entry, image) for image in IMAGES},
+        **{image: _scores(results, entry, image) for image in IMAGES},
         "sets": {bucket: {name: _number(value) for name, value in of.items()} for bucket, of in entry.sets.items()},
     }
 
 
-def _scores(summaries: Summaries, entry: Entry, image: Image) -> Content:
+def _scores(results: Results, entry: EntryResult, image: Image) -> Content:
     """By bucket and metric."""
-    scores = entry.completion if image == "completion" else entry.prediction
     return {
         bucket: {
-            name: _summary(summaries.of(entry, image, bucket, name)) | {"per_image": _shortest(values)}
+            name: _summary(results.summary(entry, bucket, name, image)) | {"per_image": _shortest(values)}
             for name, values in of.items()
         }
-        for bucket, of in scores.items()
+        for bucket, of in entry.scores(image).items()
     }
 
 
-def _json_differences(summaries: Summaries, other: Entry) -> Content:
+def _json_differences(results: Results, other: EntryResult) -> Content:
     """The first entry's completions minus another's; `subtracted` says what: scores, or magnitudes where 0 is best."""
-    results: Results = summaries.results
     buckets = {
         bucket: {
             name: {"subtracted": "magnitudes" if metric.better == "zero" else "scores"} | _summary(summary)
             for name, metric in results.metrics.items()
-            if (summary := summaries.difference(other, bucket, name)) is not None
+            if (summary := results.difference(other, bucket, name)) is not None
         }
         for bucket in results.buckets
     }

@@ -1,12 +1,94 @@
-"""The Fréchet distance between two normal distributions (Dowson & Landau 1982), on which FID rests (Heusel 2017)."""
+"""How far filled images are from photographs as whole sets, for the activations of a network.
+
+`inception`: FID (Heusel et al. 2017), KID, U-IDS and P-IDS, for InceptionV3.
+`squeezenet`: distances for SqueezeNet, which fits a laptop: stand-ins without InceptionV3's weights. They are no FID
+  and no KID, and compare with nothing outside a table made with this definition.
+"""
 
 from __future__ import annotations
 
 import warnings
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.types import Array
+from scan_jax.features.api import load_features, weights_name
+from scan_jax.metrics.api import Embedding, SetMetric
+
+# A plane separates any 2N <= D + 1 vectors in general position, so that both scores would be about 0 by arithmetic.
+LEAST_TO_SEPARATE = (2048 + 1) // 2 + 1
+
+
+def open_metrics(group: str) -> dict[str, SetMetric]:
+    """Those of `inception` or `squeezenet`, of one embedding.
+
+    Raises:
+      UserError: the network's weights are missing; it names the file and the command that imports it.
+    """
+    return {"inception": _inception, "squeezenet": _squeezenet}[group]()
+
+
+def _inception() -> dict[str, SetMetric]:
+    embedding = _embedding("inception_v3", "inception_v3", "pool3")
+    source = f"InceptionV3 pool3 ({weights_name('inception_v3')}, bilinear resize to 299, as pytorch-fid)"
+    paired = "filled images are paired with their photographs, so identical sets give a negative value"
+    kid = f"cubic MMD^2 over all images in the public form, {source}; {paired}"
+    wrong = f"misclassified by the linear SVM fitted to them, {source}"
+    fooled = f"more real than their photograph to that linear SVM, {source}"
+    least = LEAST_TO_SEPARATE
+    return {
+        "fid": SetMetric(
+            frechet_distance, embedding, 2, "FID", "lower", "", 2, f"Fréchet distance, {source}; depends on n"
+        ),
+        "kid": SetMetric(kernel_distance, embedding, 2, "KID", "lower", "", 5, kid),
+        "u_ids": SetMetric(unpaired_score, embedding, least, "U-IDS", "higher", "%", 2, wrong),
+        "p_ids": SetMetric(paired_score, embedding, least, "P-IDS", "higher", "%", 2, fooled),
+    }
+
+
+def _squeezenet() -> dict[str, SetMetric]:
+    embedding = _embedding("squeezenet_fire9", "squeezenet", "fire9")  # 512 numbers, about 1 in the mean on photographs
+    source = f"SqueezeNet 1.1 in Keras' layout ({weights_name('squeezenet')}), mean fire9 activations, 512 numbers"
+    kernel = f"unbiased cubic MMD^2 over all images but each with its own photograph, 0 for identical sets, {source}"
+    side = 31  # pixels, for the pooling before the layer
+    return {
+        "frechet": SetMetric(
+            frechet_distance,
+            embedding,
+            2,
+            "SqueezeNet distance",
+            "lower",
+            "",
+            0,
+            f"Fréchet distance, {source}; depends on n",
+            side,
+        ),
+        "kernel": SetMetric(
+            paired_kernel_distance, embedding, 2, "SqueezeNet kernel distance", "lower", "", 1, kernel, side
+        ),
+    }
+
+
+def _embedding(name: str, network: str, layer: str) -> Embedding:
+    """The means over the picture of a layer's activations; of InceptionV3's `pool3`, which has one pixel, that pixel.
+
+    Raises:
+      UserError: the weights are missing.
+    """
+    features = load_features(network, (layer,))
+
+    @jax.jit
+    def embed(parameters: object, image: Array) -> Array:
+        # Without it some devices multiply in less than float32. With it, too, last digits depend on the device and on
+        # the batch size.
+        with jax.default_matmul_precision("highest"):
+            found = features.apply(parameters, image.astype(jnp.float32) / 255)
+            return jnp.mean(found[layer], axis=(1, 2))  # [B,D]
+
+    return Embedding(name, embed, features.params)
 
 
 def frechet_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
