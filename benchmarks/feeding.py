@@ -48,7 +48,8 @@ def main(argv: list[str]) -> int:
 
 def _measure(config: Config, batches: int) -> None:
     logging.getLogger("scan_jax").setLevel(logging.WARNING)
-    data, holes = inputs.open_sources(config, build_method(config.method).num_labels)
+    sources = inputs.open_sources(config, build_method(config.method).num_labels)
+    data, holes = sources.data, sources.holes
     photographs = batches * config.training.batch_size
     print(
         f"{min(photographs, len(data.train))} of {data.train.name}, {config.size} pixels; "
@@ -82,7 +83,7 @@ class First:
 def _epochs(config: Config, data: DataSplits, holes: HoleSplits, batches: int) -> tuple[float, float]:
     """Images a second in the first and the second epoch; the clock starts with the first batch."""
     batch_size, rates = config.training.batch_size, []
-    with contextlib.closing(inputs.open_batches(config, data, holes, 0)) as iterator:
+    with contextlib.closing(inputs.Sources(config, data, holes).batches_from(0)) as iterator:
         next(iterator)
         for count in (batches - 1, batches):
             start = time.perf_counter()

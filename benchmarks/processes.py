@@ -202,16 +202,15 @@ class Worker:
     def __init__(self, config: Mapping[str, Any]) -> None:
         import jax
 
-        from scan_jax.commands.inputs import open_batches, open_sources
+        from scan_jax.commands.inputs import open_sources
         from scan_jax.methods.api import build_method
         from scan_jax.training.cost import roofline
         from scan_jax.training.setup import Trainer
 
         method = build_method(config.method)
-        data, holes = open_sources(config, method.num_labels)
         self._trainer = Trainer(method, config.training, config.size, config.seed)
         self._frozen = self._trainer.place(method.load_frozen())
-        self._batches = open_batches(config, data, holes, 0)
+        self._batches = open_sources(config, method.num_labels).batches_from(0)
         self._batch = next(self._trainer.prefetch(iter([next(self._batches)])))
         self._state: Any = self._trainer.begin()
         self._step = self._trainer.trace(method.frozen_shapes()).lower().compile()

@@ -6,13 +6,13 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scan_jax.training.phases import turns_in
 
 from scan_jax.core.types import Example
 from scan_jax.data.api import open_data
 from scan_jax.data.pipeline import training_batches
 from scan_jax.masks.api import open_holes
 from scan_jax.methods import api
+from scan_jax.training.setup import turns_in
 from scan_jax.training.step import initial_state, make_step
 
 NO_FEATURES = {"perceptual": 0.0}

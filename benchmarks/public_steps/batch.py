@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
-from scan_jax.training.phases import turns_in
 
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
+from scan_jax.training.setup import turns_in
 from scan_jax.training.step import initial_state, make_step
 
 Step = Callable[[], None]

@@ -147,10 +147,11 @@ def _announce(folder: Path, inputs: Inputs, fixed: FixedSet) -> None:
     log.info("train on %d photographs, %s (%s)", len(data.train), data.train.name, data.train.digest[:12])
     log.info("augmentation: %s", inputs.config.augmentation)
     log.info("measure on %d, %s (%s)", len(data.held_out), data.held_out.name, data.held_out.digest[:12])
-    log.info("holes: %s; measured on %d fixed ones (%s)", holes.train.description, _count(fixed), fixed.digest[:12])
+    log.info(
+        "holes: %s; measured on %d fixed ones (%s)",
+        holes.train.description,
+        sum(map(len, fixed.holes.values())),
+        fixed.digest[:12],
+    )
     for name, tree in inputs.trainer.shapes.params.items():
         log.info("%s: %.2f M parameters", name, sum(leaf.size for leaf in jax.tree.leaves(tree)) / 1e6)
-
-
-def _count(fixed: FixedSet) -> int:
-    return sum(len(stack) for stack in fixed.holes.values())

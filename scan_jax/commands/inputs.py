@@ -19,28 +19,18 @@ from scan_jax.training.setup import Trainer
 
 
 @dataclasses.dataclass(frozen=True)
-class Inputs:
-    """What training needs.
+class Sources:
+    """Photographs and holes, to train with and to measure on.
 
     Attributes:
       config: all of it.
-      trainer: of its method.
-      weights: that nothing trains, on the host.
-      networks: that a new run begins with; None for random ones.
-      data, holes: to train with and to measure on.
+      data: with labels, where the method takes some.
+      holes: to go with them.
     """
 
     config: Config
-    trainer: Trainer
-    weights: Trees
-    networks: Variables | None
     data: DataSplits
     holes: HoleSplits
-
-    @functools.cached_property
-    def frozen(self) -> Trees:
-        """The weights that nothing trains, on the devices."""
-        return self.trainer.place(self.weights)
 
     def batches_from(self, number: int) -> Batches:
         """This process' part of what training sees from a batch on, in NumPy.
@@ -48,12 +38,54 @@ class Inputs:
         Raises:
           UserError: a setting makes no sense, or a source has nothing to give.
         """
-        return open_batches(self.config, self.data, self.holes, number)
+        training = self.config.training
+        return training_batches(
+            self.data.train,
+            self.holes.train,
+            batch_size=training.batch_size,
+            seed=self.config.seed,
+            start_step=number,
+            size=self.config.size,
+            augmentation=self.config.augmentation,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+            threads=training.threads,
+            workers=training.workers,
+        )
 
     def members(self, number: int) -> list[str]:
         """The titles of the photographs in a batch."""
         size, seed = self.config.training.batch_size, self.config.seed
         return batch_members(self.data.train, batch_size=size, seed=seed, number=number)
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs(Sources):
+    """All that training needs.
+
+    Attributes:
+      trainer: of the config's method.
+      weights: that nothing trains, on the host.
+      networks: that a new run begins with; None for random ones.
+    """
+
+    trainer: Trainer
+    weights: Trees
+    networks: Variables | None
+
+    @functools.cached_property
+    def frozen(self) -> Trees:
+        """The weights that nothing trains, on the devices."""
+        return self.trainer.place(self.weights)
+
+
+def open_sources(config: Config, num_labels: int) -> Sources:
+    """Photographs, with labels of so many classes or for 0 without any, and holes.
+
+    Raises:
+      UserError: either cannot be opened, or the photographs have other labels.
+    """
+    return Sources(config, agree_on_labels(open_data(config.data), num_labels), open_holes(config.holes))
 
 
 def open_config(config: Config) -> Inputs:
@@ -64,39 +96,9 @@ def open_config(config: Config) -> Inputs:
     """
     method = api.build_method(config.method)
     weights, networks = method.load_frozen(), _start_from(config.training.start_from, method)
-    data, holes = open_sources(config, method.num_labels)
+    sources = open_sources(config, method.num_labels)
     trainer = Trainer(method, config.training, config.size, config.seed)
-    return Inputs(config, trainer, weights, networks, data, holes)
-
-
-def open_sources(config: Config, num_labels: int) -> tuple[DataSplits, HoleSplits]:
-    """Photographs, with labels of so many classes or for 0 without any, and holes.
-
-    Raises:
-      UserError: either cannot be opened, or the photographs have other labels.
-    """
-    return agree_on_labels(open_data(config.data), num_labels), open_holes(config.holes)
-
-
-def open_batches(config: Config, data: DataSplits, holes: HoleSplits, number: int) -> Batches:
-    """This process' part of what training sees from batch `number` on, in NumPy.
-
-    Raises:
-      UserError: a setting makes no sense, or a source has nothing to give.
-    """
-    return training_batches(
-        data.train,
-        holes.train,
-        batch_size=config.training.batch_size,
-        seed=config.seed,
-        start_step=number,
-        size=config.size,
-        augmentation=config.augmentation,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-        threads=config.training.threads,
-        workers=config.training.workers,
-    )
+    return Inputs(config, sources.data, sources.holes, trainer, weights, networks)
 
 
 def _start_from(folder: str, method: Method) -> Variables | None:

@@ -41,10 +41,11 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
     if flags.step < 0 or flags.rows < 1:
         raise UserError(f"--step must not be negative and --rows must be positive, not {flags.step} and {flags.rows}")
     config = configuration.load(flags.config, overrides)
-    data, holes = inputs.open_sources(config, build_method(config.method).num_labels)
-    with contextlib.closing(inputs.open_batches(config, data, holes, flags.step)) as batches:
-        draw(flags.out, jax.tree.map(lambda array: array[: flags.rows], next(batches)), data.train.num_labels)
-    logging.getLogger("scan_jax").info("wrote %s, batch %d of %s", flags.out, flags.step, data.train.name)
+    sources = inputs.open_sources(config, build_method(config.method).num_labels)
+    train = sources.data.train
+    with contextlib.closing(sources.batches_from(flags.step)) as batches:
+        draw(flags.out, jax.tree.map(lambda array: array[: flags.rows], next(batches)), train.num_labels)
+    logging.getLogger("scan_jax").info("wrote %s, batch %d of %s", flags.out, flags.step, train.name)
 
 
 def draw(path: Path, example: Any, num_labels: int) -> None:

@@ -16,15 +16,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import options as ocp_options
-from orbax.checkpoint.checkpoint_managers import (
-    AnyPreservationPolicy,
-    CustomSteps,
-    EveryNSteps,
-    LatestN,
-    PolicyCheckpointInfo,
-    PreservationContext,
-    PreservationPolicy,
-)
+from orbax.checkpoint.checkpoint_managers import PolicyCheckpointInfo, PreservationContext, PreservationPolicy
 
 from scan_jax.core import checkpoint_folder
 from scan_jax.core.checkpoint_folder import STATE, Ledger, is_bucket
@@ -78,7 +70,8 @@ class Checkpoints:
             return
         on_process_zero(lambda: require_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
         if step in self._damaged:
-            self._delete(step)
+            self._guarded(lambda: self._manager.delete(step))
+            self._damaged.discard(step)
         args = ocp.args.Composite(**{STATE: ocp.args.StandardSave(as_dict(state))})
         self._guarded(lambda: self._manager.save(step, args=args, force=True, custom_metadata=self._data))
         self._writing = self._watcher.submit(self._manager.wait_until_finished)
@@ -152,10 +145,6 @@ class Checkpoints:
             self._ledger = ledger
             on_process_zero(lambda: ledger.write(self._folder))
 
-    def _delete(self, step: int) -> None:
-        self._guarded(lambda: self._manager.delete(step))
-        self._damaged.discard(step)
-
     @contextlib.contextmanager
     def finished(self) -> Iterator[None]:
         """A context at whose end, come what may, everything is on disk.
@@ -206,7 +195,7 @@ def _open(folder: Path, keep: Keep, noted: Callable[[], Ledger]) -> ocp.Checkpoi
         # A folder that cannot be made would leave threads behind that wait for it for minutes after the run has ended.
         async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
         lightweight_initialize=True,  # times and metrics of each step are not used, and cost requests in a bucket
-        preservation_policy=keep.policy(noted),
+        preservation_policy=_Policy(keep, noted),
         atomicity_options=ocp_options.AtomicityOptions(mode=ocp_options.AtomicityMode.COMMIT_FILE),
     )
     return ocp.CheckpointManager(folder, options=options, item_names=(STATE,))
@@ -245,29 +234,20 @@ class Keep:
     every: int = 0
     best: int = 0
 
-    def policy(self, noted: Callable[[], Ledger]) -> PreservationPolicy:
-        """What Orbax asks after every checkpoint.
-
-        Args:
-          noted: what is known of the checkpoints when it asks.
-        """
-        every = [EveryNSteps(self.every)] if self.every else []
-        return AnyPreservationPolicy([LatestN(self.latest), *every, _Noted(self.best, noted)])
-
 
 @dataclasses.dataclass(frozen=True)
-class _Noted(PreservationPolicy):
-    """The pinned and the best."""
+class _Policy(PreservationPolicy):
+    """What Orbax asks after every checkpoint; `noted` is what is known of the checkpoints when it asks."""
 
-    best: int
+    keep: Keep
     noted: Callable[[], Ledger]
 
     def should_preserve(
         self, checkpoints: Sequence[PolicyCheckpointInfo], *, context: PreservationContext
     ) -> Sequence[bool]:
-        ledger = self.noted()
-        best = ledger.best([one.step for one in checkpoints])[: self.best]
-        return CustomSteps([*ledger.pinned, *best]).should_preserve(checkpoints, context=context)
+        keep, ledger, steps = self.keep, self.noted(), [one.step for one in checkpoints]
+        kept = {*steps[-keep.latest :], *ledger.pinned, *ledger.best(steps)[: keep.best]}
+        return [step in kept or bool(keep.every and step % keep.every == 0) for step in steps]
 
 
 SPACE_FACTOR = 1.5  # of a state's bytes: what Orbax needs on the way to a checkpoint

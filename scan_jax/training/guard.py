@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import json
 import logging
 import math
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -100,30 +101,23 @@ class CollapseWatch:
     def __init__(self) -> None:
         self._lowest: dict[str, tuple[float, int]] = {}  # value and step, by name
         self._high: dict[str, int] = {}  # readings in a row
-        self._warned: set[str] = set()
 
     def read(self, step: int, scalars: Mapping[str, float]) -> None:
         """Takes in the means of a stretch of steps.
 
-        Losses that are not positive, such as a hinge's, have no scale to compare with and are passed over.
+        Losses that are not positive, such as a hinge's, have no scale to compare with and are left out.
         """
         for name, value in scalars.items():
-            if name.startswith(LOSS) and value > 0:
-                self._read_loss(step, name, value)
-
-    def _read_loss(self, step: int, name: str, value: float) -> None:
-        lowest, at = self._lowest.setdefault(name, (value, step))
-        if value < lowest:
-            self._lowest[name] = (value, step)
-        self._high[name] = self._high.get(name, 0) + 1 if value > RISE * lowest else 0
-        if self._high[name] == PATIENCE and name not in self._warned:
-            self._warned.add(name)
-            turn = name.removeprefix(LOSS)
-            log.warning(
-                "%s was %.3g at step %d and is %.3g at step %d: the run has probably collapsed; start a new one with "
-                "a lower config.training.optimizers.%s.learning_rate",
-                *(name, lowest, at, value, step, turn),
-            )
+            if not name.startswith(LOSS) or value <= 0 or self._high.get(name) == PATIENCE:
+                continue
+            lowest, at = self._lowest[name] = min(self._lowest.get(name, (value, step)), (value, step))
+            self._high[name] = self._high.get(name, 0) + 1 if value > RISE * lowest else 0
+            if self._high[name] == PATIENCE:
+                log.warning(
+                    "%s was %.3g at step %d and is %.3g at step %d: the run has probably collapsed; start a new one "
+                    "with a lower config.training.optimizers.%s.learning_rate",
+                    *(name, lowest, at, value, step, name.removeprefix(LOSS)),
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,58 +200,43 @@ def _read(path: Path) -> list[Incident]:
         ) from error
 
 
-class StopRequest:
-    """A context in which the first SIGTERM or SIGINT only sets `asked`; a second one acts as usual."""
+@contextlib.contextmanager
+def stop_request() -> Iterator[Callable[[int], bool]]:
+    """A context in which the first SIGTERM or SIGINT is only noted; a second one acts as usual.
 
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, object] = {}
+    Where there are several processes, JAX's own handler receives a SIGTERM to any of them, lets all agree on the step,
+    and must not be replaced.
 
-    def __enter__(self) -> StopRequest:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._ask)
-        return self
+    Yields:
+      Whether to stop after a step; every process asks at every step.
+    """
+    if jax.process_count() > 1:
+        yield _all_stop
+        return
+    before: dict[int, Any] = {}
+    asked: list[int] = []
 
-    def __exit__(self, *_: object) -> None:
-        self._restore()
+    def restore() -> None:
+        while before:
+            signal.signal(*before.popitem())
 
-    def asked_at(self, step: int) -> bool:
-        """Whether to stop after `step`."""
-        del step
-        return self.asked
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def ask(number: int, frame: FrameType | None) -> None:
         del frame
         log.warning("%s: saving after this step, then stopping", signal.Signals(number).name)
-        self.asked = True
-        self._restore()
+        asked.append(number)
+        restore()
 
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        self._before = {}
-
-
-class SharedStopRequest:
-    """The same for several processes: a SIGTERM to any of them stops all after the same step.
-
-    JAX's own handler receives the signal and lets the processes agree on the step; it must not be replaced.
-    """
-
-    def asked_at(self, step: int) -> bool:
-        """Whether all stop after `step`; every process asks at every step."""
-        reached = multihost_utils.reached_preemption_sync_point(step)
-        if reached:
-            log.warning("SIGTERM: saving after step %d, then stopping", step)
-        return reached
-
-    def __enter__(self) -> SharedStopRequest:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing was changed."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, ask)
+    try:
+        yield lambda step: bool(asked)
+    finally:
+        restore()
 
 
-def stop_request() -> StopRequest | SharedStopRequest:
-    """What fits the number of processes."""
-    return StopRequest() if jax.process_count() == 1 else SharedStopRequest()
+def _all_stop(step: int) -> bool:
+    """Whether a SIGTERM came to any process, in time to stop all after the same step."""
+    reached = multihost_utils.reached_preemption_sync_point(step)
+    if reached:
+        log.warning("SIGTERM: saving after step %d, then stopping", step)
+    return reached

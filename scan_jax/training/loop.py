@@ -21,7 +21,7 @@ from scan_jax.core.types import Example
 from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.guard import BadStep, CollapseWatch, Guard, Incident, Incidents, Stepped, plain, stop_request
-from scan_jax.training.scalars import forget_after, open_writers
+from scan_jax.training.scalars import ScalarWriters, forget_after
 from scan_jax.training.setup import Trainer
 from scan_jax.training.sharding import Prefetch
 from scan_jax.training.step import Scalars, TrainState
@@ -141,7 +141,7 @@ class Run:
             written.
         """
         bad: BadStep | None = None
-        with open_writers(self._folder) as self._writers:
+        with ScalarWriters(self._folder) as self._writers:
             while True:
                 state = self._trainer.start(self._checkpoints, self._inputs.networks)
                 first = int(state.step)
@@ -184,7 +184,7 @@ class Run:
         pending, meter, progress = Pending(), _Meter(settings.batch_size), _bar(first, last)
         frozen, key = self._inputs.frozen, self._trainer.key
         # Whatever ends the loop, a checkpoint that is being written is finished first.
-        with self._checkpoints.finished(), stop_request() as stop, progress, jax.transfer_guard("disallow"):
+        with self._checkpoints.finished(), stop_request() as stops_after, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
                 batch = _take(batches, pending, meter)
                 state, scalars = self._trainer.step_after(done - 1)(state, frozen, batch, key)
@@ -198,7 +198,7 @@ class Run:
                     if callbacks := self._due(done):
                         self._call(callbacks, done, state)
                         meter.reset()
-                    if stop.asked_at(done):
+                    if stops_after(done):
                         self._save(done, state, pending, meter, progress)
                         break
 

@@ -29,14 +29,11 @@ class JsonLines:
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Appends one line; the file is closed again, for a mounted bucket uploads closed files only."""
         line = json.dumps({"step": step, **{name: float(value) for name, value in scalars.items()}})
-        self._append(f"{line}\n".encode())
+        with self._path.open("ab", buffering=0) as file:  # nothing is left to flush on a full disk
+            file.write(f"{line}\n".encode())
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def _append(self, content: bytes) -> None:
-        with self._path.open("ab", buffering=0) as file:  # nothing is left to flush on a full disk
-            file.write(content)
 
 
 class TensorBoard:
@@ -71,11 +68,17 @@ def _as_os_error() -> Iterator[None]:
 
 
 class ScalarWriters:
-    """All the writers of a run behind one call; a context manager that closes them."""
+    """All the writers of a run behind one call; a context manager that closes them.
+
+    Those of process 0 alone write; the scalars of the others are the same.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self._writers: list[JsonLines | TensorBoard] = []
+        if not is_first():
+            return
         folder.mkdir(parents=True, exist_ok=True)
-        self._writers: list[JsonLines | TensorBoard] = [JsonLines(folder)]
+        self._writers.append(JsonLines(folder))
         if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard")):
             self._writers.append(TensorBoard(folder))
         else:
@@ -107,25 +110,6 @@ def _told() -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"cannot write scalars: {error.strerror}; free some disk space, then go on") from error
-
-
-class NoWriters:
-    """Stands in for `ScalarWriters` in processes that do not write."""
-
-    def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Nothing."""
-        del step, scalars
-
-    def __enter__(self) -> NoWriters:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing."""
-
-
-def open_writers(folder: Path) -> ScalarWriters | NoWriters:
-    """Those of process 0 write; the scalars of the others are the same."""
-    return ScalarWriters(folder) if is_first() else NoWriters()
 
 
 def forget_after(folder: Path, step: int) -> None:

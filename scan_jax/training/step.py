@@ -96,7 +96,10 @@ def make_step(
       gather: brings parameters that are split over devices, by network, to where they are used.
       scatter: brings gradients to where their parameters lie.
     """
-    gradients = {turn.name: _gradient(turn, accumulate, remat) for turn in turns}
+    gradients = {
+        turn.name: in_parts(jax.value_and_grad(rematerialise(turn.loss, remat), has_aux=True), accumulate)
+        for turn in turns
+    }
 
     def step(state: TrainState, frozen: Trees, example: Example, key: Array) -> tuple[TrainState, Scalars]:
         rng, carried, scalars = jax.random.fold_in(key, state.step), None, dict[str, Array]()
@@ -116,11 +119,6 @@ def make_step(
         return dataclasses.replace(state, step=state.step + 1, ema=ema), scalars
 
     return step
-
-
-def _gradient(turn: Turn, accumulate: int, remat: Remat) -> GradientOf:
-    """Of a turn's loss by what it trains."""
-    return in_parts(jax.value_and_grad(rematerialise(turn.loss, remat), has_aux=True), accumulate)
 
 
 def _update(

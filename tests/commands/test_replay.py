@@ -23,7 +23,7 @@ DIVERGING = [
 @pytest.fixture(scope="module")
 def diverged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("diverged")
-    with pytest.raises(UserError, match=r"not finite at step \d, after 1 other tries from step \d; .*scan_jax\.replay"):
+    with pytest.raises(UserError, match=r"not finite at step \d, after 1 other tries from step \d; .*scan_jax replay"):
         experiment.run(load("configs/demo.py", DIVERGING), folder)
     return folder
 

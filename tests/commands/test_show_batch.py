@@ -34,8 +34,7 @@ def cells(path, rows, columns):
 
 def seen_by_training(path, num_labels, step):
     config = configuration.load(path, TINY[1:])
-    data, holes = inputs.open_sources(config, num_labels)
-    batches = inputs.open_batches(config, data, holes, step)
+    batches = inputs.open_sources(config, num_labels).batches_from(step)
     example = next(batches)
     batches.close()
     return example

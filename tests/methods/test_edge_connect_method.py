@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from scan_jax.training.phases import turns_in
 from small_methods import begin, loss_of, moved, noise_example, random_features, take_steps
 
 from scan_jax.methods import api
 from scan_jax.ops.canny import canny
 from scan_jax.ops.image import luma
+from scan_jax.training.setup import turns_in
 
 PHASES = ("edge", "completion", "joint")
 LOSS = {"perceptual": 0.0, "style": 0.0}

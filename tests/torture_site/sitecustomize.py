@@ -17,7 +17,8 @@ from pathlib import Path
 
 PHASES = {
     "scan_jax.commands.experiment": {"run": "opening"},
-    "scan_jax.training.loop": {"Loop.run": "loop", "_read": "data"},
+    "scan_jax.training.loop": {"Run._take_steps": "loop"},
+    "scan_jax.training.sharding": {"_read": "data"},
     "scan_jax.training.scalars": {"ScalarWriters.write": "step"},
     "scan_jax.training.checkpoints": {"Checkpoints.save": "save", "Checkpoints.restore": "restore"},
     "scan_jax.evaluation.evaluator": {"Evaluator.measure": "evaluation"},

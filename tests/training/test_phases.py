@@ -4,7 +4,6 @@ import jax
 import numpy as np
 import pytest
 from run_comparison import scalars
-from scan_jax.training.phases import phase_after, phases_of, turns_in
 from toy_method import ToyMethod
 from toy_runs import assert_same, batches_from, settings, train, trainer_of
 
@@ -12,6 +11,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.sections import GuardSettings, OptimizerSettings
 from scan_jax.methods.api import Turn
 from scan_jax.training.guard import BadStep, Guard
+from scan_jax.training.setup import phase_after, phases_of, turns_in
 
 RATES = {"first": OptimizerSettings(1e-3), "second": OptimizerSettings(1e-4), "critic": OptimizerSettings(1e-3)}
 BEGINS = {"first": 0, "second": 3}
