@@ -116,7 +116,7 @@ def _measure(
     """Every held-out photograph in every bucket, beside the baselines; after the last step refined, too."""
 
     def images(run: PredictWith, state: TrainState) -> Predict:
-        return lambda *seen: fetch(run(averaged(state), *seen).image)
+        return lambda *inputs: fetch(run(averaged(state), *inputs).image)
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
         refined = {name: images(run, state) for name, run in refine.items()} if step == last else {}
@@ -131,11 +131,11 @@ def _pictures(
     """A contact sheet of the same held-out photographs each time."""
 
     def act(step: int, state: TrainState) -> Mapping[str, float]:
-        seen = sheet.image, sheet.known, sheet.labels
+        inputs = sheet.image, sheet.known, sheet.labels
         networks = averaged(state)
-        prediction = fetch(predict(networks, *seen))
+        prediction = fetch(predict(networks, *inputs))
         stages = prediction.intermediates or {"completion": prediction.image}
-        looks = fetch(look(networks, *seen, sheet.points))
+        looks = fetch(look(networks, *inputs, sheet.points))
         if is_first():
             sheet.write(_picture(folder, step), stages, looks)
         return {}
