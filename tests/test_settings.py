@@ -89,6 +89,25 @@ def test_bad_arguments_are_named(path, overrides, message):
         configuration.load(path, overrides)
 
 
+def test_sections_of_a_config_are_bound_once():
+    config = configuration.load(DEMO, ["--config.training.optimizers.generator.clip=2", "--config.seed=3"])
+    assert (config.seed, config.size, config.training.optimizers["generator"].clip) == (3, 64, 2.0)
+    assert config.augmentation.flip == 0.5 and "augmentation" not in config.plain, "the default"
+    assert configuration.Config.of(config.plain) == config
+    for change, message in (
+        ({"seed": "3"}, r"config\.seed must be int"),
+        ({"evaluation": {"edges": (0.1,)}}, r"config\.evaluation\.edges must have at least two"),
+        ({"metod": {}}, r"unknown config key config\.metod, did you mean 'method'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            configuration.Config.of({**config.plain, **change})
+    without = {key: value for key, value in config.plain.items() if key != "holes"}
+    with pytest.raises(UserError, match=r"^mine\.py does not set config\.holes; see configs/demo\.py"):
+        configuration.Config.of(without, "mine.py")
+    with pytest.raises(UserError, match=r"config\.data\.size is missing"):
+        configuration.Config.of({**config.plain, "data": {"name": "prepared"}}).size  # noqa: B018
+
+
 def test_a_config_file_must_be_one(tmp_path):
     for text, message in (("x = 1", "has no get_config"), ("def get_config(:", "line 1")):
         path = tmp_path / "c.py"

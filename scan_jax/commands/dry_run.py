@@ -24,16 +24,16 @@ def run(config: Config) -> None:
       UserError: the config is wrong, or a step needs more memory than a device has.
     """
     devices = jax.devices()
-    found = estimate_config(config)
+    result = estimate_config(config)
     kind = devices[0].device_kind
     accelerator = accelerators.of_kind(kind)
     memory = device_memory(accelerator)
     if is_first():
         print(f"{len(devices)} x {kind}, {memory / GIB:.2f} GiB each" if memory else f"{len(devices)} x {kind}")
-        print(table(found) + "\n")
-        print(bounds(found, accelerator, accelerators.torus(devices), config) if accelerator else unknown(kind))
+        print(table(result) + "\n")
+        print(bounds(result, accelerator, accelerators.torus(devices), config) if accelerator else unknown(kind))
     if memory:
-        require_fit(found, memory, kind)
+        require_fit(result, memory, kind)
 
 
 def estimate_config(config: Config, devices: Sequence[Any] | None = None) -> Estimate:
@@ -47,19 +47,19 @@ def estimate_config(config: Config, devices: Sequence[Any] | None = None) -> Est
     return estimate(trainer, method.frozen_shapes())
 
 
-def bounds(found: Estimate, accelerator: Accelerator, sides: Sequence[int], config: Config) -> str:
+def bounds(result: Estimate, accelerator: Accelerator, sides: Sequence[int], config: Config) -> str:
     """The roofline of a step, for people.
 
     Args:
-      found: of the step.
+      result: what a step needs.
       accelerator: of every device.
       sides: of their torus; empty where they are joined by a switch.
       config: whose compute_dtype counts.
     """
     dtype: Precision = config.method.get("compute_dtype", "float32")
     network = accelerators.join(accelerator, sides)
-    bound = roofline.roofline(found, accelerator, network, dtype)
-    return roofline.table(bound, accelerator, network, found.batch_size)
+    bound = roofline.roofline(result, accelerator, network, dtype)
+    return roofline.table(bound, accelerator, network, result.batch_size)
 
 
 def unknown(kind: str) -> str:
@@ -75,5 +75,5 @@ def device_memory(accelerator: Accelerator | None) -> float:
     device = jax.local_devices()[0]
     if device.platform == "cpu":
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / jax.local_device_count()
-    given = (device.memory_stats() or {}).get("bytes_limit", 0)
-    return given or (accelerator.memory if accelerator else 0.0)
+    limit = (device.memory_stats() or {}).get("bytes_limit", 0)
+    return limit or (accelerator.memory if accelerator else 0.0)

@@ -60,8 +60,8 @@ def replay(flags: argparse.Namespace) -> None:
     picture = flags.run / f"incident_{number}.png"
     show_batch.draw(picture, batch, trainer.method.num_labels)
     print(f"its batch: {picture}\nlooking at every operation ...", flush=True)
-    found = first_not_finite(bad_step, state, frozen, batch, trainer.key)
-    print(f"the first that is not finite: {found or 'none; every operation of the step is'}")
+    operation = first_not_finite(bad_step, state, frozen, batch, trainer.key)
+    print(f"the first that is not finite: {operation or 'none; every operation of the step is'}")
 
 
 def _choose(incidents: list[Any], number: int, run: Path) -> tuple[int, Any]:

@@ -113,10 +113,10 @@ def committed_steps(folder: Path) -> list[int]:
       UserError: the bucket does not answer.
     """
     try:
-        found = [path.parent.name for path in folder.glob(f"*/{COMMIT_FILE}")]
+        names = [path.parent.name for path in folder.glob(f"*/{COMMIT_FILE}")]
     except OSError as error:
         raise UserError(f"cannot read {folder}: {_reason(error)}; is it there, and may you read it?") from error
-    return sorted((int(name) for name in found if name.isdigit()), reverse=True)
+    return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
 
 def arrays_in(folder: Path, step: int) -> Any:

@@ -42,15 +42,15 @@ def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
         raise UserError(f"{where} must be a section of keys, not {section!r}")
     fields = {field.name: field for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(settings)
-    given = {key: value for key, value in section.items() if key != "name" or "name" in fields}
-    for key in given:
+    values = {key: value for key, value in section.items() if key != "name" or "name" in fields}
+    for key in values:
         if key not in fields:
             raise UserError(f"unknown config key {where}.{key}{did_you_mean(key, fields)}")
     for key, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and key not in given:
+        if required and key not in values:
             raise UserError(f"{where}.{key} is missing; set it in the config file")
-    return settings(**{key: _coerce(value, hints[key], f"{where}.{key}") for key, value in given.items()})
+    return settings(**{key: _coerce(value, hints[key], f"{where}.{key}") for key, value in values.items()})
 
 
 def _coerce(value: Any, wanted: Any, where: str) -> Any:
@@ -265,7 +265,7 @@ def _find(file: str) -> Path:
 
 def _arguments(text: str, function: Callable[..., Any], file: str) -> dict[str, str]:
     """`"attention=masked,..."` as keyword arguments that the function has."""
-    known, given = inspect.signature(function).parameters, {}
+    known, values = inspect.signature(function).parameters, {}
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if not equals or key not in known:
@@ -273,8 +273,8 @@ def _arguments(text: str, function: Callable[..., Any], file: str) -> dict[str, 
                 f"{file} takes no argument {part!r}{did_you_mean(key, known)} "
                 f"(after the colon it takes: {', '.join(f'{name}=...' for name in known) or 'none'})"
             )
-        given[key] = value
-    return given
+        values[key] = value
+    return values
 
 
 def _plain(section: Any) -> Any:

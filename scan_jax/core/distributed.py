@@ -145,8 +145,8 @@ def _last_words(error: BaseException) -> tuple[str, int]:
 
 def _place(how: str, timeout: float) -> ProcessInfo:
     """Of this process."""
-    if given := _ADDRESS.fullmatch(how):
-        place = ProcessInfo(given["address"], int(given["count"]), int(given["index"]))
+    if match := _ADDRESS.fullmatch(how):
+        place = ProcessInfo(match["address"], int(match["count"]), int(match["index"]))
     elif how == AUTO:
         place = _detected(timeout)
     else:
@@ -160,10 +160,10 @@ def _detected(timeout: float) -> ProcessInfo:
     """What Cloud TPU, Slurm, Kubernetes or MPI say; JAX knows them, but has no public way to ask."""
     from jax._src import clusters
 
-    found = clusters.ClusterEnv.auto_detect_unset_distributed_params(
+    detected = clusters.ClusterEnv.auto_detect_unset_distributed_params(
         os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, int(timeout)
     )
-    address, count, index, _ = found
+    address, count, index, _ = detected
     if address is None or count is None or index is None:
         raise UserError("--distributed=auto: neither Cloud TPU nor Slurm nor Kubernetes say who takes part")
     return ProcessInfo(address, count, index)

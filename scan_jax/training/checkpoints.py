@@ -54,7 +54,7 @@ class Checkpoints:
         self._damaged: set[int] = set()
         self._watcher = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
         self._writing: concurrent.futures.Future[None] | None = None
-        self._told = False  # that a write failed
+        self._reported = False  # that a write failed
 
     def steps(self) -> list[int]:
         """Those that there are, from the oldest; the one that is being written counts."""
@@ -124,8 +124,8 @@ class Checkpoints:
         Raises:
           UserError: the folder cannot be written to.
         """
-        told = float(broadcast_from_zero(repr(float(psnr))))
-        self._note(Ledger({**self._ledger.psnr, step: told}, self._ledger.pinned))
+        agreed = float(broadcast_from_zero(repr(float(psnr))))
+        self._note(Ledger({**self._ledger.psnr, step: agreed}, self._ledger.pinned))
 
     def pin(self, step: int) -> None:
         """Keeps a step, whatever comes.
@@ -161,13 +161,13 @@ class Checkpoints:
         """Waits and lets go of the folder.
 
         Raises:
-          UserError: a write in the background failed, and nobody was told yet.
+          UserError: a write in the background failed, and nobody was told of it.
         """
-        told = self._told
+        reported = self._reported
         try:
             self._guarded(self._manager.close)
         except UserError:
-            if not told:
+            if not reported:
                 raise
         finally:
             self._watcher.shutdown()
@@ -177,7 +177,7 @@ class Checkpoints:
         try:
             action()
         except UNWRITABLE as error:
-            self._told = True
+            self._reported = True
             raise failure(self._folder, error) from error
 
 
@@ -284,5 +284,5 @@ def failure(folder: Path, error: Exception) -> UserError:
 
 def _reason(error: Exception) -> str:
     """What the operating system said, which TensorStore has in the middle of very long messages."""
-    told = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO))
-    return next((reason for reason in told if reason in str(error)), first_line(error))
+    reasons = (os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO))
+    return next((reason for reason in reasons if reason in str(error)), first_line(error))

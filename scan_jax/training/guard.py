@@ -46,7 +46,7 @@ class Guard:
     def __init__(self, settings: GuardSettings) -> None:
         self._spike = settings.spike if settings.enabled else 0.0
         self._enough = settings.window // 2
-        self._seen: collections.deque[Stepped] = collections.deque(maxlen=settings.window)
+        self._recent: collections.deque[Stepped] = collections.deque(maxlen=settings.window)
 
     def read(self, steps: Sequence[Stepped]) -> None:
         """Takes in steps in their order.
@@ -58,11 +58,13 @@ class Guard:
             reason = _not_finite(scalars) or self._leap(scalars)
             if reason:
                 raise BadStep(step, reason, scalars)
-            self._seen.append((step, scalars))
+            self._recent.append((step, scalars))
 
     def forget_after(self, step: int) -> None:
         """For a run that went back to `step`."""
-        self._seen = collections.deque((seen for seen in self._seen if seen[0] <= step), self._seen.maxlen)
+        self._recent = collections.deque(
+            (stepped for stepped in self._recent if stepped[0] <= step), self._recent.maxlen
+        )
 
     def _leap(self, scalars: Mapping[str, float]) -> str:
         """The first watched scalar that is many times what it has been; losses below 0, as a hinge's, have no scale."""
@@ -71,7 +73,7 @@ class Guard:
         for name, value in scalars.items():
             if not name.startswith(WATCHED):
                 continue
-            before = [scalars[name] for _, scalars in self._seen if name in scalars]  # a phase begins with new ones
+            before = [scalars[name] for _, scalars in self._recent if name in scalars]  # a phase begins with new ones
             largest = max(before) if len(before) >= self._enough else 0.0
             if largest > 0 and value > self._spike * largest:
                 return f"{name} is {value:.3g}, {value / largest:.0f} times the largest of {len(before)} steps before"

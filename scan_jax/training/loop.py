@@ -84,7 +84,7 @@ def mean_scalars(steps: Sequence[Stepped]) -> dict[str, float]:
     for _, scalars in steps:
         for name, value in scalars.items():
             values[name].append(value)
-    return {name: sum(found) / len(found) for name, found in values.items()}
+    return {name: sum(each) / len(each) for name, each in values.items()}
 
 
 class Inputs(Protocol):

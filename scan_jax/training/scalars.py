@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib.util
 import json
 import logging
@@ -14,102 +13,70 @@ from typing import Any
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.distributed import is_first
 from scan_jax.core.errors import UserError
-from scan_jax.core.run_layout import SCALARS
+from scan_jax.core.run_layout import SCALARS, first_line
 
 log = logging.getLogger(__name__)
 
 
-class JsonLines:
-    """`scalars.jsonl`: one object a line, `{"step": 100, "term/l1": 0.1, ...}`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / SCALARS
-        self._path.touch()
-
-    def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Appends one line; the file is closed again, for a mounted bucket uploads closed files only."""
-        line = json.dumps({"step": step, **{name: float(value) for name, value in scalars.items()}})
-        with self._path.open("ab", buffering=0) as file:  # nothing is left to flush on a full disk
-            file.write(f"{line}\n".encode())
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class TensorBoard:
-    """Event files by way of clu, which needs TensorFlow."""
-
-    def __init__(self, folder: Path) -> None:
-        from clu import metric_writers
-
-        self._writer: Any = metric_writers.SummaryWriter(str(folder / "tensorboard"))
-
-    def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Adds the scalars at `step`."""
-        with _as_os_error():
-            self._writer.write_scalars(step, scalars)
-
-    def close(self) -> None:
-        """Flushes and closes."""
-        with _as_os_error():
-            self._writer.close()
-
-
-@contextlib.contextmanager
-def _as_os_error() -> Iterator[None]:
-    """TensorFlow's errors are none of Python's, and their messages have many lines."""
-    try:
-        yield
-    except Exception as error:
-        if not type(error).__module__.startswith("tensorflow"):
-            raise
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise OSError(errno.EIO, f"TensorBoard's events ({line})") from error
-
-
 class ScalarWriters:
-    """All the writers of a run behind one call; a context manager that closes them.
+    """`scalars.jsonl`, one object a line (`{"step": 100, "term/l1": 0.1, ...}`), and TensorBoard's events.
 
-    Those of process 0 alone write; the scalars of the others are the same.
+    Those of process 0 alone write; the scalars of the others are the same. A context manager that closes them.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._writers: list[JsonLines | TensorBoard] = []
-        if not is_first():
+        self._path, self._writes = folder / SCALARS, is_first()
+        self._events: Any = None
+        if not self._writes:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        self._writers.append(JsonLines(folder))
+        self._path.touch()
         if all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard")):
-            self._writers.append(TensorBoard(folder))
+            from clu import metric_writers  # which needs TensorFlow
+
+            self._events = metric_writers.SummaryWriter(str(folder / "tensorboard"))
         else:
             log.info("scalars go to %s/scalars.jsonl; `pip install tensorflow tensorboard` adds TensorBoard", folder)
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Hands the scalars to every writer.
+        """Appends to the lines and the events.
 
         Raises:
           UserError: the disk is full.
         """
-        with _told():
-            for writer in self._writers if scalars else ():
-                writer.write(step, scalars)
+        if not scalars or not self._writes:
+            return
+        line = json.dumps({"step": step, **{name: float(value) for name, value in scalars.items()}})
+        with _full_disk_as_user_error():
+            # Closed again, for a mounted bucket uploads closed files only; nothing is left to flush on a full disk.
+            with self._path.open("ab", buffering=0) as file:
+                file.write(f"{line}\n".encode())
+            if self._events:
+                self._events.write_scalars(step, scalars)
 
     def __enter__(self) -> ScalarWriters:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # What ended the run is what people must read, not that the rest could not be written either.
-        with contextlib.suppress(UserError) if kind else contextlib.nullcontext(), _told():
-            for writer in self._writers:
-                writer.close()
+        with contextlib.suppress(UserError) if kind else contextlib.nullcontext(), _full_disk_as_user_error():
+            if self._events:
+                self._events.close()
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _full_disk_as_user_error() -> Iterator[None]:
+    """TensorFlow's errors are none of Python's, and their messages have many lines."""
     try:
         yield
-    except OSError as error:
-        raise UserError(f"cannot write scalars: {error.strerror}; free some disk space, then go on") from error
+    except Exception as error:
+        if isinstance(error, OSError):
+            reason = error.strerror
+        elif type(error).__module__.startswith("tensorflow"):
+            reason = f"TensorBoard's events ({first_line(error)})"
+        else:
+            raise
+        raise UserError(f"cannot write scalars: {reason}; free some disk space, then go on") from error
 
 
 def forget_after(folder: Path, step: int) -> None:

@@ -153,9 +153,9 @@ def in_parts(gradient_of: GradientOf, parts: int) -> GradientOf:
         return gradient_of
 
     def of_part(*arguments: Any) -> Any:
-        *given, rng, part = arguments
-        seen: Any = (*given, jax.random.fold_in(rng, part[0]))
-        return gradient_of(*seen)
+        *inputs, rng, part = arguments
+        args: Any = (*inputs, jax.random.fold_in(rng, part[0]))
+        return gradient_of(*args)
 
     def of_batch(trained: Trees, others: Trees, stats: Trees, example: Example, carried: Any, rng: Array) -> Any:
         size = example.image.shape[0]

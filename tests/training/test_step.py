@@ -34,7 +34,7 @@ def run(method, mesh, rules, steps=3):
 
 def test_several_devices_compute_what_one_does(toy_method):
     one = jax.sharding.Mesh(np.array(jax.devices()[:1]).reshape(1, 1), ("data", "fsdp"))
-    alone, alone_scalars = run(toy_method, one, sharding.REPLICATE)
+    alone, alone_scalars = run(toy_method, one, ((".*", "replicate"),))
     for fsdp, action in ((1, "replicate"), (2, "fsdp")):
         many, many_scalars = run(toy_method, sharding.make_mesh(8, fsdp), ((".*", action),))
         for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(many)):

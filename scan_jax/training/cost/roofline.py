@@ -10,9 +10,12 @@ import dataclasses
 import math
 import re
 from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
 
 from scan_jax.training.cost.accelerators import Accelerator, Network, Precision
-from scan_jax.training.cost.estimate import Estimate
+
+if TYPE_CHECKING:
+    from scan_jax.training.cost.estimate import Estimate  # which imports this module
 
 
 @dataclasses.dataclass(frozen=True)
