@@ -43,6 +43,10 @@ class Variables:
     params: Trees
     stats: Trees
 
+    def of(self, name: str) -> dict[str, Tree]:
+        """All collections of one network, as its `apply` takes them."""
+        return {"params": self.params[name], **self.stats[name]}
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)

@@ -144,9 +144,10 @@ class EdgeConnect(MethodBase):
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole between the known pixels' edges and those that the edge generator draws into it."""
         del rng
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
         seen = canny(luma(observation.image), observation.known, self.settings.sigma)  # [B,H,W,1]
-        image, edges = self.generator.apply(networks, observation.image, seen, observation.known, train=False)
+        image, edges = self.generator.apply(
+            variables.of("generator"), observation.image, seen, observation.known, train=False
+        )
         return Prediction(image, {"edges": jnp.repeat(edges, 3, axis=-1)})
 
     def _sketch(self, example: Example) -> Sketch:

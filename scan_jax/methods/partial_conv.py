@@ -83,8 +83,9 @@ class PartialConvMethod(MethodBase):
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole, by the running statistics."""
         del rng
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
-        return Prediction(jnp.clip(self.generator.apply(networks, observation.image, observation.known), 0, 1))
+        return Prediction(
+            jnp.clip(self.generator.apply(variables.of("generator"), observation.image, observation.known), 0, 1)
+        )
 
     def generator_loss(
         self,

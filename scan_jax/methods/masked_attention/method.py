@@ -94,9 +94,10 @@ class MaskedAttention(MethodBase):
 
     def attention(self, variables: Variables, observation: Observation) -> Mapping[str, Array]:
         """What section III-A works on, at half the size with N pixels: "query", "key" [B,N,D] and "known" [B,N]."""
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
         seen = (observation.image, observation.known, observation.labels)
-        _, noted = self.generator.apply(networks, *seen, method="encode", mutable=["intermediates", "losses"])
+        _, noted = self.generator.apply(
+            variables.of("generator"), *seen, method="encode", mutable=["intermediates", "losses"]
+        )
         return noted["intermediates"]["encoder"]["attention"]["attention"][0]
 
     def attention_map(self, variables: Variables, observation: Observation, points: Array) -> Array:
