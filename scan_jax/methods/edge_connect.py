@@ -144,10 +144,9 @@ class EdgeConnect(MethodBase):
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole between the known pixels' edges and those that the edge generator draws into it."""
         del rng
-        seen = canny(luma(observation.image), observation.known, self.settings.sigma)  # [B,H,W,1]
-        image, edges = self.generator.apply(
-            variables.of("generator"), observation.image, seen, observation.known, train=False
-        )
+        edges = canny(luma(observation.image), observation.known, self.settings.sigma)  # [B,H,W,1]
+        seen = (observation.image, edges, observation.known)
+        image, edges = self.generator.apply(variables.of("generator"), *seen, train=False)
         return Prediction(image, {"edges": jnp.repeat(edges, 3, axis=-1)})
 
     def _sketch(self, example: Example) -> Sketch:

@@ -95,9 +95,8 @@ class MaskedAttention(MethodBase):
     def attention(self, variables: Variables, observation: Observation) -> Mapping[str, Array]:
         """What section III-A works on, at half the size with N pixels: "query", "key" [B,N,D] and "known" [B,N]."""
         seen = (observation.image, observation.known, observation.labels)
-        _, noted = self.generator.apply(
-            variables.of("generator"), *seen, method="encode", mutable=["intermediates", "losses"]
-        )
+        collections = ["intermediates", "losses"]
+        _, noted = self.generator.apply(variables.of("generator"), *seen, method="encode", mutable=collections)
         return noted["intermediates"]["encoder"]["attention"]["attention"][0]
 
     def attention_map(self, variables: Variables, observation: Observation, points: Array) -> Array:
