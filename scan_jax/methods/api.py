@@ -140,7 +140,7 @@ class Styles(Protocol):
         ...
 
 
-# Where pixels look, for pictures: (variables, observation, points (row, column) [B,P,2]) -> weights [B,P,H,W].
+# What pixels attend to, for pictures: (variables, observation, points (row, column) [B,P,2]) -> weights [B,P,H,W].
 PixelMap = Callable[[Variables, Observation, Array], Array]
 
 
@@ -213,7 +213,7 @@ class MethodBase:
     """What most methods share of `Method`; a method overrides what it has besides.
 
     Attributes:
-      features: the frozen network that losses look through, or None.
+      features: the frozen network behind losses, or None.
     """
 
     num_labels: int = 0
