@@ -36,25 +36,15 @@ TPU_LIBRARY = "libtpu"
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What runs everything else; memory in bytes, None where it cannot be known.
+    """What runs everything else; memory in bytes, None where it cannot be known."""
 
-    Attributes:
-      system: name, release and processor.
-      kind: "linux", "wsl2", "windows" or "macos", which decides what JAX can be installed.
-      python: version.
-      executable: path of the interpreter.
-      cpus: that this process may use.
-      memory_total: of the machine, or what its container may use.
-      memory_free: of that, what can be taken without swapping.
-    """
-
-    system: str
-    kind: str
-    python: str
-    executable: str
-    cpus: int
-    memory_total: int | None
-    memory_free: int | None
+    system: str  # name, release and processor
+    kind: str  # "linux", "wsl2", "windows" or "macos", which decides what JAX can be installed
+    python: str  # version
+    executable: str  # path of the interpreter
+    cpus: int  # that this process may use
+    memory_total: int | None  # of the machine, or what its container may use
+    memory_free: int | None  # of that, what can be taken without swapping
 
 
 def find_machine(root: Path = Path("/")) -> Machine:
@@ -108,23 +98,14 @@ class Gpu:
 
 @dataclasses.dataclass(frozen=True)
 class Hardware:
-    """Accelerators, whether JAX sees them or not.
+    """Accelerators, whether JAX sees them or not."""
 
-    Attributes:
-      gpus: that NVIDIA's driver lists.
-      driver: its version; empty where there is none or it does not answer.
-      cuda: the newest CUDA that the driver runs.
-      nvidia_signs: why an NVIDIA GPU must be there; empty where none shows.
-      tpu_signs: why this must be a TPU's host; empty where nothing shows one.
-      complaint: of nvidia-smi where it fails.
-    """
-
-    gpus: tuple[Gpu, ...]
-    driver: str
-    cuda: str
-    nvidia_signs: tuple[str, ...]
-    tpu_signs: tuple[str, ...]
-    complaint: str
+    gpus: tuple[Gpu, ...]  # that NVIDIA's driver lists
+    driver: str  # its version; empty where there is none or it does not answer
+    cuda: str  # the newest CUDA that the driver runs
+    nvidia_signs: tuple[str, ...]  # why an NVIDIA GPU must be there; empty where none shows
+    tpu_signs: tuple[str, ...]  # why this must be a TPU's host; empty where nothing shows one
+    complaint: str  # of nvidia-smi where it fails
 
 
 def find_hardware(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> Hardware:
@@ -185,25 +166,15 @@ def _ask(tool: str, *queries: str) -> tuple[int, str]:
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """One that the toolkit uses.
+    """One that the toolkit uses."""
 
-    Attributes:
-      name: of what is in it.
-      path: where.
-      chosen_by: the environment variable that said so; empty for the default.
-      exists: whether the folder is there.
-      writable: whether it, or the folder in which it would be made, can be written to.
-      free: bytes on its disk.
-      content: names of what is there.
-    """
-
-    name: str
-    path: str
-    chosen_by: str
-    exists: bool
-    writable: bool
-    free: int
-    content: tuple[str, ...]
+    name: str  # of what is in it
+    path: str  # where
+    chosen_by: str  # the environment variable that said so; empty for the default
+    exists: bool  # whether the folder is there
+    writable: bool  # whether it, or the folder in which it would be made, can be written to
+    free: int  # bytes on its disk
+    content: tuple[str, ...]  # names of what is there
 
 
 def find_folders(compilations: str) -> tuple[Folder, ...]:
@@ -240,21 +211,13 @@ def find_folders(compilations: str) -> tuple[Folder, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """One that is required.
+    """One that is required."""
 
-    Attributes:
-      name: of the distribution, or "python".
-      version: that is installed; empty where none is.
-      wanted: the bounds, such as ">=0.10.2,<0.12"; empty where any will do.
-      required_by: which package says so.
-      fits: whether a version is installed and within the bounds.
-    """
-
-    name: str
-    version: str
-    wanted: str
-    required_by: str
-    fits: bool
+    name: str  # of the distribution, or "python"
+    version: str  # that is installed; empty where none is
+    wanted: str  # the bounds, such as ">=0.10.2,<0.12"; empty where any will do
+    required_by: str  # which package says so
+    fits: bool  # whether a version is installed and within the bounds
 
 
 def find_packages(extras: Iterable[str] = ()) -> tuple[Package, ...]:

@@ -25,50 +25,29 @@ EXPECTED = CHANNELS**2 * (3 * SIZE - 2) ** 2
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """One of JAX's; memory in bytes, None where the backend does not tell.
+    """One of JAX's; memory in bytes, None where the backend does not tell."""
 
-    Attributes:
-      id: its number.
-      kind: such as "NVIDIA H200" or "TPU v5 lite".
-      platform: "cpu", "gpu" or "tpu".
-      memory_limit: that JAX may take of its memory.
-      memory_used: of that, by this process.
-      first_seconds: of a small convolution with compiling; None where it did not end.
-      next_seconds: of the same once compiled.
-      right: whether its result was.
-    """
-
-    id: int
-    kind: str
-    platform: str
-    memory_limit: int | None = None
-    memory_used: int | None = None
-    first_seconds: float | None = None
-    next_seconds: float | None = None
-    right: bool = False
+    id: int  # its number
+    kind: str  # such as "NVIDIA H200" or "TPU v5 lite"
+    platform: str  # "cpu", "gpu" or "tpu"
+    memory_limit: int | None = None  # that JAX may take of its memory
+    memory_used: int | None = None  # of that, by this process
+    first_seconds: float | None = None  # of a small convolution with compiling; None where it did not end
+    next_seconds: float | None = None  # of the same once compiled
+    right: bool = False  # whether its result was
 
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
-    """JAX as it started here.
+    """JAX as it started here."""
 
-    Attributes:
-      platform: the default one; empty where JAX does not start.
-      platform_version: as the backend has it, such as the CUDA version.
-      processes: that JAX counts.
-      devices: of this process.
-      compilations: folder where compiled programs are kept.
-      failure: why JAX did not start, or a device did not compute, in one line; empty where all went well.
-      log: the end of what JAX wrote to stderr.
-    """
-
-    platform: str = ""
-    platform_version: str = ""
-    processes: int = 0
-    devices: tuple[Device, ...] = ()
-    compilations: str = ""
-    failure: str = ""
-    log: str = ""
+    platform: str = ""  # the default one; empty where JAX does not start
+    platform_version: str = ""  # as the backend has it, such as the CUDA version
+    processes: int = 0  # that JAX counts
+    devices: tuple[Device, ...] = ()  # of this process
+    compilations: str = ""  # folder where compiled programs are kept
+    failure: str = ""  # why JAX did not start, or a device did not compute, in one line; empty where all went well
+    log: str = ""  # the end of what JAX wrote to stderr
 
     @property
     def complaint(self) -> str:

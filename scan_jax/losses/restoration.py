@@ -24,7 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "squeezenet": ("relu_conv1", "fire3", "fire5", "fire7"),
 }
 
-Look = Callable[[Array], Mapping[str, Array]]  # an image -> activations by layer
+Network = Callable[[Array], Mapping[str, Array]]  # an image -> activations by layer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,20 +59,20 @@ def pixel_terms(prediction: Array, image: Array, known: Array) -> dict[str, Arra
 
 
 def feature_terms(
-    look: Look, prediction: Array, completion: Array, image: Array, wanted: Collection[str]
+    network: Network, prediction: Array, completion: Array, image: Array, wanted: Collection[str]
 ) -> dict[str, Array]:
     """ "perceptual" and "style", each the sum of the prediction's and the completion's, as float32 scalars.
 
     Args:
-      look: a frozen network.
+      network: a frozen one.
       prediction, completion, image: [B,H,W,3].
-      wanted: terms that count; without any of these two, nothing is looked at.
+      wanted: terms that count; without any of these two, it is not called.
     """
     losses = {"perceptual": perceptual_loss, "style": style_loss}
     chosen = [name for name in FEATURE_TERMS if name in wanted]
     if not chosen:
         return {}
-    raw, completed, truth = look(prediction), look(completion), look(image)
+    raw, completed, truth = network(prediction), network(completion), network(image)
     return {name: losses[name](raw, truth) + losses[name](completed, truth) for name in chosen}
 
 

@@ -44,6 +44,10 @@ class Variables:
     params: Trees
     stats: Trees
 
+    def of(self, name: str) -> dict[str, Tree]:
+        """All collections of one network, as its `apply` takes them."""
+        return {"params": self.params[name], **self.stats[name]}
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +141,7 @@ class Styles(Protocol):
         ...
 
 
-# Where pixels look, for pictures: (variables, observation, points (row, column) [B,P,2]) -> weights [B,P,H,W].
+# What pixels attend to, for pictures: (variables, observation, points (row, column) [B,P,2]) -> weights [B,P,H,W].
 PixelMap = Callable[[Variables, Observation, Array], Array]
 
 
@@ -210,7 +214,7 @@ class MethodBase:
     """What most methods share of `Method`; a method overrides what it has besides.
 
     Attributes:
-      features: the frozen network that losses look through, or None.
+      features: the frozen network behind losses, or None.
     """
 
     num_labels: int = 0

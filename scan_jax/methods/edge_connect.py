@@ -105,12 +105,12 @@ class EdgeConnect(MethodBase):
         self._edge_weights = {term: self.weights[term] for term in EDGE_TERMS if term in self.weights}
         self._colour_weights = {term: weight for term, weight in self.weights.items() if term not in EDGE_TERMS}
         self.generator: Any = EdgeConnectGenerator(settings.width, settings.blocks)
-        judge = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=START)
-        self.edge_critic = PatchCritic(judge, "edge_critic", weight=0.5)
-        self.critic = PatchCritic(judge, "critic", weight=0.5)
-        self.networks: dict[str, Any] = {"generator": self.generator, "edge_critic": judge}
+        discriminator = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=START)
+        self.edge_critic = PatchCritic(discriminator, "edge_critic", weight=0.5)
+        self.critic = PatchCritic(discriminator, "critic", weight=0.5)
+        self.networks: dict[str, Any] = {"generator": self.generator, "edge_critic": discriminator}
         if "adversarial" in self.weights:
-            self.networks["critic"] = judge
+            self.networks["critic"] = discriminator
         self.turns: tuple[Turn, ...] = self._turns()
         self.feature_terms = FeatureTerms(settings.features, self.weights)
         self.features = self.feature_terms.features
@@ -144,9 +144,9 @@ class EdgeConnect(MethodBase):
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole between the known pixels' edges and those that the edge generator draws into it."""
         del rng
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
-        seen = canny(luma(observation.image), observation.known, self.settings.sigma)  # [B,H,W,1]
-        image, edges = self.generator.apply(networks, observation.image, seen, observation.known, train=False)
+        edges = canny(luma(observation.image), observation.known, self.settings.sigma)  # [B,H,W,1]
+        seen = (observation.image, edges, observation.known)
+        image, edges = self.generator.apply(variables.of("generator"), *seen, train=False)
         return Prediction(image, {"edges": jnp.repeat(edges, 3, axis=-1)})
 
     def _sketch(self, example: Example) -> Sketch:
@@ -240,7 +240,7 @@ class EdgeConnect(MethodBase):
 
 
 def _shown(sketch: Sketch, drawn: Array, painted: Array | None) -> dict[str, Array | None]:
-    """What the critics' turns judge: pairs of grey photograph and edges [B,H,W,2], and the painted image."""
+    """What the critics' turns compare: pairs of grey photograph and edges [B,H,W,2], and the painted image."""
     pairs = {"true": sketch.edges, "drawn": drawn}
     shown = {name: jnp.concatenate([sketch.gray, edges], axis=-1) for name, edges in pairs.items()}
     return jax.lax.stop_gradient({**shown, "painted": painted})

@@ -84,8 +84,8 @@ class PartialConvMethod(MethodBase):
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole, by the running statistics."""
         del rng
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
-        return Prediction(jnp.clip(self.generator.apply(networks, observation.image, observation.known), 0, 1))
+        prediction = self.generator.apply(variables.of("generator"), observation.image, observation.known)
+        return Prediction(jnp.clip(prediction, 0, 1))
 
     def generator_loss(
         self,

@@ -87,8 +87,7 @@ class RecurrentFeatureReasoning(MethodBase):
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole, by the running statistics."""
         del rng
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
-        prediction = self.generator.apply(networks, observation.image, observation.known, train=False)
+        prediction = self.generator.apply(variables.of("generator"), observation.image, observation.known, train=False)
         return Prediction(jnp.clip(prediction, 0, 1))
 
     def generator_loss(

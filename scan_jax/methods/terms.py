@@ -30,7 +30,7 @@ class FeatureTerms:
     """
 
     def __init__(self, settings: FeatureSettings, weights: Mapping[str, float], dtype: Any = jnp.float32) -> None:
-        """Raises UserError for a network that no term can look through.
+        """Raises UserError for a network that no term knows.
 
         Args:
           settings: which network.
@@ -56,7 +56,7 @@ class FeatureTerms:
         return select(self.features(frozen["features"], image), self._layers[term])
 
 
-View = Callable[[Array], Array]  # an image, as something looks at it
+View = Callable[[Array], Array]  # an image -> what a loss is shown of it
 
 
 class RestorationTerms:
@@ -69,7 +69,7 @@ class RestorationTerms:
     def __init__(
         self, settings: FeatureSettings, weights: Mapping[str, float], *, pixels: View, features: View
     ) -> None:
-        """Raises UserError for a network that no term can look through.
+        """Raises UserError for a network that no term knows.
 
         Args:
           settings: which network.

@@ -146,7 +146,7 @@ def patch_critic(state: State, channels: int, prefix: str = "") -> tuple[Tree, T
 
     Args:
       state: of the file.
-      channels: of the images that it judges.
+      channels: of the images that it is shown.
       prefix: of its names in the file.
 
     Raises:

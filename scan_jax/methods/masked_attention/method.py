@@ -94,13 +94,13 @@ class MaskedAttention(MethodBase):
 
     def attention(self, variables: Variables, observation: Observation) -> Mapping[str, Array]:
         """What section III-A works on, at half the size with N pixels: "query", "key" [B,N,D] and "known" [B,N]."""
-        networks = {"params": variables.params["generator"], **variables.stats["generator"]}
         seen = (observation.image, observation.known, observation.labels)
-        _, noted = self.generator.apply(networks, *seen, method="encode", mutable=["intermediates", "losses"])
+        collections = ["intermediates", "losses"]
+        _, noted = self.generator.apply(variables.of("generator"), *seen, method="encode", mutable=collections)
         return noted["intermediates"]["encoder"]["attention"]["attention"][0]
 
     def attention_map(self, variables: Variables, observation: Observation, points: Array) -> Array:
-        """Where hole pixels look, as in Fig. 4: points (row, column) [B,P,2] -> attention over the image [B,P,H,W]."""
+        """What hole pixels attend to (Fig. 4): points (row, column) [B,P,2] -> attention over the image [B,P,H,W]."""
         height, width = observation.image.shape[1:3]
         at = points // 2  # [B,P,2]
         parts = self.attention(variables, observation)
@@ -165,9 +165,9 @@ class MaskedAttention(MethodBase):
         labels = one_batch(*[jnp.asarray(example.labels)] * 2)  # [2B,H,W]
         variables = {"params": params["critic"], **stats["critic"]}
         scales, changed = self.critic.apply(variables, labels, both, train=True, mutable=list(stats["critic"]))
-        _, judge = ADVERSARIAL[self.settings.adversarial]
+        _, critic_loss = ADVERSARIAL[self.settings.adversarial]
         logits = [apart(layers[-1]) for layers in scales]  # real and fake [B,h,w,1] of each scale
-        loss = jnp.mean(jnp.stack([judge(real, fake).mean() for real, fake in logits]))
+        loss = jnp.mean(jnp.stack([critic_loss(real, fake).mean() for real, fake in logits]))
         terms = {"critic": loss}
         for index, name in enumerate(("critic_real", "critic_fake")):
             terms[name] = jnp.mean(jnp.stack([pair[index].mean() for pair in logits]))

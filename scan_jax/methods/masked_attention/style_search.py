@@ -139,21 +139,17 @@ class StyleSpace:
     def read(self, variables: Variables, observation: Observation) -> Array:
         """The styles of what is known, one a class: [B,L,S]; zero for a class that no pixel has."""
         seen = (observation.image, observation.known, observation.labels)
-        return self._generator.apply(_networks(variables), *seen, method="encode")
+        return self._generator.apply(variables.of("generator"), *seen, method="encode")
 
     def paint(self, variables: Variables, observation: Observation, styles: Array, rng: Array) -> Prediction:
         """The image that `styles` [B,L,S] and the labels make; every sample's noise comes from the same `rng`.
 
         With a prior, that is the intermediate "painted", and the image is the prior's filling, corrected by it.
         """
-        networks, keys = _networks(variables), jnp.broadcast_to(rng, styles.shape[:1])
+        networks, keys = variables.of("generator"), jnp.broadcast_to(rng, styles.shape[:1])
         painted = self._generator.apply(networks, styles, observation.labels, keys, train=False, method="decode")
         if not self._corrects:
             return Prediction(painted, {"filled": painted})
         seen = (observation.image, observation.known, observation.labels)
         image = jnp.clip(self._generator.apply(networks, painted, *seen, method="correct"), 0.0, 1.0)
         return Prediction(image, {"painted": painted, "filled": image})
-
-
-def _networks(variables: Variables) -> dict[str, Any]:
-    return {"params": variables.params["generator"], **variables.stats["generator"]}
