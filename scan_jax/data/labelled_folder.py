@@ -30,7 +30,7 @@ from scan_jax.images import labels as label_map
 from scan_jax.images.decode import verify_image
 from scan_jax.images.square import Crop, square, square_labels
 
-MOST_LABELS = 256  # labels are kept in bytes
+MAX_LABELS = 256  # labels are kept in bytes
 LabelSize = Literal["equal", "any"]
 
 
@@ -132,8 +132,8 @@ def check_classes(num_labels: int, flip_pairs: Sequence[tuple[int, int]], sectio
     Raises:
       UserError: it names the setting, whose name begins with `section`.
     """
-    if not 1 <= num_labels <= MOST_LABELS:
-        raise UserError(f"{section}num_labels must be from 1 to {MOST_LABELS}, not {num_labels}")
+    if not 1 <= num_labels <= MAX_LABELS:
+        raise UserError(f"{section}num_labels must be from 1 to {MAX_LABELS}, not {num_labels}")
     flipped = [label for pair in flip_pairs for label in pair]
     if len(set(flipped)) < len(flipped) or any(not 0 <= label < num_labels for label in flipped):
         raise UserError(

@@ -22,7 +22,7 @@ from scan_jax.data.api import DataSplits, Photo
 from scan_jax.data.pipeline import PhotoMemory
 from scan_jax.data.split_list import SplitList, split_of
 from scan_jax.images import labels as label_map
-from scan_jax.images.decode import DECODE_ERRORS, MOST_PIXELS, SUFFIXES, read_image, reason, verify_image
+from scan_jax.images.decode import DECODE_ERRORS, MAX_PIXELS, SUFFIXES, read_image, reason, verify_image
 from scan_jax.images.pairs import list_files
 from scan_jax.images.square import square
 
@@ -347,7 +347,7 @@ def _decode_all(files: Sequence[AnyFile], verify: Callable[[AnyFile], None]) -> 
 
 def _memory(files: Sequence[File], rules: str) -> Path:
     """Where the result for exactly these files, unchanged, under these rules is kept."""
-    hasher = hashlib.sha256(f"{MOST_PIXELS} {rules}".encode())
+    hasher = hashlib.sha256(f"{MAX_PIXELS} {rules}".encode())
     for file in files:
         hasher.update(file.identity().encode())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()

@@ -13,7 +13,7 @@ from scan_jax.core.atomic_write import write_atomically
 
 TINT = (0.93, 0.20, 0.55)  # RGB of a hole in a picture
 GAP = 4  # pixels between pictures
-LEAST_SIDE = 128  # pixels; smaller pictures are enlarged by whole factors
+MIN_SIDE = 128  # pixels; smaller pictures are enlarged by whole factors
 Rows = Sequence[tuple[str, Sequence[np.ndarray]]]  # (label, one picture [H,W,3] for each column)
 
 
@@ -46,7 +46,7 @@ def grid(columns: Sequence[str], rows: Rows) -> Image.Image:
     if len(shapes) != 1 or any(len(pictures) != len(columns) for _, pictures in rows):
         raise ValueError(f"a grid needs rows of {len(columns)} pictures of one shape, not {sorted(shapes)}")
     height, width, _ = shapes.pop()
-    zoom = max(1, -(-LEAST_SIDE // min(height, width)))
+    zoom = max(1, -(-MIN_SIDE // min(height, width)))
     cell_width, cell_height = width * zoom + GAP, height * zoom + GAP
     font = ImageFont.load_default(size=14)
     margin = max((int(font.getlength(label)) + 2 * GAP for label, _ in rows if label), default=GAP)

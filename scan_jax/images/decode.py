@@ -35,7 +35,7 @@ DECODE_ERRORS = (
 )
 STUMBLES = (AttributeError, KeyError, IndexError, TypeError, ArithmeticError)  # of Pillow, over damaged metadata
 EXIF_ERRORS = (*DECODE_ERRORS, *STUMBLES)
-MOST_PIXELS = 150_000_000  # to an image, such as 14,000 x 10,700; Pillow itself stops not far above
+MAX_PIXELS = 150_000_000  # to an image, such as 14,000 x 10,700; Pillow itself stops not far above
 # Decoders that only decode, for Pillow starts Ghostscript for others; that of JPEG knows MPO, too.
 KINDS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # whose further frames are an animation's, not previews or layers
@@ -82,7 +82,7 @@ def verify_image(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MOST_PIXELS) -> Iterator[Image.Image]:
+def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MAX_PIXELS) -> Iterator[Image.Image]:
     """The image in a file or an open file, not decoded yet, for those who count what is broken.
 
     Raises:
@@ -107,7 +107,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MOST_
 
 @contextlib.contextmanager
 def open_image(
-    source: str | os.PathLike[str] | Image.Image, name: str, most_pixels: int = MOST_PIXELS
+    source: str | os.PathLike[str] | Image.Image, name: str, most_pixels: int = MAX_PIXELS
 ) -> Iterator[Image.Image]:
     """An image whose pixels are not decoded yet; what goes wrong with it inside the `with` becomes a UserError.
 

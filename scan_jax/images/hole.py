@@ -11,7 +11,7 @@ from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.images.decode import MOST_PIXELS, load_orientation, open_image, opened, to_eight_bits, turn_upright
+from scan_jax.images.decode import MAX_PIXELS, load_orientation, open_image, opened, to_eight_bits, turn_upright
 
 log = logging.getLogger(__name__)
 HoleColor = Literal["white", "black"]
@@ -20,7 +20,7 @@ HoleColor = Literal["white", "black"]
 def read_hole(
     source: str | os.PathLike[str] | Image.Image | np.ndarray,
     color: HoleColor = "white",
-    most_pixels: int = MOST_PIXELS,
+    most_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
     """A hole from a file, a Pillow image or an array.
 

@@ -11,7 +11,7 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin
 from scan_jax.images.decode import EXIF_DIRECTORIES, EXIF_ERRORS, ORIENTATION, pillow_silenced
 
 log = logging.getLogger(__name__)
-MOST_JPEG_EXIF = 65_500  # bytes; a segment of a JPEG holds no more
+MAX_JPEG_EXIF = 65_500  # bytes; a segment of a JPEG holds no more
 # A TIFF's tags speak of the file's layout, too. These are about the photograph: description, maker, model, software,
 # date, artist, copyright; besides, the directories of EXIF and GPS.
 INTEROPERABILITY = 0xA005  # a directory within that of EXIF
@@ -19,7 +19,7 @@ ABOUT = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 LAYOUT = (0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x0111, 0x0115, 0x0117, 0x0201, 0x0202)  # of a thumbnail, if at all
 # Pillow's modes whose colour model stays the same.
 WITH_PROFILE = ("RGB", "RGBA", "P", "L", "LA", "I;16", "I;16B", "I;16L")
-MOST_DPI = 1e6
+MAX_DPI = 1e6
 JPEG_TABLES = ("qtables", "subsampling")
 PNG_COLOUR = "png_colour"
 
@@ -81,7 +81,7 @@ def _directory(exif: Image.Exif, tag: int) -> dict[int, Any]:
 def _resolution(dpi: Any) -> tuple[float, ...] | None:
     """Pixels per inch, twice; files hold infinities and zeros, too."""
     values = tuple(map(float, dpi)) if isinstance(dpi, tuple) else ()
-    return values if len(values) == 2 and all(0 < value < MOST_DPI for value in values) else None
+    return values if len(values) == 2 and all(0 < value < MAX_DPI for value in values) else None
 
 
 def _png_colour(info: dict[Any, Any]) -> tuple[tuple[bytes, bytes], ...]:
@@ -102,7 +102,7 @@ def save_options(kind: str, metadata: dict[str, Any]) -> dict[str, Any]:
     if kind == "WEBP":
         return {**kept, "lossless": True, "exact": True}  # exact: colours under full transparency stay, too
     if kind == "JPEG":
-        if len(kept.get("exif", b"")) > MOST_JPEG_EXIF:
+        if len(kept.get("exif", b"")) > MAX_JPEG_EXIF:
             log.warning("the photograph's EXIF data is too long for a JPEG and left out")
             del kept["exif"]
         return {**kept, **({key: metadata[key] for key in JPEG_TABLES if key in metadata} or {"quality": 95})}

@@ -100,7 +100,7 @@ def _photographs(photographs: Path, hole_suffix: str, others: Sequence[Path]) ->
     if photographs.is_file():
         return {photographs.name: photographs}
     images = list_images(photographs, others)
-    found = {name: path for name, path in images.items() if not (hole_suffix and _unmarked(_key(name), hole_suffix))}
+    found = {name: path for name, path in images.items() if not (hole_suffix and unmarked(_key(name), hole_suffix))}
     if not found:
         of_which = f" but {_count(len(images), 'hole')} (*{hole_suffix}*)" if images else ""
         raise UserError(f"0 photographs in {photographs}{of_which}; names end in one of {', '.join(SUFFIXES)}")
@@ -123,7 +123,7 @@ def _partners(
     root = place or (photographs if photographs.is_dir() else photographs.parent)
     by_key: defaultdict[str, list[tuple[str, Path]]] = defaultdict(list)
     for name, path in list_images(root, leave_out).items():
-        key = _unmarked(_key(name), suffix) if suffix else _key(name)
+        key = unmarked(_key(name), suffix) if suffix else _key(name)
         if key and (photographs.is_dir() or key == photographs.stem):
             by_key[key].append((name, path))
     for files in by_key.values():
@@ -186,10 +186,15 @@ def _key(name: str) -> str:
     return name[: len(name) - len(Path(name).suffix)]
 
 
-def _unmarked(key: str, suffix: str) -> str:
-    """The key of the photograph whose hole this is; "" if it is none."""
-    found = re.fullmatch(rf"(.*[^/]){re.escape(suffix)}\d*", key)
-    return found[1] if found else ""
+def unmarked(key: str, suffix: str, flags: re.RegexFlag = re.NOFLAG) -> str:
+    """The key of the photograph whose hole this is, NAME for NAME_mask and NAME_mask001; "" if it is none."""
+    named = re.fullmatch(rf"(.*[^/]){re.escape(suffix)}\d*", key, flags)
+    return named[1] if named else ""
+
+
+def named_as_mask(stem: str) -> str:
+    """`unmarked` for masks that were collected without a suffix being given: `_mask` in any case."""
+    return unmarked(stem, "_mask", re.IGNORECASE)
 
 
 def _count(number: int, noun: str) -> str:
@@ -198,9 +203,6 @@ def _count(number: int, noun: str) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
-
-
-MASK_ENDING = re.compile(r"_mask\d*$", re.IGNORECASE)  # NAME_mask.png or NAME_mask001.png: NAME's masks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,12 +231,8 @@ def pair(masks: Sequence[Path], folder: Path) -> Pairing:
     photographs = {file.stem: file for file in list_images(folder, masks).values()}
     if not photographs:
         raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
-    found = {}
-    for mask in masks:
-        for name in (mask.stem, MASK_ENDING.sub("", mask.stem)):
-            if name in photographs:
-                found[mask] = photographs[name]
-                break
+    names = {mask: mask.stem if mask.stem in photographs else named_as_mask(mask.stem) for mask in masks}
+    found = {mask: photographs[name] for mask, name in names.items() if name in photographs}
     used = set(found.values())
     return Pairing(
         photograph_of=found,

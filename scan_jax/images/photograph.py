@@ -16,7 +16,7 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.images import png, tiff
 from scan_jax.images.decode import (
-    MOST_PIXELS,
+    MAX_PIXELS,
     in_colour,
     load_orientation,
     open_image,
@@ -51,7 +51,7 @@ class Photograph:
 
 
 def read_photograph(
-    source: str | os.PathLike[str] | Image.Image | np.ndarray, most_pixels: int = MOST_PIXELS
+    source: str | os.PathLike[str] | Image.Image | np.ndarray, most_pixels: int = MAX_PIXELS
 ) -> Photograph:
     """A photograph from a file, a Pillow image or an array, decoded as `decode` says.
 

@@ -13,7 +13,7 @@ from scan_jax.images.metadata import PNG_COLOUR
 from scan_jax.images.tiff import bands
 
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
-MOST_STORED = 65535  # bytes in a stored block (RFC 1951, section 3.2.4)
+MAX_STORED = 65535  # bytes in a stored block (RFC 1951, section 3.2.4)
 
 
 def encode(samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
@@ -77,8 +77,8 @@ def _filter(samples: np.ndarray, rows: slice) -> bytes:
 def _stored(data: bytes) -> bytes:
     """`data` as a zlib stream of stored blocks."""
     stream = b"\x78\x01"  # deflate, 32 kB window, no dictionary
-    for start in range(0, len(data), MOST_STORED):
-        block = data[start : start + MOST_STORED]
-        last = start + MOST_STORED >= len(data)
+    for start in range(0, len(data), MAX_STORED):
+        block = data[start : start + MAX_STORED]
+        last = start + MAX_STORED >= len(data)
         stream += struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF) + block
     return stream + struct.pack(">I", zlib.adler32(data))

@@ -13,7 +13,7 @@ from PIL import Image, TiffImagePlugin
 from scan_jax.images.decode import EXIF_DIRECTORIES
 
 STRIP = 1 << 20  # bytes of samples that are compressed at a time
-MOST_BYTES = (1 << 32) - (1 << 24)  # to a file, whose directory needs some, too
+MAX_BYTES = (1 << 32) - (1 << 24)  # to a file, whose directory needs some, too
 
 
 def bands(samples: np.ndarray) -> Iterator[slice]:
@@ -54,7 +54,7 @@ def encode(samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
     }.items():
         directory[tag] = value
     directory.tagtype[TiffImagePlugin.STRIPOFFSETS] = 4  # 32 bits
-    if sum(map(len, strips)) >= MOST_BYTES:
+    if sum(map(len, strips)) >= MAX_BYTES:
         raise OSError("it would have more than 4 GB")
     starts = np.cumsum([0, *map(len, strips[:-1])])
     directory[TiffImagePlugin.STRIPOFFSETS] = tuple(map(int, starts))  # Pillow adds where the directory ends

@@ -15,7 +15,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.images import contact_sheet
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, read_image
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
-from scan_jax.images.pairs import MASK_ENDING, Pairing, pair
+from scan_jax.images.pairs import Pairing, named_as_mask, pair
 from scan_jax.masks import frozen_set, mask_file, problems
 from scan_jax.masks.mask_file import MaskFile, Unreadable, measure
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, bucket_of
@@ -126,7 +126,7 @@ def _masks(folder: Path, photographs: Path | None) -> list[Path]:
         raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(SUFFIXES)})")
     masks = mask_file.find(folder)
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
-        masks = [file for file in masks if MASK_ENDING.search(file.stem)]  # the others are photographs
+        masks = [file for file in masks if named_as_mask(file.stem)]  # the others are photographs
     if not masks:
         raise UserError(f"no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     return masks
@@ -157,7 +157,7 @@ def _frozen(folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 SIDE = 128  # pixels
-MOST_COLUMNS = 8
+MAX_COLUMNS = 8
 
 
 def write_sheet(
@@ -175,7 +175,7 @@ def write_sheet(
       UserError: the file cannot be written.
     """
     blank = np.ones((SIDE, SIDE, 3), np.float32)
-    columns = min(MOST_COLUMNS, max(map(len, groups.values())))
+    columns = min(MAX_COLUMNS, max(map(len, groups.values())))
     rows = []
     for label, files in groups.items():
         if files:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from scan_jax.images.decode import SUFFIXES
-from scan_jax.images.pairs import MASK_ENDING, Pairing, list_images
+from scan_jax.images.pairs import Pairing, list_images, named_as_mask
 from scan_jax.masks import mask_file
 from scan_jax.masks.mask_file import MaskFile, Unreadable
 
@@ -102,7 +102,7 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
 
 def mixed(files: Sequence[MaskFile], pairs: Pairing | None) -> Iterable[str]:
     """Photographs among their masks, in the layout NAME.png with NAME_mask001.png."""
-    masks = sum(bool(MASK_ENDING.search(file.file.stem)) for file in files)
+    masks = sum(bool(named_as_mask(file.file.stem)) for file in files)
     if pairs is None and 0 < masks < len(files):
         yield (
             f"{masks} of {len(files)} files are called NAME_mask*, the others may be their photographs: "
@@ -122,7 +122,8 @@ def unmatched(pairs: Pairing | None) -> Iterable[str]:
         return
     if pairs.masks_alone:
         names = f"{len(pairs.masks_alone)} masks have no photograph, such as {pairs.masks_alone[0].name}"
-        yield f"{names}; add {MASK_ENDING.sub('', pairs.masks_alone[0].stem)}.*, or remove them"
+        stem = pairs.masks_alone[0].stem
+        yield f"{names}; add {named_as_mask(stem) or stem}.*, or remove them"
     if pairs.photographs_alone:
         first = pairs.photographs_alone[0]
         yield (

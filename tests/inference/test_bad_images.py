@@ -11,7 +11,7 @@ from PIL import Image
 from scan_jax.core.errors import UserError
 from scan_jax.images import png as png_file
 from scan_jax.images import tiff
-from scan_jax.images.decode import MOST_PIXELS, open_image
+from scan_jax.images.decode import MAX_PIXELS, open_image
 from scan_jax.images.hole import read_hole
 from scan_jax.images.labels import read_labels
 from scan_jax.images.photograph import read_photograph, write_photograph
@@ -85,7 +85,7 @@ def test_huge_images_are_refused_before_they_are_decoded_and_large_ones_bring_no
         (tmp_path / "huge.png").write_bytes(png(side, side))
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            refuses(reader, tmp_path / "huge.png", f"{MOST_PIXELS:,} pixels")
+            refuses(reader, tmp_path / "huge.png", f"{MAX_PIXELS:,} pixels")
         assert not said
     (tmp_path / "large.png").write_bytes(png(12_000, 9_000))  # Pillow warns from 89 million pixels on
     with open_image(tmp_path / "large.png", "the photograph") as image:  # warnings are errors here

@@ -15,7 +15,7 @@ from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.images.hole import binarise, read_grey
-from scan_jax.images.png import MOST_STORED, encode_hole
+from scan_jax.images.png import MAX_STORED, encode_hole
 from scan_jax.masks import frozen_set
 from scan_jax.masks import frozen_set as manifest
 from scan_jax.masks.api import open_holes
@@ -273,7 +273,7 @@ def test_the_data_is_a_zlib_stream_of_more_than_one_block():
     start = file.index(b"IDAT") + 4
     length = int.from_bytes(file[start - 8 : start - 4], "big")
     scanlines = np.frombuffer(zlib.decompress(file[start : start + length]), np.uint8).reshape(800, 1 + 101)
-    assert scanlines.size > MOST_STORED
+    assert scanlines.size > MAX_STORED
     assert (scanlines[:, 0] == 0).all()
     np.testing.assert_array_equal(np.unpackbits(scanlines[:, 1:], axis=1)[:, :801], hole)
 

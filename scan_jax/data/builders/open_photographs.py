@@ -25,7 +25,7 @@ from scan_jax.images.decode import read_image
 
 LIST = "open_photographs.toml"
 PARTS = ("train", "test")
-LEAST_SIDE, MOST_SIDE = 256, 8192
+MIN_SIDE, MAX_SIDE = 256, 8192
 ELSE = "or do with what it has of the listed files: --allow_other_version"
 
 
@@ -92,8 +92,8 @@ def plan(settings: Settings) -> Plan:
     Raises:
       UserError: a package is missing, is not the listed one, is damaged or means harm.
     """
-    if not LEAST_SIDE <= settings.size <= MOST_SIDE:
-        raise UserError(f"--size must be from {LEAST_SIDE} to {MOST_SIDE} pixels, not {settings.size}")
+    if not MIN_SIDE <= settings.size <= MAX_SIDE:
+        raise UserError(f"--size must be from {MIN_SIDE} to {MAX_SIDE} pixels, not {settings.size}")
     packages = read_list()
     files = _find(packages, Path(settings.source).expanduser(), settings.allow_other_version)
     there: dict[Photograph, bytes] = {}

@@ -17,7 +17,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.data.photo_folder import AnyFile
 from scan_jax.data.split_list import name_ranges
 
-LEAST_SIZE, MOST_SIZE = 64, 1024
+MIN_SIZE, MAX_SIZE = 64, 1024
 Arrays = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3], "labels" uint8 [H,W], "hole" uint8 [H,W]
 
 
@@ -128,8 +128,8 @@ def check_size(size: int) -> None:
     Raises:
       UserError: it is not from 64 to 1024.
     """
-    if not LEAST_SIZE <= size <= MOST_SIZE:
-        raise UserError(f"--size must be from {LEAST_SIZE} to {MOST_SIZE} pixels, not {size}")
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise UserError(f"--size must be from {MIN_SIZE} to {MAX_SIZE} pixels, not {size}")
 
 
 def check_name(name: str) -> str:
