@@ -36,18 +36,15 @@ def export(flags: argparse.Namespace) -> None:
     Raises:
       UserError: whatever the user can put right.
     """
-    from scan_jax.inference.bundles import exporting, onnx_file, program
+    from scan_jax.inference.bundles import exporting, onnx_file
     from scan_jax.inference.trained import Trained
 
     platforms = () if flags.no_stablehlo else tuple(filter(None, flags.platforms.split(",")))
     onnx = onnx_file.read_size(flags.onnx) if flags.onnx else None
-    exporting.require_free(flags.out)
-    if onnx:
-        onnx_file.require_onnx()
-    program.require_program_can_be_made(platforms)
+    exporting.require_possible(flags.out, platforms, onnx)
     keep_compilations()
-    trained, choices = Trained.load(flags.run), {"licence": flags.licence, "platforms": platforms, "onnx": onnx}
-    exporting.export(trained, flags.out, half=flags.half, **choices)
+    trained = Trained.load(flags.run)
+    exporting.export(trained, flags.out, licence=flags.licence, platforms=platforms, onnx=onnx, half=flags.half)
 
 
 def main(argv: list[str]) -> int:

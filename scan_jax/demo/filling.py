@@ -1,4 +1,4 @@
-"""What the page asks of the network: a desk that fills one photograph at a time, and knows nothing of browsers."""
+"""What the page asks of the network: a session that fills one photograph at a time, and knows nothing of browsers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +14,21 @@ from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
-from scan_jax.demo.serving import Limits, check_image
+from scan_jax.demo.serving import Limits, check_image, check_upload
 from scan_jax.images.contact_sheet import TINT
 from scan_jax.images.hole import HoleColor, read_hole
 from scan_jax.images.labels import read_labels, resize, resize_like, size_text
 from scan_jax.images.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.request import check_size, interpolate, pick_styles
-from scan_jax.inference.tiling import Strategy
+from scan_jax.inference.request import FillOptions, Request, check_size
 
 NEAR = 0.05  # of the shorter side: how far beside the hole a click still means it
 LONGEST_STEM = 60  # letters of an uploaded file's name that a result's name repeats
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
-    """What one person wants.
+class FillRequest:
+    """What one person asks for.
 
     Attributes:
       photograph: an uploaded file, or None where there is none yet, as for the other files.
@@ -41,12 +39,7 @@ class Asked:
       classes: int32 [h,w], what was painted over the label map.
       reference: a photograph to take styles from, with its label map.
       reference_labels: that map.
-      parts: names of classes whose styles are taken; all without any.
-      amount: 0 is the photograph's own style, 1 the reference's.
-      steps: updates of the style search; 0 does without it.
-      seed: of what the method draws at random.
-      strategy: as `Inpainter` takes it.
-      feather: likewise, in pixels.
+      options: how it is filled.
       suffix: of the result's file.
     """
 
@@ -58,28 +51,8 @@ class Asked:
     classes: np.ndarray | None = None
     reference: str | None = None
     reference_labels: str | None = None
-    parts: Sequence[str] = ()
-    amount: float = 1.0
-    steps: int = 0
-    seed: int = 0
-    strategy: Strategy = "auto"
-    feather: float = 0.0
+    options: FillOptions = dataclasses.field(default_factory=FillOptions)
     suffix: str = ".png"
-
-
-@dataclasses.dataclass(frozen=True)
-class Scene:
-    """What was asked for, read and checked.
-
-    Attributes:
-      photograph: with all that its file should keep.
-      hole: bool [H,W].
-      labels: int32 [H,W], or None for a method that takes none.
-    """
-
-    photograph: Photograph
-    hole: np.ndarray
-    labels: np.ndarray | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +74,7 @@ class Filled:
     note: str
 
 
-class Desk:
+class Session:
     """The network, which serves one at a time, and the folder where results lie."""
 
     def __init__(self, inpainter: Inpainter, limits: Limits, folder: Path) -> None:
@@ -117,7 +90,7 @@ class Desk:
         """
         if path is None:
             raise UserError("there is no photograph yet: upload one, or take the example")
-        check_image(path, "the photograph", self.limits)
+        check_upload(path, "the photograph")
         return read_photograph(path, self.limits.pixels)
 
     def read_labels(self, path: str | None, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -135,34 +108,25 @@ class Desk:
         labels = read_labels(path, count)
         return labels if shape is None else resize_like(labels, shape, f"the label map {path}")
 
-    def read(self, asked: Asked) -> Scene:
-        """Everything that filling needs.
+    def read(self, request: FillRequest, *, labelled: bool = True) -> Request:
+        """The photograph, all that is to be filled, and the labels unless `labelled` is False.
 
         Raises:
           UserError: something is missing or cannot be read, or there is no hole.
         """
-        photograph, hole = self.read_hole_of(asked)
-        labels = None
-        if self.inpainter.num_labels:
-            labels = repaint(self.read_labels(asked.labels, hole.shape), asked.classes)
-        return Scene(photograph, hole, labels)
-
-    def read_hole_of(self, asked: Asked) -> tuple[Photograph, np.ndarray]:
-        """The photograph, and all that is to be filled: bool [H,W].
-
-        Raises:
-          UserError: one of them cannot be read, or there is no hole.
-        """
-        photograph = self.read_photograph(asked.photograph)
+        photograph = self.read_photograph(request.photograph)
         shape = photograph.pixels.shape[:2]
         hole = np.zeros(shape, bool)
-        if asked.hole is not None:
-            hole |= self.read_hole(asked.hole, asked.hole_color, shape)
-        if asked.painted is not None:
-            hole |= to_photograph(asked.painted, shape)
+        if request.hole is not None:
+            hole |= self.read_hole(request.hole, request.hole_color, shape)
+        if request.painted is not None:
+            hole |= to_photograph(request.painted, shape)
         if not hole.any():
             raise UserError("there is no hole: paint over what should be filled, or upload an image of the hole")
-        return photograph, hole
+        labels = None
+        if labelled and self.inpainter.num_labels:
+            labels = repaint(self.read_labels(request.labels, shape), request.classes)
+        return Request(photograph, hole, labels)
 
     def read_hole(self, path: str, color: HoleColor, shape: tuple[int, ...]) -> np.ndarray:
         """An uploaded hole: bool [H,W].
@@ -170,42 +134,31 @@ class Desk:
         Raises:
           UserError: it cannot be read, or has another size than the photograph, whose `shape` is given.
         """
-        check_image(path, "the hole", self.limits)
+        check_upload(path, "the hole")
         hole = read_hole(path, color, self.limits.pixels)
         check_size("hole", hole, shape, ", or paint the hole here")
         return hole
 
-    def fill(self, asked: Asked) -> Filled:
+    def fill(self, request: FillRequest) -> Filled:
         """Fills, and writes the result.
 
         Raises:
           UserError: whatever the person can put right.
         """
-        check_output(Path(f"result{asked.suffix}"))
-        scene = self.read(asked)
-        reference = self._reference(asked)
+        check_output(Path(f"result{request.suffix}"))
+        read, options = self.read(request), self._with_reference(request)
         start = time.perf_counter()
         with self._lock:
-            styles = self._styles(asked, scene, reference) if reference else None
-            refine = {"refine": "style_search", "steps": int(asked.steps)} if asked.steps else {}
-            pixels = self.inpainter(
-                scene.photograph.pixels,
-                scene.hole,
-                scene.labels,
-                seed=asked.seed,
-                styles=styles,
-                strategy=asked.strategy,
-                feather=asked.feather,
-                **refine,  # type: ignore[arg-type]
-            )
-        seconds = time.perf_counter() - start
-        return self._write(asked, scene, pixels, f"{_describe(scene)} filled in {seconds:.1f} s at {_clock()}")
+            (pixels,) = self.inpainter.fill([self.inpainter.plan(read, options)], options)
+        took, share = time.perf_counter() - start, 100 * float(read.hole.mean())
+        note = f"{size_text(read.hole.shape)} pixels, {share:.1f}% of them hole, filled in {took:.1f} s"
+        return self._write(request, read, pixels, f"{note} at {time.strftime('%H:%M:%S')}")  # tells results apart
 
-    def attention(self, asked: Asked, point: tuple[float, float]) -> dict[str, np.ndarray]:
+    def attention(self, request: FillRequest, point: tuple[float, float]) -> dict[str, np.ndarray]:
         """What a hole pixel attends to, over the photograph as it is shown.
 
         Args:
-          asked: as for filling.
+          request: as for filling.
           point: (x, y) on the shown photograph; the nearest pixel of the hole is meant, for strokes are thin.
 
         Returns:
@@ -216,45 +169,38 @@ class Desk:
         """
         from scan_jax.evaluation.contact_sheet import overlay  # loads Matplotlib, which most pages never need
 
-        scene = self.read(asked)
-        pixels = scene.photograph.pixels
-        seen = show(np.where(scene.hole[..., None], np.uint8(0), pixels)) / np.float32(255)  # [h,w,3]
+        read = self.read(request)
+        pixels = read.photograph.pixels
+        seen = show(np.where(read.hole[..., None], np.uint8(0), pixels)) / np.float32(255)  # [h,w,3]
         scale = np.array(pixels.shape[:2]) / np.array(seen.shape[:2])  # [2]
-        place = _nearest(scene.hole, np.array([point[1], point[0]]) * scale)  # row, column
+        place = _nearest(read.hole, np.array([point[1], point[0]]) * scale)  # row, column
         spot = (place + 0.5) / scale
         with self._lock:
-            maps = self.inpainter.attention(pixels, scene.hole, scene.labels, place[None])
-        pictures = {name: overlay(seen, resize(found[0], seen.shape[:2]), spot) for name, found in maps.items()}
+            maps = self.inpainter.attention(pixels, read.hole, read.labels, place[None])
+        pictures = {name: overlay(seen, resize(one[0], seen.shape[:2]), spot) for name, one in maps.items()}
         return {name: np.round(255 * picture.clip(0, 1)).astype(np.uint8) for name, picture in pictures.items()}
 
-    def _reference(self, asked: Asked) -> tuple[np.ndarray, np.ndarray] | None:
-        """The reference photograph uint8 [H,W,3] and its labels int32 [H,W]."""
-        if asked.reference is None and asked.reference_labels is None:
-            return None
-        if asked.reference is None or asked.reference_labels is None:
+    def _with_reference(self, request: FillRequest) -> FillOptions:
+        """The options with the uploaded reference, read within the page's limits."""
+        if request.reference is None and request.reference_labels is None:
+            return request.options
+        if request.reference is None or request.reference_labels is None:
             raise UserError("a style reference is a photograph and its label map: upload both, or none")
-        pixels = self.read_photograph(asked.reference).pixels
-        return pixels, self.read_labels(asked.reference_labels, pixels.shape[:2])
+        pixels = self.read_photograph(request.reference).pixels
+        labels = self.read_labels(request.reference_labels, pixels.shape[:2])
+        return dataclasses.replace(request.options, style_from=pixels, style_labels=labels)
 
-    def _styles(
-        self, asked: Asked, scene: Scene, reference: tuple[np.ndarray, np.ndarray]
-    ) -> dict[str, np.ndarray] | None:
-        wanted = pick_styles(self.inpainter.styles(*reference), asked.parts)
-        own = self.inpainter.styles(scene.photograph.pixels, scene.labels, scene.hole)
-        return interpolate(own, wanted, asked.amount)
-
-    def _write(self, asked: Asked, scene: Scene, pixels: np.ndarray, note: str) -> Filled:
+    def _write(self, request: FillRequest, read: Request, pixels: np.ndarray, note: str) -> Filled:
         """Into a new folder."""
         self._sweep()
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        stem = Path(str(asked.photograph)).stem[:LONGEST_STEM] or "photograph"
-        files = (folder / "before.png", folder / "after.png", folder / f"{stem}_filled{asked.suffix}")
-        before, after, result = files
-        write_photograph(result, pixels, scene.photograph, scene.hole)
-        Image.fromarray(show(scene.photograph.pixels)).save(before)
+        stem = Path(str(request.photograph)).stem[:LONGEST_STEM] or "photograph"
+        before, after, hole = folder / "before.png", folder / "after.png", folder / f"{stem}_hole.png"
+        result = folder / f"{stem}_filled{request.suffix}"
+        write_photograph(result, pixels, read.photograph, read.hole)
+        Image.fromarray(show(read.photograph.pixels)).save(before)
         Image.fromarray(show(pixels)).save(after)
-        hole = folder / f"{stem}_hole.png"
-        Image.fromarray(np.where(scene.hole, np.uint8(255), np.uint8(0))).save(hole)
+        Image.fromarray(np.where(read.hole, np.uint8(255), np.uint8(0))).save(hole)
         return Filled(before, after, result, hole, note)
 
     def _sweep(self) -> None:
@@ -270,17 +216,6 @@ def _nearest(hole: np.ndarray, place: np.ndarray) -> np.ndarray:
     off = np.linalg.norm(inside + 0.5 - place, axis=1)  # [n]
     near = off.min() <= max(1.0, NEAR * min(hole.shape))
     return inside[off.argmin()] if near else np.clip(place.astype(int), 0, np.array(hole.shape) - 1)
-
-
-def _clock() -> str:
-    """The time of day, by which a new result is told from the one before."""
-    return time.strftime("%H:%M:%S")
-
-
-def _describe(scene: Scene) -> str:
-    """As in "640x480 pixels, 12.3% of them hole,"."""
-    share = 100 * float(scene.hole.mean())
-    return f"{size_text(scene.hole.shape)} pixels, {share:.1f}% of them hole,"
 
 
 def tint(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:

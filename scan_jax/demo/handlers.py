@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
@@ -15,10 +12,12 @@ import numpy as np
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.demo.filling import Asked, Desk, tint
+from scan_jax.demo.filling import FillRequest, Session, tint
 from scan_jax.demo.painting import classes_of, show, show_labels, strokes_of
 from scan_jax.demo.serving import check_seed, shown
 from scan_jax.images.labels import size_text
+from scan_jax.inference.request import FillOptions
+from scan_jax.inference.summary import WarningCollector
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,14 +38,14 @@ def spoken(handler: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(handler)
     def speak(*args: P.args, **kwargs: P.kwargs) -> R:
         files = [value for value in (*args, *kwargs.values()) if isinstance(value, (str, os.PathLike))]
-        with overheard() as said:
+        with WarningCollector() as collector:
             try:
                 return handler(*args, **kwargs)
             except UserError as error:
                 message = shown(error, *files)
                 raise gr.Error(message, title="This does not work yet", duration=20, print_exception=False) from error
             finally:
-                for text in said:
+                for text in collector.messages:
                     gr.Warning(shown(text, *files), title="Note")
 
     return speak
@@ -55,9 +54,9 @@ def spoken(handler: Callable[P, R]) -> Callable[P, R]:
 class Handlers:
     """Of one page."""
 
-    def __init__(self, desk: Desk) -> None:
-        """They ask `desk`, which serves one at a time."""
-        self.desk = desk
+    def __init__(self, session: Session) -> None:
+        """They ask `session`, which serves one at a time."""
+        self.session = session
 
     @spoken
     def open(self, photograph: str | None, hole: str | None, hole_color: Any) -> tuple[Any, str]:
@@ -68,11 +67,11 @@ class Handlers:
         """
         if photograph is None:
             return NOTHING, ""
-        pixels = self.desk.read_photograph(photograph).pixels
+        pixels = self.session.read_photograph(photograph).pixels
         note = f"{size_text(pixels.shape)} pixels. Paint over what should be filled."
         if hole is None:
             return background(show(pixels)), note
-        found = self.desk.read_hole(hole, hole_color, pixels.shape)
+        found = self.session.read_hole(hole, hole_color, pixels.shape)
         return background(tint(pixels, found)), f"{note} What is tinted belongs to the hole already."
 
     @spoken
@@ -99,7 +98,16 @@ class Handlers:
         Returns:
           Before and after, the result's file, the hole's file, and a line about them.
         """
-        asked = Asked(
+        search: dict[str, Any] = {"refine": "style_search", "steps": int(steps)} if steps else {}
+        options = FillOptions(
+            seed=check_seed(seed),
+            strategy=strategy,
+            feather=float(feather or 0),
+            style_parts=tuple(parts or ()),
+            style_amount=float(amount),
+            **search,
+        )
+        request = FillRequest(
             photograph=photograph,
             painted=strokes_of(_layers(painted)),
             hole=hole,
@@ -108,15 +116,10 @@ class Handlers:
             classes=self._classes(painted_labels),
             reference=reference,
             reference_labels=reference_labels,
-            parts=tuple(parts or ()),
-            amount=float(amount),
-            steps=int(steps or 0),
-            seed=check_seed(seed),
-            strategy=strategy,
-            feather=float(feather or 0),
+            options=options,
             suffix=SUFFIXES.get(file_type, file_type),
         )
-        filled = self.desk.fill(asked)
+        filled = self.session.fill(request)
         files = [str(path) for path in (filled.before, filled.after, filled.result, filled.hole)]
         return (
             (files[0], files[1]),
@@ -130,16 +133,16 @@ class Handlers:
         """Shows an uploaded label map in colours; what was painted on it is gone."""
         if labels is None:
             return NOTHING
-        return background(show_labels(self.desk.read_labels(labels), self.desk.inpainter.num_labels))
+        return background(show_labels(self.session.read_labels(labels), self.session.inpainter.num_labels))
 
     @spoken
     def prepare_look(
         self, photograph: str | None, painted: Editor, hole: str | None, hole_color: Any
     ) -> tuple[np.ndarray, None, str]:
         """The photograph with its hole tinted, to click on."""
-        asked = Asked(photograph, strokes_of(_layers(painted)), hole, hole_color)
-        read, found = self.desk.read_hole_of(asked)
-        return tint(read.pixels, found), None, "Now click a pixel of the hole."
+        request = FillRequest(photograph, strokes_of(_layers(painted)), hole, hole_color)
+        read = self.session.read(request, labelled=False)
+        return tint(read.photograph.pixels, read.hole), None, "Now click a pixel of the hole."
 
     @spoken
     def look(
@@ -153,7 +156,7 @@ class Handlers:
         painted_labels: Editor,
     ) -> tuple[list[tuple[np.ndarray, str]], str]:
         """What the clicked pixel attends to."""
-        asked = Asked(
+        request = FillRequest(
             photograph,
             strokes_of(_layers(painted)),
             hole,
@@ -162,11 +165,11 @@ class Handlers:
             classes=self._classes(painted_labels),
         )
         x, y = event.index
-        pictures = self.desk.attention(asked, (float(x), float(y)))
+        pictures = self.session.attention(request, (float(x), float(y)))
         return [(picture, name) for name, picture in pictures.items()], "Red is most, blue least; the diamond looks."
 
     def _classes(self, painted: Editor) -> np.ndarray | None:
-        count = self.desk.inpainter.num_labels
+        count = self.session.inpainter.num_labels
         return classes_of(_layers(painted), count) if count else None
 
 
@@ -177,25 +180,3 @@ def _layers(editor: Editor) -> list[Image.Image]:
 def background(pixels: np.ndarray) -> dict[str, Any]:
     """An editor's value with nothing painted yet."""
     return {"background": Image.fromarray(pixels), "layers": [], "composite": None}
-
-
-class _Ear(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.said: list[str] = []
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread and record.getMessage() not in self.said:
-            self.said.append(record.getMessage())
-
-
-@contextlib.contextmanager
-def overheard() -> Iterator[list[str]]:
-    """Collects each different warning of the toolkit, of this thread alone, while the block runs."""
-    ear, log = _Ear(), logging.getLogger("scan_jax")
-    log.addHandler(ear)
-    try:
-        yield ear.said
-    finally:
-        log.removeHandler(ear)

@@ -10,8 +10,8 @@ import numpy as np
 from gradio.themes.utils import colors, fonts, sizes
 from PIL import Image
 
+from scan_jax.demo.example import Example
 from scan_jax.demo.handlers import Handlers, background
-from scan_jax.demo.page import Example
 from scan_jax.demo.painting import show_labels
 from scan_jax.images.palette import palette, part_names
 

@@ -145,15 +145,15 @@ def _build(run: str, folder: Path, limits: Limits) -> Any:
     keep_compilations()
     inpainter = Inpainter.load(run)
     from scan_jax.demo import page
-    from scan_jax.demo.filling import Desk
-    from scan_jax.demo.page import draw_example
+    from scan_jax.demo.example import draw_example
+    from scan_jax.demo.filling import Session
 
     results = folder / "results"
     results.mkdir()
     example = draw_example(folder / "example", inpainter.size, inpainter.num_labels, page.BRUSH)
     name = Path(run).name
     about = f"{name} at step {inpainter.step:,}" if inpainter.step else name
-    return page.build(Desk(inpainter, limits, results), example, about)
+    return page.build(Session(inpainter, limits, results), example, about)
 
 
 def _wait() -> None:
@@ -217,10 +217,19 @@ def check_image(path: str, name: str, limits: Limits) -> None:
     """
     from scan_jax.images.decode import open_image  # `--help` reads this module, too
 
-    if not Path(path).is_file():
-        raise UserError(f"{name} {path} is no longer here: uploads are kept for a while only; upload it again")
+    check_upload(path, name)
     with open_image(path, name, limits.pixels):
         pass
+
+
+def check_upload(path: str, name: str) -> None:
+    """Refuses an uploaded file that was thrown away meanwhile.
+
+    Raises:
+      UserError: it is gone; `name` begins the message.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{name} {path} is no longer here: uploads are kept for a while only; upload it again")
 
 
 def check_seed(value: float | None) -> int:

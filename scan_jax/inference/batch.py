@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import numpy as np
@@ -186,17 +186,9 @@ def run(job: Job, options: FillOptions, network: str, wishes: Mapping[str, Any],
     return 0
 
 
-class Fills(Protocol):
-    """What is asked of an `Inpainter`."""
-
-    def plan(self, request: Request, options: FillOptions) -> Tiles:
-        """Where it looks."""
-
-    def fill(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
-        """The filled photographs, uint8 [H,W,3] each."""
-
-
-def fill_all(job: Job, inpainter: Fills, options: FillOptions, summary: Summary, first: Request | None = None) -> None:
+def fill_all(
+    job: Job, inpainter: Inpainter, options: FillOptions, summary: Summary, first: Request | None = None
+) -> None:
     """Fills all photographs, and notes in `summary` what became of each as soon as it is known.
 
     Args:
@@ -225,7 +217,7 @@ def fill_all(job: Job, inpainter: Fills, options: FillOptions, summary: Summary,
 class _Filling:
     """Fills group after group, and says what is to be said of each photograph."""
 
-    def __init__(self, job: Job, inpainter: Fills, options: FillOptions) -> None:
+    def __init__(self, job: Job, inpainter: Inpainter, options: FillOptions) -> None:
         self._job, self._inpainter, self._options = job, inpainter, options
         self._said: dict[str, str] = {}  # the first message of each template
 

@@ -8,7 +8,7 @@ from jax import lax
 from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_trained
 
 from scan_jax.inference.bundles import program
-from scan_jax.inference.bundles.folding import fold
+from scan_jax.inference.bundles.onnx_file import fold
 from scan_jax.weights import safetensors_tree
 
 UNKNOWN = {"random_bits", "threefry2x32", "random_wrap", "random_fold_in", "custom_vjp_call", "custom_jvp_call"}

@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from scan_jax.core.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, ONNX, PRO
 from scan_jax.images.palette import part_names
 from scan_jax.inference.bundles import model_card, onnx_file, program
 from scan_jax.inference.bundles.onnx_file import Size
-from scan_jax.inference.bundles.program import check_program
 from scan_jax.inference.trained import EXPORTED, GENERATOR, ROUNDED, Trained
 from scan_jax.methods.api import Variables
 from scan_jax.weights import bundle, safetensors_tree
@@ -52,17 +52,12 @@ def export(
       UserError: `out` holds anything else, or cannot be written to; the program cannot be made, or answers otherwise
         than the network. `out` is then as it was.
     """
-    require_free(out)
-    program.require_program_can_be_made(platforms)
-    if onnx:
-        onnx_file.require_onnx()
+    require_possible(out, platforms, onnx)
     trained = _halved(trained) if half else trained
     stage = out.absolute().with_name(f".{out.absolute().name}.{uuid.uuid4().hex[:12]}.part")
     licence = licence or trained.noted.get("licence", "")
     try:
         _write(trained, stage, out.absolute().name, licence, platforms, onnx)
-        if platforms:
-            check_program(stage, trained)
         _put(stage, out)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}; name another folder with --out") from error
@@ -83,13 +78,13 @@ def _write(
     if ROUNDED in trained.noted:
         tree["params"] = jax.tree.map(lambda array: np.asarray(array, np.float16), tree["params"])
     card = model_card.render(trained, name=name, licence=licence, platforms=platforms)
-    others = {CARD: card.encode()}
+    others, flat = {CARD: card.encode()}, safetensors_tree.flatten(tree)
     if platforms:
-        others[PROGRAM] = _make_program(trained, tree, platforms)
+        others[PROGRAM] = _make_program(trained, flat, platforms)
     if onnx:
         log.info("translating the network to %s for photographs of %dx%d", ONNX, onnx[1], onnx[0])
         method = program.in_full_precision(trained.config["method"])
-        others[ONNX] = onnx_file.make_onnx(method, safetensors_tree.flatten(tree), onnx)
+        others[ONNX] = onnx_file.make_onnx(method, flat, onnx)
     config = {**trained.config, EXPORTED: noted, bundle.SECTION: describe(trained, platforms)}
     bundle.save(stage, config, tree, told, others)
 
@@ -130,23 +125,32 @@ def describe(trained: Trained, platforms: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _make_program(trained: Trained, tree: dict[str, Any], platforms: tuple[str, ...]) -> bytes:
-    """Traces, and tells how long that took."""
+def _make_program(trained: Trained, arrays: Mapping[str, np.ndarray], platforms: tuple[str, ...]) -> bytes:
+    """Traces, tells how long that took, and checks."""
     size = program.fixed_size(trained.config)
     log.info("tracing %s for %s on %s", PROGRAM, program.sizes_in_words(size), ", ".join(platforms))
     start = time.perf_counter()
     method = program.in_full_precision(trained.config["method"])
-    made = program.make_program(method, safetensors_tree.flatten(tree), platforms, size)
+    made = program.make_program(method, arrays, platforms, size)
     log.info("traced it in %.1f s: %.1f MB", time.perf_counter() - start, len(made) / 1e6)
+    program.check_program(made, arrays, trained, platforms)
     return made
 
 
-def require_free(out: Path) -> None:
-    """Refuses a folder that holds anything but an older export.
+def require_possible(out: Path, platforms: tuple[str, ...], onnx: Size | None) -> None:
+    """Looks before minutes of work.
 
     Raises:
-      UserError: it does, or is no folder.
+      UserError: `out` is no folder or holds anything but an older export, there is no such platform, or a package is
+        missing.
     """
+    _require_free(out)
+    program.require_program_can_be_made(platforms)
+    if onnx:
+        onnx_file.require_onnx()
+
+
+def _require_free(out: Path) -> None:
     if not out.exists():
         return
     if not out.is_dir():

@@ -7,10 +7,8 @@ names that `safetensors` gives them, so that the program stays small and serves 
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,13 +17,12 @@ import numpy as np
 from jax import export
 
 from scan_jax.core.errors import UserError
-from scan_jax.core.run_layout import CONFIG, PROGRAM
+from scan_jax.core.run_layout import PROGRAM
 from scan_jax.core.types import Array, Observation
-from scan_jax.inference.bundles.artefact import Artefact
-from scan_jax.inference.trained import GENERATOR, Trained
+from scan_jax.inference.trained import Trained
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Variables
-from scan_jax.weights import bundle, safetensors_tree
+from scan_jax.weights import safetensors_tree
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 OTHERS = ("rocm",)  # that JAX can lower for besides
@@ -141,25 +138,31 @@ log = logging.getLogger(__name__)
 CHECKED = ((2, 3, 5), (1, 7, 3))  # batch, and height and width in strides
 
 
-def check_program(folder: Path, trained: Trained) -> None:
-    """Compares both at odd sizes, on a CPU where the program is for one: accelerators round as they like.
+def check_program(made: bytes, arrays: Mapping[str, np.ndarray], trained: Trained, platforms: Sequence[str]) -> None:
+    """Compares a program with its network at odd sizes, on a CPU where it is for one: accelerators round as they like.
 
     Args:
-      folder: a bundle.
+      made: by `make_program`.
+      arrays: flat, as they lie in the bundle.
       trained: what it was made from.
+      platforms: that it is for.
 
     Raises:
       UserError: they differ by `TOLERANCE` or more.
     """
-    platforms = json.loads((folder / CONFIG).read_text())[bundle.SECTION]["platforms"]
     device = _device(platforms)
     if device is None:
         log.warning("%s was not checked: this machine has no %s", PROGRAM, " or ".join(platforms))
         return
-    stride, size = trained.method.stride, fixed_size(trained.config)
+    stride, size, classes = trained.method.stride, fixed_size(trained.config), trained.method.num_labels
     checked = ((2, size // stride, size // stride),) if size else CHECKED
+    differences = []
     with jax.default_device(device):
-        differences = [_difference(Artefact.load(folder), trained, *each) for each in checked]
+        answer = jax.jit(export.deserialize(bytearray(made)).call)
+        truth = jax.jit(make_fill(in_full_precision(trained.config["method"])))
+        for batch, rows, columns in checked:
+            inputs = (dict(arrays), *example((batch, rows * stride, columns * stride), classes))
+            differences.append(float(np.max(np.abs(np.asarray(answer(*inputs)) - np.asarray(truth(*inputs))))))
     sizes = " and ".join(f"{columns * stride}x{rows * stride}" for _, rows, columns in checked)
     if not max(differences) < TOLERANCE:  # nor NaN
         raise UserError(
@@ -168,20 +171,9 @@ def check_program(folder: Path, trained: Trained) -> None:
     log.info("checked %s against the network at %s: largest difference %.1e", PROGRAM, sizes, max(differences))
 
 
-def _device(platforms: list[str]) -> jax.Device | None:
+def _device(platforms: Sequence[str]) -> jax.Device | None:
     """A CPU, or the default device; None where the program is not for it."""
     if "cpu" in platforms:
         return jax.local_devices(backend="cpu")[0]
     default = {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
     return jax.local_devices()[0] if default in platforms else None
-
-
-def _difference(artefact: Artefact, trained: Trained, batch: int, rows: int, columns: int) -> float:
-    """The largest on noise with a hole, at so many strides."""
-    stride, classes = trained.method.stride, trained.method.num_labels
-    seen = example((batch, rows * stride, columns * stride), classes)
-    networks = ({GENERATOR: tree.get(GENERATOR, {})} for tree in (trained.variables.params, trained.variables.stats))
-    arrays = safetensors_tree.flatten(dict(zip(("params", "stats"), networks)))
-    source = jax.jit(make_fill(in_full_precision(trained.config["method"])))
-    answer, truth = artefact(*seen), source(arrays, *seen)  # [B,H,W,3] both
-    return float(np.max(np.abs(np.asarray(answer) - np.asarray(truth))))

@@ -16,12 +16,13 @@ from toy_method import ToyMethod, toy_batch
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.portraits import portrait
-from scan_jax.demo.filling import Asked, Desk, tint
-from scan_jax.demo.handlers import overheard
-from scan_jax.demo.page import draw_example
+from scan_jax.demo.example import draw_example
+from scan_jax.demo.filling import FillRequest, Session, tint
 from scan_jax.demo.painting import shown_shape, strokes_of
 from scan_jax.demo.serving import Limits
 from scan_jax.inference.inpainter import Inpainter
+from scan_jax.inference.request import FillOptions
+from scan_jax.inference.summary import WarningCollector
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +37,19 @@ def painter():
     return Inpainter(MeanColours(), GREY, size=32)
 
 
-def open_desk(network, folder):
+def open_session(network, folder):
     (folder / "results").mkdir()
-    return Desk(network, Limits(), folder / "results")
+    return Session(network, Limits(), folder / "results")
 
 
 @pytest.fixture
-def desk(toy, tmp_path):
-    return open_desk(toy, tmp_path)
+def session(toy, tmp_path):
+    return open_session(toy, tmp_path)
 
 
 @pytest.fixture
-def label_desk(painter, tmp_path):
-    return open_desk(painter, tmp_path)
+def label_session(painter, tmp_path):
+    return open_session(painter, tmp_path)
 
 
 SHAPE = (40, 40)
@@ -65,18 +66,18 @@ def write_hole(path, hole):
 
 
 @pytest.fixture
-def asked(tmp_path):
+def wanted(tmp_path):
     path = str(write(tmp_path / "a.png", photograph(0, *SHAPE)))
-    return Asked(path, hole=write_hole(tmp_path / "hole.png", centre(SHAPE)))
+    return FillRequest(path, hole=write_hole(tmp_path / "hole.png", centre(SHAPE)))
 
 
-def test_known_pixels_alpha_profile_and_exif_are_in_the_file_byte_for_byte(desk, tmp_path):
+def test_known_pixels_alpha_profile_and_exif_are_in_the_file_byte_for_byte(session, tmp_path):
     rgba = np.dstack([photograph(3, 45, 61), np.random.default_rng(0).integers(0, 256, (45, 61), np.uint8)])
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     Image.fromarray(rgba).save(tmp_path / "mine.png", exif=exif, icc_profile=b"a profile")
     hole = centre((45, 61))
-    filled = desk.fill(Asked(str(tmp_path / "mine.png"), hole=write_hole(tmp_path / "hole.png", hole)))
+    filled = session.fill(FillRequest(str(tmp_path / "mine.png"), hole=write_hole(tmp_path / "hole.png", hole)))
     assert filled.result.name == "mine_filled.png"
     with Image.open(filled.result) as image:
         result = np.asarray(image)
@@ -91,45 +92,46 @@ def test_known_pixels_alpha_profile_and_exif_are_in_the_file_byte_for_byte(desk,
     assert filled.note.startswith("61x45 pixels, ")
 
 
-def test_strokes_and_an_uploaded_hole_are_filled_together(desk, asked, tmp_path):
+def test_strokes_and_an_uploaded_hole_are_filled_together(session, wanted, tmp_path):
     uploaded, painted = np.zeros(SHAPE, bool), np.zeros(shown_shape(SHAPE), bool)
     uploaded[:10, :10], painted[-128:, -128:] = True, True
-    hole = desk.read(Asked(asked.photograph, painted, write_hole(tmp_path / "hole.png", ~uploaded), "black")).hole
+    hole = session.read(
+        FillRequest(wanted.photograph, painted, write_hole(tmp_path / "hole.png", ~uploaded), "black")
+    ).hole
     assert hole[:10, :10].all() and hole[30:, 30:].all() and hole.sum() == 200
 
 
-def test_one_seed_one_result_and_old_ones_are_thrown_away(desk, asked):
-    seeded = dataclasses.replace(asked, seed=3)
-    first, second = desk.fill(seeded).result, desk.fill(seeded).result
+def test_one_seed_one_result_and_old_ones_are_thrown_away(session, wanted):
+    seeded = dataclasses.replace(wanted, options=FillOptions(seed=3))
+    first, second = session.fill(seeded).result, session.fill(seeded).result
     assert first.read_bytes() == second.read_bytes()
-    old = time.time() - 60 * desk.limits.minutes - 1
+    old = time.time() - 60 * session.limits.minutes - 1
     for one, when in ((first, old), (second, old + 60)):
         os.utime(one.parent, (when, when))
-    desk.fill(seeded)
+    session.fill(seeded)
     assert not first.exists() and second.exists()
 
 
-def test_what_cannot_be_done_is_one_line_and_all_hole_is_said(desk, asked, tmp_path):
+def test_what_cannot_be_done_is_one_line_and_all_hole_is_said(session, wanted, tmp_path):
     other = write_hole(tmp_path / "other.png", centre((50, 40)))
     for changes, message in (
         ({"photograph": None}, "there is no photograph yet"),
         ({"hole": None}, "there is no hole: paint over"),
         ({"hole": other}, "the photograph is 40x40 pixels, the hole 40x50"),
         ({"suffix": ".exe"}, "must end in one of"),
-        ({"strategy": "guess"}, "there is no strategy 'guess'"),
-        ({"steps": 5}, "no optimisation at test time"),
+        ({"options": FillOptions(refine="style_search", steps=5)}, "no optimisation at test time"),
     ):
         with pytest.raises(UserError, match=message):
-            desk.fill(dataclasses.replace(asked, **changes))
+            session.fill(dataclasses.replace(wanted, **changes))
     white = write_hole(tmp_path / "white.png", np.ones(SHAPE, bool))
-    with overheard() as said:
-        desk.fill(dataclasses.replace(asked, hole=white))
-    assert any("the whole photograph is hole" in line for line in said)
+    with WarningCollector() as collector:
+        session.fill(dataclasses.replace(wanted, hole=white))
+    assert any("the whole photograph is hole" in line for line in collector.messages)
 
 
 def test_only_this_threads_warnings_are_overheard():
     log = logging.getLogger("scan_jax.somewhere")
-    with overheard() as said:
+    with WarningCollector() as collector:
         other = threading.Thread(target=lambda: log.warning("of another person"))
         other.start()
         other.join()
@@ -137,7 +139,7 @@ def test_only_this_threads_warnings_are_overheard():
         log.warning("mine")
         log.info("quiet")
     log.warning("late")
-    assert said == ["mine"]
+    assert list(collector.messages) == ["mine"]
 
 
 def label_files(tmp_path, index=3, size=48):
@@ -146,7 +148,7 @@ def label_files(tmp_path, index=3, size=48):
     return *map(str, paths), image, labels
 
 
-def test_labels_are_needed_checked_and_repainted(label_desk, tmp_path):
+def test_labels_are_needed_checked_and_repainted(label_session, tmp_path):
     path, labels_path, _, labels = label_files(tmp_path)
     hole = write_hole(tmp_path / "hole.png", centre((48, 48)))
     for number, (given, message) in enumerate(
@@ -158,64 +160,69 @@ def test_labels_are_needed_checked_and_repainted(label_desk, tmp_path):
     ):
         file = None if given is None else str(write(tmp_path / f"{number}.png", given))
         with pytest.raises(UserError, match=message):
-            label_desk.fill(Asked(path, hole=hole, labels=file))
+            label_session.fill(FillRequest(path, hole=hole, labels=file))
     painted = np.full(shown_shape((48, 48)), -1, np.int32)
     painted[: 512 // 4] = 14  # a hat
-    scene = label_desk.read(Asked(path, hole=hole, labels=labels_path, classes=painted))
-    assert (scene.labels[:12] == 14).all()
-    np.testing.assert_array_equal(scene.labels[12:], labels[12:])
+    read = label_session.read(FillRequest(path, hole=hole, labels=labels_path, classes=painted))
+    assert (read.labels[:12] == 14).all()
+    np.testing.assert_array_equal(read.labels[12:], labels[12:])
     half = str(write(tmp_path / "half.png", labels[::2, ::2]))
-    assert label_desk.read(Asked(path, hole=hole, labels=half)).labels.shape == (48, 48)
+    assert label_session.read(FillRequest(path, hole=hole, labels=half)).labels.shape == (48, 48)
 
 
-def test_styles_come_from_a_reference(label_desk, tmp_path):
+def test_styles_come_from_a_reference(label_session, tmp_path):
     path, labels_path, _, _ = label_files(tmp_path)
     other, other_labels, _, _ = label_files(tmp_path, index=5)
     base = {"photograph": path, "labels": labels_path, "hole": write_hole(tmp_path / "h.png", centre((48, 48)))}
     reference = {"reference": other, "reference_labels": other_labels}
-    own = label_desk.fill(Asked(**base)).result.read_bytes()
-    assert label_desk.fill(Asked(**base, **reference)).result.read_bytes() != own
+    own = label_session.fill(FillRequest(**base)).result.read_bytes()
+    assert label_session.fill(FillRequest(**base, **reference)).result.read_bytes() != own
     with pytest.raises(UserError, match="upload both, or none"):
-        label_desk.fill(Asked(**base, reference=other))
+        label_session.fill(FillRequest(**base, reference=other))
     with pytest.raises(UserError, match="the reference photograph shows no part 'beak'"):
-        label_desk.fill(Asked(**base, **reference, parts=("beak",)))
-    assert label_desk.fill(Asked(**base, **reference, parts=("skin",))).result.read_bytes() != own
+        label_session.fill(FillRequest(**base, **reference, options=FillOptions(style_parts=("beak",))))
+    assert (
+        label_session.fill(
+            FillRequest(**base, **reference, options=FillOptions(style_parts=("skin",)))
+        ).result.read_bytes()
+        != own
+    )
 
 
-def test_a_clicked_hole_pixel_shows_where_it_looks(label_desk, tmp_path):
+def test_a_clicked_hole_pixel_shows_where_it_looks(label_session, tmp_path):
     path, labels_path, image, _ = label_files(tmp_path)
     hole = centre((48, 48))
-    asked = Asked(path, labels=labels_path, hole=write_hole(tmp_path / "h.png", hole))
+    wanted = FillRequest(path, labels=labels_path, hole=write_hole(tmp_path / "h.png", hole))
     side = shown_shape((48, 48))[0]
     inside, outside = (20 / 48 * side, 18 / 48 * side), (2.0, 2.0)
-    pictures = label_desk.attention(asked, inside)
+    pictures = label_session.attention(wanted, inside)
     assert pictures
     assert all(picture.shape == (side, side, 3) and picture.std() > 0 for picture in pictures.values())
     with pytest.raises(UserError, match="is not in the hole"):
-        label_desk.attention(asked, outside)
+        label_session.attention(wanted, outside)
     assert (tint(image, hole)[int(inside[1]), int(inside[0])] == (237, 51, 140)).all()
 
 
 def test_an_equation_fills_like_a_network(tmp_path):
     telea = Inpainter.load("telea")
     example = draw_example(tmp_path / "example", telea.size, telea.num_labels, (237, 51, 140))
-    desk, layer = open_desk(telea, tmp_path), Image.open(example.layer)
-    filled = desk.fill(Asked(str(example.photograph), strokes_of([layer]), feather=8))
+    session, layer = open_session(telea, tmp_path), Image.open(example.layer)
+    filled = session.fill(FillRequest(str(example.photograph), strokes_of([layer]), options=FillOptions(feather=8)))
     before, after, hole = (np.asarray(Image.open(path)) for path in (example.photograph, filled.result, filled.hole))
     assert (after[hole == 0] == before[hole == 0]).all() and (after[hole > 0] != before[hole > 0]).any()
     row, column = (np.argwhere(hole)[0] + 0.5) * shown_shape(hole.shape)[0] / len(hole)
     with pytest.raises(UserError, match="no attention between pixels"):
-        desk.attention(Asked(str(example.photograph), hole=str(filled.hole)), (column, row))
+        session.attention(FillRequest(str(example.photograph), hole=str(filled.hole)), (column, row))
 
 
 @pytest.mark.parametrize("num_labels", [0, 19])
 def test_the_example_can_be_filled_at_once(tmp_path, toy, painter, num_labels):
     example = draw_example(tmp_path / "example", 32, num_labels, (237, 51, 140))
-    desk, layer = open_desk(painter if num_labels else toy, tmp_path), Image.open(example.layer)
+    session, layer = open_session(painter if num_labels else toy, tmp_path), Image.open(example.layer)
     labels = str(example.labels) if num_labels else None
-    scene = desk.read(Asked(str(example.photograph), strokes_of([layer]), labels=labels))
-    assert 0.03 < scene.hole.mean() < 0.3
+    read = session.read(FillRequest(str(example.photograph), strokes_of([layer]), labels=labels))
+    assert 0.03 < read.hole.mean() < 0.3
     if num_labels:
-        np.testing.assert_array_equal(scene.labels, np.asarray(Image.open(example.labels)))
-        assert scene.labels.max() > 12
+        np.testing.assert_array_equal(read.labels, np.asarray(Image.open(example.labels)))
+        assert read.labels.max() > 12
     assert draw_example(tmp_path, 32, 12, (0, 0, 0)) is None  # there is none for networks of other classes
