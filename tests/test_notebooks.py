@@ -19,7 +19,7 @@ from scan_jax.commands import cli, train
 from scan_jax.core import config as configuration
 from scan_jax.core.config import bind
 from scan_jax.evaluation.benchmark import EvaluationSettings
-from scan_jax.evaluation.curves import read_scalars
+from scan_jax.evaluation.run_pictures import read_scalars
 from scan_jax.inference.bundles import exporting
 from scan_jax.methods.api import build_method
 from scan_jax.training.settings import TrainingSettings

@@ -16,10 +16,9 @@ from scan_jax.core.config import bind
 from scan_jax.core.distributed import by_first, fetch, first_knows, is_first, keep_compilations
 from scan_jax.data.api import DataSplits
 from scan_jax.evaluation.benchmark import EvaluationSettings
-from scan_jax.evaluation.contact_sheet import ContactSheet
-from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.entries import Predict
 from scan_jax.evaluation.evaluator import Evaluator
+from scan_jax.evaluation.run_pictures import ContactSheet, draw_curves
 from scan_jax.inference.engine import Engine
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.fixed_set import FixedSet, fixed_set

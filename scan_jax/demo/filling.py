@@ -214,7 +214,7 @@ class Desk:
         Raises:
           UserError: the pixel is far from the hole, or the method has no attention.
         """
-        from scan_jax.evaluation.contact_sheet import overlay  # loads Matplotlib, which most pages never need
+        from scan_jax.evaluation.run_pictures import overlay  # loads Matplotlib, which most pages never need
 
         scene = self.read(asked)
         pixels = scene.photograph.pixels
