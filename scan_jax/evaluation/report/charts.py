@@ -60,7 +60,8 @@ def _difference_chart(results: Results, name: str) -> Chart:
             places = spread_out(np.array(list(summaries)), i, len(found))
             means, errors = _bars(list(summaries.values()))
             axes.errorbar(means, places, xerr=errors, linestyle="", **_marks(i + 1))
-        _order_from_top(axes, results.buckets)
+        name_ticks(axes, results.buckets, "y")
+        axes.set_ylim(len(results.buckets) - 0.5, -0.5)
         axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("hole")
         title = difference_heading(metric)
@@ -91,11 +92,6 @@ def _marks(index: int) -> dict[str, Any]:
         "elinewidth": 1.8,
         "capsize": 3,
     }
-
-
-def _order_from_top(axes: Axes, buckets: Sequence[str]) -> None:
-    name_ticks(axes, buckets, "y")
-    axes.set_ylim(len(buckets) - 0.5, -0.5)
 
 
 def _in_words(results: Results, found: Mapping[str, Mapping[int, Summary]], name: str) -> str:
