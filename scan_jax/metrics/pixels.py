@@ -52,7 +52,7 @@ OCTAVE_HIGH, OCTAVE_LOW = 3.0078125, 0.002487456639812091  # dB
 
 
 def psnr(x: Array, y: Array, span: float) -> Array:
-    """`10 log10(span^2 / MSE)` in dB over all pixels and channels: [B,H,W,C] twice -> [B] float32, infinite if identical.
+    """`10 log10(span^2 / MSE)` in dB over pixels and channels: [B,H,W,C] twice -> [B] float32, infinite if identical.
 
     Equals scikit-image's `peak_signal_noise_ratio(..., data_range=span)`; whole numbers keep all digits.
     """

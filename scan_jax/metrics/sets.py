@@ -19,7 +19,7 @@ from scan_jax.features.api import load_features, weights_name
 from scan_jax.metrics.api import Embedding, SetMetric
 
 # A plane separates any 2N <= D + 1 vectors in general position, so that both scores would be about 0 by arithmetic.
-LEAST_TO_SEPARATE = (2048 + 1) // 2 + 1
+MIN_TO_SEPARATE = (2048 + 1) // 2 + 1
 
 
 def open_metrics(group: str) -> dict[str, SetMetric]:
@@ -38,7 +38,7 @@ def _inception() -> dict[str, SetMetric]:
     kid = f"cubic MMD^2 over all images in the public form, {source}; {paired}"
     wrong = f"misclassified by the linear SVM fitted to them, {source}"
     fooled = f"more real than their photograph to that linear SVM, {source}"
-    least = LEAST_TO_SEPARATE
+    least = MIN_TO_SEPARATE
     return {
         "fid": SetMetric(
             frechet_distance, embedding, 2, "FID", "lower", "", 2, f"Fréchet distance, {source}; depends on n"
@@ -175,7 +175,7 @@ def _cubic(products: np.ndarray, dimensions: int) -> np.ndarray:
 
 
 def unpaired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
-    """U-IDS of two sets float64 [N,D]: % that a linear SVM fitted to them puts on the wrong side; 50 is indistinguishable.
+    """U-IDS of two sets float64 [N,D]: % that a linear SVM fitted to them puts on the wrong side; 50 is no difference.
 
     Raises:
       ValueError: the sets are unequal in shape, smaller than 2, or not finite.

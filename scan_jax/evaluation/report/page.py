@@ -19,7 +19,7 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.report import charts, scores
 from scan_jax.evaluation.report.gallery import show_cases
 from scan_jax.evaluation.results import COMPLETION, PREDICTION, Results
-from scan_jax.evaluation.statistics import LEAST_TO_JUDGE, subtracted, verdict
+from scan_jax.evaluation.statistics import MIN_FOR_VERDICT, subtracted, verdict
 from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.api import GROUPS
 
@@ -76,7 +76,7 @@ def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> d
         "names": {i: entry.name for i, entry in enumerate(results.entries)},
         "other_names": {i: entry.name for i, entry in enumerate(results.entries) if i},
         "signs": charts.SIGNS,
-        "least_to_judge": LEAST_TO_JUDGE,
+        "min_for_verdict": MIN_FOR_VERDICT,
     }
 
 
@@ -117,7 +117,7 @@ def _count(verdicts: Sequence[str]) -> str:
     counts = [(word, verdicts.count(given)) for given, word in words.items() if given in verdicts]
     (word, count), *others = counts
     told = f"{word} in {count} of {len(verdicts)} buckets" + "".join(f", {each} in {n}" for each, n in others)
-    return f"{told} (fewer than {LEAST_TO_JUDGE} images)" if "" in verdicts else told
+    return f"{told} (fewer than {MIN_FOR_VERDICT} images)" if "" in verdicts else told
 
 
 def _group(results: Results, key: str, names: Sequence[str]) -> dict[str, Any]:

@@ -165,11 +165,11 @@ def _difference_cell(results: Results, other: EntryResult, bucket: str, name: st
     found, metric = results.difference(other, bucket, name), results.metrics[name]
     if found is None or found.empty:
         return Cell("absent")
-    judged = verdict(found, metric.better)
+    word = verdict(found, metric.better)
     if not found.n:
         if math.isinf(found.mean):
-            return Cell(number(found.mean, metric, "+"), remark=f"all {found.infinite}", verdict=judged)
-        return Cell("infinite", remark=infinite_counts(found), verdict=judged)
+            return Cell(number(found.mean, metric, "+"), remark=f"all {found.infinite}", verdict=word)
+        return Cell("infinite", remark=infinite_counts(found), verdict=word)
     interval = f"[{number(found.low, metric, '+')}, {number(found.high, metric, '+')}]"
     remark = f"n {found.n}, {infinite_counts(found)}" if found.infinite else ""
-    return Cell(number(found.mean, metric, "+"), "", interval, remark, verdict=judged)
+    return Cell(number(found.mean, metric, "+"), "", interval, remark, verdict=word)
