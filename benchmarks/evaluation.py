@@ -30,6 +30,7 @@ class Noise:
     """Photographs as fast as they can be had: shifted pieces of one field of noise."""
 
     name, digest = "noise", "noise"
+    flip_pairs, num_labels = (), 0
 
     def __init__(self, count: int, size: int) -> None:
         self._count, self._size = count, size

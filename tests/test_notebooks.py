@@ -17,7 +17,7 @@ from small_networks import MASKED_ATTENTION, small_trained
 
 from scan_jax.commands import cli, train
 from scan_jax.core import config as configuration
-from scan_jax.evaluation.curves import read_scalars
+from scan_jax.evaluation.run_pictures import read_scalars
 from scan_jax.inference.bundles import exporting
 from scan_jax.methods.api import build_method
 

@@ -36,7 +36,7 @@ def show(flags: argparse.Namespace) -> None:
     """
     import numpy as np
 
-    from scan_jax.evaluation.contact_sheet import choose_points, save_heat_maps
+    from scan_jax.evaluation.run_pictures import choose_points, save_heat_maps
     from scan_jax.inference.inpainter import Inpainter
     from scan_jax.inference.request import Request
 

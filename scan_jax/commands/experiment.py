@@ -13,10 +13,9 @@ from scan_jax.commands.inputs import Inputs, open_config
 from scan_jax.core.checkpoint_folder import place
 from scan_jax.core.config import Config
 from scan_jax.core.distributed import fetch, is_first, keep_compilations, on_process_zero, true_on_process_zero
-from scan_jax.evaluation.contact_sheet import ContactSheet
-from scan_jax.evaluation.curves import draw_curves
 from scan_jax.evaluation.entries import Predict
 from scan_jax.evaluation.evaluator import Evaluator
+from scan_jax.evaluation.run_pictures import ContactSheet, draw_curves
 from scan_jax.inference.engine import Engine
 from scan_jax.masks.fixed_set import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets

@@ -167,7 +167,7 @@ class Session:
         Raises:
           UserError: the pixel is far from the hole, or the method has no attention.
         """
-        from scan_jax.evaluation.contact_sheet import overlay  # loads Matplotlib, which most pages never need
+        from scan_jax.evaluation.run_pictures import overlay  # loads Matplotlib, which most pages never need
 
         read = self.read(request)
         pixels = read.photograph.pixels

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,8 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import EvaluationSettings
 from scan_jax.core.types import Example, Observation
-from scan_jax.data.api import agree_on_labels, open_data
-from scan_jax.evaluation import protocols
-from scan_jax.evaluation.protocols import find_protocol
+from scan_jax.data.api import PhotoSource, agree_on_labels, open_data
+from scan_jax.evaluation.protocols import Protocol, find_protocol
 from scan_jax.evaluation.results import Conditions
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.fixed_set import fixed_set
@@ -30,28 +29,6 @@ REFINE = "evaluation.refine"  # is no part of a test either, and --refine says i
 # Where things lie, and how many are done at a time, is no part of a protocol.
 FREE = {"data.data_dir", "data.path", "data.held_out_path", "holes.data_dir", "holes.path", "holes.held_out_path"}
 FREE |= {"evaluation.batch_size"}
-
-
-class Photographs(Protocol):
-    """What the evaluation asks of held-out photographs."""
-
-    @property
-    def name(self) -> str:
-        """One line for the report."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """The same digest, the same photographs in the same order."""
-        ...
-
-    def __len__(self) -> int:
-        """How many."""
-        ...
-
-    def __getitem__(self, index: int) -> Mapping[str, np.ndarray]:
-        """`{"image": uint8 [S,S,3]}`, and `"labels": uint8 [S,S]` in all photographs or in none."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +83,7 @@ class Benchmark:
       holes_digest: the same digest, the same holes.
     """
 
-    photographs: Photographs
+    photographs: PhotoSource
     holes: Mapping[str, np.ndarray]
     count: int
     batch_size: int
@@ -168,7 +145,7 @@ class Benchmark:
 
 def open_benchmark(
     name: str, run_config: Mapping[str, Any], run: str, overrides: Sequence[str], num_labels: int
-) -> tuple[protocols.Protocol, Benchmark]:
+) -> tuple[Protocol, Benchmark]:
     """Opens photographs and holes.
 
     Args:
@@ -200,7 +177,7 @@ def open_benchmark(
     return protocol, Benchmark(photographs, holes, count, batch_size, str(protocol), held_out.description, fixed.digest)
 
 
-def _as_measured(protocol: protocols.Protocol, count: int, photographs: str, holes_digest: str) -> protocols.Protocol:
+def _as_measured(protocol: Protocol, count: int, photographs: str, holes_digest: str) -> Protocol:
     """The protocol where everything is as it says; else without a paper's tables, and with what differs in its name."""
     differs = [
         *([f"{count} of {protocol.count:,} photographs"] if protocol.count not in (0, count) else []),
@@ -212,7 +189,7 @@ def _as_measured(protocol: protocols.Protocol, count: int, photographs: str, hol
     return dataclasses.replace(protocol, name=f"{protocol.name} with {', '.join(differs)}", tables=())
 
 
-def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[protocols.Protocol, EvaluationSettings]:
+def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol, EvaluationSettings]:
     if not name and not run_config:
         raise UserError("there is no --run whose test could be taken; name one: --protocol=NAME or a config file")
     if not name:
@@ -222,13 +199,13 @@ def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[protocols
     return find_protocol(name), EvaluationSettings()
 
 
-def _of_config(config: Mapping[str, Any], name: str) -> tuple[protocols.Protocol, EvaluationSettings]:
+def _of_config(config: Mapping[str, Any], name: str) -> tuple[Protocol, EvaluationSettings]:
     """The test that a config's `evaluation` section describes."""
     missing = [section for section in SECTIONS if section not in config]
     if missing:
         raise UserError(f"the config of {name.removeprefix('of ')} has no section {missing[0]!r}; name a --protocol")
     settings = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    protocol = protocols.Protocol(
+    protocol = Protocol(
         name=name,
         version=1,
         data=config["data"],
@@ -241,8 +218,8 @@ def _of_config(config: Mapping[str, Any], name: str) -> tuple[protocols.Protocol
 
 
 def _override(
-    protocol: protocols.Protocol, settings: EvaluationSettings, overrides: Sequence[str]
-) -> tuple[protocols.Protocol, EvaluationSettings]:
+    protocol: Protocol, settings: EvaluationSettings, overrides: Sequence[str]
+) -> tuple[Protocol, EvaluationSettings]:
     """The protocol as the command line wants it; what was changed becomes a part of its name."""
     measured = {"edges", "holes_per_bucket", "photographs"}
     evaluation = dataclasses.asdict(settings) | {key: getattr(protocol, key) for key in measured}

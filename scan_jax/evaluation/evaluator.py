@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,29 +16,16 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.distributed import is_first
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import SCORES
-from scan_jax.evaluation.baselines import baselines_for
-from scan_jax.evaluation.benchmark import Benchmark, Photographs
-from scan_jax.evaluation.entries import Entry, Predict, by_network
+from scan_jax.data.api import PhotoSource
+from scan_jax.evaluation.benchmark import Benchmark
+from scan_jax.evaluation.entries import Entry, Predict, baselines_for, by_network
 from scan_jax.evaluation.results import Results, Scores
 from scan_jax.evaluation.scoring import MetricSuite, measure
 from scan_jax.evaluation.tables.text_table import TextTable, markdown, screen
+from scan_jax.masks.fixed_set import FixedSet
 from scan_jax.metrics.standard import METRICS
 
 log = logging.getLogger(__name__)
-
-
-class FixedHoles(Protocol):
-    """What the evaluation asks of a fixed set of holes."""
-
-    @property
-    def holes(self) -> Mapping[str, np.ndarray]:
-        """bool [n,S,S] by bucket label, such as "30-40%"."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """The same digest, the same holes."""
-        ...
 
 
 class Evaluator:
@@ -49,8 +36,8 @@ class Evaluator:
 
     def __init__(
         self,
-        photographs: Photographs,
-        holes: FixedHoles,
+        photographs: PhotoSource,
+        holes: FixedSet,
         folder: Path,
         *,
         method: str,

@@ -15,9 +15,16 @@ import jax
 from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import EVALUATION, SCORES
-from scan_jax.evaluation.baselines import baselines_for, find_baseline
 from scan_jax.evaluation.benchmark import Benchmark, open_benchmark
-from scan_jax.evaluation.entries import Devices, Entry, from_run, local_devices, with_unique_names
+from scan_jax.evaluation.entries import (
+    Devices,
+    Entry,
+    baselines_for,
+    find_baseline,
+    from_run,
+    local_devices,
+    with_unique_names,
+)
 from scan_jax.evaluation.exchange import from_predictions, write_test
 from scan_jax.evaluation.protocols import Protocol
 from scan_jax.evaluation.report import write_report

@@ -27,6 +27,7 @@ from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
 
 log = logging.getLogger(__name__)
 Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
+Timed = Callable[[Batch], tuple[Pictures, float]]  # the pictures, and seconds
 Part = Mapping[str, np.ndarray]  # what was found of some rows, by name; the rows in front
 PART = 128  # rows, about: what an interruption loses at most
 VERSION = 1  # raised whenever the toolkit's own code would give another score, so that kept ones are not taken for it
@@ -149,10 +150,10 @@ def score(
     parts = [rows[start : start + step] for start in range(0, len(rows), step)]
     share = share if len(parts) >= share.count else Share()
     whole: dict[str, np.ndarray] = {}
-    watch = Stopwatch()
+    timed = _timed(fill)
     with progress_bar(total=len(rows), desc=title, unit="image", leave=False) as bar:
         for index in filter(share.takes, range(len(parts))):
-            compute = functools.partial(_score_part, fill, benchmark, suite, parts[index], watch, bar)
+            compute = functools.partial(_score_part, timed, benchmark, suite, parts[index], bar)
             part = _kept(store, index, compute)
             bar.n = min((index + 1) * step, len(rows))
             bar.refresh()
@@ -162,20 +163,19 @@ def score(
     return _sorted(share.gather(whole), rows, list(benchmark.holes))
 
 
-class Stopwatch:
-    """How long filling takes, but for the first batch, which compiles."""
+def _timed(fill: Fill) -> Timed:
+    """`fill` with the seconds that it takes; NaN for the first batch, which compiles."""
+    warm = False
 
-    def __init__(self) -> None:
-        """Nothing is compiled yet."""
-        self._warm = False
-
-    def fill(self, fill: Fill, batch: Batch) -> tuple[Pictures, float]:
-        """The pictures, and seconds; NaN the first time."""
+    def run(batch: Batch) -> tuple[Pictures, float]:
+        nonlocal warm
         begun = time.perf_counter()
         pictures = fill(batch)
-        seconds = time.perf_counter() - begun
-        warm, self._warm = self._warm, True
-        return pictures, seconds if warm else np.nan
+        seconds = time.perf_counter() - begun if warm else np.nan
+        warm = True
+        return pictures, seconds
+
+    return run
 
 
 def _kept(store: ScoreStore | None, index: int, compute: Callable[[], Part]) -> Part:
@@ -188,15 +188,13 @@ def _kept(store: ScoreStore | None, index: int, compute: Callable[[], Part]) -> 
     return part
 
 
-def _score_part(
-    fill: Fill, benchmark: Benchmark, suite: MetricSuite, rows: Sequence[Row], watch: Stopwatch, bar: Any
-) -> Part:
+def _score_part(fill: Timed, benchmark: Benchmark, suite: MetricSuite, rows: Sequence[Row], bar: Any) -> Part:
     """One value or vector for each row: `completion|scores|psnr`, `completion|vectors|inception_v3`, `seconds`."""
     found: dict[str, list[np.ndarray]] = {}
     for first in range(0, len(rows), benchmark.batch_size):
         batch = benchmark.batch(rows[first : first + benchmark.batch_size])
         count = len(batch.rows)
-        pictures, seconds = watch.fill(fill, batch)  # uint8 [B,S,S,3]
+        pictures, seconds = fill(batch)  # uint8 [B,S,S,3]
         found.setdefault("seconds", []).append(np.full(count, seconds / count))
         for kind, images in pictures.items():
             for name, values in suite.scores(images, batch.photographs, batch.holes).items():

@@ -86,7 +86,7 @@ def _draws(n: int) -> np.ndarray:
     return np.concatenate([part.astype(np.uint8) for part in parts])
 
 
-LEAST_TO_JUDGE = 10  # images: a bootstrap interval of fewer is too narrow to call anything better
+MIN_FOR_VERDICT = 10  # images: a bootstrap interval of fewer is too narrow to call anything better
 PERFECT = {"higher": np.inf, "lower": -np.inf, "zero": np.nan}  # no value equals NaN
 Verdict = Literal["better", "worse", "open", ""]
 
@@ -106,12 +106,12 @@ def subtracted(name: str, better: Better) -> str:
 def verdict(found: Summary, better: Better) -> Verdict:
     """On a paired difference: "better" or "worse" where all of its interval lies on one side of 0, "open" otherwise.
 
-    Infinite differences on the other side keep it open. None (the empty text) below LEAST_TO_JUDGE finite differences,
+    Infinite differences on the other side keep it open. None (the empty text) below MIN_FOR_VERDICT finite differences,
     unless there are as many that are all the same infinity.
     """
-    if not found.n and found.infinite >= LEAST_TO_JUDGE and np.isinf(found.mean):
+    if not found.n and found.infinite >= MIN_FOR_VERDICT and np.isinf(found.mean):
         return _called(found.mean, better)
-    if found.n < LEAST_TO_JUDGE:
+    if found.n < MIN_FOR_VERDICT:
         return ""
     against = found.minus_infinite if found.mean > 0 else found.infinite - found.minus_infinite
     if against or found.low <= 0 <= found.high:

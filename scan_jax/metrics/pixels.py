@@ -52,17 +52,9 @@ OCTAVE_HIGH, OCTAVE_LOW = 3.0078125, 0.002487456639812091  # dB
 
 
 def psnr(x: Array, y: Array, span: float) -> Array:
-    """`10 log10(span^2 / MSE)` in dB, the error averaged over all pixels and channels of an image.
+    """`10 log10(span^2 / MSE)` in dB over pixels and channels: [B,H,W,C] twice -> [B] float32, infinite if identical.
 
-    Equals scikit-image's `peak_signal_noise_ratio(..., data_range=span)`.
-
-    Args:
-      x: [B,H,W,C]; whole numbers keep all digits.
-      y: [B,H,W,C] likewise.
-      span: the range of the values.
-
-    Returns:
-      [B] float32; infinite where the images are identical.
+    Equals scikit-image's `peak_signal_noise_ratio(..., data_range=span)`; whole numbers keep all digits.
     """
     return decibels(mean(jnp.square(x - y)) / span**2)
 
@@ -75,16 +67,7 @@ def decibels(ratio: Array) -> Array:
 
 
 def mae(x: Array, y: Array, span: float) -> Array:
-    """Mean absolute difference over all pixels and channels, as a fraction of the range.
-
-    Args:
-      x: [B,H,W,C].
-      y: [B,H,W,C].
-      span: the range of the values.
-
-    Returns:
-      [B] float32 in [0, 1].
-    """
+    """Mean absolute difference as a fraction of the range `span`: [B,H,W,C] twice -> [B] float32 in [0, 1]."""
     return mean(jnp.abs(x - y)) / span
 
 

@@ -19,7 +19,7 @@ from scan_jax.features.api import load_features, weights_name
 from scan_jax.metrics.api import Embedding, SetMetric
 
 # A plane separates any 2N <= D + 1 vectors in general position, so that both scores would be about 0 by arithmetic.
-LEAST_TO_SEPARATE = (2048 + 1) // 2 + 1
+MIN_TO_SEPARATE = (2048 + 1) // 2 + 1
 
 
 def open_metrics(group: str) -> dict[str, SetMetric]:
@@ -38,7 +38,7 @@ def _inception() -> dict[str, SetMetric]:
     kid = f"cubic MMD^2 over all images in the public form, {source}; {paired}"
     wrong = f"misclassified by the linear SVM fitted to them, {source}"
     fooled = f"more real than their photograph to that linear SVM, {source}"
-    least = LEAST_TO_SEPARATE
+    least = MIN_TO_SEPARATE
     return {
         "fid": SetMetric(
             frechet_distance, embedding, 2, "FID", "lower", "", 2, f"Fréchet distance, {source}; depends on n"
@@ -92,17 +92,10 @@ def _embedding(name: str, network: str, layer: str) -> Embedding:
 
 
 def frechet_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
-    """|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) of the sets' means and covariances (divided by N - 1).
+    """|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) of the means and covariances (over N - 1) of two sets float64 [N,D].
 
     With C = A^T A and C' = B^T B, the trace of the root is the sum of the singular values of A B^T. So no root of a
     matrix is taken, which for fewer vectors than dimensions is singular and costs others their digits.
-
-    Args:
-      photographs: float64 [N,D].
-      filled: float64 [N,D].
-
-    Returns:
-      0 or more.
 
     Raises:
       ValueError: the sets are unequal in shape, smaller than 2, or not finite.
@@ -125,17 +118,13 @@ ROWS = 512  # of the kernel matrix at a time
 
 
 def kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
-    """Unbiased MMD^2 with the kernel (x.y / D + 1)^3.
+    """Unbiased MMD^2 with the kernel (x.y / D + 1)^3 between two sets float64 [N,D].
 
     Over the whole sets at once, without random subsets: the same number every time. Pairs of one vector with itself are
     left out within a set; between the sets all pairs count, as in public implementations. That is unbiased for sets
     that were drawn apart (Gretton et al. 2012, lemma 6). Filled images are paired with their photographs, and the N
     pairs i = i, alike as they are, lower the result: identical sets give a negative value, 2 / N times the mean kernel
     between different images minus that of images with themselves. `paired_kernel_distance` leaves those pairs out.
-
-    Args:
-      photographs: float64 [N,D].
-      filled: float64 [N,D].
 
     Raises:
       ValueError: the sets are unequal in shape, smaller than 2, or not finite.
@@ -147,14 +136,10 @@ def kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
 
 
 def paired_kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
-    """Unbiased MMD^2 with the kernel (x.y / D + 1)^3, for vectors that come in pairs.
+    """Unbiased MMD^2 with the kernel (x.y / D + 1)^3, for two sets float64 [N,D] that come in pairs.
 
     The mean of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) over i != j (Gretton et al. 2012, lemma 6): an
     image meets its own photograph nowhere. Exactly 0 for identical sets.
-
-    Args:
-      photographs: float64 [N,D].
-      filled: float64 [N,D], in the same order.
 
     Raises:
       ValueError: the sets are unequal in shape, smaller than 2, or not finite.
@@ -190,11 +175,7 @@ def _cubic(products: np.ndarray, dimensions: int) -> np.ndarray:
 
 
 def unpaired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
-    """U-IDS: % of all vectors that a linear SVM fitted to them puts on the wrong side; 50 is indistinguishable.
-
-    Args:
-      photographs: float64 [N,D].
-      filled: float64 [N,D].
+    """U-IDS of two sets float64 [N,D]: % that a linear SVM fitted to them puts on the wrong side; 50 is no difference.
 
     Raises:
       ValueError: the sets are unequal in shape, smaller than 2, or not finite.
@@ -206,11 +187,7 @@ def unpaired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
 
 
 def paired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
-    """P-IDS: % of filled images that the same SVM holds for more real than their own photograph.
-
-    Args:
-      photographs: float64 [N,D].
-      filled: float64 [N,D], in the same order.
+    """P-IDS of two sets float64 [N,D]: % of filled images that the SVM holds for more real than their own photograph.
 
     Raises:
       ValueError: the sets are unequal in shape, smaller than 2, or not finite.
@@ -242,11 +219,7 @@ def _decisions(photographs: np.ndarray, filled: np.ndarray) -> tuple[np.ndarray,
 
 
 def check_vectors(photographs: np.ndarray, filled: np.ndarray) -> None:
-    """Refuses anything but two equal sets of at least two finite vectors.
-
-    Args:
-      photographs: [N,D].
-      filled: [N,D].
+    """Refuses anything but two equal sets [N,D] of at least two finite vectors.
 
     Raises:
       ValueError: another rank, unequal shapes, fewer than two vectors, or a NaN or an infinity among them.

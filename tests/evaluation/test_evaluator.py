@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import EvaluationSettings
-from scan_jax.evaluation.baselines import class_mean
+from scan_jax.evaluation.entries import class_mean
 from scan_jax.evaluation.evaluator import Evaluator, training_json, training_table
 from scan_jax.evaluation.tables.text_table import markdown, screen
 from scan_jax.inference import equations

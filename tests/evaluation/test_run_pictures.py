@@ -7,12 +7,11 @@ import pytest
 from made_up_tests import SIZE, Noise
 from PIL import Image
 
-from scan_jax.evaluation import contact_sheet
+from scan_jax.evaluation import run_pictures
 from scan_jax.evaluation.benchmark import Benchmark, Row
-from scan_jax.evaluation.contact_sheet import LOOKING, ContactSheet, choose_points, overlay
-from scan_jax.evaluation.curves import draw_curves, read_scalars
 from scan_jax.evaluation.entries import one_by_one
 from scan_jax.evaluation.report.gallery import choose, make_cases
+from scan_jax.evaluation.run_pictures import LOOKING, ContactSheet, choose_points, draw_curves, overlay, read_scalars
 from scan_jax.images.contact_sheet import TINT, grid, save_grid, tint_hole
 
 
@@ -111,7 +110,7 @@ def test_columns_and_completions(tmp_path, monkeypatch, classes):
     assert (sheet.labels is not None) == bool(classes)
     for known, points in zip(sheet.known, sheet.points):
         assert all(known[row, column, 0] == 0 for row, column in points)
-    monkeypatch.setattr(contact_sheet, "save_grid", lambda path, *given: drawn.update(zip(("columns", "rows"), given)))
+    monkeypatch.setattr(run_pictures, "save_grid", lambda path, *given: drawn.update(zip(("columns", "rows"), given)))
     weights = np.zeros((2, LOOKING, SIZE, SIZE), np.float32)
     sheet.write(tmp_path / "a.png", {"filled": np.zeros((2, SIZE, SIZE, 3), np.float32)}, {"attention": weights})
     looks = [f"attention {i + 1}" for i in range(LOOKING)]

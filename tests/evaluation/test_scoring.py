@@ -11,9 +11,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation import scoring
-from scan_jax.evaluation.baselines import BASELINES
 from scan_jax.evaluation.benchmark import Benchmark
-from scan_jax.evaluation.entries import by_network, one_by_one
+from scan_jax.evaluation.entries import BASELINES, by_network, one_by_one
 from scan_jax.evaluation.results import COMPLETION, PREDICTION
 from scan_jax.evaluation.scoring import MetricSuite, ScoreStore, Share, photograph_vectors, score, score_sets
 from scan_jax.metrics.api import Embedding, SetMetric

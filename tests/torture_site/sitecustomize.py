@@ -22,8 +22,7 @@ PHASES = {
     "scan_jax.training.scalars": {"ScalarWriters.write": "step"},
     "scan_jax.training.checkpoints": {"Checkpoints.save": "save", "Checkpoints.restore": "restore"},
     "scan_jax.evaluation.evaluator": {"Evaluator.measure": "evaluation"},
-    "scan_jax.evaluation.contact_sheet": {"ContactSheet.write": "pictures"},
-    "scan_jax.evaluation.curves": {"draw_curves": "end"},
+    "scan_jax.evaluation.run_pictures": {"ContactSheet.write": "pictures", "draw_curves": "end"},
     "jax._src.compiler": {"compile_or_get_cached": "compile"},
 }
 

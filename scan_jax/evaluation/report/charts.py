@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scan_jax.core.run_layout import SCALARS
-from scan_jax.evaluation.curves import Series, read_scalars
 from scan_jax.evaluation.report.scores import difference_heading, heading, number
 from scan_jax.evaluation.results import EntryResult, Results
+from scan_jax.evaluation.run_pictures import Series, read_scalars
 from scan_jax.evaluation.statistics import Summary
 
 
@@ -60,7 +60,8 @@ def _difference_chart(results: Results, name: str) -> Chart:
             places = spread_out(np.array(list(summaries)), i, len(found))
             means, errors = _bars(list(summaries.values()))
             axes.errorbar(means, places, xerr=errors, linestyle="", **_marks(i + 1))
-        _order_from_top(axes, results.buckets)
+        name_ticks(axes, results.buckets, "y")
+        axes.set_ylim(len(results.buckets) - 0.5, -0.5)
         axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("hole")
         title = difference_heading(metric)
@@ -91,11 +92,6 @@ def _marks(index: int) -> dict[str, Any]:
         "elinewidth": 1.8,
         "capsize": 3,
     }
-
-
-def _order_from_top(axes: Axes, buckets: Sequence[str]) -> None:
-    name_ticks(axes, buckets, "y")
-    axes.set_ylim(len(buckets) - 0.5, -0.5)
 
 
 def _in_words(results: Results, found: Mapping[str, Mapping[int, Summary]], name: str) -> str:
@@ -206,32 +202,20 @@ def _without_idle_ids(body: str) -> str:
 POINTS = 300  # of one curve at most: a page is not to grow with the length of a training
 
 
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """What the curves section shows.
+def read_training(results: Results) -> dict[str, Any]:
+    """The curves of every folder with scalars, in the colour of its first entry.
 
-    Attributes:
-      runs: names by their colour's number; entries that share a folder are one.
-      quality: of completions on held-out photographs, as training went on.
-      losses: what the networks were trained on.
-      terms: the losses' parts.
+    Returns:
+      "runs": names by their colour's number; entries that share a folder are one. "quality", "losses" and "terms":
+      charts of completions' PSNR on held-out photographs, of what the networks were trained on, and of its parts.
     """
-
-    runs: Mapping[int, str]
-    quality: tuple[Chart, ...]
-    losses: tuple[Chart, ...]
-    terms: tuple[Chart, ...]
-
-
-def read_training(results: Results) -> Training:
-    """The curves of every folder with scalars, in the colour of its first entry."""
     places = {one.name: i for i, one in enumerate(results.entries)}
     names, runs = {}, {}
     for name, one in one_per_folder(results.entries).items():
         if one.folder is not None and (series := read_scalars(one.folder / SCALARS)):
             names[places[one.name]], runs[places[one.name]] = name, series
-    quality, losses, terms = (_charts(runs, start) for start in ("eval/psnr/", "loss/", "term/"))
-    return Training(names, quality, losses, terms)
+    starts = {"quality": "eval/psnr/", "losses": "loss/", "terms": "term/"}
+    return {"runs": names, **{kind: _charts(runs, start) for kind, start in starts.items()}}
 
 
 def thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

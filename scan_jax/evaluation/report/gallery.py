@@ -7,16 +7,16 @@ import dataclasses
 import io
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
-from scan_jax.evaluation.contact_sheet import LOOKING, choose_points, overlay
 from scan_jax.evaluation.entries import Fill, Pictures
 from scan_jax.evaluation.report.scores import heading, number
 from scan_jax.evaluation.results import COMPLETION, Case, EntryResult, Results, Scores
+from scan_jax.evaluation.run_pictures import LOOKING, choose_points, overlay
 from scan_jax.evaluation.scoring import ScoreStore
 from scan_jax.images.contact_sheet import tint_hole
 from scan_jax.inference.engine import Engine
@@ -27,57 +27,16 @@ AMPLIFIED = 4  # times: how the error is shown
 RANKS = ("best", "median", "worst")
 
 
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """One picture under its title.
-
-    Attributes:
-      key: its anchor in the page.
-      title: what it is.
-      score: of the first metric, or empty.
-      data: the file as a data URI.
-      alt: for those who do not see it.
-    """
-
-    key: str
-    title: str
-    score: str
-    data: str
-    alt: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Shown:
-    """One case as the page shows it."""
-
-    key: str
-    title: str
-    pictures: tuple[Picture, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Gallery:
-    """All cases.
-
-    Attributes:
-      buckets: their cases, best first.
-      score: title of the metric under the pictures.
-      side: of the pictures in pixels; small ones are enlarged without smoothing.
-      note: how they are stored.
-    """
-
-    buckets: Mapping[str, tuple[Shown, ...]]
-    score: str
-    side: int
-    note: str
-
-
-def show_cases(results: Results, score: str) -> Gallery:
+def show_cases(results: Results, score: str) -> dict[str, Any]:
     """The pictures of an evaluation.
 
     Args:
       results: of the evaluation; without cases the gallery is empty.
       score: full name of the metric that is printed under each completion.
+
+    Returns:
+      "buckets": their cases, best first, each with its pictures as data URIs. "score": title of the metric under them.
+      "side": of the pictures in pixels; small ones are enlarged without smoothing. "note": how they are stored.
     """
     side = max((case.truth.shape[0] for case in results.cases), default=0)
     buckets = {}
@@ -90,7 +49,7 @@ def show_cases(results: Results, score: str) -> Gallery:
         "" if side <= EXACT_SIDE else f"Stored here as JPEG of quality {JPEG_QUALITY}; scores are of the exact pixels."
     )
     title = heading(results.metrics[score]) if score in results.metrics else ""
-    return Gallery(buckets, title, side, note)
+    return {"buckets": buckets, "score": title, "side": side, "note": note}
 
 
 def data_uri(picture: np.ndarray) -> str:
@@ -118,7 +77,7 @@ def amplified_error(completion: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.minimum(AMPLIFIED * np.abs(completion.astype(np.int32) - truth.astype(np.int32)), 255).astype(np.uint8)
 
 
-def _show(results: Results, case: Case, score: str, key: str) -> Shown:
+def _show(results: Results, case: Case, score: str, key: str) -> dict[str, Any]:
     """All pictures of one case, in the order in which they are compared."""
     what = f"photograph {case.index}, {case.bucket} hole"
     known = case.known.astype(np.float32)  # [S,S,1]
@@ -137,11 +96,11 @@ def _show(results: Results, case: Case, score: str, key: str) -> Shown:
             (f"error of {entry.name}, {AMPLIFIED} times", "", error, f"Absolute error of {entry.name}: {what}")
         )
     found += [(title, "", look, f"{title}: {what}") for title, look in case.looks.items()]
-    pictures = tuple(
-        Picture(f"picture-{key}-{k}", title, value, data_uri(picture), alt)
+    pictures = [
+        {"key": f"picture-{key}-{k}", "title": title, "score": value, "data": data_uri(picture), "alt": alt}
         for k, (title, value, picture, alt) in enumerate(found)
-    )
-    return Shown(f"case-{key}", f"{case.rank.capitalize()}: photograph {case.index}", pictures)
+    ]
+    return {"key": f"case-{key}", "title": f"{case.rank.capitalize()}: photograph {case.index}", "pictures": pictures}
 
 
 def _score(results: Results, entry: EntryResult, case: Case, name: str) -> str:

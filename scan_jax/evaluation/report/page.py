@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import json
 import platform
@@ -20,34 +19,11 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.report import charts, scores
 from scan_jax.evaluation.report.gallery import show_cases
 from scan_jax.evaluation.results import COMPLETION, PREDICTION, Results
-from scan_jax.evaluation.statistics import LEAST_TO_JUDGE, subtracted, verdict
+from scan_jax.evaluation.statistics import MIN_FOR_VERDICT, subtracted, verdict
 from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.api import GROUPS
 
 TEMPLATE, STYLE = "page.html.j2", "style.css"
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """One paper's definitions.
-
-    Attributes:
-      key: such as "edge_connect".
-      title: its heading.
-      images: scores of the completed images; None where the group measures sets alone.
-      predictions: scores of the raw predictions; None where no entry has any.
-      sets: None where the group measures none.
-      differences: of the first entry to the others; None where there are no others.
-      definitions: (title, clause) of every metric.
-    """
-
-    key: str
-    title: str
-    images: scores.Table | None
-    predictions: scores.Table | None
-    sets: scores.Table | None
-    differences: scores.Table | None
-    definitions: tuple[tuple[str, str], ...]
 
 
 def write_report(
@@ -89,7 +65,7 @@ def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> d
         "findings": _findings(results, shown),
         "kinds": KINDS,
         "groups": groups,
-        "absent": [name for name in GROUPS if name not in {group.key for group in groups}],
+        "absent": [name for name in GROUPS if name not in {group["key"] for group in groups}],
         "charts": charts.bucket_charts(results, main),
         "difference_charts": charts.difference_charts(results, main),
         "tables": tables,
@@ -100,7 +76,7 @@ def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> d
         "names": {i: entry.name for i, entry in enumerate(results.entries)},
         "other_names": {i: entry.name for i, entry in enumerate(results.entries) if i},
         "signs": charts.SIGNS,
-        "least_to_judge": LEAST_TO_JUDGE,
+        "min_for_verdict": MIN_FOR_VERDICT,
     }
 
 
@@ -141,27 +117,26 @@ def _count(verdicts: Sequence[str]) -> str:
     counts = [(word, verdicts.count(given)) for given, word in words.items() if given in verdicts]
     (word, count), *others = counts
     told = f"{word} in {count} of {len(verdicts)} buckets" + "".join(f", {each} in {n}" for each, n in others)
-    return f"{told} (fewer than {LEAST_TO_JUDGE} images)" if "" in verdicts else told
+    return f"{told} (fewer than {MIN_FOR_VERDICT} images)" if "" in verdicts else told
 
 
-def _group(results: Results, key: str, names: Sequence[str]) -> Group:
-    images, sets = (
-        scores.per_image(results, names),
-        tuple(n for n in names if n not in scores.per_image(results, names)),
-    )
-    predicted = any(
-        entry.values(b, n, PREDICTION) is not None for entry in results.entries for b in results.buckets for n in images
-    )
+def _group(results: Results, key: str, names: Sequence[str]) -> dict[str, Any]:
+    """One paper's definitions: its tables, None where there is nothing to show, and (title, clause) of its metrics."""
+    images = scores.per_image(results, names)
+    sets = tuple(name for name in names if name not in images)
+    predictions = [own for entry in results.entries for own in entry.prediction.values()]
+    predicted = any(name in own for own in predictions for name in images)
     against = f"{results.entries[0].name} minus each other entry"
-    return Group(
-        key,
-        scores.GROUP_TITLES.get(key, f"Definitions of {key}"),
-        scores.score_table(results, images, COMPLETION, "Completed images") if images else None,
-        scores.score_table(results, images, PREDICTION, "Raw predictions") if predicted else None,
-        scores.set_table(results, sets, "Sets of completed images") if sets else None,
-        scores.difference_table(results, images, against) if images and len(results.entries) > 1 else None,
-        tuple((results.metrics[name].title, results.metrics[name].definition) for name in names),
-    )
+    compared = images and len(results.entries) > 1
+    return {
+        "key": key,
+        "title": scores.GROUP_TITLES.get(key, f"Definitions of {key}"),
+        "images": scores.score_table(results, images, COMPLETION, "Completed images") if images else None,
+        "predictions": scores.score_table(results, images, PREDICTION, "Raw predictions") if predicted else None,
+        "sets": scores.set_table(results, sets, "Sets of completed images") if sets else None,
+        "differences": scores.difference_table(results, images, against) if compared else None,
+        "definitions": [(results.metrics[name].title, results.metrics[name].definition) for name in names],
+    }
 
 
 # What can change a number.
@@ -169,30 +144,20 @@ PACKAGES = ("scan_jax", "jax", "jaxlib", "flax", "numpy", "opencv-python-headles
 KINDS = {"run": "trained network", "predictions": "folder of results", "baseline": "needs no training"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Configs:
-    """The runs' configs.
+def read_configs(results: Results) -> dict[str, Any]:
+    """Of all entries that have one, one for each folder.
 
-    Attributes:
-      names: of the entries that have one; those that share a folder are one.
-      differing: values by dotted key, in the names' order, where not all are equal; empty for one run.
-      full: all of it as JSON, by name.
+    Returns:
+      "names": of the entries; those that share a folder are one. "differing": values by dotted key, in the names'
+      order, where not all are equal; empty for one run. "full": all of it as JSON, by name.
     """
-
-    names: tuple[str, ...]
-    differing: Mapping[str, tuple[str, ...]]
-    full: Mapping[str, str]
-
-
-def read_configs(results: Results) -> Configs:
-    """Of all entries that have one, one for each folder."""
     named = charts.one_per_folder([entry for entry in results.entries if entry.config])
     flat = [flatten(entry.config) for entry in named.values()]
     keys = sorted({key for one in flat for key in one})
     lines = {key: tuple(_printed(one[key]) if key in one else "not there" for one in flat) for key in keys}
     differing = {key: values for key, values in lines.items() if len(set(values)) > 1}
     full = {name: json.dumps(entry.config, indent=2, default=_plain) for name, entry in named.items()}
-    return Configs(tuple(named), differing, full)
+    return {"names": tuple(named), "differing": differing, "full": full}
 
 
 def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from scan_jax.evaluation.results import EntryResult, Image, Results
+from scan_jax.evaluation.results import COMPLETION, EntryResult, Image, Results
 from scan_jax.evaluation.statistics import Summary, best_of_images, best_of_sets, subtracted, verdict
 from scan_jax.evaluation.statistics import printed as number
 from scan_jax.evaluation.tables.by_bucket import infinite_counts
@@ -91,30 +92,33 @@ def score_table(results: Results, names: Sequence[str], image: Image, caption: s
       image: whose scores; an entry that has none has no row.
       caption: of the table.
     """
-    shown = [(i, entry) for i, entry in enumerate(results.entries) if entry.scores(image)]
-    bodies = {}
-    for bucket in results.buckets:
-        filled = shown if any(entry.count(bucket, image) for _, entry in shown) else []
-        columns = [_column(results, [entry for _, entry in filled], bucket, name, image) for name in names]
-        bodies[bucket] = tuple(
-            Row(i, entry.name, entry.count(bucket, image), tuple(column[k] for column in columns))
-            for k, (i, entry) in enumerate(filled)
-        )
-    return Table(caption, tuple(heading(results.metrics[name]) for name in names), bodies)
+    shown = [entry for entry in results.entries if entry.scores(image)]
+    filled = {b: shown if any(entry.count(b, image) for entry in shown) else [] for b in results.buckets}
+    return _table(results, names, image, caption, filled, functools.partial(_column, results, image))
 
 
 def set_table(results: Results, names: Sequence[str], caption: str) -> Table:
     """The values of whole sets; n is the number of images in each set."""
+    filled = {bucket: [entry for entry in results.entries if entry.count(bucket)] for bucket in results.buckets}
+    return _table(results, names, COMPLETION, caption, filled, functools.partial(_set_column, results))
+
+
+def _table(
+    results: Results,
+    names: Sequence[str],
+    image: Image,
+    caption: str,
+    filled: Mapping[str, list[EntryResult]],
+    column: Callable[[list[EntryResult], str, str], list[Cell]],
+) -> Table:
+    """A row for every entry that filled a bucket; `column` makes the cells of one metric in one bucket."""
+    series = {entry.name: i for i, entry in enumerate(results.entries)}
     bodies = {}
-    for bucket in results.buckets:
-        filled = [(i, entry) for i, entry in enumerate(results.entries) if entry.count(bucket)]
-        columns = [
-            _set_column([entry.sets.get(bucket, {}).get(name) for _, entry in filled], results.metrics[name])
-            for name in names
-        ]
+    for bucket, entries in filled.items():
+        columns = [column(entries, bucket, name) for name in names]
         bodies[bucket] = tuple(
-            Row(i, entry.name, entry.count(bucket), tuple(column[k] for column in columns))
-            for k, (i, entry) in enumerate(filled)
+            Row(series[entry.name], entry.name, entry.count(bucket, image), tuple(cells))
+            for entry, *cells in zip(entries, *columns)
         )
     return Table(caption, tuple(heading(results.metrics[name]) for name in names), bodies)
 
@@ -133,14 +137,15 @@ def difference_table(results: Results, names: Sequence[str], caption: str) -> Ta
     return Table(caption, tuple(difference_heading(results.metrics[name]) for name in names), bodies)
 
 
-def _column(results: Results, entries: Sequence[EntryResult], bucket: str, name: str, image: Image) -> list[Cell]:
+def _column(results: Results, image: Image, entries: Sequence[EntryResult], bucket: str, name: str) -> list[Cell]:
     """One metric's cells in one bucket, the best of them marked."""
     metric = results.metrics[name]
     best = best_of_images([entry.values(bucket, name, image) for entry in entries], metric)
     return [_cell(results.summary(entry, bucket, name, image), metric, b) for entry, b in zip(entries, best)]
 
 
-def _set_column(values: Sequence[float | None], metric: AnyMetric) -> list[Cell]:
+def _set_column(results: Results, entries: Sequence[EntryResult], bucket: str, name: str) -> list[Cell]:
+    metric, values = results.metrics[name], [entry.sets.get(bucket, {}).get(name) for entry in entries]
     best = best_of_sets(values, metric)
     return [Cell("absent") if v is None else Cell(number(v, metric), best=marked) for v, marked in zip(values, best)]
 
@@ -160,11 +165,11 @@ def _difference_cell(results: Results, other: EntryResult, bucket: str, name: st
     found, metric = results.difference(other, bucket, name), results.metrics[name]
     if found is None or found.empty:
         return Cell("absent")
-    judged = verdict(found, metric.better)
+    word = verdict(found, metric.better)
     if not found.n:
         if math.isinf(found.mean):
-            return Cell(number(found.mean, metric, "+"), remark=f"all {found.infinite}", verdict=judged)
-        return Cell("infinite", remark=infinite_counts(found), verdict=judged)
+            return Cell(number(found.mean, metric, "+"), remark=f"all {found.infinite}", verdict=word)
+        return Cell("infinite", remark=infinite_counts(found), verdict=word)
     interval = f"[{number(found.low, metric, '+')}, {number(found.high, metric, '+')}]"
     remark = f"n {found.n}, {infinite_counts(found)}" if found.infinite else ""
-    return Cell(number(found.mean, metric, "+"), "", interval, remark, verdict=judged)
+    return Cell(number(found.mean, metric, "+"), "", interval, remark, verdict=word)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
 from scan_jax.evaluation.results import COMPLETION, IMAGES, PREDICTION, EntryResult, Image, Results
@@ -16,6 +15,8 @@ PAIRED = "Differences photograph by photograph: the mean and its 95% bootstrap i
 MAGNITUDES = "|...|: 0 is best, so magnitudes are subtracted and below 0 is better."
 EMPTY, NOT_MEASURED = "empty", "not measured"
 Show = Callable[[Summary, AnyMetric], str]
+# its title; and a bucket's cells, one for each entry, with those that are the best
+Column = tuple[str, Callable[[str], tuple[list[str], list[bool]]]]
 
 
 def make_tables(results: Results, show: Show, protocol_tables: Sequence[TextTable] = ()) -> list[TextTable]:
@@ -29,21 +30,6 @@ def make_tables(results: Results, show: Show, protocol_tables: Sequence[TextTabl
     ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A metric's column.
-
-    Attributes:
-      title: of the column.
-      text: a cell.
-      best: which entries' cells of a bucket are emphasised.
-    """
-
-    title: str
-    text: Callable[[EntryResult, str], str]
-    best: Callable[[str], list[bool]]
-
-
 def score_table(results: Results, group: str, show: Show) -> TextTable:
     """The scores of every entry in every bucket; the best of a bucket is emphasised.
 
@@ -52,25 +38,22 @@ def score_table(results: Results, group: str, show: Show) -> TextTable:
       group: of definitions, such as "edge_connect".
       show: how a completion's score is written; a raw prediction's is its mean.
     """
-    columns = _columns(results, group, show)
-    lines = [(bucket, entry) for bucket in results.buckets for entry in results.entries]
-    rows = tuple(
-        (
-            bucket if entry is results.entries[0] else "",
-            entry.name,
-            *(column.text(entry, bucket) for column in columns),
-            str(entry.count(bucket) if entry.completion[bucket] else results.conditions.count),
-        )
-        for bucket, entry in lines
-    )
+    columns, rows = _columns(results, group, show), list[tuple[str, ...]]()
+    best: set[tuple[int, int]] = set()  # (row, column)
+    for bucket in results.buckets:
+        cells = [of(bucket) for _, of in columns]
+        for k, entry in enumerate(results.entries):
+            best |= {(len(rows), j + 2) for j, (_, marked) in enumerate(cells) if marked[k]}
+            count = entry.count(bucket) if entry.completion[bucket] else results.conditions.count
+            rows.append(("" if k else bucket, entry.name, *(texts[k] for texts, _ in cells), str(count)))
     return TextTable(
         title=f"{group}: scores",
-        header=("hole", "filled by", *(column.title for column in columns), "n"),
-        rows=rows,
+        header=("hole", "filled by", *(title for title, _ in columns), "n"),
+        rows=tuple(rows),
         conditions=results.conditions,
         remark=_remark(results, group),
         heads=2,
-        best=_best(results, columns),
+        best=frozenset(best),
     )
 
 
@@ -115,42 +98,21 @@ def _columns(results: Results, group: str, show: Show) -> list[Column]:
 
 
 def _image_column(results: Results, name: str, metric: Metric, image: Image, show: Show) -> Column:
-    def text(entry: EntryResult, bucket: str) -> str:
-        summary = results.summary(entry, bucket, name, image)
-        return NOT_MEASURED if summary is None else show(summary, metric)
-
-    def best(bucket: str) -> list[bool]:
-        entries = results.entries
-        return best_of_images([entry.values(bucket, name, image) for entry in entries], metric)
+    def cells(bucket: str) -> tuple[list[str], list[bool]]:
+        found = [results.summary(entry, bucket, name, image) for entry in results.entries]
+        best = best_of_images([entry.values(bucket, name, image) for entry in results.entries], metric)
+        return [NOT_MEASURED if one is None else show(one, metric) for one in found], best
 
     title = column_title(metric)
-    return Column(title if image == COMPLETION else f"raw {title}", text, best)
+    return title if image == COMPLETION else f"raw {title}", cells
 
 
 def _set_column(results: Results, name: str, metric: SetMetric) -> Column:
-    def value(entry: EntryResult, bucket: str) -> float | None:
-        return entry.sets.get(bucket, {}).get(name)
+    def cells(bucket: str) -> tuple[list[str], list[bool]]:
+        values = [entry.sets.get(bucket, {}).get(name) for entry in results.entries]
+        return [NOT_MEASURED if one is None else printed(one, metric) for one in values], best_of_sets(values, metric)
 
-    def text(entry: EntryResult, bucket: str) -> str:
-        found = value(entry, bucket)
-        return NOT_MEASURED if found is None else printed(found, metric)
-
-    def best(bucket: str) -> list[bool]:
-        return best_of_sets([value(entry, bucket) for entry in results.entries], metric)
-
-    return Column(f"{column_title(metric)} (n={results.conditions.count})", text, best)
-
-
-def _best(results: Results, columns: list[Column]) -> frozenset[tuple[int, int]]:
-    """(row, column) of the best of every bucket."""
-    entries = len(results.entries)
-    return frozenset(
-        (i * entries + k, j + 2)
-        for i, bucket in enumerate(results.buckets)
-        for j, column in enumerate(columns)
-        for k, marked in enumerate(column.best(bucket))
-        if marked
-    )
+    return f"{column_title(metric)} (n={results.conditions.count})", cells
 
 
 def _remark(results: Results, group: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from scan_jax.evaluation.protocols import DEFAULTS, Column, Protocol, PublishedRow, PublishedTable
 from scan_jax.evaluation.results import EntryResult, Results
@@ -19,15 +19,8 @@ TITLES = {"psnr": "PSNR", "ssim": "SSIM", "mae": "MAE (%)"}
 PRINTED_DECIMALS = {"psnr": 2, "ssim": 3, "mae": 2}
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """A row, before it is laid out.
-
-    Attributes:
-      method: whose numbers.
-      source: "paper", or "measured" with the group of definitions.
-      cells: in the order of the table's columns.
-    """
+class Line(NamedTuple):
+    """A row, before it is laid out: whose numbers; "paper", or "measured" with the group; in the order of columns."""
 
     method: str
     source: str
