@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import require_at_least
-from scan_jax.core.types import Array, Example, Observation, Prediction
+from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings
-from scan_jax.losses.pixel import combine
 from scan_jax.losses.restoration import RestorationWeights
-from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
-from scan_jax.methods.terms import RestorationTerms
+from scan_jax.methods.api import Variables
+from scan_jax.methods.terms import RestorationMethod
 from scan_jax.models.partial_conv_unet import DECODER, ENCODER, PartialConvUNet
-from scan_jax.ops.image import complete
 from scan_jax.ops.imagenet import normalize
 
 
@@ -55,23 +52,16 @@ def build(section: Mapping[str, Any]) -> PartialConvMethod:
     return PartialConvMethod(settings)
 
 
-class PartialConvMethod(MethodBase):
+class PartialConvMethod(RestorationMethod):
     """The method: one network, trained first with all batch statistics, then with the encoder's frozen."""
 
+    pixels = staticmethod(normalize)
+    evaluates = ()
+
     def __init__(self, settings: PartialConvSettings) -> None:
-        self.settings = settings
         self.stride = 2**settings.depth
-        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
-        self.generator: Any = PartialConvUNet(settings.width, settings.depth)
-        self.networks: dict[str, Any] = {"generator": self.generator}
-        first = partial(self.generator_loss, statistics=(ENCODER, DECODER))
-        finetune = partial(self.generator_loss, statistics=(DECODER,))
-        self.turns = (
-            Turn("generator", ("generator",), first, phase="first"),
-            Turn("finetune", ("generator",), finetune, phase="finetune"),
-        )
-        self.terms = RestorationTerms(settings.features, self.weights, pixels=normalize, features=lambda image: image)
-        self.features = self.terms.features
+        network = PartialConvUNet(settings.width, settings.depth)
+        super().__init__(settings, network, first=(ENCODER, DECODER), finetune=(DECODER,))
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; of a blank image, for those of `example` may be too small for so many levels."""
@@ -81,32 +71,7 @@ class PartialConvMethod(MethodBase):
         stats = {"batch_stats": variables["batch_stats"]}
         return Variables({"generator": variables["params"]}, {"generator": stats})
 
-    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
-        """Fills the hole, by the running statistics."""
-        del rng
-        prediction = self.generator.apply(variables.of("generator"), observation.image, observation.known)
-        return Prediction(jnp.clip(prediction, 0, 1))
-
-    def generator_loss(
-        self,
-        params: Trees,
-        frozen: Trees,
-        stats: Trees,
-        example: Example,
-        carried: Any,
-        rng: Array,
-        *,
-        statistics: tuple[str, ...],
-    ) -> tuple[Array, Aux]:
-        """Eq. (7), with the batch's statistics in those parts of the network that are named."""
-        del carried, rng
-        seen = example.observe()
-        prediction, changed = self.generator.apply(
-            {"params": params["generator"], **stats["generator"]},
-            *(seen.image, seen.known),
-            train=statistics,
-            mutable=list(stats["generator"]),
-        )
-        completion = complete(example.image, prediction, example.known)
-        terms = self.terms(frozen, prediction, completion, normalize(completion), example)
-        return combine(terms, self.weights), Aux(terms, {"generator": {**stats["generator"], **changed}})
+    def smooth(self, completion: Array, known: Array) -> Array:
+        """The completion, in ImageNet's units."""
+        del known
+        return normalize(completion)

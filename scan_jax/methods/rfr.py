@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Literal
-
-import jax.numpy as jnp
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import require_at_least
-from scan_jax.core.types import Array, Example, Observation, Prediction
+from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings
-from scan_jax.losses.pixel import combine
 from scan_jax.losses.restoration import RestorationWeights
-from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
-from scan_jax.methods.terms import RestorationTerms
+from scan_jax.methods.api import Variables
+from scan_jax.methods.terms import RestorationMethod
 from scan_jax.models.rfr import STRIDE, Rfr
-from scan_jax.ops.image import complete
 from scan_jax.ops.imagenet import denormalize
 
 
@@ -58,25 +53,15 @@ def build(section: Mapping[str, Any]) -> RecurrentFeatureReasoning:
     return RecurrentFeatureReasoning(settings)
 
 
-class RecurrentFeatureReasoning(MethodBase):
+class RecurrentFeatureReasoning(RestorationMethod):
     """The method: one network, trained first with the batch's statistics, then with all of them frozen."""
 
     stride = STRIDE
 
     def __init__(self, settings: RfrSettings) -> None:
-        self.settings = settings
-        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
-        self.generator: Any = Rfr(settings.width, settings.recurrences)
-        self.networks: dict[str, Any] = {"generator": self.generator}
-        first, finetune = (partial(self.generator_loss, train=train) for train in (True, False))
-        self.turns = (
-            Turn("generator", ("generator",), first, phase="first"),
-            Turn("finetune", ("generator",), finetune, phase="finetune"),
-        )
-        # What the network itself normalises is undone before.
-        shown = {"plain": denormalize, "normalized": lambda image: image}[settings.feature_input]
-        self.terms = RestorationTerms(settings.features, self.weights, pixels=lambda image: image, features=shown)
-        self.features = self.terms.features
+        if settings.feature_input == "plain":  # what the feature network itself normalises is undone before
+            self.shown = denormalize
+        super().__init__(settings, Rfr(settings.width, settings.recurrences), first=True, finetune=False)
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""
@@ -84,24 +69,6 @@ class RecurrentFeatureReasoning(MethodBase):
         variables = self.generator.init(rng, seen.image, seen.known, train=False)
         return Variables({"generator": variables["params"]}, {"generator": {"batch_stats": variables["batch_stats"]}})
 
-    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
-        """Fills the hole, by the running statistics."""
-        del rng
-        prediction = self.generator.apply(variables.of("generator"), observation.image, observation.known, train=False)
-        return Prediction(jnp.clip(prediction, 0, 1))
-
-    def generator_loss(
-        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array, *, train: bool
-    ) -> tuple[Array, Aux]:
-        """The loss of section 3.3, with the batch's statistics or the running ones."""
-        del carried, rng
-        seen = example.observe()
-        prediction, changed = self.generator.apply(
-            {"params": params["generator"], **stats["generator"]},
-            *(seen.image, seen.known),
-            train=train,
-            mutable=list(stats["generator"]),
-        )
-        completion = complete(example.image, prediction, example.known)
-        terms = self.terms(frozen, prediction, completion, completion * (1 - example.known), example)
-        return combine(terms, self.weights), Aux(terms, {"generator": {**stats["generator"], **changed}})
+    def smooth(self, completion: Array, known: Array) -> Array:
+        """The completion with black in the place of known pixels."""
+        return completion * (1 - known)

@@ -10,13 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from scan_jax.core.types import Array, Example
+from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings, LossFeatures
 from scan_jax.losses.adversarial import apart, critic_accuracy, logistic_critic, logistic_generator, one_batch
 from scan_jax.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS, perceptual_loss, select, style_loss
+from scan_jax.losses.pixel import combine
 from scan_jax.losses.restoration import FEATURE_TERMS, LAYERS, feature_terms, pixel_terms, total_variation
-from scan_jax.methods.api import Aux, Tree, Trees
+from scan_jax.methods.api import Aux, MethodBase, Tree, Trees, Turn, Variables
 from scan_jax.models.discriminators import PatchDiscriminator
+from scan_jax.ops.image import complete
 
 TERM_LAYERS = {"perceptual": PERCEPTUAL_LAYERS, "style": STYLE_LAYERS}
 LOSSES = {"perceptual": perceptual_loss, "style": style_loss}
@@ -59,52 +61,71 @@ class FeatureTerms:
 View = Callable[[Array], Array]  # an image -> what a loss is shown of it
 
 
-class RestorationTerms:
-    """The five terms of section 3.3 of both papers; those that have a weight.
+class RestorationMethod(MethodBase):
+    """Partial convolution and RFR: one network, the five terms of section 3.3 of both papers, two phases.
 
-    Attributes:
-      features: the network, or None where neither term that reads it has a weight.
+    The first phase takes the batch's statistics everywhere, "finetune" the running ones in some or all of the network.
     """
 
-    def __init__(
-        self, settings: FeatureSettings, weights: Mapping[str, float], *, pixels: View, features: View
-    ) -> None:
-        """Raises UserError for a network that no term knows.
+    pixels: View = staticmethod(lambda image: image)  # as differences of pixels are taken of it
+    shown: View = staticmethod(lambda image: image)  # as the feature network sees it
+    evaluates: Any = False  # the network's `train` where the running statistics are taken
+
+    def __init__(self, settings: Any, generator: Any, *, first: Any, finetune: Any) -> None:
+        """Raises UserError for a feature network that no term knows.
 
         Args:
-          settings: which network.
-          weights: by term.
-          pixels: images as differences of pixels are taken of.
-          features: images as the network is shown them.
+          settings: with `loss`, the terms' weights, and `features`.
+          generator: the network, called with image, known and `train`.
+          first, finetune: its `train` in the two phases.
         """
-        self._weights, self._pixels, self._show = weights, pixels, features
-        layers: Any = LAYERS.get(settings.name, ())
-        self.features = LossFeatures(settings, layers) if weights.keys() & set(FEATURE_TERMS) else None
+        self.settings, self.generator = settings, generator
+        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
+        self.networks: dict[str, Any] = {"generator": generator}
+        self.turns = (
+            Turn("generator", ("generator",), partial(self.generator_loss, train=first), phase="first"),
+            Turn("finetune", ("generator",), partial(self.generator_loss, train=finetune), phase="finetune"),
+        )
+        layers: Any = LAYERS.get(settings.features.name, ())
+        self.features = LossFeatures(settings.features, layers) if self.weights.keys() & set(FEATURE_TERMS) else None
 
-    def __call__(
-        self, frozen: Trees, prediction: Array, completion: Array, smooth: Array, example: Example
-    ) -> dict[str, Array]:
-        """The terms by name, scalars.
+    def smooth(self, completion: Array, known: Array) -> Array:
+        """The picture [B,H,W,3] whose total variation counts."""
+        raise NotImplementedError
 
-        Args:
-          frozen: the method's.
-          prediction, completion: [B,H,W,3].
-          smooth: [B,H,W,3], what is to be smooth.
-          example: the truth.
-        """
-        found, truth = self._pixels(prediction), self._pixels(example.image)
-        activations = partial(self._activations, frozen)
+    def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
+        """Fills the hole, by the running statistics."""
+        del rng
+        seen = (observation.image, observation.known)
+        prediction = self.generator.apply(variables.of("generator"), *seen, train=self.evaluates)
+        return Prediction(jnp.clip(prediction, 0, 1))
+
+    def generator_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array, *, train: Any
+    ) -> tuple[Array, Aux]:
+        """The loss of section 3.3; `train` says where the batch's statistics are taken."""
+        del carried, rng
+        seen = example.observe()
+        prediction, changed = self.generator.apply(
+            {"params": params["generator"], **stats["generator"]},
+            *(seen.image, seen.known),
+            train=train,
+            mutable=list(stats["generator"]),
+        )
+        completion = complete(example.image, prediction, example.known)
+        activations = partial(self.activations, frozen)
         terms = {
-            **pixel_terms(found, truth, example.known),
-            **feature_terms(activations, prediction, completion, example.image, self._weights),
-            "total_variation": total_variation(smooth),
+            **pixel_terms(self.pixels(prediction), self.pixels(example.image), example.known),
+            **feature_terms(activations, prediction, completion, example.image, self.weights),
+            "total_variation": total_variation(self.smooth(completion, example.known)),
         }
-        return {name: jnp.mean(term) for name, term in terms.items() if name in self._weights}
+        terms = {name: jnp.mean(term) for name, term in terms.items() if name in self.weights}
+        return combine(terms, self.weights), Aux(terms, {"generator": {**stats["generator"], **changed}})
 
-    def _activations(self, frozen: Trees, image: Array) -> Mapping[str, Array]:
-        """The activations of an image by layer."""
+    def activations(self, frozen: Trees, image: Array) -> Mapping[str, Array]:
+        """The feature network's, by layer."""
         assert self.features is not None  # wanted by a term
-        return self.features(frozen["features"], self._show(image))
+        return self.features(frozen["features"], self.shown(image))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -83,6 +83,6 @@ def test_other_networks_see_images_as_they_were_trained_to():
     section = {**SMALL, "loss": {}, "features": {"name": "squeezenet"}, "feature_input": "normalized"}
     method, given = api.build_method(section), noise_example()
     frozen = random_features(method, given)
-    found = jax.jit(method.terms._look)(frozen, given.image)
+    found = jax.jit(method.activations)(frozen, given.image)
     jax.tree.map(np.testing.assert_array_equal, found, jax.jit(method.features)(frozen["features"], given.image))
     assert set(found) == {"relu_conv1", "fire3", "fire5", "fire7"}
