@@ -31,7 +31,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", 
 # What is raised for files that are missing, no images, broken, truncated or absurdly large.
 DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error),
-    Image.DecompressionBombError,
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 STUMBLES = (AttributeError, KeyError, IndexError, TypeError, ArithmeticError)  # of Pillow, over damaged metadata
 EXIF_ERRORS = (*DECODE_ERRORS, *STUMBLES)
@@ -42,7 +42,7 @@ MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # whose further frames are an animation
 REDUCED, PAGES = 0x00FE, 0x00FF  # TIFF: what an image is to its file (NewSubfileType), and the older tag for it
 ORIENTATION = 0x0112  # EXIF, like these directories: of the exposure, of the place
 EXIF_DIRECTORIES = EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
-_WARNINGS = threading.Lock()  # Python's warning filters belong to the whole process
+_WARNINGS = threading.Lock()
 
 # Per EXIF orientation, how often to turn left by 90 degrees after mirroring left to right or not.
 TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
@@ -97,7 +97,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MAX_P
         if not source.read(1):
             raise OSError("the file is empty")
         source.seek(0)
-        with pillow_silenced(), _damage_said():
+        with _damage_said():
             image = stack.enter_context(Image.open(source, formats=_kinds()))
         width, height = image.size
         if width * height > most_pixels:  # a file of a few kilobytes can claim to hold any number
@@ -122,7 +122,12 @@ def open_image(
     name = name if isinstance(source, Image.Image) else f"{name} {os.fspath(source)}"
     limit = f"has more than {most_pixels:,} pixels, the limit; crop it, or make it smaller"
     try:
-        with contextlib.nullcontext(source) if isinstance(source, Image.Image) else opened(source, math.inf) as image:
+        with contextlib.ExitStack() as stack:
+            if isinstance(source, Image.Image):
+                image = source
+            else:
+                with pillow_silenced():
+                    image = stack.enter_context(opened(source, math.inf))
             if image.width * image.height > most_pixels:
                 raise UserError(f"{name}, {image.width}x{image.height}, {limit}")
             if not image.width * image.height:
@@ -141,7 +146,8 @@ def open_image(
 def pillow_silenced() -> Iterator[None]:
     """Without the warnings of Pillow, which speak of its own limits and of metadata that nobody asked for.
 
-    One thread at a time, so keep it short.
+    One thread at a time, so keep it short. Filters of warnings belong to the whole process: plain training photographs
+    do without it.
     """
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -168,12 +174,13 @@ def load_orientation(image: Image.Image) -> int:
     """
     with pillow_silenced() if image.format == "TIFF" else contextlib.nullcontext(), _damage_said():
         image.load()  # which turns a TIFF, and reads its EXIF data, with warnings about whatever is odd there
-    return _orientation(image)
+    with pillow_silenced() if "exif" in image.info else contextlib.nullcontext():
+        return _orientation(image)
 
 
 def _orientation(image: Image.Image) -> int:
     """As `load_orientation`, of an image that is decoded or not."""
-    with pillow_silenced(), contextlib.suppress(*EXIF_ERRORS):
+    with contextlib.suppress(*EXIF_ERRORS):
         found = image.getexif().get(ORIENTATION, 1)
         return found if found in TURNS else 1
     return 1

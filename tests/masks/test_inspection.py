@@ -169,6 +169,7 @@ def test_more_than_sixty_percent_has_its_own_group(tmp_path):
     assert sizes(examine(tmp_path)) == {"50-60%": 1, "over 60%": 2}
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # Pillow's own, from 89 million pixels on
 def test_unreadable_files_are_listed_with_their_reasons(clean):
     miniatures.write_bomb(clean / "huge.png", 12_000, 12_501)
     whole = (clean / "05.png").read_bytes()

@@ -55,12 +55,11 @@ def plan(settings: Settings) -> Plan:
         homepage="https://github.com/tkarras/progressive_growing_of_gans",
         arrays={"image": (settings.size, settings.size, 3)},
         splits=by_split(split, items),
-        split=split.name,
-        split_digest=split.digest,
+        split=split,
         missing=missing(split, items),
         allow_missing=settings.allow_missing,
         rules=f"size={settings.size}",
-        found=(f"found {len(photographs):,} photographs in {settings.source}", str(split)),
+        found=(f"found {len(photographs):,} photographs in {settings.source}",),
         usage={"name": "celeba_hq", "size": settings.size} | split_usage(settings.split),
     )
 

@@ -61,17 +61,13 @@ def plan(settings: Settings) -> Plan:
         homepage="https://github.com/switchablenorms/CelebAMask-HQ",
         arrays={"image": (settings.size, settings.size, 3), "labels": (settings.size, settings.size)},
         splits=by_split(split, items),
-        split=split.name,
-        split_digest=split.digest,
+        split=split,
         label_names=CELEBAMASK_HQ_NAMES,
         flip_pairs=FLIP_PAIRS,
         missing=missing(split, items),
         allow_missing=settings.allow_missing,
         rules=f"size={settings.size}",
-        found=(
-            f"found {len(photographs):,} photographs and the labels of {len(labels):,} in {settings.source}",
-            str(split),
-        ),
+        found=(f"found {len(photographs):,} photographs and the labels of {len(labels):,} in {settings.source}",),
         usage={"name": "celebamask_hq", "size": settings.size} | split_usage(settings.split),
     )
 

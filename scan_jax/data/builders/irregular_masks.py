@@ -54,11 +54,10 @@ def plan(settings: Settings) -> Plan:
         splits={
             part: items_of(some, _make, size=settings.size, color=settings.hole_color) for part, some in parts.items()
         },
-        split=split.name,
-        split_digest=split.digest,
+        split=split,
         allow_missing=settings.allow_missing,
         rules=f"size={settings.size} hole_color={settings.hole_color}",
-        found=(f"found {len(files):,} masks in {settings.source}", str(split)),
+        found=(f"found {len(files):,} masks in {settings.source}",),
         section="holes",
         usage={"name": "irregular_masks", "stored_size": settings.size}
         | ({"set_name": settings.name} if settings.name else {}),

@@ -51,14 +51,13 @@ def plan(settings: Settings) -> Plan:
         homepage="",
         arrays={"image": (settings.size, settings.size, 3), "labels": (settings.size, settings.size)},
         splits={part: items_of(some, _make, settings=settings) for part, some in parts.items()},
-        split=split.name,
-        split_digest=split.digest,
+        split=split,
         label_names=part_names(settings.num_labels),
         flip_pairs=settings.flip_pairs,
         missing=missing,
         allow_missing=settings.allow_missing,
         rules=f"size={settings.size} crop={settings.crop} num_labels={settings.num_labels}",
-        found=(f"found {len(pairs):,} photographs with label maps in {settings.source}", str(split)),
+        found=(f"found {len(pairs):,} photographs with label maps in {settings.source}",),
         usage={"name": "prepared", "dataset": f"labelled_folder/{name}-{settings.size}", "size": settings.size},
     )
 

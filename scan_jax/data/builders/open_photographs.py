@@ -117,12 +117,11 @@ def plan(settings: Settings) -> Plan:
             part: [Item(p.name, hashlib.sha256(there[p]).hexdigest(), partial(make, p, there[p])) for p in some]
             for part, some in kept.items()
         },
-        split=split.name,
-        split_digest=split.digest,
+        split=split,
         missing=missing,
         allow_missing=settings.allow_missing + len(missing),
         rules=f"size={settings.size}",
-        found=(*_found(packages, there, settings.size), *_told(missing), str(split)),
+        found=(*_found(packages, there, settings.size), *_told(missing)),
         notes={"ATTRIBUTION.md": _attribution(packages, there)},
         usage={"name": "prepared", "dataset": f"open_photographs/{settings.size}", "size": 256},
     )

@@ -55,15 +55,11 @@ def plan(settings: Settings) -> Plan:
             part: [Item(f"{part}/{name}", file.identity(), partial(make, file)) for name, file in some.items()]
             for part, some in parts.items()
         },
-        split=split.name,
-        split_digest=split.digest,
+        split=split,
         missing=tuple(name for part, some in parts.items() for name in _absent(part, len(some))),
         allow_missing=settings.allow_missing,
         rules=f"size={settings.size} crop={settings.crop}",
-        found=(
-            f"found {', '.join(f'{len(some):,} photographs to {part}' for part, some in parts.items())}",
-            str(split),
-        ),
+        found=(f"found {', '.join(f'{len(some):,} photographs to {part}' for part, some in parts.items())}",),
         usage={"name": "paris_street_view", "size": settings.size}
         | ({} if settings.crop == "centre" else {"crop": settings.crop}),
     )

@@ -50,12 +50,11 @@ def plan(settings: Settings) -> Plan:
         splits={
             part: items_of(some, make_square, size=settings.size, crop=settings.crop) for part, some in parts.items()
         },
-        split=split.name,
-        split_digest=split.digest,
+        split=split,
         missing=missing,
         allow_missing=settings.allow_missing,
         rules=f"size={settings.size} crop={settings.crop}",
-        found=(f"found {len(files):,} photographs in {settings.source}", str(split)),
+        found=(f"found {len(files):,} photographs in {settings.source}",),
         usage={"name": "prepared", "dataset": f"photo_folder/{name}-{settings.size}", "size": settings.size},
     )
 

@@ -51,11 +51,9 @@ def plan(settings: Settings) -> Plan:
         splits={
             part: [Item(str(number), "", partial(make, number)) for number in some] for part, some in numbers.items()
         },
-        split=split.name,
-        split_digest=split.digest,
+        split=split,
         label_names=CELEBAMASK_HQ_NAMES,
         flip_pairs=SyntheticPortraits.flip_pairs,
         rules=f"seed={settings.seed} size={settings.size}",
-        found=(str(split),),
         usage={"name": "prepared", "dataset": f"synthetic_portraits/{config}", "size": settings.size},
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.photo_folder import AnyFile
-from scan_jax.data.split_list import name_ranges
+from scan_jax.data.split_list import SplitList, name_ranges
 
 MIN_SIZE, MAX_SIZE = 64, 1024
 Arrays = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3], "labels" uint8 [H,W], "hole" uint8 [H,W]
@@ -56,8 +56,7 @@ class Plan:
       label_names: of the classes of "labels", in order.
       flip_pairs: labels that change places when a photograph is flipped.
       splits: records by split.
-      split: the split's name.
-      split_digest: SHA-256 (hex) of who is in which split.
+      split: who is in which split.
       missing: names that the split knows and the source has not.
       allow_missing: how many may be missing or broken.
       rules: the settings that make pixels of files, as a line.
@@ -73,8 +72,7 @@ class Plan:
     homepage: str
     arrays: Mapping[str, tuple[int | None, ...]]
     splits: Mapping[str, Sequence[Item]]
-    split: str
-    split_digest: str
+    split: SplitList
     label_names: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
     missing: tuple[str, ...] = ()

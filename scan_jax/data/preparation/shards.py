@@ -73,7 +73,7 @@ def make_shards(plan: Plan, staging: Path, jobs: int) -> dict[str, list[Shard]]:
         for split, path, items in _pieces(plan, staging):
             shard = _finished(path)
             if shard is None:
-                shard = _write(path, _counted(_in_order(pool, items, AHEAD * jobs), bar))
+                shard = _write(path, _in_order(pool, items, AHEAD * jobs), bar)
             else:
                 bar.update(len(items))
             shards[split].append(shard)
@@ -105,19 +105,12 @@ def _check_broken(broken: Sequence[str], plan: Plan, patience: int) -> None:
         )
 
 
-def _counted(made: Iterator[_Made], bar: tqdm) -> Iterator[_Made]:
-    """`made`, counted on the bar."""
-    for one in made:
-        bar.update()
-        yield one
-
-
 def _in_order(pool: Executor, items: Sequence[Item], ahead: int) -> Iterator[_Made]:
     """Every item made, in order, at most `ahead` handfuls at a time, since records take room."""
     waiting: collections.deque[Future[list[_Made]]] = collections.deque()
     try:
         for start in range(0, len(items), HANDFUL):
-            waiting.append(pool.submit(_make_all, items[start : start + HANDFUL]))
+            waiting.append(pool.submit(lambda some: [_make(item) for item in some], items[start : start + HANDFUL]))
             if len(waiting) >= ahead:
                 yield from waiting.popleft().result()
         while waiting:
@@ -125,10 +118,6 @@ def _in_order(pool: Executor, items: Sequence[Item], ahead: int) -> Iterator[_Ma
     finally:
         for future in waiting:
             future.cancel()
-
-
-def _make_all(items: Sequence[Item]) -> list[_Made]:
-    return [_make(item) for item in items]
 
 
 def _make(item: Item) -> _Made:
@@ -139,14 +128,15 @@ def _make(item: Item) -> _Made:
     return _Made(encode_record(item.name, arrays), record_digest(item.name, arrays).hex())
 
 
-def _write(path: Path, made: Iterator[_Made]) -> Shard:
-    """Writes a shard; its JSON file, the last, says that it is whole."""
+def _write(path: Path, made: Iterator[_Made], bar: tqdm) -> Shard:
+    """Writes a shard, record by record on the bar; its JSON file, the last, says that it is whole."""
     unfinished = path.with_suffix(".unfinished")
     digests, broken, size = [], [], 0
     try:
         # Photographs do not compress further, and groups of one are found fastest.
         writer = array_record_module.ArrayRecordWriter(os.fspath(unfinished), "group_size:1,uncompressed")
         for one in made:
+            bar.update()
             if one.broken:
                 broken.append(one.broken)
                 continue

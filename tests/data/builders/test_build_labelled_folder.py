@@ -78,7 +78,7 @@ def test_folders_are_the_splits(folders, tmp_path):
     for i, folder in enumerate(folders):
         layout(tmp_path / "street" / folder, 3 - i, 3 * i)
     made = plan(tmp_path / "street")
-    assert made.split == "by_folder"
+    assert made.split.name == "by_folder"
     numbers = [(part, [int(Path(name).stem) for name in names]) for part, names in miniatures.members(made).items()]
     parts = {"Training": "train", "testing": "test", "val": "validation"}
     assert numbers == [(parts.get(name, name), list(range(3 * i, 2 * i + 3))) for i, name in enumerate(folders)]

@@ -55,7 +55,7 @@ def test_all_of_a_photograph_or_its_centre(tmp_path):
 def test_a_list_says_who_is_where(tree, tmp_path):
     parts = {"train": ["deep/c", "a.png"], "validation": ["b"], "test": ["deep/er/e.png"]}
     made = plan(tree, split=miniatures.write_split(tmp_path / "mine.txt", **parts))
-    assert made.split == "mine"
+    assert made.split.name == "mine"
     files = {"train": ["deep/c.JPEG", "a.png"], "validation": ["b.jpg"], "test": ["deep/er/e.png"]}
     assert miniatures.members(made) == files
 

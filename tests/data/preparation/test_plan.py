@@ -9,13 +9,14 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.plan import Item, Plan, add_flags, check_name, check_size, flag, read_flags
+from scan_jax.data.split_list import SplitList
 
 
 def item(name, identity="1"):
     return Item(name, identity, dict)
 
 
-TEXTS = {"dataset": "toys", "config": "64", "description": "", "homepage": "", "split": "own", "split_digest": "0"}
+TEXTS = {"dataset": "toys", "config": "64", "description": "", "homepage": "", "split": SplitList("own", {})}
 PLAN = Plan(arrays={"image": (64, 64, 3)}, splits={"train": [item("a"), item("b")], "test": [item("c")]}, **TEXTS)
 OTHERS = {
     "config": "65",
