@@ -31,10 +31,8 @@ CHILD = """
 import importlib, json, os, pathlib, sys, time
 born, spent = float(os.environ["BORN"]), {"loading": 0.0}
 import jax
-from scan_jax import inpaint
-from scan_jax.inference import engine, inpainter, trained
-from scan_jax.inference.filling import run as fill_run
-from scan_jax.inference.filling import task as fill_task
+from scan_jax.commands import inpaint
+from scan_jax.inference import batch, engine, inpainter, trained
 method = json.loads(pathlib.Path(sys.argv[1].partition("=")[2], "config.json").read_text())["method"]["name"]
 importlib.import_module(f"scan_jax.methods.{method}")
 spent["imports"] = time.time() - born

@@ -34,11 +34,52 @@ from scan_jax.commands import cli
 from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 
+STRATEGIES = ("auto", "whole", "windows")
+FILE_FORMATS = ("png", "webp", "tif", "jpg")
+UNTRAINED = ("harmonic", "biharmonic", "navier_stokes", "telea")
+# Flags on how to fill: options of `inference.request.FillOptions`, and the steps of the style search.
+STYLES = ("style_steps", "style_from", "style_labels", "style_parts", "style_amount")
+WISHES = ("seed", "strategy", "feather", *STYLES, "batch_size")
+
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(prog="python -m scan_jax inpaint", description=__doc__, allow_abbrev=False)
-    add_flags(parser)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("photograph", type=Path, help="an image file of any size, or a folder of them")
+    add("hole", type=Path, nargs="?", help="one of the same size, white where to fill, or a folder")
+    words = f"{', '.join(UNTRAINED)} (a folder: ./NAME)"
+    add("--run", required=True, help=f"a run folder, RUN@best, RUN@STEP, a bundle; or one of {words}")
+    kinds = "a .png, .webp, .tif (lossless) or .jpg to write; a folder for folders"
+    add("--out", type=Path, required=True, help=kinds)
+
+    add = parser.add_argument_group("what is read").add_argument
+    add("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
+    add("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
+    add("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")
+
+    add = parser.add_argument_group("how it is filled").add_argument
+    add("--seed", type=int, default=0, help="of what the method draws at random")
+    seen = "whole: the network sees all of the photograph, shrunk; windows: what is around the hole, at full scale"
+    add("--strategy", choices=STRATEGIES, default="auto", help=seen)
+    add("--feather", type=float, default=0.0, metavar="PIXELS", help="how far in colours meet those around")
+
+    add = parser.add_argument_group("styles, for methods that paint each part from one").add_argument
+    add("--style_steps", type=int, default=0, help="updates of the style search, such as 20")
+    add("--style_from", type=Path, help="a photograph to take styles from")
+    add("--style_labels", type=Path, help="its label map")
+    add("--style_parts", nargs="+", default=[], help="names or numbers of classes; all without it")
+    add("--style_amount", type=float, default=1.0, help="0 is the photograph's own style, 1 the other's")
+
+    add = parser.add_argument_group("folders").add_argument
+    add("--hole_suffix", default="", help="such as _mask: the hole of A.jpg is A_mask.png or A_mask001.png")
+    add("--allow_unmatched", action="store_true", help="pass over photographs without a hole, and so on")
+    add("--keep_existing", action="store_true", help="go on: pass over photographs whose output exists")
+    add("--format", choices=FILE_FORMATS, default="", help="of all outputs; as each photograph without it")
+    add("--batch_size", type=int, default=1, help="photographs that the network sees at a time")
+    add("--dry_run", action="store_true", help="write nothing, show what would be done")
+    add("--summary", type=Path, metavar="FILE.json", help="what became of each photograph, for programs")
     return parser.parse_args(argv)
 
 
@@ -74,76 +115,3 @@ def main(argv: list[str]) -> int:
     flags = parse(argv)
     codes: list[int] = []
     return cli.run(lambda: codes.append(fill(flags))) or codes[0]
-
-
-# Flags on how to fill: options of `inference.request.FillOptions`, and the steps of the style search.
-WISHES = (
-    *("seed", "strategy", "feather", "style_steps", "style_from", "style_labels", "style_parts", "style_amount"),
-    "batch_size",
-)
-STRATEGIES = ("auto", "whole", "windows")
-FILE_FORMATS = ("png", "webp", "tif", "jpg")
-UNTRAINED = ("harmonic", "biharmonic", "navier_stokes", "telea")
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """All of them."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("photograph", type=Path, help="an image file of any size, or a folder of them")
-    parser.add_argument("hole", type=Path, nargs="?", help="one of the same size, white where to fill, or a folder")
-    parser.add_argument(
-        "--run",
-        required=True,
-        help=f"a run folder, RUN@best, RUN@STEP, a bundle; or one of {', '.join(UNTRAINED)} (a folder: ./NAME)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="a .png, .webp, .tif (lossless) or .jpg to write; a folder for folders",
-    )
-    _add_reading(parser.add_argument_group("what is read"))
-    _add_filling(parser.add_argument_group("how it is filled"))
-    _add_styles(parser.add_argument_group("styles, for methods that paint each part from one"))
-    _add_folders(parser.add_argument_group("folders"))
-
-
-def _add_reading(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
-    group.add_argument("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
-    group.add_argument("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")
-
-
-def _add_filling(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--seed", type=int, default=0, help="of what the method draws at random")
-    group.add_argument(
-        "--strategy",
-        choices=STRATEGIES,
-        default="auto",
-        help="whole: the network sees all of the photograph, shrunk; windows: what is around the hole, at full scale",
-    )
-    group.add_argument(
-        "--feather", type=float, default=0.0, metavar="PIXELS", help="how far in colours meet those around"
-    )
-
-
-def _add_styles(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--style_steps", type=int, default=0, help="updates of the style search, such as 20")
-    group.add_argument("--style_from", type=Path, help="a photograph to take styles from")
-    group.add_argument("--style_labels", type=Path, help="its label map")
-    group.add_argument("--style_parts", nargs="+", default=[], help="names or numbers of classes; all without it")
-    group.add_argument("--style_amount", type=float, default=1.0, help="0 is the photograph's own style, 1 the other's")
-
-
-def _add_folders(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--hole_suffix", default="", help="such as _mask: the hole of A.jpg is A_mask.png or A_mask001.png"
-    )
-    group.add_argument("--allow_unmatched", action="store_true", help="pass over photographs without a hole, and so on")
-    group.add_argument("--keep_existing", action="store_true", help="go on: pass over photographs whose output exists")
-    group.add_argument(
-        "--format", choices=FILE_FORMATS, default="", help="of all outputs; as each photograph without it"
-    )
-    group.add_argument("--batch_size", type=int, default=1, help="photographs that the network sees at a time")
-    group.add_argument("--dry_run", action="store_true", help="write nothing, show what would be done")
-    group.add_argument("--summary", type=Path, metavar="FILE.json", help="what became of each photograph, for programs")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -16,30 +16,18 @@ from scan_jax.demo.painting import show_labels
 from scan_jax.images.palette import palette, part_names
 
 
-@dataclasses.dataclass(frozen=True)
-class Labels:
-    """Its components."""
+class Labels(NamedTuple):
+    """Its components.
 
-    file: Any
-    editor: Any
-    reference: Any
-    reference_labels: Any
-    parts: Any
-    amount: Any
-    steps: Any
+    Attributes:
+      for_filling: the last inputs of `Handlers.fill`, the label map's file and editor first.
+      fill: the button.
+      attention: the button that shows the hole, the picture to click on, the maps, and a line.
+    """
+
+    for_filling: list[Any]
     fill: Any
-    prepare: Any
-    spot: Any
-    maps: Any
-    note: Any
-
-    @property
-    def for_filling(self) -> list[Any]:
-        """The last inputs of `Handlers.fill`."""
-        return [
-            *(self.file, self.editor, self.reference, self.reference_labels),
-            *(self.parts, self.amount, self.steps),
-        ]
+    attention: tuple[Any, Any, Any, Any]
 
 
 def place(num_labels: int, example: Example | None) -> Labels:
@@ -59,8 +47,8 @@ def place(num_labels: int, example: Example | None) -> Labels:
             )  # fmt: skip
             gr.Markdown(f"A PNG whose pixel values are the classes 0 to {num_labels - 1}.", elem_classes="quiet")
             fill = gr.Button("Fill with these labels", variant="primary", size="lg", elem_id="fill_labels")
-            prepare, spot, maps, note = _place_attention()
-    return Labels(file, editor, *style, fill, prepare, spot, maps, note)
+            attention = _place_attention()
+    return Labels([file, editor, *style], fill, attention)
 
 
 def _editor(num_labels: int, example: Example | None) -> Any:
@@ -113,19 +101,21 @@ def first_value(num_labels: int, example: Example | None) -> Any:
     return background(show_labels(np.asarray(Image.open(example.labels)), num_labels))
 
 
-def wire(handlers: Handlers, labels: Labels, source: Any, hidden: dict[str, Any]) -> None:
+def wire(handlers: Handlers, labels: Labels, source: Mapping[str, Any], hidden: dict[str, Any]) -> None:
     """Its events.
 
     Args:
       handlers: of the page.
       labels: from `place`.
-      source: `page.Source`.
+      source: the photograph's components; photograph, editor, hole and the hole's colour come first.
       hidden: keyword arguments of events that are no part of the API.
     """
-    labels.file.upload(handlers.open_labels, [labels.file], [labels.editor], **hidden)
-    hole = [source.photograph, source.editor, source.hole, source.hole_color]
-    labels.prepare.click(handlers.prepare_look, hole, [labels.spot, labels.maps, labels.note], **hidden)
-    labels.spot.select(handlers.look, [*hole, labels.file, labels.editor], [labels.maps, labels.note], **hidden)
+    file, editor, *_ = labels.for_filling
+    prepare, spot, maps, note = labels.attention
+    file.upload(handlers.open_labels, [file], [editor], **hidden)
+    hole = list(source.values())[:4]
+    prepare.click(handlers.prepare_look, hole, [spot, maps, note], **hidden)
+    spot.select(handlers.look, [*hole, file, editor], [maps, note], **hidden)
 
 
 HEADER = """

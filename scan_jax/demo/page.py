@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 from typing import Any
 
@@ -25,38 +24,7 @@ ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}  #
 HIDDEN: dict[str, Any] = {**ENGINE, "api_visibility": "private", "show_progress": "hidden"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """What a person gives: the components, in the order in which `Handlers.fill` takes them."""
-
-    photograph: Any
-    editor: Any
-    hole: Any
-    hole_color: Any
-    seed: Any
-    strategy: Any
-    feather: Any
-    file_type: Any
-
-    @property
-    def all(self) -> list[Any]:
-        """For an event's inputs."""
-        return [getattr(self, field.name) for field in dataclasses.fields(self)]
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What they get."""
-
-    slider: Any
-    download: Any
-    download_hole: Any
-    note: Any
-
-    @property
-    def all(self) -> list[Any]:
-        """For an event's outputs."""
-        return [self.slider, self.download, self.download_hole, self.note]
+Components = dict[str, Any]  # by name, in the order in which events take them
 
 
 def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
@@ -78,12 +46,12 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
                 result = _place_result()
         labels = label_page.place(count, example) if count else None
         gr.HTML(label_page.FOOTER.format(about=html.escape(about)))
-        inputs = source.all + (labels.for_filling if labels else [])
+        inputs = [*source.values(), *(labels.for_filling if labels else [])]
         presses = [fill, *([labels.fill] if labels else [])]
         for number, button in enumerate(presses):
             visible = {"api_name": "fill"} if number == 0 else {"api_visibility": "private"}
             button.click(
-                handlers.fill, inputs, result.all, scroll_to_output=True, show_progress_on=result.slider,
+                handlers.fill, inputs, result, scroll_to_output=True, show_progress_on=result[0],
                 **visible, **ENGINE,
             )  # fmt: skip
         _wire_source(handlers, source, note)
@@ -96,7 +64,7 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
     return page
 
 
-def _place_source(example: Example | None) -> tuple[Source, Any, Any, Any]:
+def _place_source(example: Example | None) -> tuple[Components, Any, Any, Any]:
     """The left column: also the line about the photograph, the button that fills and the one for the example."""
     with gr.Row():
         photograph = gr.UploadButton(
@@ -126,11 +94,12 @@ def _place_source(example: Example | None) -> tuple[Source, Any, Any, Any]:
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", precision=0, elem_id="seed")
         file_type = gr.Dropdown(list(SUFFIXES), value=EXACT, label="File to download", elem_id="file_type")
-    return Source(photograph, editor, hole, hole_color, seed, strategy, feather, file_type), note, fill, again
+    source = {"photograph": photograph, "editor": editor, "hole": hole, "hole_color": hole_color}
+    return {**source, "seed": seed, "strategy": strategy, "feather": feather, "type": file_type}, note, fill, again
 
 
-def _place_result() -> Result:
-    """The right column."""
+def _place_result() -> list[Any]:
+    """The right column: before and after, two downloads, and a line."""
     slider = gr.ImageSlider(
         label="Before and after", elem_id="result", format="png", max_height=560, slider_position=30,
         buttons=["fullscreen"], interactive=False,
@@ -139,28 +108,26 @@ def _place_result() -> Result:
     with gr.Row():
         download = gr.DownloadButton("Download", variant="primary", interactive=False, elem_id="download", scale=3)
         hole = gr.DownloadButton("Hole", interactive=False, elem_id="download_hole", scale=1, min_width=110)
-    return Result(slider, download, hole, note)
+    return [slider, download, hole, note]
 
 
-def _wire_source(handlers: Handlers, source: Source, note: Any) -> None:
+def _wire_source(handlers: Handlers, source: Components, note: Any) -> None:
     """Uploads are shown at once."""
-    given, shown = [source.photograph, source.hole, source.hole_color], [source.editor, note]
-    source.photograph.upload(handlers.open, given, shown, **HIDDEN)
-    source.hole.upload(handlers.open, given, shown, **HIDDEN)
-    source.hole.clear(handlers.open, given, shown, **HIDDEN)
-    source.hole_color.input(handlers.open, given, shown, **HIDDEN)
+    inputs, outputs = [source[name] for name in ("photograph", "hole", "hole_color")], [source["editor"], note]
+    for event in (source["photograph"].upload, source["hole"].upload, source["hole"].clear, source["hole_color"].input):
+        event(handlers.open, inputs, outputs, **HIDDEN)
 
 
-def _wire_example(example: Example, count: int, source: Source, labels: Any, button: Any, note: Any) -> None:
+def _wire_example(example: Example, count: int, source: Components, labels: Any, button: Any, note: Any) -> None:
     """Back to the first photograph."""
 
     def take() -> tuple[Any, ...]:
         first = (str(example.photograph), _first_value(example), None, "The example, with a hole to begin with.")
         return first if labels is None else (*first, str(example.labels), label_page.first_value(count, example))
 
-    outputs = [source.photograph, source.editor, source.hole, note]
+    outputs = [source["photograph"], source["editor"], source["hole"], note]
     if labels is not None:
-        outputs += [labels.file, labels.editor]
+        outputs += labels.for_filling[:2]
     button.click(take, None, outputs, **HIDDEN)
 
 

@@ -170,11 +170,12 @@ def run(job: Job, options: FillOptions, network: str, wishes: Mapping[str, Any],
     summary = Summary(network=which, wishes=wishes, asked=len(job.files), unmatched=job.matched.unmatched)
     try:
         fill_all(job, inpainter, options, summary, first)
+        if not job.alone:
+            log.info("%s", summary)
     finally:
         if summary_path:
             summary.write(summary_path)
     if not job.alone:
-        log.info("%s", summary)
         return summary.exit_code
     (outcome,) = summary.outcomes
     if outcome.error:

@@ -8,18 +8,17 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import cv2
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from scan_jax.core.types import Array
 from scan_jax.inference.engine import predict_each
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import FillOptions
-from scan_jax.inference.tiling import Layer, Strategy, Tiles, Window, apart, to_bytes
+from scan_jax.inference.tiling import Layer, Strategy, Tiles, Window, to_bytes
 from scan_jax.methods.api import Styles, Turn, Variables
 from scan_jax.ops import smooth_fill
 
@@ -27,23 +26,21 @@ RADIUS = 3  # pixels around the hole that OpenCV looks at
 GREY = 128  # where there is nothing to start from
 REACH = 3  # known pixels around a hole that an equation needs: two, and one to spare
 GRID = 32  # windows begin at multiples of it, so that multigrid has the same cells in them as in the whole photograph
-LEAST, SQUARE = (
-    64,
-    512,
-)  # sides of padded windows; each shape is compiled, which takes longer than filling too large a one
+# Sides of padded windows; each shape is compiled, which takes longer than filling too large a one.
+LEAST, SQUARE = 64, 512
 
-PaddedWindow = tuple[
-    np.ndarray, np.ndarray, np.ndarray, np.ndarray
-]  # image, known and inside [1,h,w,.], limits [1,2,3]
+# Image, known and inside [1,h,w,.], limits [1,2,3].
+PaddedWindow = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-class Way(Protocol):
-    """A way to fill holes without a network, at the photograph's own resolution."""
+class Way:
+    """A way to fill holes without a network, at the photograph's own resolution.
 
-    @property
-    def computed_by(self) -> tuple[str, ...]:
-        """What its fillings depend on besides the photograph and the hole."""
-        ...
+    Attributes:
+      computed_by: what its fillings depend on besides the photograph and the hole.
+    """
+
+    computed_by: tuple[str, ...]
 
     def __call__(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Fills one photograph.
@@ -58,54 +55,44 @@ class Way(Protocol):
         Raises:
           ValueError: another type or unequal sizes.
         """
-        ...
+        check(photograph, hole)
+        return self.fill([self.look(photograph, hole)], 1)[0]
 
     def look(self, photograph: np.ndarray, hole: np.ndarray) -> Tiles:
         """What it needs to see of a photograph; arguments as to fill it."""
-        ...
+        return Tiles(photograph, hole, None, (Layer(hole, self._windows(hole)),) if hole.any() else ())
 
     def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
         """Photographs of any sizes as `look` has them, `batch_size` windows at a time: uint8 [H,W,3] each."""
-        ...
+        raise NotImplementedError
+
+    def _windows(self, hole: np.ndarray) -> tuple[Window, ...]:
+        return (Window(0, 0, *hole.shape),)
 
 
-@dataclasses.dataclass(frozen=True)
-class ByOpenCV:
-    """OpenCV's inpainting, a `Way`.
+class ByOpenCV(Way):
+    """OpenCV's inpainting."""
 
-    Attributes:
-      flag: which one, such as `cv2.INPAINT_NS`.
-    """
+    def __init__(self, flag: int) -> None:
+        """By its flag, such as `cv2.INPAINT_NS`."""
+        self.flag, self.computed_by = flag, (f"OpenCV {cv2.__version__}", f"radius {RADIUS}")
 
-    flag: int
+    def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
+        """One after the other."""
+        del batch_size
+        return [self._fill(each.pixels, each.hole) for each in tiles]
 
-    @property
-    def computed_by(self) -> tuple[str, ...]:
-        """The version, and the radius."""
-        return f"OpenCV {cv2.__version__}", f"radius {RADIUS}"
-
-    def __call__(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        """Fills one photograph."""
-        check(photograph, hole)
+    def _fill(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
         if hole.all():
             return np.full_like(photograph, GREY)
         visible = np.where(hole[..., None], np.uint8(0), photograph)  # [H,W,3]
         filled = cv2.inpaint(visible, hole.astype(np.uint8), RADIUS, self.flag)
         return np.where(hole[..., None], filled, photograph)
 
-    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Tiles:
-        """All of it."""
-        return _tiles(photograph, hole, lambda: (Window(0, 0, *hole.shape),))
-
-    def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
-        """One after the other."""
-        del batch_size
-        return [self(each.pixels, each.hole) for each in tiles]
-
 
 @dataclasses.dataclass(frozen=True)
-class ByEquation:
-    """The harmonic or the biharmonic equation, a `Way`.
+class ByEquation(Way):
+    """The harmonic or the biharmonic equation; beyond the surroundings of a part of the hole nothing matters.
 
     Attributes:
       equation: how it is solved.
@@ -116,25 +103,19 @@ class ByEquation:
     solve: Callable[..., Array]
 
     @property
-    def computed_by(self) -> tuple[str, ...]:
+    def computed_by(self) -> tuple[str, ...]:  # type: ignore[override]
         """How often it is iterated, and the code that does it, so that no change of it goes unnoticed."""
         code = hashlib.sha256(Path(str(smooth_fill.__file__)).read_bytes()).hexdigest()
         return "multigrid", f"{self.equation.cycles} cycles at most", f"solver {code[:12]}"
-
-    def __call__(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        """Fills one photograph."""
-        check(photograph, hole)
-        return self.fill([self.look(photograph, hole)], 1)[0]
-
-    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Tiles:
-        """The surroundings of each part of the hole: what lies further off makes no difference."""
-        return _tiles(photograph, hole, lambda: apart(hole, REACH, GRID))
 
     def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
         """Windows that have one shape once padded share batches."""
         padded = [window for each in tiles for window in _padded_windows(each)]
         found = iter(predict_each(padded, lambda seen: self._run(*jax.device_put(seen)), batch_size))
         return [each.merge(_cut(each, found)) for each in tiles]
+
+    def _windows(self, hole: np.ndarray) -> tuple[Window, ...]:
+        return apart(hole, REACH, GRID)
 
     def fill_batch(self, photographs: np.ndarray, holes: np.ndarray) -> np.ndarray:
         """All of photographs of one size at once: uint8 [B,H,W,3] with bool [B,H,W] to uint8 [B,H,W,3]."""
@@ -168,9 +149,30 @@ def _to_float(image: np.ndarray) -> np.ndarray:
     return image.astype(np.float32) / np.float32(255)
 
 
-def _tiles(photograph: np.ndarray, hole: np.ndarray, plan: Callable[[], tuple[Window, ...]]) -> Tiles:
-    """With one layer of windows, or with nothing to look at where there is no hole."""
-    return Tiles(photograph, hole, None, (Layer(hole, plan()),) if hole.any() else ())
+def apart(hole: np.ndarray, reach: int, grid: int) -> tuple[Window, ...]:
+    """Windows that do not overlap, each around parts of the hole that reach into no other.
+
+    Args:
+      hole: bool [H,W] with a True in it.
+      reach: pixels around a part that are in its window, where the photograph has as many.
+      grid: windows begin and end at multiples of it, or where the photograph ends.
+    """
+    sides = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = np.asarray(cv2.dilate(hole.astype(np.uint8), sides))  # [H,W]
+    near = np.pad(near, [(0, -length % grid) for length in hole.shape])
+    cells: Any = near.reshape(near.shape[0] // grid, grid, -1, grid).any(axis=(1, 3)).astype(np.uint8)  # [h,w]
+    while True:
+        parts = cv2.connectedComponentsWithStats(cells, connectivity=8)[2][1:]  # [n,5]: left, top, width, height, area
+        for left, top, width, height, _ in parts:
+            cells[top : top + height, left : left + width] = 1
+        if cells.sum() == parts[:, 4].sum():  # every part was a rectangle already
+            return tuple(_enlarged(part, grid, hole.shape) for part in parts.tolist())
+
+
+def _enlarged(part: Sequence[int], grid: int, shape: tuple[int, ...]) -> Window:
+    """Cells (left, top, width, height, area) as pixels, where the photograph has them."""
+    left, top, width, height = (grid * number for number in part[:4])
+    return Window(top, left, min(height, shape[0] - top), min(width, shape[1] - left))
 
 
 def _padded_windows(tiles: Tiles) -> Iterator[PaddedWindow]:
@@ -242,12 +244,6 @@ class Untrained(Inpainter):
         about = {"method": name, "computed by": ", ".join(self._way.computed_by)}
         super().__init__(_NoNetwork(), Variables({}, {}), size=0, about=about)
         log.info("%s: no network (%s)", name, about["computed by"])
-
-    def predict(self, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None = None, seed: int = 0) -> Array:
-        """The filled batch, rounded to 8 bits; arguments as of a network."""
-        self._check_batch(image, known, labels)
-        filled = [self._way(to_bytes(one), seen[..., 0] <= 0.5) for one, seen in zip(image, known)]  # [H,W,3] each
-        return jnp.asarray(np.stack(filled), jnp.float32) / 255
 
     def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
         return self._way.look(pixels, hole)

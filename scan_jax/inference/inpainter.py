@@ -14,12 +14,11 @@ import numpy as np
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.core.types import Array, Observation
+from scan_jax.core.types import Observation
 from scan_jax.images.palette import part_names
 from scan_jax.inference.engine import Engine, predict_each
-from scan_jax.inference.network_input import NetworkInput
 from scan_jax.inference.request import FillOptions, Picture, Request, interpolate, pick_styles
-from scan_jax.inference.tiling import Strategy, Tiles
+from scan_jax.inference.tiling import NetworkInput, Strategy, Tiles
 from scan_jax.inference.trained import Trained, split
 from scan_jax.methods.api import Method, Variables
 
@@ -215,30 +214,6 @@ class Inpainter:
         whole = NetworkInput.of(request.photograph.pixels, ~holes, classes, self.size, self._stride)
         maps = self._engine.look(whole.observation, whole.inward(points)[None])  # each [1,P,h',w']
         return {name: whole.outward(weights[0]) for name, weights in maps.items()}
-
-    def predict(self, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None = None, seed: int = 0) -> Array:
-        """The network's raw prediction for a batch at a size that it takes, as an evaluation wants it.
-
-        Args:
-          image: float32 [B,H,W,3] in [0, 1]; height and width multiples of the method's stride.
-          known: [B,H,W,1], 1 = known pixel.
-          labels: int32 [B,H,W]; not used by a method that takes none.
-          seed: of whatever the method draws at random.
-
-        Returns:
-          [B,H,W,3] in [0, 1], on the device.
-        """
-        classes = self._check_batch(image, known, labels)
-        return self._engine.predict(Observation(image * known, known, classes), seed)  # type: ignore[arg-type]
-
-    def _check_batch(self, image: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> np.ndarray | None:
-        """The labels for the method; refuses what `predict` does not take."""
-        if image.ndim != 4 or known.shape != (*image.shape[:3], 1):
-            raise ValueError(f"[B,H,W,3] and [B,H,W,1] are needed, not {image.shape} and {known.shape}")
-        classes = labels if self.num_labels else None
-        if self.num_labels and (classes is None or classes.shape != image.shape[:3]):
-            raise ValueError(f"labels {image.shape[:3]} are needed, not {None if classes is None else classes.shape}")
-        return classes
 
     def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
         return Tiles.of(pixels, hole, labels, self.size, strategy)

@@ -12,7 +12,7 @@ import scan_jax
 from scan_jax.commands import inpaint
 from scan_jax.commands import inpaint as filling_flags
 from scan_jax.core.types import Prediction
-from scan_jax.inference import inpainter, tiling, trained
+from scan_jax.inference import inpainter, request, tiling, trained
 from scan_jax.methods.api import Variables
 
 LEVEL = Variables({"generator": {"level": np.float32(0.4)}}, {"generator": {}})
@@ -301,11 +301,28 @@ def test_one_photograph_has_a_summary_and_a_dry_run_too(run, files, capsys):
     assert command(run, folder, "--keep_existing") == 0 and (folder / "filled.png").stat().st_mtime_ns == before
 
 
+def test_files_are_read_and_windows_planned_once(run, files, monkeypatch):
+    folder, calls = files[0], []
+
+    def counted(module, name):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given: calls.append(name) or function(*given))
+
+    counted(tiling, "plan")
+    counted(request, "read_photograph")
+    counted(request, "read_hole")
+    assert command(run, folder) == 0
+    assert sorted(calls) == ["plan", "read_hole", "read_photograph"]
+
+
 def test_no_hole_and_all_hole(run, files, caplog):
     folder, pixels, hole = files
     for name, value in (("none", 0), ("all", 255)):
         Image.fromarray(np.full(hole.shape, value, np.uint8)).save(folder / f"{name}.png")
-    assert command(run, folder, hole="none.png") == 0 and "there is no hole" in caplog.text
+    summary = folder / "summary.json"
+    assert command(run, folder, f"--summary={summary}", hole="none.png") == 0 and "there is no hole" in caplog.text
+    (entry,) = json.loads(summary.read_text())["photographs"]
+    assert "there is no hole" in entry["warnings"][0] and entry["strategy"] == "nothing, there is no hole"
     np.testing.assert_array_equal(np.asarray(Image.open(folder / "filled.png")), pixels)
     assert command(run, folder, hole="all.png") == 0 and "everything in the answer is invented" in caplog.text
     assert np.asarray(Image.open(folder / "filled.png")).shape == pixels.shape

@@ -142,17 +142,6 @@ def test_paths_pillow_images_and_arrays_are_one(tmp_path):
             np.testing.assert_array_equal(shared()(picture, where), expected)
 
 
-def test_predict_is_what_an_evaluation_asks_for():
-    rng = np.random.default_rng(0)
-    image, known = rng.random((3, 16, 24, 3), np.float32), (rng.random((3, 16, 24, 1)) < 0.5).astype(np.float32)
-    inpainter = shared(Constant)
-    assert np.all(np.asarray(inpainter.predict(image, known)) == np.float32(0.2))
-    with pytest.raises(ValueError, match="are needed"):
-        inpainter.predict(image, known[..., 0])
-    with pytest.raises(ValueError, match=r"labels .* are needed"):
-        shared(Labelled).predict(image, known)
-
-
 def test_labels_are_nearest_resized_with_the_photograph():
     """At three times the working size, each label stays what it was: nothing between 0 and 5 appears."""
     image, hole = photo_and_hole(3 * SIZE, 120, share=0)

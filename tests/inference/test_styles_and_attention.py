@@ -13,7 +13,7 @@ from scan_jax.commands import attend, inpaint
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Prediction
 from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.request import interpolate
+from scan_jax.inference.request import FillOptions, interpolate
 from scan_jax.methods.api import Refined
 
 HEIGHT, WIDTH = 30, 44
@@ -80,7 +80,11 @@ def test_styles_of_a_reference_paint_the_parts_that_are_named():
     np.testing.assert_array_equal(filled[~hole], image[~hole])
     own = painter().styles(image, labels, hole)
     halfway = interpolate(own, {"2": reference["2"]}, 0.5)
-    np.testing.assert_allclose(painter()(image, hole, labels, styles=halfway)[12, 25], (128, 168, 208), atol=1)
+    filled = painter()(image, hole, labels, styles=halfway)
+    np.testing.assert_allclose(filled[12, 25], (128, 168, 208), atol=1)
+    white = {"style_from": np.full_like(image, 255), "style_labels": labels, "style_parts": ["2"], "style_amount": 0.5}
+    np.testing.assert_array_equal(painter()(image, hole, labels, **white), filled)
+    np.testing.assert_array_equal(painter()(image, hole, labels, FillOptions(**white)), filled)
 
 
 def test_what_a_method_has_not_and_what_does_not_fit_is_said():

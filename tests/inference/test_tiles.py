@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from scan_jax.inference.network_input import feather
-from scan_jax.inference.tiling import Tiles, to_bytes
+from scan_jax.inference.tiling import Tiles, feather, to_bytes
 
 SIZE, STRIDE = 32, 8
 
