@@ -171,9 +171,9 @@ def _timed(fill: Fill) -> Timed:
         nonlocal warm
         begun = time.perf_counter()
         pictures = fill(batch)
-        seconds = time.perf_counter() - begun if warm else np.nan
-        warm = True
-        return pictures, seconds
+        seconds = time.perf_counter() - begun
+        before, warm = warm, True
+        return pictures, seconds if before else np.nan
 
     return run
 
