@@ -3,7 +3,7 @@
 TEST/10-20/images/00000.png     the photograph, white in the hole
 TEST/10-20/holes/00000.png      white is the hole
 TEST/10-20/labels/00000.png     classes, where the photographs have them
-PREDICTIONS/10-20/00000.png     what the other program returned: .png, .jpg, .webp, .bmp or .tif of that stem
+PREDICTIONS/10-20/00000.png     what the other program returned: a picture of that stem, in any format that is read
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
 from scan_jax.evaluation.entries import Entry, Pictures, complete, pad, slug
+from scan_jax.images.decode import SUFFIXES, load_orientation, open_image, to_rgb, upright_samples
 
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # of 8 bits or less; others would be cut to 8 bits without a word
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 WHITE = 255
 
 
@@ -96,16 +96,13 @@ def _find_all(folder: Path, benchmark: Benchmark) -> dict[Row, Path]:
 
 def _read(path: Path, size: tuple[int, ...]) -> np.ndarray:
     """uint8 [S,S,3]."""
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode not in MODES:
-                raise UserError(f"the prediction {path} has pixels of kind {image.mode}; write 8-bit RGB or grey")
-            if "A" in image.getbands() and image.getchannel("A").getextrema() != (255, 255):
-                raise UserError(f"the prediction {path} is transparent in places; write RGB")
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise UserError(f"cannot read the prediction {path}: {error}; write it again") from error
+    with open_image(path, "the prediction") as image:
+        if image.mode not in MODES:
+            raise UserError(f"the prediction {path} has pixels of kind {image.mode}; write 8-bit RGB or grey")
+        samples = upright_samples(image, load_orientation(image))
+    if samples.shape[2] in (2, 4) and samples[..., -1].min() < 255:
+        raise UserError(f"the prediction {path} is transparent in places; write RGB")
+    pixels = to_rgb(samples)
     if pixels.shape[:2] != size:
         raise UserError(
             f"the prediction {path} is {pixels.shape[1]}x{pixels.shape[0]}, the photograph {size[1]}x{size[0]}; "
