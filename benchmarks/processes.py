@@ -2,7 +2,7 @@
 
     python -m benchmarks.processes --config=configs/demo.py [--rounds=10] [--steps=3] [--config.a.b=value ...]
 
-Three ways to take the step are started at once and then take turns, so that a busy machine slows all of them alike; the
+Three ways to take the step are started at once and alternate, so that a busy machine slows all of them alike; the
 figures are medians. Two more ways take the step of half of the batch on half of the cores, which is what one of two
 processes has to compute: alone, and two at once that exchange nothing. Their difference is what cores of one machine
 cost each other; what two processes need beyond it is the exchange of gradients, which is measured by itself, too, on
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--config", required=True)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=3, help="in a turn")
+    parser.add_argument("--steps", type=int, default=3, help="in an update")
     for hidden in ("--cores", "--distributed"):
         parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
     flags, overrides = parser.parse_known_args(argv)
@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
 
 
 def compare(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
-    """Starts the workers, lets them take turns, and prints what they found.
+    """Starts the workers, lets them take updates, and prints what they found.
 
     Raises:
       UserError: there is one core, or an odd batch.

@@ -4,7 +4,7 @@
 
 DIR is a checkout of the public PyTorch code; without it our side is timed alone. Both paint 128x128 pictures, with 19
 classes, width 64, style size 512, batch statistics, a step of the spectral norm and noise, and the loss is the mean
-square of the picture. They take turns in one process, with all cores each, after a pass that is not counted (ours
+square of the picture. They take updates in one process, with all cores each, after a pass that is not counted (ours
 compiles then). The public encoder has no attention, so only `--attention=none` compares like with like.
 """
 
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def report(steps: list[Callable[[], float]], counts: list[float], repeats: int) -> None:
-    """Lets the sides take turns and prints medians, fastest passes, multiplications a picture and ratios."""
+    """Lets the sides take updates and prints medians, fastest passes, multiplications a picture and ratios."""
     sides = list(zip(*[[step() for step in steps] for _ in range(repeats)]))
     for name, side, count in zip(("ours", "public"), sides, counts):
         each = " ".join(f"{seconds:.2f}" for seconds in side)

@@ -12,7 +12,7 @@ from scan_jax.data.api import open_data
 from scan_jax.data.pipeline import training_batches
 from scan_jax.masks.api import open_holes
 from scan_jax.methods import api
-from scan_jax.training.setup import turns_in
+from scan_jax.training.setup import updates_in
 from scan_jax.training.step import initial_state, make_step
 
 NO_FEATURES = {"perceptual": 0.0}
@@ -34,13 +34,13 @@ def registered():
 
 
 def small_method(name, **changes):
-    """The method called `name` with all its turns and nothing to download."""
+    """The method called `name` with all its updates and nothing to download."""
     return api.build_method({"name": name, **SMALL[name], **changes})
 
 
 def phase_begins(method):
     """Each of the method's phases begins a step after the one before it."""
-    names = dict.fromkeys(turn.phase for turn in method.turns if turn.phase)
+    names = dict.fromkeys(update.phase for update in method.updates if update.phase)
     return {name: begin for begin, name in enumerate(names)}
 
 
@@ -66,13 +66,13 @@ def noise_example(size=32, *, hole=np.s_[5:20, 10:25], num_labels=0):
 
 
 def begin(method, example, optimizer, **others):
-    """A fresh train state, and `step(state, frozen, example, key, phase="")`; `others` are optimizers by turn."""
-    optimizers = {turn.name: others.get(turn.name, optimizer) for turn in method.turns}
+    """A fresh train state, and `step(state, frozen, example, key, phase="")`; `others` are optimizers by update."""
+    optimizers = {update.name: others.get(update.name, optimizer) for update in method.updates}
     state = jax.jit(lambda key: initial_state(method, optimizers, example, key))(jax.random.key(0))
 
     @jax.jit(static_argnames="phase")
     def step(state, frozen, example, key, phase=""):
-        return make_step(turns_in(method.turns, phase), optimizers, 0.9)(state, frozen, example, key)
+        return make_step(updates_in(method.updates, phase), optimizers, 0.9)(state, frozen, example, key)
 
     return state, step
 
@@ -82,11 +82,11 @@ def random_features(method, example):
     return {"features": jax.jit(method.features.network.init)(jax.random.key(3), example.image)["params"]}
 
 
-def loss_of(turn, networks, example, *, carried=None, frozen=None, slopes=False):
-    """(loss, aux) of one turn, or ((loss, aux), gradient) with `slopes`; `networks` has params and stats."""
-    trained = {name: networks.params[name] for name in turn.trains}
+def loss_of(update, networks, example, *, carried=None, frozen=None, slopes=False):
+    """(loss, aux) of one update, or ((loss, aux), gradient) with `slopes`; `networks` has params and stats."""
+    trained = {name: networks.params[name] for name in update.trains}
     others = {name: tree for name, tree in networks.params.items() if name not in trained} | (frozen or {})
-    loss = jax.value_and_grad(turn.loss, has_aux=True) if slopes else turn.loss
+    loss = jax.value_and_grad(update.loss, has_aux=True) if slopes else update.loss
     return jax.jit(loss)(trained, others, networks.stats, example, carried, jax.random.key(1))
 
 

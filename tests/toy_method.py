@@ -8,7 +8,7 @@ import numpy as np
 from scan_jax.core.types import Example, Prediction
 from scan_jax.layers.spectral_conv import SpectralConv
 from scan_jax.losses.adversarial import apart, one_batch
-from scan_jax.methods.api import Aux, Turn, Variables
+from scan_jax.methods.api import Aux, Update, Variables
 
 
 class ToyMethod:
@@ -22,9 +22,9 @@ class ToyMethod:
 
     def __init__(self):
         self.networks = {"generator": nn.Conv(3, (3, 3)), "critic": SpectralConv(8, kernel_size=4)}
-        self.turns = (
-            Turn("generator", ("generator",), self.generator_loss),
-            Turn("critic", ("critic",), self.critic_loss),
+        self.updates = (
+            Update("generator", ("generator",), self.generator_loss),
+            Update("critic", ("critic",), self.critic_loss),
         )
 
     def load_frozen(self):

@@ -1,4 +1,4 @@
-"""A training step beside that of the public PyTorch code: all turns, the same batch, in turn, in one run.
+"""A training step beside that of the public PyTorch code: all updates, the same batch, in turn, in one run.
 
     python -m benchmarks.public_steps --clones=FOLDER [--only rfr] [--batch=4] [--side=128] [--rounds=5]
 

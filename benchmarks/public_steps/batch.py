@@ -14,7 +14,7 @@ import torch
 
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
-from scan_jax.training.setup import turns_in
+from scan_jax.training.setup import updates_in
 from scan_jax.training.step import initial_state, make_step
 
 Step = Callable[[], None]
@@ -54,11 +54,11 @@ def our_step(section: Mapping[str, Any], phase: str, batch: Batch) -> Step:
       batch: to train on.
     """
     method = build_method(section)
-    turns = turns_in(method.turns, phase)
-    optimizers = {turn.name: optax.adam(LEARNING_RATE, B1, B2) for turn in turns}
+    updates = updates_in(method.updates, phase)
+    optimizers = {update.name: optax.adam(LEARNING_RATE, B1, B2) for update in updates}
     example = Example(jnp.asarray(batch.image), jnp.asarray(batch.known))
     state = jax.jit(lambda key: initial_state(method, optimizers, example, key))(jax.random.key(0))
-    step = jax.jit(make_step(turns, optimizers, 0.999), donate_argnums=0)
+    step = jax.jit(make_step(updates, optimizers, 0.999), donate_argnums=0)
 
     def take() -> None:
         nonlocal state

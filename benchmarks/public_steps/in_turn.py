@@ -15,11 +15,11 @@ def medians(sides: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, f
       rounds: how often each is timed.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):
+    for update in range(rounds + 1):
         for name, work in sides.items():
             begun = time.perf_counter()
             work()
-            if turn:
+            if update:
                 seconds[name].append(time.perf_counter() - begun)
     return {name: statistics.median(taken) for name, taken in seconds.items()}
 

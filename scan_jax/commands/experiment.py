@@ -1,4 +1,4 @@
-"""One run, from a config to a trained and measured network: opens every room's part and hands it to the next."""
+"""One run, from a config to a trained and measured network: opens every part and hands it to the next."""
 
 from __future__ import annotations
 

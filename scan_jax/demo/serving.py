@@ -173,7 +173,7 @@ def _wait() -> None:
             signal.signal(number, handler)
 
 
-MOST_SEED = 2**31 - 1
+MAX_SEED = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,8 +238,8 @@ def check_seed(value: float | None) -> int:
     Raises:
       UserError: it is not a whole number that fits.
     """
-    if value is None or value != int(value) or not 0 <= value <= MOST_SEED:
-        raise UserError(f"the seed is a whole number from 0 to {MOST_SEED}")
+    if value is None or value != int(value) or not 0 <= value <= MAX_SEED:
+        raise UserError(f"the seed is a whole number from 0 to {MAX_SEED}")
     return int(value)
 
 

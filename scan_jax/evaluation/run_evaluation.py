@@ -1,4 +1,4 @@
-"""One evaluation, from flags to tables and a report: opens every room's part and hands it to the next."""
+"""One evaluation, from flags to tables and a report: opens every part and hands it to the next."""
 
 from __future__ import annotations
 

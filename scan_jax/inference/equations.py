@@ -19,7 +19,7 @@ from scan_jax.inference.engine import predict_each
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import FillOptions
 from scan_jax.inference.tiling import Layer, Strategy, Tiles, Window, to_bytes
-from scan_jax.methods.api import Styles, Turn, Variables
+from scan_jax.methods.api import Styles, Update, Variables
 from scan_jax.ops import smooth_fill
 
 RADIUS = 3  # pixels around the hole that OpenCV looks at
@@ -256,7 +256,7 @@ class _NoNetwork:
     """A method that has nothing which a network may have; what is asked of it is refused where every method's is."""
 
     networks: Mapping[str, Any] = {}
-    turns: tuple[Turn, ...] = ()
+    updates: tuple[Update, ...] = ()
     stride, num_labels = 1, 0
     refiners: Mapping[str, Any] = {}
     maps: Mapping[str, Any] = {}

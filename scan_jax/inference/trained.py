@@ -269,7 +269,7 @@ def parameter_hash(params: Trees) -> str:
 
 
 BLANK = 64  # pixels; no parameter's shape depends on the photograph's size
-CODE = ("methods", "models", "layers", "ops")  # the rooms that shapes follow from
+CODE = ("methods", "models", "layers", "ops")  # the packages that shapes follow from
 
 Shapes = dict[str, dict[str, tuple[int, ...]]]  # "params generator" -> path in the tree -> shape
 
@@ -325,7 +325,7 @@ def _place(method: Method, section: Mapping[str, Any]) -> Path | None:
     root = Path(scan_jax.__file__).parent
     follows_from = [section, str(type(method)), jax.__version__]
     hasher = hashlib.sha256(json.dumps(follows_from, sort_keys=True, default=str).encode())
-    for path in sorted(path for room in CODE for path in (root / room).rglob("*.py")):
+    for path in sorted(path for package in CODE for path in (root / package).rglob("*.py")):
         hasher.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
     return Path(folder) / f"scan_jax-shapes-{hasher.hexdigest()[:32]}.json"
 

@@ -15,7 +15,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.ratio import Bucket, draw_fixed
 
-MOST_UNEVEN = 2  # the thicker pair of bars is at most that many times as thick as the other
+MAX_UNEVEN = 2  # the thicker pair of bars is at most that many times as thick as the other
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ def frames(size: int, limits: Bucket) -> tuple[tuple[int, int, int], ...]:
     """All frames within the limits: (hole pixels, thinner bars, thicker bars), by pixels; something stays known."""
     found = []
     for thin in range(1, (size + 1) // 2):
-        for thick in range(thin, min(MOST_UNEVEN * thin, (size - 1) // 2) + 1):
+        for thick in range(thin, min(MAX_UNEVEN * thin, (size - 1) // 2) + 1):
             pixels = size * size - (size - 2 * thin) * (size - 2 * thick)
             if pixels / (size * size) in limits:
                 found.append((pixels, thin, thick))

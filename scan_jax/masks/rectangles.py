@@ -13,7 +13,7 @@ from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.ratio import Bucket, draw_fixed_within, draw_within
 
 ATTEMPTS = 200  # then the nearest try is fitted
-MOST_RECTANGLES = 4
+MAX_RECTANGLES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Rectangles:
     @property
     def description(self) -> str:
         """One line for logs and reports."""
-        return f"1-{MOST_RECTANGLES} rectangles, ratio {self.limits}"
+        return f"1-{MAX_RECTANGLES} rectangles, ratio {self.limits}"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """A hole, bool [size,size]."""
@@ -55,7 +55,7 @@ class Rectangles:
     def _try(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Boxes whose areas add up to a ratio within the limits; where they overlap, the hole is smaller."""
         hole = np.zeros((size, size), np.bool_)
-        count = int(rng.integers(1, MOST_RECTANGLES + 1))
+        count = int(rng.integers(1, MAX_RECTANGLES + 1))
         area = rng.uniform(self.limits.low, self.limits.high) * size * size / count  # pixels of each
         for _ in range(count):
             height = min(max(round(float(np.sqrt(area * rng.uniform(0.5, 2.0)))), 1), size)

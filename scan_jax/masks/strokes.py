@@ -21,7 +21,7 @@ from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.ratio import Bucket, draw_fixed_within, draw_within
 
 ATTEMPTS = 50  # then the nearest try is fitted; one in two succeeds in a bucket of ten percent
-MOST_STROKES = 64  # even where the hole is still too small: nearly whole images are left to the fitting
+MAX_STROKES = 64  # even where the hole is still too small: nearly whole images are left to the fitting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Strokes:
         canvas = fine_canvas(size)
         too_small = int(self.limits.low * canvas.size)  # pixels
         published = int(rng.integers(1, 4))
-        for painted in range(MOST_STROKES):
+        for painted in range(MAX_STROKES):
             if painted >= published and cv2.countNonZero(canvas) > too_small:
                 break
             draw_stroke(rng, canvas, int(rng.integers(4, 12)), self.stroke_width)

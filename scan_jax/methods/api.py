@@ -1,4 +1,4 @@
-"""What a method (one paper) is to the rest of the toolkit: networks, turns, a way to fill a hole.
+"""What a method (one paper) is to the rest of the toolkit: networks, updates, a way to fill a hole.
 
 The module of a method has `build(section)`, which returns a `Method`.
 """
@@ -52,12 +52,12 @@ class Variables:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Aux:
-    """What a turn's loss hands back beside its value.
+    """What an update's loss hands back beside its value.
 
     Attributes:
       terms: named scalars for the log, unweighted.
-      stats: the networks' statistics after the turn, only those that changed.
-      carried: whatever the next turn wants, such as the prediction, so that the generator runs once a step.
+      stats: the networks' statistics after the update, only those that changed.
+      carried: whatever the next update wants, such as the prediction, so that the generator runs once a step.
     """
 
     terms: Mapping[str, Array]
@@ -66,11 +66,11 @@ class Aux:
 
 
 # (params of the trained networks, params of all others and the frozen ones, stats, example, carried, rng) -> loss, Aux
-TurnLoss = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[Array, Aux]]
+UpdateLoss = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[Array, Aux]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Turn:
+class Update:
     """One optimiser update within a step: which networks it trains, on which loss.
 
     Attributes:
@@ -82,7 +82,7 @@ class Turn:
 
     name: str
     trains: tuple[str, ...]
-    loss: TurnLoss
+    loss: UpdateLoss
     phase: str = ""
 
 
@@ -151,7 +151,7 @@ class Method(Protocol):
 
     Attributes:
       networks: the modules by name; the one called "generator" fills holes, and has an exponential moving average.
-      turns: in the order in which a step takes them.
+      updates: in the order in which a step takes them.
       stride: height and width given to `predict` must be multiples of it.
       num_labels: classes of the labels that it is conditioned on, in training and in `predict`; 0 where it takes none.
       refiners: optimisations at test time, by name; empty for most.
@@ -160,7 +160,7 @@ class Method(Protocol):
     """
 
     networks: Mapping[str, Any]
-    turns: tuple[Turn, ...]
+    updates: tuple[Update, ...]
     stride: int
     num_labels: int
     refiners: Mapping[str, Refiner]
@@ -172,7 +172,7 @@ class Method(Protocol):
         ...
 
     def load_frozen(self) -> Trees:
-        """The weights that no turn trains (feature networks), by name; training needs them, filling a hole does not.
+        """The weights that no update trains (feature networks), by name; training needs them, filling a hole does not.
 
         Raises:
           UserError: weights are missing; it names the file and the command that makes it.

@@ -22,7 +22,7 @@ from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.adversarial import logistic_generator
 from scan_jax.losses.features import match_layers
 from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Trees, Update, Variables
 from scan_jax.methods.terms import FeatureTerms, PatchCritic
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.edge_connect import START, STRIDE, EdgeConnectGenerator
@@ -111,22 +111,22 @@ class EdgeConnect(MethodBase):
         self.networks: dict[str, Any] = {"generator": self.generator, "edge_critic": discriminator}
         if "adversarial" in self.weights:
             self.networks["critic"] = discriminator
-        self.turns: tuple[Turn, ...] = self._turns()
+        self.updates: tuple[Update, ...] = self._updates()
         self.feature_terms = FeatureTerms(settings.features, self.weights)
         self.features = self.feature_terms.features
 
-    def _turns(self) -> tuple[Turn, ...]:
+    def _updates(self) -> tuple[Update, ...]:
         """Of all phases; a critic that no generator listens to has none."""
-        turns = (
-            Turn("edge", ("generator",), self.edge_loss, "edge"),
-            Turn("edge_critic", ("edge_critic",), self.edge_critic_loss, "edge"),
-            Turn("completion", ("generator",), self.completion_loss, "completion"),
-            Turn("critic", ("critic",), self.critic_loss, "completion"),
-            Turn("joint", ("generator",), self.joint_loss, "joint"),
-            Turn("joint_edge_critic", ("edge_critic",), self.edge_critic_loss, "joint"),
-            Turn("joint_critic", ("critic",), self.critic_loss, "joint"),
+        updates = (
+            Update("edge", ("generator",), self.edge_loss, "edge"),
+            Update("edge_critic", ("edge_critic",), self.edge_critic_loss, "edge"),
+            Update("completion", ("generator",), self.completion_loss, "completion"),
+            Update("critic", ("critic",), self.critic_loss, "completion"),
+            Update("joint", ("generator",), self.joint_loss, "joint"),
+            Update("joint_edge_critic", ("edge_critic",), self.edge_critic_loss, "joint"),
+            Update("joint_critic", ("critic",), self.critic_loss, "joint"),
         )
-        return tuple(turn for turn in turns if set(turn.trains) <= set(self.networks))
+        return tuple(update for update in updates if set(update.trains) <= set(self.networks))
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of all networks; only the shapes of `example` matter."""
@@ -240,7 +240,7 @@ class EdgeConnect(MethodBase):
 
 
 def _shown(sketch: Sketch, drawn: Array, painted: Array | None) -> dict[str, Array | None]:
-    """What the critics' turns compare: pairs of grey photograph and edges [B,H,W,2], and the painted image."""
+    """What the critics' updates compare: pairs of grey photograph and edges [B,H,W,2], and the painted image."""
     pairs = {"true": sketch.edges, "drawn": drawn}
     shown = {name: jnp.concatenate([sketch.gray, edges], axis=-1) for name, edges in pairs.items()}
     return jax.lax.stop_gradient({**shown, "painted": painted})

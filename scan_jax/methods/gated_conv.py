@@ -14,7 +14,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.adversarial import apart, critic_accuracy, hinge_critic, hinge_generator, one_batch
 from scan_jax.losses.pixel import combine, l1
-from scan_jax.methods.api import Aux, MethodBase, PixelMap, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, PixelMap, Trees, Update, Variables
 from scan_jax.models.discriminators import SnPatchGan
 from scan_jax.models.gated_conv import STRIDE, GatedConvGenerator
 from scan_jax.ops.contextual_attention import contextual_weights
@@ -72,7 +72,7 @@ def build(section: Mapping[str, Any]) -> GatedConv:
 
 
 class GatedConv(MethodBase):
-    """The method: a generator of two stages and SN-PatchGAN, trained in turns on one forward pass a step."""
+    """The method: a generator of two stages and SN-PatchGAN, trained alternately on one forward pass a step."""
 
     stride = STRIDE
 
@@ -83,10 +83,10 @@ class GatedConv(MethodBase):
         self.generator: Any = GatedConvGenerator(settings.width, dtype)
         self.critic: Any = SnPatchGan(settings.critic_width, dtype)
         self.networks: dict[str, Any] = {"generator": self.generator}
-        self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
+        self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
         if "adversarial" in self.weights:
             self.networks["critic"] = self.critic
-            self.turns += (Turn("critic", ("critic",), self.critic_loss),)
+            self.updates += (Update("critic", ("critic",), self.critic_loss),)
         self.maps: Mapping[str, PixelMap] = {"attention": self.attention_map}
 
     def init(self, rng: Array, example: Example) -> Variables:
@@ -125,7 +125,7 @@ class GatedConv(MethodBase):
     def generator_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The first turn: l1 of both stages, and what the critic says of the completion."""
+        """The first update: l1 of both stages, and what the critic says of the completion."""
         del carried, rng
         seen = example.observe()
         stages = self.generator.apply({"params": params["generator"]}, seen.image, seen.known)
@@ -141,7 +141,7 @@ class GatedConv(MethodBase):
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The second turn: photographs against completions, in one batch, so that one power iteration serves both."""
+        """The second update: photographs against completions, in one batch, so that one power iteration serves both."""
         del frozen, rng
         both, known = one_batch(example.image, carried), one_batch(example.known, example.known)  # [2B,H,W,.]
         variables = {"params": params["critic"], **stats["critic"]}

@@ -12,7 +12,7 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import require_at_least
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Trees, Update, Variables
 from scan_jax.methods.terms import PatchCritic
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.region_norm import STRIDE, RegionNormGenerator, published_start
@@ -59,7 +59,7 @@ def build(section: Mapping[str, Any]) -> RegionNorm:
 
 
 class RegionNorm(MethodBase):
-    """The method: a generator and a patch critic, trained in turns on one forward pass of the generator a step."""
+    """The method: a generator and a patch critic, trained alternately on one forward pass of the generator a step."""
 
     stride = STRIDE
 
@@ -68,12 +68,12 @@ class RegionNorm(MethodBase):
         self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
         self.generator: Any = RegionNormGenerator(settings.width, settings.blocks, settings.threshold)
         self.networks: dict[str, Any] = {"generator": self.generator}
-        self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
+        self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
         network = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=published_start)
         self.critic = PatchCritic(network, weight=0.5)
         if "adversarial" in self.weights:
             self.networks["critic"] = network
-            self.turns += (Turn("critic", ("critic",), self.critic_loss),)
+            self.updates += (Update("critic", ("critic",), self.critic_loss),)
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
@@ -98,7 +98,7 @@ class RegionNorm(MethodBase):
     def generator_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The first turn: L1 of the completion, by the hole's share; the critic sees the raw prediction."""
+        """The first update: L1 of the completion, by the hole's share; the critic sees the raw prediction."""
         del carried, rng
         prediction = self._fill(params, example.observe(), train=True)
         completion = complete(example.image, prediction, example.known)
@@ -111,6 +111,6 @@ class RegionNorm(MethodBase):
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The second turn: photographs against raw predictions."""
+        """The second update: photographs against raw predictions."""
         del frozen, rng
         return self.critic.loss(params, stats, example.image, carried)

@@ -13,7 +13,7 @@ from scan_jax.core.config import bind
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, MethodBase, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Trees, Update, Variables
 from scan_jax.methods.terms import FeatureTerms, PatchCritic
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.scan import STRIDE, GeneratorSettings, ScanGenerator
@@ -58,7 +58,7 @@ def build(section: Mapping[str, Any]) -> Scan:
 
 
 class Scan(MethodBase):
-    """The method: a generator and a patch critic, trained in turns on one forward pass of the generator a step."""
+    """The method: a generator and a patch critic, trained alternately on one forward pass of the generator a step."""
 
     stride = STRIDE
 
@@ -68,10 +68,10 @@ class Scan(MethodBase):
         self.generator: Any = ScanGenerator(settings)
         self.critic = PatchCritic(PatchDiscriminator(settings.critic_width, dtype=settings.dtype))
         self.networks: dict[str, Any] = {"generator": self.generator}
-        self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
+        self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
         if "adversarial" in self.weights:
             self.networks["critic"] = self.critic.network
-            self.turns += (Turn("critic", ("critic",), self.critic_loss),)
+            self.updates += (Update("critic", ("critic",), self.critic_loss),)
         self.feature_terms = FeatureTerms(settings.features, self.weights, settings.dtype)
         self.features = self.feature_terms.features
 
@@ -101,7 +101,7 @@ class Scan(MethodBase):
     def generator_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The first turn: the joint loss of section 3.3 on the prediction of every stage."""
+        """The first update: the joint loss of section 3.3 on the prediction of every stage."""
         del carried
         seen = example.observe()
         keys = jax.random.split(rng, seen.image.shape[0])
@@ -122,6 +122,6 @@ class Scan(MethodBase):
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The second turn: real against completed images, in one batch, so that one power iteration serves both."""
+        """The second update: real against completed images, in one batch, so that one power iteration serves both."""
         del frozen, rng
         return self.critic.loss(params, stats, example.image, carried)

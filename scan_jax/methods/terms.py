@@ -16,7 +16,7 @@ from scan_jax.losses.adversarial import apart, critic_accuracy, logistic_critic,
 from scan_jax.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS, perceptual_loss, select, style_loss
 from scan_jax.losses.pixel import combine
 from scan_jax.losses.restoration import FEATURE_TERMS, LAYERS, feature_terms, pixel_terms, total_variation
-from scan_jax.methods.api import Aux, MethodBase, Tree, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Tree, Trees, Update, Variables
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.ops.image import complete
 
@@ -82,9 +82,9 @@ class RestorationMethod(MethodBase):
         self.settings, self.generator = settings, generator
         self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
         self.networks: dict[str, Any] = {"generator": generator}
-        self.turns = (
-            Turn("generator", ("generator",), partial(self.generator_loss, train=first), phase="first"),
-            Turn("finetune", ("generator",), partial(self.generator_loss, train=finetune), phase="finetune"),
+        self.updates = (
+            Update("generator", ("generator",), partial(self.generator_loss, train=first), phase="first"),
+            Update("finetune", ("generator",), partial(self.generator_loss, train=finetune), phase="finetune"),
         )
         layers: Any = LAYERS.get(settings.features.name, ())
         self.features = LossFeatures(settings.features, layers) if self.weights.keys() & set(FEATURE_TERMS) else None
@@ -158,12 +158,12 @@ class PatchCritic:
         return logistic_generator(self.activations(frozen, stats, image)[-1]).mean()
 
     def loss(self, params: Trees, stats: Trees, real: Array, fake: Array, carried: Any = None) -> tuple[Array, Aux]:
-        """Its own turn: real against fake images in one batch, so that one power iteration serves both.
+        """Its own update: real against fake images in one batch, so that one power iteration serves both.
 
         Args:
           params, stats: the method's.
           real, fake: [B,H,W,C].
-          carried: for the turn after this one.
+          carried: for the update after this one.
         """
         variables = {"params": params[self.name], **stats[self.name]}
         logits, changed = self.network.apply(variables, one_batch(real, fake), train=True, mutable=["spectral"])

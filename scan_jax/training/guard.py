@@ -98,7 +98,7 @@ PATIENCE = 3  # readings in a row
 
 
 class CollapseWatch:
-    """Warns once for each turn whose loss stays far above what it had already been."""
+    """Warns once for each update whose loss stays far above what it had already been."""
 
     def __init__(self) -> None:
         self._lowest: dict[str, tuple[float, int]] = {}  # value and step, by name

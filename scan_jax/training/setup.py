@@ -19,7 +19,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.core.sections import TrainingSettings
 from scan_jax.core.types import Array, Example
-from scan_jax.methods.api import GENERATOR, Method, Trees, Turn, Variables
+from scan_jax.methods.api import GENERATOR, Method, Trees, Update, Variables
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract, read_state
 from scan_jax.training.optimizers import make_optimizer
@@ -54,11 +54,11 @@ class Trainer:
           devices: all that there are by default.
 
         Raises:
-          UserError: optimisers or phases and turns do not match, or the batch does not divide among the devices.
+          UserError: optimisers or phases and updates do not match, or the batch does not divide among the devices.
         """
         self.method, self.settings, self._seed = method, settings, seed
         self.mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
-        self.phases = phases_of(method.turns, settings.phases, settings.steps)
+        self.phases = phases_of(method.updates, settings.phases, settings.steps)
         optimizers = _optimizers(method, self.phases, settings)
         blank = functools.partial(_blank, settings.batch_size, size, method.num_labels)
 
@@ -75,7 +75,7 @@ class Trainer:
         """The step of a phase; it takes over its state's buffers."""
         everywhere, split, places = sharding.replicated(self.mesh), sharding.batched(self.mesh), self.shardings
         step = make_step(
-            phase.turns,
+            phase.updates,
             optimizers,
             self.settings.ema_decay,
             accumulate=self.settings.accumulate,
@@ -163,15 +163,17 @@ class Trainer:
 def _optimizers(
     method: Method, phases: Sequence[Phase], settings: TrainingSettings
 ) -> dict[str, optax.GradientTransformation]:
-    """One for each turn that is taken; what its learning rate ends with is the end of its phase."""
-    turns = {turn.name: phase.length if turn.phase else settings.steps for phase in phases for turn in phase.turns}
-    for name in turns:
+    """One for each update that is taken; what its learning rate ends with is the end of its phase."""
+    updates = {
+        update.name: phase.length if update.phase else settings.steps for phase in phases for update in phase.updates
+    }
+    for name in updates:
         if name not in settings.optimizers:
-            raise UserError(f"config.training.optimizers.{name} is missing; the method's turns are {list(turns)}")
+            raise UserError(f"config.training.optimizers.{name} is missing; the method's updates are {list(updates)}")
     for name in settings.optimizers:
-        if name not in turns and name not in method.networks:
-            log.info("config.training.optimizers.%s is not used%s", name, did_you_mean(name, turns))
-    return {name: make_optimizer(settings.optimizers[name], steps) for name, steps in turns.items()}
+        if name not in updates and name not in method.networks:
+            log.info("config.training.optimizers.%s is not used%s", name, did_you_mean(name, updates))
+    return {name: make_optimizer(settings.optimizers[name], steps) for name, steps in updates.items()}
 
 
 def _blank(batch_size: int, size: int, num_labels: int) -> Example:
@@ -193,44 +195,44 @@ WHERE = "config.training.phases"
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of steps that take the same turns.
+    """A stretch of steps that take the same updates.
 
     Attributes:
       name: empty for a training without phases.
       begin: steps done before its first.
       length: in steps; the last one ends with the run.
-      turns: in their order.
+      updates: in their order.
     """
 
     name: str
     begin: int
     length: int
-    turns: tuple[Turn, ...]
+    updates: tuple[Update, ...]
 
 
-def turns_in(turns: Sequence[Turn], phase: str) -> tuple[Turn, ...]:
+def updates_in(updates: Sequence[Update], phase: str) -> tuple[Update, ...]:
     """Those that steps of a phase take: its own, and those of the whole training."""
-    return tuple(turn for turn in turns if turn.phase in ("", phase))
+    return tuple(update for update in updates if update.phase in ("", phase))
 
 
-def phases_of(turns: Sequence[Turn], begins: Mapping[str, int], steps: int) -> tuple[Phase, ...]:
-    """A method's phases in the order of its turns; one that has no begin is left out.
+def phases_of(updates: Sequence[Update], begins: Mapping[str, int], steps: int) -> tuple[Phase, ...]:
+    """A method's phases in the order of its updates; one that has no begin is left out.
 
     Args:
-      turns: the method's.
+      updates: the method's.
       begins: steps done before each phase, by name: `config.training.phases`.
       steps: of the run; a phase that would begin later is never reached.
 
     Raises:
       UserError: a phase is unknown, the first does not begin at 0, or one begins before its predecessor.
     """
-    names = list(dict.fromkeys(turn.phase for turn in turns if turn.phase))
+    names = list(dict.fromkeys(update.phase for update in updates if update.phase))
     for name in begins:
         if name not in names:
             there_are = f"the method's phases are {', '.join(names)}" if names else "the method has no phases"
             raise UserError(f"{WHERE}.{name} is unknown{did_you_mean(name, names)}; {there_are}")
     if not names:
-        return (Phase("", 0, steps, tuple(turns)),)
+        return (Phase("", 0, steps, tuple(updates)),)
     chosen = [name for name in names if name in begins]
     if not chosen or begins[chosen[0]] != 0:
         raise UserError(
@@ -242,7 +244,7 @@ def phases_of(turns: Sequence[Turn], begins: Mapping[str, int], steps: int) -> t
         raise UserError(f"{WHERE} must rise in the order {', '.join(chosen)}, not {starts}")
     ends = [*starts[1:], max(steps, starts[-1] + 1)]
     return tuple(
-        Phase(name, start, end - start, turns_in(turns, name)) for name, start, end in zip(chosen, starts, ends)
+        Phase(name, start, end - start, updates_in(updates, name)) for name, start, end in zip(chosen, starts, ends)
     )
 
 

@@ -1,4 +1,4 @@
-"""One training step: turns in order, then the moving average. Pure; `setup` jits and shards it."""
+"""One training step: updates in order, then the moving average. Pure; `setup` jits and shards it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optax.microbatching import AccumulationType, microbatch
 
 from scan_jax.core.sections import Remat
 from scan_jax.core.types import Array, Example
-from scan_jax.methods.api import GENERATOR, Aux, Method, Trees, Turn, TurnLoss, Variables
+from scan_jax.methods.api import GENERATOR, Aux, Method, Trees, Update, UpdateLoss, Variables
 
 
 @jax.tree_util.register_dataclass
@@ -24,7 +24,7 @@ class TrainState:
     Attributes:
       step: updates done, int32 scalar; it is the position in the data, too.
       params, stats: by network.
-      opt: optimiser states by turn.
+      opt: optimiser states by update.
       ema: exponential moving average of the generator's parameters.
     """
 
@@ -46,7 +46,7 @@ def averaged(state: TrainState) -> Variables:
 
 
 def trained_by(params: Trees, trains: tuple[str, ...]) -> dict[str, Any]:
-    """The networks that a turn trains."""
+    """The networks that an update trains."""
     return {name: params[name] for name in trains}
 
 
@@ -57,13 +57,13 @@ def initial_state(
 
     Args:
       method: whose variables are drawn.
-      optimizers: by turn; a turn of a phase that is left out has none.
+      optimizers: by update; an update of a phase that is left out has none.
       example: gives the shapes.
       rng: a key.
     """
     variables = method.init(rng, example)
     params = dict(variables.params)
-    trains = {turn.name: turn.trains for turn in method.turns}
+    trains = {update.name: update.trains for update in method.updates}
     opt = {name: optimizer.init(trained_by(params, trains[name])) for name, optimizer in optimizers.items()}
     ema = {GENERATOR: jax.tree.map(jnp.copy, params[GENERATOR])}  # a copy: donated buffers must not be shared
     return TrainState(jnp.zeros((), jnp.int32), params, dict(variables.stats), opt, ema)
@@ -75,7 +75,7 @@ Step = Callable[[TrainState, Trees, Example, Array], tuple[TrainState, Scalars]]
 
 
 def make_step(
-    turns: Sequence[Turn],
+    updates: Sequence[Update],
     optimizers: Mapping[str, optax.GradientTransformation],
     ema_decay: float,
     *,
@@ -87,8 +87,8 @@ def make_step(
     """The step as a pure function `(state, frozen, example, key) -> state, scalars`.
 
     Args:
-      turns: a method's, or those of one of its phases.
-      optimizers: by turn.
+      updates: a method's, or those of one of its phases.
+      optimizers: by update.
       ema_decay: of the generator's moving average, once warm: it begins at 0.1 and rises with the step, so that a short
         run does not average its own random start.
       accumulate: parts of a batch, one after the other.
@@ -97,21 +97,21 @@ def make_step(
       scatter: brings gradients to where their parameters lie.
     """
     gradients = {
-        turn.name: in_parts(jax.value_and_grad(rematerialise(turn.loss, remat), has_aux=True), accumulate)
-        for turn in turns
+        update.name: in_parts(jax.value_and_grad(rematerialise(update.loss, remat), has_aux=True), accumulate)
+        for update in updates
     }
 
     def step(state: TrainState, frozen: Trees, example: Example, key: Array) -> tuple[TrainState, Scalars]:
         rng, carried, scalars = jax.random.fold_in(key, state.step), None, dict[str, Array]()
-        for index, turn in enumerate(turns):
-            turn_rng = jax.random.fold_in(rng, index)
+        for index, update in enumerate(updates):
+            update_rng = jax.random.fold_in(rng, index)
             whole = gather(state.params)
-            trained = trained_by(whole, turn.trains)
+            trained = trained_by(whole, update.trains)
             others = {**frozen, **{name: tree for name, tree in whole.items() if name not in trained}}
-            (loss, aux), gradient = gradients[turn.name](trained, others, state.stats, example, carried, turn_rng)
-            state, norm = _update(turn, optimizers[turn.name], state, scatter(gradient), aux.stats)
+            (loss, aux), gradient = gradients[update.name](trained, others, state.stats, example, carried, update_rng)
+            state, norm = _apply(update, optimizers[update.name], state, scatter(gradient), aux.stats)
             carried = aux.carried
-            scalars |= {f"loss/{turn.name}": loss, f"gradient_norm/{turn.name}": norm}
+            scalars |= {f"loss/{update.name}": loss, f"gradient_norm/{update.name}": norm}
             scalars |= {f"term/{name}": term for name, term in aux.terms.items()}
         count = state.step.astype(jnp.float32)
         decay = jnp.minimum(ema_decay, (1 + count) / (10 + count))
@@ -121,22 +121,22 @@ def make_step(
     return step
 
 
-def _update(
-    turn: Turn, optimizer: optax.GradientTransformation, state: TrainState, gradient: Trees, stats: Trees
+def _apply(
+    update: Update, optimizer: optax.GradientTransformation, state: TrainState, gradient: Trees, stats: Trees
 ) -> tuple[TrainState, Array]:
-    """The state after a turn, and the norm of its gradient."""
-    trained = trained_by(state.params, turn.trains)
-    updates, opt = optimizer.update(gradient, state.opt[turn.name], trained)
+    """The state after an update, and the norm of its gradient."""
+    trained = trained_by(state.params, update.trains)
+    deltas, opt = optimizer.update(gradient, state.opt[update.name], trained)
     updated = dataclasses.replace(
         state,
-        params={**state.params, **optax.apply_updates(trained, updates)},
+        params={**state.params, **optax.apply_updates(trained, deltas)},
         stats={**state.stats, **stats},
-        opt={**state.opt, turn.name: opt},
+        opt={**state.opt, update.name: opt},
     )
     return updated, optax.tree.norm(gradient)
 
 
-# As `jax.value_and_grad(turn.loss, has_aux=True)`.
+# As `jax.value_and_grad(update.loss, has_aux=True)`.
 GradientOf = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[tuple[Array, Aux], Trees]]
 MEAN, CONCAT = AccumulationType.MEAN, AccumulationType.CONCAT
 EXAMPLE, CARRIED, PART = 3, 4, 6  # the arguments of `of_part` that have a batch axis
@@ -147,7 +147,7 @@ def in_parts(gradient_of: GradientOf, parts: int) -> GradientOf:
 
     Part p has the examples p, p + parts, ..., so that examples stay on their devices, and a key of its own. Every part
     begins with the statistics of before the step, whose results are averaged: a power iteration is taken once, and a
-    running mean is that of all parts. What is carried to the next turn is that of the whole batch.
+    running mean is that of all parts. What is carried to the next update is that of the whole batch.
     """
     if parts == 1:
         return gradient_of
@@ -169,11 +169,11 @@ def in_parts(gradient_of: GradientOf, parts: int) -> GradientOf:
 KEPT = ("conv_general_dilated", "dot_general")  # JAX's primitives whose results cost more to compute than to keep
 
 
-def rematerialise(loss: TurnLoss, what: Remat) -> TurnLoss:
+def rematerialise(loss: UpdateLoss, what: Remat) -> UpdateLoss:
     """`loss`, whose gradient keeps less.
 
     Args:
-      loss: of a turn.
+      loss: of an update.
       what: "nothing" is `loss` itself; "activations" keeps the results of convolutions and products alone, and computes
         normalisations, activation functions and all else from them once more.
     """

@@ -18,8 +18,8 @@ QUICK = ["-m", "scan_jax.main", DEMO, *TINY]
 QUICK += overrides("data.held_out=5 training.batch_size=4 training.pictures_every=0 training.steps=4")
 # Adam divides by gradients: where these are rounded otherwise, it takes other steps.
 OPTIMIZERS = [
-    f"--config.training.optimizers.{turn}.{setting}"
-    for turn in ("generator", "critic")
+    f"--config.training.optimizers.{update}.{setting}"
+    for update in ("generator", "critic")
     for setting in ("algorithm=sgd", "learning_rate=0.05", "schedule=constant", "warmup=0", "clip=0.0")
 ]
 COMPARED = [*QUICK, *OPTIMIZERS]

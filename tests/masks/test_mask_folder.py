@@ -70,7 +70,7 @@ def test_files_outside_the_ratio_are_left_out(folder):
     rng = np.random.default_rng(0)
     drawn = [splits.train.draw(rng, 50) for _ in range(60)]
     assert all(0.2 < hole.mean() <= 0.4 for hole in drawn)
-    assert len({hole.tobytes() for hole in drawn}) == 4  # training draws turn and flip: a bar at each side
+    assert len({hole.tobytes() for hole in drawn}) == 4  # training draws update and flip: a bar at each side
     assert len({splits.held_out.draw(rng, 50).tobytes() for _ in range(20)}) == 1
 
 

@@ -24,7 +24,7 @@ from scan_jax.training.setup import Trainer
 class Case:
     size: int  # of the photographs
     shake: float  # standard deviation of what is added to all parameters
-    rates: dict  # of learning, by turn
+    rates: dict  # of learning, by update
 
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,9 @@ def trainer(name, mesh):
     settings = TrainingSettings(
         steps=STEPS,
         batch_size=8,
-        optimizers={turn.name: OptimizerSettings(case.rates[turn.name], algorithm="sgd") for turn in method.turns},
+        optimizers={
+            update.name: OptimizerSettings(case.rates[update.name], algorithm="sgd") for update in method.updates
+        },
         phases=phase_begins(method),
         fsdp=fsdp,
         sharding=((".*", action),),

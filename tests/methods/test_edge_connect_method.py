@@ -13,7 +13,7 @@ from small_methods import begin, loss_of, moved, noise_example, random_features,
 from scan_jax.methods import api
 from scan_jax.ops.canny import canny
 from scan_jax.ops.image import luma
-from scan_jax.training.setup import turns_in
+from scan_jax.training.setup import updates_in
 
 PHASES = ("edge", "completion", "joint")
 LOSS = {"perceptual": 0.0, "style": 0.0}
@@ -36,7 +36,7 @@ def at_start():
 @pytest.fixture(scope="module")
 def begun():
     method, _ = at_start()
-    generators = dict.fromkeys(PHASES, optax.adam(1e-3, 0.0, 0.9))  # their turns bear the phases' names
+    generators = dict.fromkeys(PHASES, optax.adam(1e-3, 0.0, 0.9))  # their updates bear the phases' names
     return method, *begin(method, example(), optax.adam(1e-5, 0.0, 0.9), **generators)
 
 
@@ -75,16 +75,22 @@ def test_each_phase_trains_its_networks_and_no_others(begun, phase, trained, spe
         assert share > 0.5 if name in spectral else share == 0, f"vectors of {name}: {share}"
     assert all(np.isfinite(value) for found in scalars for value in found.values())
     names = {name.removeprefix("loss/") for name in scalars[0] if name.startswith("loss/")}
-    assert names == {turn.name for turn in turns_in(begun[0].turns, phase)}
+    assert names == {update.name for update in updates_in(begun[0].updates, phase)}
 
 
-def test_a_turn_s_name_is_its_own_and_without_an_adversarial_term_there_is_no_critic_of_colours():
-    turns = api.build_method(SMALL).turns
-    assert len({turn.name for turn in turns}) == len(turns) == 7
-    assert list(dict.fromkeys(turn.phase for turn in turns)) == list(PHASES)
+def test_an_update_s_name_is_its_own_and_without_an_adversarial_term_there_is_no_critic_of_colours():
+    updates = api.build_method(SMALL).updates
+    assert len({update.name for update in updates}) == len(updates) == 7
+    assert list(dict.fromkeys(update.phase for update in updates)) == list(PHASES)
     method = api.build_method({**SMALL, "loss": {**LOSS, "adversarial": 0.0}})
     assert set(method.networks) == {"generator", "edge_critic"}
-    assert {turn.name for turn in method.turns} == {"edge", "edge_critic", "completion", "joint", "joint_edge_critic"}
+    assert {update.name for update in method.updates} == {
+        "edge",
+        "edge_critic",
+        "completion",
+        "joint",
+        "joint_edge_critic",
+    }
 
 
 @pytest.mark.slow
@@ -96,10 +102,10 @@ def test_it_learns(begun, phase, term):
 
 @functools.cache
 def begun_loss(name):
-    """The value, terms and gradient of one turn of the generator at the start."""
+    """The value, terms and gradient of one update of the generator at the start."""
     method, variables = at_start()
-    turn = next(turn for turn in method.turns if turn.name == name)
-    (loss, aux), gradient = loss_of(turn, variables, example(), slopes=True)
+    update = next(update for update in method.updates if update.name == name)
+    (loss, aux), gradient = loss_of(update, variables, example(), slopes=True)
     return float(loss), jax.tree.map(np.asarray, aux), gradient["generator"]
 
 
@@ -143,9 +149,9 @@ def test_losses_are_the_published_ones():
     assert len(critics["drawn"]) == 5
     for name, value in wanted.items():
         assert float(aux.terms[name]) == pytest.approx(value, rel=1e-5), name
-    for turn, real, fake in (("joint_edge_critic", "true", "drawn"), ("joint_critic", "real", "painted")):
-        turn = next(one for one in method.turns if one.name == turn)
-        loss, _ = loss_of(turn, state, given, carried=aux.carried)
+    for update, real, fake in (("joint_edge_critic", "true", "drawn"), ("joint_critic", "real", "painted")):
+        update = next(one for one in method.updates if one.name == update)
+        loss, _ = loss_of(update, state, given, carried=aux.carried)
         half = (cross_entropy(critics[real][-1], 1) + cross_entropy(critics[fake][-1], 0)) / 2
         assert float(loss) == pytest.approx(half, rel=2e-2), "but for a power iteration"
 
@@ -182,5 +188,5 @@ def test_feature_terms_see_the_whole_and_the_hole():
     assert all(float(term) > 0 for term in terms.values())
     known_only = jnp.where(example().known > 0, painted, example().image)
     assert float(look(frozen, known_only, example())["style"]) == 0, "style is that of the hole"
-    _, aux = loss_of(method.turns[2], variables, example(), frozen=frozen)
+    _, aux = loss_of(method.updates[2], variables, example(), frozen=frozen)
     assert set(aux.terms) == {"l1", "perceptual", "style", "adversarial"}

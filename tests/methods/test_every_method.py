@@ -144,7 +144,7 @@ def test_a_run_goes_on_in_the_middle_of_every_phase(name, tmp_path):
     method = small_method(name)
     begins = {phase: 2 * index for index, phase in enumerate(phase_begins(method))}
     steps = 2 * len(begins)
-    optimizers = {turn.name: OptimizerSettings(1e-3) for turn in method.turns}
+    optimizers = {update.name: OptimizerSettings(1e-3) for update in method.updates}
     settings = TrainingSettings(steps=steps, batch_size=2, optimizers=optimizers, phases=begins)
     trainer = Trainer(method, settings, 32, 0, jax.devices()[:1])
     batches = portrait_batches(method, steps, size=32, batch_size=2)

@@ -1,4 +1,4 @@
-"""Gated convolution as a method: its turns train what they say, on the public code's losses."""
+"""Gated convolution as a method: its updates train what they say, on the public code's losses."""
 
 import dataclasses
 
@@ -52,7 +52,7 @@ def test_the_losses_are_the_public_formulas():
         logits, _ = apply(critic, image, given.known, train=train, mutable="spectral")
         return np.asarray(logits, np.float64)
 
-    generator, critic = method.turns
+    generator, critic = method.updates
     loss, aux = loss_of(generator, variables, given)
     assert (generator.trains, set(aux.terms)) == (("generator",), {"l1", "adversarial"})
     assert float(aux.terms["l1"]) == pytest.approx(l1, rel=1e-5)

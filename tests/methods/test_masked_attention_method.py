@@ -1,4 +1,4 @@
-"""Masked attention as a method: its turns, terms, and what it must not see."""
+"""Masked attention as a method: its updates, terms, and what it must not see."""
 
 import dataclasses
 
@@ -74,7 +74,7 @@ def test_known_region_hinge_and_feature_matching():
     found = []
     for hole in (given.image, jnp.zeros_like(given.image)):
         changed = dataclasses.replace(given, image=jnp.where(given.known > 0, given.image, hole))
-        total, aux = loss_of(method.turns[0], variables, changed)
+        total, aux = loss_of(method.updates[0], variables, changed)
         assert np.isfinite(float(total))
         found.append(aux.terms)
     assert float(found[0]["pixel"]) == float(found[1]["pixel"])  # eq. (2) does not look into the hole
@@ -85,9 +85,9 @@ def test_known_region_hinge_and_feature_matching():
 def test_the_other_mechanisms_of_table_1(attention):
     section = {**SMALL, "attention": attention, "loss": {**LOSS, "semantic_attention": 0.0}}
     method = api.build_method(section)
-    optimizers = {turn.name: optax.adam(1e-3) for turn in method.turns}
+    optimizers = {update.name: optax.adam(1e-3) for update in method.updates}
     state = jax.eval_shape(lambda key: initial_state(method, optimizers, example(), key), jax.random.key(0))
-    _, scalars = jax.eval_shape(make_step(method.turns, optimizers, 0.9), state, {}, example(), jax.random.key(1))
+    _, scalars = jax.eval_shape(make_step(method.updates, optimizers, 0.9), state, {}, example(), jax.random.key(1))
     assert "term/semantic_attention" not in scalars
     assert ("attention" in state.params["generator"]["encoder"]) == (attention != "none")
     assert set(method.maps) == ({"attention"} if attention != "none" else set())
@@ -147,7 +147,7 @@ def test_with_a_prior_it_corrects_that_filling_by_what_it_has_painted():
     hole = (seen.known < 0.5)[..., 0]
     for a, b in ((corrected, found), (other, same)):
         assert (np.abs(a - b).max(-1)[hole] > 1e-4).mean() > 0.9 and np.abs(a - b).max(-1)[~hole].max() == 0
-    _, aux = loss_of(method.turns[0], variables, given)
+    _, aux = loss_of(method.updates[0], variables, given)
     assert float(aux.terms["pixel"]) > 2 * float(jnp.abs(harmonic - given.image).mean())  # the painted image's, too
     with pytest.raises(UserError, match="region='known' asks nothing of the hole"):
         api.build_method({**SMALL, "prior": "harmonic", "region": "known"})

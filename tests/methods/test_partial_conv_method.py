@@ -39,7 +39,7 @@ def test_the_loss_is_the_public_formula(phase):
     method = api.build_method(WITH_FEATURES)
     variables = jax.jit(method.init)(jax.random.key(0), noise_example())
     frozen = random_features(method, noise_example())
-    loss, aux = loss_of(method.turns[phase], variables, noise_example(), frozen=frozen)
+    loss, aux = loss_of(method.updates[phase], variables, noise_example(), frozen=frozen)
     networks = {"params": variables.params["generator"], **variables.stats["generator"]}
     train = (("encoder", "decoder"), ("decoder",))[phase]
     given, known = noise_example(), np.asarray(noise_example().known, np.float64)

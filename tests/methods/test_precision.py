@@ -81,7 +81,7 @@ def test_the_first_step_differs_by_rounding_alone(name):
     """And by so little that 5% of any weight would be seen."""
     full, half = train(name, "float32")[1], train(name, "bfloat16")[1]
     method = small_method(name)
-    watched = [f"term/{term}" for term in CASES[name].last] + [f"loss/{turn.name}" for turn in method.turns]
+    watched = [f"term/{term}" for term in CASES[name].last] + [f"loss/{update.name}" for update in method.updates]
     off = {key: float(relative(half[key][0], full[key][0])) for key in watched}
     print(f"\n{name}, first step: " + ", ".join(f"{key} {value:.1e}" for key, value in off.items()))
     assert max(off.values()) < FIRST, off

@@ -1,4 +1,4 @@
-"""Region normalisation as a method: its turns train what they say, on the released code's losses."""
+"""Region normalisation as a method: its updates train what they say, on the released code's losses."""
 
 import jax
 import numpy as np
@@ -33,7 +33,7 @@ def test_losses_are_the_published_ones(begun):
     """L1 of the completion by the hole's share; the critic sees raw predictions, and takes the mean of both parts."""
     method, state, _ = begun
     given = noise_example()
-    generator, critic = method.turns
+    generator, critic = method.updates
     loss, aux = loss_of(generator, state, given)
     prediction, image, known = (np.asarray(value, np.float64) for value in (aux.carried, given.image, given.known))
     variables = {"params": state.params["critic"], **state.stats["critic"]}
@@ -57,11 +57,11 @@ def test_losses_are_the_published_ones(begun):
 def test_training_takes_the_batch_s_statistics_and_prediction_each_image_s(begun):
     method, state, _ = begun
     variables, given = api.Variables(state.params, state.stats), noise_example()
-    _, aux = loss_of(method.turns[0], state, given)
+    _, aux = loss_of(method.updates[0], state, given)
     found = jax.jit(method.predict)(variables, given.observe(), jax.random.key(1)).image
     assert np.abs(aux.carried - found).max() > 1e-4
     alone = jax.tree.map(lambda leaf: leaf[1:], given)
-    _, aux = loss_of(method.turns[0], state, alone)
+    _, aux = loss_of(method.updates[0], state, alone)
     np.testing.assert_allclose(aux.carried, found[1:], atol=1e-4)
 
 

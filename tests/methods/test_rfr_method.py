@@ -67,7 +67,7 @@ def test_the_loss_is_the_public_formula(phase):
     method, given = api.build_method({"name": "rfr", "width": 8, "recurrences": 2}), noise_example()
     variables = jax.jit(method.init)(jax.random.key(0), given)
     frozen = random_features(method, given)
-    loss, aux = loss_of(method.turns[phase], variables, given, frozen=frozen)
+    loss, aux = loss_of(method.updates[phase], variables, given, frozen=frozen)
     networks = {"params": variables.params["generator"], **variables.stats["generator"]}
     apply = jax.jit(method.generator.apply, static_argnames=("train", "mutable"))
     seen = given.observe()

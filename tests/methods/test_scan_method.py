@@ -1,4 +1,4 @@
-"""SCAN as a method: its turns train what they say, on the terms that the config asks for."""
+"""SCAN as a method: its updates train what they say, on the terms that the config asks for."""
 
 import jax
 import numpy as np
@@ -41,7 +41,7 @@ def test_the_moving_average_follows_slowly(begun):
 
 def test_a_turn_trains_only_its_networks(begun):
     method, state, _ = begun
-    generator, critic = method.turns
+    generator, critic = method.updates
     assert (generator.trains, critic.trains) == (("generator",), ("critic",))
     loss, aux = loss_of(generator, state, noise_example())
     weights = {"orthogonality": 10.0, "l1": 1.0, "adversarial": 0.1}
@@ -56,7 +56,7 @@ def test_terms_of_weight_zero_are_not_computed():
     assert set(method.networks) == {"generator"}
     adam = {"generator": optax.adam(1e-3)}
     state = jax.eval_shape(lambda key: initial_state(method, adam, noise_example(), key), jax.random.key(0))
-    _, scalars = jax.eval_shape(make_step(method.turns, adam, 0.9), state, {}, noise_example(), jax.random.key(1))
+    _, scalars = jax.eval_shape(make_step(method.updates, adam, 0.9), state, {}, noise_example(), jax.random.key(1))
     assert set(scalars) == {"loss/generator", "gradient_norm/generator", "term/l1"}
 
 
@@ -64,7 +64,7 @@ def test_feature_terms_reach_the_loss():
     weights = {"perceptual": 0.1, "style": 250.0, "adversarial": 0.0}
     method = small_method("scan", loss=weights, features={"name": "squeezenet"}, attention=(), stages=1)
     networks = jax.jit(method.init)(jax.random.key(0), noise_example())
-    loss, aux = loss_of(method.turns[0], networks, noise_example(), frozen=random_features(method, noise_example()))
+    loss, aux = loss_of(method.updates[0], networks, noise_example(), frozen=random_features(method, noise_example()))
     assert float(aux.terms["perceptual"]) > 0 and float(aux.terms["style"]) > 0
     wanted = sum({**weights, "l1": 1.0, "orthogonality": 10.0}[name] * float(aux.terms[name]) for name in aux.terms)
     assert float(loss) == pytest.approx(wanted, rel=1e-5)
@@ -86,5 +86,5 @@ def test_a_network_that_has_learned_nothing_equals_its_prior():
     np.testing.assert_allclose(found, prior, atol=1e-6)
     left = Observation(seen.image + 0.3 * (1 - seen.known), seen.known)
     np.testing.assert_allclose(fill(left)[0], found, atol=1e-6)
-    slopes = loss_of(method.turns[0], variables, example, slopes=True)[1]["generator"]
+    slopes = loss_of(method.updates[0], variables, example, slopes=True)[1]["generator"]
     assert np.abs(slopes["dec"]["rgb"]["kernel"]).max() > 0 and np.abs(slopes["prior"]["share"]).max() > 0

@@ -86,7 +86,7 @@ def test_the_generators_losses(public):
     arrays, bundle = public
     method, variables, example = trained(arrays, bundle)
     arguments = ({"critic": variables.params["critic"]}, variables.stats, example, None, jax.random.key(0))
-    _, aux = jax.jit(method.turns[0].loss)({"generator": variables.params["generator"]}, *arguments)
+    _, aux = jax.jit(method.updates[0].loss)({"generator": variables.params["generator"]}, *arguments)
     l1 = 2 * sum(np.abs(arrays[stage] - arrays["image"]).mean() for stage in ("coarse", "fine"))
     assert float(aux.terms["l1"]) == pytest.approx(l1, rel=1e-5)
     assert float(aux.terms["adversarial"]) == pytest.approx(float(arrays["g_loss"]), rel=1e-4)

@@ -97,8 +97,8 @@ def test_noise_and_a_long_weak_line_that_hangs_on_its_strong_end():
     gray = np.random.default_rng(0).random((3, 97, 101, 1))
     known, gray[2] = with_holes(gray.shape), 0
     known[2] = 1
-    turn = np.linspace(0, 6 * np.pi, 6000)
-    rows, columns = (48 + (8 + 1.8 * turn) * f(turn) for f in (np.sin, np.cos))
+    update = np.linspace(0, 6 * np.pi, 6000)
+    rows, columns = (48 + (8 + 1.8 * update) * f(update) for f in (np.sin, np.cos))
     gray[2, rows.astype(int), columns.astype(int), 0] = np.linspace(0.45, 0.95, 6000)
     differences, edges = wrong(gray, known, sigma=1.0)
     assert differences.max() <= ALLOWED

@@ -19,7 +19,7 @@ from scan_jax.training.setup import Trainer
 def labelled_method(toy_method):
     """The toy, with a term and a prediction that read labels."""
     toy_method.num_labels = 19
-    loss = toy_method.turns[0].loss
+    loss = toy_method.updates[0].loss
 
     def generator_loss(params, frozen, stats, example, carried, rng):
         value, aux = loss(params, frozen, stats, example, carried, rng)
@@ -29,7 +29,10 @@ def labelled_method(toy_method):
         grey = observation.labels[..., None].astype(jnp.float32) / 18  # [B,H,W,1]
         return Prediction(jnp.broadcast_to(grey, observation.image.shape))
 
-    toy_method.turns = (type(toy_method.turns[0])("generator", ("generator",), generator_loss), toy_method.turns[1])
+    toy_method.updates = (
+        type(toy_method.updates[0])("generator", ("generator",), generator_loss),
+        toy_method.updates[1],
+    )
     toy_method.predict = predict
     return toy_method
 

@@ -1,4 +1,4 @@
-"""A training in phases: each takes its own turns, a run goes on in the middle of any, and one folder holds them all."""
+"""A training in phases: each has its own updates, a run goes on in the middle of any, one folder holds them all."""
 
 import jax
 import numpy as np
@@ -9,9 +9,9 @@ from toy_runs import assert_same, batches_from, settings, train, trainer_of
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import GuardSettings, OptimizerSettings
-from scan_jax.methods.api import Turn
+from scan_jax.methods.api import Update
 from scan_jax.training.guard import BadStep, Guard
-from scan_jax.training.setup import phase_after, phases_of, turns_in
+from scan_jax.training.setup import phase_after, phases_of, updates_in
 
 RATES = {"first": OptimizerSettings(1e-3), "second": OptimizerSettings(1e-4), "critic": OptimizerSettings(1e-3)}
 BEGINS = {"first": 0, "second": 3}
@@ -22,10 +22,10 @@ class PhasedToy(ToyMethod):
 
     def __init__(self):
         super().__init__()
-        self.turns = (
-            Turn("first", ("generator",), self.generator_loss, "first"),
-            Turn("second", ("generator",), self.generator_loss, "second"),
-            Turn("critic", ("critic",), self.critic_loss),
+        self.updates = (
+            Update("first", ("generator",), self.generator_loss, "first"),
+            Update("second", ("generator",), self.generator_loss, "second"),
+            Update("critic", ("critic",), self.critic_loss),
         )
 
 
@@ -34,15 +34,15 @@ def phased(**changes):
 
 
 def test_turns_of_a_phase_and_of_the_whole_training():
-    turns = PhasedToy().turns
-    assert [turn.name for turn in turns_in(turns, "second")] == ["second", "critic"]
-    found = phases_of(turns, {"second": 7, "first": 0}, 10)
+    updates = PhasedToy().updates
+    assert [update.name for update in updates_in(updates, "second")] == ["second", "critic"]
+    found = phases_of(updates, {"second": 7, "first": 0}, 10)
     assert [(phase.name, phase.begin, phase.length) for phase in found] == [("first", 0, 7), ("second", 7, 3)]
     assert [phase_after(found, done).name for done in (0, 6, 7, 9)] == ["first", "first", "second", "second"]
-    assert [phase.name for phase in phases_of(turns, {"second": 0}, 10)] == ["second"]
-    assert phases_of(turns, {"first": 0, "second": 50}, 10)[1].length == 1, "never reached"
-    (only,) = phases_of(ToyMethod().turns, {}, 10)
-    assert (only.name, only.begin, only.length, len(only.turns)) == ("", 0, 10, 2)
+    assert [phase.name for phase in phases_of(updates, {"second": 0}, 10)] == ["second"]
+    assert phases_of(updates, {"first": 0, "second": 50}, 10)[1].length == 1, "never reached"
+    (only,) = phases_of(ToyMethod().updates, {}, 10)
+    assert (only.name, only.begin, only.length, len(only.updates)) == ("", 0, 10, 2)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_turns_of_a_phase_and_of_the_whole_training():
 )
 def test_begins_that_make_no_sense_are_refused(method, begins, said):
     with pytest.raises(UserError, match=said):
-        phases_of(method().turns, begins, 10)
+        phases_of(method().updates, begins, 10)
 
 
 @pytest.fixture(scope="module")

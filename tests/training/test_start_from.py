@@ -13,7 +13,7 @@ from scan_jax.inference import trained as run_folder
 from scan_jax.methods.api import Variables
 from scan_jax.weights import bundle
 
-NO_STEP = {turn: {"learning_rate": 0.0} for turn in ("generator", "critic")}
+NO_STEP = {update: {"learning_rate": 0.0} for update in ("generator", "critic")}
 
 
 def config(start_from="", **sections):

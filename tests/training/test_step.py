@@ -26,7 +26,7 @@ def run(method, mesh, rules, steps=3):
     state = jax.device_get(init(next(batches_from(0))))
     places = sharding.tree_shardings(mesh, state, rules)
     state = jax.device_put(state, places)
-    step = jax.jit(make_step(method.turns, SGD, 0.9), out_shardings=(places, sharding.replicated(mesh)))
+    step = jax.jit(make_step(method.updates, SGD, 0.9), out_shardings=(places, sharding.replicated(mesh)))
     for _, batch in zip(range(steps), batches_from(0)):
         state, scalars = step(state, {}, sharding.to_devices(mesh, batch), jax.random.key(1))
     return jax.device_get((state, scalars))
@@ -131,7 +131,7 @@ def test_muon_makes_the_updates_of_kernels_orthogonal_and_leaves_the_rest_to_ada
 def test_every_step_draws_anew(toy_method):
     example = next(batches_from(0))
     state = initial_state(toy_method, SGD, example, jax.random.key(0))
-    step = jax.jit(make_step(toy_method.turns, SGD, 0.9))
+    step = jax.jit(make_step(toy_method.updates, SGD, 0.9))
     losses = []
     for done in (0, 0, 1):
         _, scalars = step(dataclasses.replace(state, step=jnp.int32(done)), {}, example, jax.random.key(1))

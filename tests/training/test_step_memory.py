@@ -42,7 +42,7 @@ def begin(method):
 @functools.cache
 def after_three_steps(**options):
     method = QuietToy()
-    state, step = begin(method), jax.jit(make_step(method.turns, SGD, 0.9, **options))
+    state, step = begin(method), jax.jit(make_step(method.updates, SGD, 0.9, **options))
     for number in range(3):
         state, scalars = step(state, {}, toy_batch(number), jax.random.key(1))
     return jax.device_get((state, scalars))

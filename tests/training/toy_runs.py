@@ -65,7 +65,7 @@ def train(folder, given, callbacks=(), method=ToyMethod):
 
 def toy_sections(training=None, **sections):
     """Of a config of the toy method, trained for one step."""
-    optimizers = {turn: {"learning_rate": 1e-3} for turn in ADAM}
+    optimizers = {update: {"learning_rate": 1e-3} for update in ADAM}
     return {
         "seed": 0,
         "data": {"name": "synthetic_portraits", "size": SIZE, "count": 8, "held_out": 3},

@@ -23,7 +23,7 @@ from scan_jax.losses.adversarial import (
 )
 from scan_jax.losses.features import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, feature_matching, perceptual_distance
 from scan_jax.losses.pixel import combine, l1
-from scan_jax.methods.api import Aux, MethodBase, Tree, Trees, Turn, Variables
+from scan_jax.methods.api import Aux, MethodBase, Tree, Trees, Update, Variables
 from scan_jax.methods.masked_attention.settings import Settings
 from scan_jax.methods.masked_attention.style_search import StyleSearch, StyleSpace
 from scan_jax.models.discriminators import LabelDiscriminator
@@ -41,7 +41,7 @@ CRITIC_TERMS = ("adversarial", "feature_matching")
 
 
 class MaskedAttention(MethodBase):
-    """The method: generator and critic, trained in turns on one forward pass of the generator a step."""
+    """The method: generator and critic, trained alternately on one forward pass of the generator a step."""
 
     stride = STRIDE
     styles: StyleSpace
@@ -64,10 +64,10 @@ class MaskedAttention(MethodBase):
         )
         self.critic: Any = LabelDiscriminator(settings.num_labels, settings.critic_width, dtype=dtype)
         self.networks: dict[str, Any] = {"generator": self.generator}
-        self.turns: tuple[Turn, ...] = (Turn("generator", ("generator",), self.generator_loss),)
+        self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
         if self.weights.keys() & set(CRITIC_TERMS):
             self.networks["critic"] = self.critic
-            self.turns += (Turn("critic", ("critic",), self.critic_loss),)
+            self.updates += (Update("critic", ("critic",), self.critic_loss),)
         self.layers = dict(zip(PERCEPTUAL_LAYERS.get(settings.features.name, ()), DEEP_WEIGHTS))
         wanted = settings.loss.perceptual or settings.style_search.perceptual
         self.features: Any = LossFeatures(settings.features, tuple(self.layers), dtype) if wanted else None
@@ -112,7 +112,7 @@ class MaskedAttention(MethodBase):
     def generator_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The first turn: eq. (6)."""
+        """The first update: eq. (6)."""
         del carried
         seen = example.observe()
         (painted, prediction), changed = self.generator.apply(
@@ -159,7 +159,7 @@ class MaskedAttention(MethodBase):
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The second turn, eq. (7): photographs and completions in one batch, so that one power iteration serves."""
+        """The second update, eq. (7): photographs and completions in one batch, so that one power iteration serves."""
         del frozen, rng
         both = one_batch(example.image, carried)  # [2B,H,W,3]
         labels = one_batch(*[jnp.asarray(example.labels)] * 2)  # [2B,H,W]
