@@ -37,21 +37,21 @@ SKIPPED = {
 }
 # Only read by their own parser, with their config, by what their line says, and why.
 PARSED = {
-    "scan_jax.commands.replay": "needs a run with a bad step; tests/commands/test_replay.py makes one",
-    "scan_jax.weights import": "needs a published file; tests/weights writes such files",
-    "scan_jax.demo": "serves until it is stopped; tests/demo opens the page",
+    "scan_jax replay": "needs a run with a bad step; tests/commands/test_replay.py makes one",
+    "scan_jax weights import": "needs a published file; tests/weights writes such files",
+    "scan_jax demo": "serves until it is stopped; tests/demo opens the page",
     "launch.aot_check": "needs a TPU's compiler or a process of its own; tests/test_aot_check.py runs it",
     "--onnx=": "needs jax2onnx; tests/inference/test_onnx_file.py runs where that is installed",
     "benchmarks.": "takes minutes",
     "--protocol=scan_": "needs an archive that cannot be shipped; tests/commands/test_evaluate.py has a miniature",
     "--protocol=masked_attention_": "needs an archive that cannot be shipped",
-    "scan_jax.prepare verify": "needs what another command wrote; tests/test_prepare_command.py runs it",
+    "scan_jax prepare verify": "needs what another command wrote; tests/test_prepare_command.py runs it",
     "configs/open.py": "needs the photographs of the next line",
     "open_photographs": "needs packages of Debian; tests/data/builders/test_open_photographs.py writes tiny ones",
     "--source=FEW": "shows how an archive with gaps is refused; tests/data/builders does that",
 }
-FOUND = {"scan_jax.doctor", "scan_jax.prepare inspect"}  # which end with 1 where they find problems
-ENTRIES = {module.removesuffix(".__main__"): module for module in cli.COMMANDS.values()}
+FOUND = {"scan_jax doctor", "scan_jax prepare inspect"}  # which end with 1 where they find problems
+ENTRIES = {f"scan_jax {word}": module for word, module in cli.COMMANDS.items()}
 COMMANDS = doc_pages.commands()
 
 
@@ -59,11 +59,13 @@ def name_of(command):
     return f"{command.place} {' '.join(command.words)[:70]}"
 
 
-def as_module(command):
-    """The module and its arguments, as `python -m` has them."""
-    if command.module == "scan-jax" and command.arguments[0] in cli.COMMANDS:
+def as_entry(command):
+    """ "scan_jax inpaint" or the module, and its arguments."""
+    if command.module == "scan_jax.main":
+        return ["scan_jax train", *command.arguments]
+    if command.module in ("scan-jax", "scan_jax") and command.arguments[0].replace("_", "-") in cli.COMMANDS:
         word, *rest = command.arguments
-        return [cli.COMMANDS[word].removesuffix(".__main__"), *rest]
+        return [f"scan_jax {word.replace('_', '-')}", *rest]
     return [command.module, *command.arguments]
 
 
@@ -72,7 +74,7 @@ def is_skipped(command):
 
 
 def is_run(command):
-    line = " ".join(as_module(command))
+    line = " ".join(as_entry(command))
     return not is_skipped(command) and command.module != "scan-jax" and not any(part in line for part in PARSED)
 
 
@@ -97,7 +99,7 @@ def world(tmp_path_factory):
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if not is_run(command)], ids=name_of)
 def test_a_command_is_one_as_far_as_can_be_read(command):
-    module, *arguments = as_module(command)
+    module, *arguments = as_entry(command)
     if is_skipped(command):
         check_extras(" ".join(command.words))
     elif module == "scan-jax":
@@ -109,14 +111,14 @@ def test_a_command_is_one_as_far_as_can_be_read(command):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [command for command in COMMANDS if is_run(command)], ids=name_of)
 def test_a_command_does_what_the_page_says(command, world):
-    module, *arguments = as_module(command)
+    module, *arguments = as_entry(command)
     small = shrink(module, arguments, world)
-    if module == "scan_jax.main" and not {"--dry_run", "--config=configs/demo.py"} & set(small):
+    if module == "scan_jax train" and not {"--dry_run", "--config=configs/demo.py"} & set(small):
         open_all(small)
         return
     make_room(world, small)
     code = importlib.import_module(ENTRIES[module]).main(small)
-    line = " ".join(as_module(command))
+    line = " ".join(as_entry(command))
     assert code in ((0, 1) if any(line.startswith(one) for one in FOUND) else (0,)), line
 
 
@@ -139,19 +141,19 @@ def check_extras(text):
 
 def shrink(module, arguments, home):
     """The arguments with others behind them that make the command small."""
-    if module in ("scan_jax.main", "scan_jax.commands.show_batch"):
+    if module in ("scan_jax train", "scan_jax show-batch"):
         config = next(word for word in arguments if word.startswith("--config="))
         overrides = [word for word in arguments if word.startswith("--config.")]
         return [*arguments, *doc_world.tiny([config, *overrides])]
-    if module == "scan_jax.evaluate":
+    if module == "scan_jax evaluate":
         few = doc_world.demo_test() if any(word.startswith("--protocol=") for word in arguments) else []
         metrics = [] if "--metrics" in arguments or "--write_test" in " ".join(arguments) else ["--metrics", "standard"]
         if "--predictions" in arguments:
             doc_world.write_results(home, few)
         return [*arguments, *metrics, *few]
-    if module == "scan_jax.commands.export":
+    if module == "scan_jax export":
         return [*arguments, "--no_stablehlo"]  # tests/commands/test_export.py has it
-    if module == "scan_jax.prepare":
+    if module == "scan_jax prepare":
         return [*arguments, *doc_world.fewer(arguments, home)]
     return arguments
 
@@ -170,7 +172,7 @@ def read(module, arguments):
     overrides = [word for word in arguments if word.startswith("--config.")]
     if hasattr(entry, "parse"):
         entry.parse(arguments)
-    elif module == "scan_jax.weights":
+    elif module == "scan_jax weights":
         assert arguments[0] == "import" and arguments[1] in registry.MODULES
     else:
         name = module.removeprefix("benchmarks.")
@@ -189,7 +191,7 @@ def read(module, arguments):
 
 def test_every_page_has_its_commands_and_no_reason_is_left_over():
     texts = [" ".join(command.words) for command in COMMANDS]
-    lines = [" ".join(as_module(command)) for command in COMMANDS]
+    lines = [" ".join(as_entry(command)) for command in COMMANDS]
     assert [part for part in SKIPPED if not any(text.startswith(part) for text in texts)] == []
     assert [part for part in PARSED if not any(part in line for line in lines)] == []
     places = {command.place.partition(":")[0] for command in COMMANDS}
@@ -225,6 +227,8 @@ def test_line_numbers_paths_and_modules_are_there(page):
         assert any(ROOT.glob(path)) or path == "configs/X.py", f"{page.name}: {path}"
     for module in re.findall(r"python3? -m ((?:scan_jax|benchmarks|launch)[\w.]*\w)", text):
         assert importlib.util.find_spec(module), f"{page.name}: {module}"
+    for word in re.findall(r"python3? -m scan_jax (\w+)", text):
+        assert word.replace("_", "-") in cli.COMMANDS, f"{page.name}: {word}"
 
 
 def test_every_page_is_in_the_index():

@@ -204,6 +204,6 @@ def test_a_bad_section_is_one_clear_line(name, section, message):
 def test_feature_terms_need_their_published_weights(name, weights, tmp_path, monkeypatch):
     monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(tmp_path))
     network = weights.partition("-")[0]
-    with pytest.raises(UserError, match=rf"{weights}.*python -m scan_jax\.weights import {network}"):
+    with pytest.raises(UserError, match=rf"{weights}.*python -m scan_jax weights import {network}"):
         api.build_method({"name": name}).load_frozen()
     assert small_method(name).load_frozen() == {}
