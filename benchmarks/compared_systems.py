@@ -58,11 +58,11 @@ def compare(flags: argparse.Namespace) -> None:
         given = list(overrides(CONFIGS[name], flags))
         steps = int(given[0].rpartition("=")[2])
         if checkpoint_folder.committed_steps(run / "checkpoints")[:1] != [steps]:
-            call("scan_jax.main", f"--config={CONFIGS[name]}", f"--workdir={run}", *given)
+            call("train", f"--config={CONFIGS[name]}", f"--workdir={run}", *given)
     first, *others = map(str, runs)
     against = ["--against", *others] if others else []
     out = f"--out={flags.workdir / 'table'}"
-    call("scan_jax.evaluate", f"--run={first}", *against, "--baselines", *BASELINES, "--metrics", "standard", out)
+    call("evaluate", f"--run={first}", *against, "--baselines", *BASELINES, "--metrics", "standard", out)
 
 
 def overrides(name: str, flags: argparse.Namespace) -> Iterator[str]:
@@ -78,15 +78,15 @@ def overrides(name: str, flags: argparse.Namespace) -> Iterator[str]:
     yield "--config.training.evaluate_every=0"
 
 
-def call(module: str, *arguments: str) -> None:
+def call(command: str, *arguments: str) -> None:
     """A command of the toolkit in a process of its own, so that one method's memory is not the next one's.
 
     Raises:
       UserError: it failed.
     """
-    print("python -m", module, *arguments, flush=True)
-    if subprocess.run([sys.executable, "-m", module, *arguments]).returncode:
-        raise UserError(f"{module} ended with an error; mend it, and the same command goes on")
+    print("python -m scan_jax", command, *arguments, flush=True)
+    if subprocess.run([sys.executable, "-m", "scan_jax", command, *arguments]).returncode:
+        raise UserError(f"{command} ended with an error; mend it, and the same command goes on")
 
 
 if __name__ == "__main__":

@@ -67,13 +67,13 @@ def main() -> None:
         ways = {
             "a loop of OpenCV": partial(loop, paths, size),
             f"the loop in {flags.jobs} threads": partial(shared, paths, size, flags.jobs),
-            "scan_jax.prepare": partial(ours, flags.source, size, flags.jobs),
+            "scan_jax prepare": partial(ours, flags.source, size, flags.jobs),
         }
         times = {way: [] for way in ways}
         for _ in range(flags.repeats):
             for way, action in ways.items():
                 times[way].append(seconds(action))
-        own = statistics.median(times["scan_jax.prepare"])
+        own = statistics.median(times["scan_jax prepare"])
         for way, taken in times.items():
             median = statistics.median(taken)
             print(f"{size:4d} px  {way:24s} {len(paths) / median:7.0f} images/s  {median / own:5.2f} of our time")

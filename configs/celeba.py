@@ -31,7 +31,7 @@ def get_config() -> ConfigDict:
     config.method.compute_dtype = "float32"
     config.method.loss = {"orthogonality": 10.0, "l1": 1.0}  # L_total of section 3.3
     config.method.loss.update(perceptual=0.1, style=250.0, adversarial=0.1)
-    config.method.features = {"name": "vgg19", "path": ""}  # empty: where `scan_jax.weights import` puts it
+    config.method.features = {"name": "vgg19", "path": ""}  # empty: where `scan_jax weights import` puts it
 
     config.training = {"steps": 500_000, "batch_size": 8, "ema_decay": 0.999}
     config.training.update(log_every=100, checkpoint_every=5000, evaluate_every=50_000, pictures_every=5000)

@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     config.method = {"name": "rfr", "width": 64, "recurrences": 6}
     config.method.feature_input = "plain"  # VGG-16 sees images without its normalisation
     config.method.loss = {"valid": 1.0, "hole": 6.0, "perceptual": 0.05, "style": 120.0, "total_variation": 0.1}
-    config.method.features = {"name": "vgg16", "path": ""}  # empty: where `scan_jax.weights import` puts it
+    config.method.features = {"name": "vgg16", "path": ""}  # empty: where `scan_jax weights import` puts it
     config.training.batch_size = 6
     config.training.phases = {"first": 0, "finetune": 350_000}
     config.training.optimizers = {

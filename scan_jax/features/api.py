@@ -37,7 +37,7 @@ class FeatureSettings:
 
     Attributes:
       name: a key of `NETWORKS`.
-      path: its imported weights; empty for where `scan_jax.weights import` puts them.
+      path: its imported weights; empty for where `scan_jax weights import` puts them.
     """
 
     name: str = "vgg19"
