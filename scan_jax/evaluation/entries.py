@@ -87,7 +87,7 @@ def by_network(predict: Predict) -> Fill:
     def fill(batch: Batch) -> Pictures:
         prediction = np.asarray(jax.device_get(predict(batch.observe())), np.float32)  # [B,S,S,3]
         _refuse_nonsense(prediction, batch.rows)
-        return complete(batch, np.round(255.0 * np.clip(prediction, 0.0, 1.0)).astype(np.uint8))
+        return compose(batch, np.round(255.0 * np.clip(prediction, 0.0, 1.0)).astype(np.uint8))
 
     return fill
 
@@ -105,7 +105,7 @@ def one_by_one(filler: FillOne) -> Fill:
     return fill
 
 
-def complete(batch: Batch, prediction: np.ndarray) -> Pictures:
+def compose(batch: Batch, prediction: np.ndarray) -> Pictures:
     """Of a raw prediction uint8 [B,S,S,3]: what is measured, and itself."""
     completion = np.where(batch.holes[..., None], prediction, batch.photographs)
     return {COMPLETION: completion, PREDICTION: prediction}

@@ -21,7 +21,7 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
-from scan_jax.evaluation.entries import Entry, Pictures, complete, pad, slug
+from scan_jax.evaluation.entries import Entry, Pictures, compose, pad, slug
 from scan_jax.images.decode import SUFFIXES, load_orientation, open_image, to_rgb, upright_samples
 
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # of 8 bits or less; others would be cut to 8 bits without a word
@@ -67,7 +67,7 @@ def from_predictions(folder: Path, benchmark: Benchmark) -> Entry:
 
     def fill(batch: Batch) -> Pictures:
         images = [_read(files[row], batch.holes.shape[1:]) for row in batch.rows]
-        return complete(batch, pad(images, len(batch.holes)))  # [B,S,S,3]
+        return compose(batch, pad(images, len(batch.holes)))  # [B,S,S,3]
 
     hasher = hashlib.sha256()
     for path in files.values():

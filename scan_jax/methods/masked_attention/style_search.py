@@ -15,7 +15,8 @@ from scan_jax.core.types import Array, Observation, Prediction
 from scan_jax.methods.api import Progress, Refined, Trees, Variables
 from scan_jax.methods.masked_attention.settings import Settings
 
-SIGNED_SQUARE = 4.0  # squared differences in [-1, 1], as the paper's, from those in [0, 1]
+# Squared differences in [-1, 1] from those in [0, 1]. Eq. (2) has absolute ones; the released code squares them.
+SIGNED_SQUARE = 4.0
 Distance = Callable[[Trees, Array, Array], Array]  # feature weights, two images [B,H,W,3] -> [B]
 
 
