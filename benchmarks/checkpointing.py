@@ -29,7 +29,7 @@ from scan_jax.core.checkpoint_folder import committed_steps
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
 from scan_jax.training.checkpoints import Checkpoints, Keep
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from scan_jax.commands import cli
 from scan_jax.core import config as configuration
 from scan_jax.core.config import Config
 from scan_jax.methods.api import build_method
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 
 def main(argv: list[str]) -> int:

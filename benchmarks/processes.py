@@ -205,7 +205,7 @@ class Worker:
         from scan_jax.commands.inputs import open_sources
         from scan_jax.methods.api import build_method
         from scan_jax.training.cost import roofline
-        from scan_jax.training.setup import Trainer
+        from scan_jax.training.trainer import Trainer
 
         method = build_method(config.method)
         self._trainer = Trainer(method, config.training, config.size, config.seed)

@@ -19,7 +19,7 @@ import numpy as np
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 VARIANTS = {
     "neither": (),

@@ -112,7 +112,7 @@ def make_run(name: str, width: int) -> None:
     from scan_jax.core.sections import TrainingSettings
     from scan_jax.methods.api import build_method
     from scan_jax.training.checkpoints import Checkpoints, Keep
-    from scan_jax.training.setup import Trainer
+    from scan_jax.training.trainer import Trainer
 
     section = {"name": "scan", "width": width, "critic_width": 8, "loss": {"perceptual": 0.0, "style": 0.0}}
     rates = {name: {"learning_rate": 1e-4} for name in ("generator", "critic")}

@@ -108,7 +108,7 @@ def override(given: argparse.Namespace, folder: Path) -> Callable[[], object]:
 
     del folder
     change = ["--config.method.width=8"]
-    return lambda: build_method(config.load(given.config, change)["method"])
+    return lambda: build_method(config.load(given.config, change).method)
 
 
 WAYS = {"photograph": photograph, "batch": batch, "number": number, "override": override}

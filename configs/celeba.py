@@ -44,5 +44,5 @@ def get_config() -> ConfigDict:
 
 
 def adam(learning_rate: float, b1: float, b2: float) -> ConfigDict:
-    """The optimiser of a turn."""
+    """The optimiser of an update."""
     return ConfigDict({"learning_rate": learning_rate, "b1": b1, "b2": b2})

@@ -1,4 +1,4 @@
-"""Masked attention on CelebAMask-HQ at 128x128, the paper's setting (Pehlivan and Sivuk, section III).
+"""Masked attention on CelebAMask-HQ at 128x128 (Pehlivan and Sivuk, section III; losses over the whole image, as their code).
 
 Expected (paper, Table I): PSNR 29.42 without attention, 30.26 self, 30.41 masked, 30.49 contextual with the loss.
 Hardware: one GPU; the paper took 3 days on four GTX 1080 Ti. Not yet run to the end here.
@@ -28,7 +28,7 @@ def get_config(attention: str = "contextual") -> ConfigDict:
 
     config.training.update(steps=70_000, batch_size=16)  # 40 epochs of 28,000
     config.training.update(checkpoint_every=2000, evaluate_every=10_000, pictures_every=2000)
-    config.training.optimizers = {turn: celeba.adam(2e-4, 0.5, 0.999) for turn in ("generator", "critic")}
+    config.training.optimizers = {name: celeba.adam(2e-4, 0.5, 0.999) for name in ("generator", "critic")}
 
     config.evaluation.update(edges=(0.01, 0.05, 0.1, 0.15, 0.2), holes_per_bucket=50)
     config.evaluation.refine = ("style_search",)  # Table II

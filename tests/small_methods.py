@@ -12,8 +12,8 @@ from scan_jax.data.api import open_data
 from scan_jax.data.pipeline import training_batches
 from scan_jax.masks.api import open_holes
 from scan_jax.methods import api
-from scan_jax.training.setup import updates_in
 from scan_jax.training.step import initial_state, make_step
+from scan_jax.training.trainer import updates_in
 
 NO_FEATURES = {"perceptual": 0.0}
 LABELLED = {"num_labels": 19, "width": 2, "style_size": 8, "label_width": 4, "target": 4e-3}

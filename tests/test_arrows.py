@@ -1,4 +1,4 @@
-"""Which room may import which, as pyproject.toml's contracts for import-linter say; and that files stay small."""
+"""Which package may import which, as pyproject.toml's contracts for import-linter say; and that files stay small."""
 
 import ast
 import shutil

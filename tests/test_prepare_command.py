@@ -40,7 +40,7 @@ def usage(log):
 def open_as_printed(log):
     """The data that a config with the printed arguments opens; the config has another source's keys."""
     config = {"data": {"name": "synthetic_portraits", "size": 32, "count": 10}}
-    configuration.apply(config, usage(log))
+    configuration.apply_overrides(config, usage(log))
     return open_data(config["data"])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scan_jax.core import config as configuration
 from scan_jax.methods.api import build_method
 from scan_jax.training.checkpoints import Checkpoints, Keep
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 
 def overrides(words):

@@ -14,8 +14,8 @@ import torch
 
 from scan_jax.core.types import Example
 from scan_jax.methods.api import build_method
-from scan_jax.training.setup import updates_in
 from scan_jax.training.step import initial_state, make_step
+from scan_jax.training.trainer import updates_in
 
 Step = Callable[[], None]
 LEARNING_RATE, B1, B2 = 1e-4, 0.0, 0.9

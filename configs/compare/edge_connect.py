@@ -26,8 +26,8 @@ def get_config() -> ConfigDict:
     config.training.steps = 600_000
     config.training.phases = {"edge": 0, "completion": 200_000, "joint": 500_000}
     config.training.optimizers = {}
-    for turn in ("edge", "completion", "joint"):
-        config.training.optimizers[turn] = celeba.adam(1e-4, 0.0, 0.9)
-    for turn in ("edge_critic", "critic", "joint_edge_critic", "joint_critic"):
-        config.training.optimizers[turn] = celeba.adam(1e-5, 0.0, 0.9)
+    for name in ("edge", "completion", "joint"):
+        config.training.optimizers[name] = celeba.adam(1e-4, 0.0, 0.9)
+    for name in ("edge_critic", "critic", "joint_edge_critic", "joint_critic"):
+        config.training.optimizers[name] = celeba.adam(1e-5, 0.0, 0.9)
     return config

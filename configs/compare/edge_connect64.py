@@ -24,9 +24,9 @@ def get_config() -> ConfigDict:
     config.training.update(steps=4000, checkpoint_every=500, evaluate_every=2000)
     config.training.phases = {"edge": 0, "completion": 800, "joint": 3000}
     config.training.optimizers = {}
-    for turn, rate in {"edge": 7e-4, "completion": 1e-3, "joint": 3e-4}.items():
-        config.training.optimizers[turn] = adam(rate, 0.5, 0.999)
-        config.training.optimizers[turn].update(schedule="cosine", warmup=100, clip=1.0)
-    for turn in ("edge_critic", "critic", "joint_edge_critic", "joint_critic"):
-        config.training.optimizers[turn] = adam(1e-4, 0.5, 0.999)
+    for name, rate in {"edge": 7e-4, "completion": 1e-3, "joint": 3e-4}.items():
+        config.training.optimizers[name] = adam(rate, 0.5, 0.999)
+        config.training.optimizers[name].update(schedule="cosine", warmup=100, clip=1.0)
+    for name in ("edge_critic", "critic", "joint_edge_critic", "joint_critic"):
+        config.training.optimizers[name] = adam(1e-4, 0.5, 0.999)
     return config

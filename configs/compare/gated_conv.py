@@ -19,5 +19,5 @@ def get_config() -> ConfigDict:
     config.method = {"name": "gated_conv", "width": 48, "critic_width": 64, "compute_dtype": "float32"}
     config.method.loss = {"l1": 1.0, "adversarial": 1.0}
     config.training.batch_size = 16
-    config.training.optimizers = {turn: celeba.adam(1e-4, 0.5, 0.999) for turn in ("generator", "critic")}
+    config.training.optimizers = {name: celeba.adam(1e-4, 0.5, 0.999) for name in ("generator", "critic")}
     return config

@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     config.method.style_search = {"perceptual": 0.0}
     config.training.update(steps=4000, checkpoint_every=500)
     del config.training.evaluate_every
-    config.training.optimizers = {turn: adam(2e-4, 0.5, 0.999) for turn in ("generator", "critic")}
+    config.training.optimizers = {name: adam(2e-4, 0.5, 0.999) for name in ("generator", "critic")}
     for optimizer in config.training.optimizers.values():
         optimizer.clip = 1.0
     return config

@@ -14,7 +14,7 @@ from scan_jax.methods.api import build_method
 from scan_jax.training.cost import accelerators, roofline
 from scan_jax.training.cost.accelerators import Accelerator, Precision
 from scan_jax.training.cost.estimate import GIB, Estimate, estimate, require_fit, table
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 
 def run(config: Config) -> None:

@@ -15,7 +15,7 @@ from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.methods import api
 from scan_jax.methods.api import Method, Trees, Variables
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 
 @dataclasses.dataclass(frozen=True)

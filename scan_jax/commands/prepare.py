@@ -139,7 +139,7 @@ def _freeze(flags: argparse.Namespace) -> None:
     from scan_jax.masks import frozen_set
 
     config = {"holes": {"name": "free_form"}}
-    configuration.apply(config, flags.overrides)
+    configuration.apply_overrides(config, flags.overrides)
     if set(config) != {"holes"}:
         raise UserError("only --config.holes.KEY=VALUE has a meaning here")
     written = frozen_set.write(

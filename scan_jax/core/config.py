@@ -171,11 +171,11 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
         that has a key or value that it must not have.
     """
     plain = _plain(_get_config(path))
-    apply(plain, overrides)
+    apply_overrides(plain, overrides)
     return Config.of(plain, path)
 
 
-def apply(config: dict[str, Any], overrides: Iterable[str]) -> None:
+def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
     """Sets the keys of `config` that overrides such as `--config.training.steps=100` name.
 
     Raises:

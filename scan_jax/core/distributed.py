@@ -39,7 +39,7 @@ def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
     """A context in which this process is one of several; opened before anything else touches JAX.
 
     Where one of them dies, or ends by an error, all others end with exit code 1 and a line that names it: at once, or
-    `messages.SILENCE` seconds after its machine has gone. The context ends when all have left it.
+    `hub.SILENCE` seconds after its machine has gone. The context ends when all have left it.
 
     Args:
       how: "off" for one process; "auto" where Cloud TPU, Slurm or Kubernetes say who takes part; or
@@ -135,7 +135,7 @@ _OURS = f"{UserError.__module__}.{UserError.__qualname__}: "
 
 
 def _last_words(error: BaseException) -> tuple[str, int]:
-    """What the user reads of an error, as `command_line.run` has it, and the exit code."""
+    """What the user reads of an error, as `cli.run` has it, and the exit code."""
     if isinstance(error, UserError):
         return f"error: {error}", 1
     if isinstance(error, KeyboardInterrupt):

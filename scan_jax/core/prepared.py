@@ -101,10 +101,10 @@ def load(folder: Path) -> PreparedDataset:
         builder = tfds.builder_from_directory(folder)
         splits = {split: builder.as_data_source(split) for split in builder.info.splits}
     except (OSError, ValueError, AssertionError, ParseError, tfds.core.DatasetNotFoundError) as error:
-        raise UserError(f"{folder} is no dataset that can be read: {error}; build it with scan_jax.prepare") from error
+        raise UserError(f"{folder} is no dataset that can be read: {error}; build it with scan_jax prepare") from error
     told = load_metadata(folder)
     if told.get("format") != FORMAT:
-        raise UserError(f"{folder} was not built by this version of scan_jax.prepare; build it again")
+        raise UserError(f"{folder} was not built by this version of scan_jax prepare; build it again")
     return PreparedDataset(
         folder=folder,
         name="/".join(folder.parts[-3:-1]),

@@ -15,7 +15,7 @@ Remat = Literal["nothing", "activations"]
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerSettings:
-    """One turn's optimiser.
+    """One update's optimiser.
 
     Attributes:
       learning_rate: at its height.
@@ -57,7 +57,7 @@ class GuardSettings:
 
     Attributes:
       enabled: whether a bad step is undone; without it, a value that is not finite ends the run.
-      spike: a step is bad where a turn's loss or gradient norm is so many times the largest of the steps before; 0
+      spike: a step is bad where an update's loss or gradient norm is so many times the largest of the steps before; 0
         only looks for values that are not finite.
       window: how many steps before it are compared with; at least half as many must have been seen.
       retries: how often a run may go back to one checkpoint.
@@ -80,7 +80,7 @@ class TrainingSettings:
     Attributes:
       steps: updates in the whole run.
       batch_size: over all devices.
-      optimizers: by turn.
+      optimizers: by update.
       phases: at which step each of the method's phases begins, where it is trained in phases.
       ema_decay: of the generator's moving average.
       accumulate: parts into which a step divides its batch, one after the other, so that it needs less memory; the

@@ -1,4 +1,4 @@
-"""The words every room shares: what is shown to a loss, to a network, and what comes back.
+"""What every package shares: what is shown to a loss, to a network, and what comes back.
 
 Arrays are NHWC, images float32 RGB in [0, 1]; `known` is 1 where a pixel is known and 0 in the hole.
 """

@@ -1,4 +1,4 @@
-"""Photographs that `scan_jax.prepare` made ready beforehand: any dataset of its making."""
+"""Photographs that `scan_jax prepare` made ready beforehand: any dataset of its making."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Settings:
     """`config.data` of a prepared dataset.
 
     Attributes:
-      dataset: its name, as `scan_jax.prepare` prints it, such as "photo_folder/faces-64".
+      dataset: its name, as `scan_jax prepare` prints it, such as "photo_folder/faces-64".
       size: height and width that the network sees, pixels.
       data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
       held_out: how many to measure on, evenly spaced; 0 for all.
@@ -47,7 +47,7 @@ def open_splits(section: Mapping[str, Any]) -> DataSplits:
     settings = bind(section, Settings, "config.data")
     name, _, config = settings.dataset.partition("/")
     if not name or not config:
-        raise UserError(f"config.data.dataset is NAME/CONFIG, as scan_jax.prepare prints it, not {settings.dataset!r}")
+        raise UserError(f"config.data.dataset is NAME/CONFIG, as scan_jax prepare prints it, not {settings.dataset!r}")
     command = f"python -m scan_jax prepare {name} --source=... --size={settings.size}"
     dataset = prepared.find(settings.data_dir, name, config, command)
     return split_photographs(dataset, settings.size, settings.held_out, settings.measure_on)

@@ -225,7 +225,7 @@ def _override(
     evaluation = dataclasses.asdict(settings) | {key: getattr(protocol, key) for key in measured}
     config = copy.deepcopy({"data": dict(protocol.data), "holes": dict(protocol.holes), "evaluation": evaluation})
     before = copy.deepcopy(config)
-    configuration.apply(config, overrides)
+    configuration.apply_overrides(config, overrides)
     foreign = [key for key in config if key not in SECTIONS]
     if foreign:
         raise UserError(

@@ -28,7 +28,7 @@ class Conditions:
     """Without these, numbers say nothing.
 
     Attributes:
-      protocol: name and version, such as "scan_table1 v1", or "faces64 (the run's own)".
+      protocol: name and version, such as "scan_celeba_hq v1", or "of faces64 v1".
       photographs: their source in one line, split and its hash included.
       photographs_digest, holes_digest: SHA-256 (hex); the same digests, the same test.
       holes: their source in one line.

@@ -28,7 +28,7 @@ def encode(samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
 
     Args:
       samples: uint8 or uint16 [H,W,C]: C = 1 is grey, 3 RGB, 2 and 4 have alpha.
-      metadata: as `file_metadata.metadata_of` finds it.
+      metadata: as `metadata.metadata_of` finds it.
 
     Raises:
       OSError: it would have more than 4 GB, and a TIFF cannot.

@@ -56,7 +56,7 @@ class Inpainter:
         Raises:
           UserError: there is no such folder, nothing in it can be read, or its config describes another network.
         """
-        from scan_jax.inference.equations import WAYS, Untrained  # which is an Inpainter itself
+        from scan_jax.inference.untrained import WAYS, Untrained  # which is an Inpainter itself
 
         if isinstance(run, str) and run in WAYS:
             return Untrained(run)

@@ -25,8 +25,8 @@ class SpatialAttentionNorm(nn.Module):
     Attributes:
       regions: n, the number of semantic entities.
       statistics: which reading of eq. (3), see `region_normalize`.
-      kernels: "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" is the
-        paper's letter, whose sums over 9C products saturate the softmax.
+      kernels: "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" takes
+        them as printed, with sums over 9C products that saturate the softmax.
       epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
         not be blown up. Products are in the dtype of x; softmax and statistics are float32.
     """
@@ -99,7 +99,7 @@ class ChannelAttentionNorm(nn.Module):
     Attributes:
       groups: n, the number of groups of channels.
       statistics: which reading of eq. (3), see `group_normalize`.
-      scale: "mean" divides both correlations by H*W; "sum" is the paper's letter, which saturates the softmax on
+      scale: "mean" divides both correlations by H*W; "sum" is as printed, and saturates the softmax on
         large maps.
       epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
         not be blown up. Correlations, softmax and statistics are float32, at full precision.

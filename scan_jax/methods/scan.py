@@ -1,4 +1,10 @@
-"""SCAN: Spatial and Channel Attention Normalization for Image Inpainting (Chen et al. 2021), section 3."""
+"""SCAN: Spatial and Channel Attention Normalization for Image Inpainting (Chen et al. 2021), section 3.
+
+Where its equations are: (1) `ops.correlation.orthogonality`, (2) `ops.correlation.patch_correlation`, (3)
+`ops.normalization.region_normalize`, all three called by `layers.attention_norm.SpatialAttentionNorm`; (4)
+`ops.correlation.channel_correlation`, called by `ChannelAttentionNorm` there; the joint loss of section 3.3 is
+`Scan.generator_loss`, weighed and summed by `losses.pixel.combine`.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +107,7 @@ class Scan(MethodBase):
     def generator_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The first update: the joint loss of section 3.3 on the prediction of every stage."""
+        """The first update: the joint loss of section 3.3; L1 of every stage, the other terms of the last."""
         del carried
         seen = example.observe()
         keys = jax.random.split(rng, seen.image.shape[0])

@@ -1,8 +1,8 @@
 """Normalisation by soft regions of the map, by soft groups of channels (SCAN), and by two hard regions (RN).
 
 The first two never build a map per region. Both compute sum_i (X - mu_i) / (sigma_i + epsilon) * S_i, SCAN's eq. (3),
-with one of two readings of mu_i, sigma_i: `"product"`, the letter: mean and standard deviation of X * S_i over all
-positions; `"weighted"`, the sense: mean and standard deviation of X under the weights S_i. The sum is
+with one of two readings of mu_i, sigma_i: `"product"`, as printed: mean and standard deviation of X * S_i over all
+positions; `"weighted"`, as intended: mean and standard deviation of X under the weights S_i. The sum is
 X * (S @ 1/sigma) - S @ (mu/sigma), and all that it needs are moments: of each channel with each region, around a pivot
 near the channel's mean so that a large mean costs no digits.
 """

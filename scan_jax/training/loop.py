@@ -22,9 +22,9 @@ from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.checkpoints import Checkpoints
 from scan_jax.training.guard import BadStep, CollapseWatch, Guard, Incident, Incidents, Stepped, plain, stop_request
 from scan_jax.training.scalars import ScalarWriters, forget_after
-from scan_jax.training.setup import Trainer
 from scan_jax.training.sharding import Prefetch
 from scan_jax.training.step import Scalars, TrainState
+from scan_jax.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 

@@ -157,10 +157,10 @@ def test_a_folder_that_another_program_wrote(data_dir, tmp_path):
     refused(rf"no prepared celeba_hq/64 in .*; build it: {COMMAND} celeba_hq", tmp_path, "celeba_hq")
     folder = miniatures.copied(data_dir / "celeba_hq" / "64", tmp_path / "celeba_hq" / "64")
     (folder / "1.0.0" / "metadata.json").unlink()
-    refused(r"was not built by this version of scan_jax.prepare; build it again", tmp_path, "celeba_hq")
+    refused(r"was not built by this version of scan_jax prepare; build it again", tmp_path, "celeba_hq")
     for file in (folder / "1.0.0").iterdir():
         file.unlink()
-    refused(r"is no dataset that can be read: .*build it with scan_jax.prepare", tmp_path, "celeba_hq")
+    refused(r"is no dataset that can be read: .*build it with scan_jax prepare", tmp_path, "celeba_hq")
 
 
 def test_a_damaged_record_is_one_line_and_the_place_may_come_from_the_environment(data_dir, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Protocols: named, equal to the configs that they test, and opened by the rooms that they name."""
+"""Protocols: named, equal to the configs that they test, and opened by the packages that they name."""
 
 from pathlib import Path
 

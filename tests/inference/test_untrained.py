@@ -14,9 +14,9 @@ from PIL import Image
 from scan_jax.commands import attend, inpaint
 from scan_jax.commands.inpaint import UNTRAINED
 from scan_jax.core.errors import UserError
-from scan_jax.inference.equations import WAYS, ByEquation, apart
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.tiling import Window
+from scan_jax.inference.untrained import WAYS, ByEquation, apart
 
 EQUATIONS = ("harmonic", "biharmonic")
 SHAPE = (101, 143)

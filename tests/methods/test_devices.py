@@ -17,7 +17,7 @@ from small_methods import SMALL, phase_begins, portrait_batches, registered, sha
 
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.ops import smooth_fill
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from small_methods import begin, loss_of, moved, noise_example, random_features,
 from scan_jax.methods import api
 from scan_jax.ops.canny import canny
 from scan_jax.ops.image import luma
-from scan_jax.training.setup import updates_in
+from scan_jax.training.trainer import updates_in
 
 PHASES = ("edge", "completion", "joint")
 LOSS = {"perceptual": 0.0, "style": 0.0}

@@ -17,8 +17,8 @@ from scan_jax.core.types import Example, Observation
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods import api
 from scan_jax.training.checkpoints import Checkpoints, Keep
-from scan_jax.training.setup import Trainer
 from scan_jax.training.step import as_dict
+from scan_jax.training.trainer import Trainer
 
 NAMES = sorted(SMALL)
 PHASED = [name for name in NAMES if phase_begins(small_method(name))]

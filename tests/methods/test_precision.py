@@ -17,7 +17,7 @@ from small_methods import SMALL, portrait_batches, registered, shaken, small_met
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 STEPS, LAST, BATCHES = 200, 50, 8

@@ -16,7 +16,7 @@ from scan_jax.core.checkpoint_folder import Ledger
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE
 from scan_jax.training.checkpoints import Checkpoints, Keep, read_state
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 DEVICES = 4
 

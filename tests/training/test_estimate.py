@@ -17,7 +17,7 @@ from scan_jax.training.cost import roofline as collectives
 from scan_jax.training.cost.accelerators import Network
 from scan_jax.training.cost.estimate import MatrixFlops, estimate, held_bytes, require_fit, table
 from scan_jax.training.cost.roofline import Collective, roofline
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 SIZE, BATCH, DEVICES = 16, 8, 8
 GENERATOR = 3 * 3 * 3 * 3 + 3  # parameters of a 3x3 convolution with a bias

@@ -12,7 +12,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Prediction
 from scan_jax.images.palette import palette
 from scan_jax.methods.api import Aux, Refined
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 
 @pytest.fixture

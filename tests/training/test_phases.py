@@ -11,7 +11,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.sections import GuardSettings, OptimizerSettings
 from scan_jax.methods.api import Update
 from scan_jax.training.guard import BadStep, Guard
-from scan_jax.training.setup import phase_after, phases_of, updates_in
+from scan_jax.training.trainer import phase_after, phases_of, updates_in
 
 RATES = {"first": OptimizerSettings(1e-3), "second": OptimizerSettings(1e-4), "critic": OptimizerSettings(1e-3)}
 BEGINS = {"first": 0, "second": 3}

@@ -14,8 +14,8 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.sections import OptimizerSettings
 from scan_jax.training import sharding
 from scan_jax.training.optimizers import learning_rate, make_optimizer
-from scan_jax.training.setup import Trainer
 from scan_jax.training.step import initial_state, make_step
+from scan_jax.training.trainer import Trainer
 
 DEVICES = 4
 SGD = {"generator": optax.sgd(0.1), "critic": optax.sgd(0.1)}

@@ -18,8 +18,8 @@ from scan_jax.core.types import Example
 from scan_jax.methods.api import Aux
 from scan_jax.training import sharding
 from scan_jax.training.cost.estimate import estimate
-from scan_jax.training.setup import Trainer
 from scan_jax.training.step import in_parts, initial_state, make_step
+from scan_jax.training.trainer import Trainer
 
 DEVICES = 2
 SGD = {"generator": optax.sgd(0.1), "critic": optax.sgd(0.1)}

@@ -11,8 +11,8 @@ from scan_jax.core.config import Config
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.training.checkpoints import Checkpoints, Keep
 from scan_jax.training.loop import Run
-from scan_jax.training.setup import Trainer
 from scan_jax.training.step import TrainState
+from scan_jax.training.trainer import Trainer
 
 ADAM = {"generator": OptimizerSettings(1e-3), "critic": OptimizerSettings(1e-3)}
 SIZE = 16

@@ -26,7 +26,7 @@ class Cell:
       deviation, interval: as text, or empty.
       remark: n where it differs from the bucket's, and how many were infinite.
       best: of its bucket and metric.
-      verdict: of a difference, as `comparison.verdict`; or empty.
+      verdict: of a difference, as `statistics.verdict`; or empty.
     """
 
     value: str

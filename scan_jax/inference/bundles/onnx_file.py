@@ -1,6 +1,6 @@
 """Filling as an ONNX file for photographs of one size, for those who have neither JAX nor us.
 
-jax2onnx translates, after `folding` has taken out what it does not know; onnxruntime says whether the file is right.
+jax2onnx translates, after `fold` has taken out what it does not know; onnxruntime says whether the file is right.
 Both are an extra, since they bring packages that nothing else here needs.
 """
 

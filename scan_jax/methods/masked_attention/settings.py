@@ -1,4 +1,4 @@
-"""A config's `method` section for masked attention; the defaults are the paper's setting."""
+"""A config's `method` section for masked attention: the paper's defaults, or the released code's where that is said."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Settings:
       critic_width: channels of the critic's first layer.
       attention: of the style encoder, Table I.
       target: mu of eq. (4).
-      region: where eqs. (1) and (2) look: "known", the letter, or "everywhere", as the released code does.
-      adversarial: "log", eq. (3) with a generator's side that does not saturate; "minimax", its letter; "hinge", the
+      region: where eqs. (1) and (2) compare: "known", as printed, or "everywhere", as the released code does.
+      adversarial: "log", eq. (3) with a generator's side that does not saturate; "minimax", as printed; "hinge", the
         released code's.
       prior: what fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended.
         What the paper's generator paints then goes, with the labels, into a small network that corrects that filling.

@@ -18,7 +18,7 @@ from scan_jax.methods.api import Trees
 from scan_jax.training import sharding
 from scan_jax.training.cost import roofline
 from scan_jax.training.cost.roofline import Collective
-from scan_jax.training.setup import Trainer
+from scan_jax.training.trainer import Trainer
 
 KNOBS = (
     "lower training.batch_size, take it in parts (training.accumulate=2), keep less (training.remat=activations), set "
