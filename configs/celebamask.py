@@ -1,4 +1,4 @@
-"""Masked attention on CelebAMask-HQ at 128x128 (Pehlivan and Sivuk, section III; losses over the whole image, as their code).
+"""Masked attention on CelebAMask-HQ at 128x128 (Pehlivan and Sivuk, section III), losses everywhere, as in their code.
 
 Expected (paper, Table I): PSNR 29.42 without attention, 30.26 self, 30.41 masked, 30.49 contextual with the loss.
 Hardware: one GPU; the paper took 3 days on four GTX 1080 Ti. Not yet run to the end here.
