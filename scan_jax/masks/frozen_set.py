@@ -20,8 +20,7 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.images import png
 from scan_jax.masks import mask_file
-from scan_jax.masks.api import SOURCES, open_holes
-from scan_jax.masks.fixed_set import FixedSet, fixed_set
+from scan_jax.masks.api import SOURCES, FixedSet, fixed_set, open_holes
 from scan_jax.masks.mask_file import INDEX, progress
 from scan_jax.masks.ratio import hole_ratio, make_buckets
 
@@ -78,7 +77,7 @@ def write(
     index = _index(fixed, files)
     manifest = Manifest(
         generator=section["name"],
-        settings=_settings(section),
+        settings=dataclasses.asdict(registry.bind_named(SOURCES, section, "config.holes")),  # defaults, too
         seed=seed,
         size=size,
         edges=tuple(float(edge) for edge in edges),
@@ -90,13 +89,6 @@ def write(
     )
     _keep_or_write(folder, manifest, {**files, INDEX: index, MANIFEST: manifest.to_json()})
     return FrozenSet(folder, fixed.digest, manifest.counts)
-
-
-def _settings(section: Mapping[str, Any]) -> dict[str, Any]:
-    """What the source is set to, defaults included."""
-    module = registry.find(SOURCES, section["name"], "config.holes.name")
-    own = registry.own_keys(SOURCES, module, section)
-    return dataclasses.asdict(bind(own, module.Settings, "config.holes"))
 
 
 def _named(fixed: FixedSet) -> Iterator[tuple[str, Any, str]]:

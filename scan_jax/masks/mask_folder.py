@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
@@ -21,9 +21,11 @@ from scan_jax.masks.ratio import Bucket, hole_ratio
 
 log = logging.getLogger(__name__)
 
+Orient = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class MaskFolder:
     """`config.holes` of a mask folder.
 
     Attributes:
@@ -39,35 +41,74 @@ class Settings:
     held_out_path: str = ""
     hole_color: str = "white"
 
+    def open_splits(self) -> HoleSplits:
+        """The folder's even rows (0, 2, 4, ...) to train with, its odd ones held out unless `held_out_path` is given.
 
-def open_splits(section: Mapping[str, Any]) -> HoleSplits:
-    """The folder's even rows (0, 2, 4, ...) to train with, its odd ones held out unless `held_out_path` gives others.
+        Raises:
+          UserError: a folder is missing or has too few masks, or a setting makes no sense.
+        """
+        check_color(self.hole_color, "config.holes.hole_color")
+        limits = Bucket(*self.ratio)
+        folder = find_masks(self.path, self.hole_color, "config.holes.path")
+        if self.held_out_path:
+            held_out = open_held_out(self.held_out_path, self.hole_color, limits)
+            return HoleSplits(StoredHoles(folder, limits, turn_at_random), held_out)
+        even, odd = folder.part(0), folder.part(1)
+        if not odd.files:
+            raise UserError(f"{self.path} has a single mask, but one must be held out; add masks or set held_out_path")
+        log.info("%d masks to train with, %d held out, from %s", len(even.files), len(odd.files), self.path)
+        return HoleSplits(StoredHoles(even, limits, turn_at_random), StoredHoles(odd, limits, keep_upright))
 
-    Raises:
-      UserError: a folder is missing or has too few masks, or a setting makes no sense.
+
+@dataclasses.dataclass(frozen=True)
+class IrregularMasks:
+    """`config.holes` of masks prepared by `scan-jax prepare irregular_masks`, such as those of Liu et al. (2018).
+
+    Attributes:
+      ratio: (low, high]; masks outside it, at the size asked for, are left out.
+      stored_size: that they were prepared at, pixels.
+      set_name: that they were prepared with, where they are not the authors'.
+      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
     """
-    settings = bind(section, Settings, "config.holes")
-    check_color(settings.hole_color, "config.holes.hole_color")
-    limits = Bucket(*settings.ratio)
-    folder = find_masks(settings.path, settings.hole_color, "config.holes.path")
-    if settings.held_out_path:
-        held_out = open_held_out(settings.held_out_path, settings.hole_color, limits)
-        return HoleSplits(MaskFolder(folder, limits, turn_at_random), held_out)
-    even, odd = folder.part(0), folder.part(1)
-    if not odd.files:
-        raise UserError(f"{settings.path} has a single mask, but one must be held out; add masks or set held_out_path")
-    log.info("%d masks to train with, %d held out, from %s", len(even.files), len(odd.files), settings.path)
-    return HoleSplits(MaskFolder(even, limits, turn_at_random), MaskFolder(odd, limits, keep_upright))
+
+    ratio: tuple[float, float] = (0.1, 0.6)
+    stored_size: int = 512
+    set_name: str = ""
+    data_dir: str = ""
+
+    def open_splits(self) -> HoleSplits:
+        """The masks of the dataset: training ones turned at random, test ones upright.
+
+        Raises:
+          UserError: they were not prepared; it names the command.
+        """
+        from scan_jax.core import prepared  # which loads protocol buffers
+
+        config = f"{self.set_name}-{self.stored_size}" if self.set_name else str(self.stored_size)
+        command = f"python -m scan_jax prepare irregular_masks --source=MASKS --size={self.stored_size}"
+        dataset = prepared.find(self.data_dir, "irregular_masks", config, command)
+
+        def holes(split: str, orient: Orient) -> StoredHoles:
+            records, name = dataset.splits[split], f"{dataset.name} {split} ({dataset.digests[split][:12]})"
+            files = MaskFiles(name, tuple(range(len(records))), "white", read=partial(_brightness, records))
+            return StoredHoles(files, Bucket(*self.ratio), orient)
+
+        return HoleSplits(holes("train", turn_at_random), holes("test", keep_upright))
 
 
-def open_held_out(path: str, hole_color: str, limits: Bucket) -> MaskFolder:
+def _brightness(records: Sequence[Mapping[str, Any]], row: int) -> np.ndarray:
+    """A prepared mask by its row, uint8 [S,S]; white is hole."""
+    return records[row]["hole"][..., 0]
+
+
+def open_held_out(path: str, hole_color: str, limits: Bucket) -> StoredHoles:
     """All masks of a folder to measure on, within `limits`; a frozen set has its own.
 
     Raises:
       UserError: there is no such folder, or a file of it is missing or changed.
     """
     masks = find_masks(path, hole_color, "config.holes.held_out_path")
-    return MaskFolder(masks, masks.edges or limits, keep_upright)
+    return StoredHoles(masks, masks.edges or limits, keep_upright)
 
 
 def read_mask(file: Path) -> np.ndarray:
@@ -160,15 +201,10 @@ class _Stock:
         return bits.reshape(self.size, self.size).astype(np.bool_)
 
 
-class MaskFolder:
+class StoredHoles:
     """A `HoleSource` over files, read once for each size that is asked for."""
 
-    def __init__(
-        self,
-        masks: MaskFiles,
-        limits: Bucket,
-        orient: Callable[[np.random.Generator, np.ndarray], np.ndarray],
-    ) -> None:
+    def __init__(self, masks: MaskFiles, limits: Bucket, orient: Orient) -> None:
         self.limits = limits
         self._masks = masks
         self._orient = orient

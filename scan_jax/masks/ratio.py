@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -139,18 +138,6 @@ def _grow(region: np.ndarray, pixels: int) -> np.ndarray:
     grown = region.copy()
     grown.flat[added] = True
     return grown
-
-
-def draw_fixed_within(source: Any, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
-    """The `fixed` of a hole source that is a dataclass of its `limits`: none where they exclude the bucket.
-
-    Returns:
-      bool [count,size,size], or [0,size,size].
-    """
-    reached = source.limits.overlap(bucket)
-    if reached is None:
-        return np.zeros((0, size, size), np.bool_)
-    return draw_fixed(dataclasses.replace(source, limits=reached).draw, size, reached, count, seed)
 
 
 def draw_fixed(source: Draw, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:

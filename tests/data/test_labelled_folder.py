@@ -11,7 +11,7 @@ from PIL import Image
 from scan_jax.core.errors import UserError
 from scan_jax.data import photo_folder
 from scan_jax.data.api import agree_on_labels, open_data
-from scan_jax.data.label_pairs import find_pairs
+from scan_jax.data.labelled_folder import find_pairs
 
 HEIGHT, WIDTH, CLASSES = 12, 16, 7
 
@@ -45,7 +45,7 @@ def open_folder(path, **settings):
 
 
 def names(source):
-    return [pair.name for pair in source._pairs]
+    return [source.title(i) for i in range(len(source))]
 
 
 def refused(path, match, **settings):

@@ -18,8 +18,7 @@ from scan_jax.images.hole import binarise, read_grey
 from scan_jax.images.png import MOST_STORED, encode_hole
 from scan_jax.masks import frozen_set
 from scan_jax.masks import frozen_set as manifest
-from scan_jax.masks.api import open_holes
-from scan_jax.masks.fixed_set import fixed_set
+from scan_jax.masks.api import fixed_set, open_holes
 from scan_jax.masks.ratio import Bucket, make_buckets
 
 EDGES = (0.0, 0.1, 0.2, 0.4)

@@ -36,7 +36,7 @@ def build(plan: Plan, data_dir: str, jobs: int) -> PreparedDataset:
       UserError: photographs are missing or broken, the disk is full, or another dataset has the place.
     """
     plan.check()
-    for line in plan.found:
+    for line in (*plan.found, plan.split):
         log.info("%s", line)
     folder = prepared.dataset_folder(data_dir, plan.dataset, plan.config)
     if folder.exists():
@@ -161,8 +161,8 @@ def _metadata(plan: Plan, shards: Mapping[str, Sequence[Shard]]) -> dict[str, An
     return {
         "format": prepared.FORMAT,
         "membership": plan.membership(),
-        "split": plan.split,
-        "split_digest": plan.split_digest,
+        "split": plan.split.name,
+        "split_digest": plan.split.digest,
         "digests": digests,
         "arrays": {name: list(shape) for name, shape in plan.arrays.items()},
         **({"least_side": plan.least_side} if plan.least_side else {}),

@@ -9,8 +9,7 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
-from scan_jax.data.builders import labelled_folder
-from scan_jax.data.builders.labelled_folder import Settings
+from scan_jax.data.builders.photo_folder import LabelledFolder
 from scan_jax.data.preparation.build import verify
 
 CLASSES, HEIGHT, WIDTH = 7, 64, 80
@@ -46,7 +45,7 @@ def street(tmp_path):
 
 
 def plan(source, **settings):
-    return labelled_folder.plan(Settings(source=str(source), **({"num_labels": CLASSES, "size": 64} | settings)))
+    return LabelledFolder(source=str(source), **({"num_labels": CLASSES, "size": 64} | settings)).plan()
 
 
 def refused(match, source, data_dir, **settings):
@@ -78,7 +77,7 @@ def test_folders_are_the_splits(folders, tmp_path):
     for i, folder in enumerate(folders):
         layout(tmp_path / "street" / folder, 3 - i, 3 * i)
     made = plan(tmp_path / "street")
-    assert made.split == "by_folder"
+    assert made.split.name == "by_folder"
     numbers = [(part, [int(Path(name).stem) for name in names]) for part, names in miniatures.members(made).items()]
     parts = {"Training": "train", "testing": "test", "val": "validation"}
     assert numbers == [(parts.get(name, name), list(range(3 * i, 2 * i + 3))) for i, name in enumerate(folders)]

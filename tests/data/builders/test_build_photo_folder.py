@@ -7,14 +7,13 @@ import miniatures
 import numpy as np
 import pytest
 
-from scan_jax.data.builders import photo_folder
-from scan_jax.data.builders.photo_folder import Settings
+from scan_jax.data.builders.photo_folder import PhotoFolder
 
 NAMES = ("a.png", "b.jpg", "deep/c.JPEG", "deep/d.webp", "deep/er/e.png")
 
 
 def plan(source, **settings):
-    return photo_folder.plan(Settings(source=str(source), **({"size": 64} | settings)))
+    return PhotoFolder(source=str(source), **({"size": 64} | settings)).plan()
 
 
 def refused(match, source, **settings):
@@ -55,7 +54,7 @@ def test_all_of_a_photograph_or_its_centre(tmp_path):
 def test_a_list_says_who_is_where(tree, tmp_path):
     parts = {"train": ["deep/c", "a.png"], "validation": ["b"], "test": ["deep/er/e.png"]}
     made = plan(tree, split=miniatures.write_split(tmp_path / "mine.txt", **parts))
-    assert made.split == "mine"
+    assert made.split.name == "mine"
     files = {"train": ["deep/c.JPEG", "a.png"], "validation": ["b.jpg"], "test": ["deep/er/e.png"]}
     assert miniatures.members(made) == files
 

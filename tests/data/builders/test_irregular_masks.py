@@ -8,7 +8,7 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.builders import irregular_masks
-from scan_jax.data.builders.irregular_masks import Settings
+from scan_jax.data.builders.irregular_masks import IrregularMasks
 
 
 def hole(seed, side=128):
@@ -32,7 +32,7 @@ def write_test(folder, count=3):
 
 
 def plan(source, **settings):
-    return irregular_masks.plan(Settings(source=str(source), **({"size": 64} | settings)))
+    return IrregularMasks(source=str(source), **({"size": 64} | settings)).plan()
 
 
 def nearest(mask, size):
@@ -53,7 +53,7 @@ def test_black_and_white_by_the_nearest_pixel(size, color, tmp_path):
 def test_both_archives_as_they_are_downloaded(tmp_path):
     made = plan(write_test(write_training(tmp_path / "both")))
     members = miniatures.members(made)
-    assert (made.split, len(members["train"]), len(members["test"])) == ("by_folder", 4, 3)
+    assert (made.split.name, len(members["train"]), len(members["test"])) == ("by_folder", 4, 3)
     assert all("disocclusion" in name for name in members["train"])
     tree = miniatures.built(made, tmp_path / "out tree")
     assert (tree.name, tree.label_names) == ("irregular_masks/64", ())
@@ -70,7 +70,7 @@ def test_both_archives_as_they_are_downloaded(tmp_path):
 @pytest.mark.parametrize("layout", [write_training, write_test])
 def test_one_kind_alone_is_halved(layout, tmp_path):
     made = plan(layout(tmp_path / "in"))
-    assert made.split == "every_second"
+    assert made.split.name == "every_second"
     names = {part: [name[-9:-4] for name in names] for part, names in miniatures.members(made).items()}
     assert (names["train"], names["test"][:1]) == (["00000", "00002"], ["00001"])
 
