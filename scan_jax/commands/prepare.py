@@ -152,7 +152,7 @@ def _freeze(flags: argparse.Namespace) -> None:
     )
     for label, count in written.counts.items():
         log.info("%s: %d holes", label, count)
-    log.info("measure on it with --config.holes.held_out_path=%s", written.folder)
+    log.info("measure on it with --config.holes.held_out_path=%s", flags.out)
 
 
 def _inspect(flags: argparse.Namespace) -> None:

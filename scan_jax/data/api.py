@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -158,26 +159,13 @@ def agree_on_labels(splits: DataSplits, num_labels: int) -> DataSplits:
 
 def without_labels(source: PhotoSource) -> PhotoSource:
     """The same photographs, digest included, for those who have no use for labels."""
-    return _WithoutLabels(source) if source.num_labels else source
+    if not source.num_labels:
+        return source
+    return CachedPhotos(
+        source.name, source.digest, range(len(source)), partial(_image, source), source.title, max_bytes=0
+    )
 
 
-class _WithoutLabels:
-    """A `PhotoSource` that hides another's labels."""
-
-    flip_pairs: tuple[tuple[int, int], ...] = ()
-    num_labels = 0
-
-    def __init__(self, source: PhotoSource) -> None:
-        self._source = source
-        self.name, self.digest = source.name, source.digest
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def title(self, index: int) -> str:
-        """As the other source calls it."""
-        return self._source.title(index)
-
-    def __getitem__(self, index: int) -> Photo:
-        """Photograph `index`, "image" alone."""
-        return {"image": self._source[index]["image"]}
+def _image(source: PhotoSource, index: int) -> Photo:
+    """Photograph `index`, "image" alone."""
+    return {"image": source[index]["image"]}

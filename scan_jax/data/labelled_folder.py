@@ -13,7 +13,7 @@ import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import CachedPhotos, DataSplits, Photo
-from scan_jax.data.photo_folder import LABEL, File, Folder, digest, list_photographs, stem, without_broken
+from scan_jax.data.photo_folder import LABEL, File, Folder, digest, list_photographs, stem
 from scan_jax.images import labels as label_map
 from scan_jax.images.decode import verify_image
 from scan_jax.images.square import Crop, square, square_labels
@@ -63,20 +63,21 @@ class LabelledFolder(Folder):
 
     def find(self, folder: Path) -> list[Pair]:
         """The photographs with their label maps."""
-        return find_pairs(folder)
+        return pair_up(list_photographs(folder), str(folder))
 
     def split(self, pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
         """Those in train and those in val, or in test where there is no val; else all of them and none."""
         parts = splits_by_folder(pairs)
         return (parts["train"], parts.get("validation") or parts["test"]) if parts else (pairs, [])
 
-    def usable(self, pairs: Sequence[Pair], folder: Path) -> list[Pair]:
-        """Those that decode; a label map that decodes to something else than the classes is refused."""
+    def verify(self, pair: Pair) -> None:
+        """Reads both files; a label map that decodes to something else than the classes is refused."""
+        read_labels(pair, verify_image(pair.path), self.num_labels, self.label_size)
 
-        def verify(pair: Pair) -> None:
-            read_labels(pair, verify_image(pair.path), self.num_labels, self.label_size)
-
-        return without_broken(pairs, folder, verify, f"labels {self.num_labels} {self.label_size}")
+    @property
+    def rules(self) -> str:
+        """What label maps are verified by."""
+        return f"labels {self.num_labels} {self.label_size}"
 
     def source(self, name: str, pairs: Sequence[Pair]) -> CachedPhotos:
         """Squares of the pairs."""
@@ -156,15 +157,6 @@ class Pair(File):
     def open(self) -> BinaryIO:
         """The photograph's bytes."""
         return self.photograph.open()
-
-
-def find_pairs(folder: Path) -> list[Pair]:
-    """Every photograph of the folder, at any depth, with its label map, sorted by the photograph's relative name.
-
-    Raises:
-      UserError: there are no photographs or no label maps, or a photograph without one, which is named.
-    """
-    return pair_up(list_photographs(folder), str(folder))
 
 
 def pair_up(files: Sequence[File], folder: str) -> list[Pair]:

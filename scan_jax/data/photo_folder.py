@@ -63,9 +63,9 @@ class Folder(abc.ABC):
         if self.held_out_path:
             held_out_folder = existing_folder(self.held_out_path, "config.data.held_out_path")
             train, held_out = outside(train, folder, held_out_folder), self.find(held_out_folder)
-        train, split = self.usable(train, folder), BY_FOLDER if held_out else BY_NAME
+        train, split = without_broken(train, folder, self.verify, self.rules), BY_FOLDER if held_out else BY_NAME
         if held_out:
-            held_out = self.usable(held_out, held_out_folder)
+            held_out = without_broken(held_out, held_out_folder, self.verify, self.rules)
             held_out = evenly_spaced(held_out, self.held_out or len(held_out))
         else:
             train, held_out = set_aside(train, self.held_out)
@@ -84,8 +84,13 @@ class Folder(abc.ABC):
         return files, []
 
     @abc.abstractmethod
-    def usable(self, files: Sequence[Any], folder: Path) -> list[Any]:
-        """Those that decode."""
+    def verify(self, file: Any) -> None:
+        """Reads the whole of it; raises one of DECODE_ERRORS where it does not decode."""
+
+    @property
+    def rules(self) -> str:
+        """What `verify` depends on besides the file."""
+        return ""
 
     @abc.abstractmethod
     def source(self, name: str, files: Sequence[Any]) -> PhotoSource:
@@ -107,9 +112,9 @@ class PhotoFolder(Folder):
         """The photographs, without label maps."""
         return without_label_maps(list_photographs(folder))
 
-    def usable(self, files: Sequence[File], folder: Path) -> list[File]:
-        """Those that decode."""
-        return without_broken(files, folder)
+    def verify(self, file: File) -> None:
+        """Reads the whole file."""
+        verify_image(file.path)
 
     def source(self, name: str, files: Sequence[File]) -> CachedPhotos:
         """Squares of the files."""
@@ -278,13 +283,8 @@ MANY = 500  # files; from here on progress is shown and the result kept
 TOLERATED = 0.01  # of the files may be broken
 
 
-def verify_photograph(file: File) -> None:
-    """Reads the whole file; raises one of DECODE_ERRORS where it does not decode."""
-    verify_image(file.path)
-
-
 def without_broken(
-    files: Sequence[AnyFile], folder: Path, verify: Callable[[AnyFile], None] = verify_photograph, rules: str = ""
+    files: Sequence[AnyFile], folder: Path, verify: Callable[[AnyFile], None], rules: str
 ) -> list[AnyFile]:
     """The files that decode; the others are named and counted in the log.
 
@@ -313,9 +313,7 @@ def without_broken(
     return good
 
 
-def find_broken(
-    files: Sequence[AnyFile], verify: Callable[[AnyFile], None] = verify_photograph, rules: str = ""
-) -> dict[str, str]:
+def find_broken(files: Sequence[AnyFile], verify: Callable[[AnyFile], None], rules: str) -> dict[str, str]:
     """The names of the files that do not decode, with the reason; large folders are looked up before they are read."""
     if len(files) <= MANY:
         return _decode_all(files, verify)

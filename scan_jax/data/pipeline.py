@@ -7,7 +7,6 @@ is made before the hosts part, so global batch k is one set of examples, and the
 from __future__ import annotations
 
 import atexit
-import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -15,7 +14,7 @@ import pickle
 import signal
 import threading
 import weakref
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import cloudpickle
@@ -124,16 +123,30 @@ def _close() -> None:
     """For a program that ends without closing its batches: Grain's own end comes too late and is noisy."""
     for batches in list(_OPEN):
         batches.close()
-    release_memory()
+    # Waits until Grain's thread has unlinked the batches that were shared: left at the end, they make a warning.
+    releasing = getattr(grain.multiprocessing.SharedMemoryArray, "_del_thread_pool", None)
+    if releasing is not None:
+        releasing.apply(int)  # a task of no effect, after all others
 
 
 def _read(dataset: grain.IterDataset) -> Batches:
-    """The batches in the toolkit's types; leaving the generator stops the readers."""
+    """The batches in the toolkit's types; leaving the generator stops the readers.
+
+    Raises:
+      UserError: a worker process died, as when memory runs out; it says how.
+    """
     iterator = iter(dataset)
     try:
-        with deaths_reported():
-            for batch in iterator:
-                yield to_example(batch)
+        for batch in iterator:
+            yield to_example(batch)
+    except RuntimeError as error:
+        if "Worker process was terminated" not in str(error):
+            raise
+        code = str(error).partition("exit code ")[2].partition(".")[0]
+        raise UserError(
+            f"a worker process that prepares photographs died (exit code {code}); -9 is mostly memory that ran out, -7 "
+            "a full /dev/shm: set fewer config.training.workers, or 0"
+        ) from error
     finally:
         iterator.close()
 
@@ -184,32 +197,6 @@ def in_workers(dataset: grain.IterDataset, workers: int) -> grain.IterDataset:
             f"these photographs and holes cannot be read in worker processes ({error}); set config.training.workers=0"
         ) from error
     return dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers), _begin)
-
-
-@contextlib.contextmanager
-def deaths_reported() -> Iterator[None]:
-    """A context in which a worker that ended is a UserError.
-
-    Raises:
-      UserError: it died, as when memory runs out; it says how.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if "Worker process was terminated" not in str(error):
-            raise
-        code = str(error).partition("exit code ")[2].partition(".")[0]
-        raise UserError(
-            f"a worker process that prepares photographs died (exit code {code}); -9 is mostly memory that ran out, -7 "
-            "a full /dev/shm: set fewer config.training.workers, or 0"
-        ) from error
-
-
-def release_memory() -> None:
-    """Waits until Grain's thread has unlinked the batches that were shared: left at the end, they make a warning."""
-    releasing = getattr(grain.multiprocessing.SharedMemoryArray, "_del_thread_pool", None)
-    if releasing is not None:
-        releasing.apply(int)  # a task of no effect, after all others
 
 
 def _begin(index: int, count: int) -> None:

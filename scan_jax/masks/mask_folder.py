@@ -15,13 +15,11 @@ import numpy as np
 from scan_jax.core.errors import UserError
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
-from scan_jax.masks import frozen_set, mask_file
+from scan_jax.masks import frozen_set
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.ratio import Bucket, hole_ratio
 
 log = logging.getLogger(__name__)
-
-Orient = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +50,12 @@ class MaskFolder:
         folder = find_masks(self.path, self.hole_color, "config.holes.path")
         if self.held_out_path:
             held_out = open_held_out(self.held_out_path, self.hole_color, limits)
-            return HoleSplits(StoredHoles(folder, limits, turn_at_random), held_out)
+            return HoleSplits(StoredHoles(folder, limits), held_out)
         even, odd = folder.part(0), folder.part(1)
         if not odd.files:
             raise UserError(f"{self.path} has a single mask, but one must be held out; add masks or set held_out_path")
         log.info("%d masks to train with, %d held out, from %s", len(even.files), len(odd.files), self.path)
-        return HoleSplits(StoredHoles(even, limits, turn_at_random), StoredHoles(odd, limits, keep_upright))
+        return HoleSplits(StoredHoles(even, limits), StoredHoles(odd, limits, upright=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,12 +86,12 @@ class IrregularMasks:
         command = f"python -m scan_jax prepare irregular_masks --source=MASKS --size={self.stored_size}"
         dataset = prepared.find(self.data_dir, "irregular_masks", config, command)
 
-        def holes(split: str, orient: Orient) -> StoredHoles:
+        def holes(split: str, upright: bool) -> StoredHoles:
             records, name = dataset.splits[split], f"{dataset.name} {split} ({dataset.digests[split][:12]})"
             files = MaskFiles(name, tuple(range(len(records))), "white", read=partial(_brightness, records))
-            return StoredHoles(files, Bucket(*self.ratio), orient)
+            return StoredHoles(files, Bucket(*self.ratio), upright)
 
-        return HoleSplits(holes("train", turn_at_random), holes("test", keep_upright))
+        return HoleSplits(holes("train", upright=False), holes("test", upright=True))
 
 
 def _brightness(records: Sequence[Mapping[str, Any]], row: int) -> np.ndarray:
@@ -108,7 +106,7 @@ def open_held_out(path: str, hole_color: str, limits: Bucket) -> StoredHoles:
       UserError: there is no such folder, or a file of it is missing or changed.
     """
     masks = find_masks(path, hole_color, "config.holes.held_out_path")
-    return StoredHoles(masks, masks.edges or limits, keep_upright)
+    return StoredHoles(masks, masks.edges or limits, upright=True)
 
 
 def read_mask(file: Path) -> np.ndarray:
@@ -160,10 +158,10 @@ def find_masks(path: str, hole_color: str, where: str) -> MaskFiles:
     name, frozen = folder.resolve().name, frozen_set.load(folder)
     if frozen:
         frozen_set.check(folder, frozen)
-    files = tuple(mask_file.find(folder))
+    files = tuple(frozen_set.find(folder))
     absent = [file.name for file in files if not file.is_file()]
     if absent:
-        index = folder / mask_file.INDEX
+        index = folder / frozen_set.INDEX
         raise UserError(f"{index} names {len(absent)} files that are not there, such as {absent[0]}; correct the index")
     if not files:
         raise UserError(f"{where}: no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
@@ -178,12 +176,6 @@ def turn_at_random(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
     quarter_turns, flip = divmod(int(rng.integers(8)), 2)
     hole = np.rot90(hole, quarter_turns)
     return np.ascontiguousarray(hole[:, ::-1] if flip else hole)
-
-
-def keep_upright(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
-    """`hole` as it is."""
-    del rng
-    return hole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,10 +196,10 @@ class _Stock:
 class StoredHoles:
     """A `HoleSource` over files, read once for each size that is asked for."""
 
-    def __init__(self, masks: MaskFiles, limits: Bucket, orient: Orient) -> None:
+    def __init__(self, masks: MaskFiles, limits: Bucket, upright: bool = False) -> None:
         self.limits = limits
         self._masks = masks
-        self._orient = orient
+        self._upright = upright
         self._stocks: dict[int, _Stock] = {}
         self._lock = threading.Lock()
 
@@ -224,10 +216,11 @@ class StoredHoles:
         return f"{len(self._masks.files)} mask files of {self._masks.name}, ratio {self.limits}"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """One of the folder's holes within the limits, bool [size,size]."""
+        """One of the folder's holes within the limits, bool [size,size], turned at random unless they stay upright."""
         stock = self._stock(size)
         row = int(stock.usable[rng.integers(len(stock.usable))])
-        return self._orient(rng, stock.hole(row))
+        hole = stock.hole(row)
+        return hole if self._upright else turn_at_random(rng, hole)
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
         """The files' holes in the bucket, upright and in order, bool [n,size,size]; the first `count`, or all for 0."""
@@ -245,7 +238,7 @@ class StoredHoles:
             return self._stocks[size]
 
     def _read(self, size: int) -> _Stock:
-        read = mask_file.read_all(lambda file: self._read_file(file, size), self._masks.files, "reading masks")
+        read = frozen_set.read_all(lambda file: self._read_file(file, size), self._masks.files, "reading masks")
         packed, ratios, grey_shares, brightest = map(np.asarray, zip(*read))  # [n,ceil(S*S/8)], [n], [n], [n]
         if not self._stocks:
             _warn_of_odd_masks(ratios.mean(), grey_shares.mean(), self._masks.name)

@@ -30,7 +30,7 @@ class DrawnHoles:
 
     ratio: tuple[float, float] = (0.1, 0.6)
     attempts: ClassVar[int] = 200  # then the nearest try is fitted
-    title: ClassVar[str]
+    title: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         self.limits  # noqa: B018 - refuses senseless ones
@@ -131,19 +131,17 @@ def frames(size: int, limits: Bucket) -> tuple[tuple[int, int, int], ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Half:
-    """A `HoleSource` of the image's left, right, upper or lower half, and its `config.holes`.
+class Half(DrawnHoles):
+    """The image's left, right, upper or lower half, which takes 50%, or less than one row under it of an odd side.
 
     Attributes:
       sides: those that a hole may take.
-      ratio: (low, high], as of the other sources; a half takes 50% (less than one row under it where the side is odd).
 
     Raises:
       UserError: a side is unknown, there is none, or no half lies within `ratio`.
     """
 
     sides: tuple[str, ...] = SIDES
-    ratio: tuple[float, float] = (0.1, 0.6)
 
     def __post_init__(self) -> None:
         for side in self.sides:
@@ -154,15 +152,6 @@ class Half:
             raise UserError(f"config.holes.sides is empty; name some of {', '.join(SIDES)}")
         if self.limits.overlap(HALF) is None:
             raise UserError(f"a half takes 50% of the image, which is outside {self.limits}; widen config.holes.ratio")
-
-    def open_splits(self) -> HoleSplits:
-        """The same halves for both splits."""
-        return HoleSplits(train=self, held_out=self)
-
-    @functools.cached_property
-    def limits(self) -> Bucket:
-        """Every hole's ratio lies in this range."""
-        return Bucket(*self.ratio)
 
     @property
     def description(self) -> str:

@@ -176,12 +176,12 @@ def test_what_was_broken_is_remembered_and_a_damaged_memory_is_not_believed(cach
     folder = write_photos(tmp_path / "photos", 60)
     break_photo(folder / "0042.png")
     files = list_photographs(folder)
-    found = photo_folder.find_broken(files)
+    found = photo_folder.find_broken(files, photo_folder.PhotoFolder(path="", size=8).verify, "")
     assert list(found) == ["0042.png"]
-    assert photo_folder.find_broken(files) == found
+    assert photo_folder.find_broken(files, photo_folder.PhotoFolder(path="", size=8).verify, "") == found
     (memory,) = cache.rglob("*.json")
     memory.write_text('{"0042.p')
-    assert photo_folder.find_broken(files) == found
+    assert photo_folder.find_broken(files, photo_folder.PhotoFolder(path="", size=8).verify, "") == found
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(cache, tmp_path):
