@@ -94,7 +94,7 @@ def open_holes(section: Mapping[str, Any]) -> HoleSplits:
         return splits
     from scan_jax.masks import mask_folder  # which imports this module
 
-    held_out = mask_folder.open_held_out(path, section.get("hole_color", "white"), splits.held_out.limits)
+    held_out = mask_folder.open_masks(path, section.get("hole_color", "white"), splits.held_out.limits)
     return HoleSplits(splits.train, held_out)
 
 

@@ -47,15 +47,15 @@ class MaskFolder:
         """
         check_color(self.hole_color, "config.holes.hole_color")
         limits = Bucket(*self.ratio)
-        folder = find_masks(self.path, self.hole_color, "config.holes.path")
+        masks = open_masks(self.path, self.hole_color, limits, "config.holes.path")
         if self.held_out_path:
-            held_out = open_held_out(self.held_out_path, self.hole_color, limits)
-            return HoleSplits(StoredHoles(folder, limits), held_out)
-        even, odd = folder.part(0), folder.part(1)
-        if not odd.files:
+            held_out = open_masks(self.held_out_path, self.hole_color, limits)
+            return HoleSplits(masks.some(masks.files, limits), held_out)
+        even, odd = masks.files[0::2], masks.files[1::2]
+        if not odd:
             raise UserError(f"{self.path} has a single mask, but one must be held out; add masks or set held_out_path")
-        log.info("%d masks to train with, %d held out, from %s", len(even.files), len(odd.files), self.path)
-        return HoleSplits(StoredHoles(even, limits), StoredHoles(odd, limits, upright=True))
+        log.info("%d masks to train with, %d held out, from %s", len(even), len(odd), self.path)
+        return HoleSplits(masks.some(even, limits), masks.some(odd, limits, upright=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +88,8 @@ class IrregularMasks:
 
         def holes(split: str, upright: bool) -> StoredHoles:
             records, name = dataset.splits[split], f"{dataset.name} {split} ({dataset.digests[split][:12]})"
-            files = MaskFiles(name, tuple(range(len(records))), "white", read=partial(_brightness, records))
-            return StoredHoles(files, Bucket(*self.ratio), upright)
+            read = partial(_brightness, records)
+            return StoredHoles(name, range(len(records)), Bucket(*self.ratio), read=read, upright=upright)
 
         return HoleSplits(holes("train", upright=False), holes("test", upright=True))
 
@@ -97,16 +97,6 @@ class IrregularMasks:
 def _brightness(records: Sequence[Mapping[str, Any]], row: int) -> np.ndarray:
     """A prepared mask by its row, uint8 [S,S]; white is hole."""
     return records[row]["hole"][..., 0]
-
-
-def open_held_out(path: str, hole_color: str, limits: Bucket) -> StoredHoles:
-    """All masks of a folder to measure on, within `limits`; a frozen set has its own.
-
-    Raises:
-      UserError: there is no such folder, or a file of it is missing or changed.
-    """
-    masks = find_masks(path, hole_color, "config.holes.held_out_path")
-    return StoredHoles(masks, masks.edges or limits, upright=True)
 
 
 def read_mask(file: Path) -> np.ndarray:
@@ -121,36 +111,14 @@ def read_mask(file: Path) -> np.ndarray:
         raise UserError(f"cannot read the hole image {file}: {reason(error)}; replace or remove it") from error
 
 
-@dataclasses.dataclass(frozen=True)
-class MaskFiles:
-    """Masks of one folder, or of one dataset.
+def open_masks(path: str, hole_color: str, limits: Bucket, where: str = "config.holes.held_out_path") -> StoredHoles:
+    """All masks of a folder to measure on, in the order of its `index.csv` or else of their relative paths.
 
-    Attributes:
-      name: for logs and reports: the folder's, and of a frozen set its digest's beginning.
-      files: in order; paths, or whatever `read` takes.
-      hole_color: "white" or "black".
-      edges: the ratios that a frozen set was drawn for; None for other folders.
-      read: a file's brightness, uint8 [H,W].
-    """
-
-    name: str
-    files: tuple[Any, ...]
-    hole_color: str
-    edges: Bucket | None = None
-    read: Callable[[Any], np.ndarray] = read_mask
-
-    def part(self, first: int) -> MaskFiles:
-        """Every second file from number `first` on."""
-        return dataclasses.replace(self, files=self.files[first::2])
-
-
-def find_masks(path: str, hole_color: str, where: str) -> MaskFiles:
-    """The folder's mask files, in the order of its `index.csv` or else of their relative paths.
-
-    The files of a frozen set are checked against its manifest.
+    The files of a frozen set are checked against its manifest, which also has limits and colour.
 
     Raises:
-      UserError: there is no such folder, it has no mask, or its index or manifest names a file that is not there.
+      UserError: there is no such folder, it has no mask, or its index or manifest names a file that is not there or has
+        been changed.
     """
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():
@@ -166,9 +134,9 @@ def find_masks(path: str, hole_color: str, where: str) -> MaskFiles:
     if not files:
         raise UserError(f"{where}: no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     if frozen:  # these are white on black, whatever the config says of other folders
-        edges = Bucket(frozen.edges[0], frozen.edges[-1])
-        return MaskFiles(f"the frozen set {name} ({frozen.digest[:12]})", files, "white", edges)
-    return MaskFiles(name, files, hole_color)
+        name, hole_color = f"the frozen set {name} ({frozen.digest[:12]})", "white"
+        limits = Bucket(frozen.edges[0], frozen.edges[-1])
+    return StoredHoles(name, files, limits, hole_color)
 
 
 def turn_at_random(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
@@ -194,14 +162,26 @@ class _Stock:
 
 
 class StoredHoles:
-    """A `HoleSource` over files, read once for each size that is asked for."""
+    """A `HoleSource` over masks of a folder or dataset, read once for each size that is asked for."""
 
-    def __init__(self, masks: MaskFiles, limits: Bucket, upright: bool = False) -> None:
-        self.limits = limits
-        self._masks = masks
-        self._upright = upright
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[Any],
+        limits: Bucket,
+        hole_color: str = "white",
+        read: Callable[[Any], np.ndarray] = read_mask,
+        upright: bool = True,
+    ) -> None:
+        """Of `files` in order: paths, or whatever `read` takes; it gives their brightness, uint8 [H,W]."""
+        self.name, self.files, self.limits = name, files, limits
+        self._hole_color, self._read_grey, self._upright = hole_color, read, upright
         self._stocks: dict[int, _Stock] = {}
         self._lock = threading.Lock()
+
+    def some(self, files: Sequence[Any], limits: Bucket, upright: bool = False) -> StoredHoles:
+        """Some of the masks, within other limits, turned at random unless they stay upright."""
+        return StoredHoles(self.name, files, limits, self._hole_color, self._read_grey, upright)
 
     def __getstate__(self) -> dict[str, Any]:
         """For worker processes: what was read goes along, since reading takes longer; a lock cannot."""
@@ -213,7 +193,7 @@ class StoredHoles:
     @property
     def description(self) -> str:
         """One line for logs and reports."""
-        return f"{len(self._masks.files)} mask files of {self._masks.name}, ratio {self.limits}"
+        return f"{len(self.files)} mask files of {self.name}, ratio {self.limits}"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """One of the folder's holes within the limits, bool [size,size], turned at random unless they stay upright."""
@@ -238,14 +218,14 @@ class StoredHoles:
             return self._stocks[size]
 
     def _read(self, size: int) -> _Stock:
-        read = frozen_set.read_all(lambda file: self._read_file(file, size), self._masks.files, "reading masks")
+        read = frozen_set.read_all(lambda file: self._read_file(file, size), self.files, "reading masks")
         packed, ratios, grey_shares, brightest = map(np.asarray, zip(*read))  # [n,ceil(S*S/8)], [n], [n], [n]
         if not self._stocks:
-            _warn_of_odd_masks(ratios.mean(), grey_shares.mean(), self._masks.name)
+            _warn_of_odd_masks(ratios.mean(), grey_shares.mean(), self.name)
         usable = np.flatnonzero([ratio in self.limits for ratio in ratios])  # [m]
         if len(usable) == 0:
             raise UserError(
-                f"none of the {len(read)} masks in {self._masks.name} has a hole ratio in {self.limits} "
+                f"none of the {len(read)} masks in {self.name} has a hole ratio in {self.limits} "
                 f"at {size}x{size}: they range over {ratios.min():.3f}-{ratios.max():.3f}, brightest grey "
                 f"{brightest.max()} of 255; set config.holes.ratio or hole_color (white, at least 128, is hole)"
             )
@@ -254,8 +234,8 @@ class StoredHoles:
 
     def _read_file(self, file: Any, size: int) -> tuple[np.ndarray, float, float, int]:
         """A file's hole in bits and its ratio, at this size; its share of grey and brightest pixel, at its own."""
-        grey = self._masks.read(file)  # [H,W]
-        hole = binarise(resize_nearest(grey, size), self._masks.hole_color)  # [S,S]
+        grey = self._read_grey(file)  # [H,W]
+        hole = binarise(resize_nearest(grey, size), self._hole_color)  # [S,S]
         return np.packbits(hole), hole_ratio(hole), float(np.mean((grey > 0) & (grey < 255))), int(grey.max())
 
 

@@ -33,7 +33,7 @@ class DrawnHoles:
     title: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        self.limits  # noqa: B018 - refuses senseless ones
+        Bucket(*self.ratio)  # refuses a senseless one
 
     def open_splits(self) -> HoleSplits:
         """Holes for both splits: held-out ones differ by their seed."""

@@ -96,7 +96,11 @@ class CelebaMaskHq(CelebaHq):
         split = read_numbered_split(self.split, files)
         _check_labels(photographs, labels, self.allow_missing)
         items = {
-            number: _item(number, file, labels[number], self.size)
+            number: Item(
+                number,
+                "".join(one.identity() for one in (file, *labels[number].values())),
+                partial(_make, file, labels[number], self.size),
+            )
             for number, file in photographs.items()
             if number in labels
         }
@@ -255,11 +259,6 @@ def _read_part(file: File) -> np.ndarray:
             return turn_upright(np.asarray(image.getchannel(0)) != 0, orientation)
     except DECODE_ERRORS as error:
         raise OSError(f"its mask {file.name}: {reason(error)}") from error
-
-
-def _item(number: str, photograph: File, labels: Labels, size: int) -> Item:
-    identity = "".join(file.identity() for file in (photograph, *labels.values()))
-    return Item(number, identity, partial(_make, photograph, labels, size))
 
 
 def _make(photograph: File, labels: Labels, size: int) -> Arrays:
