@@ -76,7 +76,7 @@ class OpenPhotographs:
             missing=missing,
             allow_missing=self.allow_missing + len(missing),
             rules=f"size={self.size}",
-            found=(*_found(packages, there, self.size), *_told(missing)),
+            found=tuple(_found(packages, there, missing, self.size)),
             notes={"ATTRIBUTION.md": _attribution(packages, there)},
             usage={"name": "prepared", "dataset": f"open_photographs/{self.size}", "size": 256},
         )
@@ -234,13 +234,12 @@ def _make(photo: Photograph, content: bytes, most: int) -> Arrays:
     return {"image": image}  # [h,w,3]
 
 
-def _found(packages: Sequence[Package], there: Mapping[Photograph, bytes], most: int) -> Iterator[str]:
+def _found(
+    packages: Sequence[Package], there: Mapping[Photograph, bytes], missing: Sequence[str], most: int
+) -> Iterator[str]:
     for package in packages:
         sizes = [np.prod(photo.stored(most)) for photo in package.photographs if photo in there]
         yield f"{package.name}: {len(sizes):,} photographs, {sum(sizes) / 1e6:.0f} megapixels, to {package.split}"
-
-
-def _told(missing: Sequence[str]) -> Iterator[str]:
     if missing:
         yield f"{len(missing)} listed photographs are not there: {name_ranges(missing)}"
 
