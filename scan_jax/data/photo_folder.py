@@ -128,7 +128,7 @@ class PhotoFolder(Folder):
 
 
 def list_photographs(folder: Path) -> list[File]:
-    """The folder's image files at any depth, by relative name; hidden ones are passed over.
+    """The folder's image files at any depth, by relative name; hidden ones are skipped.
 
     Raises:
       UserError: there is none.

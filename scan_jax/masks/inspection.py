@@ -157,7 +157,7 @@ def _frozen(folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 SIDE = 128  # pixels
-MOST_COLUMNS = 8
+MAX_COLUMNS = 8
 
 
 def write_sheet(
@@ -175,7 +175,7 @@ def write_sheet(
       UserError: the file cannot be written.
     """
     blank = np.ones((SIDE, SIDE, 3), np.float32)
-    columns = min(MOST_COLUMNS, max(map(len, groups.values())))
+    columns = min(MAX_COLUMNS, max(map(len, groups.values())))
     rows = []
     for label, files in groups.items():
         if files:

@@ -15,7 +15,7 @@ from scan_jax.images.decode import SUFFIXES
 
 LISTS = (".txt", ".flist", ".lst")
 TARS = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-MOST_BYTES = 2**29  # of one member, unpacked: a bomb says so in the archive's index
+MAX_BYTES = 2**29  # of one member, unpacked: a bomb says so in the archive's index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ def open_images(source: str) -> list[File]:
 
 
 def _members(path: Path, prefix: str) -> list[File]:
-    """The archive's files; folders, and what macOS adds, are passed over."""
+    """The archive's files; folders, and what macOS adds, are skipped."""
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
@@ -106,9 +106,9 @@ def _refuse_harm(info: zipfile.ZipInfo, path: Path) -> None:
     parts = PurePosixPath(info.filename.replace("\\", "/")).parts
     if ".." in parts or info.filename.startswith(("/", "\\")) or ":" in info.filename.split("/")[0]:
         raise UserError(f"{path} has a member with the name {info.filename!r}, which leads out of it; do not trust it")
-    if info.file_size > MOST_BYTES:
+    if info.file_size > MAX_BYTES:
         raise UserError(
-            f"{path}: {info.filename} claims {info.file_size:,} bytes unpacked, more than the {MOST_BYTES:,} that are "
+            f"{path}: {info.filename} claims {info.file_size:,} bytes unpacked, more than the {MAX_BYTES:,} that are "
             "read; do not trust it"
         )
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 DAMAGED = (ValueError, EOFError, lzma.LZMAError, tarfile.TarError, zlib.error)
-MOST_BYTES = 2**28  # of one file
-MOST_UNPACKED = 2**32  # of a package
-MOST_MEMORY = 2**28  # that its dictionary may take: xz -9 needs a quarter
+MAX_BYTES = 2**28  # of one file
+MAX_UNPACKED = 2**32  # of a package
+MAX_MEMORY = 2**28  # that its dictionary may take: xz -9 needs a quarter
 CHUNK = 2**20
 FOLDER, ZLIB, ZSTD = 2, 1, 4  # flags of a Qt resource
 EET_MAGIC, EET_COMPRESSED = 0x1EE70F42, 1
@@ -37,7 +37,7 @@ def package_files(package: Path, wanted: Collection[str]) -> Iterator[tuple[str,
                 name = _inside(member.name)
                 if name in wanted and member.isreg():
                     opened = archive.extractfile(member)
-                    yield name, opened.read() if opened and member.size <= MOST_BYTES else _absurd(name, member.size)
+                    yield name, opened.read() if opened and member.size <= MAX_BYTES else _absurd(name, member.size)
 
 
 def rcc_file(content: bytes, wanted: str) -> bytes | None:
@@ -94,8 +94,8 @@ class _Unpacked:
     """The xz-compressed data of a package as tarfile reads a stream."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._left, self._room = file, size, MOST_UNPACKED
-        self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY)
+        self._file, self._left, self._room = file, size, MAX_UNPACKED
+        self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_MEMORY)
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; none at the end."""
@@ -109,7 +109,7 @@ class _Unpacked:
             data = self._decompressor.decompress(packed, size)
             self._room -= len(data)
             if self._room < 0:
-                raise ValueError(f"it unpacks to more than {MOST_UNPACKED:,} bytes")
+                raise ValueError(f"it unpacks to more than {MAX_UNPACKED:,} bytes")
             if data:
                 return data
         return b""
@@ -147,7 +147,7 @@ def _rcc_data(content: bytes, place: int, flags: int) -> bytes:
     if not flags & ZLIB:
         return data
     (size,) = _numbers(">I", data, 0)
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         _absurd("a file", size)
     unpacked = zlib.decompressobj().decompress(data[4:], size + 1)
     if len(unpacked) != size:
@@ -174,4 +174,4 @@ def _inside(name: str) -> str:
 
 
 def _absurd(name: str, size: int) -> bytes:
-    raise ValueError(f"{name} claims {size:,} bytes, more than the {MOST_BYTES:,} that are read")
+    raise ValueError(f"{name} claims {size:,} bytes, more than the {MAX_BYTES:,} that are read")

@@ -190,9 +190,9 @@ def test_bombs_and_links(source, tmp_path, monkeypatch):
     (source / "one_2%3a1.0_all.deb").write_bytes(deb({EDJ: b""}, kind=tarfile.SYMTYPE))
     refused("no photographs for train", source, tmp_path, allow_other_version=True)
     (source / "one_2%3a1.0_all.deb").write_bytes(deb({"bomb": bytes(10**6)}))
-    monkeypatch.setattr(containers, "MOST_UNPACKED", 10**5)
+    monkeypatch.setattr(containers, "MAX_UNPACKED", 10**5)
     refused("unpacks to more than 100,000 bytes", source, tmp_path, allow_other_version=True)
-    monkeypatch.setattr(containers, "MOST_MEMORY", 10**5)
+    monkeypatch.setattr(containers, "MAX_MEMORY", 10**5)
     refused("[Mm]emory", source, tmp_path, allow_other_version=True)
 
 
