@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.masks import frozen_set, mask_file
+from scan_jax.masks import frozen_set
 from scan_jax.masks.api import HoleSource, open_holes
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, Bucket
 
@@ -63,7 +63,7 @@ def _rate(name: str, limits: Bucket, size: int, seconds: float) -> str:
 def _print_ratios(name: str, folder: Path, size: int, per_bucket: int) -> None:
     """Writes a set and prints what its index says of each bucket."""
     written = frozen_set.write({"name": name}, folder, size=size, edges=EDGES, per_bucket=per_bucket, seed=0)
-    rows = mask_file.index_rows(folder)
+    rows = frozen_set.index_rows(folder)
     print(f"{name}, digest {written.digest[:12]}")
     for label in written.counts:
         ratios = [float(row["ratio"]) for row in rows if row["bucket"] == label]

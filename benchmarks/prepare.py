@@ -45,7 +45,7 @@ def shared(paths: list[str], size: int, jobs: int) -> None:
 
 def ours(source: str, size: int, jobs: int) -> None:
     with tempfile.TemporaryDirectory() as data_dir:
-        build(photo_folder.plan(photo_folder.Settings(source=source, size=size)), data_dir, jobs)
+        build(photo_folder.PhotoFolder(source=source, size=size).plan(), data_dir, jobs)
 
 
 def seconds(action: Callable[[], None]) -> float:

@@ -27,8 +27,7 @@ from scan_jax.commands import cli
 from scan_jax.data.api import open_data
 from scan_jax.data.photo_folder import PhotoFolder, evenly_spaced, existing_folder, list_photographs
 from scan_jax.inference.untrained import WAYS, ByEquation
-from scan_jax.masks.api import open_holes
-from scan_jax.masks.fixed_set import fixed_set
+from scan_jax.masks.api import fixed_set, open_holes
 from scan_jax.masks.ratio import make_buckets
 
 EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -80,7 +79,7 @@ def pictures(flags: argparse.Namespace, size: int) -> Iterator[tuple[str, np.nda
     """By bucket: its label, photographs uint8 [n,S,S,3] and holes bool [n,S,S]."""
     if flags.photographs:
         files = list_photographs(existing_folder(str(flags.photographs), "--photographs"))
-        source = PhotoFolder("photographs", evenly_spaced(files, flags.count), size)
+        source = PhotoFolder(path="", size=size).source("photographs", evenly_spaced(files, flags.count))
     else:
         section = {"name": "synthetic_portraits", "size": size, "count": 1, "held_out": flags.count}
         source = open_data(section).held_out  # type: ignore[assignment]

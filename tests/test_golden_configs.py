@@ -91,7 +91,7 @@ def default(field):
 def test_defaults_are_as_recorded():
     kinds = [*SECTIONS, *(type(api.build_method(configuration.load(name).method).settings) for name in LISTED)]
     for table in (data_api.SOURCES, masks_api.SOURCES):
-        kinds += [registry.find(table, name, "x").Settings for name in table]
+        kinds += [registry.find(table, name, "x") for name in table]
     lines = []
     for kind in dict.fromkeys(kinds):
         values = {field.name: default(field) for field in dataclasses.fields(kind)}

@@ -17,7 +17,7 @@ from scan_jax.evaluation.entries import Predict
 from scan_jax.evaluation.evaluator import Evaluator
 from scan_jax.evaluation.run_pictures import ContactSheet, draw_curves
 from scan_jax.inference.engine import Engine
-from scan_jax.masks.fixed_set import FixedSet, fixed_set
+from scan_jax.masks.api import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods.api import Variables, find_refiner
 from scan_jax.training import run_folder

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib
 import logging
 import os
+import pkgutil
 import shlex
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from scan_jax.commands import cli
@@ -47,34 +46,40 @@ def main(argv: list[str]) -> int:
 
 log = logging.getLogger(__name__)
 
-BUILDERS = (
-    *("celeba_hq", "celebamask_hq", "irregular_masks", "labelled_folder", "open_photographs", "paris_street_view"),
-    *("photo_folder", "synthetic_portraits"),
-)  # modules of scan_jax.data.builders, each with `Settings` and `plan(settings)`
+BUILDERS = {  # dataclasses of flags in scan_jax.data.builders, each with `plan()`
+    "celeba_hq": "celeba_hq:CelebaHq",
+    "celebamask_hq": "celeba_hq:CelebaMaskHq",
+    "irregular_masks": "irregular_masks:IrregularMasks",
+    "labelled_folder": "photo_folder:LabelledFolder",
+    "open_photographs": "open_photographs:OpenPhotographs",
+    "paris_street_view": "paris_street_view:ParisStreetView",
+    "photo_folder": "photo_folder:PhotoFolder",
+    "synthetic_portraits": "synthetic_portraits:SyntheticPortraits",
+}
 
 
 def add_commands(commands: Any) -> None:
     """A command for each builder, and one that verifies."""
-    for name in BUILDERS:
-        module = importlib.import_module(f"scan_jax.data.builders.{name}")
-        command = commands.add_parser(name, help=module.__doc__, description=module.__doc__, allow_abbrev=False)
-        command.set_defaults(act=partial(_build, module), takes_overrides=False)
+    for name, place in BUILDERS.items():
+        builder = pkgutil.resolve_name(f"scan_jax.data.builders.{place}")
+        command = commands.add_parser(name, help=builder.__doc__, description=builder.__doc__, allow_abbrev=False)
+        command.set_defaults(act=partial(_build, builder), takes_overrides=False)
         command.add_argument("--data_dir", default="", help="of all datasets ($TFDS_DATA_DIR, ~/tensorflow_datasets)")
         command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="images made at a time (the cores)")
-        add_flags(command, module.Settings)
+        add_flags(command, builder)
     text = "whether a prepared dataset still has the pixels that were built"
     command = commands.add_parser("verify", help=text, description=text)
     command.set_defaults(act=_verify, takes_overrides=False)
     command.add_argument("folder", type=Path, help="the dataset's folder, as the building command printed it")
 
 
-def _build(module: ModuleType, flags: argparse.Namespace) -> None:
+def _build(builder: Any, flags: argparse.Namespace) -> None:
     """Looks through the source, builds, and says what became of it."""
     from scan_jax.data.preparation.build import build
 
     if flags.jobs < 1:
         raise UserError(f"--jobs must be positive, not {flags.jobs}")
-    plan = module.plan(read_flags(flags, module.Settings))
+    plan = read_flags(flags, builder).plan()
     dataset = build(plan, flags.data_dir, flags.jobs)
     for split, records in dataset.splits.items():
         log.info("%s: %s records (%s)", split, f"{len(records):,}", dataset.digests[split][:12])
@@ -147,7 +152,7 @@ def _freeze(flags: argparse.Namespace) -> None:
     )
     for label, count in written.counts.items():
         log.info("%s: %d holes", label, count)
-    log.info("measure on it with --config.holes.held_out_path=%s", written.folder)
+    log.info("measure on it with --config.holes.held_out_path=%s", flags.out)
 
 
 def _inspect(flags: argparse.Namespace) -> None:

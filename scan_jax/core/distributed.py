@@ -20,16 +20,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scan_jax.core import coordinator
 from scan_jax.core.config import flatten
+from scan_jax.core.connection import Connection, ProcessInfo, connect, end, may_be_others
 from scan_jax.core.errors import UserError
-from scan_jax.core.peers import hub
-from scan_jax.core.peers.connection import Connection, ProcessInfo, connect, end, may_be_others
 
 log = logging.getLogger(__name__)
 
 OFF, AUTO = "off", "auto"
 TIMEOUT = 120.0  # seconds in which the others must come
-PATIENCE = hub.SILENCE + 5  # seconds in which the hub must know of a death that broke a collective
+PATIENCE = coordinator.SILENCE + 5  # seconds in which the coordinator must know of a death that broke a collective
 ALIKE = ("jax", "jaxlib", "flax", "optax", "numpy")  # packages that make the program; all need the same versions
 _ADDRESS = re.compile(r"(?P<address>[^,\s]+:\d+),(?P<count>\d+),(?P<index>\d+)")
 
@@ -39,7 +39,7 @@ def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
     """A context in which this process is one of several; opened before anything else touches JAX.
 
     Where one of them dies, or ends by an error, all others end with exit code 1 and a line that names it: at once, or
-    `hub.SILENCE` seconds after its machine has gone. The context ends when all have left it.
+    `coordinator.SILENCE` seconds after its machine has gone. The context ends when all have left it.
 
     Args:
       how: "off" for one process; "auto" where Cloud TPU, Slurm or Kubernetes say who takes part; or
@@ -52,11 +52,18 @@ def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
     if how == OFF:
         yield
         return
-    connection = connect(_place(how, timeout), timeout)
-    with _Together(connection):
+    global _connection  # for good: the coordinator goes when the last process has closed its connection
+    _connection = connect(_process_info(how, timeout), timeout)
+    try:
         agree("versions", {**{name: importlib.metadata.version(name) for name in ALIKE}, "scan_jax": _digest()})
-        _initialize_jax(connection)
+        _initialize_jax(_connection)
         yield
+        _connection.finish()
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this process and is told to the others
+        if may_be_others(error):
+            time.sleep(PATIENCE)  # the coordinator ends this process as soon as it knows who died
+        _connection.leave("".join(traceback.format_exception_only(error)).strip().removeprefix(_OURS))
+        end(*_last_words(error))
 
 
 def agree(what: str, values: Mapping[str, Any]) -> None:
@@ -91,8 +98,13 @@ def on_process_zero(action: Callable[[], object]) -> None:
     if jax.process_count() == 1:
         action()
         return
-    complaint = broadcast_from_zero(_complaint(action) if is_first() else "")
-    if complaint:
+    complaint = ""
+    if is_first():
+        try:
+            action()
+        except UserError as error:
+            complaint = str(error)
+    if complaint := broadcast_from_zero(complaint):
         raise UserError(complaint)
 
 
@@ -104,30 +116,6 @@ def fetch(tree: Any) -> Any:
     if all(leaf.is_fully_addressable for leaf in jax.tree.leaves(tree)):
         return jax.device_get(tree)
     return multihost_utils.process_allgather(tree, tiled=True)
-
-
-class _Together:
-    """A context whose end the other processes are told, and wait for; an error ends this process at once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        global _connection
-        _connection = self._connection  # for good: the hub goes when the last process has closed its connection
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        try:
-            if error is None:
-                self._connection.finish()
-        except KeyboardInterrupt as interrupt:
-            error = interrupt
-        if error is None:
-            return
-        if may_be_others(error):
-            time.sleep(PATIENCE)  # the hub ends this process as soon as it knows who died
-        self._connection.leave("".join(traceback.format_exception_only(error)).strip().removeprefix(_OURS))
-        end(*_last_words(error))
 
 
 _connection: Connection | None = None
@@ -143,7 +131,7 @@ def _last_words(error: BaseException) -> tuple[str, int]:
     return "".join(traceback.format_exception(error)).rstrip(), 1
 
 
-def _place(how: str, timeout: float) -> ProcessInfo:
+def _process_info(how: str, timeout: float) -> ProcessInfo:
     """Of this process."""
     if match := _ADDRESS.fullmatch(how):
         place = ProcessInfo(match["address"], int(match["count"]), int(match["index"]))
@@ -170,7 +158,7 @@ def _detected(timeout: float) -> ProcessInfo:
 
 
 def _initialize_jax(connection: Connection) -> None:
-    """JAX's own meeting, at a service of the hub; what fails there aborts, so its port is tried before.
+    """JAX's own meeting, at a service of the coordinator; what fails there aborts, so its port is tried before.
 
     Raises:
       UserError: the port cannot be reached.
@@ -179,7 +167,7 @@ def _initialize_jax(connection: Connection) -> None:
 
     place, port = connection.process, connection.port
     try:
-        socket.create_connection((place.host, port), hub.SILENCE).close()
+        socket.create_connection((place.host, port), coordinator.SILENCE).close()
     except OSError as error:
         raise UserError(
             f"cannot reach port {port} of {place.host} ({error.strerror or error}); the machines of a run must reach "
@@ -191,8 +179,8 @@ def _initialize_jax(connection: Connection) -> None:
         place.count,
         place.index,
         initialization_timeout=int(TIMEOUT),
-        heartbeat_timeout_seconds=hub.JAX_SILENCE,
-        shutdown_timeout_seconds=hub.JAX_FAREWELL,
+        heartbeat_timeout_seconds=coordinator.JAX_SILENCE,
+        shutdown_timeout_seconds=coordinator.JAX_FAREWELL,
         coordinator_bind_address="localhost:0",  # process 0 starts a service whatever one says: where nobody comes
     )
     _meet()
@@ -221,15 +209,6 @@ def _digest() -> str:
     for file in sorted(Path(__file__).parents[1].rglob("*.py")):
         content.update(file.read_bytes())
     return content.hexdigest()[:12]
-
-
-def _complaint(action: Callable[[], object]) -> str:
-    """What went wrong, or nothing."""
-    try:
-        action()
-    except UserError as error:
-        return str(error)
-    return ""
 
 
 def keep_compilations() -> None:

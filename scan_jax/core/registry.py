@@ -1,21 +1,20 @@
-"""Names in configs and the modules that they stand for: tables, so that nothing is imported before it is chosen."""
+"""Names in configs and what they stand for: tables, so that nothing is imported before it is chosen."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
+import pkgutil
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
-from scan_jax.core.config import did_you_mean
+from scan_jax.core.config import bind, did_you_mean
 from scan_jax.core.errors import UserError
 
-Table = Mapping[str, str]  # a name in configs: the full name of its module
+Table = Mapping[str, str]  # a name in configs: a module, "scan_jax.methods.rfr", or what is in one, "module:Class"
 
 
-def find(table: Table, name: object, where: str) -> ModuleType:
-    """The module that is called `name`.
+def find(table: Table, name: object, where: str) -> Any:
+    """The module or class that is called `name`.
 
     Args:
       table: what there is to choose from.
@@ -26,21 +25,24 @@ def find(table: Table, name: object, where: str) -> ModuleType:
       UserError: there is none; it names the nearest.
     """
     if isinstance(name, str) and name in table:
-        return importlib.import_module(table[name])
+        return pkgutil.resolve_name(table[name])
     raise UserError(f"{where} has no {name!r}{did_you_mean(str(name), table)} (choose one of {', '.join(table)})")
 
 
-def own_keys(table: Table, module: ModuleType, section: Mapping[str, Any]) -> dict[str, Any]:
-    """`section` without the keys that only other modules of the table know.
+def bind_named(table: Table, section: Mapping[str, Any], where: str) -> Any:
+    """`section` as an instance of the table's dataclass that its `name` picks.
 
-    So a config keeps working when another source is named on the command line; a key that nobody knows stays, and is
-    refused where the section is bound.
+    Keys that only other classes of the table know are skipped, so that a config keeps working when another name is
+    given on the command line; a key that none knows is refused.
+
+    Raises:
+      UserError: nothing has that name, or the class does not take a key or value.
     """
-    own = _keys(module)
-    others = set().union(*(_keys(importlib.import_module(other)) for other in table.values())) - own
-    return {key: value for key, value in section.items() if key not in others}
+    settings = find(table, section.get("name", ""), f"{where}.name")
+    own = _keys(settings)
+    others = set().union(*(_keys(pkgutil.resolve_name(other)) for other in table.values())) - own
+    return bind({key: value for key, value in section.items() if key not in others}, settings, where)
 
 
-def _keys(module: ModuleType) -> set[str]:
-    """The fields of the module's `Settings`."""
-    return {field.name for field in dataclasses.fields(module.Settings)}
+def _keys(settings: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(settings)}

@@ -1,128 +1,97 @@
-"""Photographs with semantic label maps, from any folder."""
+"""Photographs with semantic label maps from any folder: which belong together, its splits, and what they hold."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
 
 import numpy as np
 
-from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
-from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.label_pairs import Pair, find_pairs, split_by_folder
-from scan_jax.data.photo_folder import (
-    BY_FOLDER,
-    BY_NAME,
-    digest,
-    evenly_spaced,
-    existing_folder,
-    file_split,
-    outside,
-    set_aside,
-    without_broken,
-)
-from scan_jax.data.pipeline import PhotoMemory
+from scan_jax.data.api import CachedPhotos, DataSplits, Photo
+from scan_jax.data.photo_folder import LABEL, File, Folder, digest, list_photographs, stem
 from scan_jax.images import labels as label_map
 from scan_jax.images.decode import verify_image
 from scan_jax.images.square import Crop, square, square_labels
 
+log = logging.getLogger(__name__)
+
 MAX_LABELS = 256  # labels are kept in bytes
 LabelSize = Literal["equal", "any"]
+LAYOUTS = "NAME_label.png beside NAME.jpg (or .png, .webp), or images/NAME.jpg with labels/NAME.png"
+# The names of a split's folder.
+FOLDERS = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelledFolder(Folder):
     """`config.data` of a folder of photographs with label maps.
 
+    `path` has `NAME_label.png` beside `NAME.jpg`, or `images/` and `labels/` with equal names, at any depth. Where all
+    of it lies in folders `train` and `val` or `test`, those are the splits; where there are both, `val` is held out
+    and `test` is for `held_out_path`, a folder of the same kind.
+
     Attributes:
-      path: the folder: `NAME_label.png` beside `NAME.jpg`, or `images/` and `labels/` with equal names, at any depth.
-        Where all of it lies in folders `train` and `val` or `test`, those are the splits; where there are both, `val`
-        is held out and `test` is for `held_out_path`.
-      size: height and width of the squares, pixels.
       num_labels: classes; labels are 0 to one less.
-      held_out_path: photographs to measure on, in a folder of the same kind.
-      held_out: how many to measure on. Of a folder of their own: evenly spaced over the sorted names, all for 0. Of
-        `path`, where it has no splits: at most a tenth, chosen by a hash of the name.
       crop: "centre", the largest centred square, or "stretch", all of the photograph.
       label_size: "equal" demands label maps of their photographs' size, "any" resizes them to it by nearest neighbour.
       flip_pairs: labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's.
     """
 
-    path: str
-    size: int
     num_labels: int
-    held_out_path: str = ""
-    held_out: int = 500
     crop: Crop = "centre"
     label_size: LabelSize = "equal"
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
+    def open_splits(self) -> DataSplits:
+        """Reads every photograph and label map once, to know that they can be used, and splits the folder.
 
-def open_splits(section: Mapping[str, Any]) -> DataSplits:
-    """Reads every photograph and label map once, to know that they can be used, and splits the folder.
+        Raises:
+          UserError: as of `Folder`, a photograph has no label map, or a label map has another size, colours or a label
+            above the class count.
+        """
+        check_classes(self.num_labels, self.flip_pairs)
+        return super().open_splits()
 
-    Raises:
-      UserError: a folder is missing or empty, a photograph has no label map, a label map has another size, colours or a
-        label above the class count, too many files are broken, or a setting makes no sense.
-    """
-    settings = bind(section, Settings, "config.data")
-    if settings.size <= 0 or settings.held_out < 0:
-        raise UserError(f"config.data: size must be positive and held_out not negative, not {settings}")
-    check_classes(settings.num_labels, settings.flip_pairs)
-    folder = existing_folder(settings.path, "config.data.path")
-    train, held_out = split_by_folder(find_pairs(folder))
-    held_out_folder = folder
-    if settings.held_out_path:
-        held_out_folder = existing_folder(settings.held_out_path, "config.data.held_out_path")
-        held_out = find_pairs(held_out_folder)
-        train = outside(train, folder, held_out_folder)
-    train = _usable(train, folder, settings)
-    split = BY_FOLDER if held_out else BY_NAME
-    if held_out:
-        held_out = _usable(held_out, held_out_folder, settings)
-        held_out = evenly_spaced(held_out, settings.held_out or len(held_out))
-    else:
-        train, held_out = set_aside(train, settings.held_out)
-    title = file_split(split, train, held_out).title
-    return DataSplits(
-        train=LabelledFolder(f"{folder.name}, {title}", train, settings),
-        held_out=LabelledFolder(f"{held_out_folder.name}, held out, {title}", held_out, settings),
-    )
+    def find(self, folder: Path) -> list[Pair]:
+        """The photographs with their label maps."""
+        return pair_up(list_photographs(folder), str(folder))
 
+    def split(self, pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+        """Those in train and those in val, or in test where there is no val; else all of them and none."""
+        parts = splits_by_folder(pairs)
+        return (parts["train"], parts.get("validation") or parts["test"]) if parts else (pairs, [])
 
-class LabelledFolder:
-    """A `PhotoSource` over photographs with label maps; decoded squares stay in memory."""
+    def verify(self, pair: Pair) -> None:
+        """Reads both files; a label map that decodes to something else than the classes is refused."""
+        read_labels(pair, verify_image(pair.path), self.num_labels, self.label_size)
 
-    def __init__(self, name: str, pairs: Sequence[Pair], settings: Settings) -> None:
-        self.name = name
+    @property
+    def rules(self) -> str:
+        """What label maps are verified by."""
+        return f"labels {self.num_labels} {self.label_size}"
+
+    def source(self, name: str, pairs: Sequence[Pair]) -> CachedPhotos:
+        """Squares of the pairs."""
         files = itertools.chain.from_iterable((pair, pair.labels) for pair in pairs)
-        self.digest = digest(files, f"{settings.size} {settings.crop} {settings.num_labels} labels")
-        self.flip_pairs, self.num_labels = settings.flip_pairs, settings.num_labels
-        self._pairs, self._settings = tuple(pairs), settings
-        self._memory = PhotoMemory(self._decode)
+        key = digest(files, f"{self.size} {self.crop} {self.num_labels} labels")
+        return CachedPhotos(name, key, pairs, self.read, flip_pairs=self.flip_pairs, num_labels=self.num_labels)
 
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def title(self, index: int) -> str:
-        """The photograph's name within the folder."""
-        return self._pairs[index].name
-
-    def __getitem__(self, index: int) -> Photo:
-        """Photograph `index`: "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop."""
-        return self._memory[index]
-
-    def _decode(self, index: int) -> Photo:
-        pair, settings = self._pairs[index], self._settings
+    def read(self, pair: Pair, section: str = "--config.data.") -> Photo:
+        """ "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop; see `read_labels` for errors."""
         image = pair.read_image()  # [H,W,3]
-        labels = read_labels(pair, image.shape, settings.num_labels, settings.label_size)  # [H,W]
+        labels = read_labels(pair, image.shape, self.num_labels, self.label_size, section)  # [H,W]
         return {
-            "image": square(image, settings.size, settings.crop),  # [S,S,3]
-            "labels": square_labels(labels, settings.size, settings.crop),  # [S,S]
+            "image": square(image, self.size, self.crop),  # [S,S,3]
+            "labels": square_labels(labels, self.size, self.crop),  # [S,S]
         }
 
 
@@ -139,15 +108,6 @@ def check_classes(num_labels: int, flip_pairs: Sequence[tuple[int, int]], sectio
         raise UserError(
             f"{section}flip_pairs must name each label once, from 0 to {num_labels - 1}, not {tuple(flip_pairs)}"
         )
-
-
-def _usable(pairs: Sequence[Pair], folder: Path, settings: Settings) -> list[Pair]:
-    """The pairs that decode; a label map that decodes to something else than the classes is refused."""
-
-    def verify(pair: Pair) -> None:
-        read_labels(pair, verify_image(pair.path), settings.num_labels, settings.label_size)
-
-    return without_broken(pairs, folder, verify, f"labels {settings.num_labels} {settings.label_size}")
 
 
 def read_labels(
@@ -176,3 +136,92 @@ def read_labels(
         f"{name} is {label_map.size_text(labels.shape)}, its photograph {label_map.size_text(shape)}; make them equal, "
         f"or have label maps resized by nearest neighbour with {section}label_size=any"
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair(File):
+    """A photograph with its label map.
+
+    Attributes:
+      photograph: the photograph's file.
+      labels: the label map's file.
+    """
+
+    photograph: File
+    labels: File
+
+    def identity(self) -> str:
+        """A line that is another one where either file has changed."""
+        return self.photograph.identity() + self.labels.identity()
+
+    def open(self) -> BinaryIO:
+        """The photograph's bytes."""
+        return self.photograph.open()
+
+
+def pair_up(files: Sequence[File], folder: str) -> list[Pair]:
+    """Every photograph among the image files with its label map, in their order; `folder` is for messages.
+
+    Raises:
+      UserError: there are no photographs or no label maps, or a photograph without one, which is named.
+    """
+    maps = {stem(file.name): file for file in files if file.path.suffix.lower() == ".png" and _is_label_map(file.name)}
+    photographs = [file for file in files if not _is_label_map(file.name)]
+    found = {file.name: _label_map(file.name, maps) for file in photographs}
+    missing = [name for name, labels in found.items() if labels is None]
+    if not photographs or len(missing) == len(photographs):
+        raise UserError(
+            f"no photograph with a label map in {folder} ({len(photographs)} photographs, {len(maps)} label maps); "
+            f"put {LAYOUTS}; photographs without labels are for --config.data.name=photo_folder"
+        )
+    if missing:
+        raise UserError(
+            f"{len(missing)} of {len(photographs)} photographs in {folder} have no label map: "
+            f"{', '.join(missing[:3])}; remove them, or put {LAYOUTS}"
+        )
+    pairs = [
+        Pair(file.name, file.path, file.size, file.changed, file, labels)
+        for file in photographs
+        if (labels := found[file.name]) is not None
+    ]
+    unused = len(maps) - len({pair.labels.name for pair in pairs})
+    if unused:
+        log.warning("%d label maps in %s belong to no photograph", unused, folder)
+    return pairs
+
+
+def splits_by_folder(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """The pairs in folders train, val and test, as "train", "validation" and "test".
+
+    Returns:
+      Nothing unless every pair lies in such a folder, some in train and some in another.
+    """
+    parts: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        parts.setdefault(_split(pair.name), []).append(pair)
+    whole = "" not in parts and "train" in parts and len(parts) > 1
+    return {split: parts[split] for split in FOLDERS if split in parts} if whole else {}
+
+
+def _split(name: str) -> str:
+    """The split of "train/images/a.jpg" by the first of its folders that has such a name, or nothing."""
+    for folder in PurePosixPath(name.lower()).parts[:-1]:
+        for split, names in FOLDERS.items():
+            if folder in names:
+                return split
+    return ""
+
+
+def _label_map(name: str, maps: Mapping[str, File]) -> File | None:
+    """The label map of the photograph `name`, if there is one: beside it, or in labels/ where it is in images/."""
+    base, folders = stem(name), PurePosixPath(name).parts[:-1]
+    beside = maps.get(f"{base}{LABEL}")
+    if beside is not None or "images" not in folders:
+        return beside
+    place = folders.index("images")
+    return maps.get(PurePosixPath(*folders[:place], "labels", *PurePosixPath(base).parts[place + 1 :]).as_posix())
+
+
+def _is_label_map(name: str) -> bool:
+    """Whether a name is of a label map: NAME_label.png, or anything in labels/."""
+    return name.lower().endswith(f"{LABEL}.png") or "labels" in PurePosixPath(name).parts[:-1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, TypeVar
@@ -15,11 +16,9 @@ from typing import Any, BinaryIO, Literal, TypeVar
 import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
-from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.data.api import DataSplits, Photo
-from scan_jax.data.pipeline import PhotoMemory
+from scan_jax.data.api import CachedPhotos, DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList, split_of
 from scan_jax.images import labels as label_map
 from scan_jax.images.decode import DECODE_ERRORS, MAX_PIXELS, SUFFIXES, read_image, reason, verify_image
@@ -34,9 +33,9 @@ LABEL = "_label"  # ends the name of a label map that lies beside its photograph
 T = TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """`config.data` of a folder of photographs.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Folder(abc.ABC):
+    """What folders of photographs have in common: the `config.data` keys, and how they are split.
 
     Attributes:
       path: the folder.
@@ -44,74 +43,92 @@ class Settings:
       held_out_path: photographs to measure on; without it some of `path` are set aside and never trained on.
       held_out: how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`:
         evenly spaced over the sorted names, all for 0.
-      labels: "none", or "one": every pixel is of class 0, so that methods that take labels can be compared with others
-        on photographs without any.
     """
 
     path: str
     size: int
     held_out_path: str = ""
     held_out: int = 500
+
+    def open_splits(self) -> DataSplits:
+        """Reads every file once, to know what decodes, and splits the folder.
+
+        Raises:
+          UserError: a folder is missing or empty, too many files are broken, or a setting makes no sense.
+        """
+        if self.size <= 0 or self.held_out < 0:
+            raise UserError(f"config.data: size must be positive and held_out not negative, not {self}")
+        folder = held_out_folder = existing_folder(self.path, "config.data.path")
+        train, held_out = self.split(self.find(folder))
+        if self.held_out_path:
+            held_out_folder = existing_folder(self.held_out_path, "config.data.held_out_path")
+            train, held_out = outside(train, folder, held_out_folder), self.find(held_out_folder)
+        train, split = without_broken(train, folder, self.verify, self.rules), BY_FOLDER if held_out else BY_NAME
+        if held_out:
+            held_out = without_broken(held_out, held_out_folder, self.verify, self.rules)
+            held_out = evenly_spaced(held_out, self.held_out or len(held_out))
+        else:
+            train, held_out = set_aside(train, self.held_out)
+        title = file_split(split, {"train": train, "test": held_out}).title
+        return DataSplits(
+            train=self.source(f"{folder.name}, {title}", train),
+            held_out=self.source(f"{held_out_folder.name}, held out, {title}", held_out),
+        )
+
+    @abc.abstractmethod
+    def find(self, folder: Path) -> list[Any]:
+        """The photographs in a folder, one `File` or more."""
+
+    def split(self, files: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Those to train with and those to measure on, where the folder itself says."""
+        return files, []
+
+    @abc.abstractmethod
+    def verify(self, file: Any) -> None:
+        """Reads the whole of it; raises one of DECODE_ERRORS where it does not decode."""
+
+    @property
+    def rules(self) -> str:
+        """What `verify` depends on besides the file."""
+        return ""
+
+    @abc.abstractmethod
+    def source(self, name: str, files: Sequence[Any]) -> PhotoSource:
+        """Over the files."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PhotoFolder(Folder):
+    """`config.data` of a folder of photographs.
+
+    Attributes:
+      labels: "none", or "one": every pixel is of class 0, so that methods that take labels can be compared with others
+        on photographs without any.
+    """
+
     labels: Literal["none", "one"] = "none"
 
+    def find(self, folder: Path) -> list[File]:
+        """The photographs, without label maps."""
+        return without_label_maps(list_photographs(folder))
 
-def open_splits(section: Mapping[str, Any]) -> DataSplits:
-    """Reads every file once, to know what decodes, and splits the folder.
+    def verify(self, file: File) -> None:
+        """Reads the whole file."""
+        verify_image(file.path)
 
-    Raises:
-      UserError: a folder is missing or empty, too many files are broken, or a setting makes no sense.
-    """
-    settings = bind(section, Settings, "config.data")
-    if settings.size <= 0 or settings.held_out < 0:
-        raise UserError(f"config.data: size must be positive and held_out not negative, not {settings}")
-    train_folder = existing_folder(settings.path, "config.data.path")
-    if settings.held_out_path:
-        held_out_folder = existing_folder(settings.held_out_path, "config.data.held_out_path")
-        held_out = without_broken(_photographs(held_out_folder), held_out_folder)
-        train = without_broken(outside(_photographs(train_folder), train_folder, held_out_folder), train_folder)
-        held_out = evenly_spaced(held_out, settings.held_out or len(held_out))
-    else:
-        held_out_folder = train_folder
-        train, held_out = set_aside(without_broken(_photographs(train_folder), train_folder), settings.held_out)
-    classes = 1 if settings.labels == "one" else 0
-    title = file_split(BY_FOLDER if settings.held_out_path else BY_NAME, train, held_out).title
-    return DataSplits(
-        train=PhotoFolder(f"{train_folder.name}, {title}", train, settings.size, classes),
-        held_out=PhotoFolder(f"{held_out_folder.name}, held out, {title}", held_out, settings.size, classes),
-    )
+    def source(self, name: str, files: Sequence[File]) -> CachedPhotos:
+        """Squares of the files."""
+        num_labels = 0 if self.labels == "none" else 1
+        return CachedPhotos(name, digest(files, str(self.size)), files, self._read, num_labels=num_labels)
 
-
-class PhotoFolder:
-    """A `PhotoSource` over files; decoded squares stay in memory."""
-
-    flip_pairs: tuple[tuple[int, int], ...] = ()
-
-    def __init__(self, name: str, files: Sequence[File], size: int, num_labels: int = 0) -> None:
-        """Of `num_labels` 1, every pixel has the label 0."""
-        self.name, self.num_labels = name, num_labels
-        self.digest = digest(files, str(size))
-        self._files = tuple(files)
-        self._size = size
-        self._memory = PhotoMemory(self._decode)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def title(self, index: int) -> str:
-        """The file's name within the folder."""
-        return self._files[index].name
-
-    def __getitem__(self, index: int) -> Photo:
-        """Photograph `index`, "image" uint8 [S,S,3] and, where there are labels, "labels" uint8 [S,S]."""
-        return self._memory[index]
-
-    def _decode(self, index: int) -> Photo:
-        photo = {"image": square(self._files[index].read_image(), self._size)}  # [S,S,3]
-        return photo | {"labels": np.zeros((self._size, self._size), np.uint8)} if self.num_labels else photo
+    def _read(self, file: File) -> Photo:
+        """ "image" uint8 [S,S,3] and, where there are labels, "labels" uint8 [S,S]."""
+        photo = {"image": square(file.read_image(), self.size)}  # [S,S,3]
+        return photo if self.labels == "none" else photo | {"labels": np.zeros((self.size, self.size), np.uint8)}
 
 
 def list_photographs(folder: Path) -> list[File]:
-    """The folder's image files at any depth, by relative name; hidden ones are passed over.
+    """The folder's image files at any depth, by relative name; hidden ones are skipped.
 
     Raises:
       UserError: there is none.
@@ -122,21 +139,13 @@ def list_photographs(folder: Path) -> list[File]:
     return files
 
 
-def _photographs(folder: Path) -> list[File]:
-    return without_label_maps(list_photographs(folder))
-
-
 def without_label_maps(files: Sequence[File]) -> list[File]:
     """The files without each NAME_label.png that lies beside a NAME: nobody wants to train on those as photographs."""
-    names = {stem(file.name) for file in files}
-    kept = [file for file in files if not _is_label_map(stem(file.name), names)]
+    labels = {stem(file.name) + LABEL for file in files}
+    kept = [file for file in files if stem(file.name) not in labels]
     if len(kept) < len(files):
         log.info("passed over %d label maps (NAME%s.png beside NAME)", len(files) - len(kept), LABEL)
     return kept
-
-
-def _is_label_map(name: str, names: Set[str]) -> bool:
-    return name.endswith(LABEL) and name.removesuffix(LABEL) in names
 
 
 def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list[AnyFile]]:
@@ -157,9 +166,9 @@ def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list
     return [file for file in files if file.name not in chosen], [file for file in files if file.name in chosen]
 
 
-def file_split(name: str, train: Sequence[File], held_out: Sequence[File]) -> SplitList:
-    """Who is where, by the files' names."""
-    return split_of(name, train=(file.name for file in train), test=(file.name for file in held_out))
+def file_split(name: str, parts: Mapping[str, Iterable[Any]]) -> SplitList:
+    """Who is where, by the names of the files in each part."""
+    return split_of(name, **{part: (file.name for file in files) for part, files in parts.items()})
 
 
 def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
@@ -274,13 +283,8 @@ MANY = 500  # files; from here on progress is shown and the result kept
 TOLERATED = 0.01  # of the files may be broken
 
 
-def verify_photograph(file: File) -> None:
-    """Reads the whole file; raises one of DECODE_ERRORS where it does not decode."""
-    verify_image(file.path)
-
-
 def without_broken(
-    files: Sequence[AnyFile], folder: Path, verify: Callable[[AnyFile], None] = verify_photograph, rules: str = ""
+    files: Sequence[AnyFile], folder: Path, verify: Callable[[AnyFile], None], rules: str
 ) -> list[AnyFile]:
     """The files that decode; the others are named and counted in the log.
 
@@ -309,9 +313,7 @@ def without_broken(
     return good
 
 
-def find_broken(
-    files: Sequence[AnyFile], verify: Callable[[AnyFile], None] = verify_photograph, rules: str = ""
-) -> dict[str, str]:
+def find_broken(files: Sequence[AnyFile], verify: Callable[[AnyFile], None], rules: str) -> dict[str, str]:
     """The names of the files that do not decode, with the reason; large folders are looked up before they are read."""
     if len(files) <= MANY:
         return _decode_all(files, verify)

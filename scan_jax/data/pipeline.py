@@ -7,7 +7,6 @@ is made before the hosts part, so global batch k is one set of examples, and the
 from __future__ import annotations
 
 import atexit
-import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -15,7 +14,7 @@ import pickle
 import signal
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import cloudpickle
@@ -124,16 +123,30 @@ def _close() -> None:
     """For a program that ends without closing its batches: Grain's own end comes too late and is noisy."""
     for batches in list(_OPEN):
         batches.close()
-    release_memory()
+    # Waits until Grain's thread has unlinked the batches that were shared: left at the end, they make a warning.
+    releasing = getattr(grain.multiprocessing.SharedMemoryArray, "_del_thread_pool", None)
+    if releasing is not None:
+        releasing.apply(int)  # a task of no effect, after all others
 
 
 def _read(dataset: grain.IterDataset) -> Batches:
-    """The batches in the toolkit's types; leaving the generator stops the readers."""
+    """The batches in the toolkit's types; leaving the generator stops the readers.
+
+    Raises:
+      UserError: a worker process died, as when memory runs out; it says how.
+    """
     iterator = iter(dataset)
     try:
-        with deaths_reported():
-            for batch in iterator:
-                yield to_example(batch)
+        for batch in iterator:
+            yield to_example(batch)
+    except RuntimeError as error:
+        if "Worker process was terminated" not in str(error):
+            raise
+        code = str(error).partition("exit code ")[2].partition(".")[0]
+        raise UserError(
+            f"a worker process that prepares photographs died (exit code {code}); -9 is mostly memory that ran out, -7 "
+            "a full /dev/shm: set fewer config.training.workers, or 0"
+        ) from error
     finally:
         iterator.close()
 
@@ -167,40 +180,6 @@ def to_example(batch: Mapping[str, np.ndarray]) -> Example:
     return Example(**arrays)
 
 
-MOST_BYTES = 2**30  # 87,000 photographs at 64x64, 5,400 at 256x256
-
-
-class PhotoMemory:
-    """Photographs by index, up to a number of bytes; beyond that they are made anew each time.
-
-    It needs no lock: two threads that ask for the same photograph at once both make it, to the same pixels. Each worker
-    process has a memory of its own, empty at first.
-    """
-
-    def __init__(self, make: Callable[[int], Photo], most_bytes: int = MOST_BYTES) -> None:
-        self._make = make
-        self._most = self._room = most_bytes
-        self._photos: dict[int, Photo] = {}
-
-    def __getitem__(self, index: int) -> Photo:
-        """Photograph `index`, its arrays read-only."""
-        photo = self._photos.get(index)
-        if photo is not None:
-            return photo
-        photo = self._make(index)
-        for array in photo.values():
-            array.flags.writeable = False
-        size = sum(array.nbytes for array in photo.values())
-        if size <= self._room:
-            self._room -= size
-            self._photos[index] = photo
-        return photo
-
-    def __reduce__(self) -> tuple[Callable[..., PhotoMemory], tuple[object, ...]]:
-        """Another process is told how photographs are made, not sent the ones that this process keeps."""
-        return PhotoMemory, (self._make, self._most)
-
-
 def in_workers(dataset: grain.IterDataset, workers: int) -> grain.IterDataset:
     """`dataset` with its elements made by `workers` processes in turn, in the same order; 0 leaves it as it is.
 
@@ -218,32 +197,6 @@ def in_workers(dataset: grain.IterDataset, workers: int) -> grain.IterDataset:
             f"these photographs and holes cannot be read in worker processes ({error}); set config.training.workers=0"
         ) from error
     return dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers), _begin)
-
-
-@contextlib.contextmanager
-def deaths_reported() -> Iterator[None]:
-    """A context in which a worker that ended is a UserError.
-
-    Raises:
-      UserError: it died, as when memory runs out; it says how.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if "Worker process was terminated" not in str(error):
-            raise
-        code = str(error).partition("exit code ")[2].partition(".")[0]
-        raise UserError(
-            f"a worker process that prepares photographs died (exit code {code}); -9 is mostly memory that ran out, -7 "
-            "a full /dev/shm: set fewer config.training.workers, or 0"
-        ) from error
-
-
-def release_memory() -> None:
-    """Waits until Grain's thread has unlinked the batches that were shared: left at the end, they make a warning."""
-    releasing = getattr(grain.multiprocessing.SharedMemoryArray, "_del_thread_pool", None)
-    if releasing is not None:
-        releasing.apply(int)  # a task of no effect, after all others
 
 
 def _begin(index: int, count: int) -> None:

@@ -1,26 +1,27 @@
-"""Photographs that `scan_jax prepare` made ready beforehand: any dataset of its making."""
+"""Photographs that `scan-jax prepare` made ready beforehand: named datasets, and any of its making."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from scan_jax.core import prepared
-from scan_jax.core.config import bind, did_you_mean
+from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.prepared import PreparedDataset
-from scan_jax.data.api import DataSplits, Photo
+from scan_jax.data.api import CachedPhotos, DataSplits, Photo
 from scan_jax.data.photo_folder import evenly_spaced
-from scan_jax.data.pipeline import PhotoMemory
-from scan_jax.images.square import square, square_labels
+from scan_jax.images.square import Crop, square, square_labels
+
+COMMAND = "python -m scan_jax prepare"
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Prepared:
     """`config.data` of a prepared dataset.
 
     Attributes:
@@ -37,23 +38,94 @@ class Settings:
     held_out: int = 0
     measure_on: str = ""
 
+    def open_splits(self) -> DataSplits:
+        """The dataset's photographs.
 
-def open_splits(section: Mapping[str, Any]) -> DataSplits:
-    """The dataset's photographs.
+        Raises:
+          UserError: it was not prepared, has no photographs, or not the split.
+        """
+        name, _, config = self.dataset.partition("/")
+        if not name or not config:
+            raise UserError(f"config.data.dataset is NAME/CONFIG, as scan_jax prepare prints it, not {self.dataset!r}")
+        command = f"{COMMAND} {name} --source=... --size={self.size}"
+        dataset = prepared.find(self.data_dir, name, config, command)
+        return _splits(dataset, self.size, self.held_out, self.measure_on)
 
-    Raises:
-      UserError: it was not prepared, has no photographs, or not the split.
+
+@dataclasses.dataclass(frozen=True)
+class CelebaHq:
+    """`config.data` of CelebA-HQ.
+
+    Attributes:
+      size: height and width that the network sees, pixels.
+      stored_size: that the dataset was prepared at, to crop from; 0 where it is the same.
+      split: "celebahq_28k_2k", or another that the dataset was prepared with.
+      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
+      held_out: how many to measure on, evenly spaced; 0 for all.
+      measure_on: the split to measure on; empty for "test".
     """
-    settings = bind(section, Settings, "config.data")
-    name, _, config = settings.dataset.partition("/")
-    if not name or not config:
-        raise UserError(f"config.data.dataset is NAME/CONFIG, as scan_jax prepare prints it, not {settings.dataset!r}")
-    command = f"python -m scan_jax prepare {name} --source=... --size={settings.size}"
-    dataset = prepared.find(settings.data_dir, name, config, command)
-    return split_photographs(dataset, settings.size, settings.held_out, settings.measure_on)
+
+    size: int
+    stored_size: int = 0
+    split: str = "celebahq_28k_2k"
+    data_dir: str = ""
+    held_out: int = 0
+    measure_on: str = ""
+
+    def open_splits(self, dataset: str = "celeba_hq") -> DataSplits:
+        """The prepared photographs.
+
+        Raises:
+          UserError: they were not prepared at this size and split; it names the command.
+        """
+        config, command = str(self.stored_size or self.size), f"{COMMAND} {dataset} --source=ARCHIVE --size="
+        command += config
+        if self.split != CelebaHq.split:
+            config, command = f"{config}-{self.split}", f"{command} --split={self.split}"
+        found = prepared.find(self.data_dir, dataset, config, command)
+        return _splits(found, self.size, self.held_out, self.measure_on)
 
 
-def split_photographs(dataset: PreparedDataset, size: int, held_out: int, measure_on: str) -> DataSplits:
+@dataclasses.dataclass(frozen=True)
+class CelebaMaskHq(CelebaHq):
+    """`config.data` of CelebAMask-HQ with its 19 classes; the keys are CelebA-HQ's."""
+
+    def open_splits(self, dataset: str = "celebamask_hq") -> DataSplits:
+        """The prepared photographs with their label maps; see `CelebaHq.open_splits`."""
+        return super().open_splits(dataset)
+
+
+@dataclasses.dataclass(frozen=True)
+class ParisStreetView:
+    """`config.data` of Paris StreetView.
+
+    Attributes:
+      size: height and width that the network sees, pixels.
+      stored_size: that the dataset was prepared at, to crop from; 0 where it is the same.
+      crop: that it was prepared with.
+      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
+      held_out: how many to measure on, evenly spaced; 0 for all.
+    """
+
+    size: int
+    stored_size: int = 0
+    crop: Crop = "centre"
+    data_dir: str = ""
+    held_out: int = 0
+
+    def open_splits(self) -> DataSplits:
+        """The prepared photographs.
+
+        Raises:
+          UserError: they were not prepared at this size; it names the command.
+        """
+        size = self.stored_size or self.size
+        config = str(size) if self.crop == "centre" else f"{size}-{self.crop}"
+        command = f"{COMMAND} paris_street_view --source=FOLDER --size={size} --crop={self.crop}"
+        return _splits(prepared.find(self.data_dir, "paris_street_view", config, command), self.size, self.held_out)
+
+
+def _splits(dataset: PreparedDataset, size: int, held_out: int, measure_on: str = "") -> DataSplits:
     """The dataset's training photographs as they are stored, and those to measure on as squares of `size`.
 
     Raises:
@@ -71,56 +143,42 @@ def split_photographs(dataset: PreparedDataset, size: int, held_out: int, measur
         near = did_you_mean(measure_on, names)
         raise UserError(f"config.data.measure_on must be one of {names}, not {measure_on!r}{near}")
     count = len(dataset.splits[measure_on])
-    chosen = evenly_spaced(range(count), held_out or count)
     return DataSplits(
-        train=PreparedPhotos(dataset, "train", range(len(dataset.splits["train"])), None),
-        held_out=PreparedPhotos(dataset, measure_on, chosen, size),
+        train=_photographs(dataset, "train", range(len(dataset.splits["train"])), None),
+        held_out=_photographs(dataset, measure_on, evenly_spaced(range(count), held_out or count), size),
     )
 
 
-def _digest(dataset: PreparedDataset, part: str, rows: Sequence[int], size: int | None) -> str:
-    """The dataset's own for all of its photographs as they are stored; else that, which of them, and at what size."""
-    whole = len(rows) == len(dataset.splits[part]) and size in (None, dataset.shapes["image"][0])
-    told = f"{dataset.digests[part]} {size} {list(rows)}"
-    return dataset.digests[part] if whole else hashlib.sha256(told.encode()).hexdigest()
+def _photographs(dataset: PreparedDataset, part: str, rows: Sequence[int], size: int | None) -> CachedPhotos:
+    """The rows' photographs: their centres as squares of `size`, or, without one, all that is stored."""
+    digest = dataset.digests[part]
+    if len(rows) < len(dataset.splits[part]) or size not in (None, dataset.shapes["image"][0]):
+        digest = hashlib.sha256(f"{digest} {size} {list(rows)}".encode()).hexdigest()
+    return CachedPhotos(
+        f"{dataset.name} {part}, split {dataset.split} ({dataset.split_digest[:12]})",
+        digest,
+        rows,
+        partial(_read, dataset, part, size),
+        "record {}".format,
+        dataset.flip_pairs,
+        len(dataset.label_names),
+    )
 
 
-class PreparedPhotos:
-    """A `PhotoSource` over records on disk; decoded ones stay in memory while there is room."""
-
-    def __init__(self, dataset: PreparedDataset, part: str, rows: Any, size: int | None) -> None:
-        """Of their centres as squares of `size`, or, without one, of all that is stored."""
-        self.name = f"{dataset.name} {part}, split {dataset.split} ({dataset.split_digest[:12]})"
-        self.digest = _digest(dataset, part, rows, size)
-        self.flip_pairs, self.num_labels = dataset.flip_pairs, len(dataset.label_names)
-        self._records, self._rows, self._size = dataset.splits[part], rows, size
-        self._folder = dataset.folder
-        self._memory = PhotoMemory(self._read)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def title(self, index: int) -> str:
-        """The record's number in its part."""
-        return f"record {self._rows[index]}"
-
-    def __getitem__(self, index: int) -> Photo:
-        """Photograph `index`: "image" uint8 [H,W,3] and, where the dataset has them, "labels" uint8 [H,W]."""
-        return self._memory[index]
-
-    def _read(self, index: int) -> Photo:
-        try:
-            record = self._records[self._rows[index]]
-        except prepared.UNREADABLE as error:
-            raise UserError(
-                f"{self._folder}: record {self._rows[index]} of {self.name} cannot be read ({error}); "
-                f"python -m scan_jax prepare verify looks at the rest; remove it and build it again"
-            ) from error
-        photo = {"image": np.ascontiguousarray(record["image"])}  # [H,W,3]
-        if self.num_labels:
-            photo["labels"] = np.ascontiguousarray(record["labels"][..., 0], np.uint8)  # [H,W]
-        if self._size is None:
-            return photo
-        if self.num_labels:  # squares
-            photo["labels"] = square_labels(photo["labels"], self._size)
-        return photo | {"image": square(photo["image"], self._size)}
+def _read(dataset: PreparedDataset, part: str, size: int | None, row: int) -> Photo:
+    """A photograph: "image" uint8 [H,W,3] and, where the dataset has them, "labels" uint8 [H,W]."""
+    try:
+        record = dataset.splits[part][row]
+    except prepared.UNREADABLE as error:
+        raise UserError(
+            f"{dataset.folder}: record {row} of {dataset.name} {part}, split {dataset.split} "
+            f"({dataset.split_digest[:12]}) cannot be read ({error}); "
+            f"python -m scan_jax prepare verify looks at the rest; remove it and build it again"
+        ) from error
+    photo = {"image": np.ascontiguousarray(record["image"])}  # [H,W,3]
+    if dataset.label_names:
+        photo["labels"] = np.ascontiguousarray(record["labels"][..., 0], np.uint8)  # [H,W]
+    if size is None:
+        return photo
+    squares = {"image": square(photo["image"], size)}
+    return squares | ({"labels": square_labels(photo["labels"], size)} if dataset.label_names else {})

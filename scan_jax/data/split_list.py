@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 
 SPLIT_NAMES = ("train", "validation", "test")
+T = TypeVar("T")
 _NUMBER = re.compile(r"(\d+)$")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 
@@ -41,6 +43,14 @@ class SplitList:
     def title(self) -> str:
         """Name and hash, for logs and tables."""
         return f"split {self.name} ({self.digest[:12]})"
+
+    def present(self, things: Mapping[str, T]) -> dict[str, list[T]]:
+        """Those of the things, by name, that are in each split, in its order."""
+        return {split: [things[name] for name in names if name in things] for split, names in self.members.items()}
+
+    def missing(self, things: Container[str]) -> tuple[str, ...]:
+        """The names that are not among the things."""
+        return tuple(name for names in self.members.values() for name in names if name not in things)
 
     def __str__(self) -> str:
         return f"{self.title}: {', '.join(f'{split} {len(names):,}' for split, names in self.members.items())}"

@@ -19,8 +19,7 @@ from scan_jax.core.types import Example, Observation
 from scan_jax.data.api import PhotoSource, agree_on_labels, open_data
 from scan_jax.evaluation.protocols import Protocol, find_protocol
 from scan_jax.evaluation.results import Conditions
-from scan_jax.masks.api import open_holes
-from scan_jax.masks.fixed_set import fixed_set
+from scan_jax.masks.api import fixed_set, open_holes
 from scan_jax.masks.ratio import make_buckets
 
 COMPLETION = "prediction rounded to 8 bits in the hole, the photograph itself elsewhere"

@@ -22,7 +22,7 @@ from scan_jax.evaluation.entries import Entry, Predict, baselines_for, by_networ
 from scan_jax.evaluation.results import Results, Scores
 from scan_jax.evaluation.scoring import MetricSuite, measure
 from scan_jax.evaluation.tables.text_table import TextTable, markdown, screen
-from scan_jax.masks.fixed_set import FixedSet
+from scan_jax.masks.api import FixedSet
 from scan_jax.metrics.standard import METRICS
 
 log = logging.getLogger(__name__)

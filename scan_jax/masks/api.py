@@ -1,29 +1,34 @@
-"""What a source of holes is, and which there are.
+"""What a source of holes is, which there are, and the holes of a source that are measured on.
 
-The module of a source has `Settings` and `open_splits(section)`, which returns `HoleSplits`. A hole is bool [S,S],
+A source is the dataclass of its config section, with `open_splits()`, which returns `HoleSplits`. A hole is bool [S,S],
 True = hole.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from scan_jax.core import registry
-from scan_jax.masks.ratio import Bucket
+from scan_jax.core.errors import UserError
+from scan_jax.masks.ratio import BUCKETS, Bucket, hole_ratio
+
+log = logging.getLogger(__name__)
 
 SOURCES = {  # `config.holes.name`
-    "border": "scan_jax.masks.border",
-    "free_form": "scan_jax.masks.free_form",
-    "half": "scan_jax.masks.half",
-    "irregular_masks": "scan_jax.masks.irregular_masks",
-    "mask_folder": "scan_jax.masks.mask_folder",
-    "mixture": "scan_jax.masks.mixture",
-    "rectangles": "scan_jax.masks.rectangles",
-    "strokes": "scan_jax.masks.strokes",
+    "border": "scan_jax.masks.shapes:Border",
+    "free_form": "scan_jax.masks.strokes:FreeForm",
+    "half": "scan_jax.masks.shapes:Half",
+    "irregular_masks": "scan_jax.masks.mask_folder:IrregularMasks",
+    "mask_folder": "scan_jax.masks.mask_folder:MaskFolder",
+    "mixture": "scan_jax.masks.mixture:Mixture",
+    "rectangles": "scan_jax.masks.shapes:Rectangles",
+    "strokes": "scan_jax.masks.strokes:Strokes",
 }
 
 
@@ -82,12 +87,60 @@ def open_holes(section: Mapping[str, Any]) -> HoleSplits:
     Raises:
       UserError: no source has that name, or the source refuses the section.
     """
-    module = registry.find(SOURCES, section.get("name", ""), "config.holes.name")
-    splits = module.open_splits(registry.own_keys(SOURCES, module, section))
+    source = registry.bind_named(SOURCES, section, "config.holes")
+    splits = source.open_splits()
     path = section.get("held_out_path", "")
-    if not path or hasattr(module.Settings, "held_out_path"):  # a source that sees to it itself
+    if not path or hasattr(source, "held_out_path"):  # a source that sees to it itself
         return splits
     from scan_jax.masks import mask_folder  # which imports this module
 
-    held_out = mask_folder.open_held_out(path, section.get("hole_color", "white"), splits.held_out.limits)
+    held_out = mask_folder.open_masks(path, section.get("hole_color", "white"), splits.held_out.limits)
     return HoleSplits(splits.train, held_out)
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedSet:
+    """Holes by bucket.
+
+    Attributes:
+      holes: bucket label, such as "10-20%", to bool [n,S,S]; in the order of the buckets, none empty.
+      digest: SHA-256 (hex) of labels, sizes and bits: the same digest, the same holes.
+    """
+
+    holes: Mapping[str, np.ndarray]
+    digest: str
+
+
+def fixed_set(
+    source: HoleSource, size: int, buckets: Sequence[Bucket] = BUCKETS, per_bucket: int = 60, seed: int = 0
+) -> FixedSet:
+    """The evaluation holes of `source` at `size`; a bucket's holes do not depend on which others are asked for.
+
+    Args:
+      source: the held-out holes.
+      size: height and width.
+      buckets: what to report by; those that no hole of the source reaches are left out, and the log says so.
+      per_bucket: holes in each. A mask folder gives at most that many, or all it has for 0.
+      seed: for sources that draw.
+
+    Raises:
+      UserError: no bucket has a hole.
+    """
+    holes = {}
+    for bucket in buckets:
+        drawn = source.fixed(size, bucket, per_bucket, seed)  # [n,S,S]
+        if len(drawn) == 0:
+            log.warning("no hole in bucket %s: %s", bucket.label, source.description)
+            continue
+        outside = [ratio for ratio in map(hole_ratio, drawn) if ratio not in bucket]
+        if outside:
+            raise ValueError(f"{source.description} gave bucket {bucket} a hole of ratio {outside[0]}")
+        holes[bucket.label] = drawn
+    if not holes:
+        labels = ", ".join(bucket.label for bucket in buckets)
+        raise UserError(f"no hole to evaluate on in {labels}: {source.description}; widen config.holes.ratio")
+    hasher = hashlib.sha256()
+    for label, stack in holes.items():
+        hasher.update(f"{label} {stack.shape}\n".encode())
+        hasher.update(np.packbits(stack).tobytes())
+    return FixedSet(holes, hasher.hexdigest())

@@ -11,43 +11,29 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from scan_jax.core import registry
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.images import png
-from scan_jax.masks import mask_file
-from scan_jax.masks.api import SOURCES, open_holes
-from scan_jax.masks.fixed_set import FixedSet, fixed_set
-from scan_jax.masks.mask_file import INDEX, progress
-from scan_jax.masks.ratio import hole_ratio, make_buckets
+from scan_jax.images.pairs import list_images
+from scan_jax.masks.api import SOURCES, FixedSet, fixed_set, open_holes
+from scan_jax.masks.ratio import T, hole_ratio, make_buckets, progress
 
 log = logging.getLogger(__name__)
 
+F = TypeVar("F")
+INDEX, MANIFEST = "index.csv", "manifest.json"
 COLUMNS = ("file", "bucket", "ratio", "sha256")
-
-
-@dataclasses.dataclass(frozen=True)
-class FrozenSet:
-    """A written set.
-
-    Attributes:
-      folder: where `mask_folder` finds it.
-      digest: of the holes, as `FixedSet.digest`.
-      counts: bucket label, such as "10-20%", to holes.
-    """
-
-    folder: Path
-    digest: str
-    counts: Mapping[str, int]
 
 
 def write(
     section: Mapping[str, Any], folder: Path, *, size: int, edges: Sequence[float], per_bucket: int, seed: int
-) -> FrozenSet:
+) -> Manifest:
     """Draws the held-out holes of a config's `holes` section and writes them, whole or not at all.
 
     The folder gets 1-bit PNGs (white = hole), `index.csv` and `manifest.json`. Where it has the same set already, that
@@ -60,6 +46,9 @@ def write(
       edges: of the ratio buckets, rising; each is lower-open and upper-closed.
       per_bucket: holes in each; a mask folder gives at most that many.
       seed: of the draws.
+
+    Returns:
+      What the folder's `manifest.json` says.
 
     Raises:
       UserError: a number makes no sense, no bucket can be reached, the folder holds something else, a file of the set
@@ -78,7 +67,7 @@ def write(
     index = _index(fixed, files)
     manifest = Manifest(
         generator=section["name"],
-        settings=_settings(section),
+        settings=dataclasses.asdict(registry.bind_named(SOURCES, section, "config.holes")),  # defaults, too
         seed=seed,
         size=size,
         edges=tuple(float(edge) for edge in edges),
@@ -89,14 +78,7 @@ def write(
         index_sha256=hashlib.sha256(index).hexdigest(),
     )
     _keep_or_write(folder, manifest, {**files, INDEX: index, MANIFEST: manifest.to_json()})
-    return FrozenSet(folder, fixed.digest, manifest.counts)
-
-
-def _settings(section: Mapping[str, Any]) -> dict[str, Any]:
-    """What the source is set to, defaults included."""
-    module = registry.find(SOURCES, section["name"], "config.holes.name")
-    own = registry.own_keys(SOURCES, module, section)
-    return dataclasses.asdict(bind(own, module.Settings, "config.holes"))
+    return manifest
 
 
 def _named(fixed: FixedSet) -> Iterator[tuple[str, Any, str]]:
@@ -152,7 +134,6 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-MANIFEST = "manifest.json"
 FORMAT = "frozen holes"
 VERSION = 1
 
@@ -220,12 +201,12 @@ def check(folder: Path, manifest: Manifest) -> None:
     Raises:
       UserError: a file is missing or has other bytes; it is named.
     """
-    index = folder / mask_file.INDEX
+    index = folder / INDEX
     if sha256(index) != manifest.index_sha256:
         raise UserError(_differs(index))
-    rows = mask_file.index_rows(folder)
+    rows = index_rows(folder)
     files = [folder / row["file"] for row in rows]
-    for row, file, found in zip(rows, files, mask_file.read_all(sha256, files, "checking")):
+    for row, file, found in zip(rows, files, read_all(sha256, files, "checking")):
         if found != row["sha256"]:
             raise UserError(_differs(file))
 
@@ -241,3 +222,35 @@ def sha256(file: Path) -> str:
 def _differs(file: Path) -> str:
     what = "is not what" if file.is_file() else "is missing, but"
     return f"{file} {what} {MANIFEST} was written for; write the set anew, or remove {MANIFEST} if it was meant"
+
+
+def find(folder: Path) -> list[Path]:
+    """The folder's mask files, in the order of its `index.csv` or else of their relative paths, at any depth.
+
+    Files that an index names may be absent.
+    """
+    indexed = [folder / row["file"] for row in index_rows(folder) if row.get("file")]
+    return indexed or [file for file in list_images(folder).values() if file.is_file()]
+
+
+def index_rows(folder: Path) -> list[dict[str, str]]:
+    """The rows of the folder's `index.csv`; none where it has none, or none with a column `file`.
+
+    Raises:
+      UserError: it is no text.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        return []
+    try:
+        with index.open(newline="", encoding="utf-8-sig") as lines:
+            rows = csv.DictReader(lines)
+            return list(rows) if "file" in (rows.fieldnames or ()) else []
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {index}: {error}; save it as UTF-8 text, or remove it") from error
+
+
+def read_all(read: Callable[[F], T], files: Sequence[F], title: str) -> list[T]:
+    """`read` of each file, in order, on several threads, with progress where it takes longer than a second."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(progress(pool.map(read, files), title, len(files)))

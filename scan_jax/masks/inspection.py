@@ -16,8 +16,8 @@ from scan_jax.images import contact_sheet
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, read_image
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
 from scan_jax.images.pairs import Pairing, named_as_mask, pair
-from scan_jax.masks import frozen_set, mask_file, problems
-from scan_jax.masks.mask_file import MaskFile, Unreadable, measure
+from scan_jax.masks import frozen_set, problems
+from scan_jax.masks.problems import MaskFile, Unreadable, measure
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, bucket_of
 
 EMPTY, OVER, ALL_HOLE = "empty", "over 60%", "all hole"
@@ -100,7 +100,7 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
     """
     check_color(hole_color, "hole_color")
     masks = _masks(folder, photographs)
-    measured = mask_file.read_all(measure, masks, "reading masks")
+    measured = frozen_set.read_all(measure, masks, "reading masks")
     files = tuple(mask for mask in measured if isinstance(mask, MaskFile))
     unreadable = tuple(mask for mask in measured if isinstance(mask, Unreadable))
     guess = problems.guess_polarity(files)
@@ -124,7 +124,7 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
 def _masks(folder: Path, photographs: Path | None) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"no folder {str(folder)!r}; give a folder of mask images ({', '.join(SUFFIXES)})")
-    masks = mask_file.find(folder)
+    masks = frozen_set.find(folder)
     if photographs is not None and photographs.is_dir() and photographs.samefile(folder):
         masks = [file for file in masks if named_as_mask(file.stem)]  # the others are photographs
     if not masks:

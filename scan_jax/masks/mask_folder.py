@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
-from scan_jax.masks import frozen_set, mask_file
+from scan_jax.masks import frozen_set
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.ratio import Bucket, hole_ratio
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class MaskFolder:
     """`config.holes` of a mask folder.
 
     Attributes:
@@ -39,35 +39,64 @@ class Settings:
     held_out_path: str = ""
     hole_color: str = "white"
 
+    def open_splits(self) -> HoleSplits:
+        """The folder's even rows (0, 2, 4, ...) to train with, its odd ones held out unless `held_out_path` is given.
 
-def open_splits(section: Mapping[str, Any]) -> HoleSplits:
-    """The folder's even rows (0, 2, 4, ...) to train with, its odd ones held out unless `held_out_path` gives others.
+        Raises:
+          UserError: a folder is missing or has too few masks, or a setting makes no sense.
+        """
+        check_color(self.hole_color, "config.holes.hole_color")
+        limits = Bucket(*self.ratio)
+        masks = open_masks(self.path, self.hole_color, limits, "config.holes.path")
+        if self.held_out_path:
+            held_out = open_masks(self.held_out_path, self.hole_color, limits)
+            return HoleSplits(masks.some(masks.files, limits), held_out)
+        even, odd = masks.files[0::2], masks.files[1::2]
+        if not odd:
+            raise UserError(f"{self.path} has a single mask, but one must be held out; add masks or set held_out_path")
+        log.info("%d masks to train with, %d held out, from %s", len(even), len(odd), self.path)
+        return HoleSplits(masks.some(even, limits), masks.some(odd, limits, upright=True))
 
-    Raises:
-      UserError: a folder is missing or has too few masks, or a setting makes no sense.
+
+@dataclasses.dataclass(frozen=True)
+class IrregularMasks:
+    """`config.holes` of masks prepared by `scan-jax prepare irregular_masks`, such as those of Liu et al. (2018).
+
+    Attributes:
+      ratio: (low, high]; masks outside it, at the size asked for, are left out.
+      stored_size: that they were prepared at, pixels.
+      set_name: that they were prepared with, where they are not the authors'.
+      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
     """
-    settings = bind(section, Settings, "config.holes")
-    check_color(settings.hole_color, "config.holes.hole_color")
-    limits = Bucket(*settings.ratio)
-    folder = find_masks(settings.path, settings.hole_color, "config.holes.path")
-    if settings.held_out_path:
-        held_out = open_held_out(settings.held_out_path, settings.hole_color, limits)
-        return HoleSplits(MaskFolder(folder, limits, turn_at_random), held_out)
-    even, odd = folder.part(0), folder.part(1)
-    if not odd.files:
-        raise UserError(f"{settings.path} has a single mask, but one must be held out; add masks or set held_out_path")
-    log.info("%d masks to train with, %d held out, from %s", len(even.files), len(odd.files), settings.path)
-    return HoleSplits(MaskFolder(even, limits, turn_at_random), MaskFolder(odd, limits, keep_upright))
+
+    ratio: tuple[float, float] = (0.1, 0.6)
+    stored_size: int = 512
+    set_name: str = ""
+    data_dir: str = ""
+
+    def open_splits(self) -> HoleSplits:
+        """The masks of the dataset: training ones turned at random, test ones upright.
+
+        Raises:
+          UserError: they were not prepared; it names the command.
+        """
+        from scan_jax.core import prepared  # which loads protocol buffers
+
+        config = f"{self.set_name}-{self.stored_size}" if self.set_name else str(self.stored_size)
+        command = f"python -m scan_jax prepare irregular_masks --source=MASKS --size={self.stored_size}"
+        dataset = prepared.find(self.data_dir, "irregular_masks", config, command)
+
+        def holes(split: str, upright: bool) -> StoredHoles:
+            records, name = dataset.splits[split], f"{dataset.name} {split} ({dataset.digests[split][:12]})"
+            read = partial(_brightness, records)
+            return StoredHoles(name, range(len(records)), Bucket(*self.ratio), read=read, upright=upright)
+
+        return HoleSplits(holes("train", upright=False), holes("test", upright=True))
 
 
-def open_held_out(path: str, hole_color: str, limits: Bucket) -> MaskFolder:
-    """All masks of a folder to measure on, within `limits`; a frozen set has its own.
-
-    Raises:
-      UserError: there is no such folder, or a file of it is missing or changed.
-    """
-    masks = find_masks(path, hole_color, "config.holes.held_out_path")
-    return MaskFolder(masks, masks.edges or limits, keep_upright)
+def _brightness(records: Sequence[Mapping[str, Any]], row: int) -> np.ndarray:
+    """A prepared mask by its row, uint8 [S,S]; white is hole."""
+    return records[row]["hole"][..., 0]
 
 
 def read_mask(file: Path) -> np.ndarray:
@@ -82,36 +111,14 @@ def read_mask(file: Path) -> np.ndarray:
         raise UserError(f"cannot read the hole image {file}: {reason(error)}; replace or remove it") from error
 
 
-@dataclasses.dataclass(frozen=True)
-class MaskFiles:
-    """Masks of one folder, or of one dataset.
+def open_masks(path: str, hole_color: str, limits: Bucket, where: str = "config.holes.held_out_path") -> StoredHoles:
+    """All masks of a folder to measure on, in the order of its `index.csv` or else of their relative paths.
 
-    Attributes:
-      name: for logs and reports: the folder's, and of a frozen set its digest's beginning.
-      files: in order; paths, or whatever `read` takes.
-      hole_color: "white" or "black".
-      edges: the ratios that a frozen set was drawn for; None for other folders.
-      read: a file's brightness, uint8 [H,W].
-    """
-
-    name: str
-    files: tuple[Any, ...]
-    hole_color: str
-    edges: Bucket | None = None
-    read: Callable[[Any], np.ndarray] = read_mask
-
-    def part(self, first: int) -> MaskFiles:
-        """Every second file from number `first` on."""
-        return dataclasses.replace(self, files=self.files[first::2])
-
-
-def find_masks(path: str, hole_color: str, where: str) -> MaskFiles:
-    """The folder's mask files, in the order of its `index.csv` or else of their relative paths.
-
-    The files of a frozen set are checked against its manifest.
+    The files of a frozen set are checked against its manifest, which also has limits and colour.
 
     Raises:
-      UserError: there is no such folder, it has no mask, or its index or manifest names a file that is not there.
+      UserError: there is no such folder, it has no mask, or its index or manifest names a file that is not there or has
+        been changed.
     """
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():
@@ -119,17 +126,17 @@ def find_masks(path: str, hole_color: str, where: str) -> MaskFiles:
     name, frozen = folder.resolve().name, frozen_set.load(folder)
     if frozen:
         frozen_set.check(folder, frozen)
-    files = tuple(mask_file.find(folder))
+    files = tuple(frozen_set.find(folder))
     absent = [file.name for file in files if not file.is_file()]
     if absent:
-        index = folder / mask_file.INDEX
+        index = folder / frozen_set.INDEX
         raise UserError(f"{index} names {len(absent)} files that are not there, such as {absent[0]}; correct the index")
     if not files:
         raise UserError(f"{where}: no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     if frozen:  # these are white on black, whatever the config says of other folders
-        edges = Bucket(frozen.edges[0], frozen.edges[-1])
-        return MaskFiles(f"the frozen set {name} ({frozen.digest[:12]})", files, "white", edges)
-    return MaskFiles(name, files, hole_color)
+        name, hole_color = f"the frozen set {name} ({frozen.digest[:12]})", "white"
+        limits = Bucket(frozen.edges[0], frozen.edges[-1])
+    return StoredHoles(name, files, limits, hole_color)
 
 
 def turn_at_random(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
@@ -137,12 +144,6 @@ def turn_at_random(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
     quarter_turns, flip = divmod(int(rng.integers(8)), 2)
     hole = np.rot90(hole, quarter_turns)
     return np.ascontiguousarray(hole[:, ::-1] if flip else hole)
-
-
-def keep_upright(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
-    """`hole` as it is."""
-    del rng
-    return hole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,20 +161,27 @@ class _Stock:
         return bits.reshape(self.size, self.size).astype(np.bool_)
 
 
-class MaskFolder:
-    """A `HoleSource` over files, read once for each size that is asked for."""
+class StoredHoles:
+    """A `HoleSource` over masks of a folder or dataset, read once for each size that is asked for."""
 
     def __init__(
         self,
-        masks: MaskFiles,
+        name: str,
+        files: Sequence[Any],
         limits: Bucket,
-        orient: Callable[[np.random.Generator, np.ndarray], np.ndarray],
+        hole_color: str = "white",
+        read: Callable[[Any], np.ndarray] = read_mask,
+        upright: bool = True,
     ) -> None:
-        self.limits = limits
-        self._masks = masks
-        self._orient = orient
+        """Of `files` in order: paths, or whatever `read` takes; it gives their brightness, uint8 [H,W]."""
+        self.name, self.files, self.limits = name, files, limits
+        self._hole_color, self._read_grey, self._upright = hole_color, read, upright
         self._stocks: dict[int, _Stock] = {}
         self._lock = threading.Lock()
+
+    def some(self, files: Sequence[Any], limits: Bucket, upright: bool = False) -> StoredHoles:
+        """Some of the masks, within other limits, turned at random unless they stay upright."""
+        return StoredHoles(self.name, files, limits, self._hole_color, self._read_grey, upright)
 
     def __getstate__(self) -> dict[str, Any]:
         """For worker processes: what was read goes along, since reading takes longer; a lock cannot."""
@@ -185,13 +193,14 @@ class MaskFolder:
     @property
     def description(self) -> str:
         """One line for logs and reports."""
-        return f"{len(self._masks.files)} mask files of {self._masks.name}, ratio {self.limits}"
+        return f"{len(self.files)} mask files of {self.name}, ratio {self.limits}"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """One of the folder's holes within the limits, bool [size,size]."""
+        """One of the folder's holes within the limits, bool [size,size], turned at random unless they stay upright."""
         stock = self._stock(size)
         row = int(stock.usable[rng.integers(len(stock.usable))])
-        return self._orient(rng, stock.hole(row))
+        hole = stock.hole(row)
+        return hole if self._upright else turn_at_random(rng, hole)
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
         """The files' holes in the bucket, upright and in order, bool [n,size,size]; the first `count`, or all for 0."""
@@ -209,14 +218,14 @@ class MaskFolder:
             return self._stocks[size]
 
     def _read(self, size: int) -> _Stock:
-        read = mask_file.read_all(lambda file: self._read_file(file, size), self._masks.files, "reading masks")
+        read = frozen_set.read_all(lambda file: self._read_file(file, size), self.files, "reading masks")
         packed, ratios, grey_shares, brightest = map(np.asarray, zip(*read))  # [n,ceil(S*S/8)], [n], [n], [n]
         if not self._stocks:
-            _warn_of_odd_masks(ratios.mean(), grey_shares.mean(), self._masks.name)
+            _warn_of_odd_masks(ratios.mean(), grey_shares.mean(), self.name)
         usable = np.flatnonzero([ratio in self.limits for ratio in ratios])  # [m]
         if len(usable) == 0:
             raise UserError(
-                f"none of the {len(read)} masks in {self._masks.name} has a hole ratio in {self.limits} "
+                f"none of the {len(read)} masks in {self.name} has a hole ratio in {self.limits} "
                 f"at {size}x{size}: they range over {ratios.min():.3f}-{ratios.max():.3f}, brightest grey "
                 f"{brightest.max()} of 255; set config.holes.ratio or hole_color (white, at least 128, is hole)"
             )
@@ -225,8 +234,8 @@ class MaskFolder:
 
     def _read_file(self, file: Any, size: int) -> tuple[np.ndarray, float, float, int]:
         """A file's hole in bits and its ratio, at this size; its share of grey and brightest pixel, at its own."""
-        grey = self._masks.read(file)  # [H,W]
-        hole = binarise(resize_nearest(grey, size), self._masks.hole_color)  # [S,S]
+        grey = self._read_grey(file)  # [H,W]
+        hole = binarise(resize_nearest(grey, size), self._hole_color)  # [S,S]
         return np.packbits(hole), hole_ratio(hole), float(np.mean((grey > 0) & (grey < 255))), int(grey.max())
 
 

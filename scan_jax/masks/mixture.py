@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scan_jax.core import registry
-from scan_jax.core.config import bind, did_you_mean
+from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.masks.api import SOURCES, HoleSource, HoleSplits, open_holes
 from scan_jax.masks.ratio import Bucket
@@ -22,7 +22,7 @@ WEIGHTS = {"free_form": 0.5, "strokes": 0.3, "rectangles": 0.2}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Mixture:
     """`config.holes` of a mixture.
 
     Attributes:
@@ -35,27 +35,25 @@ class Settings:
     ratio: tuple[float, float] = (0.1, 0.6)
     parts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
+    def open_splits(self) -> HoleSplits:
+        """The mixture for both splits, of each part's own splits.
 
-def open_splits(section: Mapping[str, Any]) -> HoleSplits:
-    """The mixture for both splits, of each part's own splits.
-
-    Raises:
-      UserError: a weight or a name makes no sense, or a part refuses its settings.
-    """
-    settings = bind(section, Settings, "config.holes")
-    # Saved configs come back with their keys sorted: the order given must not matter.
-    names = sorted(name for name, weight in settings.weights.items() if _checked(name, weight) > 0)
-    if not names:
-        raise UserError("config.holes.weights names no source with a share; give some, such as " + str(WEIGHTS))
-    for name in settings.parts:
-        if name not in settings.weights:
-            raise UserError(f"config.holes.parts.{name} has no weight{did_you_mean(name, names)}")
-    opened = [open_holes({"ratio": settings.ratio, **settings.parts.get(name, {}), "name": name}) for name in names]
-    weights, limits = tuple(settings.weights[name] for name in names), Bucket(*settings.ratio)
-    return HoleSplits(
-        train=Mixture(limits, tuple(splits.train for splits in opened), weights),
-        held_out=Mixture(limits, tuple(splits.held_out for splits in opened), weights),
-    )
+        Raises:
+          UserError: a weight or a name makes no sense, or a part refuses its settings.
+        """
+        # Saved configs come back with their keys sorted: the order given must not matter.
+        names = sorted(name for name, weight in self.weights.items() if _checked(name, weight) > 0)
+        if not names:
+            raise UserError("config.holes.weights names no source with a share; give some, such as " + str(WEIGHTS))
+        for name in self.parts:
+            if name not in self.weights:
+                raise UserError(f"config.holes.parts.{name} has no weight{did_you_mean(name, names)}")
+        opened = [open_holes({"ratio": self.ratio, **self.parts.get(name, {}), "name": name}) for name in names]
+        weights, limits = tuple(self.weights[name] for name in names), Bucket(*self.ratio)
+        return HoleSplits(
+            train=MixedHoles(limits, tuple(splits.train for splits in opened), weights),
+            held_out=MixedHoles(limits, tuple(splits.held_out for splits in opened), weights),
+        )
 
 
 def _checked(name: str, weight: float) -> float:
@@ -69,7 +67,7 @@ def _checked(name: str, weight: float) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mixture:
+class MixedHoles:
     """A `HoleSource` that lets chance, weighed, pick a part for each hole."""
 
     limits: Bucket
@@ -136,7 +134,7 @@ def share_out(weights: Sequence[float], stock: Sequence[int], count: int) -> lis
 
 
 @functools.lru_cache(8)
-def _try_all(mixture: Mixture, size: int) -> None:
+def _try_all(mixture: MixedHoles, size: int) -> None:
     """Draws from each part, so that one that refuses does so at once and not after hours, when its turn comes."""
     for part in mixture.parts:
         part.draw(np.random.default_rng(0), size)

@@ -1,20 +1,94 @@
-"""What can be wrong with a mask set: one sentence for each, with what to do; nothing where all is well."""
+"""What mask files tell of themselves, and what can be wrong with a set: one sentence for each, with what to do."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scan_jax.images.decode import SUFFIXES
-from scan_jax.images.pairs import Pairing, list_images, named_as_mask
-from scan_jax.masks import mask_file
-from scan_jax.masks.mask_file import MaskFile, Unreadable
+import cv2
+import numpy as np
 
+from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
+from scan_jax.images.hole import binarise, read_grey, resize_nearest
+from scan_jax.images.pairs import Pairing, list_images, named_as_mask
+from scan_jax.masks.frozen_set import INDEX
+
+PIECES_SIDE = 128  # pixels: pieces are counted at this size, so that specks do not count
 MUCH_GREY = 0.001  # of all pixels
 ARRAYS = (".npy", ".npz", ".mat")  # what people keep masks in that are no images
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskFile:
+    """A file that could be read; shares are of its pixels.
+
+    Attributes:
+      file: where it lies.
+      height: in pixels.
+      width: in pixels.
+      white: share above 127.
+      above_zero: share above 0, which other programs take for white.
+      grey: share that is neither 0 nor 255.
+      frame: share of white among the outermost pixels.
+      white_pieces: connected white regions.
+      black_pieces: connected black regions.
+      pixels: a hash of size and brightness: the same, the same picture.
+    """
+
+    file: Path
+    height: int
+    width: int
+    white: float
+    above_zero: float
+    grey: float
+    frame: float
+    white_pieces: int
+    black_pieces: int
+    pixels: str
+
+    @property
+    def has_both(self) -> bool:
+        """Neither all white nor all black."""
+        return 0.0 < self.white < 1.0
+
+    def ratio(self, hole_color: str) -> float:
+        """The hole's share where its colour is "white" or "black"."""
+        return self.white if hole_color == "white" else 1.0 - self.white
+
+
+@dataclasses.dataclass(frozen=True)
+class Unreadable:
+    """A file that could not be read, and why, in one line."""
+
+    file: Path
+    reason: str
+
+
+def measure(file: Path) -> MaskFile | Unreadable:
+    """Reads one file."""
+    try:
+        grey = read_grey(file)  # [H,W]
+    except DECODE_ERRORS as error:
+        return Unreadable(file, reason(error))
+    white = binarise(grey)  # [H,W]
+    small = binarise(resize_nearest(grey, PIECES_SIDE)).astype(np.uint8)
+    height, width = grey.shape
+    return MaskFile(
+        file=file,
+        height=height,
+        width=width,
+        white=np.count_nonzero(white) / white.size,
+        above_zero=cv2.countNonZero(grey) / grey.size,
+        grey=np.count_nonzero((grey != 0) & (grey != 255)) / grey.size,
+        frame=float(np.concatenate([white[0], white[-1], white[1:-1, 0], white[1:-1, -1]]).mean()),
+        white_pieces=cv2.connectedComponents(small)[0] - 1,
+        black_pieces=cv2.connectedComponents(1 - small)[0] - 1,
+        pixels=hashlib.sha256(f"{height} {width} ".encode() + np.ascontiguousarray(grey).tobytes()).hexdigest(),
+    )
 
 
 def unreadable(files: Sequence[Unreadable], total: int) -> Iterable[str]:
@@ -97,7 +171,7 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
             yield f"{kinds[kind]} {kind} files are not read as masks; save them as PNGs"
     unlisted = sum(kinds[kind] for kind in SUFFIXES)
     if unlisted:
-        yield f"{unlisted} images are not in {mask_file.INDEX}, which names the masks; add them to it, or remove it"
+        yield f"{unlisted} images are not in {INDEX}, which names the masks; add them to it, or remove it"
 
 
 def mixed(files: Sequence[MaskFile], pairs: Pairing | None) -> Iterable[str]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.masks.mask_file import progress
+from scan_jax.core.progress import progress_bar
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -141,18 +143,6 @@ def _grow(region: np.ndarray, pixels: int) -> np.ndarray:
     return grown
 
 
-def draw_fixed_within(source: Any, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
-    """The `fixed` of a hole source that is a dataclass of its `limits`: none where they exclude the bucket.
-
-    Returns:
-      bool [count,size,size], or [0,size,size].
-    """
-    reached = source.limits.overlap(bucket)
-    if reached is None:
-        return np.zeros((0, size, size), np.bool_)
-    return draw_fixed(dataclasses.replace(source, limits=reached).draw, size, reached, count, seed)
-
-
 def draw_fixed(source: Draw, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
     """`count` holes of a generator, bool [count,size,size]; number i is pure in (seed, bucket, i).
 
@@ -166,3 +156,8 @@ def draw_fixed(source: Draw, size: int, bucket: Bucket, count: int, seed: int) -
     name = [seed, round(1e6 * bucket.low), round(1e6 * bucket.high)]
     rngs = (np.random.Generator(np.random.Philox(np.random.SeedSequence([*name, i]))) for i in range(count))
     return np.stack([source(rng, size) for rng in progress(rngs, bucket.label, count)])
+
+
+def progress(items: Iterable[T], title: str, total: int) -> Iterable[T]:
+    """`items` with their progress, once a second has passed."""
+    return progress_bar(items, desc=title, total=total, unit="hole", leave=False, delay=1.0)

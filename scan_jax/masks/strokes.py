@@ -1,74 +1,50 @@
-"""Free-form strokes, as of gated convolution (Yu et al. 2019): one to three zigzags of a thick brush.
-
-The numbers are those of the authors' release, whose upper ends are open: 1-3 strokes of 4-11 segments, 12 to 40 pixels
-wide at 256x256. It draws a random flip along each axis, too, but drops the flipped picture; here it is kept. (Its
-training also adds a rectangle to the strokes.)
-"""
+"""Free-form holes: zigzags of a thick brush, alone or with rectangles."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import cv2
 import numpy as np
 
-from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
-from scan_jax.masks.api import HoleSplits
-from scan_jax.masks.ratio import Bucket, draw_fixed_within, draw_within
+from scan_jax.masks.shapes import DrawnHoles
 
-ATTEMPTS = 50  # then the nearest try is fitted; one in two succeeds in a bucket of ten percent
 MAX_STROKES = 64  # even where the hole is still too small: nearly whole images are left to the fitting
+FINEST = 256  # pixels: the side below which strokes are painted larger
+MEAN_TURN = 2 * math.pi / 5  # radians
+TURN_SPREAD = 2 * math.pi / 15  # radians, at most, to either side of the mean
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """`config.holes` of strokes.
+class Brush(DrawnHoles):
+    """Holes with brush strokes.
 
     Attributes:
-      ratio: (low, high], the share of the image that a hole takes. The published numbers give (0, 0.45], mostly 5-30%.
       stroke_width: thinnest and thickest stroke, as fractions of the side.
     """
 
-    ratio: tuple[float, float] = (0.1, 0.6)
     stroke_width: tuple[float, float] = (12 / 256, 40 / 256)
 
-
-def open_splits(section: Mapping[str, Any]) -> HoleSplits:
-    """Strokes for both splits: held-out ones differ by their seed.
-
-    Raises:
-      UserError: a setting makes no sense.
-    """
-    settings = bind(section, Settings, "config.holes")
-    if not 0.0 <= settings.stroke_width[0] <= settings.stroke_width[1] <= 1.0:
-        raise UserError(f"config.holes.stroke_width must be 0 <= thin <= thick <= 1, not {settings.stroke_width}")
-    source = Strokes(Bucket(*settings.ratio), settings.stroke_width)
-    return HoleSplits(train=source, held_out=source)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.stroke_width[0] <= self.stroke_width[1] <= 1.0:
+            raise UserError(f"config.holes.stroke_width must be 0 <= thin <= thick <= 1, not {self.stroke_width}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Strokes:
-    """A `HoleSource`: the published number of strokes, and further ones only while the hole is too small."""
+class Strokes(Brush):
+    """One to three zigzags of a thick brush, as of gated convolution (Yu et al. 2019).
 
-    limits: Bucket
-    stroke_width: tuple[float, float] = Settings.stroke_width
+    The numbers are those of the authors' release, whose upper ends are open: 1-3 strokes of 4-11 segments, 12 to 40
+    pixels wide at 256x256. They give ratios in (0, 0.45], mostly 5-30%; further strokes are painted only while the hole
+    is too small. The release draws a random flip along each axis, too, but drops the flipped picture; here it is kept.
+    (Its training also adds a rectangle to the strokes.)
+    """
 
-    @property
-    def description(self) -> str:
-        """One line for logs and reports."""
-        return f"free-form strokes, ratio {self.limits}"
-
-    def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A hole, bool [size,size]."""
-        return draw_within(self._try, rng, size, self.limits, ATTEMPTS)
-
-    def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
-        """`count` holes of the bucket, bool [count,size,size], or none where the limits exclude it."""
-        return draw_fixed_within(self, size, bucket, count, seed)
+    attempts = 50  # one in two succeeds in a bucket of ten percent
+    title = "free-form strokes"
 
     def _try(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """One hole, bool [size,size], that may be too large."""
@@ -82,9 +58,39 @@ class Strokes:
         return thin(turn_over(rng, canvas), size)
 
 
-FINEST = 256  # pixels: the side below which strokes are painted larger
-MEAN_TURN = 2 * math.pi / 5  # radians
-TURN_SPREAD = 2 * math.pi / 15  # radians, at most, to either side of the mean
+@dataclasses.dataclass(frozen=True)
+class FreeForm(Brush):
+    """A few rectangles and zigzag brush strokes, as of co-modulated GANs (Zhao et al. 2021).
+
+    With c = min(low + high, 1), a try is fewer than 20c strokes, fewer than 10c rectangles with sides below S/2 and
+    fewer than 5c with sides below S: narrow limits also draw fewer shapes. One try in 20 succeeds in the hardest
+    bucket, 50-60%. The release has strokes of 12 to 48 pixels whatever the size; here they are that at 256x256 and
+    scale, so that holes of every size look alike.
+    """
+
+    stroke_width: tuple[float, float] = (12 / 256, 48 / 256)
+    title = "free-form strokes and rectangles"
+
+    def _try(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """One unconditioned hole, bool [size,size]."""
+        share = min(self.limits.low + self.limits.high, 1.0)
+        canvas = fine_canvas(size)
+        for _ in range(fewer_than(rng, int(20 * share))):
+            draw_stroke(rng, canvas, int(rng.integers(4, 18)) - 1, self.stroke_width)
+        canvas = turn_over(rng, canvas)
+        for most, longest in ((int(10 * share), len(canvas) // 2), (int(5 * share), len(canvas))):
+            for _ in range(fewer_than(rng, most)):
+                _rectangle(rng, canvas, longest)
+        return thin(canvas, size)
+
+
+def _rectangle(rng: np.random.Generator, canvas: np.ndarray, longest: int) -> None:
+    """Fills a rectangle with sides below `longest` in `canvas` [S,S]; half of it may lie outside."""
+    size = len(canvas)
+    height, width = int(rng.integers(max(longest, 1))), int(rng.integers(max(longest, 1)))
+    top = int(rng.integers(-(height // 2), size - height + height // 2 + 1))
+    left = int(rng.integers(-(width // 2), size - width + width // 2 + 1))
+    canvas[max(top, 0) : top + height, max(left, 0) : left + width] = 1
 
 
 def fine_canvas(size: int) -> np.ndarray:

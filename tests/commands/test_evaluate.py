@@ -16,7 +16,7 @@ from tiny_demo import BUCKETS, DATA, error_of, overrides, write_run
 
 from scan_jax.commands.evaluate import evaluate, main, parse
 from scan_jax.core.errors import UserError
-from scan_jax.data.builders import celebamask_hq
+from scan_jax.data.builders.celeba_hq import CelebaMaskHq
 from scan_jax.evaluation.benchmark import open_benchmark
 from scan_jax.evaluation.entries import from_run, local_devices
 from scan_jax.evaluation.protocols import find_protocol
@@ -221,8 +221,8 @@ def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path, mo
     """On a miniature of CelebAMask-HQ: six photographs, four of them in the paper's test split."""
     numbers = [0, 1, 28000, 28001, 28002, 28003]
     miniatures.write_celebamask(tmp_path / "source", numbers)
-    settings = celebamask_hq.Settings(source=str(tmp_path / "source"), size=128, allow_missing=29994)
-    miniatures.built(celebamask_hq.plan(settings), tmp_path / "data")
+    builder = CelebaMaskHq(source=str(tmp_path / "source"), size=128, allow_missing=29994)
+    miniatures.built(builder.plan(), tmp_path / "data")
     where = f"--config.data.data_dir={tmp_path / 'data'}"
     test = ["--protocol=masked_attention_celebamask_hq", where, "--baselines", "navier_stokes"]
     test += ["--metrics", "masked_attention", "--out", tmp_path / "out"]

@@ -13,11 +13,11 @@ import jax
 import pytest
 from process_groups import environment, errors, finish, free_address, start, start_group, until
 
+from scan_jax.core import coordinator as messages
+from scan_jax.core.connection import ProcessInfo, connect, may_be_others
+from scan_jax.core.coordinator import Coordinator
 from scan_jax.core.distributed import joined
 from scan_jax.core.errors import UserError
-from scan_jax.core.peers import hub as messages
-from scan_jax.core.peers.connection import ProcessInfo, connect, may_be_others
-from scan_jax.core.peers.hub import Coordinator
 
 # A program of the trainer's manners. `act` is what it does; `ready` tells the test that it does.
 PROGRAM = """
@@ -124,7 +124,7 @@ def test_a_mistake_in_the_program_is_told_too(group):
 def test_all_wait_for_the_last_and_nothing_is_left(group, tmp_path):
     act = """meet(1)
 if index == 0:
-    from scan_jax.core.peers import connection
+    from scan_jax.core import connection
     (pathlib.Path(folder) / "hub").write_text(str(connection._coordinators[0].pid))
     time.sleep(5)
 """
@@ -132,7 +132,7 @@ if index == 0:
     assert not [line for log in finish(processes) for line in errors(log)]
     command = Path(f"/proc/{(tmp_path / 'hub').read_text()}/cmdline")  # of a hub that has ended it is empty or missing
     deadline = time.monotonic() + 20
-    while command.exists() and b"scan_jax.core.peers.hub" in command.read_bytes():
+    while command.exists() and b"scan_jax.core.coordinator" in command.read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

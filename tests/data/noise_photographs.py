@@ -6,11 +6,10 @@ import numpy as np
 
 from scan_jax.core.sections import AugmentationSettings
 from scan_jax.data.pipeline import training_batches
-from scan_jax.masks.free_form import FreeForm
-from scan_jax.masks.ratio import Bucket
+from scan_jax.masks.strokes import FreeForm
 
 SIZE = 16
-HOLES = FreeForm(Bucket(0.1, 0.6))
+HOLES = FreeForm()
 CROPPED = AugmentationSettings(crop="random_resized", flip=0.25)
 
 

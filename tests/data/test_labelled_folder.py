@@ -11,7 +11,8 @@ from PIL import Image
 from scan_jax.core.errors import UserError
 from scan_jax.data import photo_folder
 from scan_jax.data.api import agree_on_labels, open_data
-from scan_jax.data.label_pairs import find_pairs
+from scan_jax.data.labelled_folder import pair_up
+from scan_jax.data.photo_folder import list_photographs
 
 HEIGHT, WIDTH, CLASSES = 12, 16, 7
 
@@ -45,7 +46,7 @@ def open_folder(path, **settings):
 
 
 def names(source):
-    return [pair.name for pair in source._pairs]
+    return [source.title(i) for i in range(len(source))]
 
 
 def refused(path, match, **settings):
@@ -76,7 +77,7 @@ def test_layouts_at_any_depth_in_one_folder(tmp_path):
         miniatures.write(tmp_path / "c" / folder / "deep" / f"x.{suffix}", scene(0)[1])
     beside = {f"a/b/000{i}.png": f"a/b/000{i}_label.png" for i in range(2)}
     apart = {f"c/images/000{i}.png": f"c/labels/000{i}.png" for i in range(2)}
-    found = {pair.name: pair.labels.name for pair in find_pairs(tmp_path)}
+    found = {pair.name: pair.labels.name for pair in pair_up(list_photographs(tmp_path), "")}
     assert found == {**beside, **apart, "c/images/deep/x.jpg": "c/labels/deep/x.png"}
 
 

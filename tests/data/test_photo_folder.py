@@ -9,9 +9,8 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.data import photo_folder
-from scan_jax.data.api import open_data
+from scan_jax.data.api import CachedPhotos, open_data
 from scan_jax.data.photo_folder import evenly_spaced, list_photographs, without_label_maps
-from scan_jax.data.pipeline import PhotoMemory
 
 
 def write_photo(path, level=0):
@@ -38,7 +37,7 @@ def refused(match, path, **settings):
 
 
 def names(source):
-    return [file.name for file in source._files]
+    return [source.title(i) for i in range(len(source))]
 
 
 def test_photographs_are_found_at_any_depth_in_any_case(tmp_path):
@@ -79,7 +78,7 @@ def test_memory_is_bounded_makes_what_it_did_not_keep_and_is_sent_empty():
         made.append(index)
         return {"image": np.full((2, 2, 3), index, np.uint8)}
 
-    memory = PhotoMemory(make, most_bytes=30)  # two photographs of 12 bytes
+    memory = CachedPhotos("", "", range(3), make, max_bytes=30)  # two photographs of 12 bytes
     for index in (0, 1, 2, 0, 1, 2):
         assert (memory[index]["image"] == index).all()
     assert made == [0, 1, 2, 2]
@@ -177,12 +176,12 @@ def test_what_was_broken_is_remembered_and_a_damaged_memory_is_not_believed(cach
     folder = write_photos(tmp_path / "photos", 60)
     break_photo(folder / "0042.png")
     files = list_photographs(folder)
-    found = photo_folder.find_broken(files)
+    found = photo_folder.find_broken(files, photo_folder.PhotoFolder(path="", size=8).verify, "")
     assert list(found) == ["0042.png"]
-    assert photo_folder.find_broken(files) == found
+    assert photo_folder.find_broken(files, photo_folder.PhotoFolder(path="", size=8).verify, "") == found
     (memory,) = cache.rglob("*.json")
     memory.write_text('{"0042.p')
-    assert photo_folder.find_broken(files) == found
+    assert photo_folder.find_broken(files, photo_folder.PhotoFolder(path="", size=8).verify, "") == found
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(cache, tmp_path):

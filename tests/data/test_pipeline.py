@@ -10,9 +10,10 @@ from noise_photographs import CROPPED, SIZE, Photos, assert_same, batches, which
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import AugmentationSettings
+from scan_jax.data import portraits as drawing
 from scan_jax.data.augmentation import DEFAULT
 from scan_jax.data.pipeline import batch_members, training_batches
-from scan_jax.data.synthetic_portraits import SyntheticPortraits
+from scan_jax.data.synthetic_portraits import portraits
 from scan_jax.masks.ratio import Bucket
 
 
@@ -149,14 +150,15 @@ def test_a_hole_source_that_refuses_does_so_at_once():
         training_batches(Photos(20), Refuses(), batch_size=4, seed=0, start_step=0)
 
 
-def test_synthetic_portraits_are_drawn_once_and_fed():
+def test_synthetic_portraits_are_drawn_once_and_fed(monkeypatch):
     drawn = []
 
     def portrait(seed, index, size):
         drawn.append((seed, index, size))
         return np.full((size, size, 3), index, np.uint8), np.full((size, size), index % 19, np.uint8)
 
-    source = SyntheticPortraits(portrait, 3, range(10, 16), SIZE)
+    monkeypatch.setattr(drawing, "portrait", portrait)
+    source = portraits(3, range(10, 16), SIZE)
     shown = {round(255 * image[0, 0, 0]) for example in batches(6, source, threads=0) for image in example.image}
     assert shown == set(range(10, 16))
     assert sorted(drawn) == [(3, index, SIZE) for index in range(10, 16)]

@@ -138,13 +138,12 @@ def test_a_process_that_leaves_batches_unread_ends(workers):
     script = f"""
 import numpy as np
 from scan_jax.data.pipeline import training_batches
-from scan_jax.masks.rectangles import Rectangles
-from scan_jax.masks.ratio import Bucket
+from scan_jax.masks.shapes import Rectangles
 class Photos:
     name, digest, flip_pairs = "p", "", ()
     def __len__(self): return 5
     def __getitem__(self, index): return {{"image": np.zeros((8, 8, 3), np.uint8)}}
-holes = Rectangles(Bucket(0.1, 0.2))
+holes = Rectangles((0.1, 0.2))
 batches = training_batches(Photos(), holes, batch_size=4, seed=0, start_step=0, workers={workers})
 print(next(batches).image.shape)
 """

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from scan_jax.data.api import agree_on_labels, open_data
-from scan_jax.data.builders import celeba_hq, celebamask_hq, paris_street_view, photo_folder
+from scan_jax.data.builders import celeba_hq, paris_street_view, photo_folder
 from scan_jax.images.labels import resize as resize_labels
 from scan_jax.images.square import resize
 
@@ -28,15 +28,14 @@ def data_dir(tmp_path_factory):
     tree, paris = {"source": str(place / "tree")}, {"source": str(miniatures.write_paris(place / "paris"))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(celeba_hq, "read_numbered_split", few(celeba_hq.read_numbered_split))
-        patch.setattr(celebamask_hq, "read_numbered_split", celeba_hq.read_numbered_split)
         patch.setattr(paris_street_view, "EXPECTED", {"train": 3, "test": 2})
         for builder, settings in (
-            *((celebamask_hq, {**tree, "size": size}) for size in (64, 128)),
-            *((celeba_hq, {**tree, "split": split}) for split in ("celebahq_28k_2k", "celeba_partition")),
-            *((paris_street_view, {**paris, "crop": crop}) for crop in ("centre", "stretch")),
-            (photo_folder, {"source": str(place / "faces")}),
+            *((celeba_hq.CelebaMaskHq, {**tree, "size": size}) for size in (64, 128)),
+            *((celeba_hq.CelebaHq, {**tree, "split": split}) for split in ("celebahq_28k_2k", "celeba_partition")),
+            *((paris_street_view.ParisStreetView, {**paris, "crop": crop}) for crop in ("centre", "stretch")),
+            (photo_folder.PhotoFolder, {"source": str(place / "faces")}),
         ):
-            miniatures.built(builder.plan(builder.Settings(**({"size": 64} | settings))), place / "out")
+            miniatures.built(builder(**({"size": 64} | settings)).plan(), place / "out")
     return place / "out"
 
 

@@ -8,8 +8,7 @@ import pytest
 from scan_jax.core import config as configuration
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation.protocols import PROTOCOLS, find_protocol
-from scan_jax.masks.api import open_holes
-from scan_jax.masks.fixed_set import fixed_set
+from scan_jax.masks.api import fixed_set, open_holes
 from scan_jax.masks.ratio import make_buckets
 from scan_jax.metrics.api import GROUPS
 

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.masks.api import open_holes
-from scan_jax.masks.fixed_set import fixed_set
+from scan_jax.masks.api import fixed_set, open_holes
 from scan_jax.masks.ratio import BUCKETS, BUCKETS_FROM_ZERO, Bucket
 
 # Numbers are quoted on these holes: where a digest changes, so does what they mean.

@@ -18,8 +18,7 @@ from scan_jax.images.hole import binarise, read_grey
 from scan_jax.images.png import MAX_STORED, encode_hole
 from scan_jax.masks import frozen_set
 from scan_jax.masks import frozen_set as manifest
-from scan_jax.masks.api import open_holes
-from scan_jax.masks.fixed_set import fixed_set
+from scan_jax.masks.api import fixed_set, open_holes
 from scan_jax.masks.ratio import Bucket, make_buckets
 
 EDGES = (0.0, 0.1, 0.2, 0.4)
@@ -68,32 +67,31 @@ def test_every_byte_is_the_same_on_every_machine(name, tmp_path):
 def test_what_is_written_and_returned(tmp_path):
     (tmp_path / "set").mkdir()  # an empty folder is taken
     written = write(tmp_path / "set")
-    assert written.folder == tmp_path / "set"
     assert written.counts == {"0-10%": 3, "10-20%": 3, "20-40%": 3}
     source = open_holes({"name": "rectangles", "ratio": (0.0, 0.4)}).held_out  # limited by the edges
     fixed = fixed_set(source, 32, make_buckets(EDGES), 3, seed=5)
     assert written.digest == fixed.digest
-    index = rows(written.folder)
+    index = rows(tmp_path / "set")
     assert list(index[0]) == ["file", "bucket", "ratio", "sha256"]
     holes = [hole for stack in fixed.holes.values() for hole in stack]
     for row, hole in zip(index, holes, strict=True):
-        file = written.folder / row["file"]
+        file = tmp_path / "set" / row["file"]
         np.testing.assert_array_equal(read_grey(file), 255 * hole)
         assert float(row["ratio"]) == round(hole.mean(), 6)
         assert hashlib.sha256(file.read_bytes()).hexdigest() == row["sha256"]
     assert [row["bucket"] for row in index] == ["0-10%"] * 3 + ["10-20%"] * 3 + ["20-40%"] * 3
-    said = json.loads((written.folder / "manifest.json").read_text())
+    said = json.loads((tmp_path / "set" / "manifest.json").read_text())
     wanted = {"format": "frozen holes", "version": 1, "generator": "rectangles", "settings": {"ratio": [0.0, 0.4]}}
     wanted |= {**SETTINGS, "edges": list(EDGES), "counts": written.counts, "files": 9, "digest": written.digest}
-    index_sha256 = hashlib.sha256((written.folder / "index.csv").read_bytes()).hexdigest()
+    index_sha256 = hashlib.sha256((tmp_path / "set" / "index.csv").read_bytes()).hexdigest()
     assert said == {**wanted, "index_sha256": index_sha256}
-    assert len(contents(written.folder)) == 11
+    assert len(contents(tmp_path / "set")) == 11
 
 
 def test_the_sections_ratio_and_weights_count(tmp_path):
     written = write(tmp_path / "set", section={"ratio": (0.12, 0.15)}, edges=(0.1, 0.2))
     assert written.counts == {"10-20%": 3}
-    assert all(0.12 < float(row["ratio"]) <= 0.15 for row in rows(written.folder))
+    assert all(0.12 < float(row["ratio"]) <= 0.15 for row in rows(tmp_path / "set"))
     write(tmp_path / "mix", "mixture", section={"weights": {"half": 1, "border": 0.5}}, edges=(0.4, 0.5), per_bucket=6)
     said = json.loads((tmp_path / "mix" / "manifest.json").read_text())
     assert said["settings"] == {"weights": {"half": 1.0, "border": 0.5}, "ratio": [0.4, 0.5], "parts": {}}

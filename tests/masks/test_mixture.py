@@ -6,9 +6,9 @@ from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.masks.api import open_holes
-from scan_jax.masks.half import SIDES, half
 from scan_jax.masks.mixture import share_out
 from scan_jax.masks.ratio import BUCKETS, Bucket
+from scan_jax.masks.shapes import SIDES, half
 
 
 def mixture(weights, **section):

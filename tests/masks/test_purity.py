@@ -21,7 +21,7 @@ GENERATORS = ("free_form", "strokes", "rectangles", "border", "half", "mixture")
 PROGRAM = f"""
 import numpy as np
 from scan_jax.masks.api import open_holes
-from scan_jax.masks.fixed_set import fixed_set
+from scan_jax.masks.api import fixed_set
 for name in {GENERATORS}:
     splits = open_holes({{"name": name}})
     drawn = splits.train.draw(np.random.default_rng(5), 32)

@@ -9,9 +9,8 @@ import pytest
 from scan_jax.core.errors import UserError
 from scan_jax.masks import strokes
 from scan_jax.masks.api import open_holes
-from scan_jax.masks.border import frames
-from scan_jax.masks.half import SIDES, half
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, Bucket
+from scan_jax.masks.shapes import SIDES, frames, half
 from scan_jax.masks.strokes import draw_stroke, fine_canvas, thin, zigzag
 
 
@@ -85,7 +84,7 @@ def test_small_holes_are_large_ones_thinned_out(name):
 def test_strokes_have_the_published_number_unless_more_are_needed(low, monkeypatch):
     painted, counts = [], []
     monkeypatch.setattr(strokes, "draw_stroke", lambda *args: painted.append(args[2]) or draw_stroke(*args))
-    source = strokes.Strokes(Bucket(low, 1.0))
+    source = strokes.Strokes((low, 1.0))
     for rng in rngs(60):
         painted.clear()
         source._try(rng, 64)

@@ -1,4 +1,4 @@
-"""CelebA-HQ (Karras et al. 2018): 30,000 portraits, from any of the copies that are handed around."""
+"""CelebA-HQ from any of the copies that are handed around, and CelebAMask-HQ, which adds 19 classes."""
 
 from __future__ import annotations
 
@@ -8,60 +8,113 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
+from typing import Any
 
+import numpy as np
+
+from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.data.builders.photo_folder import make_square
 from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_source
-from scan_jax.data.preparation.plan import Item, Plan, check_size, flag
-from scan_jax.data.split_list import SplitList, read_split
-from scan_jax.images.decode import SUFFIXES
+from scan_jax.data.preparation.plan import Arrays, Item, Plan, SquareSettings, flag, make_square
+from scan_jax.data.split_list import SplitList, name_ranges, read_split
+from scan_jax.data.synthetic_portraits import FLIP_PAIRS
+from scan_jax.images import labels as label_map
+from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, load_orientation, opened, reason, turn_upright
+from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
+from scan_jax.images.square import square, square_labels
 
 log = logging.getLogger(__name__)
 
+PAPERS_SPLIT = "celebahq_28k_2k"
 MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
-IMAGES = "CelebA-HQ-img"  # of the official CelebAMask-HQ archive
+IMAGES, ANNOTATIONS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"  # of the official CelebAMask-HQ archive
+PER_FOLDER = 2000  # people
 COUNT = 30_000
+PARTS = CELEBAMASK_HQ_NAMES[1:]  # later parts are painted over earlier ones
 _MAPPING_ROW = re.compile(r"(\d+)\s+\d+\s+(\d+)\.jpg")
 _ANNOTATIONS = re.compile(r"(?<!celeba)mask|label|anno", re.IGNORECASE)  # in the names of folders
+_PART_FILE = re.compile(r"(\d{5})_(\w+)\.png")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a person chooses."""
+class CelebaHq(SquareSettings):
+    """CelebA-HQ (Karras et al. 2018): 30,000 portraits, from any of the copies that are handed around."""
 
     source: str = flag("CelebAMask-HQ.zip, its unpacked folder, or any folder, zip or list of photographs by number")
-    size: int = flag("height and width, pixels", 256)
-    split: str = flag("celebahq_28k_2k, celeba_partition, or a text file of your own", "celebahq_28k_2k")
+    split: str = flag("celebahq_28k_2k, celeba_partition, or a text file of your own", PAPERS_SPLIT)
     allow_missing: int = flag("broken or missing photographs to do without", 0)
 
+    def plan(self) -> Plan:
+        """The photographs by number.
 
-def plan(settings: Settings) -> Plan:
-    """The photographs by number.
+        Raises:
+          UserError: there are none, a number occurs twice, or the split needs a file that is not there.
+        """
+        files = open_source(self.source)
+        photographs = find_photographs(files, self.source)
+        make = partial(make_square, size=self.size)
+        items = {number: Item(number, file.identity(), partial(make, file)) for number, file in photographs.items()}
+        return self._plan(
+            read_numbered_split(self.split, files),
+            items,
+            dataset="celeba_hq",
+            description="CelebA-HQ: 30,000 aligned portraits, resized by averaging areas.",
+            homepage="https://github.com/tkarras/progressive_growing_of_gans",
+            arrays=self.arrays(),
+            found=(f"found {len(photographs):,} photographs in {self.source}",),
+        )
 
-    Raises:
-      UserError: there are none, a number occurs twice, or the split needs a file that is not there.
-    """
-    check_size(settings.size)
-    files = open_source(settings.source)
-    photographs = find_photographs(files, settings.source)
-    split = read_numbered_split(settings.split, files)
-    make = partial(make_square, size=settings.size)
-    items = {number: Item(number, file.identity(), partial(make, file)) for number, file in photographs.items()}
-    return Plan(
-        dataset="celeba_hq",
-        config=config_name(settings.size, settings.split),
-        description="CelebA-HQ: 30,000 aligned portraits, resized by averaging areas.",
-        homepage="https://github.com/tkarras/progressive_growing_of_gans",
-        arrays={"image": (settings.size, settings.size, 3)},
-        splits=by_split(split, items),
-        split=split,
-        missing=missing(split, items),
-        allow_missing=settings.allow_missing,
-        rules=f"size={settings.size}",
-        found=(f"found {len(photographs):,} photographs in {settings.source}",),
-        usage={"name": "celeba_hq", "size": settings.size} | split_usage(settings.split),
-    )
+    def _plan(self, split: SplitList, items: Mapping[str, Item], dataset: str, **fields: Any) -> Plan:
+        """The items by split; the folder's name and the config's keys tell a split that is not the papers'."""
+        own = {} if self.split == PAPERS_SPLIT else {"split": PurePosixPath(self.split).stem}
+        return Plan(
+            dataset=dataset,
+            config="-".join([str(self.size), *own.values()]),
+            splits=split.present(items),
+            split=split,
+            missing=split.missing(items),
+            allow_missing=self.allow_missing,
+            rules=f"size={self.size}",
+            usage={"name": dataset, "size": self.size} | own,
+            **fields,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CelebaMaskHq(CelebaHq):
+    """CelebAMask-HQ (Lee et al. 2020): CelebA-HQ with 19 classes, merged from masks of 18 parts."""
+
+    def plan(self) -> Plan:
+        """The photographs with the masks of their parts, or with label maps that were merged before.
+
+        Raises:
+          UserError: photographs or masks are not there, a mask lies in another person's folder or has an unknown part.
+        """
+        files = open_source(self.source)
+        photographs, labels = find_photographs(files, self.source), find_labels(files, self.source)
+        split = read_numbered_split(self.split, files)
+        _check_labels(photographs, labels, self.allow_missing)
+        items = {
+            number: Item(
+                number,
+                "".join(one.identity() for one in (file, *labels[number].values())),
+                partial(_make, file, labels[number], self.size),
+            )
+            for number, file in photographs.items()
+            if number in labels
+        }
+        return self._plan(
+            split,
+            items,
+            dataset="celebamask_hq",
+            description="CelebAMask-HQ: 30,000 aligned portraits with 19 classes, merged from masks of 18 parts.",
+            homepage="https://github.com/switchablenorms/CelebAMask-HQ",
+            arrays=self.arrays(labels=True),
+            label_names=CELEBAMASK_HQ_NAMES,
+            flip_pairs=FLIP_PAIRS,
+            found=(f"found {len(photographs):,} photographs and the labels of {len(labels):,} in {self.source}",),
+        )
 
 
 def find_photographs(files: Sequence[File], source: str) -> dict[str, File]:
@@ -119,21 +172,100 @@ def _read_mapping(file: File) -> dict[str, str]:
     return {str(int(row[1])): str(int(row[2])) for row in rows if row}
 
 
-def by_split(split: SplitList, items: Mapping[str, Item]) -> dict[str, list[Item]]:
-    """The items that are there, in the split's order."""
-    return {part: [items[number] for number in names if number in items] for part, names in split.members.items()}
+Labels = Mapping[str, File]  # a person's masks by part, white where the part is; or one label map by the name MERGED
+MERGED = "merged"
 
 
-def missing(split: SplitList, items: Mapping[str, Item]) -> tuple[str, ...]:
-    """The numbers that the split knows and the source has not."""
-    return tuple(number for names in split.members.values() for number in names if number not in items)
+def read_labels(files: Labels) -> np.ndarray:
+    """A person's label map, int32 [H,W]; of masks, later parts lie over earlier ones, in the official order.
+
+    Raises:
+      UserError: the masks have several sizes, or the label map has colours.
+      OSError: one is truncated or no image; it is named.
+    """
+    if MERGED in files:
+        return files[MERGED].read_labels()
+    masks = {label: _read_part(files[part]) for label, part in enumerate(PARTS, start=1) if part in files}  # [H,W]
+    merged = np.zeros(next(iter(masks.values())).shape, np.int32)
+    for label, mask in masks.items():
+        if mask.shape != merged.shape:
+            shapes = " and ".join(map(label_map.size_text, (merged.shape, mask.shape)))
+            name = files[PARTS[label - 1]].name
+            raise UserError(f"{name}: masks of one person are {shapes}; replace the odd one")
+        merged[mask] = label
+    return merged
 
 
-def config_name(size: int, split: str) -> str:
-    """The folder's name: the size, and the split where it is not the papers'."""
-    return str(size) if split == Settings.split else f"{size}-{PurePosixPath(split).stem}"
+def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
+    """Each person's labels by number, "0" to "29999".
+
+    Raises:
+      UserError: there are none, or a mask has an unknown part or lies in another person's folder.
+    """
+    parts: dict[str, dict[str, File]] = {}
+    merged: dict[str, dict[str, File]] = {}
+    for file in files:
+        path = PurePosixPath(file.name)
+        match = _PART_FILE.fullmatch(path.name)
+        if match:
+            number, part = int(match[1]), match[2]
+            _check_part(file.name, number, part)
+            parts.setdefault(str(number), {})[part] = file
+        elif path.suffix.lower() == ".png" and path.stem.isdigit() and is_annotation(file.name):
+            merged[str(int(path.stem))] = {MERGED: file}
+    if not parts and not merged:
+        raise UserError(
+            f"--source: the masks are missing: {source} has no {ANNOTATIONS}/0/00000_hair.png, ..., and no merged "
+            "label maps labels/0.png, ...; give the whole of CelebAMask-HQ.zip"
+        )
+    return parts or merged
 
 
-def split_usage(split: str) -> dict[str, str]:
-    """The config's key for a split that is not the papers'."""
-    return {} if split == Settings.split else {"split": PurePosixPath(split).stem}
+def _check_part(name: str, number: int, part: str) -> None:
+    """Refuses a mask of an unknown part, or in a folder of other people's."""
+    if part not in PARTS:
+        raise UserError(f"{name}: {part!r} is no part of CelebAMask-HQ{did_you_mean(part, PARTS)}; remove or rename it")
+    folder = PurePosixPath(name).parent.name
+    if folder.isdigit() and int(folder) != number // PER_FOLDER:
+        raise UserError(
+            f"{name}: masks of person {number} belong in folder {number // PER_FOLDER}, not {folder}; the source is "
+            "mixed up: unpack the archive again"
+        )
+
+
+def _check_labels(photographs: Mapping[str, File], labels: Mapping[str, Labels], allowed: int) -> None:
+    """Refuses photographs without labels, naming the part of the archive that is not there."""
+    bare = [number for number in photographs if number not in labels]
+    if len(bare) <= allowed:
+        return
+    folders = {int(number) // PER_FOLDER for number in bare}
+    gone = [str(k) for k in sorted(folders) if not any(int(number) // PER_FOLDER == k for number in labels)]
+    part = f"; {ANNOTATIONS}/{name_ranges(gone)} is missing from the source" if gone else ""
+    raise UserError(
+        f"{len(bare):,} photographs have no masks: {name_ranges(bare)}{part}; complete the source, or do without them: "
+        f"--allow_missing={len(bare)}"
+    )
+
+
+def _read_part(file: File) -> np.ndarray:
+    """A part's mask, bool [H,W]: whatever is not black.
+
+    Raises:
+      OSError: it does not decode; a person has many masks, so that the file is named.
+    """
+    try:
+        with file.open() as stream, opened(stream) as image:
+            orientation = load_orientation(image)
+            return turn_upright(np.asarray(image.getchannel(0)) != 0, orientation)
+    except DECODE_ERRORS as error:
+        raise OSError(f"its mask {file.name}: {reason(error)}") from error
+
+
+def _make(photograph: File, labels: Labels, size: int) -> Arrays:
+    """Photograph and labels, each resized from its own size; the official ones are 1024 and 512 pixels."""
+    image = photograph.read_image()  # [H,W,3]
+    classes = read_labels(labels)  # [h,w]
+    name = f"the labels of {photograph.name}"
+    label_map.check(classes, len(CELEBAMASK_HQ_NAMES), name)
+    label_map.check_proportions(classes.shape, image.shape, name)
+    return {"image": square(image, size), "labels": square_labels(classes, size)}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+import operator
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import BY_FOLDER, File
+from scan_jax.data.photo_folder import BY_FOLDER, File, file_split
 from scan_jax.data.preparation.archive import open_images
-from scan_jax.data.preparation.plan import Arrays, Plan, check_name, check_size, flag, items_of
-from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.data.preparation.plan import Arrays, Plan, SquareSettings, check_name, flag, items_of
 from scan_jax.images.decode import SUFFIXES
 from scan_jax.images.hole import HoleColor, binarise, read_grey, resize_nearest
 
@@ -20,8 +20,8 @@ TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask", "train")  # of the a
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a person chooses."""
+class IrregularMasks(SquareSettings):
+    """Irregular masks (Liu et al. 2018), or any folder of hole masks: white = hole, black and white only."""
 
     source: str = flag("the authors' archives (irregular_mask.zip, test_mask.zip), unpacked or not, or any masks")
     name: str = flag("what to call masks of your own", "")
@@ -29,49 +29,42 @@ class Settings:
     hole_color: HoleColor = flag("what the source's files have in the hole", "white")
     allow_missing: int = flag("broken masks to do without", 0)
 
+    def plan(self) -> Plan:
+        """The masks of the source; training and test masks are told apart by the authors' folders.
 
-def plan(settings: Settings) -> Plan:
-    """The masks of the source; training and test masks are told apart by the authors' folders.
+        Without training masks the even ones, by name, are to train with and the odd ones to measure with.
 
-    Without training masks the even ones, by name, are to train with and the odd ones to measure with.
-
-    Raises:
-      UserError: there are none.
-    """
-    check_size(settings.size)
-    files = open_images(settings.source)
-    if len(files) < 2:
-        raise UserError(f"--source: no mask images ({', '.join(SUFFIXES)}) in {settings.source}; two are the fewest")
-    split, parts = _split(files)
-    if settings.name:
-        check_name(settings.name)
-    return Plan(
-        dataset="irregular_masks",
-        config=f"{settings.name}-{settings.size}" if settings.name else str(settings.size),
-        description=f"{settings.name or 'Irregular'} hole masks, white = hole, {settings.size}x{settings.size}.",
-        homepage="https://github.com/NVIDIA/partialconv",
-        arrays={"hole": (settings.size, settings.size)},
-        splits={
-            part: items_of(some, _make, size=settings.size, color=settings.hole_color) for part, some in parts.items()
-        },
-        split=split,
-        allow_missing=settings.allow_missing,
-        rules=f"size={settings.size} hole_color={settings.hole_color}",
-        found=(f"found {len(files):,} masks in {settings.source}",),
-        section="holes",
-        usage={"name": "irregular_masks", "stored_size": settings.size}
-        | ({"set_name": settings.name} if settings.name else {}),
-    )
-
-
-def _split(files: Sequence[File]) -> tuple[SplitList, dict[str, Sequence[File]]]:
-    training = [file for file in files if _is_to_train(file.name)]
-    others = [file for file in files if not _is_to_train(file.name)]
-    both = bool(training and others)
-    train, test = (training, others) if both else (files[0::2], files[1::2])
-    parts: dict[str, Sequence[File]] = {"train": train, "test": test}
-    name = BY_FOLDER if both else "every_second"
-    return split_of(name, **{part: (file.name for file in some) for part, some in parts.items()}), parts
+        Raises:
+          UserError: there are none.
+        """
+        files = open_images(self.source)
+        if len(files) < 2:
+            raise UserError(f"--source: no mask images ({', '.join(SUFFIXES)}) in {self.source}; two are the fewest")
+        to_train = [_is_to_train(file.name) for file in files]
+        by_folder = any(to_train) and not all(to_train)
+        if not by_folder:
+            to_train = [number % 2 == 0 for number in range(len(files))]
+        parts = {
+            "train": list(itertools.compress(files, to_train)),
+            "test": list(itertools.compress(files, map(operator.not_, to_train))),
+        }
+        if self.name:
+            check_name(self.name)
+        return Plan(
+            dataset="irregular_masks",
+            config=f"{self.name}-{self.size}" if self.name else str(self.size),
+            description=f"{self.name or 'Irregular'} hole masks, white = hole, {self.size}x{self.size}.",
+            homepage="https://github.com/NVIDIA/partialconv",
+            arrays={"hole": (self.size, self.size)},
+            splits=items_of(parts, _make, size=self.size, color=self.hole_color),
+            split=file_split(BY_FOLDER if by_folder else "every_second", parts),
+            allow_missing=self.allow_missing,
+            rules=f"size={self.size} hole_color={self.hole_color}",
+            found=(f"found {len(files):,} masks in {self.source}",),
+            section="holes",
+            usage={"name": "irregular_masks", "stored_size": self.size}
+            | ({"set_name": self.name} if self.name else {}),
+        )
 
 
 def _is_to_train(name: str) -> bool:

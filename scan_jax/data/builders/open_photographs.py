@@ -18,25 +18,68 @@ import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
+from scan_jax.data.photo_folder import file_split
 from scan_jax.data.preparation.containers import DAMAGED, edj_entry, package_files, rcc_file
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, flag
-from scan_jax.data.split_list import name_ranges, split_of
+from scan_jax.data.split_list import name_ranges
 from scan_jax.images.decode import read_image
 
 LIST = "open_photographs.toml"
 PARTS = ("train", "test")
 MIN_SIDE, MAX_SIDE = 256, 8192
+DESCRIPTION = "Photographs under open licences out of Debian packages; ATTRIBUTION.md has licence and author."
 ELSE = "or do with what it has of the listed files: --allow_other_version"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a person chooses."""
+class OpenPhotographs:
+    """Openly licensed photographs out of Debian packages that you fetched: landscapes, plants, cities, animals."""
 
     source: str = flag("the folder of .deb files; without them the message says how to fetch them")
     size: int = flag("the long side of a photograph at most, pixels; larger ones are shrunk", 2048)
     allow_other_version: bool = flag("take what other versions of a package have of the listed files", False)
     allow_missing: int = flag("broken photographs to do without", 0)
+
+    def plan(self) -> Plan:
+        """The listed photographs of the packages in the source, all read, none decoded.
+
+        Raises:
+          UserError: a package is missing, is not the listed one, is damaged or means harm.
+        """
+        if not MIN_SIDE <= self.size <= MAX_SIDE:
+            raise UserError(f"--size must be from {MIN_SIDE} to {MAX_SIDE} pixels, not {self.size}")
+        packages = read_list()
+        files = _find(packages, Path(self.source).expanduser(), self.allow_other_version)
+        there: dict[Photograph, bytes] = {}
+        for package in progress_bar(packages, desc="reading packages", unit="package"):
+            there.update(_read(package, files[package.name]))
+        parts = {
+            part: [p for package in packages if package.split == part for p in package.photographs] for part in PARTS
+        }
+        kept = {part: [photo for photo in some if photo in there] for part, some in parts.items()}
+        missing = tuple(photo.name for some in parts.values() for photo in some if photo not in there)
+        if missing and not self.allow_other_version:
+            raise UserError(f"open_photographs: the packages lack {name_ranges(missing)}, which their list has")
+        make = partial(_make, most=self.size)
+        return Plan(
+            dataset="open_photographs",
+            config=str(self.size),
+            description=DESCRIPTION,
+            homepage="https://packages.debian.org/bookworm/",
+            arrays={"image": (None, None, 3)},
+            least_side=min((min(photo.stored(self.size)) for some in kept.values() for photo in some), default=0),
+            splits={
+                part: [Item(p.name, hashlib.sha256(there[p]).hexdigest(), partial(make, p, there[p])) for p in some]
+                for part, some in kept.items()
+            },
+            split=file_split("whole_packages", kept),
+            missing=missing,
+            allow_missing=self.allow_missing + len(missing),
+            rules=f"size={self.size}",
+            found=tuple(_found(packages, there, missing, self.size)),
+            notes={"ATTRIBUTION.md": _attribution(packages, there)},
+            usage={"name": "prepared", "dataset": f"open_photographs/{self.size}", "size": 256},
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,47 +127,6 @@ class Package:
     def fetched(self) -> str:
         """What apt-get calls it."""
         return f"{self.name}={self.version}"
-
-
-def plan(settings: Settings) -> Plan:
-    """The listed photographs of the packages in the source, all read, none decoded.
-
-    Raises:
-      UserError: a package is missing, is not the listed one, is damaged or means harm.
-    """
-    if not MIN_SIDE <= settings.size <= MAX_SIDE:
-        raise UserError(f"--size must be from {MIN_SIDE} to {MAX_SIDE} pixels, not {settings.size}")
-    packages = read_list()
-    files = _find(packages, Path(settings.source).expanduser(), settings.allow_other_version)
-    there: dict[Photograph, bytes] = {}
-    for package in progress_bar(packages, desc="reading packages", unit="package"):
-        there.update(_read(package, files[package.name]))
-    parts = {part: [p for package in packages if package.split == part for p in package.photographs] for part in PARTS}
-    kept = {part: [photo for photo in some if photo in there] for part, some in parts.items()}
-    split = split_of("whole_packages", **{part: (photo.name for photo in some) for part, some in kept.items()})
-    missing = tuple(photo.name for some in parts.values() for photo in some if photo not in there)
-    if missing and not settings.allow_other_version:
-        raise UserError(f"open_photographs: the packages lack {name_ranges(missing)}, which their list has")
-    make = partial(_make, most=settings.size)
-    return Plan(
-        dataset="open_photographs",
-        config=str(settings.size),
-        description="Photographs under open licences out of Debian packages; ATTRIBUTION.md has licence and author.",
-        homepage="https://packages.debian.org/bookworm/",
-        arrays={"image": (None, None, 3)},
-        least_side=min((min(photo.stored(settings.size)) for some in kept.values() for photo in some), default=0),
-        splits={
-            part: [Item(p.name, hashlib.sha256(there[p]).hexdigest(), partial(make, p, there[p])) for p in some]
-            for part, some in kept.items()
-        },
-        split=split,
-        missing=missing,
-        allow_missing=settings.allow_missing + len(missing),
-        rules=f"size={settings.size}",
-        found=(*_found(packages, there, settings.size), *_told(missing)),
-        notes={"ATTRIBUTION.md": _attribution(packages, there)},
-        usage={"name": "prepared", "dataset": f"open_photographs/{settings.size}", "size": 256},
-    )
 
 
 def read_list() -> tuple[Package, ...]:
@@ -232,13 +234,12 @@ def _make(photo: Photograph, content: bytes, most: int) -> Arrays:
     return {"image": image}  # [h,w,3]
 
 
-def _found(packages: Sequence[Package], there: Mapping[Photograph, bytes], most: int) -> Iterator[str]:
+def _found(
+    packages: Sequence[Package], there: Mapping[Photograph, bytes], missing: Sequence[str], most: int
+) -> Iterator[str]:
     for package in packages:
         sizes = [np.prod(photo.stored(most)) for photo in package.photographs if photo in there]
         yield f"{package.name}: {len(sizes):,} photographs, {sum(sizes) / 1e6:.0f} megapixels, to {package.split}"
-
-
-def _told(missing: Sequence[str]) -> Iterator[str]:
     if missing:
         yield f"{len(missing)} listed photographs are not there: {name_ranges(missing)}"
 

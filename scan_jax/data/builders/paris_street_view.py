@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.builders.photo_folder import make_square
 from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_images
-from scan_jax.data.preparation.plan import Item, Plan, check_size, flag
-from scan_jax.data.split_list import SplitList
+from scan_jax.data.preparation.plan import Item, Plan, SquareSettings, flag, make_square
+from scan_jax.data.split_list import split_of
 from scan_jax.images.square import Crop
 
 log = logging.getLogger(__name__)
@@ -25,44 +24,40 @@ NOT_PHOTOGRAPHS = "corrupted"  # paris_eval_corrupted holds the same photographs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a person chooses."""
+class ParisStreetView(SquareSettings):
+    """Paris StreetView (Pathak et al. 2016): facades, as the authors hand them out on request."""
 
     source: str = flag("the folder as received (paris_train_original, paris_eval), zipped or not")
-    size: int = flag("height and width, pixels", 256)
     crop: Crop = flag("centre: the largest centred square; stretch: all of the photograph", "centre")
     allow_missing: int = flag("broken or missing photographs to do without", 0)
 
+    def plan(self) -> Plan:
+        """The photographs by the folder that they came in, whatever their size.
 
-def plan(settings: Settings) -> Plan:
-    """The photographs by the folder that they came in, whatever their size.
-
-    Raises:
-      UserError: a folder is missing, or has fewer photographs than were published.
-    """
-    check_size(settings.size)
-    files = open_images(settings.source)
-    parts = {part: _in_folder(files, part, settings.source) for part in FOLDERS}
-    split = SplitList("paris_own", {part: tuple(some) for part, some in parts.items()})
-    make = partial(make_square, size=settings.size, crop=settings.crop)
-    return Plan(
-        dataset="paris_street_view",
-        config=str(settings.size) if settings.crop == "centre" else f"{settings.size}-{settings.crop}",
-        description="Paris StreetView: 14,900 facades to train with and 100 to measure on.",
-        homepage="https://github.com/pathak22/context-encoder",
-        arrays={"image": (settings.size, settings.size, 3)},
-        splits={
-            part: [Item(f"{part}/{name}", file.identity(), partial(make, file)) for name, file in some.items()]
-            for part, some in parts.items()
-        },
-        split=split,
-        missing=tuple(name for part, some in parts.items() for name in _absent(part, len(some))),
-        allow_missing=settings.allow_missing,
-        rules=f"size={settings.size} crop={settings.crop}",
-        found=(f"found {', '.join(f'{len(some):,} photographs to {part}' for part, some in parts.items())}",),
-        usage={"name": "paris_street_view", "size": settings.size}
-        | ({} if settings.crop == "centre" else {"crop": settings.crop}),
-    )
+        Raises:
+          UserError: a folder is missing, or has fewer photographs than were published.
+        """
+        files = open_images(self.source)
+        parts = {part: _in_folder(files, part, self.source) for part in FOLDERS}
+        make = partial(make_square, size=self.size, crop=self.crop)
+        own = {} if self.crop == "centre" else {"crop": self.crop}
+        return Plan(
+            dataset="paris_street_view",
+            config="-".join([str(self.size), *own.values()]),
+            description="Paris StreetView: 14,900 facades to train with and 100 to measure on.",
+            homepage="https://github.com/pathak22/context-encoder",
+            arrays=self.arrays(),
+            splits={
+                part: [Item(f"{part}/{name}", file.identity(), partial(make, file)) for name, file in some.items()]
+                for part, some in parts.items()
+            },
+            split=split_of("paris_own", **parts),
+            missing=tuple(name for part, some in parts.items() for name in _absent(part, len(some))),
+            allow_missing=self.allow_missing,
+            rules=f"size={self.size} crop={self.crop}",
+            found=(f"found {', '.join(f'{len(some):,} photographs to {part}' for part, some in parts.items())}",),
+            usage={"name": "paris_street_view", "size": self.size} | own,
+        )
 
 
 def _in_folder(files: Sequence[File], part: str, source: str) -> dict[str, File]:

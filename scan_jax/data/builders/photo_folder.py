@@ -1,94 +1,127 @@
-"""A dataset of any photographs, squared and resized once."""
+"""Datasets of any photographs, with or without label maps, squared and resized once."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import BY_NAME, AnyFile, File, file_split, set_aside, stem, without_label_maps
+from scan_jax.data import labelled_folder as source
+from scan_jax.data.labelled_folder import LabelSize, check_classes, pair_up, splits_by_folder
+from scan_jax.data.photo_folder import BY_FOLDER, BY_NAME, AnyFile, file_split, set_aside, stem, without_label_maps
 from scan_jax.data.preparation.archive import open_images
-from scan_jax.data.preparation.plan import Arrays, Plan, check_name, check_size, flag, items_of
+from scan_jax.data.preparation.plan import Plan, SquareSettings, check_name, flag, items_of, make_square
 from scan_jax.data.split_list import SplitList, name_ranges, read_split
 from scan_jax.images.decode import SUFFIXES
-from scan_jax.images.square import Crop, square
+from scan_jax.images.palette import part_names
+from scan_jax.images.square import Crop
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a person chooses."""
+class PhotoFolder(SquareSettings):
+    """A dataset of any photographs, squared and resized once."""
 
     source: str = flag("a folder of photographs at any depth, a zip archive of one, or a text file of paths")
     name: str = flag("what to call the dataset; the source's name by default", "")
-    size: int = flag("height and width, pixels", 256)
     crop: Crop = flag("centre: the largest centred square; stretch: all of the photograph", "centre")
     split: str = flag("a text file of lines such as `train a/b.jpg` and `test c.jpg`", "")
     held_out: int = flag("without a split: how many to set aside for measuring, by a hash of the name", 500)
     allow_missing: int = flag("broken or missing photographs to do without", 0)
 
+    def plan(self) -> Plan:
+        """The photographs of the source.
 
-def plan(settings: Settings) -> Plan:
-    """The photographs of the source.
+        Raises:
+          UserError: there are none, the split names others, or a setting makes no sense.
+        """
+        files = open_images(self.source)
+        if not files:
+            raise UserError(f"--source: no photographs ({', '.join(SUFFIXES)}) in {self.source}")
+        files = without_label_maps(files)
+        split, parts, missing = self._split(files)
+        name = self._name()
+        return self._plan(
+            dataset="photo_folder",
+            description=f"Photographs of {name}, {self.size}x{self.size}.",
+            arrays=self.arrays(),
+            splits=items_of(parts, make_square, size=self.size, crop=self.crop),
+            split=split,
+            missing=missing,
+            rules=f"size={self.size} crop={self.crop}",
+            found=(f"found {len(files):,} photographs in {self.source}",),
+        )
 
-    Raises:
-      UserError: there are none, the split names others, or a setting makes no sense.
-    """
-    check_size(settings.size)
-    files = open_images(settings.source)
-    if not files:
-        raise UserError(f"--source: no photographs ({', '.join(SUFFIXES)}) in {settings.source}")
-    files = without_label_maps(files)
-    split, parts, missing = split_files(files, settings.split, settings.held_out)
-    name = check_name(settings.name or Path(settings.source).resolve().stem)
-    return Plan(
-        dataset="photo_folder",
-        config=f"{name}-{settings.size}",
-        description=f"Photographs of {name}, {settings.size}x{settings.size}.",
-        homepage="",
-        arrays={"image": (settings.size, settings.size, 3)},
-        splits={
-            part: items_of(some, make_square, size=settings.size, crop=settings.crop) for part, some in parts.items()
-        },
-        split=split,
-        missing=missing,
-        allow_missing=settings.allow_missing,
-        rules=f"size={settings.size} crop={settings.crop}",
-        found=(f"found {len(files):,} photographs in {settings.source}",),
-        usage={"name": "prepared", "dataset": f"photo_folder/{name}-{settings.size}", "size": settings.size},
-    )
+    def _name(self) -> str:
+        return check_name(self.name or Path(self.source).resolve().stem)
 
+    def _plan(self, dataset: str, **fields: Any) -> Plan:
+        config = f"{self._name()}-{self.size}"
+        usage = {"name": "prepared", "dataset": f"{dataset}/{config}", "size": self.size}
+        return Plan(dataset, config, homepage="", usage=usage, allow_missing=self.allow_missing, **fields)
 
-def split_files(
-    files: Sequence[AnyFile], split: str, held_out: int
-) -> tuple[SplitList, Mapping[str, Sequence[AnyFile]], tuple[str, ...]]:
-    """Files by split: as a split's text file has it, else some set aside by a hash of the name.
+    def _split(self, files: Sequence[AnyFile]) -> tuple[SplitList, Mapping[str, Sequence[AnyFile]], tuple[str, ...]]:
+        """Files by split: as a split's text file has it, else some set aside by a hash of the name.
 
-    Args:
-      files: of the source; a split may name them with or without suffix.
-      split: a name or path for `read_split`, or nothing.
-      held_out: how many to set aside, a tenth of all at most.
+        Returns:
+          The split, the files in each part, and the names that the split knows and the source has not.
 
-    Returns:
-      The split, the files in each part, and the names that the split knows and the source has not.
-
-    Raises:
-      UserError: the split cannot be read or names none of the files, or nothing would be set aside.
-    """
-    if not split:
-        if held_out < 1:
-            raise UserError(f"--held_out must be positive, not {held_out}: training shows nothing without measuring")
-        train, test = set_aside(files, held_out)
-        return file_split(BY_NAME, train, test), {"train": train, "test": test}, ()
-    listed = read_split(split)
-    by_name = {stem(file.name): file for file in files} | {file.name: file for file in files}
-    found = {part: [by_name[name] for name in names if name in by_name] for part, names in listed.members.items()}
-    missing = tuple(name for names in listed.members.values() for name in names if name not in by_name)
-    if not any(found.values()):
-        raise UserError(f"the split {listed.name} names none of {len(files)} photographs: {name_ranges(missing, 3)}")
-    return listed, found, missing
+        Raises:
+          UserError: the split cannot be read or names none of the files, or nothing would be set aside.
+        """
+        if not self.split:
+            if self.held_out < 1:
+                raise UserError(
+                    f"--held_out must be positive, not {self.held_out}: training shows nothing without measuring"
+                )
+            parts = dict(zip(("train", "test"), set_aside(files, self.held_out)))
+            return file_split(BY_NAME, parts), parts, ()
+        listed = read_split(self.split)
+        # With or without suffix.
+        by_name = {stem(file.name): file for file in files} | {file.name: file for file in files}
+        found, missing = listed.present(by_name), listed.missing(by_name)
+        if not any(found.values()):
+            raise UserError(
+                f"the split {listed.name} names none of {len(files)} photographs: {name_ranges(missing, 3)}"
+            )
+        return listed, found, missing
 
 
-def make_square(file: File, size: int, crop: Crop = "centre") -> Arrays:
-    """The photograph as a square."""
-    return {"image": square(file.read_image(), size, crop)}  # [S,S,3]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelledFolder(PhotoFolder):
+    """A dataset of any photographs with label maps, squared and resized once."""
+
+    source: str = flag("a folder, zip or list with NAME_label.png beside NAME.jpg, or images/ and labels/")
+    num_labels: int = flag("classes; a label map's values are 0 to one less")
+    label_size: LabelSize = flag("equal: as the photograph; any: resized by nearest neighbour", "equal")
+    flip_pairs: tuple[tuple[int, int], ...] = flag("labels that change places when a photograph is flipped", ())
+    held_out: int = flag("without a split, or folders train and val or test: how many to set aside", 500)
+
+    def plan(self) -> Plan:
+        """The photographs of the source, each with its label map.
+
+        Raises:
+          UserError: a photograph has no label map, the split names others, or a setting makes no sense.
+        """
+        check_classes(self.num_labels, self.flip_pairs, "--")
+        pairs = pair_up(open_images(self.source), self.source)
+        by_folder = {} if self.split else splits_by_folder(pairs)
+        chosen = (file_split(BY_FOLDER, by_folder), by_folder, ()) if by_folder else self._split(pairs)
+        split, parts, missing = chosen
+        name = self._name()
+        squares = source.LabelledFolder(
+            path="", size=self.size, num_labels=self.num_labels, crop=self.crop, label_size=self.label_size
+        )
+        return self._plan(
+            dataset="labelled_folder",
+            description=f"Photographs of {name} with {self.num_labels} classes, {self.size}x{self.size}.",
+            arrays=self.arrays(labels=True),
+            splits=items_of(parts, squares.read, section="--"),
+            split=split,
+            label_names=part_names(self.num_labels),
+            flip_pairs=self.flip_pairs,
+            missing=missing,
+            rules=f"size={self.size} crop={self.crop} num_labels={self.num_labels}",
+            found=(f"found {len(pairs):,} photographs with label maps in {self.source}",),
+        )

@@ -83,7 +83,7 @@ def open_images(source: str) -> list[File]:
 
 
 def _members(path: Path, prefix: str) -> list[File]:
-    """The archive's files; folders, and what macOS adds, are passed over."""
+    """The archive's files; folders, and what macOS adds, are skipped."""
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:

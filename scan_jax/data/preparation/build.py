@@ -14,9 +14,8 @@ from scan_jax.core import prepared
 from scan_jax.core.errors import UserError
 from scan_jax.core.prepared import UNREADABLE, PreparedDataset, Record
 from scan_jax.core.progress import progress_bar
-from scan_jax.data.preparation.encoding import record_digest, split_digest
 from scan_jax.data.preparation.plan import Plan
-from scan_jax.data.preparation.shards import Shard, make_shards
+from scan_jax.data.preparation.shards import Shard, make_shards, record_digest, split_digest
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ def build(plan: Plan, data_dir: str, jobs: int) -> PreparedDataset:
       UserError: photographs are missing or broken, the disk is full, or another dataset has the place.
     """
     plan.check()
-    for line in (*plan.found, str(plan.split)):
+    for line in (*plan.found, plan.split):
         log.info("%s", line)
     folder = prepared.dataset_folder(data_dir, plan.dataset, plan.config)
     if folder.exists():

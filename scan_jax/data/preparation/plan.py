@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import AnyFile
+from scan_jax.data.photo_folder import AnyFile, File
 from scan_jax.data.split_list import SplitList, name_ranges
+from scan_jax.images.square import Crop, square
 
 MIN_SIZE, MAX_SIZE = 64, 1024
 Arrays = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3], "labels" uint8 [H,W], "hole" uint8 [H,W]
@@ -37,9 +38,14 @@ class Item:
     make: Callable[[], Arrays]
 
 
-def items_of(files: Iterable[AnyFile], make: Callable[..., Arrays], **options: Any) -> list[Item]:
-    """An item for each file, made by `make(file, **options)`."""
-    return [Item(file.name, file.identity(), partial(make, file, **options)) for file in files]
+def items_of(
+    parts: Mapping[str, Iterable[AnyFile]], make: Callable[..., Arrays], **options: Any
+) -> dict[str, list[Item]]:
+    """An item for each file of each split, made by `make(file, **options)`."""
+    return {
+        part: [Item(file.name, file.identity(), partial(make, file, **options)) for file in files]
+        for part, files in parts.items()
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +62,11 @@ class Plan:
       label_names: of the classes of "labels", in order.
       flip_pairs: labels that change places when a photograph is flipped.
       splits: records by split.
-      split: who is in which split.
+      split: who is in which.
       missing: names that the split knows and the source has not.
       allow_missing: how many may be missing or broken.
       rules: the settings that make pixels of files, as a line.
-      found: lines for the person who waits.
+      found: lines for the person who waits; the split comes by itself.
       notes: text files to lie beside the records, by name.
       section: of the config that reads the dataset.
       usage: its keys.
@@ -120,16 +126,6 @@ class Plan:
             raise UserError(f"{self.dataset}: no photographs for {', '.join(empty) or 'any split'} in the source")
 
 
-def check_size(size: int) -> None:
-    """Refuses a side that no network here takes.
-
-    Raises:
-      UserError: it is not from 64 to 1024.
-    """
-    if not MIN_SIZE <= size <= MAX_SIZE:
-        raise UserError(f"--size must be from {MIN_SIZE} to {MAX_SIZE} pixels, not {size}")
-
-
 def check_name(name: str) -> str:
     """A dataset's name as it is.
 
@@ -147,6 +143,30 @@ T = TypeVar("T")
 def flag(text: str, default: Any = dataclasses.MISSING) -> Any:
     """A field with a line of help; without a default it must be given."""
     return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SquareSettings:
+    """The settings of every dataset of squares; each adds its own, and `plan()`.
+
+    Raises:
+      UserError: `size` is not from 64 to 1024; no network here takes another.
+    """
+
+    size: int = flag("height and width, pixels", 256)
+
+    def __post_init__(self) -> None:
+        if not MIN_SIZE <= self.size <= MAX_SIZE:
+            raise UserError(f"--size must be from {MIN_SIZE} to {MAX_SIZE} pixels, not {self.size}")
+
+    def arrays(self, labels: bool = False) -> dict[str, tuple[int, ...]]:
+        """The shapes of a record's photograph and, where it has one, its label map."""
+        return {"image": (self.size, self.size, 3)} | ({"labels": (self.size, self.size)} if labels else {})
+
+
+def make_square(file: File, size: int, crop: Crop = "centre") -> Arrays:
+    """The photograph as a square."""
+    return {"image": square(file.read_image(), size, crop)}  # [S,S,3]
 
 
 def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
-from scan_jax.data.builders import labelled_folder
-from scan_jax.data.builders.labelled_folder import Settings
+from scan_jax.data.builders.photo_folder import LabelledFolder
 from scan_jax.data.preparation.build import verify
 
 CLASSES, HEIGHT, WIDTH = 7, 64, 80
@@ -46,7 +45,7 @@ def street(tmp_path):
 
 
 def plan(source, **settings):
-    return labelled_folder.plan(Settings(source=str(source), **({"num_labels": CLASSES, "size": 64} | settings)))
+    return LabelledFolder(source=str(source), **({"num_labels": CLASSES, "size": 64} | settings)).plan()
 
 
 def refused(match, source, data_dir, **settings):

@@ -7,14 +7,13 @@ import miniatures
 import numpy as np
 import pytest
 
-from scan_jax.data.builders import photo_folder
-from scan_jax.data.builders.photo_folder import Settings
+from scan_jax.data.builders.photo_folder import PhotoFolder
 
 NAMES = ("a.png", "b.jpg", "deep/c.JPEG", "deep/d.webp", "deep/er/e.png")
 
 
 def plan(source, **settings):
-    return photo_folder.plan(Settings(source=str(source), **({"size": 64} | settings)))
+    return PhotoFolder(source=str(source), **({"size": 64} | settings)).plan()
 
 
 def refused(match, source, **settings):

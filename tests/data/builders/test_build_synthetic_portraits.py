@@ -6,15 +6,14 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
-from scan_jax.data.builders import synthetic_portraits
-from scan_jax.data.builders.synthetic_portraits import Settings
-from scan_jax.data.synthetic_portraits import SyntheticPortraits
+from scan_jax.data.builders.synthetic_portraits import SyntheticPortraits
+from scan_jax.data.synthetic_portraits import portraits
 from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 
 def test_the_same_pixels_as_the_source_of_that_name(tmp_path):
     section = {"size": 64, "count": 3, "held_out": 2, "seed": 7}
-    plan = synthetic_portraits.plan(Settings(**section))
+    plan = SyntheticPortraits(**section).plan()
     dataset = miniatures.built(plan, tmp_path)
     assert (dataset.label_names, dataset.flip_pairs) == (CELEBAMASK_HQ_NAMES, ((4, 5), (6, 7), (8, 9)))
     drawn = open_data({"name": "synthetic_portraits", **section})
@@ -29,7 +28,7 @@ def test_the_same_pixels_as_the_source_of_that_name(tmp_path):
 
 def test_another_seed_or_count_is_another_dataset_and_a_larger_count_leaves_the_held_out_ones(tmp_path):
     few, more, other = (
-        miniatures.built(synthetic_portraits.plan(Settings(size=64, count=count, held_out=1, seed=seed)), tmp_path)
+        miniatures.built(SyntheticPortraits(size=64, count=count, held_out=1, seed=seed).plan(), tmp_path)
         for count, seed in ((2, 0), (3, 0), (2, 1))
     )
     assert few.folder != other.folder and few.digests != other.digests
@@ -40,12 +39,12 @@ def test_another_seed_or_count_is_another_dataset_and_a_larger_count_leaves_the_
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"held_out": 0}, {"seed": -1}, {"size": 32}])
 def test_settings_that_make_no_sense(wrong):
     with pytest.raises(UserError, match="must be"):
-        synthetic_portraits.plan(Settings(**({"size": 64} | wrong)))
+        SyntheticPortraits(**({"size": 64} | wrong)).plan()
 
 
 def test_synthetic_digests_tell_portraits_apart():
     sources = [
-        SyntheticPortraits(None, seed, indices, size)
+        portraits(seed, indices, size)
         for seed, indices, size in ((0, range(9), 8), (1, range(9), 8), (0, range(8), 8), (0, range(9), 9))
     ]
     assert len({source.digest for source in sources}) == 4

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from scan_jax.data.builders import celeba_hq
-from scan_jax.data.builders.celeba_hq import Settings
+from scan_jax.data.builders.celeba_hq import CelebaHq
 
 SIX = {"train": ["0", "1", "2", "3"], "test": ["4", "5"]}
 
@@ -20,7 +20,7 @@ def split(tmp_path):
 
 
 def plan(source, split, **settings):
-    return celeba_hq.plan(Settings(source=str(source), split=split, **({"size": 64} | settings)))
+    return CelebaHq(source=str(source), split=split, **({"size": 64} | settings)).plan()
 
 
 def refused(source, split, match, **settings):

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.data.builders import celebamask_hq
-from scan_jax.data.builders.celebamask_hq import Settings
+from scan_jax.data.builders.celeba_hq import CelebaMaskHq
 from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 NUMBERS = (0, 1, 2, 1999, 2000, 2001)
@@ -38,7 +37,7 @@ def annotations(tree):
 
 
 def build(source, split, data_dir, **settings):
-    plan = celebamask_hq.plan(Settings(source=str(source), split=split, **({"size": 64} | settings)))
+    plan = CelebaMaskHq(source=str(source), split=split, **({"size": 64} | settings)).plan()
     return miniatures.built(plan, data_dir)
 
 

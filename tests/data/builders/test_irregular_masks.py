@@ -8,7 +8,7 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.builders import irregular_masks
-from scan_jax.data.builders.irregular_masks import Settings
+from scan_jax.data.builders.irregular_masks import IrregularMasks
 
 
 def hole(seed, side=128):
@@ -32,7 +32,7 @@ def write_test(folder, count=3):
 
 
 def plan(source, **settings):
-    return irregular_masks.plan(Settings(source=str(source), **({"size": 64} | settings)))
+    return IrregularMasks(source=str(source), **({"size": 64} | settings)).plan()
 
 
 def nearest(mask, size):

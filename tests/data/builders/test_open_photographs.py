@@ -18,7 +18,7 @@ from scan_jax.commands.prepare import main
 from scan_jax.core.sections import AugmentationSettings
 from scan_jax.data.api import open_data
 from scan_jax.data.builders import open_photographs
-from scan_jax.data.builders.open_photographs import Package, Photograph, Settings
+from scan_jax.data.builders.open_photographs import OpenPhotographs, Package, Photograph
 from scan_jax.data.pipeline import training_batches
 from scan_jax.data.preparation import containers
 from scan_jax.masks.api import open_holes
@@ -92,7 +92,7 @@ def source(tmp_path, monkeypatch):
 
 
 def build(source, data_dir, **settings):
-    return miniatures.built(open_photographs.plan(Settings(source=str(source), **settings)), data_dir)
+    return miniatures.built(OpenPhotographs(source=str(source), **settings).plan(), data_dir)
 
 
 def refused(match, source, tmp_path, **settings):
@@ -145,7 +145,7 @@ def test_packages_that_are_not_there_or_are_others(source, tmp_path, capsys):
     assert "--allow_other_version" in capsys.readouterr().err
     one.write_bytes(deb({"./" + EDJ: edj(encoded(1))}))
     refused(r"one_2%3a1.0_all.deb is not the listed package: its SHA-256 is .* again: apt-get", source, tmp_path)
-    plan = open_photographs.plan(Settings(source=str(source), allow_other_version=True))
+    plan = OpenPhotographs(source=str(source), allow_other_version=True).plan()
     assert "1 listed photographs are not there: one/p" in plan.found
     assert miniatures.members(plan) == {"train": ["one/b"], "test": ["two/c"]}
     assert "one/p" not in plan.notes["ATTRIBUTION.md"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scan_jax.data.builders import paris_street_view
-from scan_jax.data.builders.paris_street_view import Settings
+from scan_jax.data.builders.paris_street_view import ParisStreetView
 
 HEIGHT, WIDTH = 68, 118  # in the proportions of 936x537
 
@@ -31,7 +31,7 @@ def write_paris(folder, train="paris_train_original", test="paris_eval/paris_eva
 
 
 def build(source, data_dir, **settings):
-    plan = paris_street_view.plan(Settings(source=str(source), **({"size": 64} | settings)))
+    plan = ParisStreetView(source=str(source), **({"size": 64} | settings)).plan()
     return miniatures.built(plan, data_dir)
 
 
@@ -68,7 +68,7 @@ def test_the_published_size_at_a_quarter(paris, tmp_path):
 
 @pytest.mark.parametrize("names", [("paris_train", "paris_eval_gt"), ("Train", "Test")])
 def test_folders_by_other_names(names, tmp_path):
-    plan = paris_street_view.plan(Settings(source=str(write_paris(tmp_path / "paris", *names)), size=64))
+    plan = ParisStreetView(source=str(write_paris(tmp_path / "paris", *names)), size=64).plan()
     assert [len(items) for items in plan.splits.values()] == [4, 2]
 
 

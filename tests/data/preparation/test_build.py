@@ -19,8 +19,7 @@ import pytest
 from scan_jax.commands.prepare import main
 from scan_jax.core import prepared
 from scan_jax.core.errors import UserError
-from scan_jax.data.builders import photo_folder
-from scan_jax.data.builders.photo_folder import Settings
+from scan_jax.data.builders.photo_folder import PhotoFolder
 from scan_jax.data.preparation import build as building
 from scan_jax.data.preparation import shards
 from scan_jax.data.preparation.build import verify
@@ -52,7 +51,7 @@ def built_of(records, source, data_dir):
 
 
 def make_plan(source, **settings):
-    return photo_folder.plan(Settings(source=str(source), size=64, **settings))
+    return PhotoFolder(source=str(source), size=64, **settings).plan()
 
 
 def spied(plan, watch):
@@ -161,7 +160,7 @@ import dataclasses, itertools, os, signal
 from scan_jax.data.builders import photo_folder
 from scan_jax.data.preparation import build
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
-plan = photo_folder.plan(photo_folder.Settings(source={str(source)!r}, size=64))
+plan = photo_folder.PhotoFolder(source={str(source)!r}, size=64).plan()
 count = itertools.count()
 def wrap(item):
     def make():

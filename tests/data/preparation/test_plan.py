@@ -8,7 +8,7 @@ import miniatures
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.preparation.plan import Item, Plan, add_flags, check_name, check_size, flag, read_flags
+from scan_jax.data.preparation.plan import Item, Plan, SquareSettings, add_flags, check_name, flag, read_flags
 from scan_jax.data.split_list import SplitList
 
 
@@ -59,9 +59,9 @@ def test_who_may_not_be_missing(match, fields):
 @pytest.mark.parametrize("size", [63, 1025, 0, -1])
 def test_sizes(size):
     with pytest.raises(UserError, match=f"from 64 to 1024 pixels, not {size}"):
-        check_size(size)
-    check_size(64)
-    check_size(1024)
+        SquareSettings(size=size)
+    SquareSettings(size=64)
+    SquareSettings(size=1024)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", ".x", "a\0"])

@@ -11,7 +11,7 @@ from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2
 
 from scan_jax.data.photo_folder import file_at
-from scan_jax.data.preparation.encoding import encode_png, encode_record, record_digest, split_digest
+from scan_jax.data.preparation.shards import encode_png, encode_record, record_digest, split_digest
 from scan_jax.images.square import square, square_labels
 
 
@@ -29,7 +29,6 @@ def test_the_crop_is_in_the_middle_or_shows_all(shape, top, left):
     np.testing.assert_array_equal(square(image, 16, "stretch"), expected)
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # Pillow's own, from 89 million pixels on
 @pytest.mark.parametrize("spoil", [miniatures.write_bomb, miniatures.truncate, miniatures.empty])
 def test_what_cannot_be_read(spoil, tmp_path):
     path = miniatures.write(tmp_path / "a.png", miniatures.photograph(0))

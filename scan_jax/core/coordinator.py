@@ -1,5 +1,9 @@
 """The coordinator of a run: a process beside process 0 that the others do not wait for and that does not die with it.
 
+It holds one TCP connection to each process. The kernel closes the connection of a process that ends, however it ends,
+so the others learn of it at once and by name, be they computing, compiling or waiting for each other in a collective
+that never returns. JAX by itself would leave or abort them.
+
 Started by `connection.connect`. It hosts JAX's coordination service, too: were that within process 0, JAX would abort
 all the others the moment process 0 dies, before any of them could say why.
 """

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from scan_jax.core import coordinator
 from scan_jax.core.errors import UserError
-from scan_jax.core.peers import hub
 
 _RETRY = 0.2  # seconds between two tries to reach the coordinator
 _SLACK = 10  # seconds in which the coordinator may say that it has waited in vain
@@ -72,22 +72,22 @@ class Connection:
         Raises:
           UserError: one of them has others, in every process the same.
         """
-        self._send(hub.AGREE, what=what, values=dict(values))
+        self._send(coordinator.AGREE, what=what, values=dict(values))
         if complaint := self._agreed.get():
             raise UserError(complaint)
 
     def finish(self) -> None:
         """Says that this process has done its part, and waits until all have."""
-        self._send(hub.DONE)
+        self._send(coordinator.DONE)
         self._all_done.wait()
 
     def leave(self, why: str) -> None:
         """Says that this process ends before its time; then it must."""
-        self._send(hub.ENDED, text=why)
+        self._send(coordinator.ENDED, text=why)
 
     def _send(self, kind: str, **content: Any) -> None:
         try:
-            self._stream.sendall(hub.encode(kind, **content))
+            self._stream.sendall(coordinator.encode(kind, **content))
         except OSError:
             self._lost()
 
@@ -95,17 +95,17 @@ class Connection:
         """Until all are done; a thread that listened on would be in the way of Python's end."""
         with contextlib.suppress(OSError):  # as good as an end
             for line in self._lines:
-                self._hear(*hub.decode(line))
+                self._hear(*coordinator.decode(line))
                 if self._all_done.is_set():
                     return
         self._lost()
 
     def _hear(self, kind: str, content: Mapping[str, Any]) -> None:
-        if kind == hub.STOP:
+        if kind == coordinator.STOP:
             end(f"error: {content['text']}", 1)
-        elif kind == hub.AGREED:
+        elif kind == coordinator.AGREED:
             self._agreed.put(content["complaint"])
-        elif kind == hub.ALL_DONE:
+        elif kind == coordinator.ALL_DONE:
             self._all_done.set()
 
     def _lost(self) -> None:
@@ -159,15 +159,15 @@ def _call(process: ProcessInfo, timeout: float) -> Connection | str:
     me = {"index": process.index, "count": process.count, "host": socket.gethostname(), "pid": os.getpid()}
     with contextlib.ExitStack() as opened:
         stream = opened.enter_context(socket.create_connection((process.host, process.port), _SLACK))
-        hub.notice_death(stream)
+        coordinator.notice_death(stream)
         stream.settimeout(timeout + _SLACK)
-        stream.sendall(hub.encode(hub.HELLO, **me))
+        stream.sendall(coordinator.encode(coordinator.HELLO, **me))
         lines = opened.enter_context(stream.makefile("rb"))
-        kind, content = hub.decode(lines.readline())
-        if kind == hub.STOP:
+        kind, content = coordinator.decode(lines.readline())
+        if kind == coordinator.STOP:
             raise UserError(content["text"])
-        if kind != hub.WELCOME:
-            return content["text"] if kind == hub.BUSY else ""
+        if kind != coordinator.WELCOME:
+            return content["text"] if kind == coordinator.BUSY else ""
         stream.settimeout(None)
         opened.pop_all()
     return Connection(process, stream, lines, content["port"])
@@ -183,12 +183,12 @@ def _start_coordinator(process: ProcessInfo, timeout: float) -> bool:
         if isinstance(error, PermissionError):
             raise UserError(f"cannot listen at port {process.port}: {error.strerror}; choose one above 1023") from error
         return False
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     arguments = [str(listener.fileno()), process.address, str(process.count), str(timeout)]
     with listener:  # the coordinator has it now, and nobody was turned away meanwhile
         _coordinators.append(
             subprocess.Popen(
-                [sys.executable, "-m", "scan_jax.core.peers.hub", *arguments],
+                [sys.executable, "-m", "scan_jax.core.coordinator", *arguments],
                 env={**os.environ, "PYTHONPATH": path},
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL,
