@@ -117,8 +117,8 @@ def test_the_configs_fill_the_papers_own_rows():
 def test_another_attention_fills_another_row_and_an_ablation_none():
     rows = MASKED.tables[0].rows
     for row, attention in zip(rows, ("none", "self", "masked", "contextual"), strict=True):
-        config = configuration.load(f"{CONFIGS / 'celebamask.py'}:attention={attention}")
-        assert (config.method["loss"]["semantic_attention"] > 0) == (attention == "contextual")
+        config = configuration.load(f"{CONFIGS / 'celebamask.py'}:attention={attention}").plain
+        assert (config["method"]["loss"]["semantic_attention"] > 0) == (attention == "contextual")
         assert [other for other in rows if fills(other, entry("run", 1, config=config))] == [row]
     ours = CELEBA.tables[0].rows[2]
     assert fills(ours, entry("json", 1, config={"method": {"name": "scan", "attention": ["spatial", "channel"]}}))

@@ -183,7 +183,7 @@ def test_filling_from_a_bundle_imports_nothing_of_training(written, tmp_path):
     flags = [f"--run={written[0]}", *(str(tmp_path / f"{name}.png") for name in ("photo", "hole"))]
     code = f"""
 import sys
-from scan_jax import inpaint
+from scan_jax.commands import inpaint
 assert inpaint.main({[*flags, f"--out={tmp_path / 'filled.png'}"]!r}) == 0
 print(sorted(set({HEAVY!r}) & set(sys.modules)))
 """

@@ -29,6 +29,7 @@ def test_the_crop_is_in_the_middle_or_shows_all(shape, top, left):
     np.testing.assert_array_equal(square(image, 16, "stretch"), expected)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # Pillow's own, from 89 million pixels on
 @pytest.mark.parametrize("spoil", [miniatures.write_bomb, miniatures.truncate, miniatures.empty])
 def test_what_cannot_be_read(spoil, tmp_path):
     path = miniatures.write(tmp_path / "a.png", miniatures.photograph(0))
