@@ -22,7 +22,13 @@ CHOSEN = 4  # pixels, where none are named
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(prog="python -m scan_jax attend", description=__doc__, allow_abbrev=False)
-    cli.add_photograph_flags(parser)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("photograph", type=Path, help="an image file of any size")
+    parser.add_argument("hole", type=Path, help="an image file of the same size, white where to fill")
+    parser.add_argument("--run", required=True, help="a run folder, RUN@best, RUN@STEP, or a bundle")
+    parser.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
+    parser.add_argument("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
+    parser.add_argument("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")
     parser.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
     parser.add_argument("--points", nargs="+", default=[], metavar="X,Y", help="pixels of the hole")
     return parser.parse_args(argv)

@@ -5,19 +5,12 @@ A command's module is imported when it is named; the list that --help prints is 
 
 from __future__ import annotations
 
-import argparse
-import ast
 import importlib
-import importlib.util
 import logging
-import platform
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 
-from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 
 # Each has `main(argv) -> exit code`.
@@ -45,10 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if given else USAGE
     name, *arguments = given
     if name in ("-V", "--version"):
-        print(f"scan_jax {version()} (jax {_installed('jax')}, Python {platform.python_version()})")
+        print(f"scan_jax {version()} (jax {_installed('jax')}, Python {sys.version.split()[0]})")
         return 0
     command = name.replace("_", "-")
     if command not in COMMANDS:
+        from scan_jax.core.config import did_you_mean  # not before it is needed: --help answers at once
+
         near = did_you_mean(command, COMMANDS)
         print(f"error: scan-jax has no command {name!r}{near}; scan-jax --help lists them", file=sys.stderr)
         return USAGE
@@ -78,22 +73,23 @@ def overview() -> str:
 
 def summary(module: str) -> str:
     """The first line of a module's docstring, from its source: importing some of them takes seconds."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no module named {module!r}", name=module)
-    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
-    return (docstring or "").partition("\n")[0]
+    with Path(__file__).with_name(f"{module.rpartition('.')[2]}.py").open(encoding="utf-8") as source:
+        return source.readline().strip().strip('"')
 
 
 def version() -> str:
     """Of these sources where they are a checkout, else of what was installed."""
     project = Path(__file__).parents[2] / "pyproject.toml"
     if project.is_file():  # installed packages leave none beside them
+        import tomllib
+
         return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
     return _installed("scan_jax")
 
 
 def _installed(name: str) -> str:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -136,17 +132,6 @@ def _pass_over_no_news() -> None:
             say(unraisable)
 
     sys.unraisablehook = hook
-
-
-def add_photograph_flags(parser: argparse.ArgumentParser) -> None:
-    """Those of every command on one photograph; `inference.request` reads what they name."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("photograph", type=Path, help="an image file of any size")
-    parser.add_argument("hole", type=Path, help="an image file of the same size, white where to fill")
-    parser.add_argument("--run", required=True, help="a run folder, RUN@best, RUN@STEP, or a bundle")
-    parser.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
-    parser.add_argument("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
-    parser.add_argument("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")
 
 
 if __name__ == "__main__":
