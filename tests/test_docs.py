@@ -14,8 +14,7 @@ import doc_world
 import pytest
 from doc_pages import ROOT
 
-from scan_jax.commands import cli, inputs
-from scan_jax.commands import train as train
+from scan_jax.commands import cli, inputs, train
 from scan_jax.core import config as configuration
 from scan_jax.data.builders import paris_street_view
 from scan_jax.evaluation.protocols import find_protocol

@@ -155,6 +155,8 @@ BUILDERS = (
         ("weights --help", "import"),
         ("inpaint --help", "--hole_color"),
         ("evaluate --help", "--protocol"),
+        ("replay --help", "--incident"),
+        ("show-batch --help", "--rows"),
         ("prepare --help", f"{BUILDERS} verify holes inspect"),
         ("prepare celebamask_hq --help", "--allow_missing (256)"),
     ],

@@ -1,4 +1,4 @@
-"""One command for all: `scan-jax train`, `scan-jax inpaint` and so on are the modules that `python -m` runs, too.
+"""The front door: `scan-jax COMMAND` and `python -m scan_jax COMMAND` are the same for every command.
 
 A command's module is imported when it is named; the list that --help prints is read from the sources.
 """
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: scan-jax has no command {name!r}{near}; scan-jax --help lists them", file=sys.stderr)
         return USAGE
     if argv is None and command == "train":  # the process is this command's alone, as with `python -m scan_jax.main`
-        from scan_jax.core import distributed  # imports JAX, which the doctor may find broken
+        from scan_jax.core import distributed
 
         distributed.keep_freed()
     return importlib.import_module(COMMANDS[command]).main(arguments)

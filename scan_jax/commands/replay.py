@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
+
+PACKAGE = str(Path(__file__).parents[1])
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -73,22 +73,14 @@ def _choose(incidents: list[Any], number: int, run: Path) -> tuple[int, Any]:
     return number or len(incidents), incidents[number - 1]
 
 
-def main(argv: list[str]) -> int:
-    """The command; its exit code."""
-    flags = parse(argv)
-    return cli.run(lambda: replay(flags))
-
-
-PACKAGE = str(Path(__file__).parents[1])
-CHECKS: tuple[tuple[str, Any], ...] = (("NaN", jax.debug_nans), ("infinity", jax.debug_infs))
-
-
 def first_not_finite(function: Callable[..., Any], *arguments: Any) -> str | None:
     """Where a jitted function's values stop being finite: what, and the line of ours that asked for it; else None.
 
     NaN is looked for first: an infinity on the way, as in the logits of what is masked, need not be wrong.
     """
-    for name, check in CHECKS:
+    import jax  # not for --help
+
+    for name, check in (("NaN", jax.debug_nans), ("infinity", jax.debug_infs)):
         with jax.disable_jit(), check(True):
             try:
                 jax.block_until_ready(function(*arguments))
@@ -115,3 +107,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:
     return frame.filename.startswith(PACKAGE) and frame.filename != __file__
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    flags = parse(argv)
+    return cli.run(lambda: replay(flags))

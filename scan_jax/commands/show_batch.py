@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,4 +65,6 @@ def draw(path: Path, example: Any, num_labels: int) -> None:
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
     flags, overrides = parse(argv)
+    if "jax" not in sys.modules:  # a picture needs no accelerator, which a run may hold
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
     return cli.run(lambda: show(flags, overrides))

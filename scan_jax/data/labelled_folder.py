@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 MAX_LABELS = 256  # labels are kept in bytes
 LabelSize = Literal["equal", "any"]
-LAYOUTS = "NAME_label.png beside NAME.jpg (or .png, .webp), or images/NAME.jpg with labels/NAME.png"
+LAYOUTS = "NAME_label.png beside NAME.jpg (or another kind), or images/NAME.jpg with labels/NAME.png"
 # The names of a split's folder.
 FOLDERS = {
     "train": ("train", "training"),

@@ -30,7 +30,7 @@ Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
 Timed = Callable[[Batch], tuple[Pictures, float]]  # the pictures, and seconds
 Part = Mapping[str, np.ndarray]  # what was found of some rows, by name; the rows in front
 PART = 128  # rows, about: what an interruption loses at most
-VERSION = 1  # raised whenever the toolkit's own code would give another score, so that kept ones are not taken for it
+VERSION = 2  # raised whenever the toolkit's own code would give another score, so that kept ones are not taken for it
 CHECKSUM = hashlib.sha256().digest_size  # bytes in front of the arrays
 
 

@@ -77,7 +77,9 @@ def verify_image(path: str | os.PathLike[str]) -> tuple[int, int]:
         width, height = image.size
         turned = _orientation(image) > 4  # a TIFF knows that only before it is decoded
         image.draft("L", (1, 1))
-        load_orientation(image)
+        orientation = load_orientation(image)
+        if image.mode[0] in "FI":  # of these some are refused by their values
+            upright_samples(image, orientation)
     return (width, height) if turned else (height, width)
 
 
@@ -94,6 +96,8 @@ def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MAX_P
                 raise OSError("it is a folder, an image file is needed here")
             # Not by its path: Pillow would map grey TIFFs into memory, and turn those of a quarter wrongly.
             source = stack.enter_context(Path(source).open("rb"))
+        if not source.seekable():  # a pipe
+            source = io.BytesIO(source.read())
         if not source.read(1):
             raise OSError("the file is empty")
         source.seek(0)

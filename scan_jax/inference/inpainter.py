@@ -95,7 +95,7 @@ class Inpainter:
           changes: single options by their names, such as `seed=3`, `strategy="windows"`, `refine="style_search"`.
 
         Returns:
-          uint8 RGB [H,W,3], upright; every known pixel is the photograph's own.
+          uint8 RGB [H,W,3], upright; every known pixel is the photograph's own, transparent ones on white.
 
         Raises:
           UserError: a file that cannot be read, sizes that differ, labels that are missing or above the class count, or

@@ -63,7 +63,7 @@ class FillOptions:
         if self.batch_size < 1:
             raise UserError(f"--batch_size must be at least 1, not {self.batch_size}")
         if self.batch_size > 1 and (self.refine or restyled):
-            raise UserError("styles are searched and taken for one photograph at a time; leave out --batch_size")
+            raise UserError("styles are searched and taken for one photograph at a time: give a batch_size of 1")
         if not 0 <= self.feather < float("inf"):
             raise UserError(f"--feather is a number of pixels, 0 or more, not {self.feather}")
         if self.strategy not in STRATEGIES:

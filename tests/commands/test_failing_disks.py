@@ -1,4 +1,4 @@
-"""A disk that fills up or updates read-only ends the command with one line, a SIGKILL at once; later it goes on."""
+"""A disk that fills up or turns read-only ends the command with one line, a SIGKILL at once; later it goes on."""
 
 import contextlib
 import os

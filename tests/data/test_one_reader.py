@@ -1,12 +1,14 @@
 """The same file gives the same pixels to training, preparing and filling, however odd it is."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from scan_jax.data.photo_folder import file_at
-from scan_jax.images.decode import SUFFIXES, read_image
+from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, opened, read_image, verify_image
 from scan_jax.images.hole import binarise, read_grey, read_hole
 from scan_jax.images.labels import read_file, read_labels
 from scan_jax.images.pairs import list_images
@@ -143,3 +145,26 @@ def test_every_command_reads_the_same_kinds(tmp_path):
     for suffix in (*SUFFIXES, ".txt", ".npy"):
         (tmp_path / f"a{suffix}").write_bytes(b"")
     assert [name.removeprefix("a") for name in list_images(tmp_path)] == sorted(SUFFIXES)
+
+
+@pytest.mark.parametrize("highest", [65535, 70000, 0.5])
+def test_what_verification_lets_pass_is_read_later(highest, tmp_path):
+    path = tmp_path / "a.tif"
+    pixels = np.full((HEIGHT, WIDTH), highest, np.float32 if isinstance(highest, float) else np.int32)
+    Image.fromarray(pixels).save(path)
+    if highest == 65535:
+        assert verify_image(path) == (HEIGHT, WIDTH) and (read_image(path) == 255).all()
+        return
+    for read in (verify_image, read_image):
+        with pytest.raises(DECODE_ERRORS, match="of no known range; save it with 8"):
+            read(path)
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path):
+    Image.fromarray(colours()).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    reading, writing = os.pipe()
+    os.write(writing, content)  # less than a pipe holds
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe, opened(pipe) as image:
+        assert image.size == (WIDTH, HEIGHT)

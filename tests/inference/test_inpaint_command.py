@@ -10,7 +10,6 @@ from PIL import Image
 
 import scan_jax
 from scan_jax.commands import inpaint
-from scan_jax.commands import inpaint as filling_flags
 from scan_jax.core.types import Prediction
 from scan_jax.inference import inpainter, request, tiling, trained
 from scan_jax.methods.api import Variables
@@ -105,7 +104,7 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
         assert message in errors(capsys)
     with pytest.raises(SystemExit) as end:
         command(run, folder, "--strategy=some")
-    assert end.value.code == 2 and filling_flags.STRATEGIES == tiling.STRATEGIES
+    assert end.value.code == 2 and inpaint.STRATEGIES == tiling.STRATEGIES
     assert {path: path.read_bytes() for path in folder.glob("*.png")} == before and not list(folder.glob("filled*"))
 
 

@@ -39,8 +39,8 @@ def test_frechet_is_the_formula(count):
 def test_frechet_of_fewer_vectors_than_dimensions_and_of_known_normals():
     """Sets in few of many dimensions, turned; and |m - m'|^2 + sum (s - s')^2 of independent dimensions."""
     first, second = vectors(8, 5), vectors(8, 5, shift=0.5, seed=1)
-    update = np.linalg.qr(np.random.default_rng(2).normal(size=(60, 60)))[0][:5]  # [5,60], orthonormal rows
-    found = frechet_distance(first @ update, second @ update)
+    turn = np.linalg.qr(np.random.default_rng(2).normal(size=(60, 60)))[0][:5]  # [5,60], orthonormal rows
+    found = frechet_distance(first @ turn, second @ turn)
     np.testing.assert_allclose(found, textbook_frechet(first, second), rtol=1e-9)
     rows = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]) * np.sqrt(3 / 4)  # unit covariance
     found = frechet_distance(rows * [2, 3] + [1, 0], rows * [5, 1] + [0, 4])
