@@ -1,6 +1,7 @@
 """Which package may import which, as pyproject.toml's contracts for import-linter say; and that files stay small."""
 
 import ast
+import graphlib
 import shutil
 import subprocess
 import sys
@@ -35,3 +36,24 @@ def test_files_and_functions_stay_small_and_name_modules_in_full():
     for path, node in nodes("scan_jax", ast.FunctionDef | ast.ImportFrom):
         small = node.end_lineno - node.lineno < 60 if isinstance(node, ast.FunctionDef) else node.level == 0
         assert small, f"{path}:{node.lineno} is of more than 60 lines, or a relative import"
+
+
+def imports():
+    """Each module of scan_jax and the modules of ours that it imports when it is imported itself."""
+    paths = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "scan_jax").rglob("*.py")}
+    modules = {name.removesuffix(".__init__"): path for name, path in paths.items()}
+    found = {}
+    for name, path in modules.items():
+        froms = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+        named = {(f"{node.module}.{alias.name}", node.module) for node in froms for alias in node.names}
+        found[name] = {full if full in modules else module for full, module in named} & modules.keys()
+    return found
+
+
+def test_modules_make_no_circle_and_packages_import_few_others():
+    found = imports()
+    tuple(graphlib.TopologicalSorter(found).static_order())  # raises CycleError, which names the circle
+    package = {name: name.split(".")[1] if "." in name else name for name in found}
+    arrows = {(package[name], package[other]) for name, others in found.items() for other in others}
+    assert len({(one, other) for one, other in arrows if one != other}) <= 60
+    assert 150 < len(found) <= 260
