@@ -17,6 +17,7 @@ from small_methods import SMALL, phase_begins, portrait_batches, registered, sha
 
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.ops import smooth_fill
+from scan_jax.training.sharding import replicated
 from scan_jax.training.trainer import Trainer
 
 
@@ -85,7 +86,7 @@ def train(name, start, mesh, seed=0):
     """The state after five steps, in NumPy, and the scalars of each."""
     method, ready = trainer(name, mesh)
     state, scalars = ready.own(jax.device_put(beginning(name, start), ready.shardings)), []
-    key = dataclasses.replace(ready, seed=seed).key
+    key = jax.jit(jax.random.key, static_argnums=0, out_shardings=replicated(ready.mesh))(seed)
     batches = portrait_batches(method, STEPS + 3, size=CASES[name].size, seed=start)  # the feed reads ahead
     with jax.transfer_guard("disallow"):
         for done, batch in zip(range(STEPS), ready.prefetch(iter(batches))):
