@@ -69,7 +69,8 @@ def block_commands(text, place):
         part = []
         for word in [*lexer, "&&"]:
             if word not in ("&&", ";"):
-                part += previous if word == "..." else [word]
+                again = previous[part[-1:] == previous[:1] :]  # `scan_jax inpaint ...`: the name is there already
+                part += again if word == "..." else [word]
                 continue
             while part and ASSIGNMENT.fullmatch(part[0]):
                 part.pop(0)
