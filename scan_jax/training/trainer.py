@@ -39,6 +39,7 @@ class Trainer:
       example: the shapes of a batch.
       shapes: those of the state.
       shardings: where each array of the state lives.
+      steps: jitted, one a phase.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Trainer:
         self.shapes = jax.eval_shape(lambda: init(jax.random.key(seed)))
         self.shardings = sharding.tree_shardings(self.mesh, self.shapes, settings.sharding)
         self._init = jax.jit(init, out_shardings=self.shardings)
-        self._steps = [self._jitted(phase, optimizers) for phase in self.phases]
+        self.steps = [self._jitted(phase, optimizers) for phase in self.phases]
 
     def _jitted(self, phase: Phase, optimizers: Mapping[str, optax.GradientTransformation]) -> Any:
         """The step of a phase; it takes over its state's buffers."""
@@ -95,7 +96,7 @@ class Trainer:
 
     def step_after(self, done: int) -> Any:
         """The step that follows on so many: `(state, frozen, batch, key) -> state, scalars`."""
-        return self._steps[self.phases.index(phase_after(self.phases, done))]
+        return self.steps[self.phases.index(phase_after(self.phases, done))]
 
     def trace(self, frozen: Trees) -> Any:
         """A step of the last phase as JAX traces it, to be counted or compiled, also for devices that are not there.
@@ -103,7 +104,7 @@ class Trainer:
         Args:
           frozen: the method's `frozen_shapes()`.
         """
-        return self._steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self._seed))
+        return self.steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self._seed))
 
     def start(self, checkpoints: Checkpoints, networks: Variables | None = None) -> TrainState:
         """The state that the newest readable checkpoint holds, or as `begin` has it."""
