@@ -43,9 +43,9 @@ def test_programs_of_one_device_are_kept_and_those_of_several_are_not(tmp_path):
 
 SCRIPT = """
 import resource, sys
-from scan_jax import host_memory
+from scan_jax.core import distributed
 if sys.argv[1] == "kept":
-    host_memory.keep_freed()
+    distributed.keep_freed()
 for _ in range(3):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     b'1' * (64 << 20)
