@@ -82,7 +82,7 @@ def test_shapes_are_drawn_with_labels_where_the_method_takes_them(labelled_metho
 
 
 def test_a_refiner_is_measured_when_the_run_is_complete(labelled_method, run, tmp_path):
-    def whiten(variables, frozen, observation, rng):
+    def whiten(variables, frozen, observation, rng, *, steps=None, progress=None):
         before = labelled_method.predict(variables, observation, rng)
         return Refined(Prediction(jnp.ones_like(before.image) * frozen["white"]), jnp.zeros((1, 1)))
 
