@@ -39,7 +39,7 @@ FILE_FORMATS = ("png", "webp", "tif", "jpg")
 UNTRAINED = ("harmonic", "biharmonic", "navier_stokes", "telea")
 # Flags on how to fill: options of `inference.request.FillOptions`, and the steps of the style search.
 STYLES = ("style_steps", "style_from", "style_labels", "style_parts", "style_amount")
-WISHES = ("seed", "strategy", "feather", *STYLES, "batch_size")
+FILL_FLAGS = ("seed", "strategy", "feather", *STYLES, "batch_size")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -95,9 +95,9 @@ def fill(flags: argparse.Namespace) -> int:
     from scan_jax.inference import batch
     from scan_jax.inference.request import FillOptions
 
-    wishes = {name: getattr(flags, name) for name in WISHES}
+    fill_flags = {name: getattr(flags, name) for name in FILL_FLAGS}
     search = {"refine": "style_search", "steps": flags.style_steps} if flags.style_steps else {}
-    options = FillOptions(**{name: value for name, value in wishes.items() if name != "style_steps"}, **search)
+    options = FillOptions(**{name: value for name, value in fill_flags.items() if name != "style_steps"}, **search)
     if flags.summary and flags.summary.suffix.lower() != ".json":
         raise UserError(f"--summary={flags.summary} will be JSON; end its name in .json")
     job = batch.Job.of(flags)
@@ -107,7 +107,7 @@ def fill(flags: argparse.Namespace) -> int:
     if flags.dry_run:
         return code
     keep_compilations()
-    return batch.run(job, options, flags.run, wishes, flags.summary)
+    return batch.run(job, options, flags.run, fill_flags, flags.summary)
 
 
 def main(argv: list[str]) -> int:

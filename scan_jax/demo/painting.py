@@ -12,7 +12,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.images import labels as label_map
 from scan_jax.images.palette import palette
 
-LEAST, MOST = 512, 1024  # pixels of a shown photograph's longer side: large enough to paint on, small enough to send
+MIN_SIDE, MAX_SIDE = 512, 1024  # pixels of a shown photograph's longer side: large enough to paint on, small enough to send
 OPAQUE = 128  # of 255: the middle of a stroke's soft border
 SAME_COLOUR = 12  # levels a channel; further off, a colour is the blend at the border of two strokes
 UNPAINTED = -1
@@ -22,7 +22,7 @@ Layers = Sequence[Image.Image]
 def shown_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     """Height and width at which a photograph of `shape` (height, width, ...) is shown and painted on."""
     longer = max(shape[:2])
-    scale = min(MOST, max(LEAST, longer)) / longer
+    scale = min(MAX_SIDE, max(MIN_SIDE, longer)) / longer
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 

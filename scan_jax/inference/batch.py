@@ -146,14 +146,14 @@ class Job:
         return f"{pair.name} {size_text(hole.shape)}, hole {pair.hole} {share}{with_labels} -> {output}"
 
 
-def run(job: Job, options: FillOptions, network: str, wishes: Mapping[str, Any], summary_path: Path | None) -> int:
+def run(job: Job, options: FillOptions, network: str, fill_flags: Mapping[str, Any], summary_path: Path | None) -> int:
     """Loads the network, fills, and tells.
 
     Args:
       job: which photographs.
       options: how.
       network: a run folder, a bundle or what needs none, as `Inpainter.load` takes it.
-      wishes: the flags on how to fill, for the summary.
+      fill_flags: the flags on how to fill, for the summary.
       summary_path: a JSON file to write, even where the run is interrupted; or None.
 
     Returns:
@@ -167,7 +167,7 @@ def run(job: Job, options: FillOptions, network: str, wishes: Mapping[str, Any],
     job.check_labels(inpainter.num_labels)
     options = inpainter.with_styles(options)
     which = {"run": network, **inpainter.about}
-    summary = Summary(network=which, wishes=wishes, asked=len(job.files), unmatched=job.matched.unmatched)
+    summary = Summary(network=which, fill_flags=fill_flags, asked=len(job.files), unmatched=job.matched.unmatched)
     try:
         fill_all(job, inpainter, options, summary, first)
         if not job.alone:

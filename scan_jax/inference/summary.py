@@ -103,7 +103,7 @@ class Summary:
 
     Attributes:
       network: which it was: run, step, size, hash of the parameters.
-      wishes: the flags on how to fill.
+      fill_flags: the flags on how to fill.
       asked: photographs that were to be filled.
       unmatched: photographs without a hole or label map, holes without a photograph.
       outcomes: of the photographs that it came to, in order.
@@ -111,7 +111,7 @@ class Summary:
     """
 
     network: Mapping[str, Any]
-    wishes: Mapping[str, Any]
+    fill_flags: Mapping[str, Any]
     asked: int
     unmatched: Sequence[str] = ()
     outcomes: list[Outcome] = dataclasses.field(default_factory=list)
@@ -155,7 +155,7 @@ class Summary:
         photographs = [outcome.to_json() for outcome in self.outcomes]
         whole = {
             "network": dict(self.network),
-            "wishes": dict(self.wishes),
+            "wishes": dict(self.fill_flags),
             "totals": totals,
             "photographs": photographs,
         }

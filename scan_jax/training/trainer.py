@@ -13,16 +13,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
-from scan_jax.core.sections import TrainingSettings
+from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Array, Example
 from scan_jax.methods.api import GENERATOR, Method, Trees, Update, Variables
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract, read_state
-from scan_jax.training.optimizers import make_optimizer
 from scan_jax.training.step import TrainState, initial_state, make_step
 
 log = logging.getLogger(__name__)
@@ -252,3 +252,37 @@ def phases_of(updates: Sequence[Update], begins: Mapping[str, int], steps: int) 
 def phase_after(phases: Sequence[Phase], done: int) -> Phase:
     """That of the step which follows on `done` steps."""
     return [phase for phase in phases if phase.begin <= done][-1]
+
+
+def learning_rate(settings: OptimizerSettings, steps: int) -> optax.Schedule:
+    """The learning rate at each step of a run of `steps`."""
+    height, rest = settings.learning_rate, max(steps - settings.warmup, 1)
+    after = {
+        "constant": optax.constant_schedule(height),
+        "cosine": optax.cosine_decay_schedule(height, rest, settings.final_share),
+    }[settings.schedule]
+    if not settings.warmup:
+        return after
+    return optax.join_schedules([optax.linear_schedule(0.0, height, settings.warmup), after], [settings.warmup])
+
+
+def make_optimizer(settings: OptimizerSettings, steps: int) -> optax.GradientTransformation:
+    """The optimiser as `settings` has it, for a run of `steps`."""
+    rate = learning_rate(settings, steps)
+    clip = optax.clip_by_global_norm(settings.clip) if settings.clip else optax.identity()
+    if settings.algorithm == "muon":
+        moments = {"adam_b1": settings.b1, "adam_b2": settings.b2}
+        muon = optax.contrib.muon(rate, consistent_rms=0.2, muon_weight_dimension_numbers=_convolutions, **moments)
+        return optax.chain(clip, muon)
+    return optax.chain(
+        clip,
+        optax.scale_by_adam(settings.b1, settings.b2) if settings.algorithm == "adam" else optax.identity(),
+        optax.clip_by_block_rms(settings.update_clip) if settings.update_clip else optax.identity(),
+        optax.scale_by_learning_rate(rate),
+    )
+
+
+def _convolutions(params: Any) -> Any:
+    """How Muon reads each array of `params` as a matrix: kernels [h,w,C,D] as [h*w*C,D], others not at all."""
+    kernel = optax.contrib.MuonDimensionNumbers((0, 1, 2), 3)
+    return jax.tree.map(lambda array: kernel if array.ndim == 4 else None, params)

@@ -17,7 +17,7 @@ def layer(shape):
 def test_what_is_shown_is_neither_tiny_nor_huge_and_keeps_its_proportions():
     for shape in [(17, 900), (64, 64), (600, 600), (3000, 4000), (1, 5000)]:
         shown = shown_shape(shape)
-        assert painting.LEAST <= max(shown) <= painting.MOST or max(shown) == max(shape)
+        assert painting.MIN_SIDE <= max(shown) <= painting.MAX_SIDE or max(shown) == max(shape)
         assert min(shown) >= 1
         assert abs(shown[0] / shape[0] - shown[1] / shape[1]) <= 1 / min(shape)
     assert shown_shape((600, 700, 3)) == (600, 700)

@@ -63,7 +63,7 @@ def fillable(files):
 
 
 def summary(files):
-    return Summary(network={"step": 3}, wishes={"seed": 0}, asked=len(files))
+    return Summary(network={"step": 3}, fill_flags={"seed": 0}, asked=len(files))
 
 
 def fill(files, paints, found, batch_size=1, keep_existing=False):

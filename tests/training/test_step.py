@@ -13,9 +13,8 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import OptimizerSettings
 from scan_jax.training import sharding
-from scan_jax.training.optimizers import learning_rate, make_optimizer
 from scan_jax.training.step import initial_state, make_step
-from scan_jax.training.trainer import Trainer
+from scan_jax.training.trainer import Trainer, learning_rate, make_optimizer
 
 DEVICES = 4
 SGD = {"generator": optax.sgd(0.1), "critic": optax.sgd(0.1)}
