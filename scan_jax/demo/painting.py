@@ -12,10 +12,8 @@ from scan_jax.core.errors import UserError
 from scan_jax.images import labels as label_map
 from scan_jax.images.palette import palette
 
-MIN_SIDE, MAX_SIDE = (
-    512,
-    1024,
-)  # pixels of a shown photograph's longer side: large enough to paint on, small enough to send
+# Of a shown photograph's longer side, pixels: large enough to paint on, small enough to send.
+MIN_SIDE, MAX_SIDE = 512, 1024
 OPAQUE = 128  # of 255: the middle of a stroke's soft border
 SAME_COLOUR = 12  # levels a channel; further off, a colour is the blend at the border of two strokes
 UNPAINTED = -1
