@@ -12,7 +12,7 @@ TABLE_ENTRY = re.compile(r"[a-z_.]+:[A-Za-z]\w*")
 
 
 def uses(tree):
-    """Names that a module's code reads, by themselves, after a dot, or as `module:Name` in a table that config names."""
+    """Names that a module's code reads: by themselves, after a dot, or as `module:Name` in a table."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield node.id
