@@ -97,7 +97,7 @@ def _ask(client, case: dict[str, Path], start: float) -> tuple[np.ndarray, float
     from gradio_client import handle_file
 
     files = {name: handle_file(str(path)) for name, path in case.items()}
-    nothing = {"painted": None, "feather": 0, **({"painted_labels": None} if "labels" in case else {})}
+    nothing = {"painted": None, "blend": "none", **({"painted_labels": None} if "labels" in case else {})}
     _, download, _, _ = client.predict(**files, **nothing, api_name="/fill")
     path = download["value"] if isinstance(download, dict) else download
     return np.asarray(Image.open(path)), time.perf_counter() - start

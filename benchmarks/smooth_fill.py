@@ -26,7 +26,7 @@ from benchmarks.public_steps.in_turn import medians
 from scan_jax.commands import cli
 from scan_jax.data.api import open_data
 from scan_jax.data.photo_folder import PhotoFolder, evenly_spaced, existing_folder, list_photographs
-from scan_jax.inference.untrained import WAYS, ByEquation
+from scan_jax.inference.ways import WAYS, ByEquation
 from scan_jax.masks.api import fixed_set, open_holes
 from scan_jax.masks.ratio import make_buckets
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "scan_jax.commands.train",
     "evaluate": "scan_jax.commands.evaluate",
     "inpaint": "scan_jax.commands.inpaint",
+    "models": "scan_jax.commands.models",
     "attend": "scan_jax.commands.attend",
     "demo": "scan_jax.commands.demo",
     "export": "scan_jax.commands.export",

@@ -1,6 +1,6 @@
 """Opens a web page on this machine that fills holes with a trained network. Nothing is fetched from anywhere else.
 
-    python -m scan_jax demo --run=runs/demo [--host=127.0.0.1] [--port=7860]
+    python -m scan_jax demo [--run=runs/demo] [--host=127.0.0.1] [--port=7860]
     python -m scan_jax demo --run=biharmonic   (or harmonic, navier_stokes, telea: no network)
 
 Upload a photograph, paint over what should go, fill, compare, download. Networks that are conditioned on a label map
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-from scan_jax.commands import cli
+from scan_jax.commands import cli, models
 from scan_jax.core.errors import UserError
 from scan_jax.demo.serving import Limits
 
@@ -25,8 +25,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     standard = Limits()
     parser.add_argument(
         "--run",
-        required=True,
-        help="a run folder, RUN@best, RUN@STEP, a bundle; or harmonic, biharmonic, navier_stokes, telea",
+        default=models.DEFAULT,
+        help=f"a run folder, RUN@best, RUN@STEP, a bundle; or one of {models.NAMES}",
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets the whole network in")
     parser.add_argument("--port", type=int, default=7860, help="of the page; 0 takes any that is free")

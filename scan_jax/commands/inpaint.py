@@ -1,6 +1,7 @@
 """Fills the holes of photographs with a trained network, or with an equation that needs no training.
 
-    python -m scan_jax inpaint --run=runs/demo photo.png hole.png --out=filled.png [--hole_color=black] [--seed=0]
+    python -m scan_jax inpaint photo.png hole.png --out=filled.png [--hole_color=black]
+    python -m scan_jax inpaint --run=runs/demo photo.png hole.png --out=filled.png [--seed=0]
     python -m scan_jax inpaint --run=runs/camvid photo.png hole.png --labels=labels.png --out=filled.png
     python -m scan_jax inpaint --run=runs/demo photographs/ holes/ --out=filled/ [--dry_run] [--summary=filled.json]
     python -m scan_jax inpaint --run=biharmonic photo.png hole.png --out=filled.png
@@ -13,8 +14,9 @@ one hole may be for all photographs. --hole_suffix=_mask takes holes from files 
 beside the photographs where no folder of holes is given. Outputs have the photographs' names and formats. A photograph
 that cannot be filled is named with its reason, and the others are filled. --keep_existing goes on with a stopped run.
 
---run=harmonic, biharmonic, navier_stokes or telea fills without a network, at the photograph's full resolution. Where
-there is a folder of such a name, the bare word is still the equation, and ./harmonic the folder.
+Without --run, the network that comes with the package fills. --run=harmonic, biharmonic, navier_stokes or telea fills
+without a network, at the photograph's full resolution; `python -m scan_jax models` says more of each. Where there is a
+folder of such a name, the bare word is still the model, and ./harmonic the folder.
 
 Networks that paint each part of a label map from a style take that style from the photograph itself. --style_steps
 optimises it for this photograph; --style_from takes it, for all parts or those of --style_parts, from another one:
@@ -30,16 +32,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scan_jax.commands import cli
+from scan_jax.commands import cli, models
 from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 
 STRATEGIES = ("auto", "whole", "windows")
 FILE_FORMATS = ("png", "webp", "tif", "jpg")
-UNTRAINED = ("harmonic", "biharmonic", "navier_stokes", "telea")
+BLENDS = ("auto", "poisson", "none")
 # Flags on how to fill: options of `inference.request.FillOptions`, and the steps of the style search.
 STYLES = ("style_steps", "style_from", "style_labels", "style_parts", "style_amount")
-FILL_FLAGS = ("seed", "strategy", "feather", *STYLES, "batch_size")
+FILL_FLAGS = ("seed", "strategy", "blend", *STYLES, "batch_size")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -49,8 +51,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("photograph", type=Path, help="an image file of any size, or a folder of them")
     add("hole", type=Path, nargs="?", help="one of the same size, white where to fill, or a folder")
-    words = f"{', '.join(UNTRAINED)} (a folder: ./NAME)"
-    add("--run", required=True, help=f"a run folder, RUN@best, RUN@STEP, a bundle; or one of {words}")
+    words = f"{models.NAMES} (a folder: ./NAME)"
+    add("--run", default=models.DEFAULT, help=f"a run folder, RUN@best, RUN@STEP, a bundle; or one of {words}")
     kinds = "a .png, .webp, .tif (lossless) or .jpg to write; a folder for folders"
     add("--out", type=Path, required=True, help=kinds)
 
@@ -63,7 +65,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--seed", type=int, default=0, help="of what the method draws at random")
     seen = "whole: the network sees all of the photograph, shrunk; windows: what is around the hole, at full scale"
     add("--strategy", choices=STRATEGIES, default="auto", help=seen)
-    add("--feather", type=float, default=0.0, metavar="PIXELS", help="how far in colours meet those around")
+    border = "poisson: a network's filling is shifted so that it meets the known pixels at the hole's border"
+    add("--blend", choices=BLENDS, default="auto", help=f"{border}; auto: that, but not with styles from elsewhere")
 
     add = parser.add_argument_group("styles, for methods that paint each part from one").add_argument
     add("--style_steps", type=int, default=0, help="updates of the style search, such as 20")

@@ -83,7 +83,7 @@ class Handlers:
         hole_color: Any = "white",
         seed: float | None = 0,
         strategy: Any = "auto",
-        feather: float = 0,
+        blend: Any = "auto",
         file_type: str = EXACT,
         labels: str | None = None,
         painted_labels: Editor = None,
@@ -102,7 +102,7 @@ class Handlers:
         options = FillOptions(
             seed=check_seed(seed),
             strategy=strategy,
-            feather=float(feather or 0),
+            blend=blend,
             style_parts=tuple(parts or ()),
             style_amount=float(amount),
             **search,

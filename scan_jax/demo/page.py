@@ -15,11 +15,11 @@ from scan_jax.demo.filling import Session
 from scan_jax.demo.handlers import EXACT, SUFFIXES, Handlers, background
 from scan_jax.demo.painting import show
 from scan_jax.images.contact_sheet import TINT
+from scan_jax.inference.request import BLENDS
 from scan_jax.inference.tiling import STRATEGIES
 
 BRUSH = (round(255 * TINT[0]), round(255 * TINT[1]), round(255 * TINT[2]))  # RGB
 BRUSH_HEX = "#{:02x}{:02x}{:02x}".format(*BRUSH)
-FEATHER = 8  # pixels; a person at the page would rather see no seam
 ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}  # one photograph at a time in memory
 HIDDEN: dict[str, Any] = {**ENGINE, "api_visibility": "private", "show_progress": "hidden"}
 
@@ -88,14 +88,14 @@ def _place_source(example: Example | None) -> tuple[Components, Any, Any, Any]:
             list(STRATEGIES), value="auto", label="What the network sees", elem_id="strategy",
             info="whole: all of the photograph, small. windows: the surroundings of the hole at their own scale.",
         )  # fmt: skip
-        feather = gr.Slider(
-            0, 64, FEATHER, step=1, label="Feather, pixels", elem_id="feather",
-            info="Shifts colours inside the hole to meet those around it. Known pixels stay as they are.",
+        blend = gr.Radio(
+            list(BLENDS), value="auto", label="At the hole's border", elem_id="blend",
+            info="poisson: the filling is shifted to meet the known pixels. auto: that, but not with another's styles.",
         )  # fmt: skip
         seed = gr.Number(0, label="Seed", precision=0, elem_id="seed")
         file_type = gr.Dropdown(list(SUFFIXES), value=EXACT, label="File to download", elem_id="file_type")
     source = {"photograph": photograph, "editor": editor, "hole": hole, "hole_color": hole_color}
-    return {**source, "seed": seed, "strategy": strategy, "feather": feather, "type": file_type}, note, fill, again
+    return {**source, "seed": seed, "strategy": strategy, "blend": blend, "type": file_type}, note, fill, again
 
 
 def _place_result() -> list[Any]:

@@ -20,7 +20,7 @@ from scan_jax.evaluation.benchmark import Batch, Row
 from scan_jax.evaluation.results import COMPLETION, PREDICTION
 from scan_jax.inference.engine import Engine, Place
 from scan_jax.inference.trained import Trained, parameter_hash
-from scan_jax.inference.untrained import GREY, WAYS, ByEquation, check
+from scan_jax.inference.ways import GREY, WAYS, ByEquation, check
 from scan_jax.methods.api import find_refiner
 
 # an observation on the host -> prediction [B,S,S,3] in [0, 1]; placing arrays on devices is the function's own business
@@ -207,7 +207,7 @@ def baselines_for(labels: np.ndarray | None) -> tuple[Entry, ...]:
 
 
 def mean(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The mean colour of the known pixels; arguments and results as of `inference.untrained.Way`."""
+    """The mean colour of the known pixels; arguments and results as of `inference.ways.Way`."""
     check(photograph, hole)
     colour = photograph[~hole].mean(0) if not hole.all() else np.full(3, float(GREY))  # [3]
     return np.where(hole[..., None], np.round(colour).astype(np.uint8), photograph)

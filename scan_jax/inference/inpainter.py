@@ -6,9 +6,9 @@ import dataclasses
 import itertools
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,12 +17,15 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation
 from scan_jax.images.palette import part_names
 from scan_jax.inference.engine import Engine, predict_each
-from scan_jax.inference.request import FillOptions, Picture, Request, interpolate, pick_styles
+from scan_jax.inference.request import Blend, FillOptions, Picture, Request, interpolate, pick_styles
 from scan_jax.inference.tiling import NetworkInput, Strategy, Tiles
 from scan_jax.inference.trained import Trained, split
-from scan_jax.methods.api import Method, Variables
+from scan_jax.inference.ways import WAYS, meet_border
+from scan_jax.methods.api import Method, Styles, Update, Variables
 
 log = logging.getLogger(__name__)
+PACKAGED = {"open": Path(__file__).parents[1] / "weights" / "open"}  # bundles that come with the package
+DEFAULT_MODEL = "open"
 LARGE_HOLE = 0.6  # of the photograph; beyond it, black is more often the hole than white
 
 
@@ -46,27 +49,27 @@ class Inpainter:
         self._engine, self._stride = Engine(method, variables), method.stride
 
     @classmethod
-    def load(cls, run: str | os.PathLike[str]) -> Inpainter:
+    def load(cls, run: str | os.PathLike[str] = DEFAULT_MODEL) -> Inpainter:
         """The newest whole checkpoint of a run folder, with the generator's moving average; or a bundle.
 
         Args:
-          run: its folder; or "harmonic", "biharmonic", "navier_stokes" or "telea", which fill without a network. A
-            folder of such a name is `Path("harmonic")` or "./harmonic".
+          run: its folder; or a model that comes with the package: "open", or "harmonic", "biharmonic", "navier_stokes",
+            "telea", which fill without a network. A folder of such a name is `Path("open")` or "./open".
 
         Raises:
           UserError: there is no such folder, nothing in it can be read, or its config describes another network.
         """
-        from scan_jax.inference.untrained import WAYS, Untrained  # which is an Inpainter itself
-
         if isinstance(run, str) and run in WAYS:
             return Untrained(run)
-        if not split(Path(run))[0].is_dir():
-            near = did_you_mean(str(run), WAYS)
+        folder = PACKAGED.get(run) if isinstance(run, str) else None
+        if folder is None and not split(Path(run))[0].is_dir():
+            names = (*PACKAGED, *WAYS)
+            near = did_you_mean(str(run), names)
             raise UserError(
-                f"there is no run folder {run}{near}; give the --workdir of a training run, or what needs none: "
-                f"{', '.join(WAYS)}"
+                f"there is no run folder {run}{near}; give the --workdir of a training run, or a model that comes with "
+                f"the package: {', '.join(names)}"
             )
-        trained = Trained.load(Path(run))
+        trained = Trained.load(folder or Path(run))
         about = {
             "method": trained.config["method"]["name"],
             "step": trained.step,
@@ -226,7 +229,7 @@ class Inpainter:
             predict_each(flat, lambda batch: self._engine.predict(batch, options.seed), options.batch_size)
         )
         return [
-            each.merge(one.complete(next(predictions), options.feather) for one in windows)
+            _merge(each, ((one, next(predictions)) for one in windows), options.blend)
             for each, windows in zip(tiles, inputs)
         ]
 
@@ -243,10 +246,9 @@ class Inpainter:
             refined = self._engine.refine(str(options.refine), seen, options.seed, options.steps)
             return np.asarray(refined.prediction.image)[0]
 
-        return tiles.merge(
-            one.complete(predict(one.observation), options.feather)
-            for one in tiles.network_inputs(self.size, self._stride)
-        )
+        blend = "none" if styles and options.blend == "auto" else options.blend
+        inputs = tiles.network_inputs(self.size, self._stride)
+        return _merge(tiles, ((one, predict(one.observation)) for one in inputs), blend)
 
     def _read_styles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
         """By the name of each class that occurs, from a photograph's known pixels."""
@@ -266,6 +268,51 @@ class Inpainter:
                 raise UserError(f"the style of {part!r} must be {own.shape[2:]}, not {np.shape(style)}")
             own[0, names.index(part)] = style
         return own
+
+
+def _merge(tiles: Tiles, predictions: Iterable[tuple[NetworkInput, np.ndarray]], blend: Blend) -> np.ndarray:
+    """The filled photograph, uint8 [H,W,3], from what the network saw and made of it through each window."""
+    keep_known = blend == "none"
+    enlarged = (one.enlarge(prediction, keep_known=keep_known) for one, prediction in predictions)
+    return tiles.merge(enlarged, None if keep_known else meet_border)
+
+
+class Untrained(Inpainter):
+    """One of `ways.WAYS`: any size, at the photograph's own resolution.
+
+    Label maps are not used; styles, attention and optimisations are refused as by a network that lacks them; seed,
+    strategy and blend make no difference.
+    """
+
+    def __init__(self, name: str) -> None:
+        """By its name in `WAYS`."""
+        self._way = WAYS[name]
+        about = {"method": name, "computed by": ", ".join(self._way.computed_by)}
+        super().__init__(_NoNetwork(), Variables({}, {}), size=0, about=about)
+        log.info("%s: no network (%s)", name, about["computed by"])
+
+    def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
+        return self._way.look(pixels, hole)
+
+    def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
+        return self._way.fill(tiles, options.batch_size)
+
+
+class _NoNetwork:
+    """A method that has nothing which a network may have; what is asked of it is refused where every method's is."""
+
+    networks: Mapping[str, Any] = {}
+    updates: tuple[Update, ...] = ()
+    stride, num_labels = 1, 0
+    refiners: Mapping[str, Any] = {}
+    maps: Mapping[str, Any] = {}
+    styles: Styles | None = None
+
+    def init(self, *_: Any) -> NoReturn:
+        """There is nothing to begin with."""
+        raise NotImplementedError("an equation has no variables")
+
+    load_frozen = frozen_shapes = predict = init
 
 
 def _warn_of_unusual_holes(hole: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,8 @@ from scan_jax.inference.tiling import STRATEGIES, Strategy
 
 log = logging.getLogger(__name__)
 Picture = str | os.PathLike[str] | Image.Image | np.ndarray
+Blend = Literal["auto", "poisson", "none"]
+BLENDS: tuple[Blend, ...] = ("auto", "poisson", "none")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,8 @@ class FillOptions:
       strategy: "whole" shows the network all of the photograph, shrunk to the size that it was trained at; "windows"
         the surroundings of each part of the hole, at the photograph's own scale where the hole is thin; "auto" takes
         windows where the short side is above four times that size and the method takes no labels.
-      feather: pixels; colours are shifted so far into the hole to meet the known ones at its border.
+      blend: "poisson" shifts a network's filling so that it meets the known pixels at the hole's border, "none" leaves
+        it as it is; "auto" is the first, but where styles of another photograph are to be seen as they are.
       refine: an optimisation at test time, such as "style_search".
       steps: its updates at most; None is what the method's config says.
       styles: what parts are painted from instead of the photograph's own, as `Inpainter.styles` returns it.
@@ -46,7 +50,7 @@ class FillOptions:
 
     seed: int = 0
     strategy: Strategy = "auto"
-    feather: float = 0.0
+    blend: Blend = "auto"
     refine: str | None = None
     steps: int | None = None
     styles: Mapping[str, np.ndarray] | None = None
@@ -64,8 +68,8 @@ class FillOptions:
             raise UserError(f"--batch_size must be at least 1, not {self.batch_size}")
         if self.batch_size > 1 and (self.refine or restyled):
             raise UserError("styles are searched and taken for one photograph at a time: give a batch_size of 1")
-        if not 0 <= self.feather < float("inf"):
-            raise UserError(f"--feather is a number of pixels, 0 or more, not {self.feather}")
+        if self.blend not in BLENDS:
+            raise UserError(f"there is no blend {self.blend!r}; there are: {', '.join(BLENDS)}")
         if self.strategy not in STRATEGIES:
             raise UserError(f"there is no strategy {self.strategy!r}; there are: {', '.join(STRATEGIES)}")
         if self.refine and restyled:

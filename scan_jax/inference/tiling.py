@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import cv2
@@ -20,6 +20,7 @@ from scan_jax.images import labels as label_map
 BUCKET = 32  # padded sides are multiples of it, so that photographs of many sizes share few compilations
 FINE = 8  # up to so many buckets a side is a multiple of one, up to twice as many of two, and so on
 Strategy = Literal["auto", "whole", "windows"]
+Correction = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # as `ways.meet_border`
 STRATEGIES: tuple[Strategy, ...] = ("auto", "whole", "windows")
 LARGE = 4  # times the network's size: up to this short side it sees the whole photograph, as it was trained
 CONTEXT = 3  # a window's side, in thicknesses of the hole that it fills
@@ -55,19 +56,17 @@ class NetworkInput:
         observation = Observation(padded * padded_known, padded_known, classes)  # type: ignore[arg-type]
         return cls(image, seen, observation, (pixels.shape[0], pixels.shape[1]))
 
-    def complete(self, prediction: np.ndarray, reach: float = 0.0) -> np.ndarray:
-        """A completion, float32 [H,W,3], whose hole is what counts.
+    def enlarge(self, prediction: np.ndarray, *, keep_known: bool) -> np.ndarray:
+        """A prediction at the photograph's size, float32 [H,W,3].
 
         Args:
           prediction: [h',w',3].
-          reach: how far colours are shifted into the hole to meet the known ones, in pixels of the photograph.
+          keep_known: whether known pixels have their own colours while it is enlarged, so that the hole's border does
+            not differ from them; otherwise they have the prediction's.
         """
         height, width = self.known.shape
         inside = prediction[:height, :width]  # [h,w,3]
-        inside = feather(inside, self.image, self.known, reach * height / self.shape[0])
-        # Known pixels beside the hole keep their colours while it is enlarged, so that no seam opens at its border.
-        completion = np.where(self.known[..., None], self.image, inside)  # [h,w,3]
-        return enlarge(completion, self.shape)
+        return enlarge(np.where(self.known[..., None], self.image, inside) if keep_known else inside, self.shape)
 
     def inward(self, points: np.ndarray) -> np.ndarray:
         """Pixels of the photograph, (row, column) [P,2], at the working size: int32 [P,2]."""
@@ -133,33 +132,6 @@ def padded_side(side: int, stride: int) -> int:
     while side > FINE * step:
         step *= 2
     return -(-side // step) * step
-
-
-def feather(prediction: np.ndarray, image: np.ndarray, known: np.ndarray, reach: float) -> np.ndarray:
-    """Adds to the prediction how far it is off at the known pixels near by, fading with the distance to them.
-
-    Args:
-      prediction: float32 [h,w,3], everywhere.
-      image: float32 [h,w,3]; its hole makes no difference.
-      known: bool [h,w].
-      reach: in pixels, the deviation of a Gaussian window; 0 changes nothing.
-
-    Returns:
-      float32 [h,w,3] in [0, 1].
-    """
-    if prediction.shape != image.shape or image.shape[:2] != known.shape:
-        raise ValueError(f"[h,w,3] twice and [h,w] are needed, not {prediction.shape}, {image.shape}, {known.shape}")
-    if reach <= 0:
-        return prediction
-    off = np.where(known[..., None], image - prediction, np.float32(0))  # [h,w,3]
-    share = _blur(known.astype(np.float32), reach)[..., None]  # [h,w,1], of the window that is known
-    # A mean over known pixels up to the border, where half of the window is known; beyond it fades with that share.
-    shifted = prediction + _blur(off, reach) * np.minimum(2.0, 1.0 / np.maximum(share, 1e-6))
-    return np.clip(shifted, 0.0, 1.0).astype(np.float32)
-
-
-def _blur(array: np.ndarray, reach: float) -> np.ndarray:
-    return cv2.GaussianBlur(array, (0, 0), reach, borderType=cv2.BORDER_REFLECT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -346,30 +318,39 @@ class Tiles:
             labels = None if self.labels is None else self.labels[place]
             yield NetworkInput.of(self.pixels[place], ~self.hole[place], labels, size, stride)
 
-    def merge(self, completions: Iterator[np.ndarray]) -> np.ndarray:
+    def merge(self, predictions: Iterator[np.ndarray], correct: Correction | None = None) -> np.ndarray:
         """The photograph with its hole filled, uint8 [H,W,3].
 
         Args:
-          completions: float32 [h,w,3] of every window, in their order.
+          predictions: float32 [h,w,3] of every window, in their order.
+          correct: what is done to them before they are rounded.
         """
         filled = self.pixels.copy()
         for layer in self.layers:
-            _blend(filled, layer, completions)
+            area = _grow(bounds(layer.hole), layer.hole.shape)
+            prediction, covered = _mean(layer, area, predictions)  # [a,b,3], [a,b]
+            hole = layer.hole[area.slices]  # [a,b]
+            if correct:
+                known = covered & ~self.hole[area.slices]
+                prediction = correct(prediction, self.pixels[area.slices], hole, known)
+            filled[area.slices][hole] = to_bytes(prediction[hole])
         return filled
 
 
-def _blend(filled: np.ndarray, layer: Layer, completions: Iterator[np.ndarray]) -> None:
-    """Writes a layer's hole into `filled`; where windows overlap, a mean that turns gradually from one to the next."""
-    area = bounds(layer.hole)
+def _mean(layer: Layer, area: Window, predictions: Iterator[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A layer's predictions in `area`, float32 [a,b,3], and where there are any, bool [a,b].
+
+    Where windows overlap, a mean that turns gradually from one to the next.
+    """
     total = np.zeros((area.height, area.width, 3), np.float32)
     weight = np.zeros((area.height, area.width, 1), np.float32)
     for window in layer.windows:
         share = weights(window, layer.hole.shape)[..., None]  # [h,w,1]
         here, there = _overlap(area, window)
-        total[here] += (next(completions) * share)[there]
+        total[here] += (next(predictions) * share)[there]
         weight[here] += share[there]
-    hole = layer.hole[area.slices]  # [a,b]
-    filled[area.slices][hole] = to_bytes(total[hole] / weight[hole])  # [n,3]
+    covered = weight > 0
+    return np.divide(total, weight, out=total, where=covered), covered[..., 0]
 
 
 def _overlap(area: Window, window: Window) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

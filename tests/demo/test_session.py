@@ -207,7 +207,9 @@ def test_an_equation_fills_like_a_network(tmp_path):
     telea = Inpainter.load("telea")
     example = draw_example(tmp_path / "example", telea.size, telea.num_labels, (237, 51, 140))
     session, layer = open_session(telea, tmp_path), Image.open(example.layer)
-    filled = session.fill(FillRequest(str(example.photograph), strokes_of([layer]), options=FillOptions(feather=8)))
+    filled = session.fill(
+        FillRequest(str(example.photograph), strokes_of([layer]), options=FillOptions(blend="poisson"))
+    )
     before, after, hole = (np.asarray(Image.open(path)) for path in (example.photograph, filled.result, filled.hole))
     assert (after[hole == 0] == before[hole == 0]).all() and (after[hole > 0] != before[hole > 0]).any()
     row, column = (np.argwhere(hole)[0] + 0.5) * shown_shape(hole.shape)[0] / len(hole)

@@ -10,7 +10,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.evaluation.benchmark import Batch, Row
 from scan_jax.evaluation.entries import BASELINES, baselines_for, class_mean, find_baseline, mean
 from scan_jax.evaluation.results import COMPLETION
-from scan_jax.inference.untrained import WAYS
+from scan_jax.inference.ways import WAYS
 from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
 
 OF_PIXELS = {**WAYS, "mean": mean}  # which need no labels

@@ -15,7 +15,7 @@ from scan_jax.core.sections import EvaluationSettings
 from scan_jax.evaluation.entries import class_mean
 from scan_jax.evaluation.evaluator import Evaluator, training_json, training_table
 from scan_jax.evaluation.tables.text_table import markdown, screen
-from scan_jax.inference import untrained
+from scan_jax.inference import ways
 
 LABELS = ("10-20%", "40-50%")
 NAMES = ["Navier-Stokes", "harmonic", "biharmonic", "class mean"]
@@ -198,10 +198,10 @@ def test_yields_names_and_writes_the_report_even_under_the_transfer_guard(tmp_pa
 def test_the_baseline_is_navier_stokes_and_computed_once(tmp_path, monkeypatch):
     first = baselines_of(make(tmp_path).measure(constant))["Navier-Stokes"]
     truth, hole = Noise(5).images[3], noise_holes()["40-50%"][1]
-    expected = peak_signal_noise_ratio(truth, untrained.WAYS["navier_stokes"](truth, hole))
+    expected = peak_signal_noise_ratio(truth, ways.WAYS["navier_stokes"](truth, hole))
     np.testing.assert_allclose(first["40-50%"]["psnr"][3], expected, rtol=1e-5)
     with monkeypatch.context() as patch:
-        patch.setattr(untrained.cv2, "inpaint", lambda *_, **__: pytest.fail("computed again"))
+        patch.setattr(ways.cv2, "inpaint", lambda *_, **__: pytest.fail("computed again"))
         again = baselines_of(make(tmp_path).measure(constant))
         jax.tree.map(np.testing.assert_array_equal, again["Navier-Stokes"], first)
 

@@ -14,7 +14,7 @@ from scan_jax.evaluation.benchmark import Benchmark
 from scan_jax.evaluation.exchange import from_predictions, write_test
 from scan_jax.evaluation.results import COMPLETION, PREDICTION
 from scan_jax.evaluation.scoring import MetricSuite, score
-from scan_jax.inference.untrained import WAYS
+from scan_jax.inference.ways import WAYS
 from scan_jax.metrics.standard import METRICS
 
 PHOTOGRAPHS = Noise(3, classes=5)

@@ -95,8 +95,6 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
         (run, ["--format=png"], "--format is for folders", {}),
         (run, ["--batch_size=2"], "--batch_size is for folders", {}),
         (run, ["--batch_size=0"], "--batch_size must be at least 1", {}),
-        (run, ["--feather=-1"], "--feather is a number of pixels", {}),
-        (run, ["--feather=nan"], "--feather is a number of pixels", {}),
         (run, ["--summary=told.txt"], "end its name in .json", {}),
         (run, [f"--style_from={folder}/photo.png"], "--style_from and --style_labels go together", {}),
     ):
@@ -186,7 +184,7 @@ def written(folders):
 
 def test_folders(run, folders, capsys, caplog):
     summary = folders / "told" / "summary.json"
-    assert fill_folders(run, folders, "--batch_size=3", f"--summary={summary}", "--feather=3") == 3  # one is damaged
+    assert fill_folders(run, folders, "--batch_size=3", f"--summary={summary}", "--blend=none") == 3  # one is damaged
     assert written(folders) == ["a.png", "b.jpg", "d.png", "deep/c.webp"]
     assert "e.png: cannot read the photograph" in capsys.readouterr().err
     assert "filled 4 of 5 photographs" in caplog.text and "1 failed" in caplog.text
@@ -197,11 +195,11 @@ def test_folders(run, folders, capsys, caplog):
         assert np.any(after[hole] != before[hole])
     told = json.loads(summary.read_text())
     assert told["network"]["step"] == 12 and len(told["network"]["parameters"]) == 64
-    assert told["network"]["method"] == "stand_in" and told["wishes"]["feather"] == 3
+    assert told["network"]["method"] == "stand_in" and told["wishes"]["blend"] == "none"
     assert told["totals"]["filled"] == 4 and told["totals"]["exit_code"] == 3
     assert [entry["strategy"] for entry in told["photographs"]][:2] == ["the whole photograph"] * 2
     together = {name: (folders / "out" / name).read_bytes() for name in written(folders)}
-    fill_folders(run, folders, "--feather=3")
+    fill_folders(run, folders, "--blend=none")
     assert together == {name: (folders / "out" / name).read_bytes() for name in written(folders)}
 
 

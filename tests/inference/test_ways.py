@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from scan_jax.commands import attend, inpaint
-from scan_jax.commands.inpaint import UNTRAINED
+from scan_jax.commands.models import DEFAULT, MODELS
 from scan_jax.core.errors import UserError
-from scan_jax.inference.inpainter import Inpainter
+from scan_jax.inference.inpainter import DEFAULT_MODEL, PACKAGED, Inpainter
 from scan_jax.inference.tiling import Window
-from scan_jax.inference.untrained import WAYS, ByEquation, apart
+from scan_jax.inference.ways import WAYS, ByEquation, apart, meet_border
 
 EQUATIONS = ("harmonic", "biharmonic")
 SHAPE = (101, 143)
@@ -108,7 +108,7 @@ def test_windows_lie_apart_and_have_every_part_with_its_surroundings():
 def test_in_python(name, caplog):
     image, hole = scene()
     fill = Inpainter.load(name)
-    filled = fill(image, hole, np.zeros(SHAPE, np.uint8), seed=3, feather=4, strategy="whole")
+    filled = fill(image, hole, np.zeros(SHAPE, np.uint8), seed=3, blend="poisson", strategy="whole")
     assert "takes no labels" in caplog.text
     np.testing.assert_array_equal(filled[~hole], image[~hole])
     np.testing.assert_array_equal(filled, WAYS[name](image, hole))
@@ -130,7 +130,7 @@ def test_in_python(name, caplog):
 
 
 def test_a_word_that_is_none(tmp_path, monkeypatch):
-    assert tuple(WAYS) == UNTRAINED
+    assert tuple(MODELS) == (*PACKAGED, *WAYS) and DEFAULT == DEFAULT_MODEL
     with pytest.raises(
         UserError, match=r"no run folder biharmonc, did you mean 'biharmonic'\?; .* navier_stokes, telea$"
     ):
@@ -202,3 +202,41 @@ def test_photographs_of_many_sizes_share_few_compilations():
     squares = {(1, side, side, 3) for side in (64, 128, 256, 512)}
     assert set(traced) <= squares | {(1, 768, 512, 3), (1, 512, 768, 3), (1, 768, 768, 3)}
     assert len(traced) == len(set(traced))
+
+
+@pytest.mark.parametrize("hole_rows", [slice(7, 20), slice(0, 32)])  # inside, and from border to border
+def test_a_filling_meets_the_border_as_poisson_image_editing_has_it(hole_rows):
+    """Against a dense float64 solve: in the hole the prediction's own Laplacian, at its border the known pixels."""
+    rng = np.random.default_rng(4)
+    prediction = rng.random((32, 40, 3), np.float32) / 2 + 0.25
+    pixels = rng.integers(0, 256, (32, 40, 3), np.uint8)
+    hole = np.zeros((32, 40), bool)
+    hole[hole_rows, 12:30] = True
+    found = meet_border(prediction, pixels, hole, ~hole)
+
+    unknown = np.argwhere(hole)
+    number = {tuple(place): k for k, place in enumerate(unknown)}
+    matrix, right = np.zeros((len(unknown),) * 2), np.zeros((len(unknown), 3))
+    for place, k in number.items():
+        for step in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+            beside = (place[0] + step[0], place[1] + step[1])
+            if not (0 <= beside[0] < 32 and 0 <= beside[1] < 40):
+                continue  # no neighbour, no condition
+            matrix[k, k] += 1
+            right[k] += prediction[place].astype(float) - prediction[beside]
+            if beside in number:
+                matrix[k, number[beside]] -= 1
+            else:
+                right[k] += pixels[beside] / 255
+    assert np.abs(found[hole] - np.linalg.solve(matrix, right)).max() < 0.01
+    assert np.abs(found[hole] - prediction[hole]).max() > 0.2
+    np.testing.assert_array_equal(found[~hole], prediction[~hole])
+
+
+def test_a_constant_offset_is_taken_away_and_without_a_border_nothing_is():
+    pixels, hole = np.full((40, 50, 3), 100, np.uint8), np.zeros((40, 50), bool)
+    hole[10:30, 8:41] = hole[3, 3] = True
+    off = np.full((40, 50, 3), 0.9, np.float32)
+    np.testing.assert_allclose(meet_border(off, pixels, hole, ~hole)[hole], 100 / 255, atol=1e-5)
+    np.testing.assert_array_equal(meet_border(off, pixels, np.ones_like(hole), np.zeros_like(hole)), off)
+    np.testing.assert_array_equal(meet_border(off, pixels, np.zeros_like(hole), ~hole), off)

@@ -1,14 +1,13 @@
-"""Ways to fill a hole that need no training: two equations, and OpenCV's two."""
+"""Ways to fill a hole that need no training: two equations, and OpenCV's two; the first also hides seams."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import hashlib
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import cv2
 import jax
@@ -16,10 +15,7 @@ import numpy as np
 
 from scan_jax.core.types import Array
 from scan_jax.inference.engine import predict_each
-from scan_jax.inference.inpainter import Inpainter
-from scan_jax.inference.request import FillOptions
-from scan_jax.inference.tiling import Layer, Strategy, Tiles, Window, to_bytes
-from scan_jax.methods.api import Styles, Update, Variables
+from scan_jax.inference.tiling import Layer, Tiles, Window, to_bytes
 from scan_jax.ops import smooth_fill
 
 RADIUS = 3  # pixels around the hole that OpenCV looks at
@@ -111,7 +107,7 @@ class ByEquation(Way):
     def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
         """Windows that have one shape once padded share batches."""
         padded = [window for each in tiles for window in _padded_windows(each)]
-        found = iter(predict_each(padded, lambda seen: self._run(*jax.device_put(seen)), batch_size))
+        found = iter(predict_each(padded, lambda seen: self.run(*jax.device_put(seen)), batch_size))
         return [each.merge(_cut(each, found)) for each in tiles]
 
     def _windows(self, hole: np.ndarray) -> tuple[Window, ...]:
@@ -121,17 +117,17 @@ class ByEquation(Way):
         """All of photographs of one size at once: uint8 [B,H,W,3] with bool [B,H,W] to uint8 [B,H,W,3]."""
         known = ~holes[..., None]  # [B,H,W,1]
         image = _to_float(photographs) * known  # [B,H,W,3]
-        filled = jax.device_get(self._run(*jax.device_put((image, known.astype(np.float32)))))
+        filled = jax.device_get(self.run(*jax.device_put((image, known.astype(np.float32)))))
         return np.where(known, photographs, to_bytes(filled))
 
     @functools.cached_property
-    def _run(self) -> Callable[..., Array]:
+    def run(self) -> Callable[..., Array]:
         """Of what a `PaddedWindow` has; the last two are optional."""
 
-        def run(image: Array, known: Array, inside: Array | None = None, limits: Array | None = None) -> Array:
+        def solve(image: Array, known: Array, inside: Array | None = None, limits: Array | None = None) -> Array:
             return self.solve(image, known, self.equation.cycles, inside=inside, limits=limits)
 
-        return jax.jit(run)
+        return jax.jit(solve)
 
 
 def check(photograph: np.ndarray, hole: np.ndarray) -> None:
@@ -220,50 +216,41 @@ def _pad(array: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.pad(array, ((0, shape[0] - array.shape[0]), (0, shape[1] - array.shape[1]), (0, 0)))
 
 
+MEMBRANE = ByEquation(smooth_fill.HARMONIC, smooth_fill.harmonic_fill)
 WAYS: dict[str, Way] = {
-    "harmonic": ByEquation(smooth_fill.HARMONIC, smooth_fill.harmonic_fill),
+    "harmonic": MEMBRANE,
     "biharmonic": ByEquation(smooth_fill.BIHARMONIC, smooth_fill.biharmonic_fill),
     "navier_stokes": ByOpenCV(cv2.INPAINT_NS),  # Bertalmio, Bertozzi and Sapiro 2001
     "telea": ByOpenCV(cv2.INPAINT_TELEA),  # Telea 2004
 }
 
 
-log = logging.getLogger(__name__)
+def meet_border(prediction: np.ndarray, pixels: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Shifts a prediction so that it meets the known pixels around the hole (Poisson image editing, Perez et al. 2003).
 
+    What it is off by at the hole's border goes on into the hole as a membrane; but for that, the differences between
+    neighbours stay as they were.
 
-class Untrained(Inpainter):
-    """One of `equations.WAYS`: any size, at the photograph's own resolution.
+    Args:
+      prediction: float32 [h,w,3], of the hole and the pixels beside it.
+      pixels: uint8 [h,w,3]; what it holds in the hole makes no difference.
+      hole: bool [h,w].
+      known: bool [h,w], the pixels outside the hole at which there is a prediction.
 
-    Label maps are not used; styles, attention and optimisations are refused as by a network that lacks them; seed,
-    strategy and feather make no difference.
+    Returns:
+      float32 [h,w,3]; the prediction itself where no known pixel lies beside the hole.
     """
-
-    def __init__(self, name: str) -> None:
-        """By its name in `WAYS`."""
-        self._way = WAYS[name]
-        about = {"method": name, "computed by": ", ".join(self._way.computed_by)}
-        super().__init__(_NoNetwork(), Variables({}, {}), size=0, about=about)
-        log.info("%s: no network (%s)", name, about["computed by"])
-
-    def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
-        return self._way.look(pixels, hole)
-
-    def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
-        return self._way.fill(tiles, options.batch_size)
-
-
-class _NoNetwork:
-    """A method that has nothing which a network may have; what is asked of it is refused where every method's is."""
-
-    networks: Mapping[str, Any] = {}
-    updates: tuple[Update, ...] = ()
-    stride, num_labels = 1, 0
-    refiners: Mapping[str, Any] = {}
-    maps: Mapping[str, Any] = {}
-    styles: Styles | None = None
-
-    def init(self, *_: Any) -> NoReturn:
-        """There is nothing to begin with."""
-        raise NotImplementedError("an equation has no variables")
-
-    load_frozen = frozen_shapes = predict = init
+    sides = np.ones((3, 3), np.uint8)
+    border = np.asarray(cv2.dilate(hole.astype(np.uint8), sides)).astype(bool) & known  # [h,w]
+    off = np.where(border[..., None], _to_float(pixels) - prediction, np.float32(0))  # [h,w,3]
+    met = prediction.copy()
+    for window in apart(hole, REACH, GRID) if hole.any() else ():
+        place, shape = window.slices, _shape(window)
+        ends, inside = border[place], hole[place]  # [h',w'] both
+        if ends.any():
+            limits = np.stack([off[place][ends].min(axis=0), off[place][ends].max(axis=0)])  # [2,3]
+            arrays = (off[place], *(part[..., None].astype(np.float32) for part in (ends, ends | inside)))
+            seen = (*(_pad(array, shape)[None] for array in arrays), limits[None])
+            membrane = np.asarray(MEMBRANE.run(*jax.device_put(seen)))[0]
+            met[place][inside] += membrane[: window.height, : window.width][inside]
+    return met

@@ -1,0 +1,38 @@
+"""Lists what fills holes at once: the network that comes with the package, and what needs none.
+
+    python -m scan_jax models
+
+Each name stands for --run=NAME in `scan_jax inpaint`, `scan_jax demo` and `Inpainter.load`.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from scan_jax.commands import cli
+
+DEFAULT = "open"
+MODELS = {  # those of `inference.inpainter`, which the other commands' --help cannot wait for
+    "open": "SCAN, trained on openly licensed photographs: what is taken without --run",
+    "harmonic": "Laplace's equation: as smooth as can be; for holes of any width",
+    "biharmonic": "the biharmonic equation: slopes go on into the hole; for thin holes, skin, sky and walls",
+    "navier_stokes": "OpenCV, Bertalmio et al. 2001: along the lines that meet the hole; the quickest",
+    "telea": "OpenCV, Telea 2004: from the border inwards",
+}
+NAMES = ", ".join(MODELS)
+
+
+def main(argv: list[str]) -> int:
+    """The command; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m scan_jax models", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.parse_args(argv)
+    return cli.run(show)
+
+
+def show() -> None:
+    """Prints a line for each, and what is known of the network."""
+    width = max(map(len, MODELS))
+    for name, about in MODELS.items():
+        print(f"{name:<{width}}  {about}")
+    print("\nOwn runs: --run=runs/NAME (its newest checkpoint), runs/NAME@best, runs/NAME@STEP, or an exported folder.")
