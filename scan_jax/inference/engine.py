@@ -57,7 +57,7 @@ class Engine:
         self._bar: Any = None
 
     def predict(self, observation: Observation, seed: int) -> Array:
-        """The filled image [B,H,W,3] in [0, 1]."""
+        """What the network makes of it, [B,H,W,3] in [0, 1]: known pixels are not put back (`Tiles.merge` does)."""
         self._note(observation.image.shape)
         run = self._jit("predict", lambda *given: self.method.predict(*_with_key(given)).image)
         return run(*self._given(observation, seed))

@@ -1,4 +1,4 @@
-"""Where a photograph is looked at, what the network sees there, and the way back.
+"""Where a photograph is looked at, what the network sees there, and how its answer is written into the hole.
 
 A large photograph is looked at through windows around its hole, each as large as that part of the hole needs; a network
 sees each window at its working size, padded, as a batch of one.
@@ -319,7 +319,7 @@ class Tiles:
             yield NetworkInput.of(self.pixels[place], ~self.hole[place], labels, size, stride)
 
     def merge(self, predictions: Iterator[np.ndarray], correct: Correction | None = None) -> np.ndarray:
-        """The photograph with its hole filled, uint8 [H,W,3].
+        """The photograph with its hole filled, uint8 [H,W,3]; known pixels are the photograph's own bytes.
 
         Args:
           predictions: float32 [h,w,3] of every window, in their order.
