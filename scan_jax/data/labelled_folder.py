@@ -38,17 +38,13 @@ class LabelledFolder(Folder):
     `path` has `NAME_label.png` beside `NAME.jpg`, or `images/` and `labels/` with equal names, at any depth. Where all
     of it lies in folders `train` and `val` or `test`, those are the splits; where there are both, `val` is held out
     and `test` is for `held_out_path`, a folder of the same kind.
-
-    Attributes:
-      num_labels: classes; labels are 0 to one less.
-      crop: "centre", the largest centred square, or "stretch", all of the photograph.
-      label_size: "equal" demands label maps of their photographs' size, "any" resizes them to it by nearest neighbour.
-      flip_pairs: labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's.
     """
 
-    num_labels: int
-    crop: Crop = "centre"
+    num_labels: int  # classes; labels are 0 to one less
+    crop: Crop = "centre"  # "centre", the largest centred square, or "stretch", all of the photograph
+    # "equal" demands label maps of their photographs' size, "any" resizes them to it by nearest neighbour
     label_size: LabelSize = "equal"
+    # labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
     def open_splits(self) -> DataSplits:
@@ -140,15 +136,10 @@ def read_labels(
 
 @dataclasses.dataclass(frozen=True)
 class Pair(File):
-    """A photograph with its label map.
+    """A photograph with its label map."""
 
-    Attributes:
-      photograph: the photograph's file.
-      labels: the label map's file.
-    """
-
-    photograph: File
-    labels: File
+    photograph: File  # the photograph's file
+    labels: File  # the label map's file
 
     def identity(self) -> str:
         """A line that is another one where either file has changed."""

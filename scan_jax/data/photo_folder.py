@@ -35,19 +35,13 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Folder(abc.ABC):
-    """What folders of photographs have in common: the `config.data` keys, and how they are split.
+    """What folders of photographs have in common: the `config.data` keys, and how they are split."""
 
-    Attributes:
-      path: the folder.
-      size: height and width of the squares, pixels.
-      held_out_path: photographs to measure on; without it some of `path` are set aside and never trained on.
-      held_out: how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`:
-        evenly spaced over the sorted names, all for 0.
-    """
-
-    path: str
-    size: int
-    held_out_path: str = ""
+    path: str  # the folder
+    size: int  # height and width of the squares, pixels
+    held_out_path: str = ""  # photographs to measure on; without it some of `path` are set aside and never trained on
+    # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`: evenly
+    # spaced over the sorted names, all for 0
     held_out: int = 500
 
     def open_splits(self) -> DataSplits:
@@ -99,13 +93,10 @@ class Folder(abc.ABC):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PhotoFolder(Folder):
-    """`config.data` of a folder of photographs.
+    """`config.data` of a folder of photographs."""
 
-    Attributes:
-      labels: "none", or "one": every pixel is of class 0, so that methods that take labels can be compared with others
-        on photographs without any.
-    """
-
+    # "none", or "one": every pixel is of class 0, so that methods that take labels can be compared with others on
+    # photographs without any
     labels: Literal["none", "one"] = "none"
 
     def find(self, folder: Path) -> list[File]:
@@ -215,19 +206,12 @@ def digest(files: Iterable[File], settings: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """One file of a folder.
+    """One file of a folder."""
 
-    Attributes:
-      name: relative to the folder, with forward slashes.
-      path: where it lies.
-      size: bytes.
-      changed: nanoseconds.
-    """
-
-    name: str
-    path: Path
-    size: int
-    changed: int
+    name: str  # relative to the folder, with forward slashes
+    path: Path  # where it lies
+    size: int  # bytes
+    changed: int  # nanoseconds
 
     def identity(self) -> str:
         """A line that is another one where the file has changed."""

@@ -22,21 +22,13 @@ COMMAND = "python -m scan_jax prepare"
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """`config.data` of a prepared dataset.
+    """`config.data` of a prepared dataset."""
 
-    Attributes:
-      dataset: its name, as `scan_jax prepare` prints it, such as "photo_folder/faces-64".
-      size: height and width that the network sees, pixels.
-      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
-      held_out: how many to measure on, evenly spaced; 0 for all.
-      measure_on: the split to measure on; empty for "test", or "validation" where there is no other.
-    """
-
-    dataset: str
-    size: int
-    data_dir: str = ""
-    held_out: int = 0
-    measure_on: str = ""
+    dataset: str  # its name, as `scan_jax prepare` prints it, such as "photo_folder/faces-64"
+    size: int  # height and width that the network sees, pixels
+    data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
+    held_out: int = 0  # how many to measure on, evenly spaced; 0 for all
+    measure_on: str = ""  # the split to measure on; empty for "test", or "validation" where there is no other
 
     def open_splits(self) -> DataSplits:
         """The dataset's photographs.
@@ -54,23 +46,14 @@ class Prepared:
 
 @dataclasses.dataclass(frozen=True)
 class CelebaHq:
-    """`config.data` of CelebA-HQ.
+    """`config.data` of CelebA-HQ."""
 
-    Attributes:
-      size: height and width that the network sees, pixels.
-      stored_size: that the dataset was prepared at, to crop from; 0 where it is the same.
-      split: "celebahq_28k_2k", or another that the dataset was prepared with.
-      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
-      held_out: how many to measure on, evenly spaced; 0 for all.
-      measure_on: the split to measure on; empty for "test".
-    """
-
-    size: int
-    stored_size: int = 0
-    split: str = "celebahq_28k_2k"
-    data_dir: str = ""
-    held_out: int = 0
-    measure_on: str = ""
+    size: int  # height and width that the network sees, pixels
+    stored_size: int = 0  # that the dataset was prepared at, to crop from; 0 where it is the same
+    split: str = "celebahq_28k_2k"  # "celebahq_28k_2k", or another that the dataset was prepared with
+    data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
+    held_out: int = 0  # how many to measure on, evenly spaced; 0 for all
+    measure_on: str = ""  # the split to measure on; empty for "test"
 
     def open_splits(self, dataset: str = "celeba_hq") -> DataSplits:
         """The prepared photographs.
@@ -97,21 +80,13 @@ class CelebaMaskHq(CelebaHq):
 
 @dataclasses.dataclass(frozen=True)
 class ParisStreetView:
-    """`config.data` of Paris StreetView.
+    """`config.data` of Paris StreetView."""
 
-    Attributes:
-      size: height and width that the network sees, pixels.
-      stored_size: that the dataset was prepared at, to crop from; 0 where it is the same.
-      crop: that it was prepared with.
-      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
-      held_out: how many to measure on, evenly spaced; 0 for all.
-    """
-
-    size: int
-    stored_size: int = 0
-    crop: Crop = "centre"
-    data_dir: str = ""
-    held_out: int = 0
+    size: int  # height and width that the network sees, pixels
+    stored_size: int = 0  # that the dataset was prepared at, to crop from; 0 where it is the same
+    crop: Crop = "centre"  # that it was prepared with
+    data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
+    held_out: int = 0  # how many to measure on, evenly spaced; 0 for all
 
     def open_splits(self) -> DataSplits:
         """The prepared photographs.

@@ -21,15 +21,10 @@ _RANGE = re.compile(r"(\d+)-(\d+)")
 
 @dataclasses.dataclass(frozen=True)
 class SplitList:
-    """Which photographs are in which split.
+    """Which photographs are in which split."""
 
-    Attributes:
-      name: such as "celebahq_28k_2k".
-      members: split to the names of its photographs, in order.
-    """
-
-    name: str
-    members: Mapping[str, tuple[str, ...]]
+    name: str  # such as "celebahq_28k_2k"
+    members: Mapping[str, tuple[str, ...]]  # split to the names of its photographs, in order
 
     @property
     def digest(self) -> str:

@@ -15,19 +15,12 @@ FLIP_PAIRS = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticPortraits:
-    """`config.data` of synthetic portraits.
+    """`config.data` of synthetic portraits."""
 
-    Attributes:
-      size: height and width, pixels.
-      count: portraits to train with.
-      held_out: portraits to measure on, none of them among those.
-      seed: another seed, other portraits.
-    """
-
-    size: int
-    count: int = 2000
-    held_out: int = 200
-    seed: int = 0
+    size: int  # height and width, pixels
+    count: int = 2000  # portraits to train with
+    held_out: int = 200  # portraits to measure on, none of them among those
+    seed: int = 0  # another seed, other portraits
 
     def open_splits(self) -> DataSplits:
         """Portraits for both splits, drawn when they are first asked for.

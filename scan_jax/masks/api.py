@@ -100,15 +100,11 @@ def open_holes(section: Mapping[str, Any]) -> HoleSplits:
 
 @dataclasses.dataclass(frozen=True)
 class FixedSet:
-    """Holes by bucket.
+    """Holes by bucket."""
 
-    Attributes:
-      holes: bucket label, such as "10-20%", to bool [n,S,S]; in the order of the buckets, none empty.
-      digest: SHA-256 (hex) of labels, sizes and bits: the same digest, the same holes.
-    """
-
+    # bucket label, such as "10-20%", to bool [n,S,S]; in the order of the buckets, none empty
     holes: Mapping[str, np.ndarray]
-    digest: str
+    digest: str  # SHA-256 (hex) of labels, sizes and bits: the same digest, the same holes
 
 
 def fixed_set(

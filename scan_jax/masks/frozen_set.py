@@ -140,35 +140,20 @@ VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """The contents of `manifest.json`.
+    """The contents of `manifest.json`."""
 
-    Attributes:
-      generator: the name of the source.
-      settings: the source's, defaults included.
-      seed: of the draws.
-      size: height and width in pixels.
-      edges: of the ratio buckets, (edges[i], edges[i+1]].
-      per_bucket: holes asked for in each.
-      counts: bucket label to holes that are there.
-      files: holes in all.
-      digest: of the `FixedSet`: labels, sizes and bits.
-      index_sha256: of `index.csv`, which holds the hash of each file.
-      format: tells this file from other programs' manifests.
-      version: of the format.
-    """
-
-    generator: str
-    settings: Mapping[str, Any]
-    seed: int
-    size: int
-    edges: tuple[float, ...]
-    per_bucket: int
-    counts: Mapping[str, int]
-    files: int
-    digest: str
-    index_sha256: str
-    format: str = FORMAT
-    version: int = VERSION
+    generator: str  # the name of the source
+    settings: Mapping[str, Any]  # the source's, defaults included
+    seed: int  # of the draws
+    size: int  # height and width in pixels
+    edges: tuple[float, ...]  # of the ratio buckets, (edges[i], edges[i+1]]
+    per_bucket: int  # holes asked for in each
+    counts: Mapping[str, int]  # bucket label to holes that are there
+    files: int  # holes in all
+    digest: str  # of the `FixedSet`: labels, sizes and bits
+    index_sha256: str  # of `index.csv`, which holds the hash of each file
+    format: str = FORMAT  # tells this file from other programs' manifests
+    version: int = VERSION  # of the format
 
     def to_json(self) -> bytes:
         """The file, the same bytes on every machine."""

@@ -28,29 +28,17 @@ SHOWN = 5  # names in a list
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What the doctor found.
+    """What the doctor found."""
 
-    Attributes:
-      folder: that was examined.
-      hole_color: "white" or "black", as given.
-      files: all that could be read, in order.
-      unreadable: the others.
-      polarity: the guess.
-      groups: ratio group, such as "10-20%" or "empty", to files; in order, empty ones too.
-      pairing: masks and photographs; None where no photographs were given.
-      frozen: what the folder's manifest says, or nothing.
-      problems: one sentence each, with what to do.
-    """
-
-    folder: Path
-    hole_color: str
-    files: tuple[MaskFile, ...]
-    unreadable: tuple[Unreadable, ...]
-    polarity: problems.Polarity
-    groups: Mapping[str, Sequence[Path]]
-    pairing: Pairing | None
-    frozen: str
-    problems: tuple[str, ...]
+    folder: Path  # that was examined
+    hole_color: str  # "white" or "black", as given
+    files: tuple[MaskFile, ...]  # all that could be read, in order
+    unreadable: tuple[Unreadable, ...]  # the others
+    polarity: problems.Polarity  # the guess
+    groups: Mapping[str, Sequence[Path]]  # ratio group, such as "10-20%" or "empty", to files; in order, empty ones too
+    pairing: Pairing | None  # masks and photographs; None where no photographs were given
+    frozen: str  # what the folder's manifest says, or nothing
+    problems: tuple[str, ...]  # one sentence each, with what to do
 
     def text(self) -> str:
         """The whole report, in lines."""

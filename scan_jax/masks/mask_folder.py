@@ -24,20 +24,14 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class MaskFolder:
-    """`config.holes` of a mask folder.
+    """`config.holes` of a mask folder."""
 
-    Attributes:
-      path: the folder; an `index.csv` in it with a column `file` names the files and their order.
-      ratio: (low, high]; files outside it, at the size asked for, are left out.
-      held_out_path: masks to measure on; without it every second file of `path` is held out. All of a frozen set is
-        measured on, whatever `ratio`.
-      hole_color: "white" or "black"; frozen sets are white whatever it says.
-    """
-
-    path: str
-    ratio: tuple[float, float] = (0.1, 0.6)
+    path: str  # the folder; an `index.csv` in it with a column `file` names the files and their order
+    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high]; files outside it, at the size asked for, are left out
+    # masks to measure on; without it every second file of `path` is held out. All of a frozen set is measured on,
+    # whatever `ratio`
     held_out_path: str = ""
-    hole_color: str = "white"
+    hole_color: str = "white"  # "white" or "black"; frozen sets are white whatever it says
 
     def open_splits(self) -> HoleSplits:
         """The folder's even rows (0, 2, 4, ...) to train with, its odd ones held out unless `held_out_path` is given.
@@ -60,19 +54,12 @@ class MaskFolder:
 
 @dataclasses.dataclass(frozen=True)
 class IrregularMasks:
-    """`config.holes` of masks prepared by `scan-jax prepare irregular_masks`, such as those of Liu et al. (2018).
+    """`config.holes` of masks prepared by `scan-jax prepare irregular_masks`, such as those of Liu et al. (2018)."""
 
-    Attributes:
-      ratio: (low, high]; masks outside it, at the size asked for, are left out.
-      stored_size: that they were prepared at, pixels.
-      set_name: that they were prepared with, where they are not the authors'.
-      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
-    """
-
-    ratio: tuple[float, float] = (0.1, 0.6)
-    stored_size: int = 512
-    set_name: str = ""
-    data_dir: str = ""
+    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high]; masks outside it, at the size asked for, are left out
+    stored_size: int = 512  # that they were prepared at, pixels
+    set_name: str = ""  # that they were prepared with, where they are not the authors'
+    data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
 
     def open_splits(self) -> HoleSplits:
         """The masks of the dataset: training ones turned at random, test ones upright.

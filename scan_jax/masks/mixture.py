@@ -23,16 +23,12 @@ WEIGHTS = {"free_form": 0.5, "strokes": 0.3, "rectangles": 0.2}
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """`config.holes` of a mixture.
+    """`config.holes` of a mixture."""
 
-    Attributes:
-      weights: the share of each source by its name; they need not add up to 1.
-      ratio: (low, high] of every part.
-      parts: further settings of a part by its name, such as {"mask_folder": {"path": "masks"}}.
-    """
-
+    # the share of each source by its name; they need not add up to 1
     weights: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(WEIGHTS))
-    ratio: tuple[float, float] = (0.1, 0.6)
+    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high] of every part
+    # further settings of a part by its name, such as {"mask_folder": {"path": "masks"}}
     parts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     def open_splits(self) -> HoleSplits:

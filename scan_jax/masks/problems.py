@@ -24,31 +24,18 @@ ARRAYS = (".npy", ".npz", ".mat")  # what people keep masks in that are no image
 
 @dataclasses.dataclass(frozen=True)
 class MaskFile:
-    """A file that could be read; shares are of its pixels.
+    """A file that could be read; shares are of its pixels."""
 
-    Attributes:
-      file: where it lies.
-      height: in pixels.
-      width: in pixels.
-      white: share above 127.
-      above_zero: share above 0, which other programs take for white.
-      grey: share that is neither 0 nor 255.
-      frame: share of white among the outermost pixels.
-      white_pieces: connected white regions.
-      black_pieces: connected black regions.
-      pixels: a hash of size and brightness: the same, the same picture.
-    """
-
-    file: Path
-    height: int
-    width: int
-    white: float
-    above_zero: float
-    grey: float
-    frame: float
-    white_pieces: int
-    black_pieces: int
-    pixels: str
+    file: Path  # where it lies
+    height: int  # in pixels
+    width: int  # in pixels
+    white: float  # share above 127
+    above_zero: float  # share above 0, which other programs take for white
+    grey: float  # share that is neither 0 nor 255
+    frame: float  # share of white among the outermost pixels
+    white_pieces: int  # connected white regions
+    black_pieces: int  # connected black regions
+    pixels: str  # a hash of size and brightness: the same, the same picture
 
     @property
     def has_both(self) -> bool:
@@ -218,17 +205,11 @@ RARE_ON_FRAME = 0.4  # likewise of the outermost pixels
 
 @dataclasses.dataclass(frozen=True)
 class Polarity:
-    """A guess of which colour is the hole.
+    """A guess of which colour is the hole."""
 
-    Attributes:
-      hole: "white", "black", or "" where nobody can tell.
-      white: mean share of white in the files that have both colours.
-      text: the guess and its evidence, in a few lines.
-    """
-
-    hole: str
-    white: float
-    text: str
+    hole: str  # "white", "black", or "" where nobody can tell
+    white: float  # mean share of white in the files that have both colours
+    text: str  # the guess and its evidence, in a few lines
 
 
 def guess_polarity(files: Sequence[MaskFile]) -> Polarity:

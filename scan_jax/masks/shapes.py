@@ -22,13 +22,9 @@ HALF = Bucket(0.25, 0.5)  # a half of an odd side is rounded down: 1 of 3, 2 of 
 
 @dataclasses.dataclass(frozen=True)
 class DrawnHoles:
-    """A `HoleSource` that draws until the ratio lies within its limits, and its `config.holes`.
+    """A `HoleSource` that draws until the ratio lies within its limits, and its `config.holes`."""
 
-    Attributes:
-      ratio: (low, high], the share of the image that a hole takes.
-    """
-
-    ratio: tuple[float, float] = (0.1, 0.6)
+    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high], the share of the image that a hole takes
     attempts: ClassVar[int] = 200  # then the nearest try is fitted
     title: ClassVar[str] = ""
 
@@ -134,14 +130,11 @@ def frames(size: int, limits: Bucket) -> tuple[tuple[int, int, int], ...]:
 class Half(DrawnHoles):
     """The image's left, right, upper or lower half, which takes 50%, or less than one row under it of an odd side.
 
-    Attributes:
-      sides: those that a hole may take.
-
     Raises:
       UserError: a side is unknown, there is none, or no half lies within `ratio`.
     """
 
-    sides: tuple[str, ...] = SIDES
+    sides: tuple[str, ...] = SIDES  # those that a hole may take
 
     def __post_init__(self) -> None:
         for side in self.sides:

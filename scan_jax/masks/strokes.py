@@ -19,13 +19,9 @@ TURN_SPREAD = 2 * math.pi / 15  # radians, at most, to either side of the mean
 
 @dataclasses.dataclass(frozen=True)
 class Brush(DrawnHoles):
-    """Holes with brush strokes.
+    """Holes with brush strokes."""
 
-    Attributes:
-      stroke_width: thinnest and thickest stroke, as fractions of the side.
-    """
-
-    stroke_width: tuple[float, float] = (12 / 256, 40 / 256)
+    stroke_width: tuple[float, float] = (12 / 256, 40 / 256)  # thinnest and thickest stroke, as fractions of the side
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,15 +20,11 @@ MAX_BYTES = 2**29  # of one member, unpacked: a bomb says so in the archive's in
 
 @dataclasses.dataclass(frozen=True)
 class ZipMember(File):
-    """A file in a zip archive, never unpacked to disk.
+    """A file in a zip archive, never unpacked to disk."""
 
-    Attributes:
-      archive: shared among the members; reading is safe from several threads.
-      member: its name in there.
-    """
-
+    # shared among the members; reading is safe from several threads
     archive: zipfile.ZipFile = dataclasses.field(compare=False, repr=False)
-    member: str = ""
+    member: str = ""  # its name in there
 
     def identity(self) -> str:
         """By checksum: an archive that is copied or downloaded again is the same."""

@@ -24,17 +24,12 @@ Arrays = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3], "labels" uint8 [H,W]
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One record to be.
+    """One record to be."""
 
-    Attributes:
-      name: the photograph's, unique in the dataset.
-      identity: another line where its files have changed.
-      make: decodes and resizes. It raises one of DECODE_ERRORS for a broken file, a UserError for what is not to be
-        tolerated once.
-    """
-
-    name: str
-    identity: str
+    name: str  # the photograph's, unique in the dataset
+    identity: str  # another line where its files have changed
+    # decodes and resizes. It raises one of DECODE_ERRORS for a broken file, a UserError for what is not to be tolerated
+    # once
     make: Callable[[], Arrays]
 
 
@@ -50,45 +45,26 @@ def items_of(
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A dataset to be.
+    """A dataset to be."""
 
-    Attributes:
-      dataset: its name, such as "celeba_hq".
-      config: which of its kind, such as "256"; the folder's name.
-      description: what it is and where it comes from, in a sentence or two.
-      homepage: where its authors describe it.
-      arrays: the shape of each array of a record, "image" (256, 256, 3), or (None, None, 3) where photographs differ.
-      least_side: of all records, where they differ.
-      label_names: of the classes of "labels", in order.
-      flip_pairs: labels that change places when a photograph is flipped.
-      splits: records by split.
-      split: who is in which.
-      missing: names that the split knows and the source has not.
-      allow_missing: how many may be missing or broken.
-      rules: the settings that make pixels of files, as a line.
-      found: lines for the person who waits; the split comes by itself.
-      notes: text files to lie beside the records, by name.
-      section: of the config that reads the dataset.
-      usage: its keys.
-    """
-
-    dataset: str
-    config: str
-    description: str
-    homepage: str
+    dataset: str  # its name, such as "celeba_hq"
+    config: str  # which of its kind, such as "256"; the folder's name
+    description: str  # what it is and where it comes from, in a sentence or two
+    homepage: str  # where its authors describe it
+    # the shape of each array of a record, "image" (256, 256, 3), or (None, None, 3) where photographs differ
     arrays: Mapping[str, tuple[int | None, ...]]
-    splits: Mapping[str, Sequence[Item]]
-    split: SplitList
-    label_names: tuple[str, ...] = ()
-    flip_pairs: tuple[tuple[int, int], ...] = ()
-    missing: tuple[str, ...] = ()
-    allow_missing: int = 0
-    rules: str = ""
-    found: tuple[str, ...] = ()
-    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    least_side: int = 0
-    section: str = "data"
-    usage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    splits: Mapping[str, Sequence[Item]]  # records by split
+    split: SplitList  # who is in which
+    label_names: tuple[str, ...] = ()  # of the classes of "labels", in order
+    flip_pairs: tuple[tuple[int, int], ...] = ()  # labels that change places when a photograph is flipped
+    missing: tuple[str, ...] = ()  # names that the split knows and the source has not
+    allow_missing: int = 0  # how many may be missing or broken
+    rules: str = ""  # the settings that make pixels of files, as a line
+    found: tuple[str, ...] = ()  # lines for the person who waits; the split comes by itself
+    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)  # text files to lie beside the records, by name
+    least_side: int = 0  # of all records, where they differ
+    section: str = "data"  # of the config that reads the dataset
+    usage: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # its keys
 
     def membership(self) -> str:
         """SHA-256 (hex) of names, splits and settings: what makes two datasets the same, wherever their files lie."""

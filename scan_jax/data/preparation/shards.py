@@ -31,19 +31,12 @@ NAMED = 50  # broken files beyond those allowed after which the rest is not look
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A written shard.
+    """A written shard."""
 
-    Attributes:
-      path: an ArrayRecord file.
-      digests: SHA-256 (hex) of its records, in order.
-      broken: those that did not decode, as "name (reason)".
-      bytes: of all records.
-    """
-
-    path: Path
-    digests: tuple[str, ...]
-    broken: tuple[str, ...]
-    bytes: int
+    path: Path  # an ArrayRecord file
+    digests: tuple[str, ...]  # SHA-256 (hex) of its records, in order
+    broken: tuple[str, ...]  # those that did not decode, as "name (reason)"
+    bytes: int  # of all records
 
 
 @dataclasses.dataclass(frozen=True)
