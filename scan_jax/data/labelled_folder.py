@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.api import CachedPhotos, DataSplits, Photo
+from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.photo_folder import LABEL, File, Folder, digest, list_photographs, stem
 from scan_jax.images import labels as label_map
 from scan_jax.images.decode import verify_image
@@ -75,11 +75,11 @@ class LabelledFolder(Folder):
         """What label maps are verified by."""
         return f"labels {self.num_labels} {self.label_size}"
 
-    def source(self, name: str, pairs: Sequence[Pair]) -> CachedPhotos:
+    def source(self, name: str, pairs: Sequence[Pair]) -> PhotoSource:
         """Squares of the pairs."""
         files = itertools.chain.from_iterable((pair, pair.labels) for pair in pairs)
         key = digest(files, f"{self.size} {self.crop} {self.num_labels} labels")
-        return CachedPhotos(name, key, pairs, self.read, flip_pairs=self.flip_pairs, num_labels=self.num_labels)
+        return PhotoSource(name, key, pairs, self.read, flip_pairs=self.flip_pairs, num_labels=self.num_labels)
 
     def read(self, pair: Pair, section: str = "--config.data.") -> Photo:
         """ "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop; see `read_labels` for errors."""
@@ -138,8 +138,8 @@ def read_labels(
 class Pair(File):
     """A photograph with its label map."""
 
-    photograph: File  # the photograph's file
-    labels: File  # the label map's file
+    photograph: File
+    labels: File
 
     def identity(self) -> str:
         """A line that is another one where either file has changed."""

@@ -18,7 +18,7 @@ import numpy as np
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.data.api import CachedPhotos, DataSplits, Photo, PhotoSource
+from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList, split_of
 from scan_jax.images import labels as label_map
 from scan_jax.images.decode import DECODE_ERRORS, MAX_PIXELS, SUFFIXES, read_image, reason, verify_image
@@ -107,10 +107,10 @@ class PhotoFolder(Folder):
         """Reads the whole file."""
         verify_image(file.path)
 
-    def source(self, name: str, files: Sequence[File]) -> CachedPhotos:
+    def source(self, name: str, files: Sequence[File]) -> PhotoSource:
         """Squares of the files."""
         num_labels = 0 if self.labels == "none" else 1
-        return CachedPhotos(name, digest(files, str(self.size)), files, self._read, num_labels=num_labels)
+        return PhotoSource(name, digest(files, str(self.size)), files, self._read, num_labels=num_labels)
 
     def _read(self, file: File) -> Photo:
         """ "image" uint8 [S,S,3] and, where there are labels, "labels" uint8 [S,S]."""
@@ -211,7 +211,7 @@ class File:
     name: str  # relative to the folder, with forward slashes
     path: Path  # where it lies
     size: int  # bytes
-    changed: int  # nanoseconds
+    changed: int  # when, nanoseconds
 
     def identity(self) -> str:
         """A line that is another one where the file has changed."""

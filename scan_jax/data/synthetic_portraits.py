@@ -7,7 +7,7 @@ import hashlib
 from functools import partial
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.api import CachedPhotos, DataSplits, Photo
+from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList, split_of
 
 FLIP_PAIRS = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
@@ -45,12 +45,12 @@ def portrait_split(train: range, held_out: range) -> SplitList:
     return split_of("held_out_first", train=map(str, train), test=map(str, held_out))
 
 
-def portraits(seed: int, numbers: range, size: int, split: str = "") -> CachedPhotos:
+def portraits(seed: int, numbers: range, size: int, split: str = "") -> PhotoSource:
     """A source that draws a portrait when it is first asked for, and keeps it.
 
     Drawing (5 ms at 64x64) then hides behind compilation and the first epoch's steps; no second process is needed.
     """
-    return CachedPhotos(
+    return PhotoSource(
         f"synthetic portraits {numbers.start}-{numbers.stop - 1} of seed {seed}{split and ', '}{split}",
         hashlib.sha256(f"synthetic portraits {seed} {numbers} {size}".encode()).hexdigest(),
         numbers,

@@ -41,12 +41,10 @@ class HoleSource(Protocol):
     @property
     def description(self) -> str:
         """One line for logs and reports."""
-        ...
 
     @property
     def limits(self) -> Bucket:
         """Every hole's ratio lies in this range, (low, high]."""
-        ...
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """A hole, bool [size,size], that depends on the state of `rng` alone.
@@ -54,21 +52,13 @@ class HoleSource(Protocol):
         Raises:
           UserError: the source has no hole within its limits at this size.
         """
-        ...
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
         """The holes to evaluate on, bool [n,size,size], ratios in `bucket`: the same on every call and every machine.
 
-        Args:
-          size: height and width.
-          bucket: the range wanted; what lies outside `limits` is never reached.
-          count: how many. A source with a fixed stock gives at most that many, or all it has for 0.
-          seed: a source with a fixed stock ignores it.
-
-        Returns:
-          n = 0 where the source has no such hole.
+        Where `limits` exclude the bucket there are none. A source with a fixed stock gives at most `count`, or all it
+        has for 0, and ignores the seed.
         """
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,12 +102,8 @@ def fixed_set(
 ) -> FixedSet:
     """The evaluation holes of `source` at `size`; a bucket's holes do not depend on which others are asked for.
 
-    Args:
-      source: the held-out holes.
-      size: height and width.
-      buckets: what to report by; those that no hole of the source reaches are left out, and the log says so.
-      per_bucket: holes in each. A mask folder gives at most that many, or all it has for 0.
-      seed: for sources that draw.
+    Buckets that no hole of the source reaches are left out, and the log says so. `per_bucket` and `seed` are those of
+    `HoleSource.fixed`.
 
     Raises:
       UserError: no bucket has a hole.
