@@ -19,7 +19,7 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
-from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.data.split_list import SplitList
 from scan_jax.images import labels as label_map
 from scan_jax.images.decode import DECODE_ERRORS, MAX_PIXELS, SUFFIXES, read_image, reason, verify_image
 from scan_jax.images.pairs import list_files
@@ -159,7 +159,7 @@ def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list
 
 def file_split(name: str, parts: Mapping[str, Iterable[Any]]) -> SplitList:
     """Who is where, by the names of the files in each part."""
-    return split_of(name, **{part: (file.name for file in files) for part, files in parts.items()})
+    return SplitList(name, {part: tuple(file.name for file in files) for part, files in parts.items()})
 
 
 def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
@@ -169,11 +169,7 @@ def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
 
 
 def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> list[AnyFile]:
-    """The files of `folder` that do not lie in the folder to measure on as well.
-
-    Raises:
-      UserError: nothing is left to train with.
-    """
+    """The files of `folder` that do not lie in the folder to measure on as well; without any, a UserError."""
     inner, kept = held_out_folder.resolve(), list(files)
     if inner.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(inner):
         kept = [file for file in files if not file.path.resolve().is_relative_to(inner)]
@@ -183,16 +179,11 @@ def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> li
 
 
 def existing_folder(path: str, where: str) -> Path:
-    """The folder that the setting `where` names.
-
-    Raises:
-      UserError: it is not set, or there is no such folder.
-    """
+    """The folder that the setting `where` names; without it, a UserError."""
     folder = Path(path).expanduser()
-    if not path:
-        raise UserError(f"{where} is not set; give a folder of photographs with --{where}=FOLDER")
-    if not folder.is_dir():
-        raise UserError(f"{where}: no folder {path}; give a folder of photographs with --{where}=FOLDER")
+    if not path or not folder.is_dir():
+        what = f": no folder {path}" if path else " is not set"
+        raise UserError(f"{where}{what}; give a folder of photographs with --{where}=FOLDER")
     return folder
 
 
@@ -222,11 +213,7 @@ class File:
         return self.path.open("rb")
 
     def read_image(self) -> np.ndarray:
-        """The photograph, uint8 RGB [H,W,3], upright.
-
-        Raises:
-          One of DECODE_ERRORS: it is empty, truncated, no image or absurdly large.
-        """
+        """The photograph, uint8 RGB [H,W,3], upright; one of DECODE_ERRORS where it is none, cut or absurdly large."""
         with self.open() as opened:
             return read_image(opened)
 
@@ -264,7 +251,6 @@ def stem(name: str) -> str:
 
 
 MANY = 500  # files; from here on progress is shown and the result kept
-TOLERATED = 0.01  # of the files may be broken
 
 
 def without_broken(
@@ -276,7 +262,7 @@ def without_broken(
       files: of one folder.
       folder: for messages.
       verify: raises one of DECODE_ERRORS for a file that is broken; a UserError of its own is not tolerated once.
-      rules: what `verify` depends on besides the files, as a line; a result is remembered for the same line only.
+      rules: what `verify` depends on besides the files; a result is remembered for the same rules only.
 
     Raises:
       UserError: none decodes, more than 1% do not, or `verify` refuses a file.
@@ -286,7 +272,7 @@ def without_broken(
     named = [f"{name} ({reason})" for name, reason in broken.items()]
     if not good:
         raise UserError(f"none of the {len(files)} files in {folder} decodes as an image, such as {named[0]}")
-    if len(broken) > TOLERATED * len(files):
+    if len(broken) > 0.01 * len(files):
         raise UserError(
             f"{len(broken)} of {len(files)} files in {folder} do not decode (at most 1% are skipped): "
             f"{'; '.join(named[:3])}; replace or remove them"

@@ -8,7 +8,7 @@ from functools import partial
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
-from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.data.split_list import SplitList
 
 FLIP_PAIRS = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
 
@@ -30,19 +30,15 @@ class SyntheticPortraits:
         """
         if min(self.size, self.count, self.held_out) <= 0 or self.seed < 0:
             raise UserError(f"config.data: size, count and held_out must be positive and seed not negative, not {self}")
-        train, held_out = portrait_numbers(self.count, self.held_out)
-        title = portrait_split(train, held_out).title
-        return DataSplits(*(portraits(self.seed, numbers, self.size, title) for numbers in (train, held_out)))
+        split = portrait_split(self.count, self.held_out)
+        train, held_out = range(self.held_out, self.held_out + self.count), range(self.held_out)
+        return DataSplits(*(portraits(self.seed, numbers, self.size, split.title) for numbers in (train, held_out)))
 
 
-def portrait_numbers(count: int, held_out: int) -> tuple[range, range]:
-    """Those to train with and those to measure on, which come first, so that a larger count leaves them as they are."""
-    return range(held_out, held_out + count), range(held_out)
-
-
-def portrait_split(train: range, held_out: range) -> SplitList:
-    """Who is where, by the portraits' numbers."""
-    return split_of("held_out_first", train=map(str, train), test=map(str, held_out))
+def portrait_split(count: int, held_out: int) -> SplitList:
+    """Who is where, by number: those to measure on come first, so that a larger count leaves them as they are."""
+    numbers = tuple(map(str, range(held_out + count)))
+    return SplitList("held_out_first", {"train": numbers[held_out:], "test": numbers[:held_out]})
 
 
 def portraits(seed: int, numbers: range, size: int, split: str = "") -> PhotoSource:
