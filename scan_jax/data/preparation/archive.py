@@ -31,11 +31,7 @@ class ZipMember(File):
         return f"{self.name}\t{self.size}\t{self.changed}\n"
 
     def open(self) -> BinaryIO:
-        """The unpacked bytes.
-
-        Raises:
-          OSError: they do not match their checksum.
-        """
+        """The unpacked bytes; an OSError where they do not match their checksum."""
         try:
             return io.BytesIO(self.archive.read(self.member))
         except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
@@ -70,11 +66,7 @@ def open_source(source: str) -> list[File]:
 
 
 def open_images(source: str) -> list[File]:
-    """The images of a source, by their suffixes, sorted by name.
-
-    Raises:
-      UserError: as `open_source` does.
-    """
+    """The images of a source, by their suffixes, sorted by name; see `open_source` for errors."""
     return [file for file in open_source(source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
 
 

@@ -18,7 +18,6 @@ from scan_jax.data.photo_folder import AnyFile, File
 from scan_jax.data.split_list import SplitList, name_ranges
 from scan_jax.images.square import Crop, square
 
-MIN_SIZE, MAX_SIZE = 64, 1024
 Arrays = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3], "labels" uint8 [H,W], "hole" uint8 [H,W]
 
 
@@ -83,11 +82,7 @@ class Plan:
         return hasher.hexdigest()
 
     def check(self) -> None:
-        """Refuses a plan with too few photographs, before anything is decoded.
-
-        Raises:
-          UserError: it says which are missing.
-        """
+        """Refuses a plan with too few photographs, before anything is decoded; the UserError names the missing ones."""
         if self.allow_missing < 0:
             raise UserError(f"--allow_missing must not be negative, as {self.allow_missing} is")
         if len(self.missing) > self.allow_missing:
@@ -103,11 +98,7 @@ class Plan:
 
 
 def check_name(name: str) -> str:
-    """A dataset's name as it is.
-
-    Raises:
-      UserError: it would be no folder, or another one than it says.
-    """
+    """A dataset's name as it is; a UserError where it would be no folder, or another one than it says."""
     if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
         raise UserError(f"--name must be a folder's name without / and \\ and no dot before it, not {name!r}")
     return name
@@ -123,17 +114,13 @@ def flag(text: str, default: Any = dataclasses.MISSING) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SquareSettings:
-    """The settings of every dataset of squares; each adds its own, and `plan()`.
-
-    Raises:
-      UserError: `size` is not from 64 to 1024; no network here takes another.
-    """
+    """The settings of every dataset of squares, whose `size` networks here take; each adds its own, and `plan()`."""
 
     size: int = flag("height and width, pixels", 256)
 
     def __post_init__(self) -> None:
-        if not MIN_SIZE <= self.size <= MAX_SIZE:
-            raise UserError(f"--size must be from {MIN_SIZE} to {MAX_SIZE} pixels, not {self.size}")
+        if not 64 <= self.size <= 1024:
+            raise UserError(f"--size must be from 64 to 1024 pixels, not {self.size}")
 
     def arrays(self, labels: bool = False) -> dict[str, tuple[int, ...]]:
         """The shapes of a record's photograph and, where it has one, its label map."""
@@ -162,8 +149,8 @@ def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:
 
 def read_flags(flags: argparse.Namespace, settings: type[T]) -> T:
     """The dataclass `settings` as the flags have it."""
-    names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
-    return settings(**{name: getattr(flags, name) for name in names})
+    fields = dataclasses.fields(settings)  # type: ignore[arg-type]
+    return settings(**{field.name: getattr(flags, field.name) for field in fields})
 
 
 def _reading(hint: Any) -> dict[str, Any]:
