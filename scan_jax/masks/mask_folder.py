@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,11 +87,7 @@ def _brightness(records: Sequence[Mapping[str, Any]], row: int) -> np.ndarray:
 
 
 def read_mask(file: Path) -> np.ndarray:
-    """The file's brightness, uint8 [H,W].
-
-    Raises:
-      UserError: it is missing, no image, damaged or too large.
-    """
+    """The file's brightness, uint8 [H,W]; a UserError where it is missing, no image, damaged or too large."""
     try:
         return read_grey(file)
     except DECODE_ERRORS as error:
@@ -133,8 +129,7 @@ def turn_at_random(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(hole[:, ::-1] if flip else hole)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Stock:
+class _Stock(NamedTuple):
     """All masks of a folder at one size: bits, since 12,000 masks at 256x256 take 0.8 GB as bytes."""
 
     packed: np.ndarray  # uint8 [n, ceil(S*S/8)]
@@ -185,8 +180,7 @@ class StoredHoles:
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """One of the folder's holes within the limits, bool [size,size], turned at random unless they stay upright."""
         stock = self._stock(size)
-        row = int(stock.usable[rng.integers(len(stock.usable))])
-        hole = stock.hole(row)
+        hole = stock.hole(int(stock.usable[rng.integers(len(stock.usable))]))
         return hole if self._upright else turn_at_random(rng, hole)
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
@@ -194,8 +188,8 @@ class StoredHoles:
         del seed
         stock = self._stock(size)
         rows = [row for row in stock.usable if stock.ratios[row] in bucket]
-        chosen = rows[:count] if count > 0 else rows
-        return np.stack([stock.hole(row) for row in chosen]) if chosen else np.zeros((0, size, size), np.bool_)
+        holes = [stock.hole(row) for row in (rows[:count] if count > 0 else rows)]
+        return np.stack(holes) if holes else np.zeros((0, size, size), np.bool_)
 
     def _stock(self, size: int) -> _Stock:
         """The masks at this size; the first call reads the files."""

@@ -95,11 +95,7 @@ class Border(DrawnHoles):
     title = "frames around the middle"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A hole, bool [size,size], whose ratio is spread evenly over the limits as far as whole pixels allow.
-
-        Raises:
-          UserError: no frame of whole pixels lies within the limits.
-        """
+        """A hole, bool [size,size], whose ratio is spread evenly over the limits as far as whole pixels allow."""
         found = frames(size, self.limits)
         if not found:
             raise UserError(f"no frame of {size}x{size} has a ratio in {self.limits}; widen config.holes.ratio")
@@ -152,11 +148,7 @@ class Half(DrawnHoles):
         return f"the {', '.join(self.sides)} half"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A hole, bool [size,size].
-
-        Raises:
-          UserError: the half of this size lies outside the limits.
-        """
+        """A hole, bool [size,size]."""
         if _ratio(size) not in self.limits:
             raise UserError(f"a half of {size}x{size} takes {_ratio(size):.1%}, outside {self.limits}; widen the ratio")
         return half(self.sides[int(rng.integers(len(self.sides)))], size)
