@@ -65,7 +65,6 @@ CUTS = {
     "bun": Cut(top=0.09, side=0.02, line=-0.88, front=0.0, jag=0.03, bun=0.44, opening=0.95),
     "curtains": Cut(top=0.18, side=0.12, line=-0.92, peak=0.62, front=0.62, back=0.95, jag=0.08, opening=0.82),
 }
-HATTED = {"top": 0.04, "bun": 0.0}  # what a hat presses down
 
 
 def cut_of(traits: Traits) -> Cut:
@@ -73,7 +72,7 @@ def cut_of(traits: Traits) -> Cut:
     cut = CUTS[traits.hair.cut]
     if traits.hat.kind == "none":
         return cut
-    return dataclasses.replace(cut, top=min(cut.top, HATTED["top"]), bun=HATTED["bun"], side=min(cut.side, 0.22))
+    return dataclasses.replace(cut, top=min(cut.top, 0.04), bun=0.0, side=min(cut.side, 0.22))
 
 
 def paint_back_hair(canvas: Canvas, traits: Traits) -> None:
@@ -239,15 +238,11 @@ def paint_hat(canvas: Canvas, traits: Traits) -> None:
     head = patch.cover(ellipse(patch.u, patch.v, 0.97, 1.35))
     shadow = bump(patch.v + 0.42, 0 * u0, 0.16, 1.0) * head
     patch.shade(np.array([0.60, 0.50, 0.50], np.float32), 0.75 * shadow)
-    HATS[traits.hat.kind](patch, u0, _dome_shade(patch, traits), traits.hat)
-
-
-def _dome_shade(patch: Patch, traits: Traits) -> Field:
-    """Shade [h,w] of a dome."""
-    light = traits.light
     nx, ny = patch.u * 0.7, (patch.v + 0.6) * 0.75
     nz = np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
-    return 0.30 + light.strength * (0.28 * (nx * light.x + ny * light.y) + 0.20 * nz)
+    light = traits.light
+    shade = 0.30 + light.strength * (0.28 * (nx * light.x + ny * light.y) + 0.20 * nz)  # [h,w], of a dome
+    HATS[traits.hat.kind](patch, u0, shade, traits.hat)
 
 
 def _dome(patch: Patch, width: float, top: float, hem: Field) -> Field:
