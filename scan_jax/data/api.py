@@ -5,11 +5,10 @@ A source is the dataclass of its config section, with `open_splits()`, which ret
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,8 +82,7 @@ class PhotoSource:
         return self.__dict__ | {"_photos": {}, "_room": self._max_bytes}
 
 
-@dataclasses.dataclass(frozen=True)
-class DataSplits:
+class DataSplits(NamedTuple):
     """Photographs to train with, and photographs that training never sees."""
 
     train: PhotoSource

@@ -6,11 +6,10 @@ True = hole.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -61,8 +60,7 @@ class HoleSource(Protocol):
         """
 
 
-@dataclasses.dataclass(frozen=True)
-class HoleSplits:
+class HoleSplits(NamedTuple):
     """Holes to train with, and holes to measure on."""
 
     train: HoleSource
@@ -88,8 +86,7 @@ def open_holes(section: Mapping[str, Any]) -> HoleSplits:
     return HoleSplits(splits.train, held_out)
 
 
-@dataclasses.dataclass(frozen=True)
-class FixedSet:
+class FixedSet(NamedTuple):
     """Holes by bucket."""
 
     # bucket label, such as "10-20%", to bool [n,S,S]; in the order of the buckets, none empty

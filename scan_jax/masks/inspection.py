@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -25,8 +25,7 @@ GROUPS = (EMPTY, *(bucket.label for bucket in BUCKETS_FROM_ZERO), OVER, ALL_HOLE
 SHOWN = 5  # names in a list
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What the doctor found."""
 
     folder: Path  # that was examined

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,8 +21,7 @@ MUCH_GREY = 0.001  # of all pixels
 ARRAYS = (".npy", ".npz", ".mat")  # what people keep masks in that are no images
 
 
-@dataclasses.dataclass(frozen=True)
-class MaskFile:
+class MaskFile(NamedTuple):
     """A file that could be read; shares are of its pixels."""
 
     file: Path  # where it lies
@@ -46,8 +45,7 @@ class MaskFile:
         return self.white if hole_color == "white" else 1.0 - self.white
 
 
-@dataclasses.dataclass(frozen=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """A file that could not be read, and why, in one line."""
 
     file: Path
@@ -194,8 +192,7 @@ def _grey_share(files: Sequence[MaskFile]) -> float:
     return sum(file.grey * file.height * file.width for file in files) / pixels if pixels else 0.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Polarity:
+class Polarity(NamedTuple):
     """A guess of which colour is the hole."""
 
     hole: str  # "white", "black", or "" where nobody can tell
