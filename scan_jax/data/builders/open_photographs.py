@@ -82,25 +82,16 @@ class OpenPhotographs:
 
 @dataclasses.dataclass(frozen=True)
 class Photograph:
-    """One file of the list.
+    """One file of the list, its licence and attribution as the package states them."""
 
-    Attributes:
-      name: of the record, "krank/level-01".
-      path: in the package.
-      member: path in the container that lies there; empty for a file of its own.
-      licence, attribution: as the package states them.
-      height, width: upright, in pixels.
-      halved: it is too noisy or too soft at its own size.
-    """
-
-    name: str
-    path: str
-    member: str
+    name: str  # of the record, "krank/level-01"
+    path: str  # in the package
+    member: str  # path in the container that lies there; empty for a file of its own
     licence: str
     attribution: str
-    height: int
+    height: int  # upright, in pixels
     width: int
-    halved: bool
+    halved: bool  # it is too noisy or too soft at its own size
 
     def stored(self, most: int) -> tuple[int, int]:
         """Height and width of the record, where the long side is `most` at most."""

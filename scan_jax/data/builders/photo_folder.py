@@ -58,7 +58,7 @@ class PhotoFolder(SquareSettings):
     def _plan(self, dataset: str, **fields: Any) -> Plan:
         config = f"{self._name()}-{self.size}"
         usage = {"name": "prepared", "dataset": f"{dataset}/{config}", "size": self.size}
-        return Plan(dataset, config, homepage="", usage=usage, allow_missing=self.allow_missing, **fields)
+        return Plan(dataset, config, usage=usage, allow_missing=self.allow_missing, **fields)
 
     def _split(self, files: Sequence[AnyFile]) -> tuple[SplitList, Mapping[str, Sequence[AnyFile]], tuple[str, ...]]:
         """The split, as its text file has it or else by a hash of the names, its files, and names without one."""

@@ -34,7 +34,6 @@ class SyntheticPortraits(SquareSettings):
             dataset="synthetic_portraits",
             config=config,
             description=f"Drawn portraits of seed {self.seed} with the 19 classes of CelebAMask-HQ.",
-            homepage="",
             arrays=self.arrays(labels=True),
             splits={
                 part: [Item(number, "", partial(make, int(number))) for number in numbers]

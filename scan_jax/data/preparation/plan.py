@@ -49,11 +49,11 @@ class Plan:
     dataset: str  # its name, such as "celeba_hq"
     config: str  # which of its kind, such as "256"; the folder's name
     description: str  # what it is and where it comes from, in a sentence or two
-    homepage: str  # where its authors describe it
     # the shape of each array of a record, "image" (256, 256, 3), or (None, None, 3) where photographs differ
     arrays: Mapping[str, tuple[int | None, ...]]
     splits: Mapping[str, Sequence[Item]]  # records by split
     split: SplitList  # who is in which
+    homepage: str = ""  # where its authors describe it
     label_names: tuple[str, ...] = ()  # of the classes of "labels", in order
     flip_pairs: tuple[tuple[int, int], ...] = ()  # labels that change places when a photograph is flipped
     missing: tuple[str, ...] = ()  # names that the split knows and the source has not
