@@ -189,10 +189,8 @@ def existing_folder(path: str, where: str) -> Path:
 
 def digest(files: Iterable[File], settings: str) -> str:
     """SHA-256 (hex) of names, sizes in bytes and order, and of the settings that make pixels of them."""
-    hasher = hashlib.sha256(f"{settings}\n".encode())
-    for file in files:
-        hasher.update(f"{file.name}\t{file.size}\n".encode())
-    return hasher.hexdigest()
+    lines = "".join(f"{file.name}\t{file.size}\n" for file in files)
+    return hashlib.sha256(f"{settings}\n{lines}".encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,8 +317,6 @@ def _decode_all(files: Sequence[AnyFile], verify: Callable[[AnyFile], None]) -> 
 
 def _memory(files: Sequence[File], rules: str) -> Path:
     """Where the result for exactly these files, unchanged, under these rules is kept."""
-    hasher = hashlib.sha256(f"{MAX_PIXELS} {rules}".encode())
-    for file in files:
-        hasher.update(file.identity().encode())
+    told = "".join((f"{MAX_PIXELS} {rules}", *(file.identity() for file in files)))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "scan_jax" / "verified" / f"{hasher.hexdigest()[:32]}.json"
+    return cache / "scan_jax" / "verified" / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"

@@ -29,10 +29,8 @@ class SplitList:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of who is where: the same digest, the same splits."""
-        hasher = hashlib.sha256()
-        for split, names in self.members.items():
-            hasher.update("".join(f"{split}\t{name}\n" for name in names).encode())
-        return hasher.hexdigest()
+        lines = (f"{split}\t{name}\n" for split, names in self.members.items() for name in names)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
     def title(self) -> str:

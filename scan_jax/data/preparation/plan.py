@@ -75,11 +75,8 @@ class Plan:
 
     def _hash(self, line: Callable[[Item], str]) -> str:
         kind = (self.dataset, self.config, self.rules, sorted(self.arrays.items()), self.label_names, self.flip_pairs)
-        hasher = hashlib.sha256(f"{kind}\n".encode())
-        for split, items in self.splits.items():
-            for item in items:
-                hasher.update(f"{split}\t{line(item)}\n".encode())
-        return hasher.hexdigest()
+        lines = (f"{split}\t{line(item)}\n" for split, items in self.splits.items() for item in items)
+        return hashlib.sha256(f"{kind}\n{''.join(lines)}".encode()).hexdigest()
 
     def check(self) -> None:
         """Refuses a plan with too few photographs, before anything is decoded; the UserError names the missing ones."""
