@@ -5,11 +5,10 @@ A source is the dataclass of its config section, with `open_splits()`, which ret
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,50 +28,16 @@ MAX_BYTES = 2**30  # 87,000 photographs at 64x64, 5,400 at 256x256
 Photo = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3] and, where the source has them, "labels" uint8 [H,W]
 
 
-class PhotoSource(Protocol):
-    """Photographs by index; safe to share between threads.
+class PhotoSource:
+    """Photographs by index, read when they are asked for; they stay in memory while there is room.
 
-    They are squares of one size where something is measured on them; those to train with may be of any.
-    """
+    They are squares of one size where something is measured on them; those to train with may be of any. `digest` is the
+    SHA-256 (hex) of what they are made of: the same digest, the same photographs in the same order. `flip_pairs` are
+    the labels that change places when a photograph is flipped, such as left and right eye; labels are from 0 to one
+    less than `num_labels`, which is 0 where photographs have none.
 
-    @property
-    def name(self) -> str:
-        """One line for logs and reports."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 (hex) of what the source is made of: the same digest, the same photographs in the same order."""
-        ...
-
-    @property
-    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        """The labels that change places when a photograph is flipped, such as left and right eye."""
-        ...
-
-    @property
-    def num_labels(self) -> int:
-        """Classes: labels are from 0 to one less; 0 where photographs have no labels."""
-        ...
-
-    def __len__(self) -> int:
-        """How many photographs."""
-        ...
-
-    def title(self, index: int) -> str:
-        """What people call photograph `index`, such as its file's name."""
-        ...
-
-    def __getitem__(self, index: int) -> Photo:
-        """Photograph `index`; the same arrays on every call, which nobody may write to."""
-        ...
-
-
-class CachedPhotos:
-    """A `PhotoSource` of things that are read into photographs; these stay in memory while there is room.
-
-    It needs no lock: two threads that ask for the same photograph at once both read it, to the same pixels. Each worker
-    process has a memory of its own, empty at first.
+    Threads may share it without a lock: two that ask for the same photograph at once both read it, to the same pixels.
+    Each worker process has a memory of its own, empty at first.
     """
 
     def __init__(
@@ -96,14 +61,13 @@ class CachedPhotos:
         return len(self._things)
 
     def title(self, index: int) -> str:
-        """Of photograph `index`."""
+        """What people call photograph `index`, such as its file's name."""
         return self._title(self._things[index])
 
     def __getitem__(self, index: int) -> Photo:
         """Photograph `index`, its arrays read-only."""
-        photo = self._photos.get(index)
-        if photo is not None:
-            return photo
+        if index in self._photos:
+            return self._photos[index]
         photo = self._read(self._things[index])
         for array in photo.values():
             array.flags.writeable = False
@@ -118,8 +82,7 @@ class CachedPhotos:
         return self.__dict__ | {"_photos": {}, "_room": self._max_bytes}
 
 
-@dataclasses.dataclass(frozen=True)
-class DataSplits:
+class DataSplits(NamedTuple):
     """Photographs to train with, and photographs that training never sees."""
 
     train: PhotoSource
@@ -161,9 +124,8 @@ def without_labels(source: PhotoSource) -> PhotoSource:
     """The same photographs, digest included, for those who have no use for labels."""
     if not source.num_labels:
         return source
-    return CachedPhotos(
-        source.name, source.digest, range(len(source)), partial(_image, source), source.title, max_bytes=0
-    )
+    numbers = range(len(source))
+    return PhotoSource(source.name, source.digest, numbers, partial(_image, source), source.title, max_bytes=0)
 
 
 def _image(source: PhotoSource, index: int) -> Photo:

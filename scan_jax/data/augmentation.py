@@ -12,9 +12,6 @@ from scan_jax.core.sections import AugmentationSettings
 from scan_jax.data.api import Photo
 from scan_jax.images import labels
 
-TRIES = 10  # for a box that fits, then the centre is taken, as torchvision does
-
-
 DEFAULT = AugmentationSettings()
 
 
@@ -42,7 +39,7 @@ def draw_box(rng: np.random.Generator, shape: tuple[int, ...], settings: Augment
         side = round(math.exp(rng.uniform(math.log(least), math.log(most))))
         return Box(int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side, side)
     low, high = settings.aspect
-    for _ in range(TRIES):
+    for _ in range(10):
         area = height * width * rng.uniform(*settings.scale)
         aspect = math.exp(rng.uniform(math.log(low), math.log(high)))
         h, w = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
@@ -54,15 +51,9 @@ def draw_box(rng: np.random.Generator, shape: tuple[int, ...], settings: Augment
 
 
 def crop(photo: Photo, box: Box, size: int) -> dict[str, np.ndarray]:
-    """`box` of the photograph as a square: the image filtered, the labels by nearest neighbour.
+    """`box` of the photograph as a square of `size`: the image filtered, the labels by nearest neighbour.
 
-    Args:
-      photo: "image" uint8 [H,W,3] and perhaps "labels" uint8 [H,W].
-      box: within it.
-      size: S.
-
-    Returns:
-      "image" uint8 [S,S,3] and, where there were, "labels" uint8 [S,S].
+    From "image" uint8 [H,W,3] and perhaps "labels" uint8 [H,W] to "image" uint8 [S,S,3] and "labels" uint8 [S,S].
     """
     rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
     cropped = {"image": _resize(photo["image"][rows, columns], size)}  # [S,S,3]
@@ -72,12 +63,7 @@ def crop(photo: Photo, box: Box, size: int) -> dict[str, np.ndarray]:
 
 
 def flip(photo: Photo, flip_pairs: tuple[tuple[int, int], ...]) -> dict[str, np.ndarray]:
-    """`photo` mirrored left to right, so that its left labels become right ones.
-
-    Args:
-      photo: "image" uint8 [S,S,3] and perhaps "labels" uint8 [S,S].
-      flip_pairs: the labels that change places.
-    """
+    """`photo`, "image" uint8 [S,S,3] and perhaps "labels" uint8 [S,S], mirrored; `flip_pairs` change places."""
     flipped = {name: array[:, ::-1] for name, array in photo.items()}
     if "labels" in flipped:
         swap = np.arange(256, dtype=np.uint8)  # [256], old label -> new label

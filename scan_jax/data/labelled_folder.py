@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.api import CachedPhotos, DataSplits, Photo
+from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.photo_folder import LABEL, File, Folder, digest, list_photographs, stem
 from scan_jax.images import labels as label_map
 from scan_jax.images.decode import verify_image
@@ -20,15 +20,10 @@ from scan_jax.images.square import Crop, square, square_labels
 
 log = logging.getLogger(__name__)
 
-MAX_LABELS = 256  # labels are kept in bytes
 LabelSize = Literal["equal", "any"]
 LAYOUTS = "NAME_label.png beside NAME.jpg (or another kind), or images/NAME.jpg with labels/NAME.png"
 # The names of a split's folder.
-FOLDERS = {
-    "train": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
+FOLDERS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,17 +33,13 @@ class LabelledFolder(Folder):
     `path` has `NAME_label.png` beside `NAME.jpg`, or `images/` and `labels/` with equal names, at any depth. Where all
     of it lies in folders `train` and `val` or `test`, those are the splits; where there are both, `val` is held out
     and `test` is for `held_out_path`, a folder of the same kind.
-
-    Attributes:
-      num_labels: classes; labels are 0 to one less.
-      crop: "centre", the largest centred square, or "stretch", all of the photograph.
-      label_size: "equal" demands label maps of their photographs' size, "any" resizes them to it by nearest neighbour.
-      flip_pairs: labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's.
     """
 
-    num_labels: int
-    crop: Crop = "centre"
+    num_labels: int  # classes; labels are 0 to one less
+    crop: Crop = "centre"  # "centre", the largest centred square, or "stretch", all of the photograph
+    # "equal" demands label maps of their photographs' size, "any" resizes them to it by nearest neighbour
     label_size: LabelSize = "equal"
+    # labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
     def open_splits(self) -> DataSplits:
@@ -72,37 +63,51 @@ class LabelledFolder(Folder):
 
     def verify(self, pair: Pair) -> None:
         """Reads both files; a label map that decodes to something else than the classes is refused."""
-        read_labels(pair, verify_image(pair.path), self.num_labels, self.label_size)
+        self._read_labels(pair, verify_image(pair.path))
 
     @property
     def rules(self) -> str:
         """What label maps are verified by."""
         return f"labels {self.num_labels} {self.label_size}"
 
-    def source(self, name: str, pairs: Sequence[Pair]) -> CachedPhotos:
+    def source(self, name: str, pairs: Sequence[Pair]) -> PhotoSource:
         """Squares of the pairs."""
         files = itertools.chain.from_iterable((pair, pair.labels) for pair in pairs)
         key = digest(files, f"{self.size} {self.crop} {self.num_labels} labels")
-        return CachedPhotos(name, key, pairs, self.read, flip_pairs=self.flip_pairs, num_labels=self.num_labels)
+        return PhotoSource(name, key, pairs, self.read, flip_pairs=self.flip_pairs, num_labels=self.num_labels)
 
     def read(self, pair: Pair, section: str = "--config.data.") -> Photo:
-        """ "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop; see `read_labels` for errors."""
+        """ "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop; `section` is how flags begin.
+
+        Raises:
+          UserError: the label map has another size, colours, or a label above the class count.
+          One of DECODE_ERRORS: the photograph or, which is named, the label map does not decode.
+        """
         image = pair.read_image()  # [H,W,3]
-        labels = read_labels(pair, image.shape, self.num_labels, self.label_size, section)  # [H,W]
+        labels = self._read_labels(pair, image.shape, section)  # [H,W]
         return {
             "image": square(image, self.size, self.crop),  # [S,S,3]
             "labels": square_labels(labels, self.size, self.crop),  # [S,S]
         }
 
+    def _read_labels(self, pair: Pair, shape: tuple[int, ...], section: str = "--config.data.") -> np.ndarray:
+        """The label map at its photograph's shape (H, W, ...), int32 [H,W]."""
+        labels, name = pair.labels.read_labels(), f"the label map {pair.labels.name}"
+        label_map.check(labels, self.num_labels, name)
+        if labels.shape == shape[:2]:
+            return labels
+        if self.label_size == "any":
+            return label_map.resize_like(labels, shape[:2], name)
+        raise UserError(
+            f"{name} is {label_map.size_text(labels.shape)}, its photograph {label_map.size_text(shape)}; make them "
+            f"equal, or have label maps resized by nearest neighbour with {section}label_size=any"
+        )
+
 
 def check_classes(num_labels: int, flip_pairs: Sequence[tuple[int, int]], section: str = "config.data.") -> None:
-    """Refuses class counts that bytes cannot hold, and pairs of classes that are not there.
-
-    Raises:
-      UserError: it names the setting, whose name begins with `section`.
-    """
-    if not 1 <= num_labels <= MAX_LABELS:
-        raise UserError(f"{section}num_labels must be from 1 to {MAX_LABELS}, not {num_labels}")
+    """Refuses class counts that bytes cannot hold, and pairs of classes that are not there, by a UserError."""
+    if not 1 <= num_labels <= 256:  # labels are kept in bytes
+        raise UserError(f"{section}num_labels must be from 1 to 256, not {num_labels}")
     flipped = [label for pair in flip_pairs for label in pair]
     if len(set(flipped)) < len(flipped) or any(not 0 <= label < num_labels for label in flipped):
         raise UserError(
@@ -110,42 +115,9 @@ def check_classes(num_labels: int, flip_pairs: Sequence[tuple[int, int]], sectio
         )
 
 
-def read_labels(
-    pair: Pair, shape: tuple[int, ...], num_labels: int, label_size: LabelSize, section: str = "--config.data."
-) -> np.ndarray:
-    """The pair's label map at its photograph's shape, int32 [H,W].
-
-    Args:
-      pair: a photograph and its label map.
-      shape: the photograph's, (H, W, ...).
-      num_labels: classes.
-      label_size: "equal" demands a label map of this shape, "any" resizes it by nearest neighbour.
-      section: how the flag for that begins.
-
-    Raises:
-      UserError: it has another size, colours, or a label above the class count.
-      OSError: it is truncated or no image; it is named.
-    """
-    labels, name = pair.labels.read_labels(), f"the label map {pair.labels.name}"
-    label_map.check(labels, num_labels, name)
-    if labels.shape == shape[:2]:
-        return labels
-    if label_size == "any":
-        return label_map.resize_like(labels, shape[:2], name)
-    raise UserError(
-        f"{name} is {label_map.size_text(labels.shape)}, its photograph {label_map.size_text(shape)}; make them equal, "
-        f"or have label maps resized by nearest neighbour with {section}label_size=any"
-    )
-
-
 @dataclasses.dataclass(frozen=True)
 class Pair(File):
-    """A photograph with its label map.
-
-    Attributes:
-      photograph: the photograph's file.
-      labels: the label map's file.
-    """
+    """A photograph with its label map."""
 
     photograph: File
     labels: File
@@ -167,8 +139,9 @@ def pair_up(files: Sequence[File], folder: str) -> list[Pair]:
     """
     maps = {stem(file.name): file for file in files if file.path.suffix.lower() == ".png" and _is_label_map(file.name)}
     photographs = [file for file in files if not _is_label_map(file.name)]
-    found = {file.name: _label_map(file.name, maps) for file in photographs}
-    missing = [name for name, labels in found.items() if labels is None]
+    labels = {file.name: _label_map(file.name, maps) for file in photographs}
+    found = {name: file for name, file in labels.items() if file is not None}
+    missing = [name for name in labels if name not in found]
     if not photographs or len(missing) == len(photographs):
         raise UserError(
             f"no photograph with a label map in {folder} ({len(photographs)} photographs, {len(maps)} label maps); "
@@ -179,11 +152,7 @@ def pair_up(files: Sequence[File], folder: str) -> list[Pair]:
             f"{len(missing)} of {len(photographs)} photographs in {folder} have no label map: "
             f"{', '.join(missing[:3])}; remove them, or put {LAYOUTS}"
         )
-    pairs = [
-        Pair(file.name, file.path, file.size, file.changed, file, labels)
-        for file in photographs
-        if (labels := found[file.name]) is not None
-    ]
+    pairs = [Pair(file.name, file.path, file.size, file.changed, file, found[file.name]) for file in photographs]
     unused = len(maps) - len({pair.labels.name for pair in pairs})
     if unused:
         log.warning("%d label maps in %s belong to no photograph", unused, folder)
@@ -193,8 +162,7 @@ def pair_up(files: Sequence[File], folder: str) -> list[Pair]:
 def splits_by_folder(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     """The pairs in folders train, val and test, as "train", "validation" and "test".
 
-    Returns:
-      Nothing unless every pair lies in such a folder, some in train and some in another.
+    There are none unless every pair lies in such a folder, some in train and some in another.
     """
     parts: dict[str, list[Pair]] = {}
     for pair in pairs:
@@ -205,11 +173,8 @@ def splits_by_folder(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
 
 def _split(name: str) -> str:
     """The split of "train/images/a.jpg" by the first of its folders that has such a name, or nothing."""
-    for folder in PurePosixPath(name.lower()).parts[:-1]:
-        for split, names in FOLDERS.items():
-            if folder in names:
-                return split
-    return ""
+    folders = PurePosixPath(name.lower()).parts[:-1]
+    return next((split for folder in folders for split, names in FOLDERS.items() if folder in names), "")
 
 
 def _label_map(name: str, maps: Mapping[str, File]) -> File | None:

@@ -18,8 +18,8 @@ import numpy as np
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.data.api import CachedPhotos, DataSplits, Photo, PhotoSource
-from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.data.api import DataSplits, Photo, PhotoSource
+from scan_jax.data.split_list import SplitList
 from scan_jax.images import labels as label_map
 from scan_jax.images.decode import DECODE_ERRORS, MAX_PIXELS, SUFFIXES, read_image, reason, verify_image
 from scan_jax.images.pairs import list_files
@@ -35,19 +35,13 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Folder(abc.ABC):
-    """What folders of photographs have in common: the `config.data` keys, and how they are split.
+    """What folders of photographs have in common: the `config.data` keys, and how they are split."""
 
-    Attributes:
-      path: the folder.
-      size: height and width of the squares, pixels.
-      held_out_path: photographs to measure on; without it some of `path` are set aside and never trained on.
-      held_out: how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`:
-        evenly spaced over the sorted names, all for 0.
-    """
-
-    path: str
-    size: int
-    held_out_path: str = ""
+    path: str  # the folder
+    size: int  # height and width of the squares, pixels
+    held_out_path: str = ""  # photographs to measure on; without it some of `path` are set aside and never trained on
+    # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`: evenly
+    # spaced over the sorted names, all for 0
     held_out: int = 500
 
     def open_splits(self) -> DataSplits:
@@ -99,13 +93,10 @@ class Folder(abc.ABC):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PhotoFolder(Folder):
-    """`config.data` of a folder of photographs.
+    """`config.data` of a folder of photographs."""
 
-    Attributes:
-      labels: "none", or "one": every pixel is of class 0, so that methods that take labels can be compared with others
-        on photographs without any.
-    """
-
+    # "none", or "one": every pixel is of class 0, so that methods that take labels can be compared with others on
+    # photographs without any
     labels: Literal["none", "one"] = "none"
 
     def find(self, folder: Path) -> list[File]:
@@ -116,10 +107,10 @@ class PhotoFolder(Folder):
         """Reads the whole file."""
         verify_image(file.path)
 
-    def source(self, name: str, files: Sequence[File]) -> CachedPhotos:
+    def source(self, name: str, files: Sequence[File]) -> PhotoSource:
         """Squares of the files."""
         num_labels = 0 if self.labels == "none" else 1
-        return CachedPhotos(name, digest(files, str(self.size)), files, self._read, num_labels=num_labels)
+        return PhotoSource(name, digest(files, str(self.size)), files, self._read, num_labels=num_labels)
 
     def _read(self, file: File) -> Photo:
         """ "image" uint8 [S,S,3] and, where there are labels, "labels" uint8 [S,S]."""
@@ -168,7 +159,7 @@ def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list
 
 def file_split(name: str, parts: Mapping[str, Iterable[Any]]) -> SplitList:
     """Who is where, by the names of the files in each part."""
-    return split_of(name, **{part: (file.name for file in files) for part, files in parts.items()})
+    return SplitList(name, {part: tuple(file.name for file in files) for part, files in parts.items()})
 
 
 def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
@@ -178,11 +169,7 @@ def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
 
 
 def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> list[AnyFile]:
-    """The files of `folder` that do not lie in the folder to measure on as well.
-
-    Raises:
-      UserError: nothing is left to train with.
-    """
+    """The files of `folder` that do not lie in the folder to measure on as well; without any, a UserError."""
     inner, kept = held_out_folder.resolve(), list(files)
     if inner.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(inner):
         kept = [file for file in files if not file.path.resolve().is_relative_to(inner)]
@@ -192,42 +179,28 @@ def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> li
 
 
 def existing_folder(path: str, where: str) -> Path:
-    """The folder that the setting `where` names.
-
-    Raises:
-      UserError: it is not set, or there is no such folder.
-    """
+    """The folder that the setting `where` names; without it, a UserError."""
     folder = Path(path).expanduser()
-    if not path:
-        raise UserError(f"{where} is not set; give a folder of photographs with --{where}=FOLDER")
-    if not folder.is_dir():
-        raise UserError(f"{where}: no folder {path}; give a folder of photographs with --{where}=FOLDER")
+    if not path or not folder.is_dir():
+        what = f": no folder {path}" if path else " is not set"
+        raise UserError(f"{where}{what}; give a folder of photographs with --{where}=FOLDER")
     return folder
 
 
 def digest(files: Iterable[File], settings: str) -> str:
     """SHA-256 (hex) of names, sizes in bytes and order, and of the settings that make pixels of them."""
-    hasher = hashlib.sha256(f"{settings}\n".encode())
-    for file in files:
-        hasher.update(f"{file.name}\t{file.size}\n".encode())
-    return hasher.hexdigest()
+    lines = "".join(f"{file.name}\t{file.size}\n" for file in files)
+    return hashlib.sha256(f"{settings}\n{lines}".encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """One file of a folder.
+    """One file of a folder."""
 
-    Attributes:
-      name: relative to the folder, with forward slashes.
-      path: where it lies.
-      size: bytes.
-      changed: nanoseconds.
-    """
-
-    name: str
-    path: Path
-    size: int
-    changed: int
+    name: str  # relative to the folder, with forward slashes
+    path: Path  # where it lies
+    size: int  # bytes
+    changed: int  # when, nanoseconds
 
     def identity(self) -> str:
         """A line that is another one where the file has changed."""
@@ -238,11 +211,7 @@ class File:
         return self.path.open("rb")
 
     def read_image(self) -> np.ndarray:
-        """The photograph, uint8 RGB [H,W,3], upright.
-
-        Raises:
-          One of DECODE_ERRORS: it is empty, truncated, no image or absurdly large.
-        """
+        """The photograph, uint8 RGB [H,W,3], upright; one of DECODE_ERRORS where it is none, cut or absurdly large."""
         with self.open() as opened:
             return read_image(opened)
 
@@ -280,7 +249,6 @@ def stem(name: str) -> str:
 
 
 MANY = 500  # files; from here on progress is shown and the result kept
-TOLERATED = 0.01  # of the files may be broken
 
 
 def without_broken(
@@ -292,7 +260,7 @@ def without_broken(
       files: of one folder.
       folder: for messages.
       verify: raises one of DECODE_ERRORS for a file that is broken; a UserError of its own is not tolerated once.
-      rules: what `verify` depends on besides the files, as a line; a result is remembered for the same line only.
+      rules: what `verify` depends on besides the files; a result is remembered for the same rules only.
 
     Raises:
       UserError: none decodes, more than 1% do not, or `verify` refuses a file.
@@ -302,7 +270,7 @@ def without_broken(
     named = [f"{name} ({reason})" for name, reason in broken.items()]
     if not good:
         raise UserError(f"none of the {len(files)} files in {folder} decodes as an image, such as {named[0]}")
-    if len(broken) > TOLERATED * len(files):
+    if len(broken) > 0.01 * len(files):
         raise UserError(
             f"{len(broken)} of {len(files)} files in {folder} do not decode (at most 1% are skipped): "
             f"{'; '.join(named[:3])}; replace or remove them"
@@ -349,8 +317,6 @@ def _decode_all(files: Sequence[AnyFile], verify: Callable[[AnyFile], None]) -> 
 
 def _memory(files: Sequence[File], rules: str) -> Path:
     """Where the result for exactly these files, unchanged, under these rules is kept."""
-    hasher = hashlib.sha256(f"{MAX_PIXELS} {rules}".encode())
-    for file in files:
-        hasher.update(file.identity().encode())
+    told = "".join((f"{MAX_PIXELS} {rules}", *(file.identity() for file in files)))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "scan_jax" / "verified" / f"{hasher.hexdigest()[:32]}.json"
+    return cache / "scan_jax" / "verified" / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"

@@ -59,8 +59,7 @@ def training_batches(
       start_step: the first batch's number.
       size: S, at most the source's own, which it is by default.
       augmentation: of each photograph; its hole does not depend on it.
-      process_index: this host.
-      process_count: all hosts. Over them, batch k holds the same examples as on one host.
+      process_index: this host, of `process_count`. Over all, batch k holds the same examples as on one host.
       threads: that read ahead, in each process; 0 reads in the caller's.
       workers: processes that read and prepare instead of this one; 0 for none.
 
@@ -91,8 +90,7 @@ def training_batches(
         .batch(batch_size // process_count, drop_remainder=True)[start_step:]
     )
     # Without threads Grain reads in the caller's, and wants no buffer.
-    read = dataset.to_iter_dataset(grain.ReadOptions(threads, 2 * threads))
-    batches = _read(in_workers(read, workers))
+    batches = _read(in_workers(dataset.to_iter_dataset(grain.ReadOptions(threads, 2 * threads)), workers))
     _OPEN.add(batches)
     return batches
 
@@ -104,11 +102,7 @@ def batch_members(source: PhotoSource, *, batch_size: int, seed: int, number: in
 
 
 def _training_size(source: PhotoSource, size: int | None) -> int:
-    """`size`, or the source's own.
-
-    Raises:
-      UserError: photographs would have to be enlarged.
-    """
+    """`size`, or the source's own; none that would enlarge photographs."""
     stored = min(source[0]["image"].shape[:2])  # of the first, where they differ: the source looked at the rest
     if size is not None and not 0 < size <= stored:
         raise UserError(
@@ -130,11 +124,7 @@ def _close() -> None:
 
 
 def _read(dataset: grain.IterDataset) -> Batches:
-    """The batches in the toolkit's types; leaving the generator stops the readers.
-
-    Raises:
-      UserError: a worker process died, as when memory runs out; it says how.
-    """
+    """The batches in the toolkit's types; leaving the generator stops the readers."""
     iterator = iter(dataset)
     try:
         for batch in iterator:
@@ -171,21 +161,16 @@ class DrawExample(grain.transforms.RandomMap):
 
 def to_example(batch: Mapping[str, np.ndarray]) -> Example:
     """A batch of bytes, "image" [b,S,S,3], "hole" [b,S,S] and perhaps "labels" [b,S,S], in the toolkit's types."""
-    given = {name: np.asarray(array) for name, array in batch.items()}  # a worker's are Grain's kind of array
-    arrays: dict[str, Any] = {  # NumPy's, until the step takes them to its devices
-        "image": np.divide(given["image"], np.float32(255), dtype=np.float32),  # [b,S,S,3]
-        "known": (~given["hole"])[..., None].astype(np.float32),  # [b,S,S,1]
-        "labels": given["labels"].astype(np.int32) if "labels" in given else None,  # [b,S,S]
-    }
-    return Example(**arrays)
+    given: dict[str, Any] = {name: np.asarray(array) for name, array in batch.items()}  # a worker's are Grain's kind
+    return Example(  # of NumPy arrays, until the step takes them to its devices
+        image=np.divide(given["image"], np.float32(255), dtype=np.float32),  # [b,S,S,3]
+        known=(~given["hole"])[..., None].astype(np.float32),  # [b,S,S,1]
+        labels=given["labels"].astype(np.int32) if "labels" in given else None,  # [b,S,S]
+    )
 
 
 def in_workers(dataset: grain.IterDataset, workers: int) -> grain.IterDataset:
-    """`dataset` with its elements made by `workers` processes in turn, in the same order; 0 leaves it as it is.
-
-    Raises:
-      UserError: its photographs or holes cannot be handed to another process.
-    """
+    """`dataset` with its elements made by `workers` processes in turn, in the same order; 0 leaves it as it is."""
     if workers == 0:
         return dataset
     if not flags.FLAGS.is_parsed():
@@ -211,7 +196,6 @@ def _begin(index: int, count: int) -> None:
 
 def _end_with_parent() -> None:
     """A trainer that is killed closes nothing; its workers end all the same."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+    if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)

@@ -21,23 +21,16 @@ _RANGE = re.compile(r"(\d+)-(\d+)")
 
 @dataclasses.dataclass(frozen=True)
 class SplitList:
-    """Which photographs are in which split.
+    """Which photographs are in which split."""
 
-    Attributes:
-      name: such as "celebahq_28k_2k".
-      members: split to the names of its photographs, in order.
-    """
-
-    name: str
-    members: Mapping[str, tuple[str, ...]]
+    name: str  # such as "celebahq_28k_2k"
+    members: Mapping[str, tuple[str, ...]]  # split to the names of its photographs, in order
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of who is where: the same digest, the same splits."""
-        hasher = hashlib.sha256()
-        for split, names in self.members.items():
-            hasher.update("".join(f"{split}\t{name}\n" for name in names).encode())
-        return hasher.hexdigest()
+        lines = (f"{split}\t{name}\n" for split, names in self.members.items() for name in names)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
     def title(self) -> str:
@@ -56,11 +49,6 @@ class SplitList:
         return f"{self.title}: {', '.join(f'{split} {len(names):,}' for split, names in self.members.items())}"
 
 
-def split_of(name: str, **members: Iterable[str]) -> SplitList:
-    """A split by the names in each part."""
-    return SplitList(name, {part: tuple(names) for part, names in members.items()})
-
-
 def read_split(name: str, numbers: Mapping[str, str] | None = None) -> SplitList:
     """The split of that name, or in the text file of that path.
 
@@ -69,7 +57,7 @@ def read_split(name: str, numbers: Mapping[str, str] | None = None) -> SplitList
 
     Args:
       name: of a file in scan_jax/data/splits, or a path.
-      numbers: photograph to the number that the split knows it by, for a split with a `numbers` line.
+      numbers: photograph to the number that the split knows it by.
 
     Raises:
       UserError: there is no such split, a line cannot be read, a photograph is in it twice, or it needs `numbers`.
@@ -92,8 +80,15 @@ def read_split(name: str, numbers: Mapping[str, str] | None = None) -> SplitList
             )
     if wants:
         found = _by_numbers(found, numbers, title, wants)
-    split = SplitList(title, {name: tuple(found[name]) for name in SPLIT_NAMES if found.get(name)})
-    _check(split)
+    split = SplitList(title, {part: tuple(found[part]) for part in SPLIT_NAMES if part in found})
+    seen: dict[str, str] = {}
+    for part, names in split.members.items():
+        for name in names:
+            if name in seen:
+                raise UserError(f"split {title}: {name} is in {seen[name]} and again in {part}; remove one")
+            seen[name] = part
+    if "train" not in split.members or len(split.members) < 2:
+        raise UserError(f"split {title} needs photographs in train and in validation or test")
     return split
 
 
@@ -101,10 +96,9 @@ def name_ranges(names: Iterable[str], most: int = 8) -> str:
     """Names in a line, consecutive numbers as ranges: "17, 400-402 and 3 more"."""
     runs: list[list[str]] = []
     for name in names:
-        if runs and _follows(runs[-1][-1], name):
-            runs[-1].append(name)
-        else:
-            runs.append([name])
+        if not (runs and _follows(runs[-1][-1], name)):
+            runs.append([])
+        runs[-1].append(name)
     shown = [run[0] if len(run) == 1 else f"{run[0]}-{_NUMBER.split(run[-1])[1]}" for run in runs[:most]]
     hidden = sum(map(len, runs[most:]))
     return ", ".join(shown) + (f" and {hidden:,} more" if hidden else "")
@@ -149,15 +143,3 @@ def _by_numbers(
         if number in split_of:
             mapped.setdefault(split_of[number], []).append(photograph)
     return mapped
-
-
-def _check(split: SplitList) -> None:
-    """Refuses a split that shows a photograph twice, or nobody to train with."""
-    seen: dict[str, str] = {}
-    for part, names in split.members.items():
-        for name in names:
-            if name in seen:
-                raise UserError(f"split {split.name}: {name} is in {seen[name]} and again in {part}; remove one")
-            seen[name] = part
-    if "train" not in split.members or len(split.members) < 2:
-        raise UserError(f"split {split.name} needs photographs in train and in validation or test")

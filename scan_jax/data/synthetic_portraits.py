@@ -7,27 +7,20 @@ import hashlib
 from functools import partial
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.api import CachedPhotos, DataSplits, Photo
-from scan_jax.data.split_list import SplitList, split_of
+from scan_jax.data.api import DataSplits, Photo, PhotoSource
+from scan_jax.data.split_list import SplitList
 
 FLIP_PAIRS = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
 
 
 @dataclasses.dataclass(frozen=True)
 class SyntheticPortraits:
-    """`config.data` of synthetic portraits.
+    """`config.data` of synthetic portraits."""
 
-    Attributes:
-      size: height and width, pixels.
-      count: portraits to train with.
-      held_out: portraits to measure on, none of them among those.
-      seed: another seed, other portraits.
-    """
-
-    size: int
-    count: int = 2000
-    held_out: int = 200
-    seed: int = 0
+    size: int  # height and width, pixels
+    count: int = 2000  # portraits to train with
+    held_out: int = 200  # portraits to measure on, none of them among those
+    seed: int = 0  # another seed, other portraits
 
     def open_splits(self) -> DataSplits:
         """Portraits for both splits, drawn when they are first asked for.
@@ -37,27 +30,23 @@ class SyntheticPortraits:
         """
         if min(self.size, self.count, self.held_out) <= 0 or self.seed < 0:
             raise UserError(f"config.data: size, count and held_out must be positive and seed not negative, not {self}")
-        train, held_out = portrait_numbers(self.count, self.held_out)
-        title = portrait_split(train, held_out).title
-        return DataSplits(*(portraits(self.seed, numbers, self.size, title) for numbers in (train, held_out)))
+        split = portrait_split(self.count, self.held_out)
+        train, held_out = range(self.held_out, self.held_out + self.count), range(self.held_out)
+        return DataSplits(*(portraits(self.seed, numbers, self.size, split.title) for numbers in (train, held_out)))
 
 
-def portrait_numbers(count: int, held_out: int) -> tuple[range, range]:
-    """Those to train with and those to measure on, which come first, so that a larger count leaves them as they are."""
-    return range(held_out, held_out + count), range(held_out)
+def portrait_split(count: int, held_out: int) -> SplitList:
+    """Who is where, by number: those to measure on come first, so that a larger count leaves them as they are."""
+    numbers = tuple(map(str, range(held_out + count)))
+    return SplitList("held_out_first", {"train": numbers[held_out:], "test": numbers[:held_out]})
 
 
-def portrait_split(train: range, held_out: range) -> SplitList:
-    """Who is where, by the portraits' numbers."""
-    return split_of("held_out_first", train=map(str, train), test=map(str, held_out))
-
-
-def portraits(seed: int, numbers: range, size: int, split: str = "") -> CachedPhotos:
+def portraits(seed: int, numbers: range, size: int, split: str = "") -> PhotoSource:
     """A source that draws a portrait when it is first asked for, and keeps it.
 
     Drawing (5 ms at 64x64) then hides behind compilation and the first epoch's steps; no second process is needed.
     """
-    return CachedPhotos(
+    return PhotoSource(
         f"synthetic portraits {numbers.start}-{numbers.stop - 1} of seed {seed}{split and ', '}{split}",
         hashlib.sha256(f"synthetic portraits {seed} {numbers} {size}".encode()).hexdigest(),
         numbers,

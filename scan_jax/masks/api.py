@@ -6,11 +6,10 @@ True = hole.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -41,12 +40,10 @@ class HoleSource(Protocol):
     @property
     def description(self) -> str:
         """One line for logs and reports."""
-        ...
 
     @property
     def limits(self) -> Bucket:
         """Every hole's ratio lies in this range, (low, high]."""
-        ...
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """A hole, bool [size,size], that depends on the state of `rng` alone.
@@ -54,25 +51,16 @@ class HoleSource(Protocol):
         Raises:
           UserError: the source has no hole within its limits at this size.
         """
-        ...
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
         """The holes to evaluate on, bool [n,size,size], ratios in `bucket`: the same on every call and every machine.
 
-        Args:
-          size: height and width.
-          bucket: the range wanted; what lies outside `limits` is never reached.
-          count: how many. A source with a fixed stock gives at most that many, or all it has for 0.
-          seed: a source with a fixed stock ignores it.
-
-        Returns:
-          n = 0 where the source has no such hole.
+        Where `limits` exclude the bucket there are none. A source with a fixed stock gives at most `count`, or all it
+        has for 0, and ignores the seed.
         """
-        ...
 
 
-@dataclasses.dataclass(frozen=True)
-class HoleSplits:
+class HoleSplits(NamedTuple):
     """Holes to train with, and holes to measure on."""
 
     train: HoleSource
@@ -98,17 +86,12 @@ def open_holes(section: Mapping[str, Any]) -> HoleSplits:
     return HoleSplits(splits.train, held_out)
 
 
-@dataclasses.dataclass(frozen=True)
-class FixedSet:
-    """Holes by bucket.
+class FixedSet(NamedTuple):
+    """Holes by bucket."""
 
-    Attributes:
-      holes: bucket label, such as "10-20%", to bool [n,S,S]; in the order of the buckets, none empty.
-      digest: SHA-256 (hex) of labels, sizes and bits: the same digest, the same holes.
-    """
-
+    # bucket label, such as "10-20%", to bool [n,S,S]; in the order of the buckets, none empty
     holes: Mapping[str, np.ndarray]
-    digest: str
+    digest: str  # SHA-256 (hex) of labels, sizes and bits: the same digest, the same holes
 
 
 def fixed_set(
@@ -116,12 +99,8 @@ def fixed_set(
 ) -> FixedSet:
     """The evaluation holes of `source` at `size`; a bucket's holes do not depend on which others are asked for.
 
-    Args:
-      source: the held-out holes.
-      size: height and width.
-      buckets: what to report by; those that no hole of the source reaches are left out, and the log says so.
-      per_bucket: holes in each. A mask folder gives at most that many, or all it has for 0.
-      seed: for sources that draw.
+    Buckets that no hole of the source reaches are left out, and the log says so. `per_bucket` and `seed` are those of
+    `HoleSource.fixed`.
 
     Raises:
       UserError: no bucket has a hole.

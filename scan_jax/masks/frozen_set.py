@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
 import hashlib
-import io
 import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,14 +19,13 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.images import png
 from scan_jax.images.pairs import list_images
-from scan_jax.masks.api import SOURCES, FixedSet, fixed_set, open_holes
+from scan_jax.masks.api import SOURCES, fixed_set, open_holes
 from scan_jax.masks.ratio import T, hole_ratio, make_buckets, progress
 
 log = logging.getLogger(__name__)
 
 F = TypeVar("F")
 INDEX, MANIFEST = "index.csv", "manifest.json"
-COLUMNS = ("file", "bucket", "ratio", "sha256")
 
 
 def write(
@@ -47,9 +44,6 @@ def write(
       per_bucket: holes in each; a mask folder gives at most that many.
       seed: of the draws.
 
-    Returns:
-      What the folder's `manifest.json` says.
-
     Raises:
       UserError: a number makes no sense, no bucket can be reached, the folder holds something else, a file of the set
         that is there has been changed, or the disk is full.
@@ -60,11 +54,17 @@ def write(
     if len(edges) < 2:
         raise UserError(f"a hole set needs at least two edges of ratios, such as 0.1 0.2, not {list(edges)}")
     buckets = make_buckets(edges)
-    _check_target(folder)
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and load(folder) is None)):
+        raise UserError(f"{folder} exists and is no frozen set of holes; choose another place, or remove it")
     section = {"ratio": (edges[0], edges[-1]), **section}
     fixed = fixed_set(open_holes(section).held_out, size, buckets, per_bucket, seed)
-    files = {name: png.encode_hole(hole) for name, hole, _ in _named(fixed)}
-    index = _index(fixed, files)
+    files, rows = {}, [("file", "bucket", "ratio", "sha256")]
+    for label, holes in fixed.holes.items():
+        for i, hole in enumerate(holes):
+            name, content = f"{label.removesuffix('%')}_{i:05d}.png", png.encode_hole(hole)
+            files[name] = content
+            rows.append((name, label, f"{hole_ratio(hole):.6f}", hashlib.sha256(content).hexdigest()))
+    index = "".join(",".join(row) + "\n" for row in rows).encode()
     manifest = Manifest(
         generator=section["name"],
         settings=dataclasses.asdict(registry.bind_named(SOURCES, section, "config.holes")),  # defaults, too
@@ -81,31 +81,6 @@ def write(
     return manifest
 
 
-def _named(fixed: FixedSet) -> Iterator[tuple[str, Any, str]]:
-    """File name, hole and bucket label of each hole, bucket by bucket."""
-    for label, holes in fixed.holes.items():
-        for i, hole in enumerate(holes):
-            yield f"{label.removesuffix('%')}_{i:05d}.png", hole, label
-
-
-def _index(fixed: FixedSet, files: Mapping[str, bytes]) -> bytes:
-    """`index.csv`."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for name, hole, label in _named(fixed):
-        rows.writerow((name, label, f"{hole_ratio(hole):.6f}", hashlib.sha256(files[name]).hexdigest()))
-    return text.getvalue().encode()
-
-
-def _check_target(folder: Path) -> None:
-    """Refuses, before the work, a folder that holds anything but a frozen set."""
-    if not folder.exists():
-        return
-    if not folder.is_dir() or (any(folder.iterdir()) and load(folder) is None):
-        raise UserError(f"{folder} exists and is no frozen set of holes; choose another place, or remove it")
-
-
 def _keep_or_write(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
     if (folder / MANIFEST).is_file():
         if (folder / MANIFEST).read_bytes() != manifest.to_json():
@@ -113,25 +88,18 @@ def _keep_or_write(folder: Path, manifest: Manifest, files: Mapping[str, bytes])
         check(folder, manifest)
         log.info("%s is there already, %d holes, digest %s", folder, manifest.files, manifest.digest[:12])
         return
-    with _new_folder(folder) as part:
-        for name, content in progress(files.items(), "writing", len(files)):
-            (part / name).write_bytes(content)
-    log.info("wrote %d holes to %s, digest %s", manifest.files, folder, manifest.digest[:12])
-
-
-@contextlib.contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` that takes its place in the end; whatever goes wrong, even Ctrl-C, nothing is left."""
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         part.mkdir(parents=True)
-        yield part
+        for name, content in progress(files.items(), "writing", len(files)):
+            (part / name).write_bytes(content)
         os.replace(part, folder)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"cannot write {folder}: {reason}; free some space or choose another place") from error
-    finally:
+    finally:  # whatever goes wrong, even Ctrl-C, nothing is left
         shutil.rmtree(part, ignore_errors=True)
+    log.info("wrote %d holes to %s, digest %s", manifest.files, folder, manifest.digest[:12])
 
 
 FORMAT = "frozen holes"
@@ -140,35 +108,20 @@ VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """The contents of `manifest.json`.
+    """The contents of `manifest.json`."""
 
-    Attributes:
-      generator: the name of the source.
-      settings: the source's, defaults included.
-      seed: of the draws.
-      size: height and width in pixels.
-      edges: of the ratio buckets, (edges[i], edges[i+1]].
-      per_bucket: holes asked for in each.
-      counts: bucket label to holes that are there.
-      files: holes in all.
-      digest: of the `FixedSet`: labels, sizes and bits.
-      index_sha256: of `index.csv`, which holds the hash of each file.
-      format: tells this file from other programs' manifests.
-      version: of the format.
-    """
-
-    generator: str
-    settings: Mapping[str, Any]
-    seed: int
-    size: int
-    edges: tuple[float, ...]
-    per_bucket: int
-    counts: Mapping[str, int]
-    files: int
-    digest: str
-    index_sha256: str
-    format: str = FORMAT
-    version: int = VERSION
+    generator: str  # the name of the source
+    settings: Mapping[str, Any]  # the source's, defaults included
+    seed: int  # of the draws
+    size: int  # height and width in pixels
+    edges: tuple[float, ...]  # of the ratio buckets, (edges[i], edges[i+1]]
+    per_bucket: int  # holes asked for in each
+    counts: Mapping[str, int]  # bucket label to holes that are there
+    files: int  # holes in all
+    digest: str  # of the `FixedSet`: labels, sizes and bits
+    index_sha256: str  # of `index.csv`, which holds the hash of each file
+    format: str = FORMAT  # tells this file from other programs' manifests
+    version: int = VERSION  # of the format
 
     def to_json(self) -> bytes:
         """The file, the same bytes on every machine."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -22,35 +22,21 @@ from scan_jax.masks.ratio import BUCKETS_FROM_ZERO, bucket_of
 
 EMPTY, OVER, ALL_HOLE = "empty", "over 60%", "all hole"
 GROUPS = (EMPTY, *(bucket.label for bucket in BUCKETS_FROM_ZERO), OVER, ALL_HOLE)
-BAR = 40  # characters of the histogram's longest bar
 SHOWN = 5  # names in a list
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What the doctor found.
+class Report(NamedTuple):
+    """What the doctor found."""
 
-    Attributes:
-      folder: that was examined.
-      hole_color: "white" or "black", as given.
-      files: all that could be read, in order.
-      unreadable: the others.
-      polarity: the guess.
-      groups: ratio group, such as "10-20%" or "empty", to files; in order, empty ones too.
-      pairing: masks and photographs; None where no photographs were given.
-      frozen: what the folder's manifest says, or nothing.
-      problems: one sentence each, with what to do.
-    """
-
-    folder: Path
-    hole_color: str
-    files: tuple[MaskFile, ...]
-    unreadable: tuple[Unreadable, ...]
-    polarity: problems.Polarity
-    groups: Mapping[str, Sequence[Path]]
-    pairing: Pairing | None
-    frozen: str
-    problems: tuple[str, ...]
+    folder: Path  # that was examined
+    hole_color: str  # "white" or "black", as given
+    files: tuple[MaskFile, ...]  # all that could be read, in order
+    unreadable: tuple[Unreadable, ...]  # the others
+    polarity: problems.Polarity  # the guess
+    groups: Mapping[str, Sequence[Path]]  # ratio group, such as "10-20%" or "empty", to files; in order, empty ones too
+    pairing: Pairing | None  # masks and photographs; None where no photographs were given
+    frozen: str  # what the folder's manifest says, or nothing
+    problems: tuple[str, ...]  # one sentence each, with what to do
 
     def text(self) -> str:
         """The whole report, in lines."""
@@ -70,8 +56,10 @@ class Report:
 
     def _histogram(self) -> list[str]:
         most = max(map(len, self.groups.values())) or 1
-        bars = {label: "#" * -(-BAR * len(files) // most) for label, files in self.groups.items()}
-        rows = [f"  {label:>8} {len(files):6} {bars[label]}".rstrip() for label, files in self.groups.items()]
+        rows = []
+        for label, files in self.groups.items():
+            bar = "#" * -(-40 * len(files) // most)  # 40 characters at most
+            rows.append(f"  {label:>8} {len(files):6} {bar}".rstrip())
         return [f"hole ratio, {self.hole_color} = hole:", *rows]
 
     def _unreadable(self) -> list[str]:
@@ -91,7 +79,7 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
 
     Args:
       folder: of masks.
-      hole_color: what its white or black is taken for: "white" or "black".
+      hole_color: "white" or "black".
       photographs: the folder of the photographs that the masks belong to, one by one; it may be `folder` itself.
       sheet: a PNG to write examples of each ratio bucket to.
 
@@ -157,7 +145,6 @@ def _frozen(folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 SIDE = 128  # pixels
-MAX_COLUMNS = 8
 
 
 def write_sheet(
@@ -165,17 +152,10 @@ def write_sheet(
 ) -> None:
     """Writes a PNG with a row for each group that has files, and as many of them as fit, spread over the group.
 
-    Args:
-      path: of the PNG.
-      groups: label to mask files.
-      hole_color: "white" or "black".
-      photograph_of: what to show a mask over; the others lie over a graded backdrop.
-
-    Raises:
-      UserError: the file cannot be written.
+    Masks without a photograph in `photograph_of` lie over a graded backdrop.
     """
     blank = np.ones((SIDE, SIDE, 3), np.float32)
-    columns = min(MAX_COLUMNS, max(map(len, groups.values())))
+    columns = min(8, max(map(len, groups.values())))
     rows = []
     for label, files in groups.items():
         if files:
@@ -186,23 +166,17 @@ def write_sheet(
 
 def spread(files: Sequence[Path], count: int) -> list[Path]:
     """At most `count` of the files, at equal distances."""
-    if len(files) <= count:
-        return list(files)
+    count = min(count, len(files))
     return [files[i * len(files) // count] for i in range(count)]
 
 
 def _picture(file: Path, hole_color: str, photograph: Path | None) -> np.ndarray:
     """[SIDE,SIDE,3] in [0, 1]; stretched to a square, as the pipeline does."""
     hole = binarise(resize_nearest(read_grey(file), SIDE), hole_color)  # [SIDE,SIDE]
-    beneath = _backdrop()
+    ramp = np.linspace(0.0, 0.25, SIDE, dtype=np.float32)  # a backdrop: grey, darker towards the lower right
+    beneath = np.repeat((0.85 - ramp[:, None] - ramp[None, :])[..., None], 3, axis=2)  # [SIDE,SIDE,3]
     if photograph is not None:
         with contextlib.suppress(*DECODE_ERRORS):  # the backdrop will do, since masks are what is examined
             small = Image.fromarray(read_image(photograph)).resize((SIDE, SIDE), Image.Resampling.BOX)
             beneath = np.asarray(small, np.float32) / 255.0
     return contact_sheet.tint_hole(beneath, 1.0 - hole[..., None].astype(np.float32))
-
-
-def _backdrop() -> np.ndarray:
-    """Grey, darker towards the lower right, [SIDE,SIDE,3] in [0, 1]."""
-    ramp = np.linspace(0.0, 0.25, SIDE, dtype=np.float32)
-    return np.repeat((0.85 - ramp[:, None] - ramp[None, :])[..., None], 3, axis=2)

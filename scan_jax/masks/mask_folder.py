@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,20 +24,14 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class MaskFolder:
-    """`config.holes` of a mask folder.
+    """`config.holes` of a mask folder."""
 
-    Attributes:
-      path: the folder; an `index.csv` in it with a column `file` names the files and their order.
-      ratio: (low, high]; files outside it, at the size asked for, are left out.
-      held_out_path: masks to measure on; without it every second file of `path` is held out. All of a frozen set is
-        measured on, whatever `ratio`.
-      hole_color: "white" or "black"; frozen sets are white whatever it says.
-    """
-
-    path: str
-    ratio: tuple[float, float] = (0.1, 0.6)
+    path: str  # the folder; an `index.csv` in it with a column `file` names the files and their order
+    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high]; files outside it, at the size asked for, are left out
+    # masks to measure on; without it every second file of `path` is held out. All of a frozen set is measured on,
+    # whatever `ratio`
     held_out_path: str = ""
-    hole_color: str = "white"
+    hole_color: str = "white"  # "white" or "black"; frozen sets are white whatever it says
 
     def open_splits(self) -> HoleSplits:
         """The folder's even rows (0, 2, 4, ...) to train with, its odd ones held out unless `held_out_path` is given.
@@ -60,19 +54,12 @@ class MaskFolder:
 
 @dataclasses.dataclass(frozen=True)
 class IrregularMasks:
-    """`config.holes` of masks prepared by `scan-jax prepare irregular_masks`, such as those of Liu et al. (2018).
+    """`config.holes` of masks prepared by `scan-jax prepare irregular_masks`, such as those of Liu et al. (2018)."""
 
-    Attributes:
-      ratio: (low, high]; masks outside it, at the size asked for, are left out.
-      stored_size: that they were prepared at, pixels.
-      set_name: that they were prepared with, where they are not the authors'.
-      data_dir: of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty.
-    """
-
-    ratio: tuple[float, float] = (0.1, 0.6)
-    stored_size: int = 512
-    set_name: str = ""
-    data_dir: str = ""
+    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high]; masks outside it, at the size asked for, are left out
+    stored_size: int = 512  # that they were prepared at, pixels
+    set_name: str = ""  # that they were prepared with, where they are not the authors'
+    data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
 
     def open_splits(self) -> HoleSplits:
         """The masks of the dataset: training ones turned at random, test ones upright.
@@ -100,11 +87,7 @@ def _brightness(records: Sequence[Mapping[str, Any]], row: int) -> np.ndarray:
 
 
 def read_mask(file: Path) -> np.ndarray:
-    """The file's brightness, uint8 [H,W].
-
-    Raises:
-      UserError: it is missing, no image, damaged or too large.
-    """
+    """The file's brightness, uint8 [H,W]; a UserError where it is missing, no image, damaged or too large."""
     try:
         return read_grey(file)
     except DECODE_ERRORS as error:
@@ -146,8 +129,7 @@ def turn_at_random(rng: np.random.Generator, hole: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(hole[:, ::-1] if flip else hole)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Stock:
+class _Stock(NamedTuple):
     """All masks of a folder at one size: bits, since 12,000 masks at 256x256 take 0.8 GB as bytes."""
 
     packed: np.ndarray  # uint8 [n, ceil(S*S/8)]
@@ -198,8 +180,7 @@ class StoredHoles:
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """One of the folder's holes within the limits, bool [size,size], turned at random unless they stay upright."""
         stock = self._stock(size)
-        row = int(stock.usable[rng.integers(len(stock.usable))])
-        hole = stock.hole(row)
+        hole = stock.hole(int(stock.usable[rng.integers(len(stock.usable))]))
         return hole if self._upright else turn_at_random(rng, hole)
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
@@ -207,8 +188,8 @@ class StoredHoles:
         del seed
         stock = self._stock(size)
         rows = [row for row in stock.usable if stock.ratios[row] in bucket]
-        chosen = rows[:count] if count > 0 else rows
-        return np.stack([stock.hole(row) for row in chosen]) if chosen else np.zeros((0, size, size), np.bool_)
+        holes = [stock.hole(row) for row in (rows[:count] if count > 0 else rows)]
+        return np.stack(holes) if holes else np.zeros((0, size, size), np.bool_)
 
     def _stock(self, size: int) -> _Stock:
         """The masks at this size; the first call reads the files."""

@@ -23,16 +23,12 @@ WEIGHTS = {"free_form": 0.5, "strokes": 0.3, "rectangles": 0.2}
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """`config.holes` of a mixture.
+    """`config.holes` of a mixture."""
 
-    Attributes:
-      weights: the share of each source by its name; they need not add up to 1.
-      ratio: (low, high] of every part.
-      parts: further settings of a part by its name, such as {"mask_folder": {"path": "masks"}}.
-    """
-
+    # the share of each source by its name; they need not add up to 1
     weights: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(WEIGHTS))
-    ratio: tuple[float, float] = (0.1, 0.6)
+    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high] of every part
+    # further settings of a part by its name, such as {"mask_folder": {"path": "masks"}}
     parts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     def open_splits(self) -> HoleSplits:
@@ -49,11 +45,9 @@ class Mixture:
             if name not in self.weights:
                 raise UserError(f"config.holes.parts.{name} has no weight{did_you_mean(name, names)}")
         opened = [open_holes({"ratio": self.ratio, **self.parts.get(name, {}), "name": name}) for name in names]
-        weights, limits = tuple(self.weights[name] for name in names), Bucket(*self.ratio)
-        return HoleSplits(
-            train=MixedHoles(limits, tuple(splits.train for splits in opened), weights),
-            held_out=MixedHoles(limits, tuple(splits.held_out for splits in opened), weights),
-        )
+        mix = functools.partial(MixedHoles, Bucket(*self.ratio), tuple(self.weights[name] for name in names))
+        train, held_out = zip(*((splits.train, splits.held_out) for splits in opened))
+        return HoleSplits(mix(train), mix(held_out))
 
 
 def _checked(name: str, weight: float) -> float:
@@ -71,8 +65,8 @@ class MixedHoles:
     """A `HoleSource` that lets chance, weighed, pick a part for each hole."""
 
     limits: Bucket
-    parts: tuple[HoleSource, ...]
     weights: tuple[float, ...]
+    parts: tuple[HoleSource, ...]
 
     @property
     def description(self) -> str:
@@ -81,11 +75,7 @@ class MixedHoles:
         return "; ".join(f"{weight / total:.0%} {part.description}" for part, weight in zip(self.parts, self.weights))
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A hole of one part, bool [size,size]; the part is drawn first.
-
-        Raises:
-          UserError: any part has no hole within the limits at this size, on the first call already.
-        """
+        """A hole of one part, bool [size,size]; the part is drawn first."""
         _try_all(self, size)
         shares = list(itertools.accumulate(self.weights))
         chosen = bisect.bisect_right(shares, rng.random() * shares[-1])
@@ -107,7 +97,7 @@ class MixedHoles:
             if not short:
                 break
             stock = [len(given[i]) if i in short else stock[i] for i in range(len(stock))]
-        queues = [iter(holes) for holes in given]
+        queues = list(map(iter, given))
         holes = [next(queues[i]) for i in order]
         return np.stack(holes) if holes else np.zeros((0, size, size), np.bool_)
 
@@ -115,13 +105,7 @@ class MixedHoles:
 def share_out(weights: Sequence[float], stock: Sequence[int], count: int) -> list[int]:
     """Which part gives hole 0, 1, 2, ...: each time the one furthest behind its share, so that shares are exact.
 
-    Args:
-      weights: positive, of any sum.
-      stock: how many each part has.
-      count: how many are wanted.
-
-    Returns:
-      At most `count` numbers of parts; the beginning does not depend on `count`.
+    Weights are positive, of any sum; no part gives more than its stock. The beginning does not depend on `count`.
     """
     left, given, order = list(stock), [0] * len(weights), list[int]()
     while len(order) < count and any(left):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,38 +17,23 @@ from scan_jax.images.hole import binarise, read_grey, resize_nearest
 from scan_jax.images.pairs import Pairing, list_images, named_as_mask
 from scan_jax.masks.frozen_set import INDEX
 
-PIECES_SIDE = 128  # pixels: pieces are counted at this size, so that specks do not count
 MUCH_GREY = 0.001  # of all pixels
 ARRAYS = (".npy", ".npz", ".mat")  # what people keep masks in that are no images
 
 
-@dataclasses.dataclass(frozen=True)
-class MaskFile:
-    """A file that could be read; shares are of its pixels.
+class MaskFile(NamedTuple):
+    """A file that could be read; shares are of its pixels."""
 
-    Attributes:
-      file: where it lies.
-      height: in pixels.
-      width: in pixels.
-      white: share above 127.
-      above_zero: share above 0, which other programs take for white.
-      grey: share that is neither 0 nor 255.
-      frame: share of white among the outermost pixels.
-      white_pieces: connected white regions.
-      black_pieces: connected black regions.
-      pixels: a hash of size and brightness: the same, the same picture.
-    """
-
-    file: Path
-    height: int
-    width: int
-    white: float
-    above_zero: float
-    grey: float
-    frame: float
-    white_pieces: int
-    black_pieces: int
-    pixels: str
+    file: Path  # where it lies
+    height: int  # in pixels
+    width: int  # in pixels
+    white: float  # share above 127
+    above_zero: float  # share above 0, which other programs take for white
+    grey: float  # share that is neither 0 nor 255
+    frame: float  # share of white among the outermost pixels
+    white_pieces: int  # connected white regions
+    black_pieces: int  # connected black regions
+    pixels: str  # a hash of size and brightness: the same, the same picture
 
     @property
     def has_both(self) -> bool:
@@ -60,8 +45,7 @@ class MaskFile:
         return self.white if hole_color == "white" else 1.0 - self.white
 
 
-@dataclasses.dataclass(frozen=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """A file that could not be read, and why, in one line."""
 
     file: Path
@@ -75,7 +59,7 @@ def measure(file: Path) -> MaskFile | Unreadable:
     except DECODE_ERRORS as error:
         return Unreadable(file, reason(error))
     white = binarise(grey)  # [H,W]
-    small = binarise(resize_nearest(grey, PIECES_SIDE)).astype(np.uint8)
+    small = binarise(resize_nearest(grey, 128)).astype(np.uint8)  # so that specks are no pieces
     height, width = grey.shape
     return MaskFile(
         file=file,
@@ -94,20 +78,16 @@ def measure(file: Path) -> MaskFile | Unreadable:
 def unreadable(files: Sequence[Unreadable], total: int) -> Iterable[str]:
     """Files that are missing, cut short or no images."""
     if files:
-        yield (
-            f"{len(files)} of {total} files cannot be read, such as {files[0].file.name} ({files[0].reason}); "
-            "fetch them again or remove them"
-        )
+        example = f"{files[0].file.name} ({files[0].reason})"
+        yield f"{len(files)} of {total} files cannot be read, such as {example}; fetch them again or remove them"
 
 
 def pixels(files: Sequence[MaskFile], hole_color: str, guess: Polarity) -> Iterable[str]:
     """Masks of one colour, a polarity that looks like the other one, more than a trace of grey, and odd shapes."""
     for share, color in ((1.0, "white"), (0.0, "black")):
-        count = sum(file.white == share for file in files)
-        if count and color == hole_color:
-            yield f"{count} of {len(files)} files are all {color}, nothing but hole and no pixel known; remove them"
-        elif count:
-            yield f"{count} of {len(files)} files are all {color}, without a hole to fill; remove them"
+        if count := sum(file.white == share for file in files):
+            what = "nothing but hole and no pixel known" if color == hole_color else "without a hole to fill"
+            yield f"{count} of {len(files)} files are all {color}, {what}; remove them"
     if guess.hole and guess.hole != hole_color:
         yield (
             f"the masks look inverted: {hole_color} is taken for hole, but {guess.hole} looks like it "
@@ -212,23 +192,12 @@ def _grey_share(files: Sequence[MaskFile]) -> float:
     return sum(file.grey * file.height * file.width for file in files) / pixels if pixels else 0.0
 
 
-RARE = 0.45  # a mean share below which a colour is clearly the rarer one
-RARE_ON_FRAME = 0.4  # likewise of the outermost pixels
+class Polarity(NamedTuple):
+    """A guess of which colour is the hole."""
 
-
-@dataclasses.dataclass(frozen=True)
-class Polarity:
-    """A guess of which colour is the hole.
-
-    Attributes:
-      hole: "white", "black", or "" where nobody can tell.
-      white: mean share of white in the files that have both colours.
-      text: the guess and its evidence, in a few lines.
-    """
-
-    hole: str
-    white: float
-    text: str
+    hole: str  # "white", "black", or "" where nobody can tell
+    white: float  # mean share of white in the files that have both colours
+    text: str  # the guess and its evidence, in a few lines
 
 
 def guess_polarity(files: Sequence[MaskFile]) -> Polarity:
@@ -254,6 +223,6 @@ def guess_polarity(files: Sequence[MaskFile]) -> Polarity:
 def _rarer(white: float, frame: float) -> str:
     """The colour that is rarer everywhere and on the frame, or clearly rarer everywhere and even on the frame."""
     for color, share, on_frame in (("white", white, frame), ("black", 1.0 - white, 1.0 - frame)):
-        if (share < 0.5 and on_frame < RARE_ON_FRAME) or (share < RARE and on_frame <= 1.0 - RARE_ON_FRAME):
+        if (share < 0.5 and on_frame < 0.4) or (share < 0.45 and on_frame <= 0.6):
             return color
     return ""

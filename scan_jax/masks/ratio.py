@@ -23,11 +23,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Bucket:
-    """The ratios in (low, high], as fractions of the image.
-
-    Raises:
-      UserError: unless 0 <= low < high <= 1.
-    """
+    """The ratios in (low, high], as fractions of the image; a UserError unless 0 <= low < high <= 1."""
 
     low: float
     high: float
@@ -53,11 +49,7 @@ class Bucket:
         return Bucket(low, high) if low < high else None
 
     def pixel_range(self, pixels: int) -> tuple[int, int]:
-        """The fewest and most hole pixels, of `pixels`, whose ratio lies inside.
-
-        Raises:
-          UserError: no whole number of pixels does.
-        """
+        """The fewest and most hole pixels, of `pixels`, whose ratio lies inside; a UserError where none does."""
         # The slack undoes the rounding of products such as 0.3 * 100 = 30.000000000000004.
         fewest = math.floor(self.low * pixels + 1e-9) + 1
         most = math.floor(self.high * pixels + 1e-9)
@@ -91,10 +83,7 @@ Draw = Callable[[np.random.Generator, int], np.ndarray]  # (rng, size) -> bool [
 
 
 def draw_within(draw: Draw, rng: np.random.Generator, size: int, limits: Bucket, attempts: int) -> np.ndarray:
-    """The first of at most `attempts` draws whose ratio is in `limits`, else the nearest one made to fit.
-
-    Returns:
-      bool [size,size]. Bounded work, pure in the state of `rng`.
+    """The first of at most `attempts` draws, bool [size,size], with a ratio in `limits`, else the nearest made to fit.
 
     Raises:
       UserError: no hole of this size can lie within the limits.
@@ -115,11 +104,7 @@ def draw_within(draw: Draw, rng: np.random.Generator, size: int, limits: Bucket,
 
 
 def fit(hole: np.ndarray, limits: Bucket) -> np.ndarray:
-    """`hole` [H,W], grown or worn away along its edge by the fewest pixels that bring its ratio into `limits`.
-
-    Raises:
-      UserError: no hole of this size can lie within the limits.
-    """
+    """`hole` [H,W], grown or worn away along its edge by the fewest pixels that bring its ratio into `limits`."""
     fewest, most = limits.pixel_range(hole.size)
     count = int(np.count_nonzero(hole))
     if count < fewest:
@@ -144,15 +129,10 @@ def _grow(region: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def draw_fixed(source: Draw, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
-    """`count` holes of a generator, bool [count,size,size]; number i is pure in (seed, bucket, i).
-
-    The bit generator is named, since NumPy may change its default one.
-
-    Raises:
-      UserError: `count` is not positive: a generator has no end.
-    """
-    if count <= 0:
+    """`count` holes of a generator, bool [count,size,size]; number i is pure in (seed, bucket, i)."""
+    if count <= 0:  # a generator has no end
         raise UserError(f"drawn holes need a positive count per bucket, not {count}")
+    # The bit generator is named, since NumPy may change its default one.
     name = [seed, round(1e6 * bucket.low), round(1e6 * bucket.high)]
     rngs = (np.random.Generator(np.random.Philox(np.random.SeedSequence([*name, i]))) for i in range(count))
     return np.stack([source(rng, size) for rng in progress(rngs, bucket.label, count)])

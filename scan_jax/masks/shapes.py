@@ -22,13 +22,9 @@ HALF = Bucket(0.25, 0.5)  # a half of an odd side is rounded down: 1 of 3, 2 of 
 
 @dataclasses.dataclass(frozen=True)
 class DrawnHoles:
-    """A `HoleSource` that draws until the ratio lies within its limits, and its `config.holes`.
+    """A `HoleSource` that draws until the ratio lies within its limits, and its `config.holes`."""
 
-    Attributes:
-      ratio: (low, high], the share of the image that a hole takes.
-    """
-
-    ratio: tuple[float, float] = (0.1, 0.6)
+    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high], the share of the image that a hole takes
     attempts: ClassVar[int] = 200  # then the nearest try is fitted
     title: ClassVar[str] = ""
 
@@ -99,11 +95,7 @@ class Border(DrawnHoles):
     title = "frames around the middle"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A hole, bool [size,size], whose ratio is spread evenly over the limits as far as whole pixels allow.
-
-        Raises:
-          UserError: no frame of whole pixels lies within the limits.
-        """
+        """A hole, bool [size,size], whose ratio is spread evenly over the limits as far as whole pixels allow."""
         found = frames(size, self.limits)
         if not found:
             raise UserError(f"no frame of {size}x{size} has a ratio in {self.limits}; widen config.holes.ratio")
@@ -134,14 +126,11 @@ def frames(size: int, limits: Bucket) -> tuple[tuple[int, int, int], ...]:
 class Half(DrawnHoles):
     """The image's left, right, upper or lower half, which takes 50%, or less than one row under it of an odd side.
 
-    Attributes:
-      sides: those that a hole may take.
-
     Raises:
       UserError: a side is unknown, there is none, or no half lies within `ratio`.
     """
 
-    sides: tuple[str, ...] = SIDES
+    sides: tuple[str, ...] = SIDES  # those that a hole may take
 
     def __post_init__(self) -> None:
         for side in self.sides:
@@ -159,11 +148,7 @@ class Half(DrawnHoles):
         return f"the {', '.join(self.sides)} half"
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A hole, bool [size,size].
-
-        Raises:
-          UserError: the half of this size lies outside the limits.
-        """
+        """A hole, bool [size,size]."""
         if _ratio(size) not in self.limits:
             raise UserError(f"a half of {size}x{size} takes {_ratio(size):.1%}, outside {self.limits}; widen the ratio")
         return half(self.sides[int(rng.integers(len(self.sides)))], size)

@@ -11,7 +11,6 @@ import numpy as np
 from scan_jax.core.errors import UserError
 from scan_jax.masks.shapes import DrawnHoles
 
-MAX_STROKES = 64  # even where the hole is still too small: nearly whole images are left to the fitting
 FINEST = 256  # pixels: the side below which strokes are painted larger
 MEAN_TURN = 2 * math.pi / 5  # radians
 TURN_SPREAD = 2 * math.pi / 15  # radians, at most, to either side of the mean
@@ -19,13 +18,9 @@ TURN_SPREAD = 2 * math.pi / 15  # radians, at most, to either side of the mean
 
 @dataclasses.dataclass(frozen=True)
 class Brush(DrawnHoles):
-    """Holes with brush strokes.
+    """Holes with brush strokes."""
 
-    Attributes:
-      stroke_width: thinnest and thickest stroke, as fractions of the side.
-    """
-
-    stroke_width: tuple[float, float] = (12 / 256, 40 / 256)
+    stroke_width: tuple[float, float] = (12 / 256, 40 / 256)  # thinnest and thickest stroke, as fractions of the side
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,7 +46,7 @@ class Strokes(Brush):
         canvas = fine_canvas(size)
         too_small = int(self.limits.low * canvas.size)  # pixels
         published = int(rng.integers(1, 4))
-        for painted in range(MAX_STROKES):
+        for painted in range(64):  # even where the hole is still too small: nearly whole images are left to the fitting
             if painted >= published and cv2.countNonZero(canvas) > too_small:
                 break
             draw_stroke(rng, canvas, int(rng.integers(4, 12)), self.stroke_width)
@@ -109,13 +104,9 @@ def thin(canvas: np.ndarray, size: int) -> np.ndarray:
 
 
 def draw_stroke(rng: np.random.Generator, canvas: np.ndarray, segments: int, width: tuple[float, float]) -> None:
-    """Paints one stroke with round ends and joints.
+    """Paints `canvas`, uint8 [S,S], with ones: a stroke of straight `segments` with round ends and joints.
 
-    Args:
-      rng: the only source of chance.
-      canvas: uint8 [S,S], painted with ones.
-      segments: straight pieces.
-      width: thinnest and thickest, as fractions of S.
+    Its `width` lies between the thinnest and the thickest, as fractions of S.
     """
     vertices = zigzag(rng, len(canvas), segments)
     thickness = max(1, round((width[0] + (width[1] - width[0]) * rng.random()) * len(canvas)))

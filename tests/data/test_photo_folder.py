@@ -9,7 +9,7 @@ import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.data import photo_folder
-from scan_jax.data.api import CachedPhotos, open_data
+from scan_jax.data.api import PhotoSource, open_data
 from scan_jax.data.photo_folder import evenly_spaced, list_photographs, without_label_maps
 
 
@@ -78,7 +78,7 @@ def test_memory_is_bounded_makes_what_it_did_not_keep_and_is_sent_empty():
         made.append(index)
         return {"image": np.full((2, 2, 3), index, np.uint8)}
 
-    memory = CachedPhotos("", "", range(3), make, max_bytes=30)  # two photographs of 12 bytes
+    memory = PhotoSource("", "", range(3), make, max_bytes=30)  # two photographs of 12 bytes
     for index in (0, 1, 2, 0, 1, 2):
         assert (memory[index]["image"] == index).all()
     assert made == [0, 1, 2, 2]

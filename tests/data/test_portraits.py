@@ -1,18 +1,16 @@
 """The drawn portraits: pure in (seed, index), the same at every size, and labelled as they are painted."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.portraits import CLASS_NAMES, Part, portrait
-from scan_jax.data.portraits.accessories import HATS, RIMS
+from scan_jax.data.portraits import CLASS_NAMES, SUPERSAMPLED_UP_TO, Part, draw, portrait
 from scan_jax.data.portraits.backdrop import SCENES
-from scan_jax.data.portraits.body import COLLARS, PATTERNS
-from scan_jax.data.portraits.canvas import fractal, grid_noise, line_noise, plane_noise, to_image, to_labels
-from scan_jax.data.portraits.drawing import SUPERSAMPLED_UP_TO, draw, sample_traits
-from scan_jax.data.portraits.hair import CUTS
+from scan_jax.data.portraits.body import COLLARS, PATTERNS, RIMS
+from scan_jax.data.portraits.canvas import to_image, to_labels
+from scan_jax.data.portraits.hair import CUTS, HATS
+from scan_jax.data.portraits.sdf import fractal, grid_noise, line_noise, plane_noise
+from scan_jax.data.portraits.traits import sample_traits
 
 MANY = 240
 
@@ -29,14 +27,14 @@ def _area_resize(image, factor):
 
 
 def _changed(trait, **changes):
-    return dataclasses.replace(getattr(sample_traits(0, 3), trait), **changes)
+    return getattr(sample_traits(0, 3), trait)._replace(**changes)
 
 
 def _plain_sitter(**changes):
     """A sitter with nothing on the head, lit evenly from the front."""
     light = _changed("light", x=0.0, y=-1.0, strength=0.8, tint=np.ones(3, np.float32))
     bare = {"hat": _changed("hat", kind="none"), "glasses": _changed("glasses", kind="none"), "light": light}
-    return dataclasses.replace(sample_traits(0, 3), **(bare | changes))
+    return sample_traits(0, 3)._replace(**(bare | changes))
 
 
 def test_same_arguments_give_the_same_bytes_whatever_came_before():
@@ -180,9 +178,9 @@ def test_each_kind_in_the_tables_can_be_drawn_and_looks_like_no_other(field, att
     traits = sample_traits(2, 9)
     pictures = set()
     for kind in kinds:
-        trait = dataclasses.replace(getattr(traits, field), **{attribute: kind})
+        trait = getattr(traits, field)._replace(**{attribute: kind})
         with np.errstate(divide="raise", invalid="raise", over="raise"):
-            pictures.add(draw(dataclasses.replace(traits, **{field: trait}), 40)[0].tobytes())
+            pictures.add(draw(traits._replace(**{field: trait}), 40)[0].tobytes())
     assert len(pictures) == len(kinds)
 
 
@@ -193,7 +191,7 @@ def test_nothing_is_nan_or_out_of_float32(monkeypatch):
         seen.append((rgb.dtype, bool(np.isfinite(rgb).all()), float(rgb.min()), float(rgb.max())))
         return to_image(rgb, factor)
 
-    monkeypatch.setattr("scan_jax.data.portraits.drawing.to_image", spy)
+    monkeypatch.setattr("scan_jax.data.portraits.to_image", spy)
     with np.errstate(divide="raise", invalid="raise", over="raise"):
         for index in range(40):
             portrait(9, index, 40)

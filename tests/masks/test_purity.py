@@ -57,7 +57,7 @@ def sections(folder):
 @pytest.mark.parametrize("used", [False, True], ids=["fresh", "used"])
 @pytest.mark.parametrize("name", sections(""))
 def test_sources_travel_to_other_processes(name, used, folder):
-    for source in vars(open_holes(sections(folder)[name])).values():
+    for source in open_holes(sections(folder)[name]):
         if used:
             source.draw(np.random.default_rng(0), 16)
         travelled = pickle.loads(pickle.dumps(source))

@@ -121,17 +121,12 @@ def find_photographs(files: Sequence[File], source: str) -> dict[str, File]:
     """CelebA-HQ's photographs by number, "0" to "29999".
 
     Copies numbered from 1 to 30,000 are counted from 0, as the official archive does.
-
-    Raises:
-      UserError: there is none, or a number occurs twice.
     """
     images = [file for file in files if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
     official = [file for file in images if IMAGES in PurePosixPath(file.name).parts]
-    others = [file for file in images if not is_annotation(file.name)]
     numbered: dict[int, File] = {}
-    for file in official or others:
-        name = PurePosixPath(file.name).stem
-        if not re.fullmatch(r"\d+", name):
+    for file in official or [file for file in images if not is_annotation(file.name)]:
+        if not re.fullmatch(r"\d+", name := PurePosixPath(file.name).stem):
             continue
         if int(name) in numbered:
             raise UserError(f"photograph {int(name)} is there twice: {numbered[int(name)].name} and {file.name}")
@@ -159,11 +154,7 @@ def read_numbered_split(name: str, files: Iterable[File]) -> SplitList:
 
 
 def _read_mapping(file: File) -> dict[str, str]:
-    """CelebA-HQ's numbers to CelebA's.
-
-    Raises:
-      UserError: it is another file.
-    """
+    """CelebA-HQ's numbers to CelebA's."""
     with file.open() as opened:
         lines = opened.read().decode("utf-8", errors="replace").split("\n")[1:]  # the first names the columns
     rows = [_MAPPING_ROW.fullmatch(line.strip()) for line in lines if line.strip()]
@@ -177,12 +168,7 @@ MERGED = "merged"
 
 
 def read_labels(files: Labels) -> np.ndarray:
-    """A person's label map, int32 [H,W]; of masks, later parts lie over earlier ones, in the official order.
-
-    Raises:
-      UserError: the masks have several sizes, or the label map has colours.
-      OSError: one is truncated or no image; it is named.
-    """
+    """A person's label map, int32 [H,W]; of masks, later parts lie over earlier ones, in the official order."""
     if MERGED in files:
         return files[MERGED].read_labels()
     masks = {label: _read_part(files[part]) for label, part in enumerate(PARTS, start=1) if part in files}  # [H,W]
@@ -197,11 +183,7 @@ def read_labels(files: Labels) -> np.ndarray:
 
 
 def find_labels(files: Sequence[File], source: str) -> Mapping[str, Labels]:
-    """Each person's labels by number, "0" to "29999".
-
-    Raises:
-      UserError: there are none, or a mask has an unknown part or lies in another person's folder.
-    """
+    """Each person's labels by number, "0" to "29999"."""
     parts: dict[str, dict[str, File]] = {}
     merged: dict[str, dict[str, File]] = {}
     for file in files:
@@ -248,16 +230,12 @@ def _check_labels(photographs: Mapping[str, File], labels: Mapping[str, Labels],
 
 
 def _read_part(file: File) -> np.ndarray:
-    """A part's mask, bool [H,W]: whatever is not black.
-
-    Raises:
-      OSError: it does not decode; a person has many masks, so that the file is named.
-    """
+    """A part's mask, bool [H,W]: whatever is not black."""
     try:
         with file.open() as stream, opened(stream) as image:
             orientation = load_orientation(image)
             return turn_upright(np.asarray(image.getchannel(0)) != 0, orientation)
-    except DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:  # a person has many masks
         raise OSError(f"its mask {file.name}: {reason(error)}") from error
 
 

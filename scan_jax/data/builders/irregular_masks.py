@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import operator
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -45,11 +43,10 @@ class IrregularMasks(SquareSettings):
         if not by_folder:
             to_train = [number % 2 == 0 for number in range(len(files))]
         parts = {
-            "train": list(itertools.compress(files, to_train)),
-            "test": list(itertools.compress(files, map(operator.not_, to_train))),
+            part: [file for file, training in zip(files, to_train) if training == (part == "train")]
+            for part in ("train", "test")
         }
-        if self.name:
-            check_name(self.name)
+        own = {"set_name": check_name(self.name)} if self.name else {}
         return Plan(
             dataset="irregular_masks",
             config=f"{self.name}-{self.size}" if self.name else str(self.size),
@@ -62,8 +59,7 @@ class IrregularMasks(SquareSettings):
             rules=f"size={self.size} hole_color={self.hole_color}",
             found=(f"found {len(files):,} masks in {self.source}",),
             section="holes",
-            usage={"name": "irregular_masks", "stored_size": self.size}
-            | ({"set_name": self.name} if self.name else {}),
+            usage={"name": "irregular_masks", "stored_size": self.size} | own,
         )
 
 

@@ -24,10 +24,7 @@ from scan_jax.data.preparation.plan import Arrays, Item, Plan, flag
 from scan_jax.data.split_list import name_ranges
 from scan_jax.images.decode import read_image
 
-LIST = "open_photographs.toml"
 PARTS = ("train", "test")
-MIN_SIDE, MAX_SIDE = 256, 8192
-DESCRIPTION = "Photographs under open licences out of Debian packages; ATTRIBUTION.md has licence and author."
 ELSE = "or do with what it has of the listed files: --allow_other_version"
 
 
@@ -46,8 +43,8 @@ class OpenPhotographs:
         Raises:
           UserError: a package is missing, is not the listed one, is damaged or means harm.
         """
-        if not MIN_SIDE <= self.size <= MAX_SIDE:
-            raise UserError(f"--size must be from {MIN_SIDE} to {MAX_SIDE} pixels, not {self.size}")
+        if not 256 <= self.size <= 8192:
+            raise UserError(f"--size must be from 256 to 8192 pixels, not {self.size}")
         packages = read_list()
         files = _find(packages, Path(self.source).expanduser(), self.allow_other_version)
         there: dict[Photograph, bytes] = {}
@@ -64,7 +61,8 @@ class OpenPhotographs:
         return Plan(
             dataset="open_photographs",
             config=str(self.size),
-            description=DESCRIPTION,
+            description="Photographs under open licences out of Debian packages; ATTRIBUTION.md has licence and "
+            "author.",
             homepage="https://packages.debian.org/bookworm/",
             arrays={"image": (None, None, 3)},
             least_side=min((min(photo.stored(self.size)) for some in kept.values() for photo in some), default=0),
@@ -84,25 +82,16 @@ class OpenPhotographs:
 
 @dataclasses.dataclass(frozen=True)
 class Photograph:
-    """One file of the list.
+    """One file of the list, its licence and attribution as the package states them."""
 
-    Attributes:
-      name: of the record, "krank/level-01".
-      path: in the package.
-      member: path in the container that lies there; empty for a file of its own.
-      licence, attribution: as the package states them.
-      height, width: upright, in pixels.
-      halved: it is too noisy or too soft at its own size.
-    """
-
-    name: str
-    path: str
-    member: str
+    name: str  # of the record, "krank/level-01"
+    path: str  # in the package
+    member: str  # path in the container that lies there; empty for a file of its own
     licence: str
     attribution: str
-    height: int
+    height: int  # upright, in pixels
     width: int
-    halved: bool
+    halved: bool  # it is too noisy or too soft at its own size
 
     def stored(self, most: int) -> tuple[int, int]:
         """Height and width of the record, where the long side is `most` at most."""
@@ -131,7 +120,7 @@ class Package:
 
 def read_list() -> tuple[Package, ...]:
     """The packages and photographs that the toolkit knows."""
-    text = resources.files("scan_jax.data.builders").joinpath(LIST).read_text(encoding="utf-8")
+    text = resources.files("scan_jax.data.builders").joinpath("open_photographs.toml").read_text(encoding="utf-8")
     return tuple(
         Package(**entry, photographs=tuple(_listed(entry["name"], groups)))
         for entry in tomllib.loads(text)["package"]
@@ -155,11 +144,7 @@ def _listed(package: str, groups: Sequence[Mapping[str, Any]]) -> Iterator[Photo
 
 
 def _find(packages: Sequence[Package], folder: Path, any_version: bool) -> dict[str, Path]:
-    """Each package's file, by name.
-
-    Raises:
-      UserError: one is missing, or, unless any version will do, cannot be read or is not the listed one.
-    """
+    """Each package's file, by name: there, and, unless any version will do, the listed one."""
     if not folder.is_dir():
         raise UserError(f"--source: no folder {folder}; make it, and fetch the packages in it: {_fetch(packages)}")
     there = {package.name: sorted(folder.glob(f"{package.name}_*.deb")) for package in packages}
@@ -196,31 +181,21 @@ def _fetch(packages: Sequence[Package]) -> str:
 
 
 def _read(package: Package, file: Path) -> dict[Photograph, bytes]:
-    """The package's photographs, as files of their own.
-
-    Raises:
-      UserError: the package cannot be read, is damaged, or means harm.
-    """
+    """The package's photographs, as files of their own."""
     by_path: dict[str, list[Photograph]] = {}
     for photo in package.photographs:
         by_path.setdefault(photo.path, []).append(photo)
     found: dict[Photograph, bytes | None] = {}
     try:
         for path, content in package_files(file, by_path):
-            for photo in by_path[path]:
-                found[photo] = _unpacked(photo, content)
+            read = rcc_file if path.endswith(".rcc") else edj_entry
+            for photo in by_path[path]:  # files of their own, or members of a container
+                found[photo] = read(content, photo.member) if photo.member else content
     except (*DAMAGED, OSError) as error:
         raise UserError(
             f"{file.name} is damaged or means harm: {' '.join(str(error).split())}; fetch it again: {_fetch([package])}"
         ) from error
     return {photo: content for photo, content in found.items() if content is not None}
-
-
-def _unpacked(photo: Photograph, content: bytes) -> bytes | None:
-    """The photograph's file in what lies at its path; None where that has no such member."""
-    if not photo.member:
-        return content
-    return (rcc_file if photo.path.endswith(".rcc") else edj_entry)(content, photo.member)
 
 
 def _make(photo: Photograph, content: bytes, most: int) -> Arrays:

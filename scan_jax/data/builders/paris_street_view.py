@@ -12,7 +12,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_images
 from scan_jax.data.preparation.plan import Item, Plan, SquareSettings, flag, make_square
-from scan_jax.data.split_list import split_of
+from scan_jax.data.split_list import SplitList
 from scan_jax.images.square import Crop
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class ParisStreetView(SquareSettings):
                 part: [Item(f"{part}/{name}", file.identity(), partial(make, file)) for name, file in some.items()]
                 for part, some in parts.items()
             },
-            split=split_of("paris_own", **parts),
+            split=SplitList("paris_own", {part: tuple(some) for part, some in parts.items()}),
             missing=tuple(name for part, some in parts.items() for name in _absent(part, len(some))),
             allow_missing=self.allow_missing,
             rules=f"size={self.size} crop={self.crop}",

@@ -41,10 +41,9 @@ class PhotoFolder(SquareSettings):
             raise UserError(f"--source: no photographs ({', '.join(SUFFIXES)}) in {self.source}")
         files = without_label_maps(files)
         split, parts, missing = self._split(files)
-        name = self._name()
         return self._plan(
             dataset="photo_folder",
-            description=f"Photographs of {name}, {self.size}x{self.size}.",
+            description=f"Photographs of {self._name()}, {self.size}x{self.size}.",
             arrays=self.arrays(),
             splits=items_of(parts, make_square, size=self.size, crop=self.crop),
             split=split,
@@ -59,17 +58,10 @@ class PhotoFolder(SquareSettings):
     def _plan(self, dataset: str, **fields: Any) -> Plan:
         config = f"{self._name()}-{self.size}"
         usage = {"name": "prepared", "dataset": f"{dataset}/{config}", "size": self.size}
-        return Plan(dataset, config, homepage="", usage=usage, allow_missing=self.allow_missing, **fields)
+        return Plan(dataset, config, usage=usage, allow_missing=self.allow_missing, **fields)
 
     def _split(self, files: Sequence[AnyFile]) -> tuple[SplitList, Mapping[str, Sequence[AnyFile]], tuple[str, ...]]:
-        """Files by split: as a split's text file has it, else some set aside by a hash of the name.
-
-        Returns:
-          The split, the files in each part, and the names that the split knows and the source has not.
-
-        Raises:
-          UserError: the split cannot be read or names none of the files, or nothing would be set aside.
-        """
+        """The split, as its text file has it or else by a hash of the names, its files, and names without one."""
         if not self.split:
             if self.held_out < 1:
                 raise UserError(
@@ -109,13 +101,12 @@ class LabelledFolder(PhotoFolder):
         by_folder = {} if self.split else splits_by_folder(pairs)
         chosen = (file_split(BY_FOLDER, by_folder), by_folder, ()) if by_folder else self._split(pairs)
         split, parts, missing = chosen
-        name = self._name()
         squares = source.LabelledFolder(
             path="", size=self.size, num_labels=self.num_labels, crop=self.crop, label_size=self.label_size
         )
         return self._plan(
             dataset="labelled_folder",
-            description=f"Photographs of {name} with {self.num_labels} classes, {self.size}x{self.size}.",
+            description=f"Photographs of {self._name()} with {self.num_labels} classes, {self.size}x{self.size}.",
             arrays=self.arrays(labels=True),
             splits=items_of(parts, squares.read, section="--"),
             split=split,

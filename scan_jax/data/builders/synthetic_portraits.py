@@ -7,7 +7,7 @@ from functools import partial
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.plan import Item, Plan, SquareSettings, flag
-from scan_jax.data.synthetic_portraits import FLIP_PAIRS, draw, portrait_numbers, portrait_split
+from scan_jax.data.synthetic_portraits import FLIP_PAIRS, draw, portrait_split
 from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 
@@ -27,20 +27,19 @@ class SyntheticPortraits(SquareSettings):
         """
         if min(self.count, self.held_out) <= 0 or self.seed < 0:
             raise UserError("--count and --held_out must be positive, and --seed not negative")
-        train, test = portrait_numbers(self.count, self.held_out)
+        split = portrait_split(self.count, self.held_out)
         make = partial(draw, self.seed, self.size)
         config = f"{self.size}-{self.count}-{self.held_out}-seed{self.seed}"
         return Plan(
             dataset="synthetic_portraits",
             config=config,
             description=f"Drawn portraits of seed {self.seed} with the 19 classes of CelebAMask-HQ.",
-            homepage="",
             arrays=self.arrays(labels=True),
             splits={
-                part: [Item(str(number), "", partial(make, number)) for number in numbers]
-                for part, numbers in (("train", train), ("test", test))
+                part: [Item(number, "", partial(make, int(number))) for number in numbers]
+                for part, numbers in split.members.items()
             },
-            split=portrait_split(train, test),
+            split=split,
             label_names=CELEBAMASK_HQ_NAMES,
             flip_pairs=FLIP_PAIRS,
             rules=f"seed={self.seed} size={self.size}",

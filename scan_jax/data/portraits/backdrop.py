@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scan_jax.data.portraits.canvas import Canvas, cell_value, fractal, line_noise, smoothstep
-from scan_jax.data.portraits.traits import WARM_WHITE, Backdrop, Colour, Light, blend
+from scan_jax.data.portraits.canvas import WARM_WHITE, Canvas, Colour, blend
+from scan_jax.data.portraits.sdf import Field, cell_value, fractal, line_noise, smoothstep
+from scan_jax.data.portraits.traits import Backdrop, Light
 
 BOKEH_LIGHTS = 22
 
@@ -22,46 +23,45 @@ def paint_backdrop(canvas: Canvas, backdrop: Backdrop, light: Light) -> None:
     canvas.rgb *= fall - 0.07 * (canvas.x**2 + canvas.y**2)
 
 
-def _mix(amount: np.ndarray, a: Colour, b: Colour) -> np.ndarray:
+def _mix(amount: Field, a: Colour, b: Colour) -> Field:
     """Colours [3,h,w] from `a` [3] where `amount` [h,w] is 0 to `b` [3] where it is 1."""
     return a[:, None, None] + (b - a)[:, None, None] * amount
 
 
-def _edges(position: np.ndarray, gap: float, soft: float) -> np.ndarray:
+def _edges(position: Field, gap: float, soft: float) -> Field:
     """1 within cells of unit size, 0 in the gaps of half-width `gap` between them."""
     inside = 0.5 - np.abs(position - np.floor(position) - 0.5)
     return smoothstep(gap, gap + soft, inside)
 
 
-def _gradient(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _gradient(x: Field, y: Field, b: Backdrop) -> Field:
     slope = b.phase[0] / 30 - 1
     cloud = fractal(x * 1.1 + b.phase[0], y * 1.1 + b.phase[1], 2)
-    return _mix(
-        np.clip(0.5 + 0.45 * y + 0.3 * slope * x + 0.5 * (cloud - 0.5), 0, 1), b.colour, blend(b.colour, b.accent, 0.6)
-    )
+    share = np.clip(0.5 + 0.45 * y + 0.3 * slope * x + 0.5 * (cloud - 0.5), 0, 1)
+    return _mix(share, b.colour, blend(b.colour, b.accent, 0.6))
 
 
-def _plaster(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _plaster(x: Field, y: Field, b: Backdrop) -> Field:
     size = 2.0 + 2.5 * b.size
     rough = fractal(x * size + b.phase[0], y * size + b.phase[1], 5)
     return _mix(smoothstep(0.25, 0.75, rough), b.colour * np.float32(0.78), blend(b.colour, WARM_WHITE, 0.22))
 
 
-def _stripes(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _stripes(x: Field, y: Field, b: Backdrop) -> Field:
     across = (x + 0.0 * y) * (2.0 + 3.0 * b.size) + b.phase[0]
     wide = smoothstep(-0.12, 0.12, np.sin(2 * np.pi * across))
     thin = smoothstep(0.90, 0.98, np.cos(4 * np.pi * across + np.pi))
     return _mix(wide, b.colour, blend(b.colour, b.accent, 0.55)) * (1 - 0.18 * thin)
 
 
-def _curtain(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _curtain(x: Field, y: Field, b: Backdrop) -> Field:
     across = x * (1.6 + 1.6 * b.size) + 0.05 * np.sin(2.2 * y + b.phase[1]) + b.phase[0]
     fold = across + 0.8 * line_noise(across * 0.9)
     shade = 0.5 + 0.5 * np.sin(2 * np.pi * fold) + 0.12 * np.sin(6 * np.pi * fold + 1)
     return _mix(np.clip(shade, 0, 1.1), b.colour * np.float32(0.5), blend(b.colour, WARM_WHITE, 0.14))
 
 
-def _bricks(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _bricks(x: Field, y: Field, b: Backdrop) -> Field:
     size = 3.2 + 1.6 * b.size
     row = y * size * 1.5 + b.phase[1]
     column = x * size * 0.62 + 0.5 * (np.floor(row) % 2) + b.phase[0]
@@ -73,7 +73,7 @@ def _bricks(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     return mortar + (brick * rough - mortar) * face
 
 
-def _books(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _books(x: Field, y: Field, b: Backdrop) -> Field:
     shelf = y * (1.25 + 0.5 * b.size) + b.phase[1]
     level, height = np.floor(shelf), shelf - np.floor(shelf)  # height runs down from 0 to 1
     along = x * (6.0 + 3.0 * b.size) + 37 * level + b.phase[0]
@@ -91,7 +91,7 @@ def _books(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     return (dark + (colour - dark) * gap) * (1 - board) + wood * board
 
 
-def _tiles(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _tiles(x: Field, y: Field, b: Backdrop) -> Field:
     size = 2.4 + 2.0 * b.size
     across, down = (x + y) * size + b.phase[0], (x - y) * size + b.phase[1]
     checker = (np.floor(across) + np.floor(down)) % 2
@@ -100,7 +100,7 @@ def _tiles(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     return _mix(checker, b.colour, blend(b.colour, b.accent, 0.5)) * (shine * (0.72 + 0.28 * joint))
 
 
-def _panels(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _panels(x: Field, y: Field, b: Backdrop) -> Field:
     across = x * (2.2 + 1.6 * b.size) + b.phase[0]
     board = np.floor(across)
     tint = 0.8 + 0.4 * cell_value(board, board * 0)
@@ -110,7 +110,7 @@ def _panels(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     return _mix(grain, wood * np.float32(0.7), blend(wood, WARM_WHITE, 0.12)) * (tint * (0.5 + 0.5 * groove))
 
 
-def _bokeh(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _bokeh(x: Field, y: Field, b: Backdrop) -> Field:
     haze = fractal(x * 1.4 + b.phase[0], y * 1.4 + b.phase[1], 2)
     night = _mix(haze, b.colour * np.float32(0.25), b.colour * np.float32(0.62))
     place = np.random.default_rng(int(b.phase[0] * 1e6)).random((BOKEH_LIGHTS, 4)) * 2 - 1  # drawn once for all sizes
@@ -125,13 +125,13 @@ def _bokeh(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     return night
 
 
-def _window(x: np.ndarray, y: np.ndarray, cx: float, cy: float, radius: float) -> tuple[slice, slice]:
+def _window(x: Field, y: Field, cx: float, cy: float, radius: float) -> tuple[slice, slice]:
     """Rows and columns of the upright grid within `radius` of (cx, cy)."""
     columns, rows = (np.searchsorted(axis, (c - radius, c + radius)) for axis, c in ((x[0], cx), (y[:, 0], cy)))
     return slice(int(rows[0]), int(rows[1])), slice(int(columns[0]), int(columns[1]))
 
 
-def _leaves(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
+def _leaves(x: Field, y: Field, b: Backdrop) -> Field:
     green = blend(b.colour, np.array([0.27, 0.42, 0.22], np.float32), 0.62)
     depth = fractal(x * 2 + b.phase[0], y * 2 + b.phase[1], 2)
     picture = _mix(depth, green * np.float32(0.22), green * np.float32(0.5))
@@ -143,7 +143,7 @@ def _leaves(x: np.ndarray, y: np.ndarray, b: Backdrop) -> np.ndarray:
     return picture
 
 
-def _leaf_layer(across: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _leaf_layer(across: Field, down: Field) -> tuple[Field, Field, Field]:
     """One pointed leaf in each lattice cell, turned by chance: cover, shading along the vein, tint; all [n,n]."""
     column, row = np.floor(across), np.floor(down)
     angle = cell_value(column, row) * np.float32(2 * np.pi)
@@ -156,8 +156,8 @@ def _leaf_layer(across: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.nd
     return cover, vein, cell_value(column + 50, row + 50)
 
 
-Scene = Callable[[np.ndarray, np.ndarray, Backdrop], np.ndarray]
-SCENES: dict[str, Scene] = {
+Scene = Callable[[Field, Field, Backdrop], Field]
+SCENES = {
     "gradient": _gradient,
     "plaster": _plaster,
     "stripes": _stripes,

@@ -1,4 +1,4 @@
-"""Hair: one parametric head of it, which a table of cuts turns into a crop, curls, a bob ...
+"""Hair and hats: one parametric head of hair, which a table of cuts turns into a crop, curls, a bob ...
 
 The back layer hangs behind the neck, the front one frames the face. Strands follow lines of equal `strand`, which fan
 out from the parting and hang straight below the temples.
@@ -10,22 +10,10 @@ import dataclasses
 
 import numpy as np
 
-from scan_jax.data.portraits.canvas import (
-    Canvas,
-    Part,
-    Patch,
-    bump,
-    circle,
-    egg,
-    ellipse,
-    line_noise,
-    plane_noise,
-    ramp,
-    smoothstep,
-    turn,
-)
+from scan_jax.data.portraits.canvas import Canvas, Material, Part, Patch, blend
 from scan_jax.data.portraits.head import face_distance, head_frame, lip_curves
-from scan_jax.data.portraits.traits import Hair, Light, Traits, blend, hair_material
+from scan_jax.data.portraits.sdf import Field, bump, circle, egg, ellipse, line_noise, plane_noise, smoothstep, turn
+from scan_jax.data.portraits.traits import Hair, Hat, Light, Traits
 
 CENTRE = -0.20  # height of the skull's widest line
 SKULL_TOP = 1.20  # from there to the scalp
@@ -77,7 +65,6 @@ CUTS = {
     "bun": Cut(top=0.09, side=0.02, line=-0.88, front=0.0, jag=0.03, bun=0.44, opening=0.95),
     "curtains": Cut(top=0.18, side=0.12, line=-0.92, peak=0.62, front=0.62, back=0.95, jag=0.08, opening=0.82),
 }
-HATTED = {"top": 0.04, "bun": 0.0}  # what a hat presses down
 
 
 def cut_of(traits: Traits) -> Cut:
@@ -85,7 +72,7 @@ def cut_of(traits: Traits) -> Cut:
     cut = CUTS[traits.hair.cut]
     if traits.hat.kind == "none":
         return cut
-    return dataclasses.replace(cut, top=min(cut.top, HATTED["top"]), bun=HATTED["bun"], side=min(cut.side, 0.22))
+    return dataclasses.replace(cut, top=min(cut.top, 0.04), bun=0.0, side=min(cut.side, 0.22))
 
 
 def paint_back_hair(canvas: Canvas, traits: Traits) -> None:
@@ -109,7 +96,7 @@ def paint_back_hair(canvas: Canvas, traits: Traits) -> None:
         distance = np.maximum(np.where(v < 0, round_top, np.abs(u) - width + ripple), v - tips)
     shade = _shade(u, v, strand, cut, hair, traits.light) - 0.20
     shade = shade - 0.16 * smoothstep(0.4, 1.1, v) * smoothstep(0.95, 0.5, np.abs(u))
-    patch.lay(shade, hair_material(hair.colour), distance, Part.HAIR)
+    patch.lay(shade, Material.hair(hair.colour), distance, Part.HAIR)
 
 
 def paint_front_hair(canvas: Canvas, traits: Traits) -> None:
@@ -131,10 +118,10 @@ def paint_front_hair(canvas: Canvas, traits: Traits) -> None:
     cover = patch.cover(distance)
     if hair.cut == "buzz":
         cover = cover * np.clip(0.80 * smoothstep(0.02, -0.14, distance) + 0.25, 0, 0.9)
-    patch.paint(ramp(shade, hair_material(hair.colour)), cover, Part.HAIR)
+    patch.paint(Material.hair(hair.colour).lit(shade), cover, Part.HAIR)
 
 
-def _outer(u: np.ndarray, v: np.ndarray, cut: Cut, hair: Hair, strand: np.ndarray) -> np.ndarray:
+def _outer(u: Field, v: Field, cut: Cut, hair: Hair, strand: Field) -> Field:
     """Signed distance [h,w] to the outline of the front hair, down to where it ends beside the face."""
     lean = 0.20 * cut.sweep * u
     round_top = egg(u, v - CENTRE + lean, 1.01 + cut.side, SKULL_TOP + cut.top, 9.0)
@@ -152,7 +139,7 @@ def _outer(u: np.ndarray, v: np.ndarray, cut: Cut, hair: Hair, strand: np.ndarra
     return np.maximum(outer, (v - tips) * 0.8)
 
 
-def _opening(u0: np.ndarray, v: np.ndarray, strand: np.ndarray, cut: Cut, hair: Hair) -> np.ndarray:
+def _opening(u0: Field, v: Field, strand: Field, cut: Cut, hair: Hair) -> Field:
     """Signed distance [h,w] to the part of the face that the hair leaves free."""
     side = 1.0 if hair.parting >= 0 else -1.0
     away = np.abs(u0 - hair.parting)
@@ -165,14 +152,14 @@ def _opening(u0: np.ndarray, v: np.ndarray, strand: np.ndarray, cut: Cut, hair: 
     return length - length / np.maximum(radius, 1e-3) ** (2 / 2.8)
 
 
-def _strand(u: np.ndarray, v: np.ndarray, hair: Hair) -> np.ndarray:
+def _strand(u: Field, v: Field, hair: Hair) -> Field:
     """A coordinate [h,w] that is constant along each strand."""
     fan = 0.35 + 0.9 * np.sqrt(np.clip((v + 1.75) * 0.45, 0.02, 1))
     wave = 0.06 * hair.wave * np.sin(v * 5.5 + 2.0 * u) * smoothstep(-0.6, 0.5, v)
     return (u - hair.parting * smoothstep(0.4, -1.2, v) + wave) / fan + hair.phase
 
 
-def _shade(u: np.ndarray, v: np.ndarray, strand: np.ndarray, cut: Cut, hair: Hair, light: Light) -> np.ndarray:
+def _shade(u: Field, v: Field, strand: Field, cut: Cut, hair: Hair, light: Light) -> Field:
     """Shade [h,w]: strands, a band of gloss around the crown, and the round of the head."""
     if cut.curl > 0:
         coil = plane_noise(u * 9 + hair.phase, v * 9 + 77) * 0.6 + plane_noise(u * 19 + hair.phase, v * 19 + 33) * 0.4
@@ -188,7 +175,7 @@ def _shade(u: np.ndarray, v: np.ndarray, strand: np.ndarray, cut: Cut, hair: Hai
     return shade + gloss * light.strength * band * (0.55 + texture)
 
 
-def _curls(u: np.ndarray, v: np.ndarray, cut: Cut) -> np.ndarray:
+def _curls(u: Field, v: Field, cut: Cut) -> Field:
     """How far [h,w] round curls push the outline in or out."""
     lumps = plane_noise(u * 4.5 + 20, v * 4.5 + 20) * 0.65 + plane_noise(u * 10 + 60, v * 10 + 60) * 0.35
     return 2.2 * cut.curl * (0.5 - lumps)
@@ -204,7 +191,7 @@ def _paint_bun(canvas: Canvas, traits: Traits, radius: float) -> None:
         0.34 + 0.30 * light.strength * (u * light.x + v * light.y) / radius + 0.35 * (line_noise(wind * 4 + 50) - 0.5)
     )
     shape = circle(u, v * 1.12, radius) + 0.02 * np.sin(wind * 2)
-    patch.lay(shade, hair_material(traits.hair.colour), shape, Part.HAIR)
+    patch.lay(shade, Material.hair(traits.hair.colour), shape, Part.HAIR)
 
 
 def paint_beard(canvas: Canvas, traits: Traits) -> None:
@@ -220,11 +207,11 @@ def paint_beard(canvas: Canvas, traits: Traits) -> None:
     shade = 0.30 + 0.40 * hairs + 0.14 * traits.light.strength * (u0 * traits.light.x - 0.4 * (patch.v - 0.9))
     soft = beard.cover * growth * (0.72 + 0.28 * smoothstep(0.15, 0.5, hairs + growth - 0.6))
     colour = blend(traits.hair.colour * np.float32(0.74), traits.face.skin * np.float32(0.42), 0.4)
-    patch.paint(ramp(shade, hair_material(colour)), soft * patch.cover(edge))
+    patch.paint(Material.hair(colour).lit(shade), soft * patch.cover(edge))
     patch.mark(Part.SKIN, soft * patch.cover(edge))
 
 
-def _growth(u0: np.ndarray, v: np.ndarray, traits: Traits) -> np.ndarray:
+def _growth(u0: Field, v: Field, traits: Traits) -> Field:
     """Where the beard grows, [h,w] in [0, 1]: jaw and chin below the cheek's line, and above the upper lip."""
     beard, mouth, nose = traits.beard, traits.mouth, traits.nose
     aside = np.abs(u0)
@@ -240,3 +227,84 @@ def _growth(u0: np.ndarray, v: np.ndarray, traits: Traits) -> np.ndarray:
     growth = np.maximum(growth, sides * float(beard.chin > 0) * beard.moustache)
     bare = bump(aside, v - mouth.line - mouth.lower - mouth.gap - 0.05, 0.13, 0.03)
     return growth * (1 - 0.45 * bare)
+
+
+def paint_hat(canvas: Canvas, traits: Traits) -> None:
+    """The sitter's hat, if any."""
+    if traits.hat.kind == "none":
+        return
+    patch = canvas.patch(head_frame(traits.pose), (-2.1, 2.1), (-2.4, 0.1))
+    u0 = turn(np.clip(patch.u * 0.86, -1, 1), traits.pose.yaw)
+    head = patch.cover(ellipse(patch.u, patch.v, 0.97, 1.35))
+    shadow = bump(patch.v + 0.42, 0 * u0, 0.16, 1.0) * head
+    patch.shade(np.array([0.60, 0.50, 0.50], np.float32), 0.75 * shadow)
+    nx, ny = patch.u * 0.7, (patch.v + 0.6) * 0.75
+    nz = np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
+    light = traits.light
+    shade = 0.30 + light.strength * (0.28 * (nx * light.x + ny * light.y) + 0.20 * nz)  # [h,w], of a dome
+    HATS[traits.hat.kind](patch, u0, shade, traits.hat)
+
+
+def _dome(patch: Patch, width: float, top: float, hem: Field) -> Field:
+    """Signed distance [h,w] to a dome that ends at the height `hem` [h,w]."""
+    return np.maximum(egg(patch.u, patch.v + 0.45, width, top, 3.0), patch.v - hem)
+
+
+def _beanie(patch: Patch, u0: Field, shade: Field, hat: Hat) -> None:
+    u, v = patch.u, patch.v
+    hem = -0.52 - 0.08 * u * u
+    ribs = 0.10 * np.sin(u0 * 34)
+    angle = np.arctan2(v + 1.72, u)
+    wool = shade + 0.35 * (line_noise(angle * 14 + 20) - 0.3)
+    bobble = circle(u, v + 1.72, 0.27) + 0.06 * (line_noise(angle * 9 + 40) - 0.5)
+    patch.lay(wool, Material.cloth(hat.trim), bobble, Part.HAT)
+    knit = 0.05 * np.sin(v * 60 + 3 * np.sin(u0 * 34))
+    patch.lay(shade + ribs + knit, Material.cloth(hat.colour), _dome(patch, 1.14, 1.16, hem), Part.HAT)
+    band = np.maximum(np.abs(v - hem + 0.13) - 0.17, np.abs(u) - 1.15)
+    tube = 0.22 * smoothstep(0.17, 0.0, np.abs(v - hem + 0.15)) - 0.10
+    patch.lay(shade + 1.3 * ribs + tube, Material.cloth(hat.trim), band, Part.HAT)
+
+
+def _cap(patch: Patch, u0: Field, shade: Field, hat: Hat) -> None:
+    u, v = patch.u, patch.v
+    hem = -0.60 - 0.05 * u * u
+    seams = 0.10 * bump(np.abs(u0) - 0.42 * (1.5 + v), 0 * u, 0.018, 1.0) + 0.10 * bump(u0, 0 * u, 0.016, 1.0)
+    patch.lay(shade - seams, Material.cloth(hat.colour), _dome(patch, 1.10, 0.98, hem), Part.HAT)
+    patch.paint(hat.trim * np.float32(0.8), patch.cover(circle(u, v + 1.43, 0.055)), Part.HAT)
+    shift = u - (u - u0) * 0.35
+    visor = np.maximum(ellipse(shift, v + 0.64, 1.04, 0.36), -0.66 - 0.22 * np.abs(shift) ** 2 - v)
+    stitched = 0.10 * np.sin(np.clip(ellipse(shift, v + 0.64, 1.04, 0.36) * 60, -14, 0))
+    sheen = 0.20 * smoothstep(-0.30, -0.62, v)
+    patch.lay(shade - 0.10 + sheen + 0.4 * stitched, Material.cloth(hat.trim), visor, Part.HAT)
+
+
+def _brim(patch: Patch, u0: Field, shade: Field, hat: Hat) -> None:
+    u, v = patch.u, patch.v
+    brim = ellipse(u, v + 0.72 - 0.10 * u * u, 1.78, 0.26)
+    patch.lay(shade - 0.16, Material.cloth(hat.colour), brim, Part.HAT)
+    crown = np.maximum(np.abs(u) - 0.98 - 0.16 * (v + 0.8), egg(u, v + 0.8, 1.2, 1.02, 9.0))
+    crown = np.maximum(crown, v + 0.68 + 0.05 * u * u)
+    dent = 0.22 * bump(u0, v + 1.72, 0.35, 0.14)
+    weave = 0.035 * (np.sin(u0 * 70) + np.sin(v * 70))
+    patch.lay(shade - dent + weave + 0.03, Material.cloth(hat.colour), crown, Part.HAT)
+    ribbon = np.maximum(crown, np.abs(v + 0.86 + 0.05 * u * u) - 0.13)
+    patch.lay(shade, Material.cloth(hat.trim), ribbon, Part.HAT)
+    lip = np.maximum(ellipse(u, v + 0.72 - 0.10 * u * u, 1.78, 0.26), -0.70 - 0.05 * u * u - v)
+    front = shade - 0.02 + 0.12 * smoothstep(-0.06, 0.0, lip) + weave
+    patch.lay(front, Material.cloth(hat.colour), lip, Part.HAT)
+
+
+def _headscarf(patch: Patch, u0: Field, shade: Field, hat: Hat) -> None:
+    u, v = patch.u, patch.v
+    hem = -0.62 + 0.22 * u * u
+    wrap = u0 * 0.9 + 0.5 * (v + 1.0) * np.sign(u0)
+    folds = 0.22 * np.sin(wrap * 14 + 2.5 * line_noise(wrap * 3 + 9)) * 0.6
+    knot = ellipse(u - 0.1, v + 1.42, 0.34, 0.24)
+    patch.lay(shade + folds, Material.cloth(hat.colour), _dome(patch, 1.17, 1.08, hem), Part.HAT)
+    twist = 0.18 * np.sin(u * 18 + 4 * v)
+    patch.lay(shade + twist + 0.05, Material.cloth(hat.trim), knot, Part.HAT)
+    band = np.maximum(np.abs(v - hem + 0.09) - 0.10, np.abs(u) - 1.17)
+    patch.lay(shade + 0.10 * np.sin(u0 * 22 + 8 * v), Material.cloth(hat.trim), band, Part.HAT)
+
+
+HATS = {"beanie": _beanie, "cap": _cap, "brim": _brim, "headscarf": _headscarf}

@@ -6,41 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scan_jax.data.portraits.canvas import (
-    Canvas,
-    Frame,
-    Part,
-    Patch,
-    bump,
-    circle,
-    ellipse,
-    line_noise,
-    plane_noise,
-    ramp,
-    rotate,
-    smoothstep,
-    turn,
-)
-from scan_jax.data.portraits.traits import (
-    BLOOD,
-    MOUTH_INSIDE,
-    SCLERA,
-    TEETH,
-    TONGUE,
-    WARM_WHITE,
-    WHITE,
-    Colour,
-    Eyes,
-    Face,
-    Light,
-    Mouth,
-    Nose,
-    Pose,
-    Traits,
-    blend,
-    skin_material,
-)
+from scan_jax.data.portraits.canvas import BLOOD, WARM_WHITE, WHITE, Canvas, Colour, Frame, Material, Part, Patch, blend
+from scan_jax.data.portraits.sdf import Field, bump, circle, ellipse, line_noise, plane_noise, rotate, smoothstep, turn
+from scan_jax.data.portraits.traits import Eyes, Face, Light, Mouth, Nose, Pose, Traits
 
+SCLERA = np.array([0.93, 0.915, 0.9], np.float32)
+TEETH = np.array([0.95, 0.935, 0.9], np.float32)
+MOUTH_INSIDE = np.array([0.27, 0.075, 0.085], np.float32)
+TONGUE = np.array([0.66, 0.29, 0.29], np.float32)
 CROWN = 1.32  # height of the skull above the eyes
 EAR_HEIGHT = 0.24
 
@@ -50,7 +23,7 @@ def head_frame(pose: Pose) -> Frame:
     return Frame(pose.x, pose.y, pose.scale, pose.tilt)
 
 
-def face_distance(u: np.ndarray, v: np.ndarray, face: Face, yaw: float) -> np.ndarray:
+def face_distance(u: Field, v: Field, face: Face, yaw: float) -> Field:
     """Signed distance [h,w] to a face: an ellipse for the skull, a tapered superellipse for the jaw."""
     down = np.clip(v * (1 / face.chin), 0, 1.3)
     width = face.width * (1 - face.taper * down * down)
@@ -63,12 +36,12 @@ def face_distance(u: np.ndarray, v: np.ndarray, face: Face, yaw: float) -> np.nd
     return length - length / np.maximum(radius, 1e-4)
 
 
-def relief(u: np.ndarray, v: np.ndarray, width: float, height: float, light: Light) -> np.ndarray:
+def relief(u: Field, v: Field, width: float, height: float, light: Light) -> Field:
     """Light minus shade [h,w] on a Gaussian mound of these widths: its slope towards the light, 1 at most."""
     return bump(u, v, width, height) * (u * (light.x / width) + v * (light.y / height)) * 1.65
 
 
-def skin_shade(u: np.ndarray, v: np.ndarray, light: Light) -> np.ndarray:
+def skin_shade(u: Field, v: Field, light: Light) -> Field:
     """Shade [h,w] of a smooth head: Lambert's cosine on an egg, in the units of `canvas.ramp`."""
     nx, ny = u * 0.82, (v - 0.15) * 0.58
     nz = np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0.02))
@@ -77,7 +50,7 @@ def skin_shade(u: np.ndarray, v: np.ndarray, light: Light) -> np.ndarray:
 
 def paint_ears(canvas: Canvas, traits: Traits) -> None:
     """Both ears; the one that the head turns away slips behind the cheek."""
-    material = skin_material(blend(traits.face.skin, BLOOD, 0.07))
+    material = Material.skin(blend(traits.face.skin, BLOOD, 0.07))
     for side, part in ((1, Part.L_EAR), (-1, Part.R_EAR)):
         centre = ear_centre(traits, side)
         patch = canvas.patch(head_frame(traits.pose), (centre - 0.3, centre + 0.3), (-0.25, 0.75))
@@ -109,12 +82,12 @@ def paint_face(canvas: Canvas, traits: Traits) -> None:
     shade = skin_shade(patch.u, patch.v, light) - 0.20 * smoothstep(-0.26, 0.02, distance)
     u0 = turn(patch.u, traits.pose.yaw)
     shade = shade + _features_relief(u0, patch.v, traits)
-    colour = ramp(shade, skin_material(face.skin))
+    colour = Material.skin(face.skin).lit(shade)
     _blush(colour, u0, patch.v, traits)
     patch.paint(colour, patch.cover(distance), Part.SKIN)
 
 
-def _features_relief(u0: np.ndarray, v: np.ndarray, traits: Traits) -> np.ndarray:
+def _features_relief(u0: Field, v: Field, traits: Traits) -> Field:
     """What cheeks, sockets, brow, chin and age add to the shade, in frontal coordinates u0, v [h,w]."""
     light, eyes, mouth = traits.light, traits.eyes, traits.mouth
     aside = np.abs(u0)
@@ -133,7 +106,7 @@ def _features_relief(u0: np.ndarray, v: np.ndarray, traits: Traits) -> np.ndarra
     return total
 
 
-def _blush(colour: np.ndarray, u0: np.ndarray, v: np.ndarray, traits: Traits) -> None:
+def _blush(colour: Field, u0: Field, v: Field, traits: Traits) -> None:
     """Redden cheeks and nose and speckle them, in place on colours [3,h,w]."""
     face = traits.face
     red = blend(face.skin, BLOOD * np.float32(0.95), 0.55)[:, None, None]
@@ -145,9 +118,7 @@ def _blush(colour: np.ndarray, u0: np.ndarray, v: np.ndarray, traits: Traits) ->
         colour *= 1 - np.array([0.14, 0.24, 0.28], np.float32)[:, None, None] * (spots * where * face.freckles)
 
 
-def face_patch(
-    canvas: Canvas, traits: Traits, u: tuple[float, float], v: tuple[float, float]
-) -> tuple[Patch, np.ndarray]:
+def face_patch(canvas: Canvas, traits: Traits, u: tuple[float, float], v: tuple[float, float]) -> tuple[Patch, Field]:
     """A patch over the box u x v of the frontal face, wherever the head's turn has carried it, and u0 [h,w] in it."""
     yaw = traits.pose.yaw
     ends = [float(np.sin(np.clip(np.arcsin(np.clip(end, -1, 1)) + yaw, -1.57, 1.57))) for end in u]
@@ -177,7 +148,7 @@ def paint_eyes(canvas: Canvas, traits: Traits) -> None:
         _paint_lashes(patch, eu, ev, upper, lower, eyes)
 
 
-def _lids(eu: np.ndarray, eyes: Eyes) -> tuple[np.ndarray, np.ndarray]:
+def _lids(eu: Field, eyes: Eyes) -> tuple[Field, Field]:
     """Heights [h,w] of the upper and the lower lid's edge; they meet at the corners and cross outside."""
     t = eu * (1 / eyes.width)
     bow = 1 - t * t
@@ -186,7 +157,7 @@ def _lids(eu: np.ndarray, eyes: Eyes) -> tuple[np.ndarray, np.ndarray]:
     return upper, lower
 
 
-def _eyeball(eu: np.ndarray, ev: np.ndarray, upper: np.ndarray, side: int, eyes: Eyes, light: Light) -> np.ndarray:
+def _eyeball(eu: Field, ev: Field, upper: Field, side: int, eyes: Eyes, light: Light) -> Field:
     """Colours [3,h,w] of sclera, iris, pupil and catch light, in the shadow of the upper lid."""
     shade = 1 - 0.30 * (eu * (1 / eyes.width)) ** 2
     colour = SCLERA[:, None, None] * shade
@@ -205,7 +176,7 @@ def _eyeball(eu: np.ndarray, ev: np.ndarray, upper: np.ndarray, side: int, eyes:
     return colour
 
 
-def _paint_lid(patch: Patch, eu: np.ndarray, ev: np.ndarray, upper: np.ndarray, eyes: Eyes, traits: Traits) -> None:
+def _paint_lid(patch: Patch, eu: Field, ev: Field, upper: Field, eyes: Eyes, traits: Traits) -> None:
     """Eye shadow, the crease above the eye and the light on the lid."""
     reach = smoothstep(eyes.width * 1.35, eyes.width * 0.75, np.abs(eu))
     above = ev - upper
@@ -218,9 +189,7 @@ def _paint_lid(patch: Patch, eu: np.ndarray, ev: np.ndarray, upper: np.ndarray, 
     )
 
 
-def _paint_lashes(
-    patch: Patch, eu: np.ndarray, ev: np.ndarray, upper: np.ndarray, lower: np.ndarray, eyes: Eyes
-) -> None:
+def _paint_lashes(patch: Patch, eu: Field, ev: Field, upper: Field, lower: Field, eyes: Eyes) -> None:
     """The dark edge of the upper lid, drawn out beyond the corner, and the faint one of the lower."""
     t = eu * (1 / eyes.width)
     along = smoothstep(1.22, 1.02, t) * smoothstep(-1.06, -0.92, t)
@@ -261,7 +230,7 @@ def paint_nose(canvas: Canvas, traits: Traits) -> None:
     v = patch.v
     down = smoothstep(-0.15, nose.tip, v)
     un = u0 - REACH * traits.pose.yaw * down
-    skin = skin_material(traits.face.skin)
+    skin = Material.skin(traits.face.skin)
     dark, bright = _relief(un, v, nose, light)
     patch.paint(skin.dark, np.clip(dark, 0, 0.85))
     patch.paint(blend(skin.light, WARM_WHITE, 0.25), np.clip(bright, 0, 0.75))
@@ -270,7 +239,7 @@ def paint_nose(canvas: Canvas, traits: Traits) -> None:
     patch.mark(Part.NOSE, patch.cover(_outline(un, v, nose)))
 
 
-def _outline(un: np.ndarray, v: np.ndarray, nose: Nose) -> np.ndarray:
+def _outline(un: Field, v: Field, nose: Nose) -> Field:
     """Signed distance [h,w] to the nose as an annotator outlines it: from between the eyes to the wings."""
     t = np.clip((v + 0.08) * (1 / (nose.tip + 0.02)), 0, 1)
     half = nose.bridge + (nose.width - nose.bridge) * t**2.4
@@ -278,7 +247,7 @@ def _outline(un: np.ndarray, v: np.ndarray, nose: Nose) -> np.ndarray:
     return np.maximum(np.maximum(np.abs(un) - half, -0.08 - v), v - bottom)
 
 
-def _relief(un: np.ndarray, v: np.ndarray, nose: Nose, light: Light) -> tuple[np.ndarray, np.ndarray]:
+def _relief(un: Field, v: Field, nose: Nose, light: Light) -> tuple[Field, Field]:
     """Shade and light [h,w] to lay over the skin, each in [0, 1]."""
     tip, k, lx = nose.tip, light.strength, light.x
     along = smoothstep(-0.22, 0.08, v) * smoothstep(tip + 0.02, tip - 0.18, v)
@@ -309,14 +278,14 @@ LIP_REACH = 0.12  # how far the lips run ahead of the cheeks when the head turns
 class Lips(NamedTuple):
     """Heights [h,w] of the four curves that bound a mouth, from the top down, and t in [-1, 1] along it [h,w]."""
 
-    top: np.ndarray
-    gap_top: np.ndarray
-    gap_bottom: np.ndarray
-    bottom: np.ndarray
-    t: np.ndarray
+    top: Field
+    gap_top: Field
+    gap_bottom: Field
+    bottom: Field
+    t: Field
 
 
-def lip_curves(u: np.ndarray, mouth: Mouth) -> Lips:
+def lip_curves(u: Field, mouth: Mouth) -> Lips:
     """The curves of a mouth over the frontal coordinate u [h,w]."""
     width = mouth.width * (1 + 0.12 * max(mouth.smile, 0))
     t = u * (1 / width)
@@ -357,12 +326,12 @@ def paint_mouth(canvas: Canvas, traits: Traits) -> None:
     patch.paint(mouth.colour * np.float32(0.38), 0.6 * corner)
 
 
-def _lip(colour: Colour, gain: np.ndarray) -> np.ndarray:
+def _lip(colour: Colour, gain: Field) -> Field:
     """Colours [3,h,w] of a lip as bright as `gain` [h,w]."""
     return colour[:, None, None] * np.clip(gain, 0.4, 1.2)
 
 
-def _paint_inside(patch: Patch, u: np.ndarray, lips: Lips, inside: np.ndarray, mouth: Mouth) -> None:
+def _paint_inside(patch: Patch, u: Field, lips: Lips, inside: Field, mouth: Mouth) -> None:
     """The dark of an open mouth, a tongue when it is wide open, and the upper teeth."""
     colour = np.broadcast_to(MOUTH_INSIDE[:, None, None], (3, *u.shape)).copy()
     tongue = ellipse(u, patch.v - lips.gap_bottom - 0.02, mouth.width * 0.55, 0.075)

@@ -20,26 +20,18 @@ MAX_BYTES = 2**29  # of one member, unpacked: a bomb says so in the archive's in
 
 @dataclasses.dataclass(frozen=True)
 class ZipMember(File):
-    """A file in a zip archive, never unpacked to disk.
+    """A file in a zip archive, never unpacked to disk."""
 
-    Attributes:
-      archive: shared among the members; reading is safe from several threads.
-      member: its name in there.
-    """
-
+    # shared among the members; reading is safe from several threads
     archive: zipfile.ZipFile = dataclasses.field(compare=False, repr=False)
-    member: str = ""
+    member: str = ""  # its name in there
 
     def identity(self) -> str:
         """By checksum: an archive that is copied or downloaded again is the same."""
         return f"{self.name}\t{self.size}\t{self.changed}\n"
 
     def open(self) -> BinaryIO:
-        """The unpacked bytes.
-
-        Raises:
-          OSError: they do not match their checksum.
-        """
+        """The unpacked bytes; an OSError where they do not match their checksum."""
         try:
             return io.BytesIO(self.archive.read(self.member))
         except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
@@ -74,11 +66,7 @@ def open_source(source: str) -> list[File]:
 
 
 def open_images(source: str) -> list[File]:
-    """The images of a source, by their suffixes, sorted by name.
-
-    Raises:
-      UserError: as `open_source` does.
-    """
+    """The images of a source, by their suffixes, sorted by name; see `open_source` for errors."""
     return [file for file in open_source(source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
 
 

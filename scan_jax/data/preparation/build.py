@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def build(plan: Plan, data_dir: str, jobs: int) -> PreparedDataset:
-    """Builds the dataset, or finds it built.
+    """Builds the dataset in `data_dir` (empty for the default one), or finds it built; `jobs` photographs at a time.
 
     An interruption (Ctrl-C, a kill) leaves the finished shards in a hidden folder, from which the same call goes on; an
     error leaves nothing.
-
-    Args:
-      plan: what to build.
-      data_dir: of all datasets; empty for the default one.
-      jobs: photographs made at a time.
 
     Raises:
       UserError: photographs are missing or broken, the disk is full, or another dataset has the place.
@@ -72,12 +68,11 @@ def _staged(staging: Path, folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         log.warning("interrupted; what is done is kept in %s: run the same command again to go on", staging)
         raise
-    except OSError as error:
+    except Exception as error:
         _remove(staging, folder)
+        if not isinstance(error, OSError):
+            raise
         raise UserError(f"cannot write {folder}: {error.strerror or error}; make room and run it again") from error
-    except Exception:
-        _remove(staging, folder)
-        raise
     for left in folder.parent.glob(f".{folder.name}-*.building"):  # what other plans for the place left, as well
         _remove(left, folder)
 
@@ -141,13 +136,10 @@ def _features(plan: Plan) -> Mapping[str, Any]:
 
     features: dict[str, Any] = {"name": tfds.features.Text()}
     for name, shape in plan.arrays.items():
-        shape = shape if len(shape) == 3 else (*shape, 1)
+        kind = tfds.features.Image
         if name == "labels":
-            features[name] = tfds.features.LabeledImage(
-                labels=list(plan.label_names), shape=shape, encoding_format="png"
-            )
-        else:
-            features[name] = tfds.features.Image(shape=shape, encoding_format="png")
+            kind = partial(tfds.features.LabeledImage, labels=list(plan.label_names))
+        features[name] = kind(shape=shape if len(shape) == 3 else (*shape, 1), encoding_format="png")
     return features
 
 
@@ -169,9 +161,7 @@ def _metadata(plan: Plan, shards: Mapping[str, Sequence[Shard]]) -> dict[str, An
         "flip_pairs": [list(pair) for pair in plan.flip_pairs],
         "rules": plan.rules,
         "missing": list(plan.missing),
-        "broken": [
-            name.partition(" (")[0] for written in shards.values() for shard in written for name in shard.broken
-        ],
+        "broken": [one.partition(" (")[0] for some in shards.values() for shard in some for one in shard.broken],
     }
 
 

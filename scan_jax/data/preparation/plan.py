@@ -18,23 +18,17 @@ from scan_jax.data.photo_folder import AnyFile, File
 from scan_jax.data.split_list import SplitList, name_ranges
 from scan_jax.images.square import Crop, square
 
-MIN_SIZE, MAX_SIZE = 64, 1024
 Arrays = Mapping[str, np.ndarray]  # "image" uint8 [H,W,3], "labels" uint8 [H,W], "hole" uint8 [H,W]
 
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One record to be.
+    """One record to be."""
 
-    Attributes:
-      name: the photograph's, unique in the dataset.
-      identity: another line where its files have changed.
-      make: decodes and resizes. It raises one of DECODE_ERRORS for a broken file, a UserError for what is not to be
-        tolerated once.
-    """
-
-    name: str
-    identity: str
+    name: str  # the photograph's, unique in the dataset
+    identity: str  # another line where its files have changed
+    # decodes and resizes. It raises one of DECODE_ERRORS for a broken file, a UserError for what is not to be tolerated
+    # once
     make: Callable[[], Arrays]
 
 
@@ -50,45 +44,26 @@ def items_of(
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A dataset to be.
+    """A dataset to be."""
 
-    Attributes:
-      dataset: its name, such as "celeba_hq".
-      config: which of its kind, such as "256"; the folder's name.
-      description: what it is and where it comes from, in a sentence or two.
-      homepage: where its authors describe it.
-      arrays: the shape of each array of a record, "image" (256, 256, 3), or (None, None, 3) where photographs differ.
-      least_side: of all records, where they differ.
-      label_names: of the classes of "labels", in order.
-      flip_pairs: labels that change places when a photograph is flipped.
-      splits: records by split.
-      split: who is in which.
-      missing: names that the split knows and the source has not.
-      allow_missing: how many may be missing or broken.
-      rules: the settings that make pixels of files, as a line.
-      found: lines for the person who waits; the split comes by itself.
-      notes: text files to lie beside the records, by name.
-      section: of the config that reads the dataset.
-      usage: its keys.
-    """
-
-    dataset: str
-    config: str
-    description: str
-    homepage: str
+    dataset: str  # its name, such as "celeba_hq"
+    config: str  # which of its kind, such as "256"; the folder's name
+    description: str  # what it is and where it comes from, in a sentence or two
+    # the shape of each array of a record, "image" (256, 256, 3), or (None, None, 3) where photographs differ
     arrays: Mapping[str, tuple[int | None, ...]]
-    splits: Mapping[str, Sequence[Item]]
-    split: SplitList
-    label_names: tuple[str, ...] = ()
-    flip_pairs: tuple[tuple[int, int], ...] = ()
-    missing: tuple[str, ...] = ()
-    allow_missing: int = 0
-    rules: str = ""
-    found: tuple[str, ...] = ()
-    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    least_side: int = 0
-    section: str = "data"
-    usage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    splits: Mapping[str, Sequence[Item]]  # records by split
+    split: SplitList  # who is in which
+    homepage: str = ""  # where its authors describe it
+    label_names: tuple[str, ...] = ()  # of the classes of "labels", in order
+    flip_pairs: tuple[tuple[int, int], ...] = ()  # labels that change places when a photograph is flipped
+    missing: tuple[str, ...] = ()  # names that the split knows and the source has not
+    allow_missing: int = 0  # how many may be missing or broken
+    rules: str = ""  # the settings that make pixels of files, as a line
+    found: tuple[str, ...] = ()  # lines for the person who waits; the split comes by itself
+    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)  # text files to lie beside the records, by name
+    least_side: int = 0  # of all records, where they differ
+    section: str = "data"  # of the config that reads the dataset
+    usage: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # its keys
 
     def membership(self) -> str:
         """SHA-256 (hex) of names, splits and settings: what makes two datasets the same, wherever their files lie."""
@@ -100,18 +75,11 @@ class Plan:
 
     def _hash(self, line: Callable[[Item], str]) -> str:
         kind = (self.dataset, self.config, self.rules, sorted(self.arrays.items()), self.label_names, self.flip_pairs)
-        hasher = hashlib.sha256(f"{kind}\n".encode())
-        for split, items in self.splits.items():
-            for item in items:
-                hasher.update(f"{split}\t{line(item)}\n".encode())
-        return hasher.hexdigest()
+        lines = (f"{split}\t{line(item)}\n" for split, items in self.splits.items() for item in items)
+        return hashlib.sha256(f"{kind}\n{''.join(lines)}".encode()).hexdigest()
 
     def check(self) -> None:
-        """Refuses a plan with too few photographs, before anything is decoded.
-
-        Raises:
-          UserError: it says which are missing.
-        """
+        """Refuses a plan with too few photographs, before anything is decoded; the UserError names the missing ones."""
         if self.allow_missing < 0:
             raise UserError(f"--allow_missing must not be negative, as {self.allow_missing} is")
         if len(self.missing) > self.allow_missing:
@@ -127,11 +95,7 @@ class Plan:
 
 
 def check_name(name: str) -> str:
-    """A dataset's name as it is.
-
-    Raises:
-      UserError: it would be no folder, or another one than it says.
-    """
+    """A dataset's name as it is; a UserError where it would be no folder, or another one than it says."""
     if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
         raise UserError(f"--name must be a folder's name without / and \\ and no dot before it, not {name!r}")
     return name
@@ -147,17 +111,13 @@ def flag(text: str, default: Any = dataclasses.MISSING) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SquareSettings:
-    """The settings of every dataset of squares; each adds its own, and `plan()`.
-
-    Raises:
-      UserError: `size` is not from 64 to 1024; no network here takes another.
-    """
+    """The settings of every dataset of squares, whose `size` networks here take; each adds its own, and `plan()`."""
 
     size: int = flag("height and width, pixels", 256)
 
     def __post_init__(self) -> None:
-        if not MIN_SIZE <= self.size <= MAX_SIZE:
-            raise UserError(f"--size must be from {MIN_SIZE} to {MAX_SIZE} pixels, not {self.size}")
+        if not 64 <= self.size <= 1024:
+            raise UserError(f"--size must be from 64 to 1024 pixels, not {self.size}")
 
     def arrays(self, labels: bool = False) -> dict[str, tuple[int, ...]]:
         """The shapes of a record's photograph and, where it has one, its label map."""
@@ -186,8 +146,8 @@ def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:
 
 def read_flags(flags: argparse.Namespace, settings: type[T]) -> T:
     """The dataclass `settings` as the flags have it."""
-    names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
-    return settings(**{name: getattr(flags, name) for name in names})
+    fields = dataclasses.fields(settings)  # type: ignore[arg-type]
+    return settings(**{field.name: getattr(flags, field.name) for field in fields})
 
 
 def _reading(hint: Any) -> dict[str, Any]:

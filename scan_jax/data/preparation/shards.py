@@ -31,37 +31,19 @@ NAMED = 50  # broken files beyond those allowed after which the rest is not look
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A written shard.
+    """A written shard."""
 
-    Attributes:
-      path: an ArrayRecord file.
-      digests: SHA-256 (hex) of its records, in order.
-      broken: those that did not decode, as "name (reason)".
-      bytes: of all records.
-    """
-
-    path: Path
-    digests: tuple[str, ...]
-    broken: tuple[str, ...]
-    bytes: int
+    path: Path  # an ArrayRecord file
+    digests: tuple[str, ...]  # SHA-256 (hex) of its records, in order
+    broken: tuple[str, ...]  # those that did not decode, as "name (reason)"
+    bytes: int  # of all records
 
 
-@dataclasses.dataclass(frozen=True)
-class _Made:
-    """A record, or why there is none."""
-
-    record: bytes
-    digest: str
-    broken: str = ""
+_Made = tuple[bytes, str, str]  # a record and its digest, or why there is none
 
 
 def make_shards(plan: Plan, staging: Path, jobs: int) -> dict[str, list[Shard]]:
-    """Every shard of every split, those of an earlier start included.
-
-    Args:
-      plan: what to make.
-      staging: a folder for this plan alone.
-      jobs: records made at a time.
+    """Every shard of every split, those of an earlier start in `staging`, a folder for this plan alone, included.
 
     Raises:
       UserError: too many files are broken, one must not be tolerated, or the disk is full.
@@ -69,10 +51,8 @@ def make_shards(plan: Plan, staging: Path, jobs: int) -> dict[str, list[Shard]]:
     shards: dict[str, list[Shard]] = {split: [] for split in plan.splits}
     broken: list[str] = []
     total = sum(map(len, plan.splits.values()))
-    with (
-        ThreadPoolExecutor(jobs) as pool,
-        progress_bar(total=total, desc=plan.dataset, unit="image", mininterval=0.5) as bar,
-    ):
+    bar = progress_bar(total=total, desc=plan.dataset, unit="image", mininterval=0.5)
+    with ThreadPoolExecutor(jobs) as pool, bar:
         for split, path, items in _pieces(plan, staging):
             shard = _finished(path)
             if shard is None:
@@ -129,8 +109,8 @@ def _make(item: Item) -> _Made:
     try:
         arrays = item.make()
     except DECODE_ERRORS as error:
-        return _Made(b"", "", f"{item.name} ({reason(error)})")
-    return _Made(encode_record(item.name, arrays), record_digest(item.name, arrays).hex())
+        return b"", "", f"{item.name} ({reason(error)})"
+    return encode_record(item.name, arrays), record_digest(item.name, arrays).hex(), ""
 
 
 def _write(path: Path, made: Iterator[_Made]) -> Shard:
@@ -140,35 +120,31 @@ def _write(path: Path, made: Iterator[_Made]) -> Shard:
     try:
         # Photographs do not compress further, and groups of one are found fastest.
         writer = array_record_module.ArrayRecordWriter(os.fspath(unfinished), "group_size:1,uncompressed")
-        for one in made:
-            if one.broken:
-                broken.append(one.broken)
+        for record, digest, why in made:
+            if why:
+                broken.append(why)
                 continue
-            writer.write(one.record)
-            digests.append(one.digest)
-            size += len(one.record)
+            writer.write(record)
+            digests.append(digest)
+            size += len(record)
         writer.close()
         unfinished.replace(path)
     except (OSError, RuntimeError) as error:
         raise UserError(f"cannot write {path}: {' '.join(str(error).split())}; make room and run it again") from error
     shard = Shard(path, tuple(digests), tuple(broken), size)
     summary = {**dataclasses.asdict(shard), "path": path.name, "file_bytes": path.stat().st_size}
-    write_atomically(_summary(path), json.dumps(summary).encode())
+    write_atomically(path.with_suffix(".json"), json.dumps(summary).encode())
     return shard
 
 
 def _finished(path: Path) -> Shard | None:
     """The shard that an earlier start finished, if it did."""
     try:
-        summary = json.loads(_summary(path).read_text(encoding="utf-8"))
+        summary = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         whole = summary["file_bytes"] == path.stat().st_size
         return Shard(path, tuple(summary["digests"]), tuple(summary["broken"]), summary["bytes"]) if whole else None
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _summary(path: Path) -> Path:
-    return path.with_suffix(".json")
 
 
 # Photographs hold no repetitions worth looking for: half the bytes in the time that it takes to store them all.
@@ -184,16 +160,10 @@ _MAP = (
 
 
 def encode_record(name: str, arrays: Arrays) -> bytes:
-    """A record as TFDS reads it: a tf.train.Example of PNG files, and the photograph's name.
-
-    Args:
-      name: of the photograph.
-      arrays: uint8 [H,W,3] (RGB) or [H,W].
-    """
+    """A record as TFDS reads it: a tf.train.Example of the photograph's name and of PNG files; see `encode_png`."""
     values = {key: encode_png(array) for key, array in arrays.items()} | {"name": name.encode()}
-    features = {
-        key: tf_feature_pb2.Feature(bytes_list=tf_feature_pb2.BytesList(value=[value])) for key, value in values.items()
-    }
+    lists = {key: tf_feature_pb2.BytesList(value=[value]) for key, value in values.items()}
+    features = {key: tf_feature_pb2.Feature(bytes_list=value) for key, value in lists.items()}
     example = tf_example_pb2.Example(features=tf_feature_pb2.Features(feature=features))
     # TFDS's own writer leaves the order of the map open, so that two builds differ.
     return example.SerializeToString(deterministic=True)
@@ -201,10 +171,9 @@ def encode_record(name: str, arrays: Arrays) -> bytes:
 
 def encode_png(array: np.ndarray) -> bytes:
     """uint8 [H,W,3] (RGB) or [H,W] as a PNG file."""
-    if array.ndim == 3:
-        encoded, data = cv2.imencode(".png", cv2.cvtColor(array, cv2.COLOR_RGB2BGR), _PHOTOGRAPH)
-    else:
-        encoded, data = cv2.imencode(".png", array, _MAP)
+    colours = array.ndim == 3
+    pixels = cv2.cvtColor(array, cv2.COLOR_RGB2BGR) if colours else array
+    encoded, data = cv2.imencode(".png", pixels, _PHOTOGRAPH if colours else _MAP)
     if not encoded:
         raise ValueError(f"OpenCV cannot write {array.dtype} {array.shape} as a PNG")
     return data.tobytes()

@@ -161,7 +161,7 @@ def test_it_is_built_as_the_folder_source_reads_it(tmp_path):
     dataset = miniatures.built(plan(tmp_path / "street"), tmp_path / "out")
     folder = {"name": "labelled_folder", "path": str(tmp_path / "street"), "num_labels": CLASSES, "size": 64}
     built = {"name": "prepared", "dataset": dataset.name, "size": 64, "data_dir": str(tmp_path / "out")}
-    for one, other in zip(*(vars(open_data(section)).values() for section in (folder, built))):
+    for one, other in zip(*(open_data(section) for section in (folder, built))):
         assert len(one) == len(other) == 3
         for i in range(3):
             for key in ("image", "labels"):
