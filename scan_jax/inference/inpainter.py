@@ -41,10 +41,21 @@ class Inpainter:
     """
 
     def __init__(
-        self, method: Method, variables: Variables, *, size: int, step: int = 0, about: Mapping[str, Any] | None = None
+        self,
+        method: Method,
+        variables: Variables,
+        *,
+        size: int,
+        step: int = 0,
+        about: Mapping[str, Any] | None = None,
+        any_scale: bool = False,
     ) -> None:
-        """From parts; `Inpainter.load` finds them in a run folder."""
-        self.size, self.step, self.num_labels = size, step, method.num_labels
+        """From parts; `Inpainter.load` finds them in a run folder.
+
+        `any_scale` says that the network was trained on details of photographs as well as on whole ones, so that
+        windows are the better strategy at every size.
+        """
+        self.size, self.step, self.num_labels, self._any_scale = size, step, method.num_labels, any_scale
         self.about = dict(about or {})
         self._engine, self._stride = Engine(method, variables), method.stride
 
@@ -76,7 +87,10 @@ class Inpainter:
             "size": trained.size,
             "parameters": trained.identity,
         }
-        return cls(trained.method, trained.variables, size=trained.size, step=trained.step, about=about)
+        any_scale = trained.config.get("augmentation", {}).get("crop") == "random_square"
+        return cls(
+            trained.method, trained.variables, size=trained.size, step=trained.step, about=about, any_scale=any_scale
+        )
 
     def __call__(
         self,
@@ -219,6 +233,8 @@ class Inpainter:
         return {name: whole.outward(weights[0]) for name, weights in maps.items()}
 
     def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
+        if strategy == "auto" and self._any_scale and labels is None:
+            strategy = "windows"
         return Tiles.of(pixels, hole, labels, self.size, strategy)
 
     def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:

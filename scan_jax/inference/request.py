@@ -32,7 +32,8 @@ class FillOptions:
       seed: of whatever the method draws at random, the same for each photograph.
       strategy: "whole" shows the network all of the photograph, shrunk to the size that it was trained at; "windows"
         the surroundings of each part of the hole, at the photograph's own scale where the hole is thin; "auto" takes
-        windows where the short side is above four times that size and the method takes no labels.
+        windows where the method takes no labels and either the short side is above four times that size or the network
+        was trained on squares from anywhere in photographs (`augmentation.crop="random_square"`).
       blend: "poisson" shifts a network's filling so that it meets the known pixels at the hole's border, "none" leaves
         it as it is; "auto" is the first, but where styles of another photograph are to be seen as they are.
       refine: an optimisation at test time, such as "style_search".

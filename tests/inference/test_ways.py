@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scan_jax.commands import attend, inpaint
+from scan_jax.commands import attend, cli, inpaint
 from scan_jax.commands.models import DEFAULT, MODELS
 from scan_jax.core.errors import UserError
 from scan_jax.inference.inpainter import DEFAULT_MODEL, PACKAGED, Inpainter
@@ -240,3 +240,23 @@ def test_a_constant_offset_is_taken_away_and_without_a_border_nothing_is():
     np.testing.assert_allclose(meet_border(off, pixels, hole, ~hole)[hole], 100 / 255, atol=1e-5)
     np.testing.assert_array_equal(meet_border(off, pixels, np.ones_like(hole), np.zeros_like(hole)), off)
     np.testing.assert_array_equal(meet_border(off, pixels, np.zeros_like(hole), ~hole), off)
+
+
+def test_the_models_are_listed(capsys):
+    assert cli.main(["models"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed[: len(MODELS)] == [*PACKAGED, *WAYS]
+
+
+@pytest.mark.slow
+def test_without_a_run_the_packaged_network_fills_through_windows(files, caplog):
+    image, hole = files
+    assert inpaint.main(["photographs/a.png", "holes/a.png", "--out=filled.png", "--summary=told.json"]) == 0
+    told = json.loads(Path("told.json").read_text())
+    assert told["network"]["run"] == DEFAULT and told["network"]["method"] == "scan"
+    assert "window" in told["photographs"][0]["strategy"]
+    filled = read("filled.png")
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+    np.testing.assert_array_equal(filled, Inpainter.load()(image, hole))
+    off = filled.astype(int) - WAYS["harmonic"](image, hole)
+    assert 0 < np.abs(off).max() and np.abs(off).mean() < 5  # it adds to an equation
