@@ -70,11 +70,7 @@ class Estimate:
 
 
 def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
-    """Compiles the step of `trainer`, perhaps for devices that are not there.
-
-    Args:
-      trainer: whose step is compiled.
-      frozen: the method's `frozen_shapes()`.
+    """Compiles the step of `trainer`, perhaps for devices that are not there, with the method's `frozen_shapes()`.
 
     Raises:
       UserError: the compiler finds that it does not fit.
@@ -136,16 +132,7 @@ def _reason(error: Exception) -> str:
 
 
 def require_fit(found: Estimate, memory: float, device: str) -> None:
-    """Refuses a step that needs more than a device has.
-
-    Args:
-      found: the step's.
-      memory: bytes that a device has.
-      device: its name, for the message.
-
-    Raises:
-      UserError: it does not fit; it names what can be changed.
-    """
+    """Refuses a step that needs more than the `memory` (bytes) of `device`; the UserError names what can be changed."""
     if found.memory > memory:
         needs, has = found.memory / GIB, memory / GIB
         raise UserError(f"a step needs {needs:.2f} GiB of each device, but {device} has {has:.2f} GiB; {KNOBS}")
@@ -200,9 +187,8 @@ class MatrixFlops:
 
     def __add__(self, other: MatrixFlops) -> MatrixFlops:
         """Of two programs, one after the other."""
-        return MatrixFlops(
-            self.default + other.default, self.highest + other.highest, self.open_loops + other.open_loops
-        )
+        loops = self.open_loops + other.open_loops
+        return MatrixFlops(self.default + other.default, self.highest + other.highest, loops)
 
     def times(self, count: int) -> MatrixFlops:
         """Of a loop of known length."""
@@ -221,8 +207,6 @@ def count(program: Jaxpr | ClosedJaxpr) -> MatrixFlops:
 
 
 def _count(program: Jaxpr | ClosedJaxpr) -> MatrixFlops:
-    """All of its operations."""
-    program = program.jaxpr if isinstance(program, ClosedJaxpr) else program
     return sum((_of(equation) for equation in program.eqns), MatrixFlops())
 
 

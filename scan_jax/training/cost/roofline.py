@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from scan_jax.training.cost.accelerators import Accelerator, Network, Precision
@@ -56,14 +56,7 @@ class Roofline:
 
 
 def roofline(found: Estimate, accelerator: Accelerator, network: Network, dtype: Precision) -> Roofline:
-    """The bounds of a step.
-
-    Args:
-      found: of the step.
-      accelerator: of every device.
-      network: of them all.
-      dtype: of convolutions and products that ask for no higher precision.
-    """
+    """The bounds of a step; `dtype` is that of convolutions and products that ask for no higher precision."""
     peak, devices = accelerator.flops[dtype], found.devices
     compute = (found.flops.default / peak + found.flops.highest / accelerator.flops["highest"]) / devices
     sent = sum(each.sent for each in found.collectives) / network.bandwidth
@@ -131,22 +124,13 @@ class Collective:
 
 
 def find(program: str, devices: int) -> tuple[Collective, ...]:
-    """The collectives of a program's text.
-
-    Args:
-      program: `compiled.as_text()`.
-      devices: that run it; the group of an operation that names none.
-    """
-    counts: Counter[tuple[str, int]] = Counter()
-    arrays: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+    """The collectives of a program's text, `compiled.as_text()`, which so many devices run."""
+    payloads: defaultdict[tuple[str, int], list[list[int]]] = defaultdict(list)
     for line in program.splitlines():
-        found = _OPERATION.search(line)
-        if found is None:
-            continue
-        key = found["kind"], _group(line, devices)
-        counts[key] += 1
-        arrays[key] += _payload(found["shape"], found["kind"], bool(found["start"]), key[1])
-    return tuple(Collective(*key, counts[key], tuple(arrays[key])) for key in sorted(counts))
+        if found := _OPERATION.search(line):
+            kind, group = found["kind"], _group(line, devices)
+            payloads[kind, group].append(_payload(found["shape"], kind, bool(found["start"]), group))
+    return tuple(Collective(*key, len(each), tuple(sum(each, []))) for key, each in sorted(payloads.items()))
 
 
 def _payload(shape: str, kind: str, starts: bool, group: int) -> list[int]:
@@ -165,7 +149,7 @@ def _bytes(kind: str, sides: str) -> int:
 
 
 def _group(line: str, devices: int) -> int:
-    """How many take part in an operation."""
+    """How many take part in an operation; all where it names none."""
     shaped, listed = _GROUP_SHAPE.search(line), _GROUP_LIST.search(line)
     if shaped:
         return int(shaped["size"])
