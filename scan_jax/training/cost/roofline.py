@@ -10,6 +10,7 @@ import dataclasses
 import math
 import re
 from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from scan_jax.training.cost.accelerators import Accelerator, Network, Precision
@@ -130,7 +131,9 @@ def find(program: str, devices: int) -> tuple[Collective, ...]:
         if found := _OPERATION.search(line):
             kind, group = found["kind"], _group(line, devices)
             payloads[kind, group].append(_payload(found["shape"], kind, bool(found["start"]), group))
-    return tuple(Collective(*key, len(each), tuple(sum(each, []))) for key, each in sorted(payloads.items()))
+    return tuple(
+        Collective(*key, len(each), tuple(chain.from_iterable(each))) for key, each in sorted(payloads.items())
+    )
 
 
 def _payload(shape: str, kind: str, starts: bool, group: int) -> list[int]:
