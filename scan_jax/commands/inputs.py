@@ -20,17 +20,11 @@ from scan_jax.training.trainer import Trainer
 
 @dataclasses.dataclass(frozen=True)
 class Sources:
-    """Photographs and holes, to train with and to measure on.
+    """Photographs and holes, to train with and to measure on."""
 
-    Attributes:
-      config: all of it.
-      data: with labels, where the method takes some.
-      holes: to go with them.
-    """
-
-    config: Config
-    data: DataSplits
-    holes: HoleSplits
+    config: Config  # all of it
+    data: DataSplits  # with labels, where the method takes some
+    holes: HoleSplits  # to go with them
 
     def batches_from(self, number: int) -> Batches:
         """This process' part of what training sees from a batch on, in NumPy.
@@ -61,17 +55,11 @@ class Sources:
 
 @dataclasses.dataclass(frozen=True)
 class Inputs(Sources):
-    """All that training needs.
+    """All that training needs."""
 
-    Attributes:
-      trainer: of the config's method.
-      weights: that nothing trains, on the host.
-      networks: that a new run begins with; None for random ones.
-    """
-
-    trainer: Trainer
-    weights: Trees
-    networks: Variables | None
+    trainer: Trainer  # of the config's method
+    weights: Trees  # that nothing trains, on the host
+    networks: Variables | None  # that a new run begins with; None for random ones
 
     @functools.cached_property
     def frozen(self) -> Trees:

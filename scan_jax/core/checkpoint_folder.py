@@ -164,15 +164,10 @@ def _reason(error: OSError) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """What is known of checkpoints that was not yet known when they were written.
+    """What is known of checkpoints that was not yet known when they were written."""
 
-    Attributes:
-      psnr: on held-out photographs, in dB, by step.
-      pinned: steps that are kept, whatever comes.
-    """
-
-    psnr: Mapping[int, float] = dataclasses.field(default_factory=dict)
-    pinned: frozenset[int] = frozenset()
+    psnr: Mapping[int, float] = dataclasses.field(default_factory=dict)  # on held-out photographs, in dB, by step
+    pinned: frozenset[int] = frozenset()  # steps that are kept, whatever comes
 
     def best(self, steps: Collection[int]) -> list[int]:
         """Those of `steps` that were measured, the best first; of equals the later one."""

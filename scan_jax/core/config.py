@@ -94,23 +94,18 @@ def _coerce_tuple(value: Iterable[Any], arguments: tuple[Any, ...], where: str) 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """All of a config, each section bound once.
+    """All of a config, each section bound once."""
 
-    Attributes:
-      seed: of all that a run draws.
-      data, holes, method: as written; what their `name` picks binds them: `open_data`, `open_holes`, `build_method`.
-      training, evaluation, augmentation: bound; the last is the default where a config has no such section.
-      plain: the nested dict that all this was bound from, as a run folder keeps it.
-    """
-
-    seed: int
+    seed: int  # of all that a run draws
+    # data, holes, method: as written; what their `name` picks binds them: `open_data`, `open_holes`, `build_method`
     data: Mapping[str, Any]
     holes: Mapping[str, Any]
     method: Mapping[str, Any]
+    # training, evaluation, augmentation: bound; the last is the default where a config has no such section
     training: TrainingSettings
     evaluation: EvaluationSettings
     augmentation: AugmentationSettings
-    plain: Mapping[str, Any]
+    plain: Mapping[str, Any]  # the nested dict that all this was bound from, as a run folder keeps it
 
     @classmethod
     def of(cls, plain: Mapping[str, Any], name: str = "the config") -> Config:

@@ -25,17 +25,11 @@ _SLACK = 10  # seconds in which the coordinator may say that it has waited in va
 
 @dataclasses.dataclass(frozen=True)
 class ProcessInfo:
-    """Which process of a run this is.
+    """Which process of a run this is."""
 
-    Attributes:
-      address: HOST:PORT, where the coordinator listens, on the machine of process 0.
-      count: of processes.
-      index: of this one.
-    """
-
-    address: str
-    count: int
-    index: int
+    address: str  # HOST:PORT, where the coordinator listens, on the machine of process 0
+    count: int  # of processes
+    index: int  # of this one
 
     @property
     def host(self) -> str:

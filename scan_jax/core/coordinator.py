@@ -69,23 +69,14 @@ def notice_death(connection: socket.socket) -> None:
 
 @dataclasses.dataclass
 class Process:
-    """A process that came.
+    """A process that came."""
 
-    Attributes:
-      index: from 0.
-      count: of processes, as this one was told.
-      host: the name of its machine.
-      pid: its number there.
-      writer: the connection to it.
-      left: whether its end is no surprise any more.
-    """
-
-    index: int
-    count: int
-    host: str
-    pid: int
-    writer: asyncio.StreamWriter
-    left: bool = False
+    index: int  # from 0
+    count: int  # of processes, as this one was told
+    host: str  # the name of its machine
+    pid: int  # its number there
+    writer: asyncio.StreamWriter  # the connection to it
+    left: bool = False  # whether its end is no surprise any more
 
     def __str__(self) -> str:
         return f"process {self.index} (host {self.host}, pid {self.pid})"

@@ -23,31 +23,19 @@ UNREADABLE = (RuntimeError, OSError, ValueError, IndexError, TypeError, Error)
 
 @dataclasses.dataclass(frozen=True)
 class PreparedDataset:
-    """A dataset on disk.
+    """A dataset on disk."""
 
-    Attributes:
-      folder: where it lies.
-      name: such as "celeba_hq/256".
-      splits: records of each split, decoded when they are asked for; safe to share between threads, and picklable.
-      digests: SHA-256 (hex) of each split's names and pixels.
-      split: the split's name.
-      split_digest: SHA-256 (hex) of who is in which split.
-      label_names: of the classes; empty without labels.
-      flip_pairs: labels that change places when a photograph is flipped.
-      shapes: of each array of a record; None for sides that differ.
-      least_side: of all photographs, pixels.
-    """
-
-    folder: Path
-    name: str
+    folder: Path  # where it lies
+    name: str  # such as "celeba_hq/256"
+    # Records of each split, decoded when they are asked for; safe to share between threads, and picklable
     splits: Mapping[str, Sequence[Record]]
-    digests: Mapping[str, str]
-    split: str
-    split_digest: str
-    label_names: tuple[str, ...]
-    flip_pairs: tuple[tuple[int, int], ...]
-    shapes: Mapping[str, tuple[int | None, ...]]
-    least_side: int
+    digests: Mapping[str, str]  # SHA-256 (hex) of each split's names and pixels
+    split: str  # the split's name
+    split_digest: str  # SHA-256 (hex) of who is in which split
+    label_names: tuple[str, ...]  # of the classes; empty without labels
+    flip_pairs: tuple[tuple[int, int], ...]  # labels that change places when a photograph is flipped
+    shapes: Mapping[str, tuple[int | None, ...]]  # of each array of a record; None for sides that differ
+    least_side: int  # of all photographs, pixels
 
 
 def default_data_dir() -> Path:

@@ -24,35 +24,22 @@ NAMED = 5  # files in a message
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A photograph and what belongs to it.
+    """A photograph and what belongs to it."""
 
-    Attributes:
-      name: the photograph's path within its folder, such as "paris/7.jpg".
-      photograph: its file.
-      hole: the hole's.
-      labels: the label map's, or None.
-    """
-
-    name: str
-    photograph: Path
-    hole: Path
-    labels: Path | None = None
+    name: str  # the photograph's path within its folder, such as "paris/7.jpg"
+    photograph: Path  # its file
+    hole: Path  # the hole's
+    labels: Path | None = None  # the label map's, or None
 
 
 @dataclasses.dataclass(frozen=True)
 class Matched:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-      pairs: sorted by name.
-      photographs: how many there are.
-      holes: how many there are.
-      unmatched: photographs without a hole or label map and holes without a photograph, each with what it lacks.
-    """
-
-    pairs: tuple[Pair, ...]
-    photographs: int
-    holes: int
+    pairs: tuple[Pair, ...]  # sorted by name
+    photographs: int  # how many there are
+    holes: int  # how many there are
+    # Photographs without a hole or label map and holes without a photograph, each with what it lacks
     unmatched: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -207,17 +194,11 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Pairing:
-    """Which photograph of a folder each mask of a set belongs to.
+    """Which photograph of a folder each mask of a set belongs to."""
 
-    Attributes:
-      photograph_of: mask file to photograph.
-      masks_alone: masks whose photograph is missing.
-      photographs_alone: photographs without a mask.
-    """
-
-    photograph_of: Mapping[Path, Path]
-    masks_alone: tuple[Path, ...]
-    photographs_alone: tuple[Path, ...]
+    photograph_of: Mapping[Path, Path]  # mask file to photograph
+    masks_alone: tuple[Path, ...]  # masks whose photograph is missing
+    photographs_alone: tuple[Path, ...]  # photographs without a mask
 
 
 def pair(masks: Sequence[Path], folder: Path) -> Pairing:

@@ -37,16 +37,12 @@ BITS_PER_SAMPLE = 0x0102  # TIFF
 
 @dataclasses.dataclass(frozen=True)
 class Photograph:
-    """An upright photograph: what a network sees, and what a file of it should keep.
+    """An upright photograph: what a network sees, and what a file of it should keep."""
 
-    Attributes:
-      pixels: uint8 RGB [H,W,3], transparent pixels blended onto white.
-      samples: as they are in the file, uint8 or, of 16 bits, uint16: [H,W,C], C = 1 is grey, 3 RGB, 2 and 4 have alpha.
-      metadata: EXIF without its orientation, ICC profile, resolution, JPEG tables; see `metadata.metadata_of`.
-    """
-
-    pixels: np.ndarray
+    pixels: np.ndarray  # uint8 RGB [H,W,3], transparent pixels blended onto white
+    # As they are in the file, uint8 or, of 16 bits, uint16: [H,W,C], C = 1 is grey, 3 RGB, 2 and 4 have alpha
     samples: np.ndarray
+    # EXIF without its orientation, ICC profile, resolution, JPEG tables; see `metadata.metadata_of`
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 

@@ -189,17 +189,11 @@ def abstract(state: Any, shardings: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Keep:
-    """What a run keeps besides pinned checkpoints; whatever one of the three wants stays.
+    """What a run keeps besides pinned checkpoints; whatever one of the three wants stays."""
 
-    Attributes:
-      latest: so many of the newest, at least 1.
-      every: those whose step it divides; 0 for none.
-      best: so many of those with the highest PSNR on held-out photographs.
-    """
-
-    latest: int
-    every: int = 0
-    best: int = 0
+    latest: int  # so many of the newest, at least 1
+    every: int = 0  # those whose step it divides; 0 for none
+    best: int = 0  # so many of those with the highest PSNR on held-out photographs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -110,25 +110,15 @@ class CollapseWatch:
 
 @dataclasses.dataclass(frozen=True)
 class Incident:
-    """One bad step.
+    """One bad step."""
 
-    Attributes:
-      step: the bad one.
-      reason: what was wrong.
-      scalars: all of the step's; what is not finite as a string.
-      photographs: titles, in the batch of the step.
-      restored: the step to which the run went back; its checkpoint is kept, 0 is the run's begin.
-      first_batch: the number of the batch after `restored`, as it was, so that the steps can be replayed.
-      passed_over: batches that the run never takes because of this and earlier incidents.
-    """
-
-    step: int
-    reason: str
-    scalars: Mapping[str, float | str]
-    photographs: Sequence[str]
-    restored: int
-    first_batch: int
-    passed_over: int
+    step: int  # the bad one
+    reason: str  # what was wrong
+    scalars: Mapping[str, float | str]  # all of the step's; what is not finite as a string
+    photographs: Sequence[str]  # titles, in the batch of the step
+    restored: int  # the step to which the run went back; its checkpoint is kept, 0 is the run's begin
+    first_batch: int  # the number of the batch after `restored`, as it was, so that the steps can be replayed
+    passed_over: int  # batches that the run never takes because of this and earlier incidents
 
 
 class Incidents:

@@ -19,20 +19,14 @@ from scan_jax.methods.api import GENERATOR, Aux, Method, Trees, Update, UpdateLo
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """All that a checkpoint holds.
+    """All that a checkpoint holds."""
 
-    Attributes:
-      step: updates done, int32 scalar; it is the position in the data, too.
-      params, stats: by network.
-      opt: optimiser states by update.
-      ema: exponential moving average of the generator's parameters.
-    """
-
-    step: Array
+    step: Array  # updates done, int32 scalar; it is the position in the data, too
+    # params, stats: by network
     params: Trees
     stats: Trees
-    opt: Mapping[str, Any]
-    ema: Trees
+    opt: Mapping[str, Any]  # optimiser states by update
+    ema: Trees  # exponential moving average of the generator's parameters
 
 
 def as_dict(state: TrainState) -> dict[str, Any]:

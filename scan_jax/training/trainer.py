@@ -180,19 +180,12 @@ WHERE = "config.training.phases"
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of steps that take the same updates.
+    """A stretch of steps that take the same updates."""
 
-    Attributes:
-      name: empty for a training without phases.
-      begin: steps done before its first.
-      length: in steps; the last one ends with the run.
-      updates: in their order.
-    """
-
-    name: str
-    begin: int
-    length: int
-    updates: tuple[Update, ...]
+    name: str  # empty for a training without phases
+    begin: int  # steps done before its first
+    length: int  # in steps; the last one ends with the run
+    updates: tuple[Update, ...]  # in their order
 
 
 def updates_in(updates: Sequence[Update], phase: str) -> tuple[Update, ...]:

@@ -22,28 +22,18 @@ GIB = 2.0**30
 
 @dataclasses.dataclass(frozen=True)
 class Accelerator:
-    """One kind of device.
+    """One kind of device."""
 
-    Attributes:
-      name: as in `--chip`.
-      memory: bytes.
-      flops: operations a second of matrix products and convolutions. "float32" is JAX's default for float32 arrays (a
-        bfloat16 pass on TPUs, TF32 on newer GPUs), "highest" is `lax.Precision.HIGHEST` (six passes on TPUs).
-      bandwidth: of its memory, bytes a second.
-      link: out of one port, bytes a second.
-      ports: to other devices; a TPU has two for each axis of its torus.
-      wraps: an axis of a torus is a ring where its length is a multiple of this, else a line; 0: there is a switch.
-      latency: of one hop, seconds; an assumption.
-    """
-
-    name: str
-    memory: float
+    name: str  # as in `--chip`
+    memory: float  # bytes
+    # Operations a second of matrix products and convolutions. "float32" is JAX's default for float32 arrays (a bfloat16
+    # pass on TPUs, TF32 on newer GPUs), "highest" is `lax.Precision.HIGHEST` (six passes on TPUs).
     flops: Mapping[Precision, float]
-    bandwidth: float
-    link: float
-    ports: int
-    wraps: int
-    latency: float
+    bandwidth: float  # of its memory, bytes a second
+    link: float  # out of one port, bytes a second
+    ports: int  # to other devices; a TPU has two for each axis of its torus
+    wraps: int  # an axis of a torus is a ring where its length is a multiple of this, else a line; 0: there is a switch
+    latency: float  # of one hop, seconds; an assumption
 
 
 def _gpu(name: str, gib: float, tflops: tuple[float, float, float], gbps: float, link: float) -> Accelerator:
@@ -89,15 +79,10 @@ def named(name: str) -> Accelerator:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """How devices are joined, as far as an estimate needs it.
+    """How devices are joined, as far as an estimate needs it."""
 
-    Attributes:
-      bandwidth: out of one device in a collective over all of them, bytes a second.
-      latency: of a message to the farthest device, seconds.
-    """
-
-    bandwidth: float
-    latency: float
+    bandwidth: float  # out of one device in a collective over all of them, bytes a second
+    latency: float  # of a message to the farthest device, seconds
 
 
 def join(accelerator: Accelerator, sides: Sequence[int]) -> Network:

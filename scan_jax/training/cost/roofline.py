@@ -21,19 +21,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Roofline:
-    """Seconds of a step.
+    """Seconds of a step."""
 
-    Attributes:
-      compute: matrix products and convolutions at their peak rate, evenly shared.
-      memory: the device's memory traffic at its peak rate.
-      network: the collectives one after the other, at the links' rate and latency.
-      peak: operations a second of all devices together, what a utilisation is a share of.
-    """
-
-    compute: float
-    memory: float
-    network: float
-    peak: float
+    compute: float  # matrix products and convolutions at their peak rate, evenly shared
+    memory: float  # the device's memory traffic at its peak rate
+    network: float  # the collectives one after the other, at the links' rate and latency
+    peak: float  # operations a second of all devices together, what a utilisation is a share of
 
     @property
     def alone(self) -> float:
@@ -94,18 +87,12 @@ _GROUP_SHAPE = re.compile(r"replica_groups=\[\d+,(?P<size>\d+)\]")
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-    """All operations of one kind and one group size in a program; inside a loop each counts once.
+    """All operations of one kind and one group size in a program; inside a loop each counts once."""
 
-    Attributes:
-      kind: as XLA calls it.
-      group: devices that take part in each.
-      count: operations in a step.
-      arrays: bytes of each array that they combine, whole, in a step; an operation can take several at once.
-    """
-
-    kind: str
-    group: int
-    count: int
+    kind: str  # as XLA calls it
+    group: int  # devices that take part in each
+    count: int  # operations in a step
+    # Bytes of each array that they combine, whole, in a step; an operation can take several at once
     arrays: tuple[int, ...]
 
     @property
@@ -131,9 +118,7 @@ def find(program: str, devices: int) -> tuple[Collective, ...]:
         if found := _OPERATION.search(line):
             kind, group = found["kind"], _group(line, devices)
             payloads[kind, group].append(_payload(found["shape"], kind, bool(found["start"]), group))
-    return tuple(
-        Collective(*key, len(each), tuple(chain.from_iterable(each))) for key, each in sorted(payloads.items())
-    )
+    return tuple(Collective(*key, len(each), tuple(chain(*each))) for key, each in sorted(payloads.items()))
 
 
 def _payload(shape: str, kind: str, starts: bool, group: int) -> list[int]:
