@@ -94,8 +94,7 @@ class Coordinator:
           timeout: seconds in which all must come.
           start_service: starts what they need besides, for so many; its port.
         """
-        self._address, self._count, self._timeout = address, count, timeout
-        self._start_service = start_service
+        self._address, self._count, self._timeout, self._start_service = address, count, timeout, start_service
         self._members: dict[int, Process] = {}
         self._values: dict[str, dict[int, Mapping[str, str]]] = {}  # by what, and by process
         self._done: set[int] = set()
@@ -151,17 +150,11 @@ class Coordinator:
         self._members[process.index] = process
         self._first_came.set()
         if len(self._members) == self._count:
-            self._welcome()
+            try:
+                self._send_all(WELCOME, port=self._start_service(self._count))
+            except (ImportError, OSError, RuntimeError) as error:
+                self._stop(f"cannot start JAX's coordination service: {error}")
         return process
-
-    def _welcome(self) -> None:
-        """All are here."""
-        try:
-            port = self._start_service(self._count)
-        except (ImportError, OSError, RuntimeError) as error:
-            self._stop(f"cannot start JAX's coordination service: {error}")
-        else:
-            self._send_all(WELCOME, port=port)
 
     def _misfit(self, process: Process) -> str:
         """What is wrong with a newcomer, or nothing."""

@@ -50,16 +50,10 @@ def dataset_folder(data_dir: str | os.PathLike[str], dataset: str, config: str) 
 
 
 def find(data_dir: str, dataset: str, config: str, command: str) -> PreparedDataset:
-    """The dataset of that name.
-
-    Args:
-      data_dir: of all datasets; empty for the default one.
-      dataset: such as "celeba_hq".
-      config: such as "256".
-      command: that would build it, for the message.
+    """The dataset of that name, such as "celeba_hq" and "256", in the folder of all (empty for the default one).
 
     Raises:
-      UserError: it was not built; the message says which were, and the command.
+      UserError: it was not built; the message says which were, and the `command` that would build it.
     """
     folder = dataset_folder(data_dir, dataset, config)
     if not folder.is_dir():
@@ -78,11 +72,7 @@ def load_metadata(folder: Path) -> Mapping[str, Any]:
 
 
 def load(folder: Path) -> PreparedDataset:
-    """The dataset in `folder`.
-
-    Raises:
-      UserError: there is none, or another program wrote it.
-    """
+    """The dataset in `folder`; a UserError where there is none, or another program wrote it."""
     import tensorflow_datasets as tfds  # heavy, and only those with prepared data need it
 
     try:

@@ -9,7 +9,6 @@ from typing import Literal
 
 from scan_jax.core.errors import UserError, require_at_least
 
-REPLICATE: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
 Remat = Literal["nothing", "activations"]
 
 
@@ -83,7 +82,7 @@ class TrainingSettings:
     keep_best: int = 0  # and so many of those with the best PSNR on held-out photographs
     checkpoints: str = ""  # where they lie instead of the run folder, such as gs://BUCKET/RUN; empty for the run folder
     fsdp: int = 1  # devices over which parameters may be split
-    sharding: tuple[tuple[str, str], ...] = REPLICATE  # rules (pattern, "replicate" or "fsdp")
+    sharding: tuple[tuple[str, str], ...] = ((".*", "replicate"),)  # rules (pattern, "replicate" or "fsdp")
     threads: int = 2  # that read and prepare photographs, in each process
     workers: int = 0  # processes that do so instead of this one; 0 for none
     # A run folder or bundle of the same method, whose networks a new run begins with; empty for none
@@ -117,11 +116,6 @@ class EvaluationSettings:
     refine: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuses what would measure nothing.
-
-        Raises:
-          UserError: no bucket, a negative count or an empty batch.
-        """
         if len(self.edges) < 2:
             raise UserError(f"config.evaluation.edges must have at least two, the ends of a bucket, not {self.edges}")
         where = "config.evaluation"
