@@ -63,12 +63,9 @@ def read_image(source: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
 
 
 def verify_image(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Reads all of `path`, so that what it lets pass can be read later.
+    """Reads all of `path`; what it lets pass, `read_image` will read, with the height and width that this returns.
 
     A JPEG is decoded at an eighth of its size: all its data are parsed, few of its pixels computed.
-
-    Returns:
-      Height and width as `read_image` will give them.
 
     Raises:
       One of DECODE_ERRORS: the file is missing, truncated or no image.
@@ -116,12 +113,9 @@ def open_image(
     """An image whose pixels are not decoded yet; what goes wrong with it inside the `with` becomes a UserError.
 
     Args:
-      source: a file, or a Pillow image.
+      source: a file, or a Pillow image, which may be missing, empty, no image, damaged or an animation.
       name: what it is, for messages: "the photograph".
       most_pixels: height times width.
-
-    Raises:
-      UserError: it is missing, empty, no image, damaged, too large, or an animation.
     """
     name = name if isinstance(source, Image.Image) else f"{name} {os.fspath(source)}"
     limit = f"has more than {most_pixels:,} pixels, the limit; crop it, or make it smaller"
@@ -168,13 +162,10 @@ def _damage_said() -> Iterator[None]:
 
 
 def load_orientation(image: Image.Image) -> int:
-    """Decodes the pixels.
+    """Decodes the pixels, with one of DECODE_ERRORS where they are damaged.
 
     Returns:
       The EXIF orientation, 1 to 8, that they are still to be turned by; 1 is upright, and stands for any other value.
-
-    Raises:
-      Those of DECODE_ERRORS: the image is damaged.
     """
     with pillow_silenced() if image.format == "TIFF" else contextlib.nullcontext(), _damage_said():
         image.load()  # which turns a TIFF, and reads its EXIF data, with warnings about whatever is odd there
@@ -191,10 +182,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """[H,W,...] as it is to be seen; [W,H,...] where EXIF's orientation turns it by a quarter.
-
-    A view, so nothing is copied.
-    """
+    """[H,W,...] as it is to be seen; [W,H,...] where EXIF's orientation turns it by a quarter; a view."""
     mirrored, quarters = TURNS.get(orientation, (False, 0))
     return np.rot90(array[:, ::-1] if mirrored else array, quarters)
 
