@@ -171,7 +171,7 @@ def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
         match = _OVERRIDE.fullmatch(argument)
         if match is None:
             raise UserError(f"cannot read the argument {argument!r}; overrides look like --config.training.steps=100")
-        _set(config, match[1], _value(match[2]))
+        _set(config, match[1], literal(match[2]))
 
 
 def shipped() -> dict[str, Path]:
@@ -266,8 +266,8 @@ def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _value(text: str) -> Any:
-    """A Python literal, or else the text itself."""
+def literal(text: str) -> Any:
+    """What Python reads there, or else the text itself."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
