@@ -44,9 +44,12 @@ def run(config: Config, folder: Path) -> None:
     fixed = fixed_set(inputs.holes.held_out, config.size, buckets, config.evaluation.holes_per_bucket)
     data = inputs.data
     provenance = {
-        **{"train": data.train.name, "train_digest": data.train.digest},
-        **{"held_out": data.held_out.name, "held_out_digest": data.held_out.digest},
-        **{"holes": inputs.holes.held_out.description, "holes_digest": fixed.digest},
+        "train": data.train.name,
+        "train_digest": data.train.digest,
+        "held_out": data.held_out.name,
+        "held_out_digest": data.held_out.digest,
+        "holes": inputs.holes.held_out.description,
+        "holes_digest": fixed.digest,
     }
     on_process_zero(lambda: _begin(folder, config, provenance))
     _announce(folder, inputs, fixed)
@@ -97,8 +100,6 @@ def _begin(folder: Path, config: Config, provenance: Provenance) -> None:
     if config.training.checkpoints:
         run_folder.claim(place(folder, config.training.checkpoints), config.plain)
     run_folder.keep(folder, provenance)
-
-
 
 
 def _measure(
