@@ -263,10 +263,8 @@ def _check_frames(image: Image.Image, name: str) -> None:
 
 def _pages(image: Image.Image) -> int:
     """Full images in a TIFF; others are thumbnails and masks of the first."""
-    frames, at, pages = getattr(image, "n_frames", 1), image.tell(), 1
-    if frames == 1:
-        return 1
-    for frame in range(1, frames):
+    at, pages = image.tell(), 1
+    for frame in range(1, getattr(image, "n_frames", 1)):
         image.seek(frame)
         tags = image.tag_v2  # type: ignore[attr-defined]
         pages += not (tags.get(REDUCED, 0) & 0b101 or tags.get(PAGES, 1) == 2)

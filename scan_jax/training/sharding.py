@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -90,7 +91,7 @@ class Prefetch(Iterator[Example]):
 
     def __init__(self, batches: Iterator[Example], place: Callable[[Example], Example]) -> None:
         self._batches: Any = batches
-        self._read = lambda: place(next(batches))  # without `self`, which the thread would keep alive
+        self._read = functools.partial(_read, batches, place)  # without `self`, which the thread would keep alive
         self._thread = ThreadPoolExecutor(1, "prefetch")
         self._coming = collections.deque(self._thread.submit(self._read) for _ in range(AHEAD))
 
@@ -113,3 +114,7 @@ class Prefetch(Iterator[Example]):
         self._thread.shutdown(wait=True, cancel_futures=True)
         if hasattr(self._batches, "close"):
             self._batches.close()
+
+
+def _read(batches: Iterator[Example], place: Callable[[Example], Example]) -> Example:
+    return place(next(batches))
