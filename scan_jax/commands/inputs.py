@@ -13,7 +13,8 @@ from scan_jax.data.api import DataSplits, agree_on_labels, open_data
 from scan_jax.data.pipeline import Batches, batch_members, training_batches
 from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
-from scan_jax.methods.api import Trees, Variables, build_method
+from scan_jax.methods import api
+from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.trainer import Trainer
 
 
@@ -69,7 +70,7 @@ def open_sources(config: Config, num_labels: int) -> Sources:
 
 def open_config(config: Config) -> Inputs:
     """Opens every part; a UserError is something that the user can put right."""
-    method, begin = build_method(config.method), config.training.start_from
+    method, begin = api.build_method(config.method), config.training.start_from
     weights = method.load_frozen()
     networks = fit(Trained.load(Path(begin)).variables, method, f"the networks in {begin}") if begin else None
     sources = open_sources(config, method.num_labels)

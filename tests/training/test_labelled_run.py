@@ -40,7 +40,7 @@ def labelled_method(toy_method):
 @pytest.fixture
 def run(monkeypatch):
     def run_method(method, folder, **changes):
-        monkeypatch.setattr(inputs, "build_method", lambda section: method)
+        monkeypatch.setattr(inputs.api, "build_method", lambda section: method)
         experiment.run(toy_config(**changes), folder)
         return scalars(folder)
 
