@@ -8,7 +8,6 @@ blended onto white in what a network sees; palettes and CMYK become RGB without 
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
 import io
 import math
@@ -37,7 +36,8 @@ STUMBLES = (AttributeError, KeyError, IndexError, TypeError, ArithmeticError)  #
 EXIF_ERRORS = (*DECODE_ERRORS, *STUMBLES)
 MAX_PIXELS = 150_000_000  # to an image, such as 14,000 x 10,700; Pillow itself stops not far above
 # Decoders that only decode, for Pillow starts Ghostscript for others; that of JPEG knows MPO, too.
-KINDS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")
+KINDS = ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000"]
+KINDS += ["AVIF"] if importlib.util.find_spec("PIL.AvifImagePlugin") else []  # of newer versions of Pillow
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # whose further frames are an animation's, not previews or layers
 REDUCED, PAGES = 0x00FE, 0x00FF  # TIFF: what an image is to its file (NewSubfileType), and the older tag for it
 ORIENTATION = 0x0112  # EXIF, like these directories: of the exposure, of the place
@@ -99,7 +99,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MAX_P
             raise OSError("the file is empty")
         source.seek(0)
         with _damage_said():
-            image = stack.enter_context(Image.open(source, formats=_kinds()))
+            image = stack.enter_context(Image.open(source, formats=KINDS))
         width, height = image.size
         if width * height > most_pixels:  # a file of a few kilobytes can claim to hold any number
             raise ValueError(f"{width}x{height} pixels are more than the {most_pixels / 1e6:.0f} million that are read")
@@ -241,12 +241,6 @@ def _decode_plain_jpeg(image: Image.Image, content: bytes) -> np.ndarray | None:
 
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     return cv2.imdecode(np.frombuffer(content, np.uint8), flags)  # [H,W,3], or None
-
-
-@functools.cache
-def _kinds() -> tuple[str, ...]:
-    """KINDS, and AVIF where this Pillow has it."""
-    return (*KINDS, "AVIF") if importlib.util.find_spec("PIL.AvifImagePlugin") else KINDS
 
 
 def _check_frames(image: Image.Image, name: str) -> None:

@@ -40,9 +40,7 @@ def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_l
 def read_file(source: str | os.PathLike[str] | BinaryIO, name: str = "") -> np.ndarray:
     """The label map in a file or an open file called `name`, int32 [H,W], for those who count what is broken.
 
-    Raises:
-      UserError: it has colours, or a format that blurs classes.
-      One of DECODE_ERRORS: it is missing, truncated or no image.
+    Raises a UserError at colours and formats that blur classes, one of DECODE_ERRORS at what is missing or broken.
     """
     with opened(source) as image:
         return _classes(image, f"the label map {name or source}", LOSSY)
