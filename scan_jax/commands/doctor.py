@@ -27,11 +27,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def report(flags: argparse.Namespace) -> None:
-    """Looks and prints.
-
-    Raises:
-      UserError: there are problems, which were printed.
-    """
+    """Looks and prints; a UserError where there are problems."""
     from scan_jax.doctor import advice
 
     if flags.time_limit <= 0:

@@ -18,11 +18,7 @@ from scan_jax.training.trainer import Trainer
 
 
 def run(config: Config) -> None:
-    """Prints the estimate for the devices that there are.
-
-    Raises:
-      UserError: the config is wrong, or a step needs more memory than a device has.
-    """
+    """Prints the estimate for the devices that there are; a UserError where a step needs more memory than they have."""
     devices = jax.devices()
     result = estimate_config(config)
     kind = devices[0].device_kind
@@ -37,25 +33,14 @@ def run(config: Config) -> None:
 
 
 def estimate_config(config: Config, devices: Sequence[Any] | None = None) -> Estimate:
-    """Compiles the step of a config, for the devices that there are or for others.
-
-    Raises:
-      UserError: the config is wrong, or the compiler finds that a step does not fit.
-    """
+    """Compiles the step of a config, for the devices that there are or for others."""
     method = build_method(config.method)
     trainer = Trainer(method, config.training, config.size, config.seed, devices)
     return estimate(trainer, method.frozen_shapes())
 
 
 def bounds(result: Estimate, accelerator: Accelerator, sides: Sequence[int], config: Config) -> str:
-    """The roofline of a step, for people.
-
-    Args:
-      result: what a step needs.
-      accelerator: of every device.
-      sides: of their torus; empty where they are joined by a switch.
-      config: whose compute_dtype counts.
-    """
+    """The roofline of a step, for people; `sides` are those of the devices' torus, empty where there is a switch."""
     dtype: Precision = config.method.get("compute_dtype", "float32")
     network = accelerators.join(accelerator, sides)
     bound = roofline.roofline(result, accelerator, network, dtype)

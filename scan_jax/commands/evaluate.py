@@ -56,11 +56,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
-    """Measures, or writes the test.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Measures, or writes the test."""
     from scan_jax.core import distributed
 
     with distributed.joined(flags.distributed):

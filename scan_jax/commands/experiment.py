@@ -33,8 +33,7 @@ log = logging.getLogger(__name__)
 def run(config: Config, folder: Path) -> None:
     """Trains and measures what `config` describes, in the run folder, from where an earlier start left it.
 
-    Raises:
-      UserError: whatever the user can put right; before anything is compiled, where possible.
+    A UserError comes before anything is compiled, where possible.
     """
     # Before data are read: once a path was looked at, etils no longer asks how buckets are to be reached.
     checkpoint_folder = place(folder, config.training.checkpoints)
@@ -43,7 +42,15 @@ def run(config: Config, folder: Path) -> None:
         find_refiner(inputs.trainer.method, name)  # before hours of training, not after
     buckets = make_buckets(config.evaluation.edges)
     fixed = fixed_set(inputs.holes.held_out, config.size, buckets, config.evaluation.holes_per_bucket)
-    provenance = _provenance(inputs, fixed)
+    data = inputs.data
+    provenance = {
+        "train": data.train.name,
+        "train_digest": data.train.digest,
+        "held_out": data.held_out.name,
+        "held_out_digest": data.held_out.digest,
+        "holes": inputs.holes.held_out.description,
+        "holes_digest": fixed.digest,
+    }
     on_process_zero(lambda: _begin(folder, config, provenance))
     _announce(folder, inputs, fixed)
     keep_compilations()
@@ -57,7 +64,7 @@ def run(config: Config, folder: Path) -> None:
 
 def _callbacks(inputs: Inputs, fixed: FixedSet, folder: Path) -> tuple[Callback, ...]:
     """Pictures and measurements."""
-    config, trainer = inputs.config, inputs.trainer
+    config, training, trainer = inputs.config, inputs.config.training, inputs.trainer
     engine = Engine(trainer.method, Variables({}, {}), share=trainer.share, copy=trainer.place, frozen=inputs.frozen)
     sheet = ContactSheet(inputs.data.held_out, fixed.holes, trainer.method.num_labels)
     evaluator = Evaluator(
@@ -69,17 +76,17 @@ def _callbacks(inputs: Inputs, fixed: FixedSet, folder: Path) -> tuple[Callback,
         batch_size=config.evaluation.batch_size,
         limit=config.evaluation.photographs,
     )
+    measure = _measure(engine, config.evaluation.refine, evaluator, training.steps)
+
+    def is_drawn(step: int) -> bool:
+        return true_on_process_zero(_picture(folder, step).exists)
+
+    def is_measured(step: int) -> bool:
+        return true_on_process_zero(lambda: has_scalars(folder, step, "eval/"))
+
     return (
-        Callback(
-            config.training.pictures_every,
-            _pictures(engine, sheet, folder),
-            lambda step: true_on_process_zero(_picture(folder, step).exists),
-        ),
-        Callback(
-            config.training.evaluate_every or config.training.steps,
-            _measure(engine, config.evaluation.refine, evaluator, config.training.steps),
-            lambda step: true_on_process_zero(lambda: has_scalars(folder, step, "eval/")),
-        ),
+        Callback(training.pictures_every, _pictures(engine, sheet, folder), is_drawn),
+        Callback(training.evaluate_every or training.steps, measure, is_measured),
     )
 
 
@@ -93,19 +100,6 @@ def _begin(folder: Path, config: Config, provenance: Provenance) -> None:
     if config.training.checkpoints:
         run_folder.claim(place(folder, config.training.checkpoints), config.plain)
     run_folder.keep(folder, provenance)
-
-
-def _provenance(inputs: Inputs, fixed: FixedSet) -> Provenance:
-    """Names, splits among them, and hashes of what the run sees."""
-    data, holes = inputs.data, inputs.holes.held_out
-    return {
-        "train": data.train.name,
-        "train_digest": data.train.digest,
-        "held_out": data.held_out.name,
-        "held_out_digest": data.held_out.digest,
-        "holes": holes.description,
-        "holes_digest": fixed.digest,
-    }
 
 
 def _measure(
@@ -146,11 +140,7 @@ def _announce(folder: Path, inputs: Inputs, fixed: FixedSet) -> None:
     log.info("train on %d photographs, %s (%s)", len(data.train), data.train.name, data.train.digest[:12])
     log.info("augmentation: %s", inputs.config.augmentation)
     log.info("measure on %d, %s (%s)", len(data.held_out), data.held_out.name, data.held_out.digest[:12])
-    log.info(
-        "holes: %s; measured on %d fixed ones (%s)",
-        holes.train.description,
-        sum(map(len, fixed.holes.values())),
-        fixed.digest[:12],
-    )
+    fixed_ones = sum(map(len, fixed.holes.values()))
+    log.info("holes: %s; measured on %d fixed ones (%s)", holes.train.description, fixed_ones, fixed.digest[:12])
     for name, tree in inputs.trainer.shapes.params.items():
         log.info("%s: %.2f M parameters", name, sum(leaf.size for leaf in jax.tree.leaves(tree)) / 1e6)

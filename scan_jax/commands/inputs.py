@@ -14,30 +14,20 @@ from scan_jax.data.pipeline import Batches, batch_members, training_batches
 from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.methods import api
-from scan_jax.methods.api import Method, Trees, Variables
+from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.trainer import Trainer
 
 
 @dataclasses.dataclass(frozen=True)
 class Sources:
-    """Photographs and holes, to train with and to measure on.
+    """Photographs and holes, to train with and to measure on."""
 
-    Attributes:
-      config: all of it.
-      data: with labels, where the method takes some.
-      holes: to go with them.
-    """
-
-    config: Config
-    data: DataSplits
-    holes: HoleSplits
+    config: Config  # all of it
+    data: DataSplits  # with labels, where the method takes some
+    holes: HoleSplits  # to go with them
 
     def batches_from(self, number: int) -> Batches:
-        """This process' part of what training sees from a batch on, in NumPy.
-
-        Raises:
-          UserError: a setting makes no sense, or a source has nothing to give.
-        """
+        """This process' part of what training sees from a batch on, in NumPy."""
         training = self.config.training
         return training_batches(
             self.data.train,
@@ -61,17 +51,11 @@ class Sources:
 
 @dataclasses.dataclass(frozen=True)
 class Inputs(Sources):
-    """All that training needs.
+    """All that training needs."""
 
-    Attributes:
-      trainer: of the config's method.
-      weights: that nothing trains, on the host.
-      networks: that a new run begins with; None for random ones.
-    """
-
-    trainer: Trainer
-    weights: Trees
-    networks: Variables | None
+    trainer: Trainer  # of the config's method
+    weights: Trees  # that nothing trains, on the host
+    networks: Variables | None  # that a new run begins with; None for random ones
 
     @functools.cached_property
     def frozen(self) -> Trees:
@@ -80,33 +64,15 @@ class Inputs(Sources):
 
 
 def open_sources(config: Config, num_labels: int) -> Sources:
-    """Photographs, with labels of so many classes or for 0 without any, and holes.
-
-    Raises:
-      UserError: either cannot be opened, or the photographs have other labels.
-    """
+    """Photographs, with labels of so many classes or for 0 without any, and holes."""
     return Sources(config, agree_on_labels(open_data(config.data), num_labels), open_holes(config.holes))
 
 
 def open_config(config: Config) -> Inputs:
-    """Opens every part.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
-    method = api.build_method(config.method)
-    weights, networks = method.load_frozen(), _start_from(config.training.start_from, method)
+    """Opens every part; a UserError is something that the user can put right."""
+    method, begin = api.build_method(config.method), config.training.start_from
+    weights = method.load_frozen()
+    networks = fit(Trained.load(Path(begin)).variables, method, f"the networks in {begin}") if begin else None
     sources = open_sources(config, method.num_labels)
     trainer = Trainer(method, config.training, config.size, config.seed)
     return Inputs(config, sources.data, sources.holes, trainer, weights, networks)
-
-
-def _start_from(folder: str, method: Method) -> Variables | None:
-    """The networks that a new run begins with, where the config names some.
-
-    Raises:
-      UserError: they cannot be read, or are another method's.
-    """
-    if not folder:
-        return None
-    return fit(Trained.load(Path(folder)).variables, method, f"the networks in {folder}")

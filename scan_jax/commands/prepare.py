@@ -9,7 +9,6 @@ python -m scan_jax prepare inspect DIR
 from __future__ import annotations
 
 import argparse
-import ast
 import logging
 import os
 import pkgutil
@@ -21,6 +20,7 @@ from typing import Any
 from scan_jax.commands import cli
 from scan_jax.core import config as configuration
 from scan_jax.core.errors import UserError
+from scan_jax.core.sections import EvaluationSettings
 from scan_jax.data.preparation.plan import add_flags, read_flags
 
 
@@ -91,16 +91,8 @@ def _build(builder: Any, flags: argparse.Namespace) -> None:
 
 def _override(section: str, key: str, value: Any) -> str:
     """The argument of a command, as a shell takes it; text that would be read as a number is quoted for Python, too."""
-    text = repr(value) if isinstance(value, str) and _is_literal(value) else value
+    text = repr(value) if isinstance(value, str) and configuration.literal(value) != value else value
     return shlex.quote(f"--config.{section}.{key}={text}")
-
-
-def _is_literal(text: str) -> bool:
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return False
-    return True
 
 
 def _verify(flags: argparse.Namespace) -> None:
@@ -111,11 +103,9 @@ def _verify(flags: argparse.Namespace) -> None:
         log.info("%s: %s records are as they were built", split, f"{count:,}")
 
 
-EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # what the papers report by
-
-
 def add_hole_commands(commands: Any) -> None:
     """Both commands."""
+    edges = EvaluationSettings.edges  # what the papers report by
     text = (
         "a frozen set of holes, the same bytes on every machine; --config.holes.KEY=VALUE picks and sets the generator"
     )
@@ -124,7 +114,7 @@ def add_hole_commands(commands: Any) -> None:
     command.add_argument("--out", type=Path, required=True, help="the folder to write")
     command.add_argument("--size", type=int, default=256, help="height and width, pixels (256)")
     command.add_argument("--per_bucket", type=int, default=100, help="holes in each ratio bucket (100)")
-    command.add_argument("--edges", type=float, nargs="+", default=EDGES, help="of the buckets (0.1 0.2 ... 0.6)")
+    command.add_argument("--edges", type=float, nargs="+", default=edges, help="of the buckets (0.1 0.2 ... 0.6)")
     command.add_argument("--seed", type=int, default=0, help="another seed, other holes (0)")
     text = (
         "what is wrong with a folder of hole masks: polarity, greys, ratios, broken and unmatched files, with a picture"

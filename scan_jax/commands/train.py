@@ -24,11 +24,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def train(flags: argparse.Namespace, overrides: list[str]) -> None:
-    """Reads the config and runs it.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Reads the config and runs it."""
     from scan_jax.core import config as configuration
     from scan_jax.core import distributed
 
@@ -39,10 +35,10 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
             from scan_jax.commands import dry_run
 
             dry_run.run(config)
-            return
-        from scan_jax.commands import experiment
+        else:
+            from scan_jax.commands import experiment
 
-        experiment.run(config, Path(flags.workdir or Path("runs") / configuration.run_name(flags.config)))
+            experiment.run(config, Path(flags.workdir or Path("runs") / configuration.run_name(flags.config)))
 
 
 def main(argv: list[str]) -> int:

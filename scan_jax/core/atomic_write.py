@@ -13,8 +13,7 @@ from scan_jax.core.errors import UserError
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes `content` beside `path`, flushes it to the disk and renames it over `path`; makes the folder where needed.
 
-    Raises:
-      UserError: the disk is full or the folder cannot be written to; an older file at `path` is as it was.
+    An older file is as it was if that ends with a UserError.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")  # several hosts may write at once
     try:

@@ -25,14 +25,11 @@ STATE = "state"  # the folder of a step that holds its arrays
 
 
 def place(run: Path, elsewhere: str) -> Path:
-    """The folder of a run's checkpoints.
+    """The folder of a run's checkpoints, absolute; for a bucket an `epath.Path`, which is used like one.
 
     Args:
       run: the run folder.
       elsewhere: `training.checkpoints` of its config; empty for `checkpoints` in the run folder.
-
-    Returns:
-      An absolute path; for a bucket an `epath.Path`, which is used like one.
 
     Raises:
       UserError: `elsewhere` is relative or another kind of storage, or what reads buckets is not installed.
@@ -76,28 +73,19 @@ def _installed(name: str) -> bool:
 
 
 def write(path: Path, content: bytes) -> None:
-    """The whole file or, whatever goes wrong, the older one.
-
-    Raises:
-      UserError: it cannot be written.
-    """
+    """The whole file or, with a UserError, the older one."""
     if not is_bucket(path):
         write_atomically(path, content)
         return
     try:
         path.write_bytes(content)  # an object appears when it is complete
     except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {_reason(error)}; is the bucket there, and may you write to it?"
-        ) from error
+        cure = "is the bucket there, and may you write to it?"
+        raise UserError(f"cannot write {path}: {_reason(error)}; {cure}") from error
 
 
 def require_writable(folder: Path) -> None:
-    """Makes the folder and writes to it, so that a run does not find out after hours that it cannot.
-
-    Raises:
-      UserError: it cannot.
-    """
+    """Makes the folder and writes to it, so that a run has its UserError now and not after hours."""
     probe = folder / f".writable.{uuid.uuid4().hex[:12]}"
     write(probe, b"")
     try:
@@ -107,11 +95,7 @@ def require_writable(folder: Path) -> None:
 
 
 def committed_steps(folder: Path) -> list[int]:
-    """The steps of all checkpoints that were written to their end, newest first.
-
-    Raises:
-      UserError: the bucket does not answer.
-    """
+    """The steps of all checkpoints that were written to their end, newest first; a UserError from a silent bucket."""
     try:
         names = [path.parent.name for path in folder.glob(f"*/{COMMIT_FILE}")]
     except OSError as error:
@@ -120,11 +104,7 @@ def committed_steps(folder: Path) -> list[int]:
 
 
 def arrays_in(folder: Path, step: int) -> Any:
-    """What a checkpoint holds: a tree whose leaves have `shape` and `dtype`.
-
-    Raises:
-      DAMAGE: it is missing or damaged.
-    """
+    """What a checkpoint holds: a tree whose leaves have `shape` and `dtype`; raises DAMAGE, as `read` does."""
     import orbax.checkpoint as ocp  # a second to import
 
     with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
@@ -132,11 +112,11 @@ def arrays_in(folder: Path, step: int) -> Any:
 
 
 def read(folder: Path, step: int, like: Any, *, partial: bool = False) -> Any:
-    """Arrays of a checkpoint.
+    """Arrays of the checkpoint of a step.
 
     Args:
       folder: of checkpoints.
-      step: one of them.
+      step: updates.
       like: a tree of `jax.ShapeDtypeStruct`s. Those with a sharding are read onto the devices that it names, wherever
         they were written from; the others come in NumPy.
       partial: whether the checkpoint may hold more than that.
@@ -164,15 +144,10 @@ def _reason(error: OSError) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """What is known of checkpoints that was not yet known when they were written.
+    """What is known of checkpoints that was not yet known when they were written."""
 
-    Attributes:
-      psnr: on held-out photographs, in dB, by step.
-      pinned: steps that are kept, whatever comes.
-    """
-
-    psnr: Mapping[int, float] = dataclasses.field(default_factory=dict)
-    pinned: frozenset[int] = frozenset()
+    psnr: Mapping[int, float] = dataclasses.field(default_factory=dict)  # on held-out photographs, in dB, by step
+    pinned: frozenset[int] = frozenset()  # steps that are kept, whatever comes
 
     def best(self, steps: Collection[int]) -> list[int]:
         """Those of `steps` that were measured, the best first; of equals the later one."""
@@ -190,34 +165,21 @@ class Ledger:
 
     @classmethod
     def parse(cls, text: str) -> Ledger:
-        """From JSON, or an empty one from nothing.
-
-        Raises:
-          ValueError, KeyError, TypeError, AttributeError: it is something else.
-        """
+        """From JSON, or an empty one from nothing."""
         content = json.loads(text) if text else {"psnr": {}, "pinned": []}
         psnr = {int(step): float(value) for step, value in content["psnr"].items()}
         return cls(psnr, frozenset(int(step) for step in content["pinned"]))
 
     @classmethod
     def read(cls, folder: Path) -> Ledger:
-        """That of a folder of checkpoints; an empty one where there is none.
-
-        Raises:
-          UserError: it is damaged or out of reach.
-        """
+        """That of a folder of checkpoints, empty where there is none; a UserError where it is damaged."""
         path = folder / LEDGER
         try:
             return cls.parse(path.read_text() if path.exists() else "")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"cannot read {path} ({first_line(error)}); remove it: then no checkpoint is the best"
-            ) from error
+            cure = "remove it: then no checkpoint is the best"
+            raise UserError(f"cannot read {path} ({first_line(error)}); {cure}") from error
 
     def write(self, folder: Path) -> None:
-        """Into a folder of checkpoints.
-
-        Raises:
-          UserError: it cannot be written to.
-        """
+        """Into a folder of checkpoints; a UserError where it cannot be written to."""
         write(folder / LEDGER, self.dump().encode())

@@ -94,31 +94,22 @@ def _coerce_tuple(value: Iterable[Any], arguments: tuple[Any, ...], where: str) 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """All of a config, each section bound once.
+    """All of a config, each section bound once."""
 
-    Attributes:
-      seed: of all that a run draws.
-      data, holes, method: as written; what their `name` picks binds them: `open_data`, `open_holes`, `build_method`.
-      training, evaluation, augmentation: bound; the last is the default where a config has no such section.
-      plain: the nested dict that all this was bound from, as a run folder keeps it.
-    """
-
-    seed: int
+    seed: int  # of all that a run draws
+    # data, holes, method: as written; what their `name` picks binds them: `open_data`, `open_holes`, `build_method`
     data: Mapping[str, Any]
     holes: Mapping[str, Any]
     method: Mapping[str, Any]
+    # training, evaluation, augmentation: bound; the last is the default where a config has no such section
     training: TrainingSettings
     evaluation: EvaluationSettings
     augmentation: AugmentationSettings
-    plain: Mapping[str, Any]
+    plain: Mapping[str, Any]  # the nested dict that all this was bound from, as a run folder keeps it
 
     @classmethod
     def of(cls, plain: Mapping[str, Any], name: str = "the config") -> Config:
-        """Binds what a file or a run folder says.
-
-        Args:
-          plain: nested dicts.
-          name: of the file, for messages.
+        """Binds what a file, called `name` in messages, or a run folder says, in nested dicts.
 
         Raises:
           UserError: a section is unknown or missing, or a section has a key or value that it must not have.
@@ -142,11 +133,7 @@ class Config:
 
     @property
     def size(self) -> int:
-        """Height and width of the photographs.
-
-        Raises:
-          UserError: the `data` section does not say.
-        """
+        """Height and width of the photographs; a UserError where the `data` section does not say."""
         if "size" not in self.data:
             raise UserError("config.data.size is missing; set it in the config file")
         return _coerce(self.data["size"], int, "config.data.size")
@@ -159,16 +146,15 @@ _OVERRIDE = re.compile(r"--config\.([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 def load(path: str, overrides: Iterable[str] = ()) -> Config:
     """The config that a file's `get_config()` returns, with overrides applied.
 
-    An override may set any key that the sections know, whether the file mentions it or not.
-
     Args:
       path: a Python file with `get_config() -> ConfigDict`, or the name of one that comes with the toolkit, such as
         "celeba"; where it takes arguments, they may follow a colon, as in `celebamask:attention=masked`.
-      overrides: such as `--config.training.steps=100`; values are Python literals, anything else is a string.
+      overrides: such as `--config.training.steps=100`, of any key that the sections know, whether the file mentions it
+        or not; values are Python literals, anything else is a string.
 
     Raises:
-      UserError: no such file or name, a file without `get_config`, an argument that is not an override, or a section
-        that has a key or value that it must not have.
+      UserError: no such file or name, a file without `get_config`, an argument that is not an override, or as
+        `Config.of`.
     """
     plain = _plain(_get_config(path))
     apply_overrides(plain, overrides)
@@ -185,13 +171,13 @@ def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
         match = _OVERRIDE.fullmatch(argument)
         if match is None:
             raise UserError(f"cannot read the argument {argument!r}; overrides look like --config.training.steps=100")
-        _set(config, match[1].split("."), _value(match[2]), match[1])
+        _set(config, match[1], literal(match[2]))
 
 
 def shipped() -> dict[str, Path]:
     """The configs that come with the toolkit, by name: "celeba", or "FOLDER/NAME" where they lie in folders."""
     folder = _configs_folder()
-    files = (path for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py")
+    files = [path for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py"]
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 
 
@@ -200,17 +186,6 @@ def _configs_folder() -> Path:
     package = Path(__file__).parents[1]
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
-
-
-def _make_configs_importable() -> None:
-    """Lets a config build on one that comes with the toolkit, as in `from scan_jax.configs import celeba`.
-
-    In a wheel that is a package; in a checkout, where configs/ lies beside scan_jax/, it is given the same name.
-    """
-    if "scan_jax.configs" not in sys.modules:
-        package = types.ModuleType("scan_jax.configs")
-        package.__path__ = [str(_configs_folder())]
-        sys.modules[package.__name__] = package
 
 
 def is_config(path: str) -> bool:
@@ -233,7 +208,11 @@ def _get_config(path: str) -> Mapping[str, Any]:
     if spec is None or spec.loader is None:
         raise UserError(f"{file} is not a Python file; a config is one with get_config()")
     module = importlib.util.module_from_spec(spec)
-    _make_configs_importable()
+    # Lets a config build on one that comes with the toolkit, as in `from scan_jax.configs import celeba`: in a wheel
+    # that is a package; configs/ of a checkout lies beside scan_jax/ and is given the same name.
+    if "scan_jax.configs" not in sys.modules:
+        sys.modules["scan_jax.configs"] = package = types.ModuleType("scan_jax.configs")
+        package.__path__ = [str(_configs_folder())]
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
@@ -244,11 +223,7 @@ def _get_config(path: str) -> Mapping[str, Any]:
 
 
 def _find(file: str) -> Path:
-    """The file that is meant, by its path or by the name of a shipped one.
-
-    Raises:
-      UserError: there is neither; it names the nearest.
-    """
+    """The file that is meant, by its path or by the name of a shipped one."""
     known = shipped()
     if file in known:
         return known[file]
@@ -279,9 +254,7 @@ def _arguments(text: str, function: Callable[..., Any], file: str) -> dict[str, 
 
 def _plain(section: Any) -> Any:
     """ConfigDicts as dicts, all the way down."""
-    if hasattr(section, "items"):
-        return {key: _plain(value) for key, value in section.items()}
-    return section
+    return {key: _plain(value) for key, value in section.items()} if hasattr(section, "items") else section
 
 
 def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -293,17 +266,17 @@ def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _value(text: str) -> Any:
-    """A Python literal, or else the text itself."""
+def literal(text: str) -> Any:
+    """What Python reads there, or else the text itself."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
 
 
-def _set(config: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
+def _set(config: dict[str, Any], where: str, value: Any) -> None:
     """Sets a nested key, making sections on the way."""
-    *sections, last = keys
+    *sections, last = where.split(".")
     for key in sections:
         config = config.setdefault(key, {})
         if not isinstance(config, dict):

@@ -25,17 +25,11 @@ _SLACK = 10  # seconds in which the coordinator may say that it has waited in va
 
 @dataclasses.dataclass(frozen=True)
 class ProcessInfo:
-    """Which process of a run this is.
+    """Which process of a run this is."""
 
-    Attributes:
-      address: HOST:PORT, where the coordinator listens, on the machine of process 0.
-      count: of processes.
-      index: of this one.
-    """
-
-    address: str
-    count: int
-    index: int
+    address: str  # HOST:PORT, where the coordinator listens, on the machine of process 0
+    count: int  # of processes
+    index: int  # of this one
 
     @property
     def host(self) -> str:
@@ -52,14 +46,7 @@ class Connection:
     """Open from the start of a run to its end; a thread listens and ends this process when told to."""
 
     def __init__(self, process: ProcessInfo, stream: socket.socket, lines: BinaryIO, port: int) -> None:
-        """Begins to listen.
-
-        Args:
-          process: this one.
-          stream: to the coordinator, which knows this process.
-          lines: what comes from there.
-          port: of JAX's coordination service, on the coordinator's host.
-        """
+        """Begins to listen to `lines`; `port` is that of JAX's coordination service, on the coordinator's host."""
         self.process, self.port = process, port
         self._stream, self._lines = stream, lines
         self._agreed: queue.Queue[str] = queue.Queue()
@@ -118,11 +105,7 @@ class Connection:
 
 
 def connect(process: ProcessInfo, timeout: float) -> Connection:
-    """Waits until all processes of the run are there; process 0 starts the coordinator.
-
-    Args:
-      process: this one.
-      timeout: seconds in which all must come.
+    """Waits until all processes of the run are there, `timeout` seconds at most; process 0 starts the coordinator.
 
     Raises:
       UserError: process 0 does not answer, others do not come, or they were told something else than this one.
@@ -147,15 +130,7 @@ def connect(process: ProcessInfo, timeout: float) -> Connection:
 
 
 def _call(process: ProcessInfo, timeout: float) -> Connection | str:
-    """Comes to the coordinator and waits for the others.
-
-    Returns:
-      The connection; else what the coordinator of another run says, or "" from another program.
-
-    Raises:
-      OSError: nobody answers.
-      UserError: the run cannot begin.
-    """
+    """The connection, once the others are there; else what another run's coordinator says, or "" of another program."""
     me = {"index": process.index, "count": process.count, "host": socket.gethostname(), "pid": os.getpid()}
     with contextlib.ExitStack() as opened:
         stream = opened.enter_context(socket.create_connection((process.host, process.port), _SLACK))
@@ -201,8 +176,6 @@ def _start_coordinator(process: ProcessInfo, timeout: float) -> bool:
 
 
 _coordinators: list[subprocess.Popen[bytes]] = []  # referred to, as they outlive the call
-
-
 _first = threading.Lock()
 
 

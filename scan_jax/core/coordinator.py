@@ -69,23 +69,14 @@ def notice_death(connection: socket.socket) -> None:
 
 @dataclasses.dataclass
 class Process:
-    """A process that came.
+    """A process that came."""
 
-    Attributes:
-      index: from 0.
-      count: of processes, as this one was told.
-      host: the name of its machine.
-      pid: its number there.
-      writer: the connection to it.
-      left: whether its end is no surprise any more.
-    """
-
-    index: int
-    count: int
-    host: str
-    pid: int
-    writer: asyncio.StreamWriter
-    left: bool = False
+    index: int  # from 0
+    count: int  # of processes, as this one was told
+    host: str  # the name of its machine
+    pid: int  # its number there
+    writer: asyncio.StreamWriter  # the connection to it
+    left: bool = False  # whether its end is no surprise any more
 
     def __str__(self) -> str:
         return f"process {self.index} (host {self.host}, pid {self.pid})"
@@ -103,8 +94,7 @@ class Coordinator:
           timeout: seconds in which all must come.
           start_service: starts what they need besides, for so many; its port.
         """
-        self._address, self._count, self._timeout = address, count, timeout
-        self._start_service = start_service
+        self._address, self._count, self._timeout, self._start_service = address, count, timeout, start_service
         self._members: dict[int, Process] = {}
         self._values: dict[str, dict[int, Mapping[str, str]]] = {}  # by what, and by process
         self._done: set[int] = set()
@@ -160,17 +150,11 @@ class Coordinator:
         self._members[process.index] = process
         self._first_came.set()
         if len(self._members) == self._count:
-            self._welcome()
+            try:
+                self._send_all(WELCOME, port=self._start_service(self._count))
+            except (ImportError, OSError, RuntimeError) as error:
+                self._stop(f"cannot start JAX's coordination service: {error}")
         return process
-
-    def _welcome(self) -> None:
-        """All are here."""
-        try:
-            port = self._start_service(self._count)
-        except (ImportError, OSError, RuntimeError) as error:
-            self._stop(f"cannot start JAX's coordination service: {error}")
-        else:
-            self._send_all(WELCOME, port=port)
 
     def _misfit(self, process: Process) -> str:
         """What is wrong with a newcomer, or nothing."""

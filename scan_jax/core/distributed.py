@@ -67,14 +67,10 @@ def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
 
 
 def agree(what: str, values: Mapping[str, Any]) -> None:
-    """Makes sure that all processes have the same; all ask, before they compile.
-
-    Args:
-      what: its name, for the message.
-      values: may be nested; compared by how they are written.
+    """Makes sure that all processes have the same `values`, which may be nested; all ask, before they compile.
 
     Raises:
-      UserError: one has something else, which is named; in every process the same.
+      UserError: one writes something else, which is named; in every process the same.
     """
     if _connection is not None:
         _connection.agree(what, {name: repr(value) for name, value in flatten(values).items()})
@@ -88,11 +84,7 @@ def is_first() -> bool:
 
 
 def on_process_zero(action: Callable[[], object]) -> None:
-    """Process 0 does it; its failure is everybody's.
-
-    Raises:
-      UserError: `action` raised one, in every process the same.
-    """
+    """Process 0 does it; its UserError is everybody's."""
     import jax
 
     if jax.process_count() == 1:
@@ -148,31 +140,24 @@ def _detected(timeout: float) -> ProcessInfo:
     """What Cloud TPU, Slurm, Kubernetes or MPI say; JAX knows them, but has no public way to ask."""
     from jax._src import clusters
 
-    detected = clusters.ClusterEnv.auto_detect_unset_distributed_params(
+    address, count, index, _ = clusters.ClusterEnv.auto_detect_unset_distributed_params(
         os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, int(timeout)
     )
-    address, count, index, _ = detected
     if address is None or count is None or index is None:
         raise UserError("--distributed=auto: neither Cloud TPU nor Slurm nor Kubernetes say who takes part")
     return ProcessInfo(address, count, index)
 
 
 def _initialize_jax(connection: Connection) -> None:
-    """JAX's own meeting, at a service of the coordinator; what fails there aborts, so its port is tried before.
-
-    Raises:
-      UserError: the port cannot be reached.
-    """
+    """JAX's own meeting, at a service of the coordinator; what fails there aborts, so its port is tried before."""
     import jax
 
     place, port = connection.process, connection.port
     try:
         socket.create_connection((place.host, port), coordinator.SILENCE).close()
     except OSError as error:
-        raise UserError(
-            f"cannot reach port {port} of {place.host} ({error.strerror or error}); the machines of a run must reach "
-            "all ports of each other"
-        ) from error
+        cure = "the machines of a run must reach all ports of each other"
+        raise UserError(f"cannot reach port {port} of {place.host} ({error.strerror or error}); {cure}") from error
     jax.config.update("jax_cpu_collectives_implementation", "gloo")  # used where the devices are CPUs
     jax.distributed.initialize(
         f"{place.address.rpartition(':')[0]}:{port}",

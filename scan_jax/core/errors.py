@@ -11,16 +11,7 @@ class UserError(Exception):
 
 
 def require_at_least(least: float, where: str, **values: float) -> None:
-    """Refuses settings below `least`.
-
-    Args:
-      least: what each may be.
-      where: their section's path, such as "config.training".
-      **values: by key.
-
-    Raises:
-      UserError: one is lower; it names the first.
-    """
+    """Refuses settings below `least`; the UserError names the first, in `where`, such as "config.training"."""
     for key, value in values.items():
         if not value >= least:
             raise UserError(f"{where}.{key} must be at least {least:g}, not {value:g}")

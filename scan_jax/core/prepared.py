@@ -23,31 +23,19 @@ UNREADABLE = (RuntimeError, OSError, ValueError, IndexError, TypeError, Error)
 
 @dataclasses.dataclass(frozen=True)
 class PreparedDataset:
-    """A dataset on disk.
+    """A dataset on disk."""
 
-    Attributes:
-      folder: where it lies.
-      name: such as "celeba_hq/256".
-      splits: records of each split, decoded when they are asked for; safe to share between threads, and picklable.
-      digests: SHA-256 (hex) of each split's names and pixels.
-      split: the split's name.
-      split_digest: SHA-256 (hex) of who is in which split.
-      label_names: of the classes; empty without labels.
-      flip_pairs: labels that change places when a photograph is flipped.
-      shapes: of each array of a record; None for sides that differ.
-      least_side: of all photographs, pixels.
-    """
-
-    folder: Path
-    name: str
+    folder: Path  # where it lies
+    name: str  # such as "celeba_hq/256"
+    # Records of each split, decoded when they are asked for; safe to share between threads, and picklable
     splits: Mapping[str, Sequence[Record]]
-    digests: Mapping[str, str]
-    split: str
-    split_digest: str
-    label_names: tuple[str, ...]
-    flip_pairs: tuple[tuple[int, int], ...]
-    shapes: Mapping[str, tuple[int | None, ...]]
-    least_side: int
+    digests: Mapping[str, str]  # SHA-256 (hex) of each split's names and pixels
+    split: str  # the split's name
+    split_digest: str  # SHA-256 (hex) of who is in which split
+    label_names: tuple[str, ...]  # of the classes; empty without labels
+    flip_pairs: tuple[tuple[int, int], ...]  # labels that change places when a photograph is flipped
+    shapes: Mapping[str, tuple[int | None, ...]]  # of each array of a record; None for sides that differ
+    least_side: int  # of all photographs, pixels
 
 
 def default_data_dir() -> Path:
@@ -62,16 +50,10 @@ def dataset_folder(data_dir: str | os.PathLike[str], dataset: str, config: str) 
 
 
 def find(data_dir: str, dataset: str, config: str, command: str) -> PreparedDataset:
-    """The dataset of that name.
-
-    Args:
-      data_dir: of all datasets; empty for the default one.
-      dataset: such as "celeba_hq".
-      config: such as "256".
-      command: that would build it, for the message.
+    """The dataset of that name, such as "celeba_hq" and "256", in the folder of all (empty for the default one).
 
     Raises:
-      UserError: it was not built; the message says which were, and the command.
+      UserError: it was not built; the message says which were, and the `command` that would build it.
     """
     folder = dataset_folder(data_dir, dataset, config)
     if not folder.is_dir():
@@ -90,11 +72,7 @@ def load_metadata(folder: Path) -> Mapping[str, Any]:
 
 
 def load(folder: Path) -> PreparedDataset:
-    """The dataset in `folder`.
-
-    Raises:
-      UserError: there is none, or another program wrote it.
-    """
+    """The dataset in `folder`; a UserError where there is none, or another program wrote it."""
     import tensorflow_datasets as tfds  # heavy, and only those with prepared data need it
 
     try:

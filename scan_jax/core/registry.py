@@ -14,16 +14,7 @@ Table = Mapping[str, str]  # a name in configs: a module, "scan_jax.methods.rfr"
 
 
 def find(table: Table, name: object, where: str) -> Any:
-    """The module or class that is called `name`.
-
-    Args:
-      table: what there is to choose from.
-      name: from a config.
-      where: the key of the name for messages, such as "config.data.name".
-
-    Raises:
-      UserError: there is none; it names the nearest.
-    """
+    """The module or class that is called `name` in a config; a UserError names `where` that is, and the nearest."""
     if isinstance(name, str) and name in table:
         return pkgutil.resolve_name(table[name])
     raise UserError(f"{where} has no {name!r}{did_you_mean(str(name), table)} (choose one of {', '.join(table)})")
@@ -33,10 +24,7 @@ def bind_named(table: Table, section: Mapping[str, Any], where: str) -> Any:
     """`section` as an instance of the table's dataclass that its `name` picks.
 
     Keys that only other classes of the table know are skipped, so that a config keeps working when another name is
-    given on the command line; a key that none knows is refused.
-
-    Raises:
-      UserError: nothing has that name, or the class does not take a key or value.
+    given on the command line; a key that none knows is refused, as a value that the class does not take.
     """
     settings = find(table, section.get("name", ""), f"{where}.name")
     own = _keys(settings)

@@ -9,38 +9,29 @@ from typing import Literal
 
 from scan_jax.core.errors import UserError, require_at_least
 
-REPLICATE: tuple[tuple[str, str], ...] = ((".*", "replicate"),)
 Remat = Literal["nothing", "activations"]
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerSettings:
-    """One update's optimiser.
+    """One update's optimiser."""
 
-    Attributes:
-      learning_rate: at its height.
-      b1, b2: decay of the moments; GANs use a b1 of 0 or 0.5.
-      warmup: steps of linear warm-up.
-      schedule: "constant", or "cosine", which falls to `final_share` of the height at the run's last step.
-      final_share: of the learning rate at the end of "cosine".
-      clip: largest global norm of a gradient; 0 is no limit.
-      update_clip: largest root mean square of Adam's update of one array, before the learning rate; 0 is no limit.
-        Where gradients jump, Adam with b2 = 0.999 takes steps of up to 31 learning rates (after StableAdamW, Wortsman
-        et al. 2023).
-      algorithm: "adam" (Kingma & Ba 2015); "muon" (Jordan et al. 2024) for the kernels of convolutions, whose updates
-        it makes orthogonal (momentum 0.95), at a root mean square near Adam's, and Adam with Nesterov's momentum for
-        all else, without `update_clip`; or "sgd" without momentum: slow, but what differs in its last bits stays so,
-        where Adam's division makes it whole steps; for comparing devices and processes.
-    """
-
-    learning_rate: float = 1e-4
+    learning_rate: float = 1e-4  # at its height
+    # b1, b2: decay of the moments; GANs use a b1 of 0 or 0.5
     b1: float = 0.0
     b2: float = 0.9
-    warmup: int = 0
+    warmup: int = 0  # steps of linear warm-up
+    # "constant", or "cosine", which falls to `final_share` of the height at the run's last step
     schedule: Literal["constant", "cosine"] = "constant"
-    final_share: float = 0.0
-    clip: float = 0.0
+    final_share: float = 0.0  # of the learning rate at the end of "cosine"
+    clip: float = 0.0  # largest global norm of a gradient; 0 is no limit
+    # Largest root mean square of Adam's update of one array, before the learning rate; 0 is no limit. Where gradients
+    # jump, Adam with b2 = 0.999 takes steps of up to 31 learning rates (after StableAdamW, Wortsman et al. 2023).
     update_clip: float = 0.0
+    # "adam" (Kingma & Ba 2015); "muon" (Jordan et al. 2024) for the kernels of convolutions, whose updates it makes
+    # orthogonal (momentum 0.95), at a root mean square near Adam's, and Adam with Nesterov's momentum for all else,
+    # without `update_clip`; or "sgd" without momentum: slow, but what differs in its last bits stays so, where Adam's
+    # division makes it whole steps; for comparing devices and processes.
     algorithm: Literal["adam", "muon", "sgd"] = "adam"
 
     def __post_init__(self) -> None:
@@ -53,20 +44,14 @@ class OptimizerSettings:
 
 @dataclasses.dataclass(frozen=True)
 class GuardSettings:
-    """A config's `training.guard` section.
+    """A config's `training.guard` section."""
 
-    Attributes:
-      enabled: whether a bad step is undone; without it, a value that is not finite ends the run.
-      spike: a step is bad where an update's loss or gradient norm is so many times the largest of the steps before; 0
-        only looks for values that are not finite.
-      window: how many steps before it are compared with; at least half as many must have been seen.
-      retries: how often a run may go back to one checkpoint.
-    """
-
-    enabled: bool = True
+    enabled: bool = True  # whether a bad step is undone; without it, a value that is not finite ends the run
+    # A step is bad where an update's loss or gradient norm is so many times the largest of the steps before; 0 only
+    # looks for values that are not finite
     spike: float = 10.0
-    window: int = 200
-    retries: int = 3
+    window: int = 200  # how many steps before it are compared with; at least half as many must have been seen
+    retries: int = 3  # how often a run may go back to one checkpoint
 
     def __post_init__(self) -> None:
         require_at_least(0, "config.training.guard", spike=self.spike, retries=self.retries)
@@ -75,51 +60,34 @@ class GuardSettings:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """How a method is trained.
+    """How a method is trained."""
 
-    Attributes:
-      steps: updates in the whole run.
-      batch_size: over all devices.
-      optimizers: by update.
-      phases: at which step each of the method's phases begins, where it is trained in phases.
-      ema_decay: of the generator's moving average.
-      accumulate: parts into which a step divides its batch, one after the other, so that it needs less memory; the
-        gradients are averaged. Batch normalisation and losses that divide by a batch's pixels do so in each part.
-      remat: what a step computes again in its backward pass rather than keep.
-      log_every, checkpoint_every, evaluate_every, pictures_every: in steps; the last step counts for all four.
-      keep: newest checkpoints kept.
-      keep_every: those of the steps that it divides are kept, too; 0 for none.
-      keep_best: and so many of those with the best PSNR on held-out photographs.
-      checkpoints: where they lie instead of the run folder, such as gs://BUCKET/RUN; empty for the run folder.
-      fsdp: devices over which parameters may be split.
-      sharding: rules (pattern, "replicate" or "fsdp").
-      threads: that read and prepare photographs, in each process.
-      workers: processes that do so instead of this one; 0 for none.
-      start_from: a run folder or bundle of the same method, whose networks a new run begins with; empty for none.
-      guard: against losses that leap or are no longer finite.
-    """
-
-    steps: int
-    batch_size: int
-    optimizers: Mapping[str, OptimizerSettings]
+    steps: int  # updates in the whole run
+    batch_size: int  # over all devices
+    optimizers: Mapping[str, OptimizerSettings]  # by update
+    # At which step each of the method's phases begins, where it is trained in phases
     phases: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    ema_decay: float = 0.999
+    ema_decay: float = 0.999  # of the generator's moving average
+    # Parts into which a step divides its batch, one after the other, so that it needs less memory; the gradients are
+    # averaged. Batch normalisation and losses that divide by a batch's pixels do so in each part.
     accumulate: int = 1
-    remat: Remat = "nothing"
+    remat: Remat = "nothing"  # what a step computes again in its backward pass rather than keep
+    # log_every, checkpoint_every, evaluate_every, pictures_every: in steps; the last step counts for all four
     log_every: int = 50
     checkpoint_every: int = 1000
     evaluate_every: int = 0
     pictures_every: int = 500
-    keep: int = 3
-    keep_every: int = 0
-    keep_best: int = 0
-    checkpoints: str = ""
-    fsdp: int = 1
-    sharding: tuple[tuple[str, str], ...] = REPLICATE
-    threads: int = 2
-    workers: int = 0
+    keep: int = 3  # newest checkpoints kept
+    keep_every: int = 0  # those of the steps that it divides are kept, too; 0 for none
+    keep_best: int = 0  # and so many of those with the best PSNR on held-out photographs
+    checkpoints: str = ""  # where they lie instead of the run folder, such as gs://BUCKET/RUN; empty for the run folder
+    fsdp: int = 1  # devices over which parameters may be split
+    sharding: tuple[tuple[str, str], ...] = ((".*", "replicate"),)  # rules (pattern, "replicate" or "fsdp")
+    threads: int = 2  # that read and prepare photographs, in each process
+    workers: int = 0  # processes that do so instead of this one; 0 for none
+    # A run folder or bundle of the same method, whose networks a new run begins with; empty for none
     start_from: str = ""
-    guard: GuardSettings = GuardSettings()
+    guard: GuardSettings = GuardSettings()  # against losses that leap or are no longer finite
 
     def __post_init__(self) -> None:
         where = "config.training"
@@ -137,28 +105,17 @@ class TrainingSettings:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings:
-    """A config's `evaluation` section.
+    """A config's `evaluation` section."""
 
-    Attributes:
-      edges: of the hole-ratio buckets, as fractions; each bucket contains its upper edge.
-      holes_per_bucket: in the fixed set; 0 is all that the held-out holes have.
-      photographs: how many held-out ones are measured, from the first; 0 is all.
-      batch_size: photographs at a time.
-      refine: the method's optimisations at test time that are measured too, when the run is complete.
-    """
-
+    # Of the hole-ratio buckets, as fractions; each bucket contains its upper edge
     edges: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    holes_per_bucket: int = 50
-    photographs: int = 0
-    batch_size: int = 16
+    holes_per_bucket: int = 50  # in the fixed set; 0 is all that the held-out holes have
+    photographs: int = 0  # how many held-out ones are measured, from the first; 0 is all
+    batch_size: int = 16  # photographs at a time
+    # The method's optimisations at test time that are measured too, when the run is complete
     refine: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuses what would measure nothing.
-
-        Raises:
-          UserError: no bucket, a negative count or an empty batch.
-        """
         if len(self.edges) < 2:
             raise UserError(f"config.evaluation.edges must have at least two, the ends of a bucket, not {self.edges}")
         where = "config.evaluation"
@@ -168,26 +125,21 @@ class EvaluationSettings:
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationSettings:
-    """A config's `augmentation` section; without one, half of the photographs are flipped and none is cropped.
+    """A config's `augmentation` section; without one, half of the photographs are flipped and none is cropped."""
 
-    Attributes:
-      crop: "none" shows each photograph whole, or of one that is no square the largest centred one. "random_resized"
-        shows a rectangle of it, resized to the square (Szegedy et al. 2015, "Going deeper with convolutions", section
-        6), of uniform area and log-uniform aspect. "random_square" shows a square anywhere in it, of log-uniform side:
-        as much of far views as of near ones, for large photographs of different sizes.
-      scale: least and greatest area of the rectangle, as shares of the photograph's. Classifiers take 0.08 and 1; half
-        keeps a face a face.
-      aspect: its least and greatest width by height.
-      share: least and greatest side of the square, as shares of the photograph's short side. One that would have to be
-        enlarged is taken larger: 0 goes down to the photograph's own pixels.
-      flip: the share of photographs that are mirrored.
-    """
-
+    # "none" shows each photograph whole, or of one that is no square the largest centred one. "random_resized" shows a
+    # rectangle of it, resized to the square (Szegedy et al. 2015, "Going deeper with convolutions", section 6), of
+    # uniform area and log-uniform aspect. "random_square" shows a square anywhere in it, of log-uniform side: as much
+    # of far views as of near ones, for large photographs of different sizes.
     crop: Literal["none", "random_resized", "random_square"] = "none"
+    # Least and greatest area of the rectangle, as shares of the photograph's. Classifiers take 0.08 and 1; half keeps a
+    # face a face.
     scale: tuple[float, float] = (0.5, 1.0)
-    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)  # its least and greatest width by height
+    # Least and greatest side of the square, as shares of the photograph's short side. One that would have to be
+    # enlarged is taken larger: 0 goes down to the photograph's own pixels.
     share: tuple[float, float] = (0.0, 1.0)
-    flip: float = 0.5
+    flip: float = 0.5  # the share of photographs that are mirrored
 
     def __post_init__(self) -> None:
         if not 0.0 < self.scale[0] <= self.scale[1] <= 1.0:

@@ -16,33 +16,21 @@ Array = jax.Array
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Observation:
-    """All that a network may see: the hole's pixels are zero, so it cannot read what it must invent.
+    """All that a network may see: the hole's pixels are zero, so it cannot read what it must invent."""
 
-    Attributes:
-      image: [B,H,W,3] in [0, 1], zero in the hole.
-      known: [B,H,W,1], 1 = known pixel, 0 = hole.
-      labels: [B,H,W] integer semantic classes, or None where there are none.
-    """
-
-    image: Array
-    known: Array
-    labels: Array | None = None
+    image: Array  # [B,H,W,3] in [0, 1], zero in the hole
+    known: Array  # [B,H,W,1], 1 = known pixel, 0 = hole
+    labels: Array | None = None  # [B,H,W] integer semantic classes, or None where there are none
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """All that a loss or a metric may see: as `Observation`, with the whole image.
+    """All that a loss or a metric may see: as `Observation`, with the whole image."""
 
-    Attributes:
-      image: [B,H,W,3] in [0, 1], the ground truth everywhere.
-      known: [B,H,W,1], 1 = known pixel, 0 = hole.
-      labels: [B,H,W] integer semantic classes, or None.
-    """
-
-    image: Array
-    known: Array
-    labels: Array | None = None
+    image: Array  # [B,H,W,3] in [0, 1], the ground truth everywhere
+    known: Array  # [B,H,W,1], 1 = known pixel, 0 = hole
+    labels: Array | None = None  # [B,H,W] integer semantic classes, or None
 
     def observe(self) -> Observation:
         """What a network may see of this example."""
@@ -52,12 +40,8 @@ class Example:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """A network's raw output, before the known pixels are put back.
+    """A network's raw output, before the known pixels are put back."""
 
-    Attributes:
-      image: [B,H,W,3] in [0, 1].
-      intermediates: named pictures [B,H,W,3] on the way there, such as "stage 1".
-    """
-
-    image: Array
+    image: Array  # [B,H,W,3] in [0, 1]
+    # Named pictures [B,H,W,3] on the way there, such as "stage 1"
     intermediates: Mapping[str, Array] = dataclasses.field(default_factory=dict)

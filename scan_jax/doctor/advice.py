@@ -36,11 +36,7 @@ class Diagnosis:
 
 
 def examine(time_limit: float) -> Diagnosis:
-    """Looks at this machine.
-
-    Args:
-      time_limit: in seconds, for JAX to start and to compute.
-    """
+    """Looks at this machine; `time_limit` is in seconds, for JAX to start and to compute."""
     computer, hardware = machine.find_machine(), machine.find_hardware()
     backend = probe.find_backend(time_limit) if version_of("jax") else Backend()
     folders = machine.find_folders(backend.compilations)
@@ -118,11 +114,7 @@ def of_resources(machine: Machine, places: tuple[Folder, ...]) -> Iterator[str]:
 
 
 def install_line(extra: str) -> str:
-    """What makes JAX see the accelerator, within the bounds that hold here.
-
-    Args:
-      extra: "cuda13", "cuda12" or "tpu"; empty for the CPU.
-    """
+    """What makes JAX see the accelerator, within the bounds that hold here; `extra` is as `extra_of` has it."""
     return f'pip install -U "jax{f"[{extra}]" if extra else ""}{wanted_of("jax")}"'
 
 

@@ -26,9 +26,7 @@ WSL_TOOLS = "/usr/lib/wsl/lib"  # where Windows puts nvidia-smi, which is not al
 KIB, MIB = 1024, 1024**2
 TIME_LIMIT = 30  # seconds; a driver in trouble can keep nvidia-smi waiting for ever
 # Other packages that are the same module.
-STAND_INS = {
-    "opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
-}
+STAND_INS = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")}
 # JAX's extras that bring what it needs for an accelerator, by the packages that tell that one was installed.
 CUDA_PLUGINS = {"cuda12": "jax-cuda12-plugin", "cuda13": "jax-cuda13-plugin"}
 TPU_LIBRARY = "libtpu"
@@ -178,11 +176,7 @@ class Folder:
 
 
 def find_folders(compilations: str) -> tuple[Folder, ...]:
-    """Every folder that the toolkit uses.
-
-    Args:
-      compilations: folder of compiled programs, which only JAX knows; empty where it did not start.
-    """
+    """Every folder that the toolkit uses; that of compiled programs only JAX knows, empty where it did not start."""
     from scan_jax.weights import registry
 
     def look(name: str, path: Path, variable: str = "", content: Iterable[str] = ()) -> Folder:
@@ -221,13 +215,9 @@ class Package:
 
 
 def find_packages(extras: Iterable[str] = ()) -> tuple[Package, ...]:
-    """Python, everything that is required here, and what those in turn miss.
+    """Python, everything that is required here, and what those in turn miss; an ImportError without `packaging`.
 
-    Args:
-      extras: of JAX that this machine needs, such as "tpu"; their packages are checked where they are installed.
-
-    Raises:
-      ImportError: `packaging`, which understands bounds, is not installed.
+    `extras` are those of JAX that this machine needs, such as "tpu"; their packages are checked where installed.
     """
     from packaging.specifiers import SpecifierSet
 

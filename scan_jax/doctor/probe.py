@@ -57,11 +57,7 @@ class Backend:
 
 
 def find_backend(time_limit: float) -> Backend:
-    """JAX's devices, each after it computed.
-
-    Args:
-      time_limit: in seconds, for all of it.
-    """
+    """JAX's devices, each after it computed; `time_limit` is in seconds, for all of it."""
     here = [str(Path(scan_jax.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     # A training run that holds most of a GPU's memory is no reason to fail.
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(here), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -77,13 +73,7 @@ def find_backend(time_limit: float) -> Backend:
 
 
 def read(output: bytes, log: bytes, end: str) -> Backend:
-    """What the probe printed before its end.
-
-    Args:
-      output: lines of JSON, among which libraries may print what they like.
-      log: its stderr.
-      end: how it ended if not well; the probe's own word on that goes first.
-    """
+    """What the probe printed among what libraries print; its own word on how it ended goes before `end`."""
     values: dict[str, Any] = {"failure": end}
     devices: dict[int, dict[str, Any]] = {}
     for line in output.decode(errors="replace").splitlines():

@@ -18,26 +18,14 @@ Rows = Sequence[tuple[str, Sequence[np.ndarray]]]  # (label, one picture [H,W,3]
 
 
 def tint_hole(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """What a network sees, made visible: the known pixels, and one colour in the hole.
-
-    Args:
-      image: [H,W,3] in [0, 1].
-      known: [H,W,1], 1 = known pixel.
-
-    Returns:
-      [H,W,3] in [0, 1].
-    """
+    """What a network sees, made visible: `image` [H,W,3] in [0, 1] where `known` [H,W,1] is 1, else one colour."""
     if image.shape[:2] != known.shape[:2] or known.shape[2:] != (1,):
         raise ValueError(f"[H,W,3] and [H,W,1] are needed, not {image.shape} and {known.shape}")
     return np.where(known > 0.5, image, np.asarray(TINT, image.dtype))  # [H,W,3]
 
 
 def grid(columns: Sequence[str], rows: Rows) -> Image.Image:
-    """A sheet with column titles above and row labels at the left.
-
-    Args:
-      columns: titles.
-      rows: label and pictures, all of one size; float in [0, 1], or uint8.
+    """A sheet with column titles above and row labels at the left; pictures are float in [0, 1], or uint8, of one size.
 
     Raises:
       ValueError: there is no row, a row of another length than `columns`, or pictures of several shapes.
@@ -64,11 +52,7 @@ def grid(columns: Sequence[str], rows: Rows) -> Image.Image:
 
 
 def save_grid(path: Path, columns: Sequence[str], rows: Rows) -> None:
-    """Writes `grid(columns, rows)` as a PNG.
-
-    Raises:
-      UserError: the file cannot be written.
-    """
+    """Writes `grid(columns, rows)` as a PNG; a UserError where that cannot be."""
     buffer = io.BytesIO()
     grid(columns, rows).save(buffer, "PNG")
     write_atomically(path, buffer.getvalue())

@@ -8,7 +8,6 @@ blended onto white in what a network sees; palettes and CMYK become RGB without 
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
 import io
 import math
@@ -37,7 +36,8 @@ STUMBLES = (AttributeError, KeyError, IndexError, TypeError, ArithmeticError)  #
 EXIF_ERRORS = (*DECODE_ERRORS, *STUMBLES)
 MAX_PIXELS = 150_000_000  # to an image, such as 14,000 x 10,700; Pillow itself stops not far above
 # Decoders that only decode, for Pillow starts Ghostscript for others; that of JPEG knows MPO, too.
-KINDS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")
+KINDS = ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000"]
+KINDS += ["AVIF"] if importlib.util.find_spec("PIL.AvifImagePlugin") else []  # of newer versions of Pillow
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # whose further frames are an animation's, not previews or layers
 REDUCED, PAGES = 0x00FE, 0x00FF  # TIFF: what an image is to its file (NewSubfileType), and the older tag for it
 ORIENTATION = 0x0112  # EXIF, like these directories: of the exposure, of the place
@@ -63,12 +63,9 @@ def read_image(source: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
 
 
 def verify_image(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Reads all of `path`, so that what it lets pass can be read later.
+    """Reads all of `path`; what it lets pass, `read_image` will read, with the height and width that this returns.
 
     A JPEG is decoded at an eighth of its size: all its data are parsed, few of its pixels computed.
-
-    Returns:
-      Height and width as `read_image` will give them.
 
     Raises:
       One of DECODE_ERRORS: the file is missing, truncated or no image.
@@ -102,7 +99,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MAX_P
             raise OSError("the file is empty")
         source.seek(0)
         with _damage_said():
-            image = stack.enter_context(Image.open(source, formats=_kinds()))
+            image = stack.enter_context(Image.open(source, formats=KINDS))
         width, height = image.size
         if width * height > most_pixels:  # a file of a few kilobytes can claim to hold any number
             raise ValueError(f"{width}x{height} pixels are more than the {most_pixels / 1e6:.0f} million that are read")
@@ -116,12 +113,9 @@ def open_image(
     """An image whose pixels are not decoded yet; what goes wrong with it inside the `with` becomes a UserError.
 
     Args:
-      source: a file, or a Pillow image.
+      source: a file, or a Pillow image, which may be missing, empty, no image, damaged or an animation.
       name: what it is, for messages: "the photograph".
       most_pixels: height times width.
-
-    Raises:
-      UserError: it is missing, empty, no image, damaged, too large, or an animation.
     """
     name = name if isinstance(source, Image.Image) else f"{name} {os.fspath(source)}"
     limit = f"has more than {most_pixels:,} pixels, the limit; crop it, or make it smaller"
@@ -168,13 +162,10 @@ def _damage_said() -> Iterator[None]:
 
 
 def load_orientation(image: Image.Image) -> int:
-    """Decodes the pixels.
+    """Decodes the pixels, with one of DECODE_ERRORS where they are damaged.
 
     Returns:
       The EXIF orientation, 1 to 8, that they are still to be turned by; 1 is upright, and stands for any other value.
-
-    Raises:
-      Those of DECODE_ERRORS: the image is damaged.
     """
     with pillow_silenced() if image.format == "TIFF" else contextlib.nullcontext(), _damage_said():
         image.load()  # which turns a TIFF, and reads its EXIF data, with warnings about whatever is odd there
@@ -191,10 +182,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """[H,W,...] as it is to be seen; [W,H,...] where EXIF's orientation turns it by a quarter.
-
-    A view, so nothing is copied.
-    """
+    """[H,W,...] as it is to be seen; [W,H,...] where EXIF's orientation turns it by a quarter; a view."""
     mirrored, quarters = TURNS.get(orientation, (False, 0))
     return np.rot90(array[:, ::-1] if mirrored else array, quarters)
 
@@ -255,12 +243,6 @@ def _decode_plain_jpeg(image: Image.Image, content: bytes) -> np.ndarray | None:
     return cv2.imdecode(np.frombuffer(content, np.uint8), flags)  # [H,W,3], or None
 
 
-@functools.cache
-def _kinds() -> tuple[str, ...]:
-    """KINDS, and AVIF where this Pillow has it."""
-    return (*KINDS, "AVIF") if importlib.util.find_spec("PIL.AvifImagePlugin") else KINDS
-
-
 def _check_frames(image: Image.Image, name: str) -> None:
     """Refuses animations and files of several pages; previews and depth maps beside a photograph do not count."""
     if image.format == "TIFF":
@@ -275,10 +257,8 @@ def _check_frames(image: Image.Image, name: str) -> None:
 
 def _pages(image: Image.Image) -> int:
     """Full images in a TIFF; others are thumbnails and masks of the first."""
-    frames, at, pages = getattr(image, "n_frames", 1), image.tell(), 1
-    if frames == 1:
-        return 1
-    for frame in range(1, frames):
+    at, pages = image.tell(), 1
+    for frame in range(1, getattr(image, "n_frames", 1)):
         image.seek(frame)
         tags = image.tag_v2  # type: ignore[attr-defined]
         pages += not (tags.get(REDUCED, 0) & 0b101 or tags.get(PAGES, 1) == 2)

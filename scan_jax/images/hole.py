@@ -18,19 +18,14 @@ HoleColor = Literal["white", "black"]
 
 
 def read_hole(
-    source: str | os.PathLike[str] | Image.Image | np.ndarray,
-    color: HoleColor = "white",
-    most_pixels: int = MAX_PIXELS,
+    source: str | os.PathLike[str] | Image.Image | np.ndarray, color: HoleColor = "white", most_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """A hole from a file, a Pillow image or an array.
+    """A hole from a file, a Pillow image or an array: bool [H,W], True in the hole.
 
     Args:
       source: an array is [H,W] or [H,W,1]: bool, 0 and 1, 0 to 255, or floating point in [0, 1].
       color: what the hole is painted with.
       most_pixels: of a file or Pillow image, height times width.
-
-    Returns:
-      bool [H,W], True in the hole.
 
     Raises:
       UserError: it is missing, no image, damaged, empty, too large, an animation, or an array of another kind.
@@ -80,11 +75,7 @@ def resize_nearest(grey: np.ndarray, size: int) -> np.ndarray:
 
 
 def check_color(color: str, where: str) -> None:
-    """Refuses a hole colour other than white or black.
-
-    Raises:
-      UserError: it is another one; the message names the setting `where`.
-    """
+    """Refuses a hole colour other than white or black, with a UserError that names the setting `where`."""
     colors = get_args(HoleColor)
     if color not in colors:
         raise UserError(f"{where} must be white or black, not {color!r}{did_you_mean(color, colors)}")
@@ -116,7 +107,4 @@ def _image_grey(image: Image.Image) -> np.ndarray:
 
 def _see_through(image: Image.Image) -> bool:
     """Whether its transparency differs from pixel to pixel."""
-    if not image.has_transparency_data:
-        return False
-    least, most = image.convert("RGBA").getchannel("A").getextrema()
-    return least != most
+    return image.has_transparency_data and len(set(image.convert("RGBA").getchannel("A").getextrema())) > 1

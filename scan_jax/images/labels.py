@@ -16,14 +16,11 @@ LOSSY = ("JPEG", "WEBP", "MPO")
 
 
 def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_labels: int | None = None) -> np.ndarray:
-    """A label map whose pixel values are the classes.
+    """A label map whose pixel values are the classes: int32 [H,W].
 
     Args:
       source: a file or Pillow image of one channel (a palette's indices are the classes), or integers [H,W] or [H,W,1].
       num_labels: classes; None where any label will do.
-
-    Returns:
-      int32 [H,W].
 
     Raises:
       UserError: it is missing or no image, has colours, or has a label below 0 or above the class count.
@@ -43,25 +40,14 @@ def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_l
 def read_file(source: str | os.PathLike[str] | BinaryIO, name: str = "") -> np.ndarray:
     """The label map in a file or an open file called `name`, int32 [H,W], for those who count what is broken.
 
-    Raises:
-      UserError: it has colours, or a format that blurs classes.
-      One of DECODE_ERRORS: it is missing, truncated or no image.
+    Raises a UserError at colours and formats that blur classes, one of DECODE_ERRORS at what is missing or broken.
     """
     with opened(source) as image:
         return _classes(image, f"the label map {name or source}", LOSSY)
 
 
 def _classes(image: Image.Image, name: str, refused: tuple[str, ...]) -> np.ndarray:
-    """An image of one channel as int32 [H,W], upright; a palette's colours are ignored, its indices are the classes.
-
-    Args:
-      image: of 1 to 16 bits, or with a palette.
-      name: begins the message of an error.
-      refused: formats.
-
-    Raises:
-      UserError: it has colours, transparency or floating point; it says how to convert.
-    """
+    """An image of one channel as int32 [H,W], upright; a UserError, begun with `name`, says how to convert others."""
     if image.format in refused:
         raise UserError(f"{name} is a {image.format}, which blurs classes; save it as a PNG")
     orientation = load_orientation(image)
@@ -79,15 +65,10 @@ def _classes(image: Image.Image, name: str, refused: tuple[str, ...]) -> np.ndar
 
 
 def check(labels: np.ndarray, num_labels: int | None, name: str = "the label map") -> None:
-    """Refuses labels below 0 or, where `num_labels` is given, from `num_labels` on.
-
-    Args:
-      labels: integers [H,W].
-      num_labels: classes, or None where any will do.
-      name: begins the message, such as "the label map street_label.png".
+    """Refuses labels, integers [H,W], below 0 or, where `num_labels` is given, from `num_labels` on.
 
     Raises:
-      UserError: it names the value.
+      UserError: it names the value, and begins with `name`, such as "the label map street_label.png".
     """
     if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.size == 0:
         raise UserError(f"{name} must be integers [H,W], not {labels.dtype} {labels.shape}")
@@ -96,9 +77,8 @@ def check(labels: np.ndarray, num_labels: int | None, name: str = "the label map
         raise UserError(f"{name} has the label {least}; classes are numbered from 0")
     if num_labels is not None and most >= num_labels:
         void = "; 255 often marks void pixels: give them a class of their own" if most == 255 else ""
-        raise UserError(
-            f"{name} has the label {most}, but {num_labels} classes are numbered 0 to {num_labels - 1}{void}"
-        )
+        classes = f"{num_labels} classes are numbered 0 to {num_labels - 1}"
+        raise UserError(f"{name} has the label {most}, but {classes}{void}")
 
 
 def resize(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -111,11 +91,7 @@ def resize(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def resize_like(labels: np.ndarray, shape: tuple[int, ...], name: str = "the label map") -> np.ndarray:
-    """`resize` to a photograph's shape, for label maps that were only saved at another size.
-
-    Raises:
-      UserError: height and width differ by factors more than 2% apart, so it shows another section of the scene.
-    """
+    """`resize` to a photograph's shape, for label maps that were only saved at another size: `check_proportions`."""
     check_proportions(labels.shape, shape, name)
     return resize(labels, shape)
 

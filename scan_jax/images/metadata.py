@@ -62,20 +62,16 @@ def _exif(image: Image.Image) -> bytes:
             if tag in given and tag not in EXIF_DIRECTORIES:
                 kept[tag] = given[tag]
         for tag in EXIF_DIRECTORIES:
-            if inner := _directory(given, tag):
-                kept[tag] = inner
+            # Offsets into the old file go, the directory that they led to comes.
+            found = dict(given.get_ifd(tag))
+            if found.pop(INTEROPERABILITY, None) is not None and (inner := given.get_ifd(INTEROPERABILITY)):
+                found[INTEROPERABILITY] = inner
+            if found:
+                kept[tag] = found
         return kept.tobytes() if len(kept) else b""
     except EXIF_ERRORS as error:
         log.warning("the photograph's EXIF data is damaged and left out (%s)", type(error).__name__)
         return b""
-
-
-def _directory(exif: Image.Exif, tag: int) -> dict[int, Any]:
-    """A directory within EXIF; offsets into the old file go, the directory that they led to comes."""
-    found = {key: value for key, value in exif.get_ifd(tag).items() if key != INTEROPERABILITY}
-    if INTEROPERABILITY in exif.get_ifd(tag) and (inner := exif.get_ifd(INTEROPERABILITY)):
-        found[INTEROPERABILITY] = inner
-    return found
 
 
 def _resolution(dpi: Any) -> tuple[float, ...] | None:

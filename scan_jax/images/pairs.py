@@ -24,35 +24,22 @@ NAMED = 5  # files in a message
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A photograph and what belongs to it.
+    """A photograph and what belongs to it."""
 
-    Attributes:
-      name: the photograph's path within its folder, such as "paris/7.jpg".
-      photograph: its file.
-      hole: the hole's.
-      labels: the label map's, or None.
-    """
-
-    name: str
-    photograph: Path
-    hole: Path
-    labels: Path | None = None
+    name: str  # the photograph's path within its folder, such as "paris/7.jpg"
+    photograph: Path  # its file
+    hole: Path  # the hole's
+    labels: Path | None = None  # the label map's, or None
 
 
 @dataclasses.dataclass(frozen=True)
 class Matched:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-      pairs: sorted by name.
-      photographs: how many there are.
-      holes: how many there are.
-      unmatched: photographs without a hole or label map and holes without a photograph, each with what it lacks.
-    """
-
-    pairs: tuple[Pair, ...]
-    photographs: int
-    holes: int
+    pairs: tuple[Pair, ...]  # sorted by name
+    photographs: int  # how many there are
+    holes: int  # how many there are
+    # Photographs without a hole or label map and holes without a photograph, each with what it lacks
     unmatched: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -92,7 +79,21 @@ def match(
     found = _photographs(photographs, hole_suffix, others)
     holes = _partners(found, photographs, hole, hole_suffix, leave_out, "hole")
     maps = None if labels is None else _partners(found, photographs, labels, "", leave_out, "label map")
-    return _pair_up(found, holes, maps, photographs)
+    pairs, unmatched = [], []
+    for name, path in found.items():
+        key = _key(name)
+        if key not in holes:
+            unmatched.append(f"{name} (no hole)")
+        elif maps is not None and key not in maps:
+            unmatched.append(f"{name} (no label map)")
+        else:
+            pairs.append(Pair(name, path, holes[key][1], maps[key][1] if maps else None))
+    used = {_key(name) for name in found}
+    unmatched += [f"{name} (a hole without a photograph)" for key, (name, _) in holes.items() if key not in used]
+    matched = Matched(tuple(pairs), len(found), len({path for _, path in holes.values()}), tuple(unmatched))
+    if not pairs:
+        raise UserError(f"nothing to fill in {photographs}: {matched}")
+    return matched
 
 
 def _photographs(photographs: Path, hole_suffix: str, others: Sequence[Path]) -> dict[str, Path]:
@@ -113,11 +114,7 @@ Partners = Mapping[str, tuple[str, Path]]  # name and path of each hole or label
 def _partners(
     found: Iterable[str], photographs: Path, place: Path | None, suffix: str, leave_out: Sequence[Path], kind: str
 ) -> Partners:
-    """The holes or label maps in a folder, or the one file for all photographs that were found.
-
-    Raises:
-      UserError: several for one photograph.
-    """
+    """The holes or label maps in a folder, or the one file for all photographs that were found."""
     if place is not None and place.is_file():
         return {_key(name): (place.name, place) for name in found}
     root = place or (photographs if photographs.is_dir() else photographs.parent)
@@ -133,24 +130,6 @@ def _partners(
     return {key: files[0] for key, files in by_key.items()}
 
 
-def _pair_up(found: Mapping[str, Path], holes: Partners, maps: Partners | None, photographs: Path) -> Matched:
-    pairs, unmatched = [], []
-    for name, path in found.items():
-        key = _key(name)
-        if key not in holes:
-            unmatched.append(f"{name} (no hole)")
-        elif maps is not None and key not in maps:
-            unmatched.append(f"{name} (no label map)")
-        else:
-            pairs.append(Pair(name, path, holes[key][1], maps[key][1] if maps else None))
-    used = {_key(name) for name in found}
-    unmatched += [f"{name} (a hole without a photograph)" for key, (name, _) in holes.items() if key not in used]
-    matched = Matched(tuple(pairs), len(found), len({path for _, path in holes.values()}), tuple(unmatched))
-    if not pairs:
-        raise UserError(f"nothing to fill in {photographs}: {matched}")
-    return matched
-
-
 def list_images(folder: Path, leave_out: Iterable[Path] = (), suffixes: Collection[str] = SUFFIXES) -> dict[str, Path]:
     """The files of `list_files` whose suffixes, in lower case, are those of images or of `suffixes`."""
     files = list_files(folder, leave_out)
@@ -158,12 +137,9 @@ def list_images(folder: Path, leave_out: Iterable[Path] = (), suffixes: Collecti
 
 
 def list_files(folder: Path, leave_out: Iterable[Path] = (), follow_links: bool = False) -> dict[str, Path]:
-    """Files at any depth by their paths within the folder, sorted; hidden files and folders do not count.
+    """Files at any depth by their paths within the folder, sorted; what is hidden or to `leave_out` does not count.
 
-    Args:
-      folder: where to look.
-      leave_out: folders in it that are not searched, and files that do not count.
-      follow_links: whether folders behind links are searched, each once.
+    `follow_links` says whether folders behind links are searched, each once.
     """
     without = {path.resolve() for path in leave_out} - {folder.resolve()}
     found, seen = {}, set()
@@ -207,17 +183,11 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Pairing:
-    """Which photograph of a folder each mask of a set belongs to.
+    """Which photograph of a folder each mask of a set belongs to."""
 
-    Attributes:
-      photograph_of: mask file to photograph.
-      masks_alone: masks whose photograph is missing.
-      photographs_alone: photographs without a mask.
-    """
-
-    photograph_of: Mapping[Path, Path]
-    masks_alone: tuple[Path, ...]
-    photographs_alone: tuple[Path, ...]
+    photograph_of: Mapping[Path, Path]  # mask file to photograph
+    masks_alone: tuple[Path, ...]  # masks whose photograph is missing
+    photographs_alone: tuple[Path, ...]  # photographs without a mask
 
 
 def pair(masks: Sequence[Path], folder: Path) -> Pairing:
@@ -234,11 +204,8 @@ def pair(masks: Sequence[Path], folder: Path) -> Pairing:
     names = {mask: mask.stem if mask.stem in photographs else named_as_mask(mask.stem) for mask in masks}
     found = {mask: photographs[name] for mask, name in names.items() if name in photographs}
     used = set(found.values())
-    return Pairing(
-        photograph_of=found,
-        masks_alone=tuple(mask for mask in masks if mask not in found),
-        photographs_alone=tuple(file for file in photographs.values() if file not in used),
-    )
+    alone = tuple(file for file in photographs.values() if file not in used)
+    return Pairing(found, tuple(mask for mask in masks if mask not in found), alone)
 
 
 def in_folder(pairs: Sequence[Pair], out: Path, file_format: str = "") -> list[Path]:
@@ -256,7 +223,8 @@ def in_folder(pairs: Sequence[Pair], out: Path, file_format: str = "") -> list[P
         raise UserError(f"--out={out} is a file; give a folder, for the photographs come from one")
     places: dict[Path, Pair] = {}
     for pair in pairs:
-        place = out / Path(pair.name).with_suffix(_suffix(pair.photograph, file_format))
+        same = pair.photograph.suffix if pair.photograph.suffix.lower() in FORMATS else ".png"
+        place = out / Path(pair.name).with_suffix(f".{file_format}" if file_format else same)
         if place in places:
             both = f"{places[place].name} and {pair.name}"
             raise UserError(f"{both} would both be written to {place}; rename one, or leave out --format")
@@ -264,22 +232,8 @@ def in_folder(pairs: Sequence[Pair], out: Path, file_format: str = "") -> list[P
     return list(places)
 
 
-def _suffix(photograph: Path, file_format: str) -> str:
-    if file_format:
-        return f".{file_format}"
-    return photograph.suffix if photograph.suffix.lower() in FORMATS else ".png"
-
-
 def check_places(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
-    """Refuses formats that cannot be written, and to write over what is read.
-
-    Args:
-      outputs: files.
-      inputs: files, or folders into which nothing may be written; None does not count.
-
-    Raises:
-      UserError: it names the file.
-    """
+    """Refuses formats that cannot be written, and to write over what is read, with a UserError that names the file."""
     read = {_identity(path): path for path in inputs if path is not None and path.exists()}
     for output in outputs:
         check_output(output)
@@ -288,11 +242,7 @@ def check_places(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None
 
 
 def check_folder(out: Path, inputs: Iterable[Path | None]) -> None:
-    """Refuses a folder that is read.
-
-    Raises:
-      UserError: next time its files would be taken for photographs or holes.
-    """
+    """Refuses a folder that is read: next time its files would be taken for photographs or holes."""
     for folder in inputs:
         if folder is not None and folder.is_dir() and out.exists() and _identity(out) == _identity(folder):
             raise UserError(f"--out={out} is a folder of what is read; give another, it may lie within")

@@ -20,9 +20,6 @@ def palette(num_labels: int) -> np.ndarray:
 
     Returns:
       uint8 [num_labels,3], RGB; class 0 is black.
-
-    Raises:
-      ValueError: `num_labels` is not positive, or above 2**24.
     """
     if not 0 < num_labels <= 2**24:
         raise ValueError(f"num_labels must be from 1 to 2**24, not {num_labels}")
@@ -35,18 +32,7 @@ def palette(num_labels: int) -> np.ndarray:
 
 
 def paint(labels: np.ndarray, num_labels: int) -> np.ndarray:
-    """A label map as a picture.
-
-    Args:
-      labels: integers [...], from 0 to num_labels - 1.
-      num_labels: classes, of which the palette is.
-
-    Returns:
-      uint8 [...,3].
-
-    Raises:
-      ValueError: a label is out of range.
-    """
+    """A label map, integers [...] from 0 to num_labels - 1, as a picture, uint8 [...,3]; a ValueError at any other."""
     if labels.dtype.kind not in "ui" or (labels.size and not 0 <= labels.min() <= labels.max() < num_labels):
         raise ValueError(f"labels must be integers from 0 to {num_labels - 1}, not {labels.dtype}")
     return palette(num_labels)[labels]

@@ -37,16 +37,12 @@ BITS_PER_SAMPLE = 0x0102  # TIFF
 
 @dataclasses.dataclass(frozen=True)
 class Photograph:
-    """An upright photograph: what a network sees, and what a file of it should keep.
+    """An upright photograph: what a network sees, and what a file of it should keep."""
 
-    Attributes:
-      pixels: uint8 RGB [H,W,3], transparent pixels blended onto white.
-      samples: as they are in the file, uint8 or, of 16 bits, uint16: [H,W,C], C = 1 is grey, 3 RGB, 2 and 4 have alpha.
-      metadata: EXIF without its orientation, ICC profile, resolution, JPEG tables; see `metadata.metadata_of`.
-    """
-
-    pixels: np.ndarray
+    pixels: np.ndarray  # uint8 RGB [H,W,3], transparent pixels blended onto white
+    # As they are in the file, uint8 or, of 16 bits, uint16: [H,W,C], C = 1 is grey, 3 RGB, 2 and 4 have alpha
     samples: np.ndarray
+    # EXIF without its orientation, ICC profile, resolution, JPEG tables; see `metadata.metadata_of`
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -103,12 +99,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _decode_deep(path: str | os.PathLike[str], seen: np.ndarray, orientation: int) -> np.ndarray | None:
-    """The samples of a file of several channels.
-
-    Args:
-      path: a PNG or TIFF of 16 bits.
-      seen: what Pillow has decoded, upright: uint8 [H,W,3 or 4].
-      orientation: EXIF's, of the file.
+    """The samples of a PNG or TIFF of 16 bits, of which Pillow has `seen` uint8 [H,W,3 or 4], upright.
 
     Returns:
       uint16 [H,W,3 or 4], upright, RGB(A); None where the two decoders differ in anything but the lower 8 bits.
@@ -133,11 +124,7 @@ def _decode_deep(path: str | os.PathLike[str], seen: np.ndarray, orientation: in
 
 
 def check_output(path: Path) -> None:
-    """Refuses a file type that cannot be written, before any work is done.
-
-    Raises:
-      UserError: it names those that can.
-    """
+    """Refuses a file type that cannot be written, before any work is done; the UserError names those that can."""
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"cannot write {path.name!r}: the name must end in one of {', '.join(FORMATS)}")
 
@@ -161,23 +148,22 @@ def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.
     check_output(path)
     kind = FORMATS[path.suffix.lower()]
     try:
-        content = _encode(kind, pixels, like, hole)
+        filled = np.any(pixels != like.pixels, axis=-1) if hole is None else hole  # [H,W]
+        content = _encode(kind, merge(like.samples, pixels, filled), like.metadata)
     except (OSError, ValueError) as error:  # such as more pixels a side than the format can hold
         raise UserError(f"cannot write {path} as {kind}: {reason(error)}; write a .png") from error
     write_atomically(path, content)
 
 
-def _encode(kind: str, pixels: np.ndarray, like: Photograph, hole: np.ndarray | None) -> bytes:
-    """The file."""
-    filled = np.any(pixels != like.pixels, axis=-1) if hole is None else hole  # [H,W]
-    samples = merge(like.samples, pixels, filled)  # [H,W,C]
-    if samples.dtype == np.uint16 and kind in ("PNG", "TIFF"):
-        return (png if kind == "PNG" else tiff).encode(samples, like.metadata)
+def _encode(kind: str, samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
+    """The file of samples [H,W,C]."""
+    if kind == "TIFF":
+        return tiff.encode(samples, metadata)
     if samples.dtype == np.uint16:
+        if kind == "PNG":
+            return png.encode(samples, metadata)
         log.warning("%s holds 8 bits, the photograph has 16; write a .png or .tif to keep them", kind)
         samples = to_eight_bits(samples)
-    if kind == "TIFF":
-        return tiff.encode(samples, like.metadata)
     if kind == "JPEG":
         log.warning("JPEG is lossy: known pixels change a little; write a .png to keep them byte for byte")
         if samples.shape[2] in (2, 4):
@@ -185,7 +171,7 @@ def _encode(kind: str, pixels: np.ndarray, like: Photograph, hole: np.ndarray | 
             samples = samples[..., :-1]
     buffer = io.BytesIO()
     image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-    image.save(buffer, kind, **save_options(kind, like.metadata))
+    image.save(buffer, kind, **save_options(kind, metadata))
     return buffer.getvalue()
 
 
@@ -195,13 +181,7 @@ def merge(samples: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> np.ndarr
     Args:
       samples: uint8 or uint16 [H,W,1 to 4]: grey or RGB, the last of 2 and 4 is alpha, which stays.
       filled: uint8 RGB [H,W,3].
-      hole: bool [H,W].
-
-    Returns:
-      As `samples`.
-
-    Raises:
-      ValueError: they differ in size.
+      hole: bool [H,W]; a ValueError where they differ in size.
     """
     if filled.shape != (*samples.shape[:2], 3) or hole.shape != samples.shape[:2]:
         raise ValueError(f"sizes differ: samples {samples.shape}, filled {filled.shape}, hole {hole.shape}")

@@ -24,22 +24,17 @@ def bands(samples: np.ndarray) -> Iterator[slice]:
 
 
 def encode(samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
-    """The file: its directory, then strips of differences between neighbours, deflated.
+    """The file: its directory, then strips of differences between neighbours, deflated; an OSError above 4 GB.
 
     Args:
       samples: uint8 or uint16 [H,W,C]: C = 1 is grey, 3 RGB, 2 and 4 have alpha.
       metadata: as `metadata.metadata_of` finds it.
-
-    Raises:
-      OSError: it would have more than 4 GB, and a TIFF cannot.
     """
     height, width, channels = samples.shape
     strips = [_strip(samples[rows]) for rows in bands(samples)]
     rows = next(bands(samples))
     directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
-    for tag, value in _about(metadata):
-        directory[tag] = value
-    for tag, value in {
+    layout = {
         TiffImagePlugin.IMAGEWIDTH: width,
         TiffImagePlugin.IMAGELENGTH: height,
         TiffImagePlugin.BITSPERSAMPLE: (8 * samples.itemsize,) * channels,
@@ -51,7 +46,8 @@ def encode(samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
         TiffImagePlugin.PLANAR_CONFIGURATION: 1,  # channels of a pixel lie together
         TiffImagePlugin.PREDICTOR: 2,  # differences
         **({TiffImagePlugin.EXTRASAMPLES: 2} if channels in (2, 4) else {}),  # alpha, not multiplied in
-    }.items():
+    }
+    for tag, value in (*_about(metadata), *layout.items()):
         directory[tag] = value
     directory.tagtype[TiffImagePlugin.STRIPOFFSETS] = 4  # 32 bits
     if sum(map(len, strips)) >= MAX_BYTES:

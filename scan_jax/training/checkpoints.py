@@ -36,19 +36,15 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: Keep, data: Provenance | None = None) -> None:
-        """Opens or makes the folder.
-
-        Args:
-          folder: where the steps lie, absolute; `checkpoint_folder.place` says where.
-          keep: which of them stay.
-          data: what the run is trained on, written beside each state.
+        """Opens or makes `folder`, an absolute one; `data` is what the run is trained on, written beside each state.
 
         Raises:
           UserError: the folder cannot be written to, or the notes in it are damaged.
         """
         self._folder, self._data = folder, dict(data or {})
         on_process_zero(lambda: checkpoint_folder.require_writable(folder))
-        self._ledger = _noted(folder)
+        on_process_zero(lambda: Ledger.read(folder))  # its failure is everybody's
+        self._ledger = Ledger.parse(broadcast_from_zero(Ledger.read(folder).dump() if is_first() else ""))
         self._manager = _open(folder, keep, lambda: self._ledger)
         self._ledger = self._ledger.of(self._manager.all_steps())
         self._damaged: set[int] = set()
@@ -61,14 +57,14 @@ class Checkpoints:
         return sorted(set(self._manager.all_steps()) - self._damaged)
 
     def save(self, step: int, state: TrainState) -> None:
-        """Begins to write `state`; the previous write must have succeeded, and is waited for.
+        """Begins to write `state`; the previous write is waited for.
 
         Raises:
-          UserError: the disk is full or cannot be written to.
+          UserError: that one has failed, or the disk is full or cannot be written to.
         """
         if step in self.steps():
             return
-        on_process_zero(lambda: require_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
+        on_process_zero(lambda: _require_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
         if step in self._damaged:
             self._guarded(lambda: self._manager.delete(step))
             self._damaged.discard(step)
@@ -77,11 +73,7 @@ class Checkpoints:
         self._writing = self._watcher.submit(self._manager.wait_until_finished)
 
     def check(self) -> None:
-        """Looks whether the last write has failed; one that still runs is not waited for.
-
-        Raises:
-          UserError: it has.
-        """
+        """Raises a UserError if the last write has failed; one that still runs is not waited for."""
         if self._writing is not None and self._writing.done():
             self._guarded(self._writing.result)
 
@@ -115,15 +107,12 @@ class Checkpoints:
             return None
 
     def score(self, step: int, psnr: float) -> None:
-        """Notes how good the network of a step is; of a step that was not saved it is forgotten.
-
-        Args:
-          step: updates.
-          psnr: on held-out photographs, in dB; that of process 0 counts, so that all keep and delete the same.
+        """Notes the PSNR on held-out photographs, in dB, of the network of a step; one that was not saved is forgotten.
 
         Raises:
           UserError: the folder cannot be written to.
         """
+        # That of process 0 counts, so that all keep and delete the same.
         agreed = float(broadcast_from_zero(repr(float(psnr))))
         self._note(Ledger({**self._ledger.psnr, step: agreed}, self._ledger.pinned))
 
@@ -147,22 +136,14 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def finished(self) -> Iterator[None]:
-        """A context at whose end, come what may, everything is on disk.
-
-        Raises:
-          UserError: a write in the background failed.
-        """
+        """A context at whose end, come what may, everything is on disk; a UserError where that failed."""
         try:
             yield
         finally:
             self._guarded(self._manager.wait_until_finished)
 
     def close(self) -> None:
-        """Waits and lets go of the folder.
-
-        Raises:
-          UserError: a write in the background failed, and nobody was told of it.
-        """
+        """Waits and lets go of the folder; a UserError where a write failed and nobody was told of it."""
         reported = self._reported
         try:
             self._guarded(self._manager.close)
@@ -178,13 +159,8 @@ class Checkpoints:
             action()
         except UNWRITABLE as error:
             self._reported = True
-            raise failure(self._folder, error) from error
-
-
-def _noted(folder: Path) -> Ledger:
-    """What process 0 reads, for all."""
-    on_process_zero(lambda: Ledger.read(folder))  # or its failure
-    return Ledger.parse(broadcast_from_zero(Ledger.read(folder).dump() if is_first() else ""))
+            why = f"{_reason(error)}; put that right and {GO_ON}"
+            raise UserError(f"cannot write a checkpoint to {self._folder}: {why}") from error
 
 
 def _open(folder: Path, keep: Keep, noted: Callable[[], Ledger]) -> ocp.CheckpointManager:
@@ -202,16 +178,7 @@ def _open(folder: Path, keep: Keep, noted: Callable[[], Ledger]) -> ocp.Checkpoi
 
 
 def read_state(folder: Path, step: int, like: TrainState) -> TrainState:
-    """The state of a step, by whatever mesh it was written from.
-
-    Args:
-      folder: of checkpoints.
-      step: one of them.
-      like: shapes, types and shardings, as `jax.ShapeDtypeStruct`s.
-
-    Raises:
-      DAMAGE: it is missing or damaged.
-    """
+    """The state of a step, as `checkpoint_folder.read` has it."""
     return TrainState(**checkpoint_folder.read(folder, step, as_dict(like)))
 
 
@@ -222,17 +189,11 @@ def abstract(state: Any, shardings: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Keep:
-    """What a run keeps besides pinned checkpoints; whatever one of the three wants stays.
+    """What a run keeps besides pinned checkpoints; whatever one of the three wants stays."""
 
-    Attributes:
-      latest: so many of the newest, at least 1.
-      every: those whose step it divides; 0 for none.
-      best: so many of those with the highest PSNR on held-out photographs.
-    """
-
-    latest: int
-    every: int = 0
-    best: int = 0
+    latest: int  # so many of the newest, at least 1
+    every: int = 0  # those whose step it divides; 0 for none
+    best: int = 0  # so many of those with the highest PSNR on held-out photographs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,17 +218,9 @@ GO_ON = "run the same command again, it goes on from the last good checkpoint"
 UNWRITABLE = (OSError, ValueError, RuntimeError)
 
 
-def require_room(folder: Path, needed: int) -> None:
-    """Refuses early: a disk that fills up while Orbax writes costs hundreds of lines from its threads.
-
-    Args:
-      folder: of checkpoints; a bucket has room.
-      needed: bytes of a state.
-
-    Raises:
-      UserError: the disk has too little.
-    """
-    if is_bucket(folder):
+def _require_room(folder: Path, needed: int) -> None:
+    """Refuses a state of so many bytes early: a disk that fills up as Orbax writes costs its threads' hundred lines."""
+    if is_bucket(folder):  # which has room
         return
     free = shutil.disk_usage(folder).free
     if free < SPACE_FACTOR * needed + SPACE_BESIDES:
@@ -275,11 +228,6 @@ def require_room(folder: Path, needed: int) -> None:
             f"the disk of {folder} is full: a checkpoint takes {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free; "
             f"make room and {GO_ON}"
         )
-
-
-def failure(folder: Path, error: Exception) -> UserError:
-    """What the user is told of a write that failed."""
-    return UserError(f"cannot write a checkpoint to {folder}: {_reason(error)}; put that right and {GO_ON}")
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import itertools
 import json
 import logging
 import math
@@ -27,16 +28,10 @@ WATCHED = ("loss/", "gradient_norm/")
 
 
 class BadStep(Exception):
-    """A step after which it makes no sense to go on.
-
-    Attributes:
-      step: the first bad one.
-      reason: what is wrong with it.
-      scalars: all of the step's.
-    """
+    """A step after which it makes no sense to go on: its number, what is wrong with it, and all of its scalars."""
 
     def __init__(self, step: int, reason: str, scalars: Mapping[str, float]) -> None:
-        super().__init__(f"step {step}: {reason}")
+        super().__init__(f"{reason} at step {step}")
         self.step, self.reason, self.scalars = step, reason, scalars
 
 
@@ -49,22 +44,18 @@ class Guard:
         self._recent: collections.deque[Stepped] = collections.deque(maxlen=settings.window)
 
     def read(self, steps: Sequence[Stepped]) -> None:
-        """Takes in steps in their order.
-
-        Raises:
-          BadStep: the first of them in which a scalar is not finite, or a loss or gradient norm leaps.
-        """
+        """Takes in steps in their order; a BadStep is the first with a scalar that is not finite or leaps."""
         for step, scalars in steps:
-            reason = _not_finite(scalars) or self._leap(scalars)
+            bad = [name for name, value in scalars.items() if not math.isfinite(value)]
+            reason = f"{', '.join(bad)} not finite" if bad else self._leap(scalars)
             if reason:
                 raise BadStep(step, reason, scalars)
             self._recent.append((step, scalars))
 
     def forget_after(self, step: int) -> None:
         """For a run that went back to `step`."""
-        self._recent = collections.deque(
-            (stepped for stepped in self._recent if stepped[0] <= step), self._recent.maxlen
-        )
+        while self._recent and self._recent[-1][0] > step:
+            self._recent.pop()
 
     def _leap(self, scalars: Mapping[str, float]) -> str:
         """The first watched scalar that is many times what it has been; losses below 0, as a hinge's, have no scale."""
@@ -78,11 +69,6 @@ class Guard:
             if largest > 0 and value > self._spike * largest:
                 return f"{name} is {value:.3g}, {value / largest:.0f} times the largest of {len(before)} steps before"
         return ""
-
-
-def _not_finite(scalars: Mapping[str, float]) -> str:
-    bad = [name for name, value in scalars.items() if not math.isfinite(value)]
-    return f"{', '.join(bad)} not finite" if bad else ""
 
 
 def shown(scalars: Mapping[str, Any]) -> str:
@@ -124,55 +110,41 @@ class CollapseWatch:
 
 @dataclasses.dataclass(frozen=True)
 class Incident:
-    """One bad step.
+    """One bad step."""
 
-    Attributes:
-      step: the bad one.
-      reason: what was wrong.
-      scalars: all of the step's; what is not finite as a string.
-      photographs: titles, in the batch of the step.
-      restored: the step to which the run went back; its checkpoint is kept, 0 is the run's begin.
-      first_batch: the number of the batch after `restored`, as it was, so that the steps can be replayed.
-      passed_over: batches that the run never takes because of this and earlier incidents.
-    """
-
-    step: int
-    reason: str
-    scalars: Mapping[str, float | str]
-    photographs: Sequence[str]
-    restored: int
-    first_batch: int
-    passed_over: int
+    step: int  # the bad one
+    reason: str  # what was wrong
+    scalars: Mapping[str, float | str]  # all of the step's; what is not finite as a string
+    photographs: Sequence[str]  # titles, in the batch of the step
+    restored: int  # the step to which the run went back; its checkpoint is kept, 0 is the run's begin
+    first_batch: int  # the number of the batch after `restored`, as it was, so that the steps can be replayed
+    passed_over: int  # batches that the run never takes because of this and earlier incidents
 
 
 class Incidents:
     """The file `incidents.json` of a run, oldest first."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads what is there.
+        """Reads what is there; a UserError where it is damaged."""
+        self._path, self._all = folder / INCIDENTS, list[Incident]()
+        try:
+            self._all = [Incident(**each) for each in json.loads(self._path.read_text(encoding="utf-8"))]
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError) as error:
+            cure = "remove it: batches that were passed over may come again"
+            raise UserError(f"{self._path} is damaged ({error}); {cure}") from error
 
-        Raises:
-          UserError: it is damaged.
-        """
-        self._path = folder / INCIDENTS
-        self._all = _read(self._path)
-
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Incident]:
         return iter(self._all)
 
     def skipped(self, step: int) -> int:
         """How many batches lie between `step` and the number of the batch that follows it."""
-        before = [incident.passed_over for incident in self._all if incident.restored <= step]
-        return before[-1] if before else 0
+        return next((each.passed_over for each in reversed(self._all) if each.restored <= step), 0)
 
     def returns_to(self, step: int) -> int:
         """How often in a row, at last, the run went back to `step`."""
-        count = 0
-        for incident in reversed(self._all):
-            if incident.restored != step:
-                break
-            count += 1
-        return count
+        return sum(1 for _ in itertools.takewhile(lambda each: each.restored == step, reversed(self._all)))
 
     def add(self, incident: Incident) -> None:
         """Remembers it; `write` puts it on disk."""
@@ -180,37 +152,16 @@ class Incidents:
 
     def write(self) -> None:
         """Atomically, all of them."""
-        write_atomically(
-            self._path, (json.dumps([dataclasses.asdict(each) for each in self._all], indent=2) + "\n").encode()
-        )
-
-
-def plain(scalars: Mapping[str, float]) -> dict[str, float | str]:
-    """Scalars as JSON can hold them, which has no NaN."""
-    return {name: value if math.isfinite(value) else str(value) for name, value in scalars.items()}
-
-
-def _read(path: Path) -> list[Incident]:
-    """Those of a file, or none where there is no file."""
-    try:
-        return [Incident(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{path} is damaged ({error}); remove it: batches that were passed over may come again"
-        ) from error
+        content = json.dumps([dataclasses.asdict(each) for each in self._all], indent=2)
+        write_atomically(self._path, f"{content}\n".encode())
 
 
 @contextlib.contextmanager
 def stop_request() -> Iterator[Callable[[int], bool]]:
     """A context in which the first SIGTERM or SIGINT is only noted; a second one acts as usual.
 
-    Where there are several processes, JAX's own handler receives a SIGTERM to any of them, lets all agree on the step,
-    and must not be replaced.
-
-    Yields:
-      Whether to stop after a step; every process asks at every step.
+    What it yields says whether to stop after a step; every process asks at every step. Where there are several, JAX's
+    own handler receives a SIGTERM to any of them, lets all agree on the step, and must not be replaced.
     """
     if jax.process_count() > 1:
         yield _all_stop

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from scan_jax.core.progress import progress_bar
 from scan_jax.core.types import Example
 from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.guard import BadStep, CollapseWatch, Guard, Incident, Incidents, Stepped, plain, stop_request
+from scan_jax.training.guard import BadStep, CollapseWatch, Guard, Incident, Incidents, Stepped, stop_request
 from scan_jax.training.scalars import ScalarWriters, forget_after
 from scan_jax.training.sharding import Prefetch
 from scan_jax.training.step import Scalars, TrainState
@@ -73,8 +74,7 @@ class Pending:
 
     def collect(self) -> list[Stepped]:
         """The pending steps with their scalars, on the host; they are then forgotten."""
-        fetched = [(step, jax.device_get(scalars)) for step, scalars in self._steps]
-        self._steps = []
+        fetched, self._steps = jax.device_get(self._steps), []
         return [(step, {name: float(value) for name, value in scalars.items()}) for step, scalars in fetched]
 
 
@@ -93,42 +93,27 @@ class Inputs(Protocol):
     @property
     def trainer(self) -> Trainer:
         """Of the method."""
-        ...
 
     @property
     def frozen(self) -> Trees:
         """Weights that nothing trains, on the devices."""
-        ...
 
     @property
     def networks(self) -> Variables | None:
         """What a new run begins with; None for random ones."""
-        ...
 
     def batches_from(self, number: int) -> Generator[Example, None, None]:
         """This process' part of the batches from a number on."""
-        ...
 
     def members(self, number: int) -> Sequence[str]:
         """The titles of the photographs of a batch."""
-        ...
 
 
 class Run:
     """A run from its newest checkpoint to its last step; a bad step is undone, and the batches up to it are skipped."""
 
     def __init__(self, inputs: Inputs, folder: Path, checkpoints: Checkpoints, callbacks: Sequence[Callback]) -> None:
-        """Reads what went wrong in earlier starts.
-
-        Args:
-          inputs: what trains, on what.
-          folder: of the run.
-          checkpoints: its own.
-          callbacks: now and then.
-
-        Raises:
-          UserError: the folder's `incidents.json` is damaged.
-        """
+        """Reads what went wrong in earlier starts from the run's folder; a UserError where that is damaged."""
         self._inputs, self._trainer, self._settings = inputs, inputs.trainer, inputs.trainer.settings
         self._folder, self._checkpoints, self._callbacks = folder, checkpoints, callbacks
         self._incidents, self._guard, self._collapse = Incidents(folder), Guard(self._settings.guard), CollapseWatch()
@@ -154,7 +139,7 @@ class Run:
                 if bad is None:
                     return
                 if not self._settings.guard.enabled:
-                    raise UserError(f"{_what(bad)}; {CURES}, and start a new run folder")
+                    raise UserError(f"{bad}; {CURES}, and start a new run folder")
 
     def _attempt(self, state: TrainState) -> BadStep | None:
         """From `state` on; what stopped it, without the memory that its traceback would hold."""
@@ -177,12 +162,14 @@ class Run:
         """From `state` to the last step, or to the one at which the run was asked to stop.
 
         Raises:
-          BadStep: a loss or gradient leaped or is not finite; no checkpoint was made since.
+          BadStep: no checkpoint was made since.
           UserError: a checkpoint cannot be written.
         """
         settings, first, last = self._settings, int(state.step), self._settings.steps
-        pending, meter, progress = Pending(), _Meter(settings.batch_size), _bar(first, last)
-        frozen, key = self._inputs.frozen, self._trainer.key
+        pending, meter, frozen, key = Pending(), _Meter(settings.batch_size), self._inputs.frozen, self._trainer.key
+        progress = progress_bar(
+            total=last, initial=first, disable=not is_first(), unit="step", mininterval=1.0, smoothing=0.05
+        )
         # Whatever ends the loop, a checkpoint that is being written is finished first.
         with self._checkpoints.finished(), stop_request() as stops_after, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
@@ -203,17 +190,11 @@ class Run:
                         break
 
     def _log(self, done: int, pending: Pending, meter: _Meter, progress: Any) -> None:
-        """Writes the means of the pending scalars, if any, and shows the terms on the bar.
-
-        Raises:
-          BadStep: one of the pending steps is bad.
-          UserError: the last checkpoint could not be written.
-        """
+        """Writes the means of the pending scalars, if any, and shows the terms on the bar."""
         self._checkpoints.check()
         steps = pending.collect()
         self._guard.read(steps)
-        scalars = mean_scalars(steps)
-        if scalars:
+        if scalars := mean_scalars(steps):
             rates = meter.rates()
             self._writers.write(done, {**scalars, **rates})
             self._collapse.read(done, scalars)
@@ -244,44 +225,32 @@ class Run:
         return measured or due(done, settings.checkpoint_every, settings.steps) or done == settings.steps
 
     def _skip(self, bad: BadStep, restored: int) -> None:
-        """Notes a bad step, after which the run went back to `restored`.
-
-        Raises:
-          UserError: it went back there too often.
-        """
+        """Notes a bad step, after which the run went back to `restored`; a UserError where it did so too often."""
         incidents, retries = self._incidents, self._settings.guard.retries
         before, steps = incidents.skipped(restored), bad.step - restored
-        incident = Incident(
-            step=bad.step,
-            reason=bad.reason,
-            scalars=plain(bad.scalars),
-            photographs=self._inputs.members(bad.step - 1 + before),
-            restored=restored,
-            first_batch=restored + before,
-            passed_over=before + steps,
+        incidents.add(
+            Incident(
+                step=bad.step,
+                reason=bad.reason,
+                # JSON has no NaN.
+                scalars={name: value if math.isfinite(value) else str(value) for name, value in bad.scalars.items()},
+                photographs=self._inputs.members(bad.step - 1 + before),
+                restored=restored,
+                first_batch=restored + before,
+                passed_over=before + steps,
+            )
         )
-        incidents.add(incident)
         on_process_zero(incidents.write)
         if restored:
             self._checkpoints.pin(restored)
         times = incidents.returns_to(restored)
         where = f"python -m scan_jax replay --run={self._folder} looks into it"
         if times > retries:
-            raise UserError(f"{_what(bad)}, after {times - 1} other tries from step {restored}; {CURES}; {where}")
+            raise UserError(f"{bad}, after {times - 1} other tries from step {restored}; {CURES}; {where}")
         log.warning(
             "%s; back to step %d, passing over the next %d batches (try %d of %d); %s",
-            *(_what(bad), restored, steps, times, retries, where),
+            *(bad, restored, steps, times, retries, where),
         )
-
-
-def _what(bad: BadStep) -> str:
-    """Begins a message."""
-    return f"{bad.reason} at step {bad.step}"
-
-
-def _bar(first: int, last: int) -> Any:
-    """The progress of a run from step `first`, shown by process 0 alone."""
-    return progress_bar(total=last, initial=first, disable=not is_first(), unit="step", mininterval=1.0, smoothing=0.05)
 
 
 def _take(batches: Prefetch, pending: Pending, meter: _Meter) -> Example:

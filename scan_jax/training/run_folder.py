@@ -41,15 +41,16 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
     path = folder / CONFIG
     config = json.loads(json.dumps(config))  # tuples become lists, as they do on disk
     if path.exists():
-        _compare(folder, flatten(_read(path)), flatten(config))
-    write(path, (json.dumps(config, indent=2) + "\n").encode())
+        cure = "remove the run folder or choose another --workdir"
+        _compare(folder, flatten(_read(path, cure)), flatten(config))
+    write(path, f"{json.dumps(config, indent=2)}\n".encode())
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, cure: str) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is damaged ({error}); remove the run folder or choose another --workdir") from error
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); {cure}") from error
 
 
 def _compare(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -68,10 +69,8 @@ def _compare(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> No
             f"begin another run from its networks: --workdir=NEW --config.training.start_from={folder}"
         )
     if differing:
-        listed = "; ".join(differing.values())
-        raise UserError(
-            f"{folder} belongs to another config ({listed}); choose another --workdir, or give the same values"
-        )
+        cure = "choose another --workdir, or give the same values"
+        raise UserError(f"{folder} belongs to another config ({'; '.join(differing.values())}); {cure}")
 
 
 Provenance = Mapping[str, str]  # "train", "held_out" and "holes" in a line each, "train_digest" and so on
@@ -85,22 +84,13 @@ def keep(folder: Path, data: Provenance) -> None:
     """
     path = folder / DATA
     if path.exists():
-        _compare_data(path, data)
-    write_atomically(path, (json.dumps(dict(data), indent=2) + "\n").encode())
-
-
-def _compare_data(path: Path, data: Provenance) -> None:
-    """Refuses other digests; a folder that was moved or renamed is the same."""
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); remove it, if the data are as they were") from error
-    changed = [
-        f"{name}: {before.get(name)} is now {data[name]}"
-        for name in ("train", "held_out", "holes")
-        if before.get(f"{name}_digest") != data[f"{name}_digest"]
-    ]
-    if changed:
-        raise UserError(
-            f"{path.parent} was begun with other data ({'; '.join(changed)}); restore them, or choose another --workdir"
+        before = _read(path, "remove it, if the data are as they were")
+        changed = "; ".join(
+            f"{name}: {before.get(name)} is now {data[name]}"
+            for name in ("train", "held_out", "holes")
+            if before.get(f"{name}_digest") != data[f"{name}_digest"]  # a folder that was moved or renamed is the same
         )
+        if changed:
+            cure = "restore them, or choose another --workdir"
+            raise UserError(f"{folder} was begun with other data ({changed}); {cure}")
+    write_atomically(path, f"{json.dumps(dict(data), indent=2)}\n".encode())

@@ -39,11 +39,7 @@ class ScalarWriters:
             log.info("scalars go to %s/scalars.jsonl; `pip install tensorflow tensorboard` adds TensorBoard", folder)
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Appends to the lines and the events.
-
-        Raises:
-          UserError: the disk is full.
-        """
+        """Appends to the lines and the events; a UserError where the disk is full."""
         if not scalars or not self._writes:
             return
         line = json.dumps({"step": step, **{name: float(value) for name, value in scalars.items()}})
@@ -82,10 +78,9 @@ def _full_disk_as_user_error() -> Iterator[None]:
 def forget_after(folder: Path, step: int) -> None:
     """Drops the lines after `step`, which a resumed run is about to write again."""
     path = folder / SCALARS
-    if not path.exists():
-        return
-    kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
-    write_atomically(path, "".join(line + "\n" for line in kept).encode())
+    if path.exists():
+        kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+        write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
 
 
 def has_scalars(folder: Path, step: int, prefix: str) -> bool:

@@ -6,7 +6,7 @@ import collections
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -21,16 +21,13 @@ Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate"
 
 
 def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = None, parts: int = 1) -> Mesh:
-    """The devices as (devices / fsdp, fsdp).
+    """The devices as (devices / fsdp, fsdp); a UserError where they, or the batch and its parts, cannot be divided so.
 
     Args:
       batch_size: over all devices.
       fsdp: devices over which parameters may be split.
       devices: all that there are by default; others may be compiled for without being there.
       parts: of a batch, taken one after the other.
-
-    Raises:
-      UserError: the devices or the batch cannot be divided so.
     """
     devices = jax.devices() if devices is None else devices
     count = len(devices)
@@ -61,26 +58,20 @@ def tree_shardings(mesh: Mesh, tree: Any, rules: Rules) -> Any:
 
     "fsdp" splits the largest axis that the mesh's axis divides, and replicates where there is none.
     """
-    actions = {"replicate": lambda leaf: PartitionSpec(), "fsdp": lambda leaf: _largest_axis(leaf.shape, mesh)}
+    actions, parts = ("replicate", "fsdp"), mesh.shape[FSDP]
 
     def place(path: Any, leaf: Any) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         action = next((act for pattern, act in rules if re.search(pattern, name)), "replicate")
         if action not in actions:
-            raise UserError(f"a sharding rule must end in one of {tuple(actions)}, not {action!r}")
-        return NamedSharding(mesh, actions[action](leaf))
+            raise UserError(f"a sharding rule must end in one of {actions}, not {action!r}")
+        free = [axis for axis, length in enumerate(leaf.shape) if length % parts == 0 and length >= parts]
+        if action == "replicate" or not free:
+            return replicated(mesh)
+        widest = max(free, key=lambda axis: leaf.shape[axis])
+        return NamedSharding(mesh, PartitionSpec(*(FSDP if axis == widest else None for axis in range(leaf.ndim))))
 
     return jax.tree_util.tree_map_with_path(place, tree)
-
-
-def _largest_axis(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
-    """Splits the largest axis that the fsdp axis divides."""
-    parts = mesh.shape[FSDP]
-    free = [axis for axis, length in enumerate(shape) if length % parts == 0 and length >= parts]
-    if not free:
-        return PartitionSpec()
-    widest = max(free, key=lambda axis: shape[axis])
-    return PartitionSpec(*(FSDP if axis == widest else None for axis in range(len(shape))))
 
 
 def to_devices(mesh: Mesh, batch: Any) -> Any:
@@ -100,11 +91,9 @@ class Prefetch(Iterator[Example]):
 
     def __init__(self, batches: Iterator[Example], place: Callable[[Example], Example]) -> None:
         self._batches: Any = batches
-        self._read = functools.partial(_read, batches, place)
+        self._read = functools.partial(_read, batches, place)  # without `self`, which the thread would keep alive
         self._thread = ThreadPoolExecutor(1, "prefetch")
-        self._coming: collections.deque[Future[Example]] = collections.deque()
-        for _ in range(AHEAD):
-            self._coming.append(self._thread.submit(self._read))
+        self._coming = collections.deque(self._thread.submit(self._read) for _ in range(AHEAD))
 
     @property
     def ready(self) -> bool:
@@ -112,12 +101,7 @@ class Prefetch(Iterator[Example]):
         return not self._coming or self._coming[0].done()
 
     def __next__(self) -> Example:
-        """The next batch, as global arrays.
-
-        Raises:
-          StopIteration: there are no more.
-          Whatever reading raised.
-        """
+        """The next batch, as global arrays; also raises whatever reading raised."""
         if not self._coming:
             raise StopIteration
         batch = self._coming.popleft().result()
@@ -133,5 +117,4 @@ class Prefetch(Iterator[Example]):
 
 
 def _read(batches: Iterator[Example], place: Callable[[Example], Example]) -> Example:
-    """One batch, placed."""
     return place(next(batches))

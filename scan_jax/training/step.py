@@ -19,20 +19,14 @@ from scan_jax.methods.api import GENERATOR, Aux, Method, Trees, Update, UpdateLo
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """All that a checkpoint holds.
+    """All that a checkpoint holds."""
 
-    Attributes:
-      step: updates done, int32 scalar; it is the position in the data, too.
-      params, stats: by network.
-      opt: optimiser states by update.
-      ema: exponential moving average of the generator's parameters.
-    """
-
-    step: Array
+    step: Array  # updates done, int32 scalar; it is the position in the data, too
+    # params, stats: by network
     params: Trees
     stats: Trees
-    opt: Mapping[str, Any]
-    ema: Trees
+    opt: Mapping[str, Any]  # optimiser states by update
+    ema: Trees  # exponential moving average of the generator's parameters
 
 
 def as_dict(state: TrainState) -> dict[str, Any]:
@@ -53,14 +47,7 @@ def trained_by(params: Trees, trains: tuple[str, ...]) -> dict[str, Any]:
 def initial_state(
     method: Method, optimizers: Mapping[str, optax.GradientTransformation], example: Example, rng: Array
 ) -> TrainState:
-    """The state at step 0.
-
-    Args:
-      method: whose variables are drawn.
-      optimizers: by update; an update of a phase that is left out has none.
-      example: gives the shapes.
-      rng: a key.
-    """
+    """The state at step 0; `optimizers` has none for an update of a phase that is left out."""
     variables = method.init(rng, example)
     params = dict(variables.params)
     trains = {update.name: update.trains for update in method.updates}
@@ -172,14 +159,12 @@ KEPT = ("conv_general_dilated", "dot_general")  # JAX's primitives whose results
 def rematerialise(loss: UpdateLoss, what: Remat) -> UpdateLoss:
     """`loss`, whose gradient keeps less.
 
-    Args:
-      loss: of an update.
-      what: "nothing" is `loss` itself; "activations" keeps the results of convolutions and products alone, and computes
-        normalisations, activation functions and all else from them once more.
+    "nothing" is `loss` itself; "activations" keeps the results of convolutions and products alone, and computes
+    normalisations, activation functions and all else from them once more.
     """
     return loss if what == "nothing" else jax.checkpoint(loss, policy=_is_kept)  # type: ignore[return-value]
 
 
 def _is_kept(primitive: Any, *_: Any, **__: Any) -> bool:
-    """JAX's question for each operation."""
+    """JAX's question for each operation; one function for all updates, so that JAX finds what they share."""
     return primitive.name in KEPT

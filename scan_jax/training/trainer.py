@@ -60,8 +60,11 @@ class Trainer:
         self.method, self.settings, self._seed = method, settings, seed
         self.mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
         self.phases = phases_of(method.updates, settings.phases, settings.steps)
-        optimizers = _optimizers(method, self.phases, settings)
-        blank = functools.partial(_blank, settings.batch_size, size, method.num_labels)
+        optimizers, sides = _optimizers(method, self.phases, settings), (settings.batch_size, size, size)
+
+        def blank() -> Example:
+            labels = jnp.zeros(sides, jnp.int32) if method.num_labels else None
+            return Example(jnp.zeros((*sides, 3), jnp.float32), jnp.ones((*sides, 1), jnp.float32), labels)
 
         def init(rng: Array) -> TrainState:
             return initial_state(method, optimizers, blank(), rng)
@@ -99,11 +102,7 @@ class Trainer:
         return self.steps[self.phases.index(phase_after(self.phases, done))]
 
     def trace(self, frozen: Trees) -> Any:
-        """A step of the last phase as JAX traces it, to be counted or compiled, also for devices that are not there.
-
-        Args:
-          frozen: the method's `frozen_shapes()`.
-        """
+        """A step of the last phase as JAX traces it, also for devices that are not there; `frozen` may be shapes."""
         return self.steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self._seed))
 
     def start(self, checkpoints: Checkpoints, networks: Variables | None = None) -> TrainState:
@@ -115,12 +114,7 @@ class Trainer:
         return self.own(restored)
 
     def state_at(self, folder: Path, step: int, networks: Variables | None = None) -> TrainState:
-        """What a run was after `step`; nothing in the folder is changed.
-
-        Args:
-          folder: of its checkpoints.
-          step: one that has a checkpoint, or 0 for the begin.
-          networks: that the run began with, if not with random ones.
+        """What the run whose checkpoints lie in `folder` was after `step`, which has one, or is 0: as `begin` has it.
 
         Raises:
           UserError: the checkpoint is gone or cannot be read.
@@ -177,16 +171,6 @@ def _optimizers(
     return {name: make_optimizer(settings.optimizers[name], steps) for name, steps in updates.items()}
 
 
-def _blank(batch_size: int, size: int, num_labels: int) -> Example:
-    """An example of the right shapes, with labels where the method takes them."""
-    arrays: dict[str, Any] = {
-        "image": jnp.zeros((batch_size, size, size, 3), jnp.float32),
-        "known": jnp.ones((batch_size, size, size, 1), jnp.float32),
-        "labels": jnp.zeros((batch_size, size, size), jnp.int32) if num_labels else None,
-    }
-    return Example(**arrays)
-
-
 def _copy(state: TrainState) -> TrainState:
     return jax.tree.map(lambda leaf: leaf.copy(), state)
 
@@ -196,19 +180,12 @@ WHERE = "config.training.phases"
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of steps that take the same updates.
+    """A stretch of steps that take the same updates."""
 
-    Attributes:
-      name: empty for a training without phases.
-      begin: steps done before its first.
-      length: in steps; the last one ends with the run.
-      updates: in their order.
-    """
-
-    name: str
-    begin: int
-    length: int
-    updates: tuple[Update, ...]
+    name: str  # empty for a training without phases
+    begin: int  # steps done before its first
+    length: int  # in steps; the last one ends with the run
+    updates: tuple[Update, ...]  # in their order
 
 
 def updates_in(updates: Sequence[Update], phase: str) -> tuple[Update, ...]:
@@ -223,9 +200,6 @@ def phases_of(updates: Sequence[Update], begins: Mapping[str, int], steps: int) 
       updates: the method's.
       begins: steps done before each phase, by name: `config.training.phases`.
       steps: of the run; a phase that would begin later is never reached.
-
-    Raises:
-      UserError: a phase is unknown, the first does not begin at 0, or one begins before its predecessor.
     """
     names = list(dict.fromkeys(update.phase for update in updates if update.phase))
     for name in begins:

@@ -133,7 +133,7 @@ def test_a_leap_is_measured_by_what_was_seen_and_not_undone_and_terms_and_losses
     guard = Guard(GuardSettings(spike=10.0, window=4))
     read(guard, [1.0, 50.0, 1.0])  # too little was seen before 50
     read(guard, [499.0, 1.0, 1.0, 4989.0, 1.0, 1.0, 1.0, 1.0], first=4)  # each below ten times what the window has
-    with pytest.raises(BadStep, match=r"step 12: loss/generator is 10.1, 10 times the largest of 4 steps before"):
+    with pytest.raises(BadStep, match=r"loss/generator is 10.1, 10 times the largest of 4 steps before at step 12"):
         read(guard, [10.1], first=12)
     guard = Guard(GuardSettings(spike=10.0, window=4))
     read(guard, [1.0, 1.0, 1.0, 9.0])
@@ -146,5 +146,5 @@ def test_a_leap_is_measured_by_what_was_seen_and_not_undone_and_terms_and_losses
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_every_scalar_must_be_finite(value):
-    with pytest.raises(BadStep, match="step 2: term/other not finite"):
+    with pytest.raises(BadStep, match="term/other not finite at step 2"):
         Guard(GuardSettings(enabled=False)).read([(1, {"term/other": 1.0}), (2, {"term/other": value})])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
@@ -22,41 +22,30 @@ GIB = 2.0**30
 
 @dataclasses.dataclass(frozen=True)
 class Accelerator:
-    """One kind of device.
+    """One kind of device."""
 
-    Attributes:
-      name: as in `--chip`.
-      memory: bytes.
-      flops: operations a second of matrix products and convolutions. "float32" is JAX's default for float32 arrays (a
-        bfloat16 pass on TPUs, TF32 on newer GPUs), "highest" is `lax.Precision.HIGHEST` (six passes on TPUs).
-      bandwidth: of its memory, bytes a second.
-      link: out of one port, bytes a second.
-      ports: to other devices; a TPU has two for each axis of its torus.
-      wraps: an axis of a torus is a ring where its length is a multiple of this, else a line; 0: there is a switch.
-      latency: of one hop, seconds; an assumption.
-    """
-
-    name: str
-    memory: float
+    name: str  # as in `--chip`
+    memory: float  # bytes
+    # Operations a second of matrix products and convolutions. "float32" is JAX's default for float32 arrays (a bfloat16
+    # pass on TPUs, TF32 on newer GPUs), "highest" is `lax.Precision.HIGHEST` (six passes on TPUs).
     flops: Mapping[Precision, float]
-    bandwidth: float
-    link: float
-    ports: int
-    wraps: int
-    latency: float
-
-
-def _tpu(name: str, gib: float, tflops: float, gbps: float, link: float, ports: int, wraps: int) -> Accelerator:
-    """Every float32 product is one bfloat16 pass by default, six at the highest precision."""
-    peaks: Mapping[Precision, float] = {"bfloat16": tflops, "float32": tflops, "highest": tflops / 6}
-    rates = {precision: rate * 1e12 for precision, rate in peaks.items()}
-    return Accelerator(name, gib * GIB, rates, gbps * 1e9, link * 1e9, ports, wraps, 1e-6)
+    bandwidth: float  # of its memory, bytes a second
+    link: float  # out of one port, bytes a second
+    ports: int  # to other devices; a TPU has two for each axis of its torus
+    wraps: int  # an axis of a torus is a ring where its length is a multiple of this, else a line; 0: there is a switch
+    latency: float  # of one hop, seconds; an assumption
 
 
 def _gpu(name: str, gib: float, tflops: tuple[float, float, float], gbps: float, link: float) -> Accelerator:
     """Peaks of bfloat16, TF32 (float32 where there is none) and float32; one port to a switch or the PCIe bus."""
-    rates = {precision: rate * 1e12 for precision, rate in zip(("bfloat16", "float32", "highest"), tflops)}
-    return Accelerator(name, gib * GIB, rates, gbps * 1e9, link * 1e9, 1, 0, 1e-5)  # type: ignore[arg-type]
+    rates: Any = {precision: rate * 1e12 for precision, rate in zip(get_args(Precision), tflops)}
+    return Accelerator(name, gib * GIB, rates, gbps * 1e9, link * 1e9, 1, 0, 1e-5)
+
+
+def _tpu(name: str, gib: float, tflops: float, gbps: float, link: float, ports: int, wraps: int) -> Accelerator:
+    """Every float32 product is one bfloat16 pass by default, six at the highest precision."""
+    alone = _gpu(name, gib, (tflops, tflops, tflops / 6), gbps, link)
+    return dataclasses.replace(alone, ports=ports, wraps=wraps, latency=1e-6)
 
 
 # By a pattern of JAX's `device_kind`. Links: bytes a second in one direction.
@@ -80,53 +69,36 @@ def of_kind(device_kind: str) -> Accelerator | None:
 
 
 def named(name: str) -> Accelerator:
-    """By our name.
-
-    Raises:
-      UserError: there is none of that name.
-    """
+    """By our name; a UserError where there is none of that name."""
     known = {accelerator.name: accelerator for _, accelerator in KINDS}
     if name not in known:
-        raise UserError(
-            f"no peak rates are known of {name!r}{did_you_mean(name, known)}; there are: {', '.join(known)}"
-        )
+        near = did_you_mean(name, known)
+        raise UserError(f"no peak rates are known of {name!r}{near}; there are: {', '.join(known)}")
     return known[name]
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """How devices are joined, as far as an estimate needs it.
+    """How devices are joined, as far as an estimate needs it."""
 
-    Attributes:
-      bandwidth: out of one device in a collective over all of them, bytes a second.
-      latency: of a message to the farthest device, seconds.
-    """
-
-    bandwidth: float
-    latency: float
+    bandwidth: float  # out of one device in a collective over all of them, bytes a second
+    latency: float  # of a message to the farthest device, seconds
 
 
 def join(accelerator: Accelerator, sides: Sequence[int]) -> Network:
-    """The network of a slice.
-
-    Args:
-      accelerator: of which all devices are.
-      sides: of the torus, in chips; whatever is joined by a switch needs none.
+    """The network of a slice; `sides` are those of the torus, in chips, whatever is joined by a switch needs none.
 
     A ring is used both ways round by a collective, a line only one way; an axis of length 1 has no link.
     """
     if not accelerator.wraps:
         return Network(accelerator.link * accelerator.ports, accelerator.latency)
-    rings = [side % accelerator.wraps == 0 for side in sides if side > 1]
-    lengths = [side for side in sides if side > 1]
-    hops = sum(length // 2 if ring else length - 1 for length, ring in zip(lengths, rings))
-    ports = sum(2 if ring else 1 for ring in rings)
+    axes = [(side, side % accelerator.wraps == 0) for side in sides if side > 1]
+    hops = sum(side // 2 if ring else side - 1 for side, ring in axes)
+    ports = sum(2 if ring else 1 for _, ring in axes)
     return Network(accelerator.link * max(ports, 1), accelerator.latency * hops)
 
 
 def torus(devices: Sequence[Any]) -> tuple[int, ...]:
     """The sides of the smallest box around devices that have coordinates; empty for others."""
-    places = [getattr(device, "coords", None) for device in devices]
-    if not places or any(place is None for place in places):
-        return ()
-    return tuple(max(axis) - min(axis) + 1 for axis in zip(*places))  # type: ignore[arg-type]
+    places = [getattr(device, "coords", None) or () for device in devices]
+    return tuple(max(axis) - min(axis) + 1 for axis in zip(*places))

@@ -29,34 +29,21 @@ GIB = 2.0**30
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """One training step.
+    """One training step."""
 
-    Attributes:
-      mesh: devices by axis.
-      batch_size: over all devices.
-      held: bytes on each device of what outlives the step, by part: from shapes and shardings.
-      padding: bytes that the device's layouts add to that.
-      temporary: bytes on each device within the step: activations, gradients, and whatever is not done in place.
-      program: bytes on each device of its code.
-      flops: of matrix products and convolutions, of the whole step.
-      program_flops: of all operations, on each device, as XLA counts them: the body of a loop once. Where a batch is
-        taken in parts, that loop is nearly the whole step, and this, `accessed` and `collectives` are so many times it.
-      accessed: bytes that each device reads and writes in its memory, as XLA counts them.
-      collectives: what the devices send each other; gradients with each part.
-      seconds: that tracing and compiling took.
-    """
-
-    mesh: Mapping[str, int]
-    batch_size: int
-    held: Mapping[str, int]
-    padding: int
-    temporary: int
-    program: int
-    flops: MatrixFlops
+    mesh: Mapping[str, int]  # devices by axis
+    batch_size: int  # over all devices
+    held: Mapping[str, int]  # bytes on each device of what outlives the step, by part: from shapes and shardings
+    padding: int  # bytes that the device's layouts add to that
+    temporary: int  # bytes on each device within the step: activations, gradients, and whatever is not done in place
+    program: int  # bytes on each device of its code
+    flops: MatrixFlops  # of matrix products and convolutions, of the whole step
+    # Of all operations, on each device, as XLA counts them: the body of a loop once. Where a batch is taken in parts,
+    # that loop is nearly the whole step, and this, `accessed` and `collectives` are so many times it.
     program_flops: float
-    accessed: float
-    collectives: tuple[Collective, ...]
-    seconds: float
+    accessed: float  # bytes that each device reads and writes in its memory, as XLA counts them
+    collectives: tuple[Collective, ...]  # what the devices send each other; gradients with each part
+    seconds: float  # that tracing and compiling took
 
     @property
     def devices(self) -> int:
@@ -70,11 +57,7 @@ class Estimate:
 
 
 def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
-    """Compiles the step of `trainer`, perhaps for devices that are not there.
-
-    Args:
-      trainer: whose step is compiled.
-      frozen: the method's `frozen_shapes()`.
+    """Compiles the step of `trainer`, perhaps for devices that are not there, with the method's `frozen_shapes()`.
 
     Raises:
       UserError: the compiler finds that it does not fit.
@@ -136,16 +119,7 @@ def _reason(error: Exception) -> str:
 
 
 def require_fit(found: Estimate, memory: float, device: str) -> None:
-    """Refuses a step that needs more than a device has.
-
-    Args:
-      found: the step's.
-      memory: bytes that a device has.
-      device: its name, for the message.
-
-    Raises:
-      UserError: it does not fit; it names what can be changed.
-    """
+    """Refuses a step that needs more than the `memory` (bytes) of `device`; the UserError names what can be changed."""
     if found.memory > memory:
         needs, has = found.memory / GIB, memory / GIB
         raise UserError(f"a step needs {needs:.2f} GiB of each device, but {device} has {has:.2f} GiB; {KNOBS}")
@@ -181,17 +155,11 @@ def table(found: Estimate) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class MatrixFlops:
-    """A multiplication and an addition are two.
+    """A multiplication and an addition are two."""
 
-    Attributes:
-      default: at the default precision.
-      highest: at `lax.Precision.HIGHEST`.
-      open_loops: loops of unknown length around such operations; each counts as one turn.
-    """
-
-    default: float = 0.0
-    highest: float = 0.0
-    open_loops: int = 0
+    default: float = 0.0  # at the default precision
+    highest: float = 0.0  # at `lax.Precision.HIGHEST`
+    open_loops: int = 0  # loops of unknown length around such operations; each counts as one turn
 
     @property
     def total(self) -> float:
@@ -200,9 +168,8 @@ class MatrixFlops:
 
     def __add__(self, other: MatrixFlops) -> MatrixFlops:
         """Of two programs, one after the other."""
-        return MatrixFlops(
-            self.default + other.default, self.highest + other.highest, self.open_loops + other.open_loops
-        )
+        loops = self.open_loops + other.open_loops
+        return MatrixFlops(self.default + other.default, self.highest + other.highest, loops)
 
     def times(self, count: int) -> MatrixFlops:
         """Of a loop of known length."""
@@ -221,8 +188,6 @@ def count(program: Jaxpr | ClosedJaxpr) -> MatrixFlops:
 
 
 def _count(program: Jaxpr | ClosedJaxpr) -> MatrixFlops:
-    """All of its operations."""
-    program = program.jaxpr if isinstance(program, ClosedJaxpr) else program
     return sum((_of(equation) for equation in program.eqns), MatrixFlops())
 
 

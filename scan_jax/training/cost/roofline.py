@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from scan_jax.training.cost.accelerators import Accelerator, Network, Precision
@@ -20,19 +21,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Roofline:
-    """Seconds of a step.
+    """Seconds of a step."""
 
-    Attributes:
-      compute: matrix products and convolutions at their peak rate, evenly shared.
-      memory: the device's memory traffic at its peak rate.
-      network: the collectives one after the other, at the links' rate and latency.
-      peak: operations a second of all devices together, what a utilisation is a share of.
-    """
-
-    compute: float
-    memory: float
-    network: float
-    peak: float
+    compute: float  # matrix products and convolutions at their peak rate, evenly shared
+    memory: float  # the device's memory traffic at its peak rate
+    network: float  # the collectives one after the other, at the links' rate and latency
+    peak: float  # operations a second of all devices together, what a utilisation is a share of
 
     @property
     def alone(self) -> float:
@@ -56,14 +50,7 @@ class Roofline:
 
 
 def roofline(found: Estimate, accelerator: Accelerator, network: Network, dtype: Precision) -> Roofline:
-    """The bounds of a step.
-
-    Args:
-      found: of the step.
-      accelerator: of every device.
-      network: of them all.
-      dtype: of convolutions and products that ask for no higher precision.
-    """
+    """The bounds of a step; `dtype` is that of convolutions and products that ask for no higher precision."""
     peak, devices = accelerator.flops[dtype], found.devices
     compute = (found.flops.default / peak + found.flops.highest / accelerator.flops["highest"]) / devices
     sent = sum(each.sent for each in found.collectives) / network.bandwidth
@@ -100,18 +87,12 @@ _GROUP_SHAPE = re.compile(r"replica_groups=\[\d+,(?P<size>\d+)\]")
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-    """All operations of one kind and one group size in a program; inside a loop each counts once.
+    """All operations of one kind and one group size in a program; inside a loop each counts once."""
 
-    Attributes:
-      kind: as XLA calls it.
-      group: devices that take part in each.
-      count: operations in a step.
-      arrays: bytes of each array that they combine, whole, in a step; an operation can take several at once.
-    """
-
-    kind: str
-    group: int
-    count: int
+    kind: str  # as XLA calls it
+    group: int  # devices that take part in each
+    count: int  # operations in a step
+    # Bytes of each array that they combine, whole, in a step; an operation can take several at once
     arrays: tuple[int, ...]
 
     @property
@@ -131,22 +112,13 @@ class Collective:
 
 
 def find(program: str, devices: int) -> tuple[Collective, ...]:
-    """The collectives of a program's text.
-
-    Args:
-      program: `compiled.as_text()`.
-      devices: that run it; the group of an operation that names none.
-    """
-    counts: Counter[tuple[str, int]] = Counter()
-    arrays: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+    """The collectives of a program's text, `compiled.as_text()`, which so many devices run."""
+    payloads: defaultdict[tuple[str, int], list[list[int]]] = defaultdict(list)
     for line in program.splitlines():
-        found = _OPERATION.search(line)
-        if found is None:
-            continue
-        key = found["kind"], _group(line, devices)
-        counts[key] += 1
-        arrays[key] += _payload(found["shape"], found["kind"], bool(found["start"]), key[1])
-    return tuple(Collective(*key, counts[key], tuple(arrays[key])) for key in sorted(counts))
+        if found := _OPERATION.search(line):
+            kind, group = found["kind"], _group(line, devices)
+            payloads[kind, group].append(_payload(found["shape"], kind, bool(found["start"]), group))
+    return tuple(Collective(*key, len(each), tuple(chain(*each))) for key, each in sorted(payloads.items()))
 
 
 def _payload(shape: str, kind: str, starts: bool, group: int) -> list[int]:
@@ -165,7 +137,7 @@ def _bytes(kind: str, sides: str) -> int:
 
 
 def _group(line: str, devices: int) -> int:
-    """How many take part in an operation."""
+    """How many take part in an operation; all where it names none."""
     shaped, listed = _GROUP_SHAPE.search(line), _GROUP_LIST.search(line)
     if shaped:
         return int(shaped["size"])
