@@ -26,15 +26,10 @@ MIN_SIDE = 7  # pixels, for one window of the first convolution
 
 
 class AlexNet(nn.Module):
-    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
+    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters."""
 
-    Attributes:
-      layers: which of `LAYERS`, in any order.
-      dtype: of the convolutions and of what comes back; parameters stay float32.
-    """
-
-    layers: tuple[str, ...]
-    dtype: Any = jnp.float32
+    layers: tuple[str, ...]  # which of `LAYERS`, in any order
+    dtype: Any = jnp.float32  # of the convolutions and of what comes back; parameters stay float32
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:

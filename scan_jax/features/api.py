@@ -33,27 +33,19 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
 
 @dataclasses.dataclass(frozen=True)
 class FeatureSettings:
-    """A config's choice of a frozen network behind losses.
+    """A config's choice of a frozen network behind losses."""
 
-    Attributes:
-      name: a key of `NETWORKS`.
-      path: its imported weights; empty for where `scan_jax weights import` puts them.
-    """
-
-    name: str = "vgg19"
-    path: str = ""
+    name: str = "vgg19"  # a key of `NETWORKS`
+    path: str = ""  # its imported weights; empty for where `scan_jax weights import` puts them
 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """A frozen network.
+    """A frozen network."""
 
-    Attributes:
-      apply: (params, image [B,H,W,3] RGB in [0, 1]) -> activations by layer, each [B,h,w,C]; pure, may be jitted.
-      params: the arrays that `apply` needs, no others; float32. Hand them to the step as an argument, not as constants.
-    """
-
+    # (params, image [B,H,W,3] RGB in [0, 1]) -> activations by layer, each [B,h,w,C]; pure, may be jitted.
     apply: Callable[[Tree, Array], dict[str, Array]]
+    # The arrays that `apply` needs, no others; float32. Hand them to the step as an argument, not as constants.
     params: Tree
 
 

@@ -67,17 +67,12 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
+    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters."""
 
-    Attributes:
-      layers: which of `LAYERS`, in any order.
-      dtype: of the convolutions and of what comes back; parameters stay float32.
-      variant: "squeezenet" of Keras, whose activations are divided by `SCALES` and are about 1 in the mean on
-        photographs, or "squeezenet1_1" of torchvision.
-    """
-
-    layers: tuple[str, ...]
-    dtype: Any = jnp.float32
+    layers: tuple[str, ...]  # which of `LAYERS`, in any order
+    dtype: Any = jnp.float32  # of the convolutions and of what comes back; parameters stay float32
+    # "squeezenet" of Keras, whose activations are divided by `SCALES` and are about 1 in the mean on photographs,
+    # or "squeezenet1_1" of torchvision.
     variant: str = "squeezenet"
 
     @nn.compact

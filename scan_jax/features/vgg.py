@@ -27,17 +27,11 @@ def layer_names(variant: str) -> tuple[str, ...]:
 
 
 class VGG(nn.Module):
-    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
+    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters."""
 
-    Attributes:
-      layers: which of `layer_names(variant)`, in any order.
-      dtype: of the convolutions and of what comes back; parameters stay float32.
-      variant: a key of `DEPTHS`.
-    """
-
-    layers: tuple[str, ...]
-    dtype: Any = jnp.float32
-    variant: str = "vgg19"
+    layers: tuple[str, ...]  # which of `layer_names(variant)`, in any order
+    dtype: Any = jnp.float32  # of the convolutions and of what comes back; parameters stay float32
+    variant: str = "vgg19"  # a key of `DEPTHS`
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:

@@ -20,20 +20,15 @@ PATCH_SIZE = 3  # Fig. 1
 
 
 class SpatialAttentionNorm(nn.Module):
-    """SAN(X) = gamma * Xbar + X, with Xbar of eq. (3). Sows the orthogonality of its kernels, eq. (1), as a loss.
+    """SAN(X) = gamma * Xbar + X, with Xbar of eq. (3). Sows the orthogonality of its kernels, eq. (1), as a loss."""
 
-    Attributes:
-      regions: n, the number of semantic entities.
-      statistics: which reading of eq. (3), see `region_normalize`.
-      kernels: "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" takes
-        them as printed, with sums over 9C products that saturate the softmax.
-      epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
-        not be blown up. Products are in the dtype of x; softmax and statistics are float32.
-    """
-
-    regions: int = 16
-    statistics: Literal["product", "weighted"] = "weighted"
+    regions: int = 16  # n, the number of semantic entities
+    statistics: Literal["product", "weighted"] = "weighted"  # which reading of eq. (3), see `region_normalize`
+    # "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" takes them as
+    # printed, with sums over 9C products that saturate the softmax.
     kernels: Literal["unit", "raw"] = "unit"
+    # Added to each standard deviation; the paper leaves it open, and a channel that is all but constant must not be
+    # blown up. Products are in the dtype of x; softmax and statistics are float32.
     epsilon: float = 1e-3
 
     @nn.compact
@@ -94,20 +89,14 @@ def self_sampled_filters(
 
 
 class ChannelAttentionNorm(nn.Module):
-    """CAN(X) = eta * Xbar + X. Sows the orthogonality of its kernels as a loss.
+    """CAN(X) = eta * Xbar + X. Sows the orthogonality of its kernels as a loss."""
 
-    Attributes:
-      groups: n, the number of groups of channels.
-      statistics: which reading of eq. (3), see `group_normalize`.
-      scale: "mean" divides both correlations by H*W; "sum" is as printed, and saturates the softmax on
-        large maps.
-      epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
-        not be blown up. Correlations, softmax and statistics are float32, at full precision.
-    """
-
-    groups: int = 16
-    statistics: Literal["product", "weighted"] = "weighted"
+    groups: int = 16  # n, the number of groups of channels
+    statistics: Literal["product", "weighted"] = "weighted"  # which reading of eq. (3), see `group_normalize`
+    # "mean" divides both correlations by H*W; "sum" is as printed, and saturates the softmax on large maps.
     scale: Literal["mean", "sum"] = "mean"
+    # Added to each standard deviation; the paper leaves it open, and a channel that is all but constant must not be
+    # blown up. Correlations, softmax and statistics are float32, at full precision.
     epsilon: float = 1e-3
 
     @nn.compact

@@ -18,22 +18,15 @@ class MaskedSelfAttention(nn.Module):
 
     Sows the semantic attention loss [B] as losses/semantic_attention where it has a target; and, for a picture of the
     attention by `ops.attention.attention_rows`, intermediates/attention: query and key [B,HW,C/8] and known [B,HW].
-
-    Attributes:
-      kind: "self", "masked" or "contextual", see `ops.attention`.
-      num_labels: classes, for the semantic attention loss.
-      target: mu of eq. (4), such as 5e-4; None computes no loss.
-      query_block: queries computed at once; None keeps a block's logits near 16 MiB.
-      dtype: of the convolutions and products; the softmax and the loss are float32.
-      kernel_init: of the three convolutions. Logits are not scaled: with kernels near zero, as in the released code,
-        attention starts uniform over the keys that count.
     """
 
-    kind: Kind = "contextual"
-    num_labels: int = 1
-    target: float | None = None
-    query_block: int | None = None
-    dtype: Any = jnp.float32
+    kind: Kind = "contextual"  # "self", "masked" or "contextual", see `ops.attention`
+    num_labels: int = 1  # classes, for the semantic attention loss
+    target: float | None = None  # mu of eq. (4), such as 5e-4; None computes no loss
+    query_block: int | None = None  # queries computed at once; None keeps a block's logits near 16 MiB
+    dtype: Any = jnp.float32  # of the convolutions and products; the softmax and the loss are float32
+    # Of the three convolutions. Logits are not scaled: with kernels near zero, as in the released code, attention
+    # starts uniform over the keys that count.
     kernel_init: nn.initializers.Initializer = small_xavier
 
     @nn.compact

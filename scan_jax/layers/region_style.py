@@ -22,17 +22,11 @@ from scan_jax.ops.convolution import convolve, convolve_labels
 
 
 class RegionStyleNorm(nn.Module):
-    """ACE: noise, batch normalisation, then `x * (1 + gamma) + beta` with gamma and beta blended from both branches.
+    """ACE: noise, batch normalisation, then `x * (1 + gamma) + beta` with gamma and beta blended from both branches."""
 
-    Attributes:
-      num_labels: classes N; a pixel whose label is none of them has no style and no label.
-      hidden: channels inside the label branch.
-      dtype: of the products and the output; noise, statistics and modulation are float32.
-    """
-
-    num_labels: int
-    hidden: int = 128
-    dtype: Any = jnp.float32
+    num_labels: int  # classes N; a pixel whose label is none of them has no style and no label
+    hidden: int = 128  # channels inside the label branch
+    dtype: Any = jnp.float32  # of the products and the output; noise, statistics and modulation are float32
 
     @nn.compact
     def __call__(self, x: Array, labels: Array, styles: Array | None, keys: Array | None, *, train: bool) -> Array:
@@ -79,15 +73,10 @@ class RegionStyleNorm(nn.Module):
 
 
 class StyleBranch(nn.Module):
-    """Scale and shift from the styles: a dense layer per class, ReLU, spread over the class's pixels, conv3x3.
+    """Scale and shift from the styles: a dense layer per class, ReLU, spread over the class's pixels, conv3x3."""
 
-    Attributes:
-      features: channels C of the map that is modulated.
-      dtype: of the products.
-    """
-
-    features: int
-    dtype: Any = jnp.float32
+    features: int  # channels C of the map that is modulated
+    dtype: Any = jnp.float32  # of the products
 
     @nn.compact
     def __call__(self, styles: Array, labels: Array, share: Array) -> Array:
@@ -114,15 +103,10 @@ class StyleBranch(nn.Module):
 
 
 class ClassDense(nn.Module):
-    """A dense layer for each class: y[b, n] = x[b, n] @ kernel[n] + bias[n].
+    """A dense layer for each class: y[b, n] = x[b, n] @ kernel[n] + bias[n]."""
 
-    Attributes:
-      features: outputs.
-      dtype: of the product.
-    """
-
-    features: int
-    dtype: Any = jnp.float32
+    features: int  # outputs
+    dtype: Any = jnp.float32  # of the product
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -139,19 +123,12 @@ class ClassDense(nn.Module):
 
 
 class LabelBranch(nn.Module):
-    """Scale and shift from the label map alone (SPADE, Park et al. 2019): conv3x3, ReLU, conv3x3.
+    """Scale and shift from the label map alone (SPADE, Park et al. 2019): conv3x3, ReLU, conv3x3."""
 
-    Attributes:
-      features: channels C of the map that is modulated.
-      num_labels: classes N.
-      hidden: channels in between.
-      dtype: of the products.
-    """
-
-    features: int
-    num_labels: int
-    hidden: int = 128
-    dtype: Any = jnp.float32
+    features: int  # channels C of the map that is modulated
+    num_labels: int  # classes N
+    hidden: int = 128  # channels in between
+    dtype: Any = jnp.float32  # of the products
 
     @nn.compact
     def __call__(self, labels: Array, share: Array) -> Array:

@@ -18,14 +18,10 @@ class DilatedResidualBlock(nn.Module):
     """x + conv3x3(lrelu(conv3x3 dilated by 2 (x))), as many channels out as in.
 
     The second convolution starts small, so that a stack of blocks starts near the identity and needs no normalisation.
-
-    Attributes:
-      dilation: of the first convolution.
-      dtype: of the convolutions.
     """
 
-    dilation: int = 2
-    dtype: Any = jnp.float32
+    dilation: int = 2  # of the first convolution
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -46,19 +42,12 @@ class DilatedResidualBlock(nn.Module):
 
 
 class ReflectedResidualBlock(nn.Module):
-    """x + norm(conv3x3(relu(norm(dilated conv3x3(x))))), as many channels out as in; no ReLU after the sum.
+    """x + norm(conv3x3(relu(norm(dilated conv3x3(x))))), as many channels out as in; no ReLU after the sum."""
 
-    Attributes:
-      kernels: of both convolutions; spectral ones have no bias.
-      dilation: of the first.
-      dtype: of the convolutions.
-      kernel_init: of the kernels.
-    """
-
-    kernels: Kernels = "free"
-    dilation: int = 2
-    dtype: Any = jnp.float32
-    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
+    kernels: Kernels = "free"  # of both convolutions; spectral ones have no bias
+    dilation: int = 2  # of the first
+    dtype: Any = jnp.float32  # of the convolutions
+    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)  # of the kernels
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:

@@ -34,15 +34,10 @@ Trees = Mapping[str, Tree]  # one tree for each network
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Variables:
-    """A method's networks' arrays, by network name.
+    """A method's networks' arrays, by network name."""
 
-    Attributes:
-      params: what an optimiser changes.
-      stats: what a forward pass changes (spectral vectors, running statistics); empty trees where there are none.
-    """
-
-    params: Trees
-    stats: Trees
+    params: Trees  # what an optimiser changes
+    stats: Trees  # what a forward pass changes (spectral vectors, running statistics); empty trees where there are none
 
     def of(self, name: str) -> dict[str, Tree]:
         """All collections of one network, as its `apply` takes them."""
@@ -52,16 +47,11 @@ class Variables:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Aux:
-    """What an update's loss hands back beside its value.
+    """What an update's loss hands back beside its value."""
 
-    Attributes:
-      terms: named scalars for the log, unweighted.
-      stats: the networks' statistics after the update, only those that changed.
-      carried: whatever the next update wants, such as the prediction, so that the generator runs once a step.
-    """
-
-    terms: Mapping[str, Array]
-    stats: Trees
+    terms: Mapping[str, Array]  # named scalars for the log, unweighted
+    stats: Trees  # the networks' statistics after the update, only those that changed
+    # Whatever the next update wants, such as the prediction, so that the generator runs once a step.
     carried: Any = None
 
 
@@ -71,33 +61,21 @@ UpdateLoss = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[Array, A
 
 @dataclasses.dataclass(frozen=True)
 class Update:
-    """One optimiser update within a step: which networks it trains, on which loss.
+    """One optimiser update within a step: which networks it trains, on which loss."""
 
-    Attributes:
-      name: of its section in `config.training.optimizers`.
-      trains: names of networks.
-      loss: that is minimised.
-      phase: of the training in which steps take it, empty for all of it; see `config.training.phases`.
-    """
-
-    name: str
-    trains: tuple[str, ...]
-    loss: UpdateLoss
-    phase: str = ""
+    name: str  # of its section in `config.training.optimizers`
+    trains: tuple[str, ...]  # names of networks
+    loss: UpdateLoss  # that is minimised
+    phase: str = ""  # of the training in which steps take it, empty for all of it; see `config.training.phases`
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Refined:
-    """What a refiner hands back.
+    """What a refiner hands back."""
 
-    Attributes:
-      prediction: with the refined filling.
-      objective: [T+1,B], of every image before each of T updates and after the last; lower is better.
-    """
-
-    prediction: Prediction
-    objective: Array
+    prediction: Prediction  # with the refined filling
+    objective: Array  # [T+1,B], of every image before each of T updates and after the last; lower is better
 
 
 Progress = Callable[[Any], None]  # called with the number of every update that is done
@@ -147,25 +125,17 @@ PixelMap = Callable[[Variables, Observation, Array], Array]
 
 @runtime_checkable
 class Method(Protocol):
-    """One paper.
+    """One paper."""
 
-    Attributes:
-      networks: the modules by name; the one called "generator" fills holes, and has an exponential moving average.
-      updates: in the order in which a step takes them.
-      stride: height and width given to `predict` must be multiples of it.
-      num_labels: classes of the labels that it is conditioned on, in training and in `predict`; 0 where it takes none.
-      refiners: optimisations at test time, by name; empty for most.
-      maps: what pixels attend to, by name; empty for most.
-      styles: what it paints each class from; None for most.
-    """
-
+    # The modules by name; the one called "generator" fills holes, and has an exponential moving average.
     networks: Mapping[str, Any]
-    updates: tuple[Update, ...]
-    stride: int
+    updates: tuple[Update, ...]  # in the order in which a step takes them
+    stride: int  # height and width given to `predict` must be multiples of it
+    # Classes of the labels that it is conditioned on, in training and in `predict`; 0 where it takes none.
     num_labels: int
-    refiners: Mapping[str, Refiner]
-    maps: Mapping[str, PixelMap]
-    styles: Styles | None
+    refiners: Mapping[str, Refiner]  # optimisations at test time, by name; empty for most
+    maps: Mapping[str, PixelMap]  # what pixels attend to, by name; empty for most
+    styles: Styles | None  # what it paints each class from; None for most
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""
@@ -211,17 +181,13 @@ def find_refiner(method: Method, name: str) -> Refiner:
 
 
 class MethodBase:
-    """What most methods share of `Method`; a method overrides what it has besides.
-
-    Attributes:
-      features: the frozen network behind losses, or None.
-    """
+    """What most methods share of `Method`; a method overrides what it has besides."""
 
     num_labels: int = 0
     refiners: Mapping[str, Refiner] = {}
     maps: Mapping[str, PixelMap] = {}
     styles: Styles | None = None
-    features: LossFeatures | None = None
+    features: LossFeatures | None = None  # the frozen network behind losses, or None
 
     def load_frozen(self) -> Trees:
         """The feature network's weights, where a loss reads it.

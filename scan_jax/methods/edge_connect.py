@@ -46,22 +46,14 @@ class EdgeConnectWeights:
 
 @dataclasses.dataclass(frozen=True)
 class EdgeConnectSettings:
-    """A config's `method` section; the defaults are the published setting.
+    """A config's `method` section; the defaults are the published setting."""
 
-    Attributes:
-      width: channels of both generators at stride 1.
-      critic_width: channels of both critics' first level.
-      blocks: residual blocks of each generator.
-      sigma: of the blur under the edges, in pixels.
-      loss: the terms' weights.
-      features: the network behind the perceptual and style terms.
-    """
-
-    width: int = 64
-    critic_width: int = 64
-    blocks: int = 8
-    sigma: float = 2.0
-    loss: EdgeConnectWeights = EdgeConnectWeights()
+    width: int = 64  # channels of both generators at stride 1
+    critic_width: int = 64  # channels of both critics' first level
+    blocks: int = 8  # residual blocks of each generator
+    sigma: float = 2.0  # of the blur under the edges, in pixels
+    loss: EdgeConnectWeights = EdgeConnectWeights()  # the terms' weights
+    # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
 
 
@@ -81,17 +73,11 @@ def build(section: Mapping[str, Any]) -> EdgeConnect:
 
 
 class Sketch(NamedTuple):
-    """A photograph without its colours, all [B,H,W,1].
+    """A photograph without its colours, all [B,H,W,1]."""
 
-    Attributes:
-      gray: the whole photograph, the hole too.
-      seen: edges of what is known.
-      edges: those of the whole photograph.
-    """
-
-    gray: Array
-    seen: Array
-    edges: Array
+    gray: Array  # the whole photograph, the hole too
+    seen: Array  # edges of what is known
+    edges: Array  # those of the whole photograph
 
 
 class EdgeConnect(MethodBase):

@@ -25,32 +25,21 @@ SIGNED = 2.0  # the paper takes its differences of images in [-1, 1], ours span 
 
 @dataclasses.dataclass(frozen=True)
 class LossSettings:
-    """The weights of section 3.3; a term of weight 0 is not computed.
+    """The weights of section 3.3; a term of weight 0 is not computed."""
 
-    Attributes:
-      l1: mean difference in [-1, 1], of both stages, over the whole image.
-      adversarial: hinge loss on the completion.
-    """
-
-    l1: float = 1.0
-    adversarial: float = 1.0
+    l1: float = 1.0  # mean difference in [-1, 1], of both stages, over the whole image
+    adversarial: float = 1.0  # hinge loss on the completion
 
 
 @dataclasses.dataclass(frozen=True)
 class GatedConvSettings:
-    """A config's `method` section; the defaults are the public code's.
+    """A config's `method` section; the defaults are the public code's."""
 
-    Attributes:
-      width: channels of the first convolutions, features and gates together; a multiple of 4.
-      critic_width: channels of the critic's first level.
-      compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
-      loss: the terms' weights.
-    """
-
-    width: int = 48
-    critic_width: int = 64
+    width: int = 48  # channels of the first convolutions, features and gates together; a multiple of 4
+    critic_width: int = 64  # channels of the critic's first level
+    # "float32" or "bfloat16", of convolutions and products; all else is float32.
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
-    loss: LossSettings = LossSettings()
+    loss: LossSettings = LossSettings()  # the terms' weights
 
     def __post_init__(self) -> None:
         """Refuses a width that cannot be halved twice.

@@ -25,18 +25,12 @@ from scan_jax.ops.imagenet import normalize
 
 @dataclasses.dataclass(frozen=True)
 class PartialConvSettings:
-    """A config's `method` section; the defaults are the published setting.
+    """A config's `method` section; the defaults are the published setting."""
 
-    Attributes:
-      width: channels of the first level.
-      depth: levels; images must be multiples of 2**depth.
-      loss: the terms' weights.
-      features: the network behind the perceptual and style terms.
-    """
-
-    width: int = 64
-    depth: int = 7
-    loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)
+    width: int = 64  # channels of the first level
+    depth: int = 7  # levels; images must be multiples of 2**depth
+    loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)  # the terms' weights
+    # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=lambda: FeatureSettings("vgg16"))
 
 

@@ -29,21 +29,13 @@ class RegionNormWeights:
 
 @dataclasses.dataclass(frozen=True)
 class RegionNormSettings:
-    """A config's `method` section; the defaults are the published setting.
+    """A config's `method` section; the defaults are the published setting."""
 
-    Attributes:
-      width: channels at stride 1.
-      critic_width: channels of the critic's first level.
-      blocks: residual blocks.
-      threshold: of the importance of a pixel, from which on it belongs to the learned region.
-      loss: the terms' weights.
-    """
-
-    width: int = 64
-    critic_width: int = 64
-    blocks: int = 8
-    threshold: float = 0.8
-    loss: RegionNormWeights = RegionNormWeights()
+    width: int = 64  # channels at stride 1
+    critic_width: int = 64  # channels of the critic's first level
+    blocks: int = 8  # residual blocks
+    threshold: float = 0.8  # of the importance of a pixel, from which on it belongs to the learned region
+    loss: RegionNormWeights = RegionNormWeights()  # the terms' weights
 
 
 def build(section: Mapping[str, Any]) -> RegionNorm:

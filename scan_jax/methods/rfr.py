@@ -22,22 +22,15 @@ from scan_jax.ops.imagenet import denormalize
 
 @dataclasses.dataclass(frozen=True)
 class RfrSettings:
-    """A config's `method` section; the defaults are the published setting.
+    """A config's `method` section; the defaults are the published setting."""
 
-    Attributes:
-      width: channels of the map that recurs.
-      recurrences: how often the rim of the hole is filled.
-      feature_input: "plain" shows the feature network images in [0, 1] without ImageNet's normalisation, as the public
-        code does; "normalized" shows them as the network was trained to see them, and is what other networks than
-        VGG want.
-      loss: the terms' weights.
-      features: the network behind the perceptual and style terms.
-    """
-
-    width: int = 64
-    recurrences: int = 6
+    width: int = 64  # channels of the map that recurs
+    recurrences: int = 6  # how often the rim of the hole is filled
+    # "plain" shows the feature network images in [0, 1] without ImageNet's normalisation, as the public code does;
+    # "normalized" shows them as the network was trained to see them, and is what other networks than VGG want.
     feature_input: Literal["plain", "normalized"] = "plain"
-    loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)
+    loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)  # the terms' weights
+    # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=lambda: FeatureSettings("vgg16"))
 
 

@@ -39,18 +39,12 @@ class LossSettings:
 
 @dataclasses.dataclass(frozen=True)
 class ScanSettings(GeneratorSettings):
-    """A config's `method` section; the defaults are the paper's setting.
+    """A config's `method` section; the defaults are the paper's setting."""
 
-    Attributes:
-      critic_width: channels of the critic's first level.
-      orthogonality_scale: lambda_so and lambda_co of eq. (1).
-      loss: the terms' weights.
-      features: the network behind the perceptual and style terms.
-    """
-
-    critic_width: int = 64
-    orthogonality_scale: float = 1e-3
-    loss: LossSettings = LossSettings()
+    critic_width: int = 64  # channels of the critic's first level
+    orthogonality_scale: float = 1e-3  # lambda_so and lambda_co of eq. (1)
+    loss: LossSettings = LossSettings()  # the terms' weights
+    # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
 
 

@@ -130,17 +130,11 @@ class RestorationMethod(MethodBase):
 
 @dataclasses.dataclass(frozen=True)
 class PatchCritic:
-    """A network that tells photographs from completions, patch by patch.
+    """A network that tells photographs from completions, patch by patch."""
 
-    Attributes:
-      network: without its variables.
-      name: among the method's networks, and of its terms in the log.
-      weight: of its own loss; EdgeConnect takes the mean of both parts, SCAN their sum.
-    """
-
-    network: PatchDiscriminator
-    name: str = "critic"
-    weight: float = 1.0
+    network: PatchDiscriminator  # without its variables
+    name: str = "critic"  # among the method's networks, and of its terms in the log
+    weight: float = 1.0  # of its own loss; EdgeConnect takes the mean of both parts, SCAN their sum
 
     def init(self, rng: Array, image: Array) -> tuple[Tree, Tree]:
         """Fresh parameters and statistics, for images [B,H,W,C]."""

@@ -22,19 +22,14 @@ class PatchDiscriminator(nn.Module):
     """The 70x70 patch discriminator (Isola et al. 2017), spectrally normalised.
 
     Kernels 4, strides 2,2,2,1,1, widths w,2w,4w,8w,1.
-
-    Attributes:
-      width: w; the paper's setting is 64.
-      dtype: of the convolutions; the logits come back in float32.
-      input_range: what the first convolution reads: "signed" brings images to [-1, 1], "unit" leaves them in [0, 1], as
-        EdgeConnect's released code does.
-      kernel_init: of the kernels.
     """
 
-    width: int = 64
-    dtype: Any = jnp.float32
+    width: int = 64  # w; the paper's setting is 64
+    dtype: Any = jnp.float32  # of the convolutions; the logits come back in float32
+    # What the first convolution reads: "signed" brings images to [-1, 1], "unit" leaves them in [0, 1], as
+    # EdgeConnect's released code does.
     input_range: Literal["signed", "unit"] = "signed"
-    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()  # of the kernels
 
     def __call__(self, image: Array, *, train: bool) -> Array:
         """[B,H,W,C] in [0, 1] -> logits [B,H/8-2,W/8-2,1], positive for real."""
@@ -65,20 +60,13 @@ class LabelDiscriminator(nn.Module):
 
     As in the released code, each of `layers` convolutions has stride 2, only those after the first are normalised (by
     spectral and instance norm, without bias), and the one that makes the logits has stride 1 and a bias.
-
-    Attributes:
-      num_labels: classes.
-      width: channels of the first layer; they double from layer to layer up to 512.
-      layers: convolutions before the logits.
-      scales: how many critics; they share nothing.
-      dtype: of the convolutions; the statistics and the logits are float32.
     """
 
-    num_labels: int
-    width: int = 64
-    layers: int = 3
-    scales: int = 2
-    dtype: Any = jnp.float32
+    num_labels: int  # classes
+    width: int = 64  # channels of the first layer; they double from layer to layer up to 512
+    layers: int = 3  # convolutions before the logits
+    scales: int = 2  # how many critics; they share nothing
+    dtype: Any = jnp.float32  # of the convolutions; the statistics and the logits are float32
 
     @nn.compact
     def __call__(self, labels: Array, image: Array, *, train: bool) -> tuple[tuple[Array, ...], ...]:
@@ -139,15 +127,10 @@ WIDTHS = (1, 2, 4, 4, 4, 4)  # of its convolutions, in units of `width`
 
 
 class SnPatchGan(nn.Module):
-    """SN-PatchGAN (Yu et al. 2019): six convolutions of kernel 5 and stride 2, each with LeakyReLU 0.2.
+    """SN-PatchGAN (Yu et al. 2019): six convolutions of kernel 5 and stride 2, each with LeakyReLU 0.2."""
 
-    Attributes:
-      width: channels of the first level; the paper's setting is 64.
-      dtype: of the convolutions; the logits come back in float32.
-    """
-
-    width: int = 64
-    dtype: Any = jnp.float32
+    width: int = 64  # channels of the first level; the paper's setting is 64
+    dtype: Any = jnp.float32  # of the convolutions; the logits come back in float32
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:

@@ -21,21 +21,13 @@ START = nn.initializers.normal(0.02)
 
 
 class ImageTransform(nn.Module):
-    """To a quarter, dilated residual blocks, and back (after Johnson et al. 2016).
+    """To a quarter, dilated residual blocks, and back (after Johnson et al. 2016)."""
 
-    Attributes:
-      features: output channels.
-      width: channels at stride 1; 2 and 4 times as many at strides 2 and 4.
-      blocks: residual ones at stride 4.
-      kernels: of all convolutions but the last, which is free.
-      dtype: of the convolutions.
-    """
-
-    features: int
-    width: int = 64
-    blocks: int = 8
-    kernels: Kernels = "free"
-    dtype: Any = jnp.float32
+    features: int  # output channels
+    width: int = 64  # channels at stride 1; 2 and 4 times as many at strides 2 and 4
+    blocks: int = 8  # residual ones at stride 4
+    kernels: Kernels = "free"  # of all convolutions but the last, which is free
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -64,17 +56,11 @@ def _activate(x: Array) -> Array:
 
 
 class EdgeConnectGenerator(nn.Module):
-    """Both generators: `edge` draws edges into the hole, `completion` paints between the edges.
+    """Both generators: `edge` draws edges into the hole, `completion` paints between the edges."""
 
-    Attributes:
-      width: channels of both at stride 1; the paper's setting is 64.
-      blocks: residual ones in each; the paper's setting is 8.
-      dtype: of the convolutions.
-    """
-
-    width: int = 64
-    blocks: int = 8
-    dtype: Any = jnp.float32
+    width: int = 64  # channels of both at stride 1; the paper's setting is 64
+    blocks: int = 8  # residual ones in each; the paper's setting is 8
+    dtype: Any = jnp.float32  # of the convolutions
 
     def setup(self) -> None:
         """Makes both."""

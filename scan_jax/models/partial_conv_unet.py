@@ -35,20 +35,13 @@ def kernel_sizes(depth: int) -> tuple[int, ...]:
 
 
 class Level(nn.Module):
-    """A partial convolution without bias, batch normalisation, an activation.
+    """A partial convolution without bias, batch normalisation, an activation."""
 
-    Attributes:
-      features: output channels.
-      kernel_size, stride: of the convolution.
-      activation: at the end.
-      dtype: of the convolution.
-    """
-
-    features: int
+    features: int  # output channels
     kernel_size: int
     stride: int
-    activation: Callable[[Array], Array]
-    dtype: Any
+    activation: Callable[[Array], Array]  # at the end
+    dtype: Any  # of the convolution
 
     @nn.compact
     def __call__(self, x: Array, known: Array, *, train: bool) -> tuple[Array, Array]:
@@ -59,17 +52,11 @@ class Level(nn.Module):
 
 
 class PartialConvUNet(nn.Module):
-    """Halves the map `depth` times and doubles it as often; maps of both halves join with what each knows.
+    """Halves the map `depth` times and doubles it as often; maps of both halves join with what each knows."""
 
-    Attributes:
-      width: channels of the first level; the published width is 64.
-      depth: levels; the published 7 are for 256x256.
-      dtype: of the convolutions.
-    """
-
-    width: int = 64
-    depth: int = 7
-    dtype: Any = jnp.float32
+    width: int = 64  # channels of the first level; the published width is 64
+    depth: int = 7  # levels; the published 7 are for 256x256
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: Collection[str] = ()) -> Array:

@@ -21,19 +21,12 @@ _DILATION = 2
 
 
 class RegionNormGenerator(nn.Module):
-    """Fills a hole in one pass.
+    """Fills a hole in one pass."""
 
-    Attributes:
-      width: channels at stride 1, twice and four times as many at strides 2 and 4; the paper's setting is 64.
-      blocks: dilated residual ones at stride 4; the paper's setting is 8.
-      threshold: of the learned regions' importance; the paper's setting is 0.8.
-      dtype: of the convolutions; statistics are float32.
-    """
-
-    width: int = 64
-    blocks: int = 8
-    threshold: float = 0.8
-    dtype: Any = jnp.float32
+    width: int = 64  # channels at stride 1, twice and four times as many at strides 2 and 4; the paper's setting is 64
+    blocks: int = 8  # dilated residual ones at stride 4; the paper's setting is 8
+    threshold: float = 0.8  # of the learned regions' importance; the paper's setting is 0.8
+    dtype: Any = jnp.float32  # of the convolutions; statistics are float32
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:

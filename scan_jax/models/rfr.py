@@ -28,17 +28,11 @@ _unbiased: Any = partial(PartialConv, use_bias=False, kernel_init=torch_uniform)
 
 
 class Block(nn.Module):
-    """A convolution without bias, batch normalisation, an activation.
+    """A convolution without bias, batch normalisation, an activation."""
 
-    Attributes:
-      convolution: makes a module, given its name.
-      activation: at the end.
-      dtype: of what comes back.
-    """
-
-    convolution: Callable[..., Any]
-    activation: Activation
-    dtype: Any
+    convolution: Callable[..., Any]  # makes a module, given its name
+    activation: Activation  # at the end
+    dtype: Any  # of what comes back
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -48,21 +42,13 @@ class Block(nn.Module):
 
 
 class PartialBlock(nn.Module):
-    """Partial convolutions without bias, batch normalisation, an activation.
+    """Partial convolutions without bias, batch normalisation, an activation."""
 
-    Attributes:
-      features: output channels of each convolution.
-      kernel_sizes: of each.
-      stride: of each.
-      activation: at the end.
-      dtype: of the convolutions.
-    """
-
-    features: int
-    kernel_sizes: Sequence[int]
-    stride: int
-    activation: Activation
-    dtype: Any
+    features: int  # output channels of each convolution
+    kernel_sizes: Sequence[int]  # of each
+    stride: int  # of each
+    activation: Activation  # at the end
+    dtype: Any  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array, known: Array, *, train: bool) -> tuple[Array, Array]:
@@ -75,13 +61,9 @@ class PartialBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Knowledge-consistent attention, and a 1x1 convolution of what it found beside the map.
+    """Knowledge-consistent attention, and a 1x1 convolution of what it found beside the map."""
 
-    Attributes:
-      dtype: of the convolution.
-    """
-
-    dtype: Any
+    dtype: Any  # of the convolution
 
     @nn.compact
     def __call__(self, x: Array, known: Array, memory: Memory | None) -> tuple[Array, Memory]:
@@ -93,15 +75,10 @@ class Attention(nn.Module):
 
 
 class FeatureReasoning(nn.Module):
-    """An encoder down to an eighth and a decoder with skips, which attends at a fourth (section 3.1.2).
+    """An encoder down to an eighth and a decoder with skips, which attends at a fourth (section 3.1.2)."""
 
-    Attributes:
-      width: channels of the map; those at an eighth are eight times as many.
-      dtype: of the convolutions.
-    """
-
-    width: int
-    dtype: Any
+    width: int  # channels of the map; those at an eighth are eight times as many
+    dtype: Any  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array, known: Array, memory: Memory | None, *, train: bool) -> tuple[Array, Memory]:
@@ -130,13 +107,9 @@ class FeatureReasoning(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """relu(x + conv1x1(conv3x3(conv1x1(x)))) by way of a fourth of the channels, each convolution normalised.
+    """relu(x + conv1x1(conv3x3(conv1x1(x)))) by way of a fourth of the channels, each convolution normalised."""
 
-    Attributes:
-      dtype: of the convolutions.
-    """
-
-    dtype: Any
+    dtype: Any  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -150,17 +123,11 @@ class Bottleneck(nn.Module):
 
 
 class Rfr(nn.Module):
-    """Fills the rim of the hole, again and again, with the same weights; then merges all that it saw on the way.
+    """Fills the rim of the hole, again and again, with the same weights; then merges all that it saw on the way."""
 
-    Attributes:
-      width: channels of the map that recurs; the published width is 64.
-      recurrences: the published number is 6.
-      dtype: of the convolutions.
-    """
-
-    width: int = 64
-    recurrences: int = 6
-    dtype: Any = jnp.float32
+    width: int = 64  # channels of the map that recurs; the published width is 64
+    recurrences: int = 6  # the published number is 6
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:

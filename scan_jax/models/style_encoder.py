@@ -17,25 +17,15 @@ Attention = Literal["none", "self", "masked", "contextual"]
 
 
 class StyleEncoder(nn.Module):
-    """SEAN's encoder with attention: convolutions to strides 1, 2, 4 and back to 2, attention, one style a class.
+    """SEAN's encoder with attention: convolutions to strides 1, 2, 4 and back to 2, attention, one style a class."""
 
-    Attributes:
-      num_labels: classes N.
-      width: channels at stride 2; half at stride 1, twice at 4, four times where the attention is.
-      style_size: S, the length of a style.
-      attention: what a query may attend to, see `ops.attention`; "none" leaves the layer out.
-      target: mu of the semantic attention loss; None computes none.
-      query_block: queries of the attention computed at once.
-      dtype: of the convolutions and products.
-    """
-
-    num_labels: int
-    width: int = 64
-    style_size: int = 512
-    attention: Attention = "contextual"
-    target: float | None = None
-    query_block: int | None = None
-    dtype: Any = jnp.float32
+    num_labels: int  # classes N
+    width: int = 64  # channels at stride 2; half at stride 1, twice at 4, four times where the attention is
+    style_size: int = 512  # S, the length of a style
+    attention: Attention = "contextual"  # what a query may attend to, see `ops.attention`; "none" leaves the layer out
+    target: float | None = None  # mu of the semantic attention loss; None computes none
+    query_block: int | None = None  # queries of the attention computed at once
+    dtype: Any = jnp.float32  # of the convolutions and products
 
     @nn.compact
     def __call__(self, image: Array, known: Array, labels: Array) -> Array:

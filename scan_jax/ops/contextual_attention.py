@@ -141,15 +141,10 @@ def _to_cells(weights: Array, axes: tuple[int, int]) -> Array:
 
 
 class Memory(NamedTuple):
-    """What one recurrence leaves to the next of the same forward pass.
+    """What one recurrence leaves to the next of the same forward pass."""
 
-    Attributes:
-      scores: [B,N,N] float32, of every pixel (rows) for every pixel; rows sum to 1.
-      known: [B,N,1], which rows were known already.
-    """
-
-    scores: Array
-    known: Array
+    scores: Array  # [B,N,N] float32, of every pixel (rows) for every pixel; rows sum to 1
+    known: Array  # [B,N,1], which rows were known already
 
 
 def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory: Memory | None) -> tuple[Array, Memory]:

@@ -24,17 +24,11 @@ _WIDE = 16  # channels from which on cells pay
 
 
 class Steps(NamedTuple):
-    """How far apart what a convolution reads and writes lies.
+    """How far apart what a convolution reads and writes lies."""
 
-    Attributes:
-      stride: of its outputs, in pixels of the map.
-      dilation: of its taps.
-      padding: zeros on every side.
-    """
-
-    stride: int
-    dilation: int
-    padding: int
+    stride: int  # of its outputs, in pixels of the map
+    dilation: int  # of its taps
+    padding: int  # zeros on every side
 
 
 def convolve_strided(x: Array, kernel: Array, padding: int, *, stride: int = 1, dilation: int = 1) -> Array:

@@ -29,22 +29,14 @@ class TileAlgorithm(NamedTuple):
 
     A row has u points of z real numbers each: a real value, or the two parts of a complex one. A point of rows and its
     column points make p products.
-
-    Attributes:
-      outputs: m.
-      rows: [z,u,n], from the inputs of a column.
-      columns: [p,z,n], from the points of rows.
-      kernel: [p,u,k,k], from the kernel's taps.
-      back_columns: [z,m,p], from the products.
-      back_rows: [m,z,u], from the points of rows to the outputs of a column.
     """
 
-    outputs: int
-    rows: Matrix
-    columns: Matrix
-    kernel: Matrix
-    back_columns: Matrix
-    back_rows: Matrix
+    outputs: int  # m
+    rows: Matrix  # [z,u,n], from the inputs of a column
+    columns: Matrix  # [p,z,n], from the points of rows
+    kernel: Matrix  # [p,u,k,k], from the kernel's taps
+    back_columns: Matrix  # [z,m,p], from the products
+    back_rows: Matrix  # [m,z,u], from the points of rows to the outputs of a column
 
 
 @lru_cache
@@ -156,21 +148,13 @@ def tiled_kernel_gradient(x: Array, change: Array, padding: Padding, algorithm: 
 
 
 class _Grid(NamedTuple):
-    """How tiles lie over an output.
+    """How tiles lie over an output."""
 
-    Attributes:
-      batch: number of maps.
-      height: of the output.
-      width: of the output.
-      high: tiles along the height; the last may reach beyond.
-      wide: tiles along the width.
-    """
-
-    batch: int
-    height: int
-    width: int
-    high: int
-    wide: int
+    batch: int  # number of maps
+    height: int  # of the output
+    width: int  # of the output
+    high: int  # tiles along the height; the last may reach beyond
+    wide: int  # tiles along the width
 
 
 def _grid(x: Array, size: int, padding: Padding, algorithm: TileAlgorithm) -> _Grid:

@@ -36,25 +36,17 @@ MODULES = {
 
 @dataclasses.dataclass(frozen=True)
 class Importer:
-    """One published file of weights and how it is read.
+    """One published file of weights and how it is read."""
 
-    Attributes:
-      name: what it is called here; the imported file is `<name>.safetensors`.
-      file: its name where it was published.
-      sha256: hex digest of the file, or its first digits where no more was published; empty where nothing was, so that
-        any file of the right layout is taken, as "other" weights.
-      origin: where it was published.
-      licence: as stated there.
-      read: path -> nested dict of NumPy arrays.
-      config: for a whole generator, which becomes a bundle: that tree -> the config of its bundle.
-    """
-
-    name: str
-    file: str
+    name: str  # what it is called here; the imported file is `<name>.safetensors`
+    file: str  # its name where it was published
+    # Hex digest of the file, or its first digits where no more was published; empty where nothing was, so that any
+    # file of the right layout is taken, as "other" weights.
     sha256: str
-    origin: str
-    licence: str
-    read: Callable[[pathlib.Path], dict[str, Any]]
+    origin: str  # where it was published
+    licence: str  # as stated there
+    read: Callable[[pathlib.Path], dict[str, Any]]  # path -> nested dict of NumPy arrays
+    # For a whole generator, which becomes a bundle: that tree -> the config of its bundle.
     config: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
