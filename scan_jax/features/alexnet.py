@@ -33,11 +33,7 @@ class AlexNet(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
-        """[B,H,W,3] in [0, 1] -> {"relu1": [B,(H-7)//4+1,(W-7)//4+1,64], "relu2": [B,h,w,192], ...}.
-
-        Raises:
-          ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
-        """
+        """[B,H,W,3] in [0, 1] -> {"relu1": [B,(H-7)//4+1,(W-7)//4+1,64], "relu2": [B,h,w,192], ...}."""
         check_request("AlexNet", image, self.layers, LAYERS, MIN_SIDE)
         x = normalize(image).astype(self.dtype)
         found: dict[str, Array] = {}

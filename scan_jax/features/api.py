@@ -72,26 +72,16 @@ def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: 
 
 
 def load_imported(name: str, wanted: Mapping[str, Any], path: str = "") -> Tree:
-    """Imported arrays of any importer, such as a head on top of a network.
+    """Imported arrays of any importer, such as a head on top of a network; file and errors as for `load_features`.
 
-    Args:
-      name: as `python -m scan_jax weights import` knows it.
-      wanted: a tree of shapes and dtypes; what else the file holds is left there.
-      path: a file written by that command; empty for the default folder's.
-
-    Raises:
-      UserError: weights that are missing (with the command that imports them), damaged, or of another network.
+    `wanted` is a tree of shapes and dtypes; what else the file holds is left there.
     """
     file, tree, _ = _read(name, path)
     return jax.tree.map(jnp.asarray, _take(tree, wanted, file))
 
 
 def weights_name(name: str, path: str = "") -> str:
-    """What a definition says of imported weights: "weights 6726825d", or "other weights ..." for unpublished ones.
-
-    Args:
-      name, path: as for `load_imported`, and with the same errors.
-    """
+    """What a definition says of imported weights: "weights 6726825d", or "other weights ..." for unpublished ones."""
     _, _, metadata = _read(name, path)
     kind = "weights" if metadata.get("weights") == "published" else "other weights"
     return f"{kind} {metadata.get('source_sha256', 'of unknown origin')[:8]}"
@@ -126,11 +116,7 @@ class LossFeatures:
         self.network = build_network(settings.name, layers, dtype=dtype)
 
     def load(self) -> Tree:
-        """The imported weights.
-
-        Raises:
-          UserError: they are missing; it names the file and the command that imports it.
-        """
+        """The imported weights; a UserError where they are missing names the file and the command that imports it."""
         return load_features(self._settings.name, self._layers, self._settings.path).params
 
     def shapes(self) -> Tree:
@@ -143,11 +129,7 @@ class LossFeatures:
 
 
 def build_network(name: str, layers: tuple[str, ...], *, dtype: Any = jnp.float32) -> nn.Module:
-    """The module without weights.
-
-    Raises:
-      UserError: an unknown name or layer, or no layer.
-    """
+    """The module without weights; a UserError for an unknown name or layer, or no layer."""
     if name not in NETWORKS:
         raise UserError(
             f"no features are called {name!r}{did_you_mean(name, NETWORKS)}; there are: {', '.join(NETWORKS)}"

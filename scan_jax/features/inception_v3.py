@@ -33,11 +33,7 @@ class InceptionV3(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
-        """[B,H,W,3] in [0, 1], of any size -> {"pool3": [B,1,1,2048]}.
-
-        Raises:
-          ValueError: another rank or channel count, or another layer.
-        """
+        """[B,H,W,3] in [0, 1], of any size -> {"pool3": [B,1,1,2048]}."""
         check_request("InceptionV3", image, self.layers, LAYERS)
         x = _resize(image)  # [B,299,299,3]
         x = (2.0 * x - 1.0).astype(self.dtype)

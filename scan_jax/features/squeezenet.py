@@ -77,11 +77,7 @@ class SqueezeNet(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
-        """[B,H,W,3] RGB in [0, 1] -> {"relu_conv1": [B,(H-1)//2,(W-1)//2,64], "fire2": [B,h,w,128], ...}.
-
-        Raises:
-          ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
-        """
+        """[B,H,W,3] RGB in [0, 1] -> {"relu_conv1": [B,(H-1)//2,(W-1)//2,64], "fire2": [B,h,w,128], ...}."""
         check_request(TITLES[self.variant], image, self.layers, LAYERS, min_side=3)
         keras = self.variant == "squeezenet"
         x = (_keras_input(image) if keras else normalize(image)).astype(self.dtype)

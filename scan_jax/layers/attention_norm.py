@@ -33,13 +33,10 @@ class SpatialAttentionNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, encoded: Array, known: Array, keys: Array) -> Array:
-        """Normalises the decoder's map.
+        """X, the decoder's features, and F, the encoder's at this level [B,H,W,C] -> [B,H,W,C].
 
-        Args:
-          x: X, the decoder's features [B,H,W,C].
-          encoded: F, the encoder's features at this level [B,H,W,C].
-          known: [B,H,W,1], as the encoder's partial convolutions left it at this level.
-          keys: [B] random keys, one a sample, for the choice of patches.
+        `known` [B,H,W,1] is as the encoder's partial convolutions left it at this level; of the random `keys` [B], one
+        a sample, come the patches.
         """
         kernel = self.param("kernel", nn.initializers.orthogonal(), (self.regions, x.shape[-1]))  # K_s [N,C]
         alpha = self.param("alpha", nn.initializers.constant(0.1), (self.regions,))
@@ -60,18 +57,10 @@ class SpatialAttentionNorm(nn.Module):
 def self_sampled_filters(
     x: Array, encoded: Array, known: Array, keys: Array, *, count: int, kernels: Literal["unit", "raw"]
 ) -> Array:
-    """s(F)^n: of 2n random known patches the n most similar to any of 2n random hole patches, eq. (2).
+    """s(F)^n: of 2n random known patches the n most similar to any of 2n random hole patches, eq. (2): [B,n,3,3,C].
 
-    Args:
-      x: [B,H,W,C], where the hole's patches come from.
-      encoded: [B,H,W,C], where the known ones come from.
-      known: [B,H,W,1].
-      keys: [B] random keys.
-      count: n.
-      kernels: "unit" or "raw", see `SpatialAttentionNorm`.
-
-    Returns:
-      [B,n,3,3,C]; zero for a sample without a hole or without a known pixel, so that the term drops out.
+    The hole's come from x, the known ones from `encoded`, [B,H,W,C] each; `known` is [B,H,W,1], `keys` are [B], n is
+    the `count`. Zero for a sample without a hole or without a known pixel, so that the term drops out.
     """
     hole_key, known_key = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)  # [B], [B]
     hole_at, hole_usable = sample_positions(hole_key, known[..., 0] < 0.5, 2 * count)  # [B,2n,2], [B,2n]

@@ -31,18 +31,9 @@ class MaskedSelfAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, known: Array, labels: Array | None = None) -> Array:
-        """Adds what the pixels attend to.
+        """[B,H,W,C], known [B,H,W,1], labels [B,H,W] or None -> [B,H,W,C] in the dtype of x; C is at least 8.
 
-        Args:
-          x: [B,H,W,C], C at least 8.
-          known: [B,H,W,1], above 0.5 = known, at the size of x.
-          labels: [B,H,W] integers at the size of x; only the loss reads them.
-
-        Returns:
-          [B,H,W,C], in the dtype of x.
-
-        Raises:
-          ValueError: the shapes do not agree, or there is a target and no labels.
+        Only the loss reads the labels. ValueError for other shapes, or a target and no labels.
         """
         _check(x, known, labels, self.target)
         query, key, value = (

@@ -31,9 +31,7 @@ class PartialConv(nn.Module):
         """[B,H,W,C], [B,H,W,1 or C] -> [B,H',W',features], [B,H',W',1]; zero where nothing is known yet.
 
         Where everything is known, `known` may be None: then this is a convolution, without the border's correction.
-
-        Raises:
-          ValueError: `known` has other channels.
+        Other channels of `known` are a ValueError.
         """
         size, channels = self.kernel_size, x.shape[-1]
         if known is not None and known.shape[-1] not in (1, channels):

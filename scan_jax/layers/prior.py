@@ -28,13 +28,8 @@ class Prior(nn.Module):
     def __call__(self, image: Array, known: Array) -> tuple[Array, Array]:
         """Fills the hole from known pixels alone.
 
-        Args:
-          image: [B,H,W,3].
-          known: [B,H,W,1].
-
-        Returns:
-          The filled image [B,H,W,3], and what else there is to see, [B,H,W,0 or 3]: with "both", how far the two
-          equations are apart, which says where the hole is hard to guess.
+        From the image [B,H,W,3] and known [B,H,W,1] to the filled image [B,H,W,3], and what else there is to see,
+        [B,H,W,0 or 3]: with "both", how far the two equations are apart, which says where the hole is hard to guess.
         """
         image, known = image.astype(jnp.float32), known.astype(jnp.float32)
         if self.filling == "harmonic":

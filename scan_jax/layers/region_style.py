@@ -30,20 +30,10 @@ class RegionStyleNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, labels: Array, styles: Array | None, keys: Array | None, *, train: bool) -> Array:
-        """Modulates a map.
+        """Modulates a map: x [B,H,W,C] and labels [B,H,W] -> [B,H,W,C] in `dtype`; other shapes are a ValueError.
 
-        Args:
-          x: [B,H,W,C].
-          labels: [B,H,W] integers, at the size of x.
-          styles: [B,N,S], or None for a layer that has the label branch alone.
-          keys: [B] random keys, one a sample, or None for no noise.
-          train: whether the statistics are the batch's.
-
-        Returns:
-          [B,H,W,C] in `dtype`.
-
-        Raises:
-          ValueError: the shapes do not agree.
+        Without styles [B,N,S] the layer has the label branch alone; without random keys [B], one a sample, there is no
+        noise. `train` takes the batch's statistics.
         """
         if x.ndim != 4 or labels.shape != x.shape[:3]:
             raise ValueError(f"x must be [B,H,W,C] and labels [B,H,W], not {x.shape} and {labels.shape}")
@@ -80,16 +70,7 @@ class StyleBranch(nn.Module):
 
     @nn.compact
     def __call__(self, styles: Array, labels: Array, share: Array) -> Array:
-        """Computes `share` times gamma and beta.
-
-        Args:
-          styles: [B,N,S], one a class.
-          labels: [B,H,W].
-          share: [2C], this branch's part in the blend.
-
-        Returns:
-          [B,H,W,2C], gamma first.
-        """
+        """This branch's `share` [2C] of the blend, times gamma and beta: [B,N,S], labels [B,H,W] -> [B,H,W,2C]."""
         batch, classes, size = styles.shape
         kernel = self.param("kernel", small_xavier_pair, (3, 3, size, 2 * self.features))
         bias = self.param("bias", nn.initializers.zeros, (2 * self.features,))

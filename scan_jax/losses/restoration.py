@@ -2,6 +2,7 @@
 
 Differences on known pixels and in the hole, perceptual and style terms of the prediction and of the completion, and
 smoothness. As in the public code of both, every mean is over the whole image, also where a term is of the hole alone.
+Other shapes than said are a ValueError.
 """
 
 from __future__ import annotations
@@ -41,16 +42,7 @@ class RestorationWeights:
 def pixel_terms(prediction: Array, image: Array, known: Array) -> dict[str, Array]:
     """ "valid" and "hole": |prediction - image| on known pixels and in the hole, zero elsewhere; unreduced.
 
-    Args:
-      prediction: [B,H,W,3].
-      image: [B,H,W,3].
-      known: [B,H,W,1].
-
-    Returns:
-      [B,H,W,3] float32 each.
-
-    Raises:
-      ValueError: the shapes do not agree.
+    [B,H,W,3] twice, known [B,H,W,1] -> [B,H,W,3] float32 each.
     """
     difference = l1(prediction, image)
     if known.shape != (*image.shape[:3], 1):
@@ -63,10 +55,7 @@ def feature_terms(
 ) -> dict[str, Array]:
     """ "perceptual" and "style", each the sum of the prediction's and the completion's, as float32 scalars.
 
-    Args:
-      network: a frozen one.
-      prediction, completion, image: [B,H,W,3].
-      wanted: terms that count; without any of these two, it is not called.
+    Images are [B,H,W,3]. Without any of these two among the terms `wanted`, the frozen network is not called.
     """
     losses = {"perceptual": perceptual_loss, "style": style_loss}
     chosen = [name for name in FEATURE_TERMS if name in wanted]
@@ -79,8 +68,7 @@ def feature_terms(
 def total_variation(image: Array) -> Array:
     """mean |difference to the pixel below| + mean |difference to the pixel on the right|: [B,H,W,C] -> float32 scalar.
 
-    Raises:
-      ValueError: the image is not [B,H,W,C], or has only one row or column.
+    Of at least 2x2 pixels.
     """
     if image.ndim != 4 or min(image.shape[1:3]) < 2:
         raise ValueError(f"total variation needs [B,H,W,C] of at least 2x2 pixels, not {image.shape}")

@@ -94,15 +94,10 @@ class Refiner(Protocol):
         steps: int | None = None,
         progress: Progress | None = None,
     ) -> Refined:
-        """Fills the hole of every image.
+        """Fills the hole of every image of a batch.
 
-        Args:
-          variables: the method's.
-          frozen: its `load_frozen()`.
-          observation: a batch.
-          rng: of what it draws, the same for every sample.
-          steps: updates at most; None is what the method's config says.
-          progress: called with the number of every update that is done.
+        `frozen` is the method's `load_frozen()`; `rng` is of what it draws, the same for every sample. At most `steps`
+        updates, None for what the config says; `progress` is called with the number of every update that is done.
         """
         ...
 
@@ -144,8 +139,7 @@ class Method(Protocol):
     def load_frozen(self) -> Trees:
         """The weights that no update trains (feature networks), by name; training needs them, filling a hole does not.
 
-        Raises:
-          UserError: weights are missing; it names the file and the command that makes it.
+        Where they are missing, a UserError names the file and the command that makes it.
         """
         ...
 
@@ -159,20 +153,12 @@ class Method(Protocol):
 
 
 def build_method(section: Mapping[str, Any]) -> Method:
-    """The method that a config's `method` section describes.
-
-    Raises:
-      UserError: no method has that name, or the method refuses the section.
-    """
+    """The method that a config's `method` section describes; a UserError if none has that name or it is refused."""
     return registry.find(METHODS, section.get("name", ""), "config.method.name").build(section)
 
 
 def find_refiner(method: Method, name: str) -> Refiner:
-    """A method's optimisation at test time.
-
-    Raises:
-      UserError: it has none of that name; it names the nearest, and those that there are.
-    """
+    """A method's optimisation at test time; a UserError names the nearest, and those that there are."""
     if name in method.refiners:
         return method.refiners[name]
     there_are = ", ".join(method.refiners) or "none"
@@ -190,11 +176,7 @@ class MethodBase:
     features: LossFeatures | None = None  # the frozen network behind losses, or None
 
     def load_frozen(self) -> Trees:
-        """The feature network's weights, where a loss reads it.
-
-        Raises:
-          UserError: they are missing; it names the file and the command that imports it.
-        """
+        """The feature network's weights, where a loss reads it."""
         return {"features": self.features.load()} if self.features else {}
 
     def frozen_shapes(self) -> Trees:

@@ -58,11 +58,7 @@ class EdgeConnectSettings:
 
 
 def build(section: Mapping[str, Any]) -> EdgeConnect:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice, a number that makes no network, or an edge generator that nothing trains.
-    """
+    """The method for a config's `method` section; a UserError, too, for an edge generator that nothing trains."""
     settings = bind(section, EdgeConnectSettings, "config.method")
     require_at_least(1, "config.method", width=settings.width, critic_width=settings.critic_width)
     require_at_least(0, "config.method", blocks=settings.blocks)

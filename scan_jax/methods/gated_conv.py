@@ -42,21 +42,13 @@ class GatedConvSettings:
     loss: LossSettings = LossSettings()  # the terms' weights
 
     def __post_init__(self) -> None:
-        """Refuses a width that cannot be halved twice.
-
-        Raises:
-          UserError: it is no positive multiple of 4.
-        """
+        """Refuses a width that cannot be halved twice."""
         if self.width < 4 or self.width % 4:
             raise UserError(f"config.method.width must be a multiple of 4, not {self.width}")
 
 
 def build(section: Mapping[str, Any]) -> GatedConv:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice.
-    """
+    """The method for a config's `method` section."""
     return GatedConv(bind(section, GatedConvSettings, "config.method"))
 
 

@@ -35,11 +35,7 @@ class PartialConvSettings:
 
 
 def build(section: Mapping[str, Any]) -> PartialConvMethod:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice, or a number that makes no network.
-    """
+    """The method for a config's `method` section."""
     settings = bind(section, PartialConvSettings, "config.method")
     require_at_least(1, "config.method", width=settings.width)
     require_at_least(2, "config.method", depth=settings.depth)

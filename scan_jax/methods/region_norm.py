@@ -39,11 +39,7 @@ class RegionNormSettings:
 
 
 def build(section: Mapping[str, Any]) -> RegionNorm:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice, or a number that makes no network.
-    """
+    """The method for a config's `method` section."""
     settings = bind(section, RegionNormSettings, "config.method")
     require_at_least(1, "config.method", width=settings.width, critic_width=settings.critic_width)
     require_at_least(0, "config.method", blocks=settings.blocks)

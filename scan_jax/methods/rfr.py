@@ -35,11 +35,7 @@ class RfrSettings:
 
 
 def build(section: Mapping[str, Any]) -> RecurrentFeatureReasoning:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice, or a number that makes no network.
-    """
+    """The method for a config's `method` section."""
     settings = bind(section, RfrSettings, "config.method")
     require_at_least(1, "config.method", recurrences=settings.recurrences)
     require_at_least(8, "config.method", width=settings.width)  # an eighth of it is the narrowest map

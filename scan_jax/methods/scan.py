@@ -49,11 +49,7 @@ class ScanSettings(GeneratorSettings):
 
 
 def build(section: Mapping[str, Any]) -> Scan:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice.
-    """
+    """The method for a config's `method` section."""
     return Scan(bind(section, ScanSettings, "config.method"))
 
 

@@ -32,13 +32,7 @@ class FeatureTerms:
     """
 
     def __init__(self, settings: FeatureSettings, weights: Mapping[str, float], dtype: Any = jnp.float32) -> None:
-        """Raises UserError for a network that no term knows.
-
-        Args:
-          settings: which network.
-          weights: by term; those of other terms do not matter.
-          dtype: of the network's products.
-        """
+        """Those of the network in `settings` that have one of the `weights`; UserError for one that no term knows."""
         self._layers = {term: TERM_LAYERS[term].get(settings.name, ()) for term in TERM_LAYERS if weights.get(term)}
         together = tuple(dict.fromkeys(layer for layers in self._layers.values() for layer in layers))
         self.features = LossFeatures(settings, together, dtype) if self._layers else None
@@ -72,12 +66,9 @@ class RestorationMethod(MethodBase):
     evaluates: Any = False  # the network's `train` where the running statistics are taken
 
     def __init__(self, settings: Any, generator: Any, *, first: Any, finetune: Any) -> None:
-        """Raises UserError for a feature network that no term knows.
+        """Of `settings.loss` and `settings.features`, where a network that no term knows is a UserError.
 
-        Args:
-          settings: with `loss`, the terms' weights, and `features`.
-          generator: the network, called with image, known and `train`.
-          first, finetune: its `train` in the two phases.
+        The generator is called with image, known and `train`, which is `first` or `finetune` by the phase.
         """
         self.settings, self.generator = settings, generator
         self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
@@ -152,12 +143,9 @@ class PatchCritic:
         return logistic_generator(self.activations(frozen, stats, image)[-1]).mean()
 
     def loss(self, params: Trees, stats: Trees, real: Array, fake: Array, carried: Any = None) -> tuple[Array, Aux]:
-        """Its own update: real against fake images in one batch, so that one power iteration serves both.
+        """Its own update: real against fake images [B,H,W,C] in one batch, so that one power iteration serves both.
 
-        Args:
-          params, stats: the method's.
-          real, fake: [B,H,W,C].
-          carried: for the update after this one.
+        What is `carried` is for the update after this one.
         """
         variables = {"params": params[self.name], **stats[self.name]}
         logits, changed = self.network.apply(variables, one_batch(real, fake), train=True, mutable=["spectral"])

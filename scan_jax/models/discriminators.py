@@ -72,17 +72,9 @@ class LabelDiscriminator(nn.Module):
     def __call__(self, labels: Array, image: Array, *, train: bool) -> tuple[tuple[Array, ...], ...]:
         """For each scale, fine to coarse, the activations of its layers and last its logits.
 
-        Args:
-          labels: [B,H,W] integers; one outside [0, num_labels) is no class.
-          image: [B,H,W,3] in [0, 1].
-          train: whether the spectral norm's vectors take a step.
-
-        Returns:
-          A tuple for each scale: [B,h,w,C] for each layer with h = floor(H/2) + 1 and so on, then the logits [B,h,w,1]
-          float32, positive for real.
-
-        Raises:
-          ValueError: the shapes do not agree, or `labels` are not integers.
+        From integer labels [B,H,W], of which one outside [0, num_labels) is no class, and the image [B,H,W,3] in [0, 1]
+        to [B,h,w,C] for each layer with h = floor(H/2) + 1 and so on, then the logits [B,h,w,1] float32, positive for
+        real. With `train` the spectral norm's vectors take a step. ValueError for other shapes or labels.
         """
         if image.ndim != 4 or labels.shape != image.shape[:3] or not jnp.issubdtype(labels.dtype, jnp.integer):
             raise ValueError(f"integer labels [B,H,W] must fit image [B,H,W,3], not {labels.shape} and {image.shape}")
@@ -134,15 +126,10 @@ class SnPatchGan(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:
-        """Judges every patch of an image by every feature.
+        """Judges every patch of an image by every feature: [B,ceil(H/64),ceil(W/64),4*width], positive for real.
 
-        Args:
-          image: [B,H,W,3] in [0, 1], a photograph or a completion.
-          known: [B,H,W,1], where the hole is or would have been.
-          train: whether the spectral norm takes a step.
-
-        Returns:
-          [B,ceil(H/64),ceil(W/64),4*width], positive for real.
+        From a photograph or a completion [B,H,W,3] in [0, 1], and known [B,H,W,1]: where the hole is or would have
+        been. With `train` the spectral norm takes a step.
         """
         x = jnp.concatenate([2 * image - 1, 1 - known], axis=-1)  # [B,H,W,4]
         for number, widths in enumerate(WIDTHS, start=1):

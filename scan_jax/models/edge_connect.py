@@ -68,16 +68,10 @@ class EdgeConnectGenerator(nn.Module):
         self.completion = ImageTransform(3, self.width, self.blocks, "free", self.dtype)
 
     def __call__(self, image: Array, edges: Array, known: Array, *, train: bool) -> tuple[Array, Array]:
-        """Fills a hole.
+        """The raw prediction [B,H,W,3] in [0, 1], and the edges [B,H,W,1] that it was painted between.
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read.
-          edges: [B,H,W,1], 1 on the edges of what is known.
-          known: [B,H,W,1].
-          train: whether the spectral norm takes a step.
-
-        Returns:
-          The raw prediction [B,H,W,3] in [0, 1], and the edges [B,H,W,1] that it was painted between.
+        From the image [B,H,W,3] in [0, 1], of which the hole is not read, the edges of what is known [B,H,W,1], and
+        known [B,H,W,1]. With `train` the spectral norm takes a step.
         """
         all_edges = complete(edges, self.draw(luma(image), edges, known, train=train), known)
         return self.paint(image, all_edges, known), all_edges

@@ -102,14 +102,9 @@ class GatedConvGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, known: Array) -> list[Array]:
-        """Fills a hole.
+        """The raw predictions of the two stages, [B,H,W,3] in [0, 1]; the second is the method's answer.
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 8.
-          known: [B,H,W,1].
-
-        Returns:
-          The raw predictions of the two stages, [B,H,W,3] in [0, 1]; the second is the method's answer.
+        From [B,H,W,3] in [0, 1], of which the hole is not read, and known [B,H,W,1]; H and W are multiples of 8.
         """
         if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")

@@ -60,15 +60,10 @@ class PartialConvUNet(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: Collection[str] = ()) -> Array:
-        """Fills a hole.
+        """[B,H,W,3] in [0, 1], known [B,H,W,1] -> [B,H,W,3] float32, in the unit of the image but not bounded.
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; height and width multiples of 2**depth. What it holds in the hole is not read.
-          known: [B,H,W,1].
-          train: which of "encoder" and "decoder" are normalised by the batch's statistics, and move the running ones.
-
-        Returns:
-          [B,H,W,3] float32, in the unit of the image but not bounded.
+        The hole is not read; H and W are multiples of 2**depth. `train` says which of "encoder" and "decoder" are
+        normalised by the batch's statistics, and move the running ones.
         """
         _check_size(image, 2**self.depth)
         maps, knowns = self._encode(normalize(image) * known, known, train=ENCODER in train)

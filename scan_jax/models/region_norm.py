@@ -30,15 +30,10 @@ class RegionNormGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:
-        """Fills a hole.
+        """[B,H,W,3] in [0, 1], known [B,H,W,1] -> the raw prediction [B,H,W,3] in [0, 1].
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 16.
-          known: [B,H,W,1].
-          train: whether statistics are the batch's rather than each image's.
-
-        Returns:
-          The raw prediction [B,H,W,3] in [0, 1].
+        The hole is not read; H and W are multiples of 16. With `train` statistics are the batch's rather than each
+        image's.
         """
         if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")

@@ -131,15 +131,10 @@ class Rfr(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:
-        """Fills a hole.
+        """[B,H,W,3] in [0, 1], known [B,H,W,1] -> [B,H,W,3] float32, in the unit of the image but not bounded.
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; height and width multiples of 16. What it holds in the hole is not read.
-          known: [B,H,W,1].
-          train: whether the batch's statistics normalise, and move the running ones; else the running ones do.
-
-        Returns:
-          [B,H,W,3] float32, in the unit of the image but not bounded.
+        The hole is not read; H and W are multiples of 16. With `train` the batch's statistics normalise, and move the
+        running ones; else the running ones do.
         """
         if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
@@ -170,15 +165,7 @@ class Rfr(nn.Module):
 
 
 def merge(maps: Sequence[Array], knowns: Sequence[Array]) -> Array:
-    """Each pixel's mean over those maps that know it, section 3.1.3.
-
-    Args:
-      maps: each [B,H,W,C].
-      knowns: each [B,H,W,1].
-
-    Returns:
-      [B,H,W,C]; where no map knows anything, zero.
-    """
+    """Each pixel's mean over the maps [B,H,W,C] that know it ([B,H,W,1] each), section 3.1.3; zero where none does."""
     total = reduce(jnp.add, [x.astype(jnp.float32) * known for x, known in zip(maps, knowns)]) / len(maps)
     share = reduce(jnp.add, knowns) / len(knowns)  # [B,H,W,1]
     return (total / (share + _EPSILON)).astype(maps[0].dtype)

@@ -57,15 +57,10 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, valid: Array | None, known: Array) -> tuple[list[Array], list[Array]]:
-        """Encodes an image.
+        """Features [B,H/s,W/s,width*s] and known [B,H/s,W/s,1] at s = 1,2,4,8, of x [B,H,W,7], or 10 with both priors.
 
-        Args:
-          x: [B,H,W,7], or 10 with both priors.
-          valid: [B,H,W,1], 1 where x may be read: the known pixels; None once the hole has been filled roughly.
-          known: [B,H,W,1], 1 where x is the photograph's.
-
-        Returns:
-          Features [B,H/s,W/s,width*s] and known [B,H/s,W/s,1] at s = 1,2,4,8.
+        `valid` [B,H,W,1] is 1 where x may be read: the known pixels; None once the hole has been filled roughly.
+        `known` [B,H,W,1] is 1 where x is the photograph's.
         """
         features, knowns = [], []
         for depth, size in enumerate(self.kernels):
@@ -121,16 +116,11 @@ class ScanGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, known: Array, keys: Array) -> list[Array]:
-        """Fills a hole.
+        """One raw prediction [B,H,W,3] a stage, the last being the method's answer.
 
-        Args:
-          image: [B,H,W,3] in [0, 1], zero in the hole; H and W multiples of 8.
-          known: [B,H,W,1].
-          keys: [B] random keys, one a sample, for the patches of SAN.
-
-        Returns:
-          One raw prediction [B,H,W,3] a stage, the last being the method's answer: in [0, 1], or with a prior a little
-          beyond where its correction goes too far.
+        It is in [0, 1], or with a prior a little beyond where its correction goes too far. The image [B,H,W,3] is in
+        [0, 1], zero in the hole, H and W multiples of 8; known is [B,H,W,1]; of the random keys [B], one a sample, come
+        the patches of SAN.
         """
         if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")

@@ -125,17 +125,14 @@ class Sean(nn.Module):
             self.correction = Correction(2 * self.width, self.dtype)
 
     def __call__(self, image: Array, known: Array, labels: Array, keys: Array | None, *, train: bool) -> Array:
-        """Paints the image anew, known pixels included.
+        """Paints the image [B,H,W,3] in [0, 1] anew, known pixels included: [B,H,W,3] float32 in [0, 1].
 
         Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 32.
+          image: what stands in the hole is not read. H and W are multiples of 32.
           known: [B,H,W,1].
           labels: [B,H,W] integers; one outside 0..N-1 is of no class.
           keys: [B] random keys for the noise, one a sample, or None for no noise.
           train: whether batch statistics are the batch's, and the running ones and spectral vectors move.
-
-        Returns:
-          [B,H,W,3] float32 in [0, 1].
         """
         return self.decode(self.encode(image, known, labels), labels, keys, train=train)
 

@@ -29,15 +29,10 @@ class StyleEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, known: Array, labels: Array) -> Array:
-        """Reads the styles off the known pixels.
+        """Reads the styles [B,N,S] float32 in [-1, 1] off the known pixels of an image [B,H,W,3] in [0, 1].
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 4.
-          known: [B,H,W,1].
-          labels: [B,H,W] integers.
-
-        Returns:
-          [B,N,S] float32 in [-1, 1]: the mean over the class's pixels, in the hole or not; zero for absent classes.
+        A style is the mean over all pixels of its class, by the integer labels [B,H,W], in the hole or not; zero for
+        absent classes. The hole of the image, by known [B,H,W,1], is not read. H and W are multiples of 4.
         """
         x = jnp.concatenate([(2 * image - 1) * known, known], axis=-1)  # [B,H,W,4]: grey in the hole
         x = self._activate(self._reflected("in", x, self.width // 2))  # [B,H,W,width/2]

@@ -18,21 +18,12 @@ _HOPS = 4  # pixels that edges grow between two looks at whether they still do
 def canny(gray: Array, known: Array, sigma: float = 2.0, *, low: float = 0.1, high: float = 0.2) -> Array:
     """Where the known pixels have edges; equal to `skimage.feature.canny(gray, sigma, mask=known)` but for rounding.
 
-    A Gaussian blur over known pixels; of Sobel's gradient the ridges that are at least `low`; of those, what hangs
-    together with a pixel of at least `high`. Pixels at the rim of a hole or of the image have no edges. Each
-    image is on its own; no gradient flows.
+    A Gaussian blur over known pixels, of standard deviation `sigma`; of Sobel's gradient the ridges that are at least
+    `low`; of those, what hangs together with a pixel of at least `high`. Pixels at the rim of a hole or of the image
+    have no edges. Each image is on its own; no gradient flows.
 
-    Args:
-      gray: [B,H,W,1] in [0, 1]; what stands in the hole is not read.
-      known: [B,H,W,1], above 0.5 = known.
-      sigma: the blur's standard deviation in pixels.
-      low, high: thresholds of the gradient's magnitude; scikit-image's for floating-point images.
-
-    Returns:
-      [B,H,W,1], 1 on edges, in the dtype of `gray`.
-
-    Raises:
-      ValueError: the shapes are not those, `sigma` is not positive, or `high` is below `low`.
+    `gray` [B,H,W,1] in [0, 1], of which the hole is not read, `known` likewise, above 0.5 = known -> [B,H,W,1], 1 on
+    edges, in the dtype of `gray`. ValueError for other shapes, a `sigma` that is not positive, or `high` below `low`.
     """
     if gray.ndim != 4 or gray.shape[-1] != 1 or known.shape != gray.shape:
         raise ValueError(f"gray and known must be [B,H,W,1], not {gray.shape} and {known.shape}")

@@ -36,9 +36,6 @@ def contextual_attention(x: Array, hole: Array, *, scale: float = 10.0) -> Array
 
     Returns:
       [B,H,W,C] in the dtype of x; zero where there is no patch without a hole.
-
-    Raises:
-      ValueError: the shapes are not those.
     """
     if x.ndim != 4 or hole.shape != (*x.shape[:3], 1) or x.shape[1] % 2 or x.shape[2] % 2:
         raise ValueError(f"x must be [B,H,W,C] and hole [B,H,W,1], H and W even, not {x.shape} and {hole.shape}")
@@ -47,23 +44,13 @@ def contextual_attention(x: Array, hole: Array, *, scale: float = 10.0) -> Array
 
 
 def contextual_weights(x: Array, hole: Array, *, scale: float = 10.0) -> Array:
-    """How much each place of a map is to take from each other place.
+    """How much each place of a map [B,h,w,C] is to take from each other place: [B,h,w,h,w] float32, sums at most 1.
 
     The likeness of places p and q is <patch(p), patch(q)> / max(|patch(q)|, 1e-4) over 3x3 patches, zero outside the
     map. It is added to that of (p - 1, q - 1) and (p + 1, q + 1), with places numbered row by row; then again with
     places numbered column by column ("fused": neighbours are to come from neighbours). The weights are its softmax over
-    all q, times `scale`; places whose patch touches the hole enter with a likeness of 0 and then get no weight.
-
-    Args:
-      x: [B,h,w,C].
-      hole: [B,h,w,1], each image's own.
-      scale: of the logits.
-
-    Returns:
-      [B,h,w,h,w] float32: for place (row, column), the weight of every place; they sum to at most 1.
-
-    Raises:
-      ValueError: the shapes are not those.
+    all q, times `scale`; places whose patch touches the image's `hole` [B,h,w,1] enter with a likeness of 0 and then
+    get no weight.
     """
     if x.ndim != 4 or hole.shape != (*x.shape[:3], 1):
         raise ValueError(f"x must be [B,h,w,C] and hole [B,h,w,1], not {x.shape} and {hole.shape}")
@@ -161,9 +148,6 @@ def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory:
 
     Returns:
       [B,H,W,C] in the dtype of x, and what the next recurrence wants.
-
-    Raises:
-      ValueError: the shapes do not agree.
     """
     _check(x, known, ratio)
     shifted = x.astype(jnp.float32) + _EPSILON  # [B,H,W,C]

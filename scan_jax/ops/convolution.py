@@ -28,16 +28,8 @@ def convolve(x: Array, kernel: Array, padding: Padding) -> Array:
     some kernels of even side a hundred times). On other devices it is XLA's convolution throughout. Differentiable in
     reverse mode.
 
-    Args:
-      x: [B,H,W,C].
-      kernel: [k,k,C,D], in the dtype of x.
-      padding: zeros before and after the map, along both axes.
-
-    Returns:
-      [B,H+sum(padding)-k+1,W+sum(padding)-k+1,D] in the dtype of x.
-
-    Raises:
-      ValueError: the shapes do not agree, or the kernel is not square.
+    [B,H,W,C], [k,k,C,D] of one dtype -> [B,H+sum(padding)-k+1,W+sum(padding)-k+1,D], with `padding` zeros before and
+    after the map, along both axes. ValueError for other shapes.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2] != x.shape[3]:
         raise ValueError(f"x must be [B,H,W,C] and kernel [k,k,C,D], not {x.shape} and {kernel.shape}")
@@ -195,18 +187,9 @@ def _kernel_gradient_by_strip(x: Array, kernel: Array, change: Array, padding: P
 def update_known(known: Array, kernel_size: int, stride: int) -> Array:
     """Partial convolution's rule: an output is known where any known pixel lies under its kernel.
 
-    Source: Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, eq. (2). No gradient flows.
-
-    Args:
-      known: [B,H,W,1], 1 = known pixel, 0 = hole.
-      kernel_size: k, odd; the convolution pads by k // 2 on every side.
-      stride: s.
-
-    Returns:
-      [B,ceil(H/s),ceil(W/s),1], in the dtype of `known`.
-
-    Raises:
-      ValueError: `known` is not [B,H,W,1], `kernel_size` is not odd or `stride` not positive.
+    Source: Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, eq. (2). `known` [B,H,W,1], 1 =
+    known, `kernel_size` k, odd, with a padding of k // 2, and stride s -> [B,ceil(H/s),ceil(W/s),1], in the dtype of
+    `known`. No gradient flows. ValueError for anything else.
     """
     # The position itself lies under its kernel, so the padding never counts; its identity is what exporters know.
     return _pool_known(known, kernel_size, stride, lax.max, -jnp.inf)
@@ -215,18 +198,7 @@ def update_known(known: Array, kernel_size: int, stride: int) -> Array:
 def count_known(known: Array, kernel_size: int, stride: int) -> Array:
     """How many known pixels lie under each position of a convolution's kernel; the padding counts as unknown.
 
-    Source: sum(M) in Liu et al., eq. (1). No gradient flows.
-
-    Args:
-      known: [B,H,W,1], 1 = known pixel, 0 = hole.
-      kernel_size: k, odd; the convolution pads by k // 2 on every side.
-      stride: s.
-
-    Returns:
-      [B,ceil(H/s),ceil(W/s),1], in the dtype of `known`.
-
-    Raises:
-      ValueError: `known` is not [B,H,W,1], `kernel_size` is not odd or `stride` not positive.
+    Source: sum(M) in Liu et al., eq. (1). Takes and returns what `update_known` does.
     """
     return _pool_known(known, kernel_size, stride, lax.add, 0.0)
 
@@ -265,10 +237,7 @@ def convolve_labels(labels: Array, kernels: Array, bias: Array | None = None) ->
       bias: [C], added everywhere as one more row of the product, which spares a pass over the result.
 
     Returns:
-      [B,H,W,C] in the dtype of `kernels`.
-
-    Raises:
-      ValueError: the shapes do not agree, k is even, or labels are not integers.
+      [B,H,W,C] in the dtype of `kernels`. ValueError for other arguments.
     """
     if labels.ndim != 3 or kernels.ndim != 5 or labels.shape[0] != kernels.shape[0]:
         raise ValueError(f"labels must be [B,H,W] and kernels [B,k,k,N,C], not {labels.shape} and {kernels.shape}")

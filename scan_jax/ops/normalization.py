@@ -5,6 +5,8 @@ with one of two readings of mu_i, sigma_i: `"product"`, as printed: mean and sta
 positions; `"weighted"`, as intended: mean and standard deviation of X under the weights S_i. The sum is
 X * (S @ 1/sigma) - S @ (mu/sigma), and all that it needs are moments: of each channel with each region, around a pivot
 near the channel's mean so that a large mean costs no digits.
+
+The map x is [B,H,W,C], and so is what comes back. Shapes that do not agree or other `statistics` are a ValueError.
 """
 
 from __future__ import annotations
@@ -25,19 +27,9 @@ _EMPTY = 1e-12
 
 
 def region_normalize(x: Array, regions: Array, *, statistics: Statistics, epsilon: float = 1e-5) -> Array:
-    """Normalises each channel within soft regions of the map (SCAN, eq. (3)).
+    """Normalises each channel within soft regions of the map (SCAN, eq. (3)), in the dtype of `x`.
 
-    Args:
-      x: [B,H,W,C].
-      regions: [B,H,W,N], weights >= 0; they need not sum to one, and a region may be empty.
-      statistics: "product" or "weighted", see the module.
-      epsilon: added to each standard deviation.
-
-    Returns:
-      [B,H,W,C], in the dtype of `x`.
-
-    Raises:
-      ValueError: the shapes do not agree, or no such `statistics`.
+    `regions` [B,H,W,N] are weights >= 0; they need not sum to one, and a region may be empty.
     """
     if x.ndim != 4 or regions.ndim != 4 or x.shape[:3] != regions.shape[:3]:
         raise ValueError(f"x must be [B,H,W,C] and regions [B,H,W,N], not {x.shape} and {regions.shape}")
@@ -107,21 +99,10 @@ def _region_moments_product(offset: Array, weights: Array, pivot: Array) -> tupl
 
 
 def group_normalize(x: Array, groups: Array, *, statistics: Statistics, epsilon: float = 1e-5) -> Array:
-    """Normalises the map within soft groups of channels, over channels and positions (SCAN, section 3.2).
+    """Normalises the map within soft groups of channels, over channels and positions (SCAN, section 3.2), in x's dtype.
 
-    Everything follows from each channel's mean and variance, and the result is one affine map per channel.
-
-    Args:
-      x: [B,H,W,C].
-      groups: [B,C,N], weights >= 0; a group may be empty.
-      statistics: "product" or "weighted", see the module.
-      epsilon: added to each standard deviation.
-
-    Returns:
-      [B,H,W,C], in the dtype of `x`.
-
-    Raises:
-      ValueError: the shapes do not agree, or no such `statistics`.
+    `groups` [B,C,N] are weights >= 0; a group may be empty. Everything follows from each channel's mean and variance,
+    and the result is one affine map per channel.
     """
     if x.ndim != 4 or groups.ndim != 3 or groups.shape[:2] != (x.shape[0], x.shape[3]):
         raise ValueError(f"x must be [B,H,W,C] and groups [B,C,N], not {x.shape} and {groups.shape}")
@@ -169,19 +150,13 @@ def _inverse_deviation(variance: Array, total: Array, epsilon: float) -> Array:
 
 
 def normalize_two_regions(x: Array, region: Array, *, statistics: MomentsOver, epsilon: float = 1e-5) -> Array:
-    """Normalises each channel inside and outside a region, each by its own statistics.
+    """Normalises each channel inside and outside a region, each by its own statistics, in float32.
 
     Args:
       x: [B,H,W,C].
       region: [B,H,W,1], above 0.5 = inside. Either part may be empty. No gradient flows to it.
       statistics: over all pixels of the "batch", or of each "image" alone.
       epsilon: added to the variance times the region's share of all pixels, as published.
-
-    Returns:
-      [B,H,W,C] float32.
-
-    Raises:
-      ValueError: the shapes do not agree, or no such `statistics`.
     """
     if x.ndim != 4 or region.shape != (*x.shape[:3], 1):
         raise ValueError(f"x must be [B,H,W,C] and region [B,H,W,1], not {x.shape} and {region.shape}")

@@ -34,19 +34,9 @@ class Steps(NamedTuple):
 def convolve_strided(x: Array, kernel: Array, padding: int, *, stride: int = 1, dilation: int = 1) -> Array:
     """A convolution with a stride or a dilation, equal to `lax.conv_general_dilated`. Differentiable in reverse mode.
 
-    Args:
-      x: [B,H,W,C].
-      kernel: [k,k,C,D], in the dtype of x.
-      padding: zeros on every side.
-      stride: of the outputs, along both axes.
-      dilation: of the taps, along both axes; it must divide the padding.
-
-    Returns:
-      [B,(H+2*padding-dilation*(k-1)-1)//stride+1,W',D] in the dtype of x.
-
-    Raises:
-      ValueError: the shapes do not agree, the kernel is not square, the padding is no multiple of the dilation, or both
-        stride and dilation are above 1.
+    [B,H,W,C], [k,k,C,D] of one dtype -> [B,(H+2*padding-dilation*(k-1)-1)//stride+1,W',D], with `padding` zeros on
+    every side, a multiple of the dilation. ValueError for another padding or shape, or where stride and dilation are
+    above 1.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2] != x.shape[3] or kernel.shape[0] != kernel.shape[1]:
         raise ValueError(f"x must be [B,H,W,C] and kernel [k,k,C,D], not {x.shape} and {kernel.shape}")
@@ -149,29 +139,16 @@ def _of_cells(x: Array, kernel: Array, steps: Steps) -> Array:
 def same_padding(size: int, kernel_size: int, stride: int) -> Padding:
     """Zeros before and after an axis, for an output of ceil(size / stride); of an odd number, the last goes behind.
 
-    Args:
-      size: of the axis.
-      kernel_size: of the kernel, with the gaps that a dilation makes.
-      stride: of the convolution.
+    A `kernel_size` is with the gaps that a dilation makes.
     """
     total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
     return total // 2, total - total // 2
 
 
 def convolve_same(x: Array, kernel: Array, *, stride: int = 1, dilation: int = 1) -> Array:
-    """A convolution padded as TensorFlow does.
+    """A convolution padded as TensorFlow does: [B,H,W,C], [k,k,C,D], one dtype -> [B,ceil(H/stride),ceil(W/stride),D].
 
-    Args:
-      x: [B,H,W,C].
-      kernel: [k,k,C,D], k odd, in the dtype of x.
-      stride: of the outputs.
-      dilation: of the taps.
-
-    Returns:
-      [B,ceil(H/stride),ceil(W/stride),D].
-
-    Raises:
-      ValueError: the shapes are not those.
+    ValueError for other shapes or an even k.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[0] % 2 == 0 or kernel.shape[2] != x.shape[3]:
         raise ValueError(f"x must be [B,H,W,C] and kernel [k,k,C,D], k odd, not {x.shape} and {kernel.shape}")

@@ -33,7 +33,7 @@ def save(
     metadata: Mapping[str, str],
     others: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Writes all files, the config last: with it the bundle is whole.
+    """Writes all files, the config last: with it the bundle is whole. UserError where the folder cannot be written to.
 
     Args:
       folder: is made where it is missing.
@@ -41,9 +41,6 @@ def save(
       tree: {"params": {network: ...}, "stats": {network: ...}}.
       metadata: where the arrays come from, text to text.
       others: further files by name.
-
-    Raises:
-      UserError: the folder cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,11 +55,7 @@ def save(
 
 
 def check(folder: pathlib.Path, config: Mapping[str, Any]) -> None:
-    """Refuses a bundle that is of a newer format, has a pickle inside, or whose files are not those that were written.
-
-    Raises:
-      UserError: which, and what to do.
-    """
+    """UserError for a bundle of a newer format, with a pickle inside, or whose files are not those of its config."""
     _check_format(folder, config)
     _refuse_pickles(folder)
     for name, expected in _hashes(config).items():
@@ -76,14 +69,10 @@ def check(folder: pathlib.Path, config: Mapping[str, Any]) -> None:
 
 
 def load(folder: pathlib.Path, config: Mapping[str, Any]) -> tuple[Tree, dict[str, str]]:
-    """The arrays, after `check`, and what is noted beside them.
+    """The arrays, after `check`, and what is noted beside them; UserError where the file is missing or damaged.
 
-    Returns:
-      {"params": ..., "stats": ...} of NumPy arrays; a network without statistics may be absent from the latter. The
-      notes hold the generator's hash only where the file's own hash vouches for it.
-
-    Raises:
-      UserError: the file is missing or damaged, or holds something else.
+    {"params": ..., "stats": ...} of NumPy arrays; a network without statistics may be absent from the latter. The
+    notes hold the generator's hash only where the file's own hash vouches for it.
     """
     path = folder / BUNDLE
     if BUNDLE in _hashes(config):

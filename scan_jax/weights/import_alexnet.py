@@ -19,11 +19,7 @@ LAYOUT = {
 
 
 def read(path: pathlib.Path) -> Tree:
-    """{"conv1": {"kernel": [11,11,3,64], "bias": [64]}, ...} float32, from a `.pth` or `.safetensors` file.
-
-    Raises:
-      UserError: the file cannot be read, is no AlexNet, or PyTorch is needed and absent.
-    """
+    """{"conv1": {"kernel": [11,11,3,64], "bias": [64]}, ...} float32, from a `.pth` or `.safetensors` file."""
     state = State(path, "torchvision AlexNet")
     return {name: state.convolution(f"features.{index}", shape) for name, (index, shape) in LAYOUT.items()}
 

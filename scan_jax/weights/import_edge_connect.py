@@ -34,9 +34,6 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `edge_connect`, float32.
 
     {"params": {"generator": {"edge": ..., "completion": ...} (, "edge_critic", "critic")}, "stats": ...}
-
-    Raises:
-      UserError: a file is missing, cannot be read or holds something else, or PyTorch is needed and absent.
     """
     edge, spectral_vectors = _spectral_generator(_state(path, EDGES, GENERATOR))
     completion = _free_generator(_state(path, COLOURS, GENERATOR))

@@ -91,11 +91,7 @@ BLOCKS: dict[str, dict[str, Shape]] = {
 
 
 def read(path: pathlib.Path) -> Tree:
-    """{"Conv2d_1a_3x3": {"conv": {"kernel", "bias"}}, "Mixed_5b": {"branch1x1": {"conv": ...}, ...}, ...}, HWIO.
-
-    Raises:
-      UserError: the file cannot be read, is no such network, or PyTorch is needed and absent.
-    """
+    """{"Conv2d_1a_3x3": {"conv": {"kernel", "bias"}}, "Mixed_5b": {"branch1x1": {"conv": ...}, ...}, ...}, HWIO."""
     state = State(path, "InceptionV3 of pytorch-fid")
     tree: Tree = {name: {"conv": _folded(state, name, shape)} for name, shape in STEM.items()}
     for block, units in BLOCKS.items():

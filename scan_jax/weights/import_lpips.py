@@ -34,15 +34,7 @@ HEADS: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
 
 
 def read(path: pathlib.Path, name: str) -> Tree:
-    """{"lin0": [C], "lin1": [C], ...} float32, from a `.pth` or `.safetensors` file.
-
-    Args:
-      path: the file.
-      name: a key of `HEADS`.
-
-    Raises:
-      UserError: the file cannot be read, holds another head, or PyTorch is needed and absent.
-    """
+    """{"lin0": [C], "lin1": [C], ...} float32, of a key of `HEADS`."""
     _, _, network, widths = HEADS[name]
     state = State(path, f"LPIPS head on {network}")
     return {

@@ -33,9 +33,6 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `partial_conv`, float32.
 
     {"params": {"generator": ...}, "stats": {"generator": {"batch_stats": ...}}}
-
-    Raises:
-      UserError: the file cannot be read, is no such U-Net, or PyTorch is needed and absent.
     """
     state = State(path, "U-Net of partial convolutions", "model")
     params: Tree = {}

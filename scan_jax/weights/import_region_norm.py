@@ -35,9 +35,6 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `region_norm`, float32; without a critic where the file has none of today's layout.
 
     {"params": {"generator": ... (, "critic")}, "stats": {"generator": {} (, "critic")}}
-
-    Raises:
-      UserError: the file cannot be read, holds something else, or PyTorch is needed and absent.
     """
     state = State(path, "checkpoint of region normalisation")
     prefix = next((name for name in GENERATORS if f"{name}encoder_conv1.weight" in state), GENERATORS[0])

@@ -36,9 +36,6 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `rfr`, float32.
 
     {"params": {"generator": ...}, "stats": {"generator": {"batch_stats": ...}}}
-
-    Raises:
-      UserError: the file cannot be read, is no such generator, or PyTorch is needed and absent.
     """
     reader = _Reader(State(path, "RFR generator", "generator"))
     reader.read()

@@ -31,8 +31,7 @@ PUBLISHED_SIZE = {False: 256, True: 128}  # pixels, with attention or without it
 def config(tree: Tree) -> dict[str, Any]:
     """What the bundle of such a generator says of it: the method's settings that its arrays tell, and the size.
 
-    Raises:
-      UserError: encoder and decoder are of different widths, which this toolkit's generator has not.
+    A UserError where encoder and decoder are of different widths, which this toolkit's generator has not.
     """
     encoder, decoder = (tree["params"]["generator"][half] for half in ("encoder", "decoder"))
     attentive = "attention" in encoder
@@ -55,9 +54,6 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `masked_attention`, float32, without a critic.
 
     {"params": {"generator": ...}, "stats": {"generator": {"batch_stats": ..., "spectral": ...}}}
-
-    Raises:
-      UserError: the file cannot be read, is no SEAN generator, or PyTorch is needed and absent.
     """
     return _convert(State(path, "SEAN generator"))
 

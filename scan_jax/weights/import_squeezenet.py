@@ -31,11 +31,7 @@ INDICES = {"conv1": 0, **dict(zip(FIRES, (3, 4, 6, 7, 9, 10, 11, 12)))}
 
 
 def read_keras(path: pathlib.Path) -> Tree:
-    """{"conv1": {"kernel", "bias"}, "fire2": {"squeeze1x1": {...}, "expand1x1", "expand3x3"}, ...}, HWIO, float32.
-
-    Raises:
-      UserError: the file cannot be read, is no SqueezeNet 1.1 in Keras' layout, or h5py is needed and absent.
-    """
+    """{"conv1": {"kernel", "bias"}, "fire2": {"squeeze1x1": {...}, "expand1x1", "expand3x3"}, ...}, HWIO, float32."""
     try:
         import h5py
     except ImportError as error:
@@ -66,11 +62,7 @@ def _keras_convolution(weights: Any, layer: str, shape: Shape, path: pathlib.Pat
 
 
 def read_torch(path: pathlib.Path) -> Tree:
-    """The same tree from torchvision's file.
-
-    Raises:
-      UserError: the file cannot be read, is no SqueezeNet 1.1, or PyTorch is needed and absent.
-    """
+    """The same tree from torchvision's file."""
     state = State(path, "torchvision SqueezeNet 1.1")
 
     def convolution(layer: str, shape: Shape) -> dict[str, np.ndarray]:

@@ -45,7 +45,9 @@ class Importer:
     sha256: str
     origin: str  # where it was published
     licence: str  # as stated there
-    read: Callable[[pathlib.Path], dict[str, Any]]  # path -> nested dict of NumPy arrays
+    read: Callable[
+        [pathlib.Path], dict[str, Any]
+    ]  # path -> nested dict of NumPy arrays; UserError for what it cannot read
     # For a whole generator, which becomes a bundle: that tree -> the config of its bundle.
     config: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
@@ -59,11 +61,7 @@ def torchvision(name: str, file: str, read: Callable[[pathlib.Path], dict[str, A
 
 
 def importer(name: str) -> Importer:
-    """What reads the weights called `name`.
-
-    Raises:
-      UserError: there is none.
-    """
+    """What reads the weights called `name`; a UserError where there is none."""
     if name not in MODULES:
         raise UserError(f"no weights are called {name!r}{did_you_mean(name, MODULES)}; there are: {', '.join(MODULES)}")
     found: Importer = importlib.import_module(MODULES[name]).IMPORTERS[name]
@@ -82,11 +80,7 @@ def imported_path(name: str) -> pathlib.Path:
 
 
 def sha256_of(path: pathlib.Path) -> str:
-    """Hex digest of a file.
-
-    Raises:
-      UserError: there is no such file, or it cannot be read.
-    """
+    """Hex digest of a file; a UserError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,7 @@
-"""PyTorch state dicts: read, checked, and their layers turned into Flax's layout."""
+"""PyTorch state dicts: read, checked, and their layers turned into Flax's layout.
+
+Whatever cannot be read, is not there or has another shape is a UserError; and so is a `.pth` file without PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,8 @@ class State:
     def __init__(self, path: pathlib.Path, title: str, section: str = "") -> None:
         """Reads a `.pth` file, or a `.safetensors` one with PyTorch's names.
 
-        Args:
-          path: the file.
-          title: what it should hold, for messages, such as "torchvision VGG-19".
-          section: under which a `.pth` file may keep the state dict, beside other things of a training.
-
-        Raises:
-          UserError: the file cannot be read, or PyTorch is needed and absent.
+        The `title` says in messages what it should hold, such as "torchvision VGG-19". A `.pth` file may keep the state
+        dict under a `section`, beside other things of a training.
         """
         self._arrays: Mapping[str, Any]
         self._arrays = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else _load_pth(path, section)
@@ -43,57 +41,29 @@ class State:
         return self._prefix + name in self._arrays
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of one array.
-
-        Raises:
-          UserError: the file has none of this name.
-        """
+        """Of one array."""
         if name not in self:
             raise UserError(f"{self._path} is no {self._title}: it has no {self._prefix + name!r}")
         return tuple(self._arrays[self._prefix + name].shape)
 
     def array(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
-        """One array, float32, of any shape where none is given.
-
-        Raises:
-          UserError: the file has none of this name and shape.
-        """
+        """One array, float32, of any shape where none is given."""
         found = self.shape(name)
         if shape is not None and found != shape:
             raise UserError(f"{self._path} is no {self._title}: {self._prefix + name!r} has shape {found}, not {shape}")
         return np.asarray(self._arrays[self._prefix + name], dtype=np.float32)
 
     def kernel(self, name: str, shape: tuple[int, int, int, int]) -> np.ndarray:
-        """`name.weight` of a convolution as [h,w,I,O].
-
-        Args:
-          name: of the layer.
-          shape: in Flax's order, [h,w,I,O].
-
-        Raises:
-          UserError: the file has no such convolution.
-        """
+        """`name.weight` of a convolution as [h,w,I,O], of which `shape` is in this order."""
         height, width, channels, out = shape
         return self.array(f"{name}.weight", (out, channels, height, width)).transpose(2, 3, 1, 0)
 
     def convolution(self, name: str, shape: tuple[int, int, int, int]) -> dict[str, np.ndarray]:
-        """`name.weight` and `name.bias` as {"kernel": [h,w,I,O], "bias": [O]}.
-
-        Args:
-          name: of the layer.
-          shape: of its kernel in Flax's order, [h,w,I,O].
-
-        Raises:
-          UserError: the file has no such convolution.
-        """
+        """`name.weight` and `name.bias` as {"kernel": [h,w,I,O], "bias": [O]}, of which `shape` is the kernel's."""
         return {"kernel": self.kernel(name, shape), "bias": self.array(f"{name}.bias", shape[3:])}
 
     def batch_norm(self, name: str, channels: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """A batch normalisation's {"scale": [C], "bias": [C]} and its running {"mean": [C], "variance": [C]}.
-
-        Raises:
-          UserError: the file has no such layer.
-        """
+        """A batch normalisation's {"scale": [C], "bias": [C]} and its running {"mean": [C], "variance": [C]}."""
         params = {"scale": f"{name}.weight", "bias": f"{name}.bias"}
         stats = {"mean": f"{name}.running_mean", "variance": f"{name}.running_var"}
         one, other = ({ours: self.array(theirs, (channels,)) for ours, theirs in d.items()} for d in (params, stats))
@@ -108,15 +78,7 @@ def spectral(state: State, name: str, shape: tuple[int, int, int, int], *, trans
 
     PyTorch's v runs over (in, height, width), ours over (height, width, in). Files of PyTorch 1.0 hold no v, but the
     kernel as it was after the division: then v is what u leads to, at the length that makes the quotient the same.
-
-    Args:
-      state: of the file.
-      name: of the layer.
-      shape: of its kernel, [h,w,I,O].
-      transposed: "transposed" for a transposed convolution, whose inputs PyTorch puts first.
-
-    Raises:
-      UserError: the file has no such layer.
+    `shape` is the kernel's, [h,w,I,O]; `transposed` is for a transposed convolution, whose inputs PyTorch puts first.
     """
     height, width, inputs, outputs = shape
     kernel = _oriented(state, f"{name}.weight_orig", shape, transposed)
@@ -142,16 +104,7 @@ def _oriented(state: State, name: str, shape: tuple[int, int, int, int], transpo
 
 
 def patch_critic(state: State, channels: int, prefix: str = "") -> tuple[Tree, Tree]:
-    """Parameters and statistics of EdgeConnect's critic, `PatchDiscriminator` here.
-
-    Args:
-      state: of the file.
-      channels: of the images that it is shown.
-      prefix: of its names in the file.
-
-    Raises:
-      UserError: the file holds no such critic.
-    """
+    """Parameters and statistics of EdgeConnect's critic of images of so many channels, `PatchDiscriminator` here."""
     width = state.shape(f"{prefix}conv1.0.weight_orig")[0]
     widths = [channels, width, 2 * width, 4 * width, 8 * width, 1]
     params: Tree = {}
@@ -164,12 +117,7 @@ def patch_critic(state: State, channels: int, prefix: str = "") -> tuple[Tree, T
 
 
 def residual_settings(generator: Tree, params: Tree) -> dict[str, int]:
-    """The widths and number of blocks of a config's `method`; the critic's only where there is one.
-
-    Args:
-      generator: parameters of an encoder, residual blocks and a decoder.
-      params: of all networks.
-    """
+    """Width and number of blocks of a generator for a config's `method`, and the critic's width if there is one."""
     told = {
         "width": generator["in"]["kernel"].shape[3],
         "blocks": sum(name.startswith("block") for name in generator),
@@ -180,15 +128,7 @@ def residual_settings(generator: Tree, params: Tree) -> dict[str, int]:
 
 
 def _load_pth(path: pathlib.Path, section: str = "") -> dict[str, np.ndarray]:
-    """The tensors of a `.pth` state dict by name, float32.
-
-    Args:
-      path: the file.
-      section: under which the file may keep the state dict, beside other things of a training.
-
-    Raises:
-      UserError: the file cannot be read or holds no state dict, or PyTorch is not installed.
-    """
+    """The tensors of a `.pth` state dict by name, float32."""
     try:
         import torch
     except ImportError as error:

@@ -61,11 +61,7 @@ class Settings:
     style_search: StyleSearchSettings = StyleSearchSettings()  # the optimisation at test time
 
     def __post_init__(self) -> None:
-        """Refuses what would train nothing or count nothing.
-
-        Raises:
-          UserError: no classes, a prior without a loss in the hole, or the semantic loss without an attention.
-        """
+        """Refuses no classes, a prior without a loss in the hole, or the semantic loss without an attention."""
         if self.num_labels < 1:
             raise UserError(f"config.method.num_labels must be at least 1, not {self.num_labels}")
         if self.prior != "none" and self.region == "known":
