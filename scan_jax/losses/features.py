@@ -63,6 +63,9 @@ def style_loss(features_prediction: Mapping[str, Array], features_target: Mappin
     return jnp.sum(jnp.stack(distances))
 
 
+FEATURE_LOSSES = {"perceptual": perceptual_loss, "style": style_loss}
+
+
 def gram(x: Array) -> Array:
     """sum over h, w of x[h,w,c] x[h,w,d], divided by H W C: [B,H,W,C] -> [B,C,C] float32."""
     if x.ndim != 4:

@@ -13,10 +13,9 @@ from collections.abc import Callable, Collection, Mapping
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.losses.features import perceptual_loss, style_loss
+from scan_jax.losses.features import FEATURE_LOSSES
 from scan_jax.losses.pixel import absolute_difference, l1
 
-FEATURE_TERMS = ("perceptual", "style")
 # Feature network -> its activations that count. Those of VGG-16 are the published ones, poolings to strides 2, 4 and 8;
 # SqueezeNet's are late ones at strides 2, 4, 8 and 16.
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -57,12 +56,11 @@ def feature_terms(
 
     Images are [B,H,W,3]. Without any of these two among the terms `wanted`, the frozen network is not called.
     """
-    losses = {"perceptual": perceptual_loss, "style": style_loss}
-    chosen = [name for name in FEATURE_TERMS if name in wanted]
-    if not chosen:
+    losses = {name: loss for name, loss in FEATURE_LOSSES.items() if name in wanted}
+    if not losses:
         return {}
     raw, completed, truth = network(prediction), network(completion), network(image)
-    return {name: losses[name](raw, truth) + losses[name](completed, truth) for name in chosen}
+    return {name: loss(raw, truth) + loss(completed, truth) for name, loss in losses.items()}
 
 
 def total_variation(image: Array) -> Array:

@@ -15,7 +15,6 @@ from scan_jax.core import registry
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
-from scan_jax.features.api import LossFeatures
 
 METHODS = {  # `config.method.name`
     "edge_connect": "scan_jax.methods.edge_connect",
@@ -164,21 +163,3 @@ def find_refiner(method: Method, name: str) -> Refiner:
     there_are = ", ".join(method.refiners) or "none"
     near = did_you_mean(name, method.refiners)
     raise UserError(f"this method has no optimisation at test time {name!r}{near}; there are: {there_are}")
-
-
-class MethodBase:
-    """What most methods share of `Method`; a method overrides what it has besides."""
-
-    num_labels: int = 0
-    refiners: Mapping[str, Refiner] = {}
-    maps: Mapping[str, PixelMap] = {}
-    styles: Styles | None = None
-    features: LossFeatures | None = None  # the frozen network behind losses, or None
-
-    def load_frozen(self) -> Trees:
-        """The feature network's weights, where a loss reads it."""
-        return {"features": self.features.load()} if self.features else {}
-
-    def frozen_shapes(self) -> Trees:
-        """What `load_frozen` returns, without its memory; no weights are needed."""
-        return {"features": self.features.shapes()} if self.features else {}

@@ -18,7 +18,7 @@ from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.restoration import RestorationWeights
 from scan_jax.methods.api import Variables
-from scan_jax.methods.terms import RestorationMethod
+from scan_jax.methods.terms import RestorationMethod, fresh
 from scan_jax.models.partial_conv_unet import DECODER, ENCODER, PartialConvUNet
 from scan_jax.ops.imagenet import normalize
 
@@ -57,9 +57,7 @@ class PartialConvMethod(RestorationMethod):
         """Fresh variables; of a blank image, for those of `example` may be too small for so many levels."""
         del example
         image = jnp.zeros((1, self.stride, self.stride, 3))
-        variables = self.generator.init(rng, image, image[..., :1])
-        stats = {"batch_stats": variables["batch_stats"]}
-        return Variables({"generator": variables["params"]}, {"generator": stats})
+        return fresh({"generator": self.generator.init(rng, image, image[..., :1])})
 
     def smooth(self, completion: Array, known: Array) -> Array:
         """The completion, in ImageNet's units."""

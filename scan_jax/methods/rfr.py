@@ -15,7 +15,7 @@ from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.restoration import RestorationWeights
 from scan_jax.methods.api import Variables
-from scan_jax.methods.terms import RestorationMethod
+from scan_jax.methods.terms import RestorationMethod, fresh
 from scan_jax.models.rfr import STRIDE, Rfr
 from scan_jax.ops.imagenet import denormalize
 
@@ -55,8 +55,7 @@ class RecurrentFeatureReasoning(RestorationMethod):
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""
         seen = example.observe()
-        variables = self.generator.init(rng, seen.image, seen.known, train=False)
-        return Variables({"generator": variables["params"]}, {"generator": {"batch_stats": variables["batch_stats"]}})
+        return fresh({"generator": self.generator.init(rng, seen.image, seen.known, train=False)})
 
     def smooth(self, completion: Array, known: Array) -> Array:
         """The completion with black in the place of known pixels."""
