@@ -24,4 +24,4 @@ def read(path: pathlib.Path) -> Tree:
     return {name: state.convolution(f"features.{index}", shape) for name, (index, shape) in LAYOUT.items()}
 
 
-IMPORTERS = {"alexnet": torchvision("alexnet", "alexnet-owt-7be5be79.pth", read)}
+IMPORTERS = {"alexnet": torchvision("alexnet-owt-7be5be79.pth", read)}

@@ -202,9 +202,7 @@ def _red_first(kernel: np.ndarray) -> np.ndarray:
 
 IMPORTERS = {
     "gated_conv": Importer(
-        name="gated_conv",
         file="snap-0.index",
-        sha256="",  # none was published
         origin="https://github.com/JiahuiYu/generative_inpainting",
         licence="CC BY-NC 4.0, non-commercial",
         read=read,

@@ -44,6 +44,6 @@ def read(path: pathlib.Path, name: str) -> Tree:
 
 
 IMPORTERS = {
-    name: Importer(name, file, sha256, f"{FOLDER}/{file}", "BSD-2-Clause", functools.partial(read, name=name))
+    name: Importer(file, f"{FOLDER}/{file}", "BSD-2-Clause", functools.partial(read, name=name), sha256)
     for name, (file, sha256, _, _) in HEADS.items()
 }

@@ -11,9 +11,7 @@ import numpy as np
 from scan_jax.core.errors import UserError
 from scan_jax.weights.registry import Importer, torchvision
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_state import State
-
-Shape = tuple[int, int, int, int]  # of a kernel, [h,w,I,O]
+from scan_jax.weights.torch_state import Shape, State
 
 # fire module -> channels: in, squeezed, out of each of the two expanding convolutions
 FIRES = {
@@ -88,12 +86,11 @@ def _tree(convolution: Callable[[str, Shape], dict[str, np.ndarray]]) -> Tree:
 
 IMPORTERS = {
     "squeezenet": Importer(
-        name="squeezenet",
         file="squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
         sha256="2d935d8c102ad1232484a77da8e6fbdf3ff4ab608974a0d8b6283115ffff204f",
         origin="https://github.com/rcmalli/keras-squeezenet/releases",
         licence="MIT (Refik Can Malli)",
         read=read_keras,
     ),
-    "squeezenet1_1": torchvision("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", read_torch),
+    "squeezenet1_1": torchvision("squeezenet1_1-b8a52dc0.pth", read_torch),
 }

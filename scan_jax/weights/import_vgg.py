@@ -34,6 +34,6 @@ def layout(title: str) -> dict[str, tuple[int, int, int]]:
 
 
 IMPORTERS = {
-    "vgg16": torchvision("vgg16", "vgg16-397923af.pth", functools.partial(read, title="VGG-16")),
-    "vgg19": torchvision("vgg19", "vgg19-dcbd9e11.pth", functools.partial(read, title="VGG-19")),
+    "vgg16": torchvision("vgg16-397923af.pth", functools.partial(read, title="VGG-16")),
+    "vgg19": torchvision("vgg19-dcbd9e11.pth", functools.partial(read, title="VGG-19")),
 }

@@ -38,26 +38,23 @@ MODULES = {
 class Importer:
     """One published file of weights and how it is read."""
 
-    name: str  # what it is called here; the imported file is `<name>.safetensors`
     file: str  # its name where it was published
-    # Hex digest of the file, or its first digits where no more was published; empty where nothing was, so that any
-    # file of the right layout is taken, as "other" weights.
-    sha256: str
     origin: str  # where it was published
     licence: str  # as stated there
     read: Callable[
         [pathlib.Path], dict[str, Any]
     ]  # path -> nested dict of NumPy arrays; UserError for what it cannot read
+    # Hex digest of the file, or its first digits where no more was published; empty where nothing was, so that any
+    # file of the right layout is taken, as "other" weights.
+    sha256: str = ""
     # For a whole generator, which becomes a bundle: that tree -> the config of its bundle.
     config: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
-def torchvision(name: str, file: str, read: Callable[[pathlib.Path], dict[str, Any]]) -> Importer:
+def torchvision(file: str, read: Callable[[pathlib.Path], dict[str, Any]]) -> Importer:
     """ImageNet weights of torchvision, which puts a hash's first eight digits into the file's name and says no more."""
     digits = file.removesuffix(".pth").rpartition("-")[2]
-    return Importer(
-        name, file, digits, f"https://download.pytorch.org/models/{file}", "BSD-3-Clause (torchvision)", read
-    )
+    return Importer(file, f"https://download.pytorch.org/models/{file}", "BSD-3-Clause (torchvision)", read, digits)
 
 
 def importer(name: str) -> Importer:
@@ -77,6 +74,14 @@ def folder() -> pathlib.Path:
 def imported_path(name: str) -> pathlib.Path:
     """The file or, for a bundle, the folder that an import of `name` writes unless told otherwise."""
     return folder() / (name if importer(name).config else f"{name}.safetensors")
+
+
+def make_folder(path: pathlib.Path) -> None:
+    """Makes a folder that is to be written to; a UserError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror or error}") from error
 
 
 def sha256_of(path: pathlib.Path) -> str:

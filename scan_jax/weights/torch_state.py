@@ -6,6 +6,7 @@ Whatever cannot be read, is not there or has another shape is a UserError; and s
 from __future__ import annotations
 
 import copy
+import itertools
 import pathlib
 import pickle
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ import numpy as np
 from scan_jax.core.errors import UserError
 from scan_jax.weights import safetensors_tree
 from scan_jax.weights.safetensors_tree import Tree
+
+Shape = tuple[int, int, int, int]  # of a kernel, [h,w,I,O]
 
 
 class State:
@@ -53,14 +56,15 @@ class State:
             raise UserError(f"{self._path} is no {self._title}: {self._prefix + name!r} has shape {found}, not {shape}")
         return np.asarray(self._arrays[self._prefix + name], dtype=np.float32)
 
-    def kernel(self, name: str, shape: tuple[int, int, int, int]) -> np.ndarray:
-        """`name.weight` of a convolution as [h,w,I,O], of which `shape` is in this order."""
-        height, width, channels, out = shape
-        return self.array(f"{name}.weight", (out, channels, height, width)).transpose(2, 3, 1, 0)
+    def kernel(self, name: str, shape: Shape | None = None, *, transposed: bool = False) -> np.ndarray:
+        """A convolution's weight as [h,w,I,O], of which `shape` is in this order; if transposed, [I,O,h,w] before."""
+        theirs, ours = ((2, 3, 0, 1), (2, 3, 0, 1)) if transposed else ((3, 2, 0, 1), (2, 3, 1, 0))
+        return self.array(name, shape and tuple(shape[axis] for axis in theirs)).transpose(ours)
 
-    def convolution(self, name: str, shape: tuple[int, int, int, int]) -> dict[str, np.ndarray]:
+    def convolution(self, name: str, shape: Shape | None = None, *, transposed: bool = False) -> dict[str, np.ndarray]:
         """`name.weight` and `name.bias` as {"kernel": [h,w,I,O], "bias": [O]}, of which `shape` is the kernel's."""
-        return {"kernel": self.kernel(name, shape), "bias": self.array(f"{name}.bias", shape[3:])}
+        kernel = self.kernel(f"{name}.weight", shape, transposed=transposed)
+        return {"kernel": kernel, "bias": self.array(f"{name}.bias", kernel.shape[3:])}
 
     def batch_norm(self, name: str, channels: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """A batch normalisation's {"scale": [C], "bias": [C]} and its running {"mean": [C], "variance": [C]}."""
@@ -70,10 +74,7 @@ class State:
         return one, other
 
 
-CRITIC_LAYERS = 5
-
-
-def spectral(state: State, name: str, shape: tuple[int, int, int, int], *, transposed: str = "") -> tuple[Tree, Tree]:
+def spectral(state: State, name: str, shape: Shape, *, transposed: bool = False) -> tuple[Tree, Tree]:
     """Parameters {"kernel": [h,w,I,O] (, "bias": [O])} and {"vectors": {"u": [O], "v": [h*w*I]}} of a convolution.
 
     PyTorch's v runs over (in, height, width), ours over (height, width, in). Files of PyTorch 1.0 hold no v, but the
@@ -81,7 +82,7 @@ def spectral(state: State, name: str, shape: tuple[int, int, int, int], *, trans
     `shape` is the kernel's, [h,w,I,O]; `transposed` is for a transposed convolution, whose inputs PyTorch puts first.
     """
     height, width, inputs, outputs = shape
-    kernel = _oriented(state, f"{name}.weight_orig", shape, transposed)
+    kernel = state.kernel(f"{name}.weight_orig", shape, transposed=transposed)
     params = {"kernel": kernel}
     if f"{name}.bias" in state:
         params["bias"] = state.array(f"{name}.bias", (outputs,))
@@ -90,17 +91,15 @@ def spectral(state: State, name: str, shape: tuple[int, int, int, int], *, trans
         v = state.array(f"{name}.weight_v", (inputs * height * width,))
         return params, {"vectors": {"u": u, "v": v.reshape(inputs, height, width).transpose(1, 2, 0).reshape(-1)}}
     led_to = kernel.reshape(-1, outputs) @ u  # [h*w*I]
-    divided = _oriented(state, f"{name}.weight", shape, transposed)
+    divided = state.kernel(f"{name}.weight", shape, transposed=transposed)
     sigma = np.linalg.norm(kernel) / np.linalg.norm(divided)
     return params, {"vectors": {"u": u, "v": (led_to * (sigma / np.square(led_to).sum())).astype(np.float32)}}
 
 
-def _oriented(state: State, name: str, shape: tuple[int, int, int, int], transposed: str) -> np.ndarray:
-    """A kernel as [h,w,I,O]."""
-    height, width, inputs, outputs = shape
-    if transposed:
-        return state.array(name, (inputs, outputs, height, width)).transpose(2, 3, 0, 1)
-    return state.array(name, (outputs, inputs, height, width)).transpose(2, 3, 1, 0)
+def side_by_side(state: State, *names: str, shape: Shape | None = None) -> dict[str, np.ndarray]:
+    """Convolutions of one map as one, along the outputs."""
+    parts = [state.convolution(name, shape) for name in names]
+    return {key: np.concatenate([part[key] for part in parts], axis=-1) for key in ("kernel", "bias")}
 
 
 def patch_critic(state: State, channels: int, prefix: str = "") -> tuple[Tree, Tree]:
@@ -109,10 +108,9 @@ def patch_critic(state: State, channels: int, prefix: str = "") -> tuple[Tree, T
     widths = [channels, width, 2 * width, 4 * width, 8 * width, 1]
     params: Tree = {}
     vectors: Tree = {}
-    for index in range(CRITIC_LAYERS):
-        shape = (4, 4, widths[index], widths[index + 1])
-        layer = f"SpectralConv_{index}"
-        params[layer], vectors[layer] = spectral(state, f"{prefix}conv{index + 1}.0", shape)
+    for index, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        layer, theirs = f"SpectralConv_{index}", f"{prefix}conv{index + 1}.0"
+        params[layer], vectors[layer] = spectral(state, theirs, (4, 4, inputs, outputs))
     return params, {"spectral": vectors}
 
 
