@@ -75,10 +75,6 @@ def reflect(x: Array, pad: int) -> Array:
     return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
 
 
-def _reflect_forward(x: Array, pad: int) -> tuple[Array, None]:
-    return reflect(x, pad), None
-
-
 def _reflect_backward(pad: int, saved: None, change: Array) -> tuple[Array]:
     """Each reflected pixel's share is added to its original; the derivative by itself takes several times as long."""
     del saved
@@ -94,4 +90,4 @@ def _reflect_backward(pad: int, saved: None, change: Array) -> tuple[Array]:
     return (change,)
 
 
-reflect.defvjp(_reflect_forward, _reflect_backward)
+reflect.defvjp(lambda x, pad: (reflect(x, pad), None), _reflect_backward)

@@ -13,7 +13,7 @@ from scan_jax.core.types import Array
 from scan_jax.layers.conv import Conv, Kernels, convolved, doubled
 from scan_jax.layers.normalization import InstanceNorm
 from scan_jax.layers.residual import ReflectedResidualBlock, reflect
-from scan_jax.ops.image import complete, luma
+from scan_jax.ops.image import check_sides, complete, luma
 
 STRIDE = 16  # the maps' is 4; of those at a quarter, four pixels are what a reflection by two is sure to find
 _FAR = 3  # the reach of the outer 7x7 kernels
@@ -32,8 +32,7 @@ class ImageTransform(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         """[B,H,W,C] -> [B,H,W,features] float32, without an activation; H and W are multiples of 16."""
-        if x.shape[1] % STRIDE or x.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {x.shape[1:3]}; pad the image")
+        check_sides(x, STRIDE)
         given: dict[str, Any] = {"dtype": self.dtype, "kernel_init": START}
         conv: Any = partial(convolved, kernels=self.kernels, train=train, **given)
         up: Any = partial(doubled, kernels=self.kernels, train=train, **given)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from scan_jax.core.types import Array
 from scan_jax.layers.gated_conv import GatedConv, SameConv
 from scan_jax.ops.contextual_attention import contextual_attention
-from scan_jax.ops.image import complete, enlarge, shrink_nearest
+from scan_jax.ops.image import check_sides, complete, enlarge, shrink_nearest
 
 STRIDE = 8  # 4 of the networks, 2 of the attention
 
@@ -106,8 +106,7 @@ class GatedConvGenerator(nn.Module):
 
         From [B,H,W,3] in [0, 1], of which the hole is not read, and known [B,H,W,1]; H and W are multiples of 8.
         """
-        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        check_sides(image, STRIDE)
         size = (self.width, self.dtype)
         hole, seen = 1 - known, (2 * image - 1) * known  # in [-1, 1], grey in the hole
         x = Encoder(COARSE, *size, name="coarse_encoder")(jnp.concatenate([seen, jnp.ones_like(hole), hole], axis=-1))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from scan_jax.core.types import Array
 from scan_jax.layers.normalization import AffineBatchNorm
 from scan_jax.layers.partial_conv import PartialConv
-from scan_jax.ops.image import enlarge
+from scan_jax.ops.image import check_sides, enlarge
 from scan_jax.ops.imagenet import denormalize, normalize
 
 KERNELS = (7, 5, 5)  # of the encoder's first levels; all others are 3
@@ -65,7 +65,7 @@ class PartialConvUNet(nn.Module):
         The hole is not read; H and W are multiples of 2**depth. `train` says which of "encoder" and "decoder" are
         normalised by the batch's statistics, and move the running ones.
         """
-        _check_size(image, 2**self.depth)
+        check_sides(image, 2**self.depth)
         maps, knowns = self._encode(normalize(image) * known, known, train=ENCODER in train)
         x, valid = maps[-1], knowns[-1]
         widths = level_widths(self.width, self.depth)
@@ -101,8 +101,3 @@ def _join(x: Array, known: Array, skipped: Array, skipped_known: Array) -> tuple
     skipped_known = jnp.broadcast_to(skipped_known, skipped.shape)
     joined = jnp.concatenate([x, skipped.astype(x.dtype)], axis=-1)
     return joined, jnp.concatenate([known, skipped_known], axis=-1)
-
-
-def _check_size(image: Array, stride: int) -> None:
-    if image.shape[1] % stride or image.shape[2] % stride:
-        raise ValueError(f"height and width must be multiples of {stride}, not {image.shape[1:3]}; pad the image")

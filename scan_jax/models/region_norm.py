@@ -14,6 +14,7 @@ from scan_jax.layers.conv import Conv
 from scan_jax.layers.region_norm import HoleNorm, LearnedRegionNorm, published_start
 from scan_jax.layers.residual import reflect
 from scan_jax.ops.conv_transpose import shuffle_pixels
+from scan_jax.ops.image import check_sides
 
 STRIDE = 16  # the maps' is 4; of those at a quarter, four pixels are what a reflection by two is sure to find
 _FAR = 3  # the reach of the outer 7x7 kernels
@@ -35,8 +36,7 @@ class RegionNormGenerator(nn.Module):
         The hole is not read; H and W are multiples of 16. With `train` statistics are the batch's rather than each
         image's.
         """
-        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        check_sides(image, STRIDE)
         conv = partial(Conv, dtype=self.dtype, kernel_init=published_start)
         hole = 1 - known
         x = conv(self.width, 7, padding=0, name="in")(reflect(image * known + hole, _FAR))  # [B,H,W,width]

@@ -15,7 +15,7 @@ from scan_jax.layers.conv import Conv, ConvTranspose, torch_uniform
 from scan_jax.layers.normalization import AffineBatchNorm
 from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.ops.contextual_attention import Memory, knowledge_consistent_attention
-from scan_jax.ops.image import enlarge
+from scan_jax.ops.image import check_sides, enlarge
 
 STRIDE = 16
 ATTENDS_AT = 4  # pixels of the reasoning's map in a pixel that attends
@@ -136,8 +136,7 @@ class Rfr(nn.Module):
         The hole is not read; H and W are multiples of 16. With `train` the batch's statistics normalise, and move the
         running ones; else the running ones do.
         """
-        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        check_sides(image, STRIDE)
         x, valid = PartialBlock(self.width, (7,), 2, jax.nn.relu, self.dtype, name="down")(image, known, train=train)
         x, valid = PartialBlock(self.width, (7,), 1, jax.nn.relu, self.dtype, name="rim")(x, valid, train=train)
         shrink = PartialBlock(self.width, (7, 7), 1, _barely_leaky, self.dtype, name="shrink")

@@ -16,7 +16,7 @@ from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.layers.prior import Prior
 from scan_jax.layers.residual import DilatedResidualBlock
 from scan_jax.ops.convolution import update_known
-from scan_jax.ops.image import complete, enlarge, high_frequency, sobel_gradient
+from scan_jax.ops.image import check_sides, complete, enlarge, high_frequency, sobel_gradient
 
 STRIDE = 8
 SOBEL_SCALE = 8  # the operator's answer to a slope of 1 per pixel
@@ -122,8 +122,7 @@ class ScanGenerator(nn.Module):
         [0, 1], zero in the hole, H and W multiples of 8; known is [B,H,W,1]; of the random keys [B], one a sample, come
         the patches of SAN.
         """
-        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        check_sides(image, STRIDE)
         settings = self.settings
         decode = Decoder(settings, name="dec")
         guides = (

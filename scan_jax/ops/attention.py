@@ -70,7 +70,10 @@ def attend_with_semantic_loss(
     """
     _check(query, key, known, kind, query_block)
     _check_value(value, key)
-    _check_labels(labels, known, num_labels)
+    if labels.shape != known.shape or not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"labels must be integers {known.shape}, not {labels.dtype} {labels.shape}")
+    if num_labels < 1:
+        raise ValueError(f"num_labels must be positive, not {num_labels}")
     classes = jax.nn.one_hot(labels, num_labels, dtype=jnp.float32)  # [B,N,L]
     both = jnp.concatenate([value, classes.astype(value.dtype)], axis=-1)  # [B,N,V+L]
     attended, mass = jnp.split(_attend(query, key, both, known, kind, query_block), [value.shape[-1]], axis=-1)
@@ -145,13 +148,6 @@ def _check(query: Array, key: Array, known: Array, kind: Kind, query_block: int 
 def _check_value(value: Array, key: Array) -> None:
     if value.ndim != 3 or value.shape[:2] != key.shape[:2]:
         raise ValueError(f"value must be [B,N,V] for key {key.shape}, not {value.shape}")
-
-
-def _check_labels(labels: Array, known: Array, num_labels: int) -> None:
-    if labels.shape != known.shape or not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"labels must be integers {known.shape}, not {labels.dtype} {labels.shape}")
-    if num_labels < 1:
-        raise ValueError(f"num_labels must be positive, not {num_labels}")
 
 
 def divide(batch: int, tokens: int, query_block: int | None) -> tuple[int, int]:

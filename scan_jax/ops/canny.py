@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from scan_jax.ops.image import gaussian_taps
 
 Array = jax.Array
 
@@ -48,8 +48,7 @@ def _moved(x: Array, rows: int, columns: int) -> Array:
 def _blur(x: Array, sigma: float) -> Array:
     """[B,H,W] under a Gaussian along rows and columns, zeros outside."""
     radius = int(_REACH * sigma + 0.5)
-    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
-    taps = [tap / sum(taps) for tap in taps]
+    taps = gaussian_taps(sigma, radius)
     for axis in (1, 2):
         around = [(radius, radius) if place == axis else (0, 0) for place in range(3)]
         padded, size = jnp.pad(x, around), x.shape[axis]

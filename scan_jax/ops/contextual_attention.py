@@ -149,7 +149,10 @@ def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory:
     Returns:
       [B,H,W,C] in the dtype of x, and what the next recurrence wants.
     """
-    _check(x, known, ratio)
+    if x.ndim != 4 or known.shape != (*x.shape[:3], 1) or ratio.ndim:
+        raise ValueError(
+            f"x must be [B,H,W,C], known [B,H,W,1] and ratio a scalar, not {x.shape}, {known.shape} and {ratio.shape}"
+        )
     shifted = x.astype(jnp.float32) + _EPSILON  # [B,H,W,C]
     norm = jnp.sqrt(jnp.sum(jnp.square(shifted), axis=-1, keepdims=True))
     rows = (x.shape[0], x.shape[1] * x.shape[2], -1)
@@ -162,10 +165,3 @@ def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory:
         scores = (memory.scores * memory.known + scores * present) / (memory.known + present)
     found = jnp.einsum("bqk,bkc->bqc", scores.astype(x.dtype), keys)  # [B,N,C]
     return found.reshape(x.shape), Memory(scores, known.astype(jnp.float32).reshape(rows))
-
-
-def _check(x: Array, known: Array, ratio: Array) -> None:
-    if x.ndim != 4 or known.shape != (*x.shape[:3], 1) or ratio.ndim:
-        raise ValueError(
-            f"x must be [B,H,W,C], known [B,H,W,1] and ratio a scalar, not {x.shape}, {known.shape} and {ratio.shape}"
-        )

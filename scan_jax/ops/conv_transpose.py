@@ -39,10 +39,6 @@ def _deal_out(x: Array, kernel: Array) -> Array:
 _transpose = jax.custom_vjp(_deal_out)
 
 
-def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _transpose(x, kernel), (x, kernel)
-
-
 def _backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     """What doubles the other way round halves: the gradient to the map is a convolution of stride 2."""
     x, kernel = saved
@@ -51,7 +47,7 @@ def _backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     return to_map, to_kernel
 
 
-_transpose.defvjp(_forward, _backward)
+_transpose.defvjp(lambda x, kernel: (_transpose(x, kernel), (x, kernel)), _backward)
 
 
 def shuffle_pixels(x: Array) -> Array:

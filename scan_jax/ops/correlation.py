@@ -19,7 +19,7 @@ def patch_correlation(a: Array, b: Array) -> Array:
     """
     if a.ndim != 5 or b.ndim != 5 or a.shape[0] != b.shape[0] or a.shape[2:] != b.shape[2:]:
         raise ValueError(f"a must be [B,P,k,k,C] and b [B,Q,k,k,C], not {a.shape} and {b.shape}")
-    return _full_product("bpd,bqd->bpq", _unit(a), _unit(b)).astype(a.dtype)  # [B,P,Q]
+    return full_product("bpd,bqd->bpq", _unit(a), _unit(b)).astype(a.dtype)  # [B,P,Q]
 
 
 def _unit(patches: Array) -> Array:
@@ -75,13 +75,13 @@ def channel_gram(x: Array) -> Array:
 @jax.custom_vjp
 def _gram(pixels: Array) -> Array:
     """[B,P,C] -> [B,C,C] float32."""
-    return _full_product("bpc,bpd->bcd", pixels, pixels)
+    return full_product("bpc,bpd->bcd", pixels, pixels)
 
 
 def _gram_gradient(pixels: Array, slope: Array) -> tuple[Array]:
     """[B,P,C], [B,C,C] -> [B,P,C]."""
     symmetric = (slope + jnp.swapaxes(slope, 1, 2)).astype(pixels.dtype)  # [B,C,C]
-    return (_full_product("bpc,bcd->bpd", pixels, symmetric).astype(pixels.dtype),)
+    return (full_product("bpc,bcd->bpd", pixels, symmetric).astype(pixels.dtype),)
 
 
 _gram.defvjp(lambda pixels: (_gram(pixels), pixels), _gram_gradient)
@@ -102,10 +102,10 @@ def orthogonality(kernels: Array) -> Array:
     if kernels.ndim != 2:
         raise ValueError(f"kernels must be [N,C], not {kernels.shape}")
     rows = kernels.astype(jnp.float32)  # [N,C]
-    gram = _full_product("nc,mc->nm", rows, rows)  # [N,N]
+    gram = full_product("nc,mc->nm", rows, rows)  # [N,N]
     return jnp.sum(jnp.square(gram - jnp.eye(rows.shape[0]))).astype(kernels.dtype)
 
 
-def _full_product(pattern: str, a: Array, b: Array) -> Array:
+def full_product(pattern: str, a: Array, b: Array) -> Array:
     """An einsum that keeps float32 operands whole on accelerators."""
     return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST, preferred_element_type=jnp.float32)

@@ -14,6 +14,12 @@ Array = jax.Array
 LUMA = (0.2125, 0.7154, 0.0721)  # of ITU-R BT.709, as in scikit-image's `rgb2gray`
 
 
+def check_sides(image: Array, stride: int) -> None:
+    """ValueError unless height and width [B,H,W,C] are multiples of a network's stride."""
+    if image.shape[1] % stride or image.shape[2] % stride:
+        raise ValueError(f"height and width must be multiples of {stride}, not {image.shape[1:3]}; pad the image")
+
+
 def complete(image: Array, prediction: Array, known: Array) -> Array:
     """The completion: `image` where it is known, `prediction` in the hole, each exactly as it was.
 
@@ -116,12 +122,17 @@ def high_frequency(image: Array, known: Array, sigma: float) -> Array:
     return ((clean - blurred[..., :3] / share) * weight).astype(image.dtype)
 
 
+def gaussian_taps(sigma: float, radius: int) -> list[float]:
+    """A Gaussian's weights from -radius to radius; they sum to 1."""
+    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
+    return [tap / sum(taps) for tap in taps]
+
+
 def _gaussian_blur(x: Array, sigma: float) -> Array:
     """[B,H,W,C] blurred along rows and columns, zeros outside."""
     _, height, width, _ = x.shape
     radius = math.ceil(3 * sigma)
-    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
-    taps = [tap / sum(taps) for tap in taps]
+    taps = gaussian_taps(sigma, radius)
     rows = _pad(x, radius, 0)  # [B,H+2r,W,C]
     x = sum((tap * rows[:, i : i + height] for i, tap in enumerate(taps)), jnp.zeros_like(x))  # [B,H,W,C]
     columns = _pad(x, 0, radius)  # [B,H,W+2r,C]

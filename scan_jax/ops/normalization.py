@@ -19,6 +19,8 @@ import jax.numpy as jnp
 from einops import rearrange
 from jax import lax
 
+from scan_jax.ops.correlation import full_product
+
 Array = jax.Array
 Statistics = Literal["product", "weighted"]
 MomentsOver = Literal["batch", "image"]
@@ -52,22 +54,22 @@ def region_normalize(x: Array, regions: Array, *, statistics: Statistics, epsilo
 @jax.custom_vjp
 def _gather(weights: Array, values: Array) -> Array:
     """Sums over the map under each region's weights: [B,P,N], [B,P,C] -> [B,N,C]."""
-    return _matmul("bpn,bpc->bnc", weights, values)
+    return full_product("bpn,bpc->bnc", weights, values)
 
 
 @jax.custom_vjp
 def _spread(weights: Array, moments: Array) -> Array:
     """Each position's mixture of the regions' values: [B,P,N], [B,N,C] -> [B,P,C]."""
-    return _matmul("bpn,bnc->bpc", weights, moments)
+    return full_product("bpn,bnc->bpc", weights, moments)
 
 
 _gather.defvjp(
     lambda weights, values: (_gather(weights, values), (weights, values)),
-    lambda pair, slope: (_matmul("bpc,bnc->bpn", pair[1], slope), _spread(pair[0], slope)),
+    lambda pair, slope: (full_product("bpc,bnc->bpn", pair[1], slope), _spread(pair[0], slope)),
 )
 _spread.defvjp(
     lambda weights, moments: (_spread(weights, moments), (weights, moments)),
-    lambda pair, slope: (_matmul("bpc,bnc->bpn", slope, pair[1]), _gather(pair[0], slope)),
+    lambda pair, slope: (full_product("bpc,bnc->bpn", slope, pair[1]), _gather(pair[0], slope)),
 )
 
 
@@ -210,12 +212,7 @@ def _pixels(weights: Array, statistics: MomentsOver) -> Array:
 def _means(x: Array, weights: Array, statistics: MomentsOver) -> tuple[Array, Array]:
     """Inside and outside, 0 where there is nothing: [B,H,W,C] -> [G,1,1,C] twice."""
     total = "bhwr,bhwc->rc" if statistics == "batch" else "bhwr,bhwc->brc"
-    sums = _matmul(total, weights, x)  # [2,C] or [B,2,C]
+    sums = full_product(total, weights, x)  # [2,C] or [B,2,C]
     pixels = _pixels(weights, statistics)  # [G,1,1,2]
     means = sums.reshape(*pixels.shape, x.shape[-1]) / jnp.maximum(pixels, 1.0)[..., None]  # [G,1,1,2,C]
     return means[..., 0, :], means[..., 1, :]
-
-
-def _matmul(pattern: str, a: Array, b: Array) -> Array:
-    """An einsum in full float32: accelerators would round the operands to fewer bits."""
-    return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST)

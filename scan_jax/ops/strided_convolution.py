@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from scan_jax.ops.convolution import Padding, columns, convolve
+from scan_jax.ops.convolution import Padding, by_products, by_xla, convolve
 
 Array = jax.Array
 Form = Callable[..., Array]  # map, kernel, steps -> map
@@ -56,17 +56,13 @@ def _convolve(x: Array, kernel: Array, steps: Steps) -> Array:
     return lax.platform_dependent(x, kernel, cpu=folded, default=whole)
 
 
-def _convolve_forward(x: Array, kernel: Array, steps: Steps) -> tuple[Array, tuple[Array, Array]]:
-    return _convolve(x, kernel, steps), (x, kernel)
-
-
 def _convolve_backward(steps: Steps, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     on_cpu, default = partial(_gradients, _folded, steps), partial(_gradients, _by_xla, steps)
     gradients: tuple[Array, Array] = lax.platform_dependent(*saved, change, cpu=on_cpu, default=default)
     return gradients
 
 
-_convolve.defvjp(_convolve_forward, _convolve_backward)
+_convolve.defvjp(lambda x, kernel, steps: (_convolve(x, kernel, steps), (x, kernel)), _convolve_backward)
 
 
 def _gradients(form: Form, steps: Steps, x: Array, kernel: Array, change: Array) -> tuple[Array, Array]:
@@ -77,14 +73,7 @@ def _gradients(form: Form, steps: Steps, x: Array, kernel: Array, change: Array)
 
 def _by_xla(x: Array, kernel: Array, steps: Steps) -> Array:
     """The compiler's convolution."""
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        (steps.stride, steps.stride),
-        ((steps.padding, steps.padding),) * 2,
-        rhs_dilation=(steps.dilation, steps.dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    return by_xla(x, kernel, ((steps.padding,) * 2,) * 2, steps.stride, steps.dilation)
 
 
 def _forward_on_cpu(x: Array, kernel: Array, steps: Steps) -> Array:
@@ -155,20 +144,10 @@ def convolve_same(x: Array, kernel: Array, *, stride: int = 1, dilation: int = 1
     if stride == dilation == 1:
         return convolve(x, kernel, (kernel.shape[0] // 2,) * 2)
     reach = dilation * (kernel.shape[0] - 1) + 1
-    around = tuple(same_padding(side, reach, stride) for side in x.shape[1:3])
+    rows, columns = (same_padding(side, reach, stride) for side in x.shape[1:3])
     if dilation == 1 and _is_small(x, kernel, stride):
-        padded = jnp.pad(x, ((0, 0), around[0], around[1], (0, 0)))
-        high, wide = ((side - kernel.shape[0]) // stride + 1 for side in padded.shape[1:3])
-        products = columns(padded, kernel.shape[0], stride) @ kernel.reshape(-1, kernel.shape[3])  # [B*H'*W',D]
-        return products.reshape(x.shape[0], high, wide, -1)
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        around,
-        rhs_dilation=(dilation, dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+        return by_products(jnp.pad(x, ((0, 0), rows, columns, (0, 0))), kernel, stride)
+    return by_xla(x, kernel, (rows, columns), stride, dilation)
 
 
 def _is_small(x: Array, kernel: Array, stride: int) -> bool:
