@@ -91,7 +91,11 @@ def _read(name: str, path: str) -> tuple[pathlib.Path, Tree, Mapping[str, str]]:
     """The file of imported weights, its tree and its metadata."""
     file = pathlib.Path(path).expanduser() if path else registry.imported_path(name)
     if not file.is_file():
-        raise UserError(_missing(name, file, path))
+        source = registry.importer(name)
+        raise UserError(
+            f"the {name!r} weights are missing: there is no file {file}; get {source.file} "
+            f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"
+        )
     tree, metadata = safetensors_tree.load(file)
     if metadata.get("network") != name:
         raise UserError(
@@ -112,12 +116,12 @@ class LossFeatures:
         """Raises UserError for an unknown name or layer, or a network that no loss reads."""
         if settings.name in NETWORKS and not layers:
             raise UserError(f"no loss looks through {settings.name!r}; choose vgg19 or squeezenet as features.name")
-        self._settings, self._layers = settings, layers
+        self._settings = settings
         self.network = build_network(settings.name, layers, dtype=dtype)
 
     def load(self) -> Tree:
         """The imported weights; a UserError where they are missing names the file and the command that imports it."""
-        return load_features(self._settings.name, self._layers, self._settings.path).params
+        return load_imported(self._settings.name, self.shapes(), self._settings.path)
 
     def shapes(self) -> Tree:
         """What `load` returns, without its memory and without any file."""
@@ -147,14 +151,6 @@ def _shapes(network: nn.Module) -> Tree:
     """Shapes and dtypes of a module's parameters; they do not depend on the image's size."""
     image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
     return jax.eval_shape(network.init, jax.random.key(0), image)["params"]
-
-
-def _missing(name: str, file: pathlib.Path, path: str) -> str:
-    source = registry.importer(name)
-    return (
-        f"the {name!r} weights are missing: there is no file {file}; get {source.file} "
-        f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"
-    )
 
 
 def _take(tree: Mapping[str, Any], wanted: Mapping[str, Any], file: pathlib.Path) -> Tree:

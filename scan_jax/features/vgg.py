@@ -35,7 +35,10 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
-        """[B,H,W,3] in [0, 1] -> {"relu<b>_<i>": [B,H/2^(b-1),W/2^(b-1),C], "pool<b>": [B,H/2^b,W/2^b,C]}, floors."""
+        """[B,H,W,3] in [0, 1] -> {"relu<b>_<i>": [B,H/2^(b-1),W/2^(b-1),C], "pool<b>": [B,H/2^b,W/2^b,C]}.
+
+        Halved heights are rounded down.
+        """
         names = layer_names(self.variant)
         check_request(TITLES[self.variant], image, self.layers, names)
         x = normalize(image).astype(self.dtype)

@@ -5,8 +5,8 @@ Three kinds of one softmax(query key^T), without scaling, over the pixels of a m
 masking the logits, which is the paper's rescaling without its 0/0. `"contextual"`: besides, known queries attend to
 nothing (Fig. 3), and are not computed. A query without any key that counts gets zero.
 
-Throughout, query and key are [B,N,D], value is [B,N,V], `known` is [B,N], above 0.5 at known pixels and without
-gradient, and another shape or kind is a ValueError.
+Query and key are [B,N,D], value is [B,N,V], `known` is [B,N], above 0.5 at known pixels and without gradient. Functions
+that are told a `kind` refuse other shapes and kinds with a ValueError.
 
 Memory is O(block x N), forward and backward. The cost of `"contextual"` is in proportion to the largest hole of the
 batch: the loop runs over the batch's blocks together, so that a batch spread over devices stays where it is.

@@ -59,20 +59,15 @@ def by_xla(x: Array, kernel: Array, padding: tuple[Padding, Padding], stride: in
     return lax.conv_general_dilated(x, kernel, (stride, stride), padding, rhs_dilation=taps, dimension_numbers=layout)
 
 
-def _by_padded_xla(x: Array, kernel: Array, padding: Padding) -> Array:
-    """The same; on a CPU a convolution without any padding takes five times as long as one with a row too many."""
-    if padding != (0, 0):
-        return by_xla(x, kernel, (padding, padding))
-    return by_xla(x, kernel, ((1, 0), (1, 0)))[:, 1:, 1:]
-
-
 def _forward_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
     """The fastest form."""
     if _outweighs(kernel, x, padding):
         return by_products(_pad(x, padding), kernel)
     if algorithm := _tile_algorithm(kernel, x, padding):
         return convolve_tiled(x, kernel, padding, algorithm)
-    return _by_padded_xla(x, kernel, padding)
+    if padding == (0, 0):  # takes five times as long as with a row too many
+        return by_xla(x, kernel, ((1, 0), (1, 0)))[:, 1:, 1:]
+    return by_xla(x, kernel, (padding, padding))
 
 
 def _gradients_by_xla(x: Array, kernel: Array, change: Array, padding: Padding) -> tuple[Array, Array]:

@@ -66,7 +66,9 @@ class _Reader:
         }
         self._block("", "up", self._kernel("Tconv", w, w, transposed=True), "bn3")
         self.params["tail"] = {"kernel": self._kernel("tail1", 3 + w, w // 2)}
-        for index, (name, size, inputs, outputs) in enumerate(_bottleneck(w // 2), start=1):
+        half, narrow = w // 2, w // 8
+        bottleneck = (("narrow", 1, half, narrow), ("look", 3, narrow, narrow), ("widen", 1, narrow, half))
+        for index, (name, size, inputs, outputs) in enumerate(bottleneck, start=1):
             kernel = self._kernel(f"tail2.conv{index}", inputs, outputs, size)
             self._block("bottleneck", name, kernel, f"tail2.bn{index}")
         self.params["rgb"] = {"kernel": self._kernel("out", w, 3)}
@@ -90,12 +92,6 @@ class _Reader:
             for index, theirs in enumerate(convs, start=1)
         }
         self.params[ours], self.stats[ours] = {**kernels, "norm": affine}, {"norm": {"norm": running}}
-
-
-def _bottleneck(width: int) -> tuple[tuple[str, int, int, int], ...]:
-    """Our name, kernel size, channels in and out of its convolutions."""
-    narrow = width // 4
-    return ("narrow", 1, width, narrow), ("look", 3, narrow, narrow), ("widen", 1, narrow, width)
 
 
 IMPORTERS = {
