@@ -26,23 +26,14 @@ MIN_SIDE = 7  # pixels, for one window of the first convolution
 
 
 class AlexNet(nn.Module):
-    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
+    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters."""
 
-    Attributes:
-      layers: which of `LAYERS`, in any order.
-      dtype: of the convolutions and of what comes back; parameters stay float32.
-    """
-
-    layers: tuple[str, ...]
-    dtype: Any = jnp.float32
+    layers: tuple[str, ...]  # which of `LAYERS`, in any order
+    dtype: Any = jnp.float32  # of the convolutions and of what comes back; parameters stay float32
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
-        """[B,H,W,3] in [0, 1] -> {"relu1": [B,(H-7)//4+1,(W-7)//4+1,64], "relu2": [B,h,w,192], ...}.
-
-        Raises:
-          ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
-        """
+        """[B,H,W,3] in [0, 1] -> {"relu1": [B,(H-7)//4+1,(W-7)//4+1,64], "relu2": [B,h,w,192], ...}."""
         check_request("AlexNet", image, self.layers, LAYERS, MIN_SIDE)
         x = normalize(image).astype(self.dtype)
         found: dict[str, Array] = {}

@@ -33,27 +33,19 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
 
 @dataclasses.dataclass(frozen=True)
 class FeatureSettings:
-    """A config's choice of a frozen network behind losses.
+    """A config's choice of a frozen network behind losses."""
 
-    Attributes:
-      name: a key of `NETWORKS`.
-      path: its imported weights; empty for where `scan_jax weights import` puts them.
-    """
-
-    name: str = "vgg19"
-    path: str = ""
+    name: str = "vgg19"  # a key of `NETWORKS`
+    path: str = ""  # its imported weights; empty for where `scan_jax weights import` puts them
 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """A frozen network.
+    """A frozen network."""
 
-    Attributes:
-      apply: (params, image [B,H,W,3] RGB in [0, 1]) -> activations by layer, each [B,h,w,C]; pure, may be jitted.
-      params: the arrays that `apply` needs, no others; float32. Hand them to the step as an argument, not as constants.
-    """
-
+    # (params, image [B,H,W,3] RGB in [0, 1]) -> activations by layer, each [B,h,w,C]; pure, may be jitted.
     apply: Callable[[Tree, Array], dict[str, Array]]
+    # The arrays that `apply` needs, no others; float32. Hand them to the step as an argument, not as constants.
     params: Tree
 
 
@@ -80,26 +72,16 @@ def load_features(name: str, layers: tuple[str, ...], path: str = "", *, dtype: 
 
 
 def load_imported(name: str, wanted: Mapping[str, Any], path: str = "") -> Tree:
-    """Imported arrays of any importer, such as a head on top of a network.
+    """Imported arrays of any importer, such as a head on top of a network; file and errors as for `load_features`.
 
-    Args:
-      name: as `python -m scan_jax weights import` knows it.
-      wanted: a tree of shapes and dtypes; what else the file holds is left there.
-      path: a file written by that command; empty for the default folder's.
-
-    Raises:
-      UserError: weights that are missing (with the command that imports them), damaged, or of another network.
+    `wanted` is a tree of shapes and dtypes; what else the file holds is left there.
     """
     file, tree, _ = _read(name, path)
     return jax.tree.map(jnp.asarray, _take(tree, wanted, file))
 
 
 def weights_name(name: str, path: str = "") -> str:
-    """What a definition says of imported weights: "weights 6726825d", or "other weights ..." for unpublished ones.
-
-    Args:
-      name, path: as for `load_imported`, and with the same errors.
-    """
+    """What a definition says of imported weights: "weights 6726825d", or "other weights ..." for unpublished ones."""
     _, _, metadata = _read(name, path)
     kind = "weights" if metadata.get("weights") == "published" else "other weights"
     return f"{kind} {metadata.get('source_sha256', 'of unknown origin')[:8]}"
@@ -109,7 +91,11 @@ def _read(name: str, path: str) -> tuple[pathlib.Path, Tree, Mapping[str, str]]:
     """The file of imported weights, its tree and its metadata."""
     file = pathlib.Path(path).expanduser() if path else registry.imported_path(name)
     if not file.is_file():
-        raise UserError(_missing(name, file, path))
+        source = registry.importer(name)
+        raise UserError(
+            f"the {name!r} weights are missing: there is no file {file}; get {source.file} "
+            f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"
+        )
     tree, metadata = safetensors_tree.load(file)
     if metadata.get("network") != name:
         raise UserError(
@@ -130,16 +116,12 @@ class LossFeatures:
         """Raises UserError for an unknown name or layer, or a network that no loss reads."""
         if settings.name in NETWORKS and not layers:
             raise UserError(f"no loss looks through {settings.name!r}; choose vgg19 or squeezenet as features.name")
-        self._settings, self._layers = settings, layers
+        self._settings = settings
         self.network = build_network(settings.name, layers, dtype=dtype)
 
     def load(self) -> Tree:
-        """The imported weights.
-
-        Raises:
-          UserError: they are missing; it names the file and the command that imports it.
-        """
-        return load_features(self._settings.name, self._layers, self._settings.path).params
+        """The imported weights; a UserError where they are missing names the file and the command that imports it."""
+        return load_imported(self._settings.name, self.shapes(), self._settings.path)
 
     def shapes(self) -> Tree:
         """What `load` returns, without its memory and without any file."""
@@ -151,11 +133,7 @@ class LossFeatures:
 
 
 def build_network(name: str, layers: tuple[str, ...], *, dtype: Any = jnp.float32) -> nn.Module:
-    """The module without weights.
-
-    Raises:
-      UserError: an unknown name or layer, or no layer.
-    """
+    """The module without weights; a UserError for an unknown name or layer, or no layer."""
     if name not in NETWORKS:
         raise UserError(
             f"no features are called {name!r}{did_you_mean(name, NETWORKS)}; there are: {', '.join(NETWORKS)}"
@@ -173,14 +151,6 @@ def _shapes(network: nn.Module) -> Tree:
     """Shapes and dtypes of a module's parameters; they do not depend on the image's size."""
     image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
     return jax.eval_shape(network.init, jax.random.key(0), image)["params"]
-
-
-def _missing(name: str, file: pathlib.Path, path: str) -> str:
-    source = registry.importer(name)
-    return (
-        f"the {name!r} weights are missing: there is no file {file}; get {source.file} "
-        f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"
-    )
 
 
 def _take(tree: Mapping[str, Any], wanted: Mapping[str, Any], file: pathlib.Path) -> Tree:

@@ -10,12 +10,7 @@ from scan_jax.core.types import Array
 def check_request(title: str, image: Array, layers: tuple[str, ...], names: tuple[str, ...], min_side: int = 1) -> None:
     """Raises ValueError unless the image is [B,H,W,3] of at least min_side pixels and there are such layers.
 
-    Args:
-      title: of the network, for messages.
-      image: what it is shown.
-      layers: what is asked for.
-      names: of all its layers.
-      min_side: pixels, for one window of the first convolution.
+    `min_side` is for one window of the first convolution; a map too small for a pooling is refused there.
     """
     if image.ndim != 4 or image.shape[-1] != 3:
         raise ValueError(f"{title} needs images [B,H,W,3], not {image.shape}")
@@ -29,9 +24,7 @@ def max_pool(x: Array, size: int) -> Array:
     """[B,H,W,C] -> [B,(H-size)//2+1,(W-size)//2+1,C]: windows of size x size, stride 2, no padding.
 
     The gradient of a tie is shared between the pixels that reach the maximum (`nn.max_pool` gives all to the first).
-
-    Raises:
-      ValueError: x is not [B,H,W,C], or smaller than one window.
+    ValueError for another rank, or a map smaller than one window.
     """
     if x.ndim != 4:
         raise ValueError(f"max_pool needs [B,H,W,C], not {x.shape}")
@@ -42,9 +35,6 @@ def max_pool_rounding_up(x: Array, size: int) -> Array:
     """As `max_pool`, but a last window that hangs over the edge counts too: PyTorch's `ceil_mode`.
 
     [B,H,W,C] -> [B,ceil((H-size)/2)+1,ceil((W-size)/2)+1,C]
-
-    Raises:
-      ValueError: x is not [B,H,W,C], or so small that no window is left.
     """
     if x.ndim != 4:
         raise ValueError(f"max_pool_rounding_up needs [B,H,W,C], not {x.shape}")

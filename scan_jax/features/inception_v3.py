@@ -26,23 +26,14 @@ ROW, COLUMN = (1, 7), (7, 1)  # a 7x7 kernel in two steps
 
 
 class InceptionV3(nn.Module):
-    """The 2048 means over the last maps, "pool3".
+    """The 2048 means over the last maps, "pool3"."""
 
-    Attributes:
-      layers: ("pool3",).
-      dtype: of the convolutions and of what comes back; parameters stay float32.
-    """
-
-    layers: tuple[str, ...] = LAYERS
-    dtype: Any = jnp.float32
+    layers: tuple[str, ...] = LAYERS  # ("pool3",)
+    dtype: Any = jnp.float32  # of the convolutions and of what comes back; parameters stay float32
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
-        """[B,H,W,3] in [0, 1], of any size -> {"pool3": [B,1,1,2048]}.
-
-        Raises:
-          ValueError: another rank or channel count, or another layer.
-        """
+        """[B,H,W,3] in [0, 1], of any size -> {"pool3": [B,1,1,2048]}."""
         check_request("InceptionV3", image, self.layers, LAYERS)
         x = _resize(image)  # [B,299,299,3]
         x = (2.0 * x - 1.0).astype(self.dtype)
@@ -86,21 +77,13 @@ def largest_of_neighbours(x: Array) -> Array:
 
 
 class Unit(nn.Module):
-    """A convolution into which a batch normalisation was folded, and a ReLU.
+    """A convolution into which a batch normalisation was folded, and a ReLU."""
 
-    Attributes:
-      width: channels that come out.
-      size: of the kernel, height and width.
-      stride: in both directions.
-      padding: "SAME" or "VALID", for a stride of 1 or 2.
-      dtype: of the convolution.
-    """
-
-    width: int
-    size: Size = ONE
-    stride: int = 1
-    padding: str = "SAME"
-    dtype: Any = jnp.float32
+    width: int  # channels that come out
+    size: Size = ONE  # of the kernel, height and width
+    stride: int = 1  # in both directions
+    padding: str = "SAME"  # "SAME" or "VALID", for a stride of 1 or 2
+    dtype: Any = jnp.float32  # of the convolution
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -111,15 +94,10 @@ class Unit(nn.Module):
 
 
 class BlockA(nn.Module):
-    """At 35x35: 1x1, 5x5, two 3x3 and a pooling.
+    """At 35x35: 1x1, 5x5, two 3x3 and a pooling."""
 
-    Attributes:
-      pooled: channels of the pooling's branch.
-      dtype: of the convolutions.
-    """
-
-    pooled: int
-    dtype: Any = jnp.float32
+    pooled: int  # channels of the pooling's branch
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -133,13 +111,9 @@ class BlockA(nn.Module):
 
 
 class BlockB(nn.Module):
-    """From 35x35 to 17x17.
+    """From 35x35 to 17x17."""
 
-    Attributes:
-      dtype: of the convolutions.
-    """
-
-    dtype: Any = jnp.float32
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -150,15 +124,10 @@ class BlockB(nn.Module):
 
 
 class BlockC(nn.Module):
-    """At 17x17: 1x1, 7x7, two 7x7, each in two steps, and a pooling.
+    """At 17x17: 1x1, 7x7, two 7x7, each in two steps, and a pooling."""
 
-    Attributes:
-      width: channels inside the branches.
-      dtype: of the convolutions.
-    """
-
-    width: int
-    dtype: Any = jnp.float32
+    width: int  # channels inside the branches
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -180,13 +149,9 @@ class BlockC(nn.Module):
 
 
 class BlockD(nn.Module):
-    """From 17x17 to 8x8.
+    """From 17x17 to 8x8."""
 
-    Attributes:
-      dtype: of the convolutions.
-    """
-
-    dtype: Any = jnp.float32
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -202,15 +167,10 @@ class BlockD(nn.Module):
 
 
 class BlockE(nn.Module):
-    """At 8x8: 1x1, and 3x3 kernels whose row and column stand side by side, and a pooling.
+    """At 8x8: 1x1, and 3x3 kernels whose row and column stand side by side, and a pooling."""
 
-    Attributes:
-      pool: `mean_of_neighbours` or `largest_of_neighbours`.
-      dtype: of the convolutions.
-    """
-
-    pool: Callable[[Array], Array]
-    dtype: Any = jnp.float32
+    pool: Callable[[Array], Array]  # `mean_of_neighbours` or `largest_of_neighbours`
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

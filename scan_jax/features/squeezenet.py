@@ -67,26 +67,17 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
+    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters."""
 
-    Attributes:
-      layers: which of `LAYERS`, in any order.
-      dtype: of the convolutions and of what comes back; parameters stay float32.
-      variant: "squeezenet" of Keras, whose activations are divided by `SCALES` and are about 1 in the mean on
-        photographs, or "squeezenet1_1" of torchvision.
-    """
-
-    layers: tuple[str, ...]
-    dtype: Any = jnp.float32
+    layers: tuple[str, ...]  # which of `LAYERS`, in any order
+    dtype: Any = jnp.float32  # of the convolutions and of what comes back; parameters stay float32
+    # "squeezenet" of Keras, whose activations are divided by `SCALES` and are about 1 in the mean on photographs,
+    # or "squeezenet1_1" of torchvision.
     variant: str = "squeezenet"
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
-        """[B,H,W,3] RGB in [0, 1] -> {"relu_conv1": [B,(H-1)//2,(W-1)//2,64], "fire2": [B,h,w,128], ...}.
-
-        Raises:
-          ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
-        """
+        """[B,H,W,3] RGB in [0, 1] -> {"relu_conv1": [B,(H-1)//2,(W-1)//2,64], "fire2": [B,h,w,128], ...}."""
         check_request(TITLES[self.variant], image, self.layers, LAYERS, min_side=3)
         keras = self.variant == "squeezenet"
         x = (_keras_input(image) if keras else normalize(image)).astype(self.dtype)

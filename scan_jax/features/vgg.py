@@ -27,26 +27,17 @@ def layer_names(variant: str) -> tuple[str, ...]:
 
 
 class VGG(nn.Module):
-    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters.
+    """Named activations of an image; nothing beyond the deepest layer asked for is computed or has parameters."""
 
-    Attributes:
-      layers: which of `layer_names(variant)`, in any order.
-      dtype: of the convolutions and of what comes back; parameters stay float32.
-      variant: a key of `DEPTHS`.
-    """
-
-    layers: tuple[str, ...]
-    dtype: Any = jnp.float32
-    variant: str = "vgg19"
+    layers: tuple[str, ...]  # which of `layer_names(variant)`, in any order
+    dtype: Any = jnp.float32  # of the convolutions and of what comes back; parameters stay float32
+    variant: str = "vgg19"  # a key of `DEPTHS`
 
     @nn.compact
     def __call__(self, image: Array) -> dict[str, Array]:
         """[B,H,W,3] in [0, 1] -> {"relu<b>_<i>": [B,H/2^(b-1),W/2^(b-1),C], "pool<b>": [B,H/2^b,W/2^b,C]}.
 
         Halved heights are rounded down.
-
-        Raises:
-          ValueError: another rank or channel count, an unknown layer, or an image too small for the deepest layer.
         """
         names = layer_names(self.variant)
         check_request(TITLES[self.variant], image, self.layers, names)

@@ -20,31 +20,23 @@ PATCH_SIZE = 3  # Fig. 1
 
 
 class SpatialAttentionNorm(nn.Module):
-    """SAN(X) = gamma * Xbar + X, with Xbar of eq. (3). Sows the orthogonality of its kernels, eq. (1), as a loss.
+    """SAN(X) = gamma * Xbar + X, with Xbar of eq. (3). Sows the orthogonality of its kernels, eq. (1), as a loss."""
 
-    Attributes:
-      regions: n, the number of semantic entities.
-      statistics: which reading of eq. (3), see `region_normalize`.
-      kernels: "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" takes
-        them as printed, with sums over 9C products that saturate the softmax.
-      epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
-        not be blown up. Products are in the dtype of x; softmax and statistics are float32.
-    """
-
-    regions: int = 16
-    statistics: Literal["product", "weighted"] = "weighted"
+    regions: int = 16  # n, the number of semantic entities
+    statistics: Literal["product", "weighted"] = "weighted"  # which reading of eq. (3), see `region_normalize`
+    # "unit" brings the sampled patches to length 1, commensurate with the learned kernels; "raw" takes them as
+    # printed, with sums over 9C products that saturate the softmax.
     kernels: Literal["unit", "raw"] = "unit"
+    # Added to each standard deviation; the paper leaves it open, and a channel that is all but constant must not be
+    # blown up. Products are in the dtype of x; softmax and statistics are float32.
     epsilon: float = 1e-3
 
     @nn.compact
     def __call__(self, x: Array, encoded: Array, known: Array, keys: Array) -> Array:
-        """Normalises the decoder's map.
+        """X, the decoder's features, and F, the encoder's at this level [B,H,W,C] -> [B,H,W,C].
 
-        Args:
-          x: X, the decoder's features [B,H,W,C].
-          encoded: F, the encoder's features at this level [B,H,W,C].
-          known: [B,H,W,1], as the encoder's partial convolutions left it at this level.
-          keys: [B] random keys, one a sample, for the choice of patches.
+        `known` [B,H,W,1] is as the encoder's partial convolutions left it at this level; of the random `keys` [B], one
+        a sample, come the patches.
         """
         kernel = self.param("kernel", nn.initializers.orthogonal(), (self.regions, x.shape[-1]))  # K_s [N,C]
         alpha = self.param("alpha", nn.initializers.constant(0.1), (self.regions,))
@@ -65,18 +57,10 @@ class SpatialAttentionNorm(nn.Module):
 def self_sampled_filters(
     x: Array, encoded: Array, known: Array, keys: Array, *, count: int, kernels: Literal["unit", "raw"]
 ) -> Array:
-    """s(F)^n: of 2n random known patches the n most similar to any of 2n random hole patches, eq. (2).
+    """s(F)^n: of 2n random known patches the n most similar to any of 2n random hole patches, eq. (2): [B,n,3,3,C].
 
-    Args:
-      x: [B,H,W,C], where the hole's patches come from.
-      encoded: [B,H,W,C], where the known ones come from.
-      known: [B,H,W,1].
-      keys: [B] random keys.
-      count: n.
-      kernels: "unit" or "raw", see `SpatialAttentionNorm`.
-
-    Returns:
-      [B,n,3,3,C]; zero for a sample without a hole or without a known pixel, so that the term drops out.
+    The hole's come from x, the known ones from `encoded`, [B,H,W,C] each; `known` is [B,H,W,1], `keys` are [B], n is
+    the `count`. Zero for a sample without a hole or without a known pixel, so that the term drops out.
     """
     hole_key, known_key = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)  # [B], [B]
     hole_at, hole_usable = sample_positions(hole_key, known[..., 0] < 0.5, 2 * count)  # [B,2n,2], [B,2n]
@@ -94,20 +78,14 @@ def self_sampled_filters(
 
 
 class ChannelAttentionNorm(nn.Module):
-    """CAN(X) = eta * Xbar + X. Sows the orthogonality of its kernels as a loss.
+    """CAN(X) = eta * Xbar + X. Sows the orthogonality of its kernels as a loss."""
 
-    Attributes:
-      groups: n, the number of groups of channels.
-      statistics: which reading of eq. (3), see `group_normalize`.
-      scale: "mean" divides both correlations by H*W; "sum" is as printed, and saturates the softmax on
-        large maps.
-      epsilon: added to each standard deviation; the paper leaves it open, and a channel that is all but constant must
-        not be blown up. Correlations, softmax and statistics are float32, at full precision.
-    """
-
-    groups: int = 16
-    statistics: Literal["product", "weighted"] = "weighted"
+    groups: int = 16  # n, the number of groups of channels
+    statistics: Literal["product", "weighted"] = "weighted"  # which reading of eq. (3), see `group_normalize`
+    # "mean" divides both correlations by H*W; "sum" is as printed, and saturates the softmax on large maps.
     scale: Literal["mean", "sum"] = "mean"
+    # Added to each standard deviation; the paper leaves it open, and a channel that is all but constant must not be
+    # blown up. Correlations, softmax and statistics are float32, at full precision.
     epsilon: float = 1e-3
 
     @nn.compact

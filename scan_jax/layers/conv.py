@@ -25,27 +25,16 @@ _PLACES = np.array([[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]], np.float32)
 
 
 class Conv(nn.Module):
-    """A convolution.
+    """A convolution."""
 
-    Attributes:
-      features: output channels.
-      kernel_size: height and width of the kernel.
-      stride: of the outputs; 1 where there is a dilation.
-      dilation: of the taps.
-      padding: zeros on every side, a multiple of the dilation.
-      use_bias: whether a bias is added.
-      dtype: of the products.
-      kernel_init: of the kernel.
-    """
-
-    features: int
-    kernel_size: int = 3
-    stride: int = 1
-    dilation: int = 1
-    padding: int = 1
+    features: int  # output channels
+    kernel_size: int = 3  # height and width of the kernel
+    stride: int = 1  # of the outputs; 1 where there is a dilation
+    dilation: int = 1  # of the taps
+    padding: int = 1  # zeros on every side, a multiple of the dilation
     use_bias: bool = True
-    dtype: Any = jnp.float32
-    kernel_init: nn.initializers.Initializer = torch_uniform
+    dtype: Any = jnp.float32  # of the products
+    kernel_init: nn.initializers.Initializer = torch_uniform  # of the kernel
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

@@ -14,21 +14,13 @@ from scan_jax.ops.strided_convolution import convolve_same
 
 
 class SameConv(nn.Module):
-    """A convolution with a bias, padded as TensorFlow does: the output is as large as the input, divided by the stride.
+    """A convolution with a bias, padded as TensorFlow does: as much comes out as goes in, divided by the stride."""
 
-    Attributes:
-      features: channels that come out.
-      kernel_size: height and width of the kernel, odd.
-      stride: the same along both axes; it divides the map.
-      dilation: distance of the kernel's taps.
-      dtype: of the convolution.
-    """
-
-    features: int
-    kernel_size: int = 3
-    stride: int = 1
-    dilation: int = 1
-    dtype: Any = jnp.float32
+    features: int  # channels that come out
+    kernel_size: int = 3  # height and width of the kernel, odd
+    stride: int = 1  # the same along both axes; it divides the map
+    dilation: int = 1  # distance of the kernel's taps
+    dtype: Any = jnp.float32  # of the convolution
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -45,13 +37,9 @@ class SameConv(nn.Module):
 
 
 class GatedConv(SameConv):
-    """activation(F) * sigmoid(G), where one convolution gives both: its first half of channels is F, its second G.
+    """activation(F) * sigmoid(G), where one convolution gives both: its first half of channels is F, its second G."""
 
-    Attributes:
-      activation: of the features.
-    """
-
-    activation: Callable[[Array], Array] = jax.nn.elu
+    activation: Callable[[Array], Array] = jax.nn.elu  # of the features
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

@@ -18,38 +18,22 @@ class MaskedSelfAttention(nn.Module):
 
     Sows the semantic attention loss [B] as losses/semantic_attention where it has a target; and, for a picture of the
     attention by `ops.attention.attention_rows`, intermediates/attention: query and key [B,HW,C/8] and known [B,HW].
-
-    Attributes:
-      kind: "self", "masked" or "contextual", see `ops.attention`.
-      num_labels: classes, for the semantic attention loss.
-      target: mu of eq. (4), such as 5e-4; None computes no loss.
-      query_block: queries computed at once; None keeps a block's logits near 16 MiB.
-      dtype: of the convolutions and products; the softmax and the loss are float32.
-      kernel_init: of the three convolutions. Logits are not scaled: with kernels near zero, as in the released code,
-        attention starts uniform over the keys that count.
     """
 
-    kind: Kind = "contextual"
-    num_labels: int = 1
-    target: float | None = None
-    query_block: int | None = None
-    dtype: Any = jnp.float32
+    kind: Kind = "contextual"  # "self", "masked" or "contextual", see `ops.attention`
+    num_labels: int = 1  # classes, for the semantic attention loss
+    target: float | None = None  # mu of eq. (4), such as 5e-4; None computes no loss
+    query_block: int | None = None  # queries computed at once; None keeps a block's logits near 16 MiB
+    dtype: Any = jnp.float32  # of the convolutions and products; the softmax and the loss are float32
+    # Of the three convolutions. Logits are not scaled: with kernels near zero, as in the released code, attention
+    # starts uniform over the keys that count.
     kernel_init: nn.initializers.Initializer = small_xavier
 
     @nn.compact
     def __call__(self, x: Array, known: Array, labels: Array | None = None) -> Array:
-        """Adds what the pixels attend to.
+        """[B,H,W,C], known [B,H,W,1], labels [B,H,W] or None -> [B,H,W,C] in the dtype of x; C is at least 8.
 
-        Args:
-          x: [B,H,W,C], C at least 8.
-          known: [B,H,W,1], above 0.5 = known, at the size of x.
-          labels: [B,H,W] integers at the size of x; only the loss reads them.
-
-        Returns:
-          [B,H,W,C], in the dtype of x.
-
-        Raises:
-          ValueError: the shapes do not agree, or there is a target and no labels.
+        Only the loss reads the labels. ValueError for other shapes, or a target and no labels.
         """
         _check(x, known, labels, self.target)
         query, key, value = (

@@ -13,14 +13,10 @@ class AffineBatchNorm(nn.Module):
     """`BatchNorm`, then a learned scale and shift for each channel.
 
     Frozen statistics are `train=False` in training: the running ones are used and stay, scale and shift still learn.
-
-    Attributes:
-      momentum: share of the new statistics in the running ones.
-      epsilon: added to the variance.
     """
 
-    momentum: float = 0.1
-    epsilon: float = 1e-5
+    momentum: float = 0.1  # share of the new statistics in the running ones
+    epsilon: float = 1e-5  # added to the variance
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -36,14 +32,10 @@ class BatchNorm(nn.Module):
 
     Training takes the statistics of the whole batch, on however many devices it lies, and moves the running ones in
     the collection "batch_stats"; evaluation takes the running ones, so that an image's answer is its own.
-
-    Attributes:
-      momentum: share of the new statistics in the running ones.
-      epsilon: added to the variance.
     """
 
-    momentum: float = 0.1
-    epsilon: float = 1e-5
+    momentum: float = 0.1  # share of the new statistics in the running ones
+    epsilon: float = 1e-5  # added to the variance
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -68,13 +60,9 @@ class BatchNorm(nn.Module):
 
 
 class InstanceNorm(nn.Module):
-    """Brings each channel of each sample to mean 0 and variance 1 over the map; no parameters, no running statistics.
+    """Brings each channel of each sample to mean 0 and variance 1 over the map; without parameters or averages."""
 
-    Attributes:
-      epsilon: added to the variance.
-    """
-
-    epsilon: float = 1e-5
+    epsilon: float = 1e-5  # added to the variance
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

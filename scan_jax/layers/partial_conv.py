@@ -17,31 +17,21 @@ class PartialConv(nn.Module):
 
     Where maps with different holes lie side by side, `known` has a channel for each of theirs, and the share is that of
     all numbers under the kernel.
-
-    Attributes:
-      features: output channels.
-      kernel_size: odd; the padding is `kernel_size // 2` zeros on every side, which count as unknown.
-      stride: the same along both axes.
-      use_bias: whether a bias is added where anything is known.
-      dtype: of the convolution.
-      kernel_init: of the kernel.
     """
 
-    features: int
-    kernel_size: int = 3
-    stride: int = 1
-    use_bias: bool = True
-    dtype: Any = jnp.float32
-    kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()
+    features: int  # output channels
+    kernel_size: int = 3  # odd; the padding is `kernel_size // 2` zeros on every side, which count as unknown
+    stride: int = 1  # the same along both axes
+    use_bias: bool = True  # whether a bias is added where anything is known
+    dtype: Any = jnp.float32  # of the convolution
+    kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()  # of the kernel
 
     @nn.compact
     def __call__(self, x: Array, known: Array | None) -> tuple[Array, Array | None]:
         """[B,H,W,C], [B,H,W,1 or C] -> [B,H',W',features], [B,H',W',1]; zero where nothing is known yet.
 
         Where everything is known, `known` may be None: then this is a convolution, without the border's correction.
-
-        Raises:
-          ValueError: `known` has other channels.
+        Other channels of `known` are a ValueError.
         """
         size, channels = self.kernel_size, x.shape[-1]
         if known is not None and known.shape[-1] not in (1, channels):

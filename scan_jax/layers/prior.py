@@ -20,25 +20,16 @@ FIRST_SHARE = 0.88  # of the biharmonic filling; learned from there
 
 
 class Prior(nn.Module):
-    """The harmonic filling, the biharmonic one, or a blend of both whose share is learned.
+    """The harmonic filling, the biharmonic one, or a blend of both whose share is learned."""
 
-    Attributes:
-      filling: which.
-    """
-
-    filling: Filling
+    filling: Filling  # which
 
     @nn.compact
     def __call__(self, image: Array, known: Array) -> tuple[Array, Array]:
         """Fills the hole from known pixels alone.
 
-        Args:
-          image: [B,H,W,3].
-          known: [B,H,W,1].
-
-        Returns:
-          The filled image [B,H,W,3], and what else there is to see, [B,H,W,0 or 3]: with "both", how far the two
-          equations are apart, which says where the hole is hard to guess.
+        From the image [B,H,W,3] and known [B,H,W,1] to the filled image [B,H,W,3], and what else there is to see,
+        [B,H,W,0 or 3]: with "both", how far the two equations are apart, which says where the hole is hard to guess.
         """
         image, known = image.astype(jnp.float32), known.astype(jnp.float32)
         if self.filling == "harmonic":
@@ -53,15 +44,10 @@ class Prior(nn.Module):
 
 
 class Correction(nn.Module):
-    """Convolutions at strides 1, 2 and 4, two dilated residual blocks there, and back.
+    """Convolutions at strides 1, 2 and 4, two dilated residual blocks there, and back."""
 
-    Attributes:
-      width: channels at stride 1; they double with every stride.
-      dtype: of the convolutions.
-    """
-
-    width: int
-    dtype: Any = jnp.float32
+    width: int  # channels at stride 1; they double with every stride
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

@@ -43,13 +43,9 @@ class HoleNorm(nn.Module):
 
 
 class LearnedRegionNorm(nn.Module):
-    """RN-L: the region is where a learned importance is high; scale and shift of each pixel follow from it as well.
+    """RN-L: the region is where a learned importance is high; scale and shift of each pixel follow from it as well."""
 
-    Attributes:
-      threshold: of the importance, in (0, 1); no gradient flows through the choice.
-    """
-
-    threshold: float = 0.8
+    threshold: float = 0.8  # of the importance, in (0, 1); no gradient flows through the choice
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:

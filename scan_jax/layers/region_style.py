@@ -22,34 +22,18 @@ from scan_jax.ops.convolution import convolve, convolve_labels
 
 
 class RegionStyleNorm(nn.Module):
-    """ACE: noise, batch normalisation, then `x * (1 + gamma) + beta` with gamma and beta blended from both branches.
+    """ACE: noise, batch normalisation, then `x * (1 + gamma) + beta` with gamma and beta blended from both branches."""
 
-    Attributes:
-      num_labels: classes N; a pixel whose label is none of them has no style and no label.
-      hidden: channels inside the label branch.
-      dtype: of the products and the output; noise, statistics and modulation are float32.
-    """
-
-    num_labels: int
-    hidden: int = 128
-    dtype: Any = jnp.float32
+    num_labels: int  # classes N; a pixel whose label is none of them has no style and no label
+    hidden: int = 128  # channels inside the label branch
+    dtype: Any = jnp.float32  # of the products and the output; noise, statistics and modulation are float32
 
     @nn.compact
     def __call__(self, x: Array, labels: Array, styles: Array | None, keys: Array | None, *, train: bool) -> Array:
-        """Modulates a map.
+        """Modulates a map: x [B,H,W,C] and labels [B,H,W] -> [B,H,W,C] in `dtype`; other shapes are a ValueError.
 
-        Args:
-          x: [B,H,W,C].
-          labels: [B,H,W] integers, at the size of x.
-          styles: [B,N,S], or None for a layer that has the label branch alone.
-          keys: [B] random keys, one a sample, or None for no noise.
-          train: whether the statistics are the batch's.
-
-        Returns:
-          [B,H,W,C] in `dtype`.
-
-        Raises:
-          ValueError: the shapes do not agree.
+        Without styles [B,N,S] the layer has the label branch alone; without random keys [B], one a sample, there is no
+        noise. `train` takes the batch's statistics.
         """
         if x.ndim != 4 or labels.shape != x.shape[:3]:
             raise ValueError(f"x must be [B,H,W,C] and labels [B,H,W], not {x.shape} and {labels.shape}")
@@ -79,28 +63,14 @@ class RegionStyleNorm(nn.Module):
 
 
 class StyleBranch(nn.Module):
-    """Scale and shift from the styles: a dense layer per class, ReLU, spread over the class's pixels, conv3x3.
+    """Scale and shift from the styles: a dense layer per class, ReLU, spread over the class's pixels, conv3x3."""
 
-    Attributes:
-      features: channels C of the map that is modulated.
-      dtype: of the products.
-    """
-
-    features: int
-    dtype: Any = jnp.float32
+    features: int  # channels C of the map that is modulated
+    dtype: Any = jnp.float32  # of the products
 
     @nn.compact
     def __call__(self, styles: Array, labels: Array, share: Array) -> Array:
-        """Computes `share` times gamma and beta.
-
-        Args:
-          styles: [B,N,S], one a class.
-          labels: [B,H,W].
-          share: [2C], this branch's part in the blend.
-
-        Returns:
-          [B,H,W,2C], gamma first.
-        """
+        """This branch's `share` [2C] of the blend, times gamma and beta: [B,N,S], labels [B,H,W] -> [B,H,W,2C]."""
         batch, classes, size = styles.shape
         kernel = self.param("kernel", small_xavier_pair, (3, 3, size, 2 * self.features))
         bias = self.param("bias", nn.initializers.zeros, (2 * self.features,))
@@ -114,15 +84,10 @@ class StyleBranch(nn.Module):
 
 
 class ClassDense(nn.Module):
-    """A dense layer for each class: y[b, n] = x[b, n] @ kernel[n] + bias[n].
+    """A dense layer for each class: y[b, n] = x[b, n] @ kernel[n] + bias[n]."""
 
-    Attributes:
-      features: outputs.
-      dtype: of the product.
-    """
-
-    features: int
-    dtype: Any = jnp.float32
+    features: int  # outputs
+    dtype: Any = jnp.float32  # of the product
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -139,19 +104,12 @@ class ClassDense(nn.Module):
 
 
 class LabelBranch(nn.Module):
-    """Scale and shift from the label map alone (SPADE, Park et al. 2019): conv3x3, ReLU, conv3x3.
+    """Scale and shift from the label map alone (SPADE, Park et al. 2019): conv3x3, ReLU, conv3x3."""
 
-    Attributes:
-      features: channels C of the map that is modulated.
-      num_labels: classes N.
-      hidden: channels in between.
-      dtype: of the products.
-    """
-
-    features: int
-    num_labels: int
-    hidden: int = 128
-    dtype: Any = jnp.float32
+    features: int  # channels C of the map that is modulated
+    num_labels: int  # classes N
+    hidden: int = 128  # channels in between
+    dtype: Any = jnp.float32  # of the products
 
     @nn.compact
     def __call__(self, labels: Array, share: Array) -> Array:

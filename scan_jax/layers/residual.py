@@ -18,14 +18,10 @@ class DilatedResidualBlock(nn.Module):
     """x + conv3x3(lrelu(conv3x3 dilated by 2 (x))), as many channels out as in.
 
     The second convolution starts small, so that a stack of blocks starts near the identity and needs no normalisation.
-
-    Attributes:
-      dilation: of the first convolution.
-      dtype: of the convolutions.
     """
 
-    dilation: int = 2
-    dtype: Any = jnp.float32
+    dilation: int = 2  # of the first convolution
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -46,19 +42,12 @@ class DilatedResidualBlock(nn.Module):
 
 
 class ReflectedResidualBlock(nn.Module):
-    """x + norm(conv3x3(relu(norm(dilated conv3x3(x))))), as many channels out as in; no ReLU after the sum.
+    """x + norm(conv3x3(relu(norm(dilated conv3x3(x))))), as many channels out as in; no ReLU after the sum."""
 
-    Attributes:
-      kernels: of both convolutions; spectral ones have no bias.
-      dilation: of the first.
-      dtype: of the convolutions.
-      kernel_init: of the kernels.
-    """
-
-    kernels: Kernels = "free"
-    dilation: int = 2
-    dtype: Any = jnp.float32
-    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
+    kernels: Kernels = "free"  # of both convolutions; spectral ones have no bias
+    dilation: int = 2  # of the first
+    dtype: Any = jnp.float32  # of the convolutions
+    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)  # of the kernels
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -86,10 +75,6 @@ def reflect(x: Array, pad: int) -> Array:
     return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
 
 
-def _reflect_forward(x: Array, pad: int) -> tuple[Array, None]:
-    return reflect(x, pad), None
-
-
 def _reflect_backward(pad: int, saved: None, change: Array) -> tuple[Array]:
     """Each reflected pixel's share is added to its original; the derivative by itself takes several times as long."""
     del saved
@@ -105,4 +90,4 @@ def _reflect_backward(pad: int, saved: None, change: Array) -> tuple[Array]:
     return (change,)
 
 
-reflect.defvjp(_reflect_forward, _reflect_backward)
+reflect.defvjp(lambda x, pad: (reflect(x, pad), None), _reflect_backward)

@@ -23,27 +23,17 @@ class SpectralConv(nn.Module):
 
     The kernel is seen as a [kh*kw*in, out] matrix. Each training pass takes one step of the power iteration from the
     stored vectors and stores the new ones in the collection "spectral"; an evaluation uses the stored ones as they are.
-
-    Attributes:
-      features: output channels.
-      kernel_size: height and width.
-      stride: the same along both axes.
-      padding: zeros on every side, a multiple of the dilation.
-      use_bias: whether a bias is added.
-      dtype: of the convolution; the norm itself is float32.
-      warmup: power iterations at initialisation, so that the first passes divide by the right value.
-      dilation: of the taps; only without a stride.
-      kernel_init: of the kernel. Its scale does not change what comes out, but how fast it turns.
     """
 
-    features: int
-    kernel_size: int = 4
-    stride: int = 2
-    padding: int = 1
+    features: int  # output channels
+    kernel_size: int = 4  # height and width
+    stride: int = 2  # the same along both axes
+    padding: int = 1  # zeros on every side, a multiple of the dilation
     use_bias: bool = True
-    dtype: Any = jnp.float32
-    warmup: int = 15
-    dilation: int = 1
+    dtype: Any = jnp.float32  # of the convolution; the norm itself is float32
+    warmup: int = 15  # power iterations at initialisation, so that the first passes divide by the right value
+    dilation: int = 1  # of the taps; only without a stride
+    # Of the kernel. Its scale does not change what comes out, but how fast it turns.
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     @nn.compact

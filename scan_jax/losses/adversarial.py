@@ -6,6 +6,8 @@ SCAN section 3.3 (the term L_G) leaves the form open; the default is the non-sat
 Masked attention's eq. (3) is E[log D(I) + log(1 - D(fake))], which the critic ascends (`logistic_critic`, negated) and
 the generator descends (`minimax_generator`, which saturates). The released code's logistic form gives the generator
 `logistic_generator` instead, and its default is the hinge loss with feature matching.
+
+A generator's loss is of the logits [B,h,w,1] of completions, a critic's of two equal shapes, else a ValueError.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from scan_jax.core.types import Array
 
 
 def logistic_generator(fake: Array) -> Array:
-    """-log sigmoid(fake), non-saturating: logits [B,h,w,1] of completions -> [B,h,w,1] float32."""
+    """-log sigmoid(fake), non-saturating: [B,h,w,1] -> [B,h,w,1] float32."""
     return jax.nn.softplus(-fake.astype(jnp.float32))
 
 
 def minimax_generator(fake: Array) -> Array:
-    """log(1 - sigmoid(fake)), eq. (3) of masked attention: logits [B,h,w,1] of completions -> [B,h,w,1] float32.
+    """log(1 - sigmoid(fake)), eq. (3) of masked attention: [B,h,w,1] -> [B,h,w,1] float32.
 
     At most 0, and its slope vanishes where the critic is sure of a fake.
     """
@@ -31,26 +33,18 @@ def minimax_generator(fake: Array) -> Array:
 
 
 def logistic_critic(real: Array, fake: Array) -> Array:
-    """-log sigmoid(real) - log sigmoid(-fake): two logits [B,h,w,1] -> [B,h,w,1] float32.
-
-    Raises:
-      ValueError: the shapes differ.
-    """
+    """-log sigmoid(real) - log sigmoid(-fake): [B,h,w,1] twice -> [B,h,w,1] float32."""
     _check(real, fake)
     return jax.nn.softplus(-real.astype(jnp.float32)) + jax.nn.softplus(fake.astype(jnp.float32))
 
 
 def hinge_generator(fake: Array) -> Array:
-    """-fake (Lim & Ye 2017): logits [B,h,w,1] of completions -> [B,h,w,1] float32."""
+    """-fake (Lim & Ye 2017): [B,h,w,1] -> [B,h,w,1] float32."""
     return -fake.astype(jnp.float32)
 
 
 def hinge_critic(real: Array, fake: Array) -> Array:
-    """max(0, 1 - real) + max(0, 1 + fake): two logits [B,h,w,1] -> [B,h,w,1] float32.
-
-    Raises:
-      ValueError: the shapes differ.
-    """
+    """max(0, 1 - real) + max(0, 1 + fake): [B,h,w,1] twice -> [B,h,w,1] float32."""
     _check(real, fake)
     return jax.nn.relu(1.0 - real.astype(jnp.float32)) + jax.nn.relu(1.0 + fake.astype(jnp.float32))
 

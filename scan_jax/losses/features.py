@@ -1,4 +1,8 @@
-"""Losses on activations of a network: perceptual and style (SCAN, section 3.3), and feature matching of a critic."""
+"""Losses on activations of a network: perceptual and style (SCAN, section 3.3), and feature matching of a critic.
+
+Activations come by layer, each [B,h,w,C], those of the prediction and those of the same layers of the ground truth;
+every layer given counts, and `select` picks them. It is a ValueError where layers or shapes differ, or there is none.
+"""
 
 from __future__ import annotations
 
@@ -27,31 +31,14 @@ DEEP_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 def perceptual_loss(features_prediction: Mapping[str, Array], features_target: Mapping[str, Array]) -> Array:
-    """Sum over layers of mean |prediction - target|, each layer weighted 1 (EdgeConnect): a float32 scalar.
-
-    Args:
-      features_prediction: activations by layer, each [B,h,w,C]. Every layer given counts: `select` picks them.
-      features_target: the same layers of the ground truth.
-
-    Raises:
-      ValueError: the layers or their shapes differ, or there is none.
-    """
+    """Sum over layers of mean |prediction - target|, each layer weighted 1 (EdgeConnect): a float32 scalar."""
     return jnp.mean(perceptual_distance(features_prediction, features_target, dict.fromkeys(features_prediction, 1.0)))
 
 
 def perceptual_distance(
     features_prediction: Mapping[str, Array], features_target: Mapping[str, Array], weights: Mapping[str, float]
 ) -> Array:
-    """Sum over layers of weight * mean |prediction - target|, for each image: float32 [B].
-
-    Args:
-      features_prediction: activations by layer, each [B,h,w,C].
-      features_target: the same layers of the ground truth.
-      weights: of the same layers.
-
-    Raises:
-      ValueError: the layers or their shapes differ, or there is none.
-    """
+    """Sum over layers of the layer's weight * mean |prediction - target|, for each image: float32 [B]."""
     check_same_layers(features_prediction, features_target)
     if set(weights) != set(features_prediction):
         raise ValueError(f"weights are for {sorted(weights)}, activations for {sorted(features_prediction)}")
@@ -67,13 +54,6 @@ def style_loss(features_prediction: Mapping[str, Array], features_target: Mappin
 
     SCAN follows EdgeConnect, where the network sees `prediction * hole` and `target * hole`: hand in the activations of
     those two images, not masked activations of the whole ones.
-
-    Args:
-      features_prediction: activations by layer, each [B,h,w,C]; every layer given counts.
-      features_target: the same layers of the ground truth.
-
-    Raises:
-      ValueError: the layers or their shapes differ, or there is none.
     """
     check_same_layers(features_prediction, features_target)
     distances = [
@@ -83,12 +63,11 @@ def style_loss(features_prediction: Mapping[str, Array], features_target: Mappin
     return jnp.sum(jnp.stack(distances))
 
 
-def gram(x: Array) -> Array:
-    """sum over h, w of x[h,w,c] x[h,w,d], divided by H W C: [B,H,W,C] -> [B,C,C] float32.
+FEATURE_LOSSES = {"perceptual": perceptual_loss, "style": style_loss}
 
-    Raises:
-      ValueError: x is not [B,H,W,C].
-    """
+
+def gram(x: Array) -> Array:
+    """sum over h, w of x[h,w,c] x[h,w,d], divided by H W C: [B,H,W,C] -> [B,C,C] float32."""
     if x.ndim != 4:
         raise ValueError(f"gram needs [B,H,W,C], not {x.shape}")
     _, height, width, channels = x.shape
@@ -98,11 +77,7 @@ def gram(x: Array) -> Array:
 
 
 def select(features: Mapping[str, Array], layers: tuple[str, ...]) -> dict[str, Array]:
-    """Only the activations of `layers`, from a network that also ran for other losses.
-
-    Raises:
-      ValueError: a layer is not among `features`.
-    """
+    """Only the activations of `layers`, from a network that also ran for other losses."""
     absent = [name for name in layers if name not in features]
     if absent:
         raise ValueError(f"the layers {absent} were not computed; there are {sorted(features)}")
@@ -110,11 +85,7 @@ def select(features: Mapping[str, Array], layers: tuple[str, ...]) -> dict[str, 
 
 
 def check_same_layers(features_prediction: Mapping[str, Array], features_target: Mapping[str, Array]) -> None:
-    """Refuses two sets of activations that do not belong together.
-
-    Raises:
-      ValueError: the layers or their shapes differ, an activation is not [B,h,w,C], or there is none.
-    """
+    """Refuses two sets of activations that do not belong together."""
     if set(features_prediction) != set(features_target) or not features_prediction:
         raise ValueError(f"layers differ or are none: {sorted(features_prediction)} and {sorted(features_target)}")
     for name, prediction in features_prediction.items():
@@ -127,15 +98,8 @@ def check_same_layers(features_prediction: Mapping[str, Array], features_target:
 def feature_matching(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Array]]) -> Array:
     """Sum over a critic's layers of mean |fake - real|, averaged over its scales: a float32 scalar.
 
-    The released code of masked attention adds it to the hinge loss, weighted 10.
-
-    Args:
-      fake: the critic's activations on completions, one sequence a scale, each [B,h,w,C]. The last of a scale are its
-        logits, and do not count.
-      real: those on the real images; no gradient flows into them.
-
-    Raises:
-      ValueError: the scales, layers or shapes differ, or a scale has only logits.
+    Of each scale, the activations [B,h,w,C] on completions and on real images, to which no gradient flows. The last
+    ones are its logits, and do not count. The released code of masked attention adds it to the hinge loss, weighted 10.
     """
     _check_scales(fake, real)
     scales = [
@@ -159,12 +123,7 @@ def _check_scales(fake: Sequence[Sequence[Array]], real: Sequence[Sequence[Array
 def match_layers(fake: Sequence[Array], real: Sequence[Array]) -> Array:
     """Sum over all the layers given of mean |fake - real|, the logits among them (EdgeConnect): a float32 scalar.
 
-    Args:
-      fake: the critic's activations on what was generated, each [B,h,w,C].
-      real: those on the real images; no gradient flows into them.
-
-    Raises:
-      ValueError: the layers or shapes differ, or there is none.
+    No gradient flows into `real`.
     """
     if not fake or [layer.shape for layer in fake] != [layer.shape for layer in real]:
         raise ValueError("layers of fake and real images must be as many and of equal shapes, at least one")

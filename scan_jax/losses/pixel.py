@@ -1,4 +1,7 @@
-"""Differences of pixels, weighted by the hole (SCAN section 3.3, L_l1), and the weighted sum of all terms."""
+"""Differences of pixels, weighted by the hole (SCAN section 3.3, L_l1), and the weighted sum of all terms.
+
+Shapes other than said are a ValueError.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,6 @@ def l1(prediction: Array, target: Array) -> Array:
     """|prediction - target| for every value: [B,H,W,C], [B,H,W,C] -> [B,H,W,C] float32, in the images' unit.
 
     SCAN and EdgeConnect average it over the whole image and divide by the hole's share: `hole_normalised`.
-
-    Raises:
-      ValueError: the shapes differ, or are not [B,H,W,C].
     """
     if prediction.ndim != 4:
         raise ValueError(f"l1 needs images [B,H,W,C], not {prediction.shape}")
@@ -27,9 +27,6 @@ def absolute_difference(a: Array, b: Array) -> Array:
 
     `jnp.abs` has slope 1 there, a push without a cause on everything that is already right (zeros of ReLUs, pixels
     outside the hole); PyTorch's L1 has 0.
-
-    Raises:
-      ValueError: the shapes differ.
     """
     if a.shape != b.shape:
         raise ValueError(f"a difference needs two equal shapes, not {a.shape} and {b.shape}")
@@ -38,16 +35,10 @@ def absolute_difference(a: Array, b: Array) -> Array:
 
 
 def hole_normalised(values: Array, known: Array) -> Array:
-    """mean(values) / mean(hole), a float32 scalar: a small hole weighs as much as a large one.
+    """mean(values) / mean(hole): [B,H,W,C], known [B,H,W,1] -> float32 scalar; small holes weigh as much as large ones.
 
     EdgeConnect's L1, which SCAN section 3.3 takes over: the mean runs over every pixel of the batch, known ones too.
-
-    Args:
-      values: [B,H,W,C], such as `l1`.
-      known: [B,H,W,1], 1 = known, 0 = hole. Without any hole the result and its gradient are 0.
-
-    Raises:
-      ValueError: `known` is not [B,H,W,1] for values [B,H,W,C].
+    Without any hole the result and its gradient are 0.
     """
     if values.ndim != 4 or known.shape != (*values.shape[:3], 1):
         raise ValueError(f"values [B,H,W,C] need known [B,H,W,1], not {values.shape} and {known.shape}")
@@ -58,10 +49,8 @@ def hole_normalised(values: Array, known: Array) -> Array:
 def combine(terms: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
     """sum over names of weight * mean(term), a float32 scalar (SCAN section 3.3, L_total).
 
-    A term of any shape counts by its mean; one of weight 0 is left out, so that it cannot spoil the sum with a NaN.
-
-    Raises:
-      ValueError: a term has no weight, or a weight other than 0 has no term.
+    A term of any shape counts by its mean; one of weight 0 is left out, so that it cannot spoil the sum with a NaN. It
+    is a ValueError where a term has no weight, or a weight other than 0 no term.
     """
     unknown = sorted(set(terms) - set(weights))
     if unknown:

@@ -2,6 +2,7 @@
 
 Differences on known pixels and in the hole, perceptual and style terms of the prediction and of the completion, and
 smoothness. As in the public code of both, every mean is over the whole image, also where a term is of the hole alone.
+Other shapes than said are a ValueError.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from collections.abc import Callable, Collection, Mapping
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
-from scan_jax.losses.features import perceptual_loss, style_loss
+from scan_jax.losses.features import FEATURE_LOSSES
 from scan_jax.losses.pixel import absolute_difference, l1
 
-FEATURE_TERMS = ("perceptual", "style")
 # Feature network -> its activations that count. Those of VGG-16 are the published ones, poolings to strides 2, 4 and 8;
 # SqueezeNet's are late ones at strides 2, 4, 8 and 16.
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -41,16 +41,7 @@ class RestorationWeights:
 def pixel_terms(prediction: Array, image: Array, known: Array) -> dict[str, Array]:
     """ "valid" and "hole": |prediction - image| on known pixels and in the hole, zero elsewhere; unreduced.
 
-    Args:
-      prediction: [B,H,W,3].
-      image: [B,H,W,3].
-      known: [B,H,W,1].
-
-    Returns:
-      [B,H,W,3] float32 each.
-
-    Raises:
-      ValueError: the shapes do not agree.
+    [B,H,W,3] twice, known [B,H,W,1] -> [B,H,W,3] float32 each.
     """
     difference = l1(prediction, image)
     if known.shape != (*image.shape[:3], 1):
@@ -63,24 +54,19 @@ def feature_terms(
 ) -> dict[str, Array]:
     """ "perceptual" and "style", each the sum of the prediction's and the completion's, as float32 scalars.
 
-    Args:
-      network: a frozen one.
-      prediction, completion, image: [B,H,W,3].
-      wanted: terms that count; without any of these two, it is not called.
+    Images are [B,H,W,3]. Without any of these two among the terms `wanted`, the frozen network is not called.
     """
-    losses = {"perceptual": perceptual_loss, "style": style_loss}
-    chosen = [name for name in FEATURE_TERMS if name in wanted]
-    if not chosen:
+    losses = {name: loss for name, loss in FEATURE_LOSSES.items() if name in wanted}
+    if not losses:
         return {}
     raw, completed, truth = network(prediction), network(completion), network(image)
-    return {name: losses[name](raw, truth) + losses[name](completed, truth) for name in chosen}
+    return {name: loss(raw, truth) + loss(completed, truth) for name, loss in losses.items()}
 
 
 def total_variation(image: Array) -> Array:
     """mean |difference to the pixel below| + mean |difference to the pixel on the right|: [B,H,W,C] -> float32 scalar.
 
-    Raises:
-      ValueError: the image is not [B,H,W,C], or has only one row or column.
+    Of at least 2x2 pixels.
     """
     if image.ndim != 4 or min(image.shape[1:3]) < 2:
         raise ValueError(f"total variation needs [B,H,W,C] of at least 2x2 pixels, not {image.shape}")

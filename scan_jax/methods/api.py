@@ -15,7 +15,6 @@ from scan_jax.core import registry
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
-from scan_jax.features.api import LossFeatures
 
 METHODS = {  # `config.method.name`
     "edge_connect": "scan_jax.methods.edge_connect",
@@ -34,15 +33,10 @@ Trees = Mapping[str, Tree]  # one tree for each network
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Variables:
-    """A method's networks' arrays, by network name.
+    """A method's networks' arrays, by network name."""
 
-    Attributes:
-      params: what an optimiser changes.
-      stats: what a forward pass changes (spectral vectors, running statistics); empty trees where there are none.
-    """
-
-    params: Trees
-    stats: Trees
+    params: Trees  # what an optimiser changes
+    stats: Trees  # what a forward pass changes (spectral vectors, running statistics); empty trees where there are none
 
     def of(self, name: str) -> dict[str, Tree]:
         """All collections of one network, as its `apply` takes them."""
@@ -52,16 +46,11 @@ class Variables:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Aux:
-    """What an update's loss hands back beside its value.
+    """What an update's loss hands back beside its value."""
 
-    Attributes:
-      terms: named scalars for the log, unweighted.
-      stats: the networks' statistics after the update, only those that changed.
-      carried: whatever the next update wants, such as the prediction, so that the generator runs once a step.
-    """
-
-    terms: Mapping[str, Array]
-    stats: Trees
+    terms: Mapping[str, Array]  # named scalars for the log, unweighted
+    stats: Trees  # the networks' statistics after the update, only those that changed
+    # Whatever the next update wants, such as the prediction, so that the generator runs once a step.
     carried: Any = None
 
 
@@ -71,33 +60,21 @@ UpdateLoss = Callable[[Trees, Trees, Trees, Example, Any, Array], tuple[Array, A
 
 @dataclasses.dataclass(frozen=True)
 class Update:
-    """One optimiser update within a step: which networks it trains, on which loss.
+    """One optimiser update within a step: which networks it trains, on which loss."""
 
-    Attributes:
-      name: of its section in `config.training.optimizers`.
-      trains: names of networks.
-      loss: that is minimised.
-      phase: of the training in which steps take it, empty for all of it; see `config.training.phases`.
-    """
-
-    name: str
-    trains: tuple[str, ...]
-    loss: UpdateLoss
-    phase: str = ""
+    name: str  # of its section in `config.training.optimizers`
+    trains: tuple[str, ...]  # names of networks
+    loss: UpdateLoss  # that is minimised
+    phase: str = ""  # of the training in which steps take it, empty for all of it; see `config.training.phases`
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Refined:
-    """What a refiner hands back.
+    """What a refiner hands back."""
 
-    Attributes:
-      prediction: with the refined filling.
-      objective: [T+1,B], of every image before each of T updates and after the last; lower is better.
-    """
-
-    prediction: Prediction
-    objective: Array
+    prediction: Prediction  # with the refined filling
+    objective: Array  # [T+1,B], of every image before each of T updates and after the last; lower is better
 
 
 Progress = Callable[[Any], None]  # called with the number of every update that is done
@@ -116,15 +93,10 @@ class Refiner(Protocol):
         steps: int | None = None,
         progress: Progress | None = None,
     ) -> Refined:
-        """Fills the hole of every image.
+        """Fills the hole of every image of a batch.
 
-        Args:
-          variables: the method's.
-          frozen: its `load_frozen()`.
-          observation: a batch.
-          rng: of what it draws, the same for every sample.
-          steps: updates at most; None is what the method's config says.
-          progress: called with the number of every update that is done.
+        `frozen` is the method's `load_frozen()`; `rng` is of what it draws, the same for every sample. At most `steps`
+        updates, None for what the config says; `progress` is called with the number of every update that is done.
         """
         ...
 
@@ -147,25 +119,17 @@ PixelMap = Callable[[Variables, Observation, Array], Array]
 
 @runtime_checkable
 class Method(Protocol):
-    """One paper.
+    """One paper."""
 
-    Attributes:
-      networks: the modules by name; the one called "generator" fills holes, and has an exponential moving average.
-      updates: in the order in which a step takes them.
-      stride: height and width given to `predict` must be multiples of it.
-      num_labels: classes of the labels that it is conditioned on, in training and in `predict`; 0 where it takes none.
-      refiners: optimisations at test time, by name; empty for most.
-      maps: what pixels attend to, by name; empty for most.
-      styles: what it paints each class from; None for most.
-    """
-
+    # The modules by name; the one called "generator" fills holes, and has an exponential moving average.
     networks: Mapping[str, Any]
-    updates: tuple[Update, ...]
-    stride: int
+    updates: tuple[Update, ...]  # in the order in which a step takes them
+    stride: int  # height and width given to `predict` must be multiples of it
+    # Classes of the labels that it is conditioned on, in training and in `predict`; 0 where it takes none.
     num_labels: int
-    refiners: Mapping[str, Refiner]
-    maps: Mapping[str, PixelMap]
-    styles: Styles | None
+    refiners: Mapping[str, Refiner]  # optimisations at test time, by name; empty for most
+    maps: Mapping[str, PixelMap]  # what pixels attend to, by name; empty for most
+    styles: Styles | None  # what it paints each class from; None for most
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""
@@ -174,8 +138,7 @@ class Method(Protocol):
     def load_frozen(self) -> Trees:
         """The weights that no update trains (feature networks), by name; training needs them, filling a hole does not.
 
-        Raises:
-          UserError: weights are missing; it names the file and the command that makes it.
+        Where they are missing, a UserError names the file and the command that makes it.
         """
         ...
 
@@ -189,48 +152,14 @@ class Method(Protocol):
 
 
 def build_method(section: Mapping[str, Any]) -> Method:
-    """The method that a config's `method` section describes.
-
-    Raises:
-      UserError: no method has that name, or the method refuses the section.
-    """
+    """The method that a config's `method` section describes; a UserError if none has that name or it is refused."""
     return registry.find(METHODS, section.get("name", ""), "config.method.name").build(section)
 
 
 def find_refiner(method: Method, name: str) -> Refiner:
-    """A method's optimisation at test time.
-
-    Raises:
-      UserError: it has none of that name; it names the nearest, and those that there are.
-    """
+    """A method's optimisation at test time; a UserError names the nearest, and those that there are."""
     if name in method.refiners:
         return method.refiners[name]
     there_are = ", ".join(method.refiners) or "none"
     near = did_you_mean(name, method.refiners)
     raise UserError(f"this method has no optimisation at test time {name!r}{near}; there are: {there_are}")
-
-
-class MethodBase:
-    """What most methods share of `Method`; a method overrides what it has besides.
-
-    Attributes:
-      features: the frozen network behind losses, or None.
-    """
-
-    num_labels: int = 0
-    refiners: Mapping[str, Refiner] = {}
-    maps: Mapping[str, PixelMap] = {}
-    styles: Styles | None = None
-    features: LossFeatures | None = None
-
-    def load_frozen(self) -> Trees:
-        """The feature network's weights, where a loss reads it.
-
-        Raises:
-          UserError: they are missing; it names the file and the command that imports it.
-        """
-        return {"features": self.features.load()} if self.features else {}
-
-    def frozen_shapes(self) -> Trees:
-        """What `load_frozen` returns, without its memory; no weights are needed."""
-        return {"features": self.features.shapes()} if self.features else {}

@@ -22,8 +22,8 @@ from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.adversarial import logistic_generator
 from scan_jax.losses.features import match_layers
 from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, MethodBase, Trees, Update, Variables
-from scan_jax.methods.terms import FeatureTerms, PatchCritic
+from scan_jax.methods.api import Aux, Trees, Update, Variables
+from scan_jax.methods.terms import FeatureTerms, MethodBase, PatchCritic, fresh
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.edge_connect import START, STRIDE, EdgeConnectGenerator
 from scan_jax.ops.canny import canny
@@ -46,31 +46,19 @@ class EdgeConnectWeights:
 
 @dataclasses.dataclass(frozen=True)
 class EdgeConnectSettings:
-    """A config's `method` section; the defaults are the published setting.
+    """A config's `method` section; the defaults are the published setting."""
 
-    Attributes:
-      width: channels of both generators at stride 1.
-      critic_width: channels of both critics' first level.
-      blocks: residual blocks of each generator.
-      sigma: of the blur under the edges, in pixels.
-      loss: the terms' weights.
-      features: the network behind the perceptual and style terms.
-    """
-
-    width: int = 64
-    critic_width: int = 64
-    blocks: int = 8
-    sigma: float = 2.0
-    loss: EdgeConnectWeights = EdgeConnectWeights()
+    width: int = 64  # channels of both generators at stride 1
+    critic_width: int = 64  # channels of both critics' first level
+    blocks: int = 8  # residual blocks of each generator
+    sigma: float = 2.0  # of the blur under the edges, in pixels
+    loss: EdgeConnectWeights = EdgeConnectWeights()  # the terms' weights
+    # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
 
 
 def build(section: Mapping[str, Any]) -> EdgeConnect:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice, a number that makes no network, or an edge generator that nothing trains.
-    """
+    """The method for a config's `method` section; a UserError, too, for an edge generator that nothing trains."""
     settings = bind(section, EdgeConnectSettings, "config.method")
     require_at_least(1, "config.method", width=settings.width, critic_width=settings.critic_width)
     require_at_least(0, "config.method", blocks=settings.blocks)
@@ -81,17 +69,11 @@ def build(section: Mapping[str, Any]) -> EdgeConnect:
 
 
 class Sketch(NamedTuple):
-    """A photograph without its colours, all [B,H,W,1].
+    """A photograph without its colours, all [B,H,W,1]."""
 
-    Attributes:
-      gray: the whole photograph, the hole too.
-      seen: edges of what is known.
-      edges: those of the whole photograph.
-    """
-
-    gray: Array
-    seen: Array
-    edges: Array
+    gray: Array  # the whole photograph, the hole too
+    seen: Array  # edges of what is known
+    edges: Array  # those of the whole photograph
 
 
 class EdgeConnect(MethodBase):
@@ -100,15 +82,13 @@ class EdgeConnect(MethodBase):
     stride = STRIDE
 
     def __init__(self, settings: EdgeConnectSettings) -> None:
-        self.settings = settings
-        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
+        super().__init__(settings, EdgeConnectGenerator(settings.width, settings.blocks))
         self._edge_weights = {term: self.weights[term] for term in EDGE_TERMS if term in self.weights}
         self._colour_weights = {term: weight for term, weight in self.weights.items() if term not in EDGE_TERMS}
-        self.generator: Any = EdgeConnectGenerator(settings.width, settings.blocks)
         discriminator = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=START)
         self.edge_critic = PatchCritic(discriminator, "edge_critic", weight=0.5)
         self.critic = PatchCritic(discriminator, "critic", weight=0.5)
-        self.networks: dict[str, Any] = {"generator": self.generator, "edge_critic": discriminator}
+        self.networks["edge_critic"] = discriminator
         if "adversarial" in self.weights:
             self.networks["critic"] = discriminator
         self.updates: tuple[Update, ...] = self._updates()
@@ -132,14 +112,12 @@ class EdgeConnect(MethodBase):
         """Fresh variables of all networks; only the shapes of `example` matter."""
         generator_rng, edge_rng, critic_rng = jax.random.split(rng, 3)
         gray = luma(example.image)  # [B,H,W,1]
-        generator = self.generator.init(generator_rng, example.image, gray, example.known, train=False)
-        params: dict[str, Any] = {"generator": generator["params"]}
-        stats: dict[str, Any] = {"generator": {"spectral": generator["spectral"]}}
+        made = {"generator": self.generator.init(generator_rng, example.image, gray, example.known, train=False)}
         pair = jnp.concatenate([gray, gray], axis=-1)  # [B,H,W,2]
-        params["edge_critic"], stats["edge_critic"] = self.edge_critic.init(edge_rng, pair)
+        made["edge_critic"] = self.edge_critic.network.init(edge_rng, pair, train=False)
         if "critic" in self.networks:
-            params["critic"], stats["critic"] = self.critic.init(critic_rng, example.image)
-        return Variables(params, stats)
+            made["critic"] = self.critic.network.init(critic_rng, example.image, train=False)
+        return fresh(made)
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole between the known pixels' edges and those that the edge generator draws into it."""
@@ -229,7 +207,7 @@ class EdgeConnect(MethodBase):
         """True edges against those that were drawn, each beside the grey photograph."""
         del frozen, example, rng
         real, fake = carried["true"], carried["drawn"]  # [B,H,W,2] each
-        return self.edge_critic.loss(params, stats, real, fake, carried)
+        return self.edge_critic.loss(params, stats, real, fake, carried=carried)
 
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array

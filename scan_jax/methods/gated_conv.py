@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
-from scan_jax.losses.adversarial import apart, critic_accuracy, hinge_critic, hinge_generator, one_batch
-from scan_jax.losses.pixel import combine, l1
-from scan_jax.methods.api import Aux, MethodBase, PixelMap, Trees, Update, Variables
+from scan_jax.losses.adversarial import hinge_critic, hinge_generator
+from scan_jax.losses.pixel import l1
+from scan_jax.methods.api import Aux, PixelMap, Trees, Variables
+from scan_jax.methods.terms import AdversarialMethod, PatchCritic, fresh
 from scan_jax.models.discriminators import SnPatchGan
 from scan_jax.models.gated_conv import STRIDE, GatedConvGenerator
 from scan_jax.ops.contextual_attention import contextual_weights
@@ -25,79 +26,54 @@ SIGNED = 2.0  # the paper takes its differences of images in [-1, 1], ours span 
 
 @dataclasses.dataclass(frozen=True)
 class LossSettings:
-    """The weights of section 3.3; a term of weight 0 is not computed.
+    """The weights of section 3.3; a term of weight 0 is not computed."""
 
-    Attributes:
-      l1: mean difference in [-1, 1], of both stages, over the whole image.
-      adversarial: hinge loss on the completion.
-    """
-
-    l1: float = 1.0
-    adversarial: float = 1.0
+    l1: float = 1.0  # mean difference in [-1, 1], of both stages, over the whole image
+    adversarial: float = 1.0  # hinge loss on the completion
 
 
 @dataclasses.dataclass(frozen=True)
 class GatedConvSettings:
-    """A config's `method` section; the defaults are the public code's.
+    """A config's `method` section; the defaults are the public code's."""
 
-    Attributes:
-      width: channels of the first convolutions, features and gates together; a multiple of 4.
-      critic_width: channels of the critic's first level.
-      compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
-      loss: the terms' weights.
-    """
-
-    width: int = 48
-    critic_width: int = 64
+    width: int = 48  # channels of the first convolutions, features and gates together; a multiple of 4
+    critic_width: int = 64  # channels of the critic's first level
+    # "float32" or "bfloat16", of convolutions and products; all else is float32.
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
-    loss: LossSettings = LossSettings()
+    loss: LossSettings = LossSettings()  # the terms' weights
 
     def __post_init__(self) -> None:
-        """Refuses a width that cannot be halved twice.
-
-        Raises:
-          UserError: it is no positive multiple of 4.
-        """
+        """Refuses a width that cannot be halved twice."""
         if self.width < 4 or self.width % 4:
             raise UserError(f"config.method.width must be a multiple of 4, not {self.width}")
 
 
 def build(section: Mapping[str, Any]) -> GatedConv:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice.
-    """
+    """The method for a config's `method` section."""
     return GatedConv(bind(section, GatedConvSettings, "config.method"))
 
 
-class GatedConv(MethodBase):
+class GatedConv(AdversarialMethod):
     """The method: a generator of two stages and SN-PatchGAN, trained alternately on one forward pass a step."""
 
     stride = STRIDE
 
     def __init__(self, settings: GatedConvSettings) -> None:
-        self.settings = settings
-        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
         dtype = jnp.dtype(settings.compute_dtype)
-        self.generator: Any = GatedConvGenerator(settings.width, dtype)
-        self.critic: Any = SnPatchGan(settings.critic_width, dtype)
-        self.networks: dict[str, Any] = {"generator": self.generator}
-        self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
-        if "adversarial" in self.weights:
-            self.networks["critic"] = self.critic
-            self.updates += (Update("critic", ("critic",), self.critic_loss),)
+        critic = SnPatchGan(settings.critic_width, dtype)
+        critic_losses = (hinge_generator, hinge_critic)
+        super().__init__(
+            settings, GatedConvGenerator(settings.width, dtype), PatchCritic(critic, weight=0.5, losses=critic_losses)
+        )
         self.maps: Mapping[str, PixelMap] = {"attention": self.attention_map}
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
         seen, generator_rng, critic_rng = example.observe(), *jax.random.split(rng)
-        params: dict[str, Any] = {"generator": self.generator.init(generator_rng, seen.image, seen.known)["params"]}
-        stats: dict[str, Any] = {"generator": {}}
+        made = {"generator": self.generator.init(generator_rng, seen.image, seen.known)}
         if "critic" in self.networks:
-            critic = self.critic.init(critic_rng, example.image, example.known, train=False)
-            params["critic"], stats["critic"] = critic["params"], {"spectral": critic["spectral"]}
-        return Variables(params, stats)
+            made["critic"] = self.critic.network.init(critic_rng, example.image, example.known, train=False)
+        return fresh(made)
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole; nothing is drawn from `rng`."""
@@ -132,22 +108,12 @@ class GatedConv(MethodBase):
         completion = complete(example.image, stages[-1], example.known)
         terms = {"l1": jnp.asarray(SIGNED * sum(l1(stage, example.image).mean() for stage in stages))}
         if "adversarial" in self.weights:
-            variables = {"params": frozen["critic"], **stats["critic"]}
-            logits = self.critic.apply(variables, completion, example.known, train=False)
-            terms["adversarial"] = hinge_generator(logits).mean()
-        terms = {name: term for name, term in terms.items() if name in self.weights}
-        return combine(terms, self.weights), Aux(terms, {}, jax.lax.stop_gradient(completion))
+            terms["adversarial"] = self.critic.adversarial(frozen, stats, completion, example.known)
+        return self.weigh(terms, {}, completion)
 
     def critic_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
-        """The second update: photographs against completions, in one batch, so that one power iteration serves both."""
+        """The second update: photographs against completions."""
         del frozen, rng
-        both, known = one_batch(example.image, carried), one_batch(example.known, example.known)  # [2B,H,W,.]
-        variables = {"params": params["critic"], **stats["critic"]}
-        logits, changed = self.critic.apply(variables, both, known, train=True, mutable=["spectral"])
-        real, fake = apart(logits)  # [B,ceil(H/64),ceil(W/64),4*critic_width] each
-        loss = 0.5 * hinge_critic(real, fake).mean()
-        terms = {"critic": loss, "critic_real": real.mean(), "critic_fake": fake.mean()}
-        terms["critic_accuracy"] = critic_accuracy(real, fake)
-        return loss, Aux(terms, {"critic": changed})
+        return self.critic.loss(params, stats, example.image, carried, example.known)

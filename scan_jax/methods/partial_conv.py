@@ -18,34 +18,24 @@ from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.restoration import RestorationWeights
 from scan_jax.methods.api import Variables
-from scan_jax.methods.terms import RestorationMethod
+from scan_jax.methods.terms import RestorationMethod, fresh
 from scan_jax.models.partial_conv_unet import DECODER, ENCODER, PartialConvUNet
 from scan_jax.ops.imagenet import normalize
 
 
 @dataclasses.dataclass(frozen=True)
 class PartialConvSettings:
-    """A config's `method` section; the defaults are the published setting.
+    """A config's `method` section; the defaults are the published setting."""
 
-    Attributes:
-      width: channels of the first level.
-      depth: levels; images must be multiples of 2**depth.
-      loss: the terms' weights.
-      features: the network behind the perceptual and style terms.
-    """
-
-    width: int = 64
-    depth: int = 7
-    loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)
+    width: int = 64  # channels of the first level
+    depth: int = 7  # levels; images must be multiples of 2**depth
+    loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)  # the terms' weights
+    # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=lambda: FeatureSettings("vgg16"))
 
 
 def build(section: Mapping[str, Any]) -> PartialConvMethod:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice, or a number that makes no network.
-    """
+    """The method for a config's `method` section."""
     settings = bind(section, PartialConvSettings, "config.method")
     require_at_least(1, "config.method", width=settings.width)
     require_at_least(2, "config.method", depth=settings.depth)
@@ -67,9 +57,7 @@ class PartialConvMethod(RestorationMethod):
         """Fresh variables; of a blank image, for those of `example` may be too small for so many levels."""
         del example
         image = jnp.zeros((1, self.stride, self.stride, 3))
-        variables = self.generator.init(rng, image, image[..., :1])
-        stats = {"batch_stats": variables["batch_stats"]}
-        return Variables({"generator": variables["params"]}, {"generator": stats})
+        return fresh({"generator": self.generator.init(rng, image, image[..., :1])})
 
     def smooth(self, completion: Array, known: Array) -> Array:
         """The completion, in ImageNet's units."""

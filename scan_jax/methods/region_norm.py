@@ -11,9 +11,9 @@ import jax
 from scan_jax.core.config import bind
 from scan_jax.core.errors import require_at_least
 from scan_jax.core.types import Array, Example, Observation, Prediction
-from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, MethodBase, Trees, Update, Variables
-from scan_jax.methods.terms import PatchCritic
+from scan_jax.losses.pixel import hole_normalised, l1
+from scan_jax.methods.api import Aux, Trees, Variables
+from scan_jax.methods.terms import AdversarialMethod, PatchCritic, fresh
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.region_norm import STRIDE, RegionNormGenerator, published_start
 from scan_jax.ops.image import complete
@@ -29,61 +29,40 @@ class RegionNormWeights:
 
 @dataclasses.dataclass(frozen=True)
 class RegionNormSettings:
-    """A config's `method` section; the defaults are the published setting.
+    """A config's `method` section; the defaults are the published setting."""
 
-    Attributes:
-      width: channels at stride 1.
-      critic_width: channels of the critic's first level.
-      blocks: residual blocks.
-      threshold: of the importance of a pixel, from which on it belongs to the learned region.
-      loss: the terms' weights.
-    """
-
-    width: int = 64
-    critic_width: int = 64
-    blocks: int = 8
-    threshold: float = 0.8
-    loss: RegionNormWeights = RegionNormWeights()
+    width: int = 64  # channels at stride 1
+    critic_width: int = 64  # channels of the critic's first level
+    blocks: int = 8  # residual blocks
+    threshold: float = 0.8  # of the importance of a pixel, from which on it belongs to the learned region
+    loss: RegionNormWeights = RegionNormWeights()  # the terms' weights
 
 
 def build(section: Mapping[str, Any]) -> RegionNorm:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice, or a number that makes no network.
-    """
+    """The method for a config's `method` section."""
     settings = bind(section, RegionNormSettings, "config.method")
     require_at_least(1, "config.method", width=settings.width, critic_width=settings.critic_width)
     require_at_least(0, "config.method", blocks=settings.blocks)
     return RegionNorm(settings)
 
 
-class RegionNorm(MethodBase):
+class RegionNorm(AdversarialMethod):
     """The method: a generator and a patch critic, trained alternately on one forward pass of the generator a step."""
 
     stride = STRIDE
 
     def __init__(self, settings: RegionNormSettings) -> None:
-        self.settings = settings
-        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
-        self.generator: Any = RegionNormGenerator(settings.width, settings.blocks, settings.threshold)
-        self.networks: dict[str, Any] = {"generator": self.generator}
-        self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
-        network = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=published_start)
-        self.critic = PatchCritic(network, weight=0.5)
-        if "adversarial" in self.weights:
-            self.networks["critic"] = network
-            self.updates += (Update("critic", ("critic",), self.critic_loss),)
+        generator = RegionNormGenerator(settings.width, settings.blocks, settings.threshold)
+        critic = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=published_start)
+        super().__init__(settings, generator, PatchCritic(critic, weight=0.5))
 
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables of both networks; only the shapes of `example` matter."""
         generator_rng, critic_rng = jax.random.split(rng)
-        generator = self.generator.init(generator_rng, example.image, example.known, train=False)
-        params: dict[str, Any] = {"generator": generator["params"]}
-        stats: dict[str, Any] = {"generator": {}}
+        made = {"generator": self.generator.init(generator_rng, example.image, example.known, train=False)}
         if "critic" in self.networks:
-            params["critic"], stats["critic"] = self.critic.init(critic_rng, example.image)
-        return Variables(params, stats)
+            made["critic"] = self.critic.network.init(critic_rng, example.image, train=False)
+        return fresh(made)
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole; the statistics are each image's own, where the released code takes the batch's."""
@@ -105,12 +84,4 @@ class RegionNorm(MethodBase):
         terms = {"l1": hole_normalised(l1(completion, example.image), example.known)}
         if "adversarial" in self.weights:
             terms["adversarial"] = self.critic.adversarial(frozen, stats, prediction)
-        terms = {name: term for name, term in terms.items() if name in self.weights}
-        return combine(terms, self.weights), Aux(terms, {}, jax.lax.stop_gradient(prediction))
-
-    def critic_loss(
-        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
-    ) -> tuple[Array, Aux]:
-        """The second update: photographs against raw predictions."""
-        del frozen, rng
-        return self.critic.loss(params, stats, example.image, carried)
+        return self.weigh(terms, {}, prediction)

@@ -15,38 +15,27 @@ from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.restoration import RestorationWeights
 from scan_jax.methods.api import Variables
-from scan_jax.methods.terms import RestorationMethod
+from scan_jax.methods.terms import RestorationMethod, fresh
 from scan_jax.models.rfr import STRIDE, Rfr
 from scan_jax.ops.imagenet import denormalize
 
 
 @dataclasses.dataclass(frozen=True)
 class RfrSettings:
-    """A config's `method` section; the defaults are the published setting.
+    """A config's `method` section; the defaults are the published setting."""
 
-    Attributes:
-      width: channels of the map that recurs.
-      recurrences: how often the rim of the hole is filled.
-      feature_input: "plain" shows the feature network images in [0, 1] without ImageNet's normalisation, as the public
-        code does; "normalized" shows them as the network was trained to see them, and is what other networks than
-        VGG want.
-      loss: the terms' weights.
-      features: the network behind the perceptual and style terms.
-    """
-
-    width: int = 64
-    recurrences: int = 6
+    width: int = 64  # channels of the map that recurs
+    recurrences: int = 6  # how often the rim of the hole is filled
+    # "plain" shows the feature network images in [0, 1] without ImageNet's normalisation, as the public code does;
+    # "normalized" shows them as the network was trained to see them, and is what other networks than VGG want.
     feature_input: Literal["plain", "normalized"] = "plain"
-    loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)
+    loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)  # the terms' weights
+    # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=lambda: FeatureSettings("vgg16"))
 
 
 def build(section: Mapping[str, Any]) -> RecurrentFeatureReasoning:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice, or a number that makes no network.
-    """
+    """The method for a config's `method` section."""
     settings = bind(section, RfrSettings, "config.method")
     require_at_least(1, "config.method", recurrences=settings.recurrences)
     require_at_least(8, "config.method", width=settings.width)  # an eighth of it is the narrowest map
@@ -66,8 +55,7 @@ class RecurrentFeatureReasoning(RestorationMethod):
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""
         seen = example.observe()
-        variables = self.generator.init(rng, seen.image, seen.known, train=False)
-        return Variables({"generator": variables["params"]}, {"generator": {"batch_stats": variables["batch_stats"]}})
+        return fresh({"generator": self.generator.init(rng, seen.image, seen.known, train=False)})
 
     def smooth(self, completion: Array, known: Array) -> Array:
         """The completion with black in the place of known pixels."""

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 from scan_jax.core.config import bind
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
-from scan_jax.losses.pixel import combine, hole_normalised, l1
-from scan_jax.methods.api import Aux, MethodBase, Trees, Update, Variables
-from scan_jax.methods.terms import FeatureTerms, PatchCritic
+from scan_jax.losses.pixel import hole_normalised, l1
+from scan_jax.methods.api import Aux, Trees, Variables
+from scan_jax.methods.terms import AdversarialMethod, FeatureTerms, PatchCritic, fresh
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.scan import STRIDE, GeneratorSettings, ScanGenerator
 from scan_jax.ops.image import complete
@@ -39,45 +39,28 @@ class LossSettings:
 
 @dataclasses.dataclass(frozen=True)
 class ScanSettings(GeneratorSettings):
-    """A config's `method` section; the defaults are the paper's setting.
+    """A config's `method` section; the defaults are the paper's setting."""
 
-    Attributes:
-      critic_width: channels of the critic's first level.
-      orthogonality_scale: lambda_so and lambda_co of eq. (1).
-      loss: the terms' weights.
-      features: the network behind the perceptual and style terms.
-    """
-
-    critic_width: int = 64
-    orthogonality_scale: float = 1e-3
-    loss: LossSettings = LossSettings()
+    critic_width: int = 64  # channels of the critic's first level
+    orthogonality_scale: float = 1e-3  # lambda_so and lambda_co of eq. (1)
+    loss: LossSettings = LossSettings()  # the terms' weights
+    # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
 
 
 def build(section: Mapping[str, Any]) -> Scan:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice.
-    """
+    """The method for a config's `method` section."""
     return Scan(bind(section, ScanSettings, "config.method"))
 
 
-class Scan(MethodBase):
+class Scan(AdversarialMethod):
     """The method: a generator and a patch critic, trained alternately on one forward pass of the generator a step."""
 
     stride = STRIDE
 
     def __init__(self, settings: ScanSettings) -> None:
-        self.settings = settings
-        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
-        self.generator: Any = ScanGenerator(settings)
-        self.critic = PatchCritic(PatchDiscriminator(settings.critic_width, dtype=settings.dtype))
-        self.networks: dict[str, Any] = {"generator": self.generator}
-        self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
-        if "adversarial" in self.weights:
-            self.networks["critic"] = self.critic.network
-            self.updates += (Update("critic", ("critic",), self.critic_loss),)
+        critic = PatchCritic(PatchDiscriminator(settings.critic_width, dtype=settings.dtype))
+        super().__init__(settings, ScanGenerator(settings), critic)
         self.feature_terms = FeatureTerms(settings.features, self.weights, settings.dtype)
         self.features = self.feature_terms.features
 
@@ -85,12 +68,10 @@ class Scan(MethodBase):
         """Fresh variables of both networks; only the shapes of `example` matter."""
         seen, generator_rng, critic_rng = example.observe(), *jax.random.split(rng)
         keys = jax.random.split(rng, seen.image.shape[0])
-        generator = self.generator.init(generator_rng, seen.image, seen.known, keys)
-        params: dict[str, Any] = {"generator": generator["params"]}
-        stats: dict[str, Any] = {"generator": {}}
+        made = {"generator": self.generator.init(generator_rng, seen.image, seen.known, keys)}
         if "critic" in self.networks:
-            params["critic"], stats["critic"] = self.critic.init(critic_rng, example.image)
-        return Variables(params, stats)
+            made["critic"] = self.critic.network.init(critic_rng, example.image, train=False)
+        return fresh(made)
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole; every sample draws its patches from the same `rng`, wherever it stands in the batch."""
@@ -122,12 +103,4 @@ class Scan(MethodBase):
         }
         if "adversarial" in self.weights:
             terms["adversarial"] = self.critic.adversarial(frozen, stats, completion)
-        terms = {name: jnp.asarray(term) for name, term in terms.items() if name in self.weights}
-        return combine(terms, self.weights), Aux(terms, {}, jax.lax.stop_gradient(completion))
-
-    def critic_loss(
-        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
-    ) -> tuple[Array, Aux]:
-        """The second update: real against completed images, in one batch, so that one power iteration serves both."""
-        del frozen, rng
-        return self.critic.loss(params, stats, example.image, carried)
+        return self.weigh(terms, {}, completion)

@@ -1,4 +1,4 @@
-"""Loss terms that several methods share: of a frozen network, of restoration (PConv, RFR), of a patch critic."""
+"""What methods share: their beginnings, and loss terms of a frozen network, of restoration and of a patch critic."""
 
 from __future__ import annotations
 
@@ -13,35 +13,61 @@ import jax.numpy as jnp
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings, LossFeatures
 from scan_jax.losses.adversarial import apart, critic_accuracy, logistic_critic, logistic_generator, one_batch
-from scan_jax.losses.features import PERCEPTUAL_LAYERS, STYLE_LAYERS, perceptual_loss, select, style_loss
+from scan_jax.losses.features import FEATURE_LOSSES, PERCEPTUAL_LAYERS, STYLE_LAYERS, select
 from scan_jax.losses.pixel import combine
-from scan_jax.losses.restoration import FEATURE_TERMS, LAYERS, feature_terms, pixel_terms, total_variation
-from scan_jax.methods.api import Aux, MethodBase, Tree, Trees, Update, Variables
-from scan_jax.models.discriminators import PatchDiscriminator
+from scan_jax.losses.restoration import LAYERS, feature_terms, pixel_terms, total_variation
+from scan_jax.methods.api import Aux, PixelMap, Refiner, Styles, Tree, Trees, Update, Variables
 from scan_jax.ops.image import complete
 
 TERM_LAYERS = {"perceptual": PERCEPTUAL_LAYERS, "style": STYLE_LAYERS}
-LOSSES = {"perceptual": perceptual_loss, "style": style_loss}
+
+Judge = Callable[..., Array]  # logits -> loss, both [B,h,w,C]
+
+
+class MethodBase:
+    """What most methods share of `Method`; a method overrides what it has besides."""
+
+    num_labels: int = 0
+    refiners: Mapping[str, Refiner] = {}
+    maps: Mapping[str, PixelMap] = {}
+    styles: Styles | None = None
+    features: LossFeatures | None = None  # the frozen network behind losses
+
+    def __init__(self, settings: Any, generator: Any) -> None:
+        """Of `settings.loss`, the terms' weights, those that are 0 are left out: such a term is not computed."""
+        self.settings, self.generator = settings, generator
+        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
+        self.networks: dict[str, Any] = {"generator": generator}
+
+    def load_frozen(self) -> Trees:
+        """The feature network's weights, where a loss reads it."""
+        return {"features": self.features.load()} if self.features else {}
+
+    def frozen_shapes(self) -> Trees:
+        """What `load_frozen` returns, without its memory; no weights are needed."""
+        return {"features": self.features.shapes()} if self.features else {}
+
+    def weigh(self, terms: Mapping[str, Any], changed: Trees, carried: Any = None) -> tuple[Array, Aux]:
+        """The loss of those terms that have a weight, and what an update hands back beside it."""
+        terms = {name: jnp.asarray(term) for name, term in terms.items() if name in self.weights}
+        return combine(terms, self.weights), Aux(terms, changed, jax.lax.stop_gradient(carried))
+
+
+def fresh(networks: Mapping[str, Tree]) -> Variables:
+    """What the networks' `init` made: parameters, and the collections that a forward pass changes."""
+    kept = ("batch_stats", "spectral")
+    stats = {name: {kind: made[kind] for kind in kept if kind in made} for name, made in networks.items()}
+    return Variables({name: made["params"] for name, made in networks.items()}, stats)
 
 
 class FeatureTerms:
-    """The perceptual term on the whole prediction and the style term on its hole; those that have a weight.
-
-    Attributes:
-      features: the network, or None where neither term has a weight.
-    """
+    """The perceptual term on the whole prediction and the style term on its hole; those that have a weight."""
 
     def __init__(self, settings: FeatureSettings, weights: Mapping[str, float], dtype: Any = jnp.float32) -> None:
-        """Raises UserError for a network that no term knows.
-
-        Args:
-          settings: which network.
-          weights: by term; those of other terms do not matter.
-          dtype: of the network's products.
-        """
+        """Those of the network in `settings` that have one of the `weights`; UserError for one that no term knows."""
         self._layers = {term: TERM_LAYERS[term].get(settings.name, ()) for term in TERM_LAYERS if weights.get(term)}
         together = tuple(dict.fromkeys(layer for layers in self._layers.values() for layer in layers))
-        self.features = LossFeatures(settings, together, dtype) if self._layers else None
+        self.features = LossFeatures(settings, together, dtype) if self._layers else None  # where a term has a weight
 
     def __call__(self, frozen: Trees, prediction: Array, example: Example) -> dict[str, Array]:
         """The terms by name, for a raw prediction [B,H,W,3]."""
@@ -49,7 +75,7 @@ class FeatureTerms:
         terms = {}
         for term in self._layers:
             images = prediction * regions[term], example.image * regions[term]
-            terms[term] = LOSSES[term](*(self._activations(frozen, image, term) for image in images))
+            terms[term] = FEATURE_LOSSES[term](*(self._activations(frozen, image, term) for image in images))
         return terms
 
     def _activations(self, frozen: Trees, image: Array, term: str) -> dict[str, Array]:
@@ -72,22 +98,17 @@ class RestorationMethod(MethodBase):
     evaluates: Any = False  # the network's `train` where the running statistics are taken
 
     def __init__(self, settings: Any, generator: Any, *, first: Any, finetune: Any) -> None:
-        """Raises UserError for a feature network that no term knows.
+        """Of `settings.loss` and `settings.features`, where a network that no term knows is a UserError.
 
-        Args:
-          settings: with `loss`, the terms' weights, and `features`.
-          generator: the network, called with image, known and `train`.
-          first, finetune: its `train` in the two phases.
+        The generator is called with image, known and `train`, which is `first` or `finetune` by the phase.
         """
-        self.settings, self.generator = settings, generator
-        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
-        self.networks: dict[str, Any] = {"generator": generator}
+        super().__init__(settings, generator)
         self.updates = (
             Update("generator", ("generator",), partial(self.generator_loss, train=first), phase="first"),
             Update("finetune", ("generator",), partial(self.generator_loss, train=finetune), phase="finetune"),
         )
         layers: Any = LAYERS.get(settings.features.name, ())
-        self.features = LossFeatures(settings.features, layers) if self.weights.keys() & set(FEATURE_TERMS) else None
+        self.features = LossFeatures(settings.features, layers) if self.weights.keys() & FEATURE_LOSSES.keys() else None
 
     def smooth(self, completion: Array, known: Array) -> Array:
         """The picture [B,H,W,3] whose total variation counts."""
@@ -119,8 +140,8 @@ class RestorationMethod(MethodBase):
             **feature_terms(activations, prediction, completion, example.image, self.weights),
             "total_variation": total_variation(self.smooth(completion, example.known)),
         }
-        terms = {name: jnp.mean(term) for name, term in terms.items() if name in self.weights}
-        return combine(terms, self.weights), Aux(terms, {"generator": {**stats["generator"], **changed}})
+        means = {name: jnp.mean(term) for name, term in terms.items()}
+        return self.weigh(means, {"generator": {**stats["generator"], **changed}})
 
     def activations(self, frozen: Trees, image: Array) -> Mapping[str, Array]:
         """The feature network's, by layer."""
@@ -130,45 +151,37 @@ class RestorationMethod(MethodBase):
 
 @dataclasses.dataclass(frozen=True)
 class PatchCritic:
-    """A network that tells photographs from completions, patch by patch.
+    """A network that tells photographs from completions, patch by patch."""
 
-    Attributes:
-      network: without its variables.
-      name: among the method's networks, and of its terms in the log.
-      weight: of its own loss; EdgeConnect takes the mean of both parts, SCAN their sum.
-    """
-
-    network: PatchDiscriminator
-    name: str = "critic"
-    weight: float = 1.0
-
-    def init(self, rng: Array, image: Array) -> tuple[Tree, Tree]:
-        """Fresh parameters and statistics, for images [B,H,W,C]."""
-        variables = self.network.init(rng, image, train=False)
-        return variables["params"], {"spectral": variables["spectral"]}
+    network: Any  # without its variables; called with images [B,H,W,C] and maps that go with them, and `train`
+    name: str = "critic"  # among the method's networks, and of its terms in the log
+    weight: float = 1.0  # of its own loss; EdgeConnect takes the mean of both parts, SCAN their sum
+    losses: tuple[Judge, Judge] = (logistic_generator, logistic_critic)
 
     def activations(self, frozen: Trees, stats: Trees, image: Array) -> tuple[Array, ...]:
         """What its layers answer to [B,H,W,C] while it is not trained, the logits last."""
+        return self._answer(frozen, stats, image, method="activations")
+
+    def adversarial(self, frozen: Trees, stats: Trees, image: Array, *maps: Array) -> Array:
+        """The generator's term: [B,H,W,C] -> scalar."""
+        return self.losses[0](self._answer(frozen, stats, image, *maps)).mean()
+
+    def _answer(self, frozen: Trees, stats: Trees, *given: Array, method: str | None = None) -> Any:
         variables = {"params": frozen[self.name], **stats[self.name]}
-        found: Any = self.network.apply(variables, image, train=False, method="activations")
-        return found
+        return self.network.apply(variables, *given, train=False, method=method)
 
-    def adversarial(self, frozen: Trees, stats: Trees, image: Array) -> Array:
-        """The generator's term, non-saturating: [B,H,W,C] -> scalar."""
-        return logistic_generator(self.activations(frozen, stats, image)[-1]).mean()
+    def loss(
+        self, params: Trees, stats: Trees, real: Array, fake: Array, *maps: Array, carried: Any = None
+    ) -> tuple[Array, Aux]:
+        """Its own update: real against fake images [B,H,W,C] in one batch, so that one power iteration serves both.
 
-    def loss(self, params: Trees, stats: Trees, real: Array, fake: Array, carried: Any = None) -> tuple[Array, Aux]:
-        """Its own update: real against fake images in one batch, so that one power iteration serves both.
-
-        Args:
-          params, stats: the method's.
-          real, fake: [B,H,W,C].
-          carried: for the update after this one.
+        What is `carried` is for the update after this one.
         """
         variables = {"params": params[self.name], **stats[self.name]}
-        logits, changed = self.network.apply(variables, one_batch(real, fake), train=True, mutable=["spectral"])
-        of_real, of_fake = apart(logits)  # [B,H/8-2,W/8-2,1] each
-        loss = self.weight * logistic_critic(of_real, of_fake).mean()
+        both = (one_batch(real, fake), *(one_batch(x, x) for x in maps))
+        logits, changed = self.network.apply(variables, *both, train=True, mutable=["spectral"])
+        of_real, of_fake = apart(logits)  # [B,h,w,C] each
+        loss = self.weight * self.losses[1](of_real, of_fake).mean()
         terms = {
             self.name: loss,
             f"{self.name}_real": of_real.mean(),
@@ -176,3 +189,29 @@ class PatchCritic:
             f"{self.name}_accuracy": critic_accuracy(of_real, of_fake),
         }
         return loss, Aux(terms, {self.name: changed}, jax.lax.stop_gradient(carried))
+
+
+class AdversarialMethod(MethodBase):
+    """A generator and a patch critic, trained alternately on one forward pass of the generator a step."""
+
+    def __init__(self, settings: Any, generator: Any, critic: PatchCritic) -> None:
+        """The critic is left out where `settings.loss.adversarial` is 0."""
+        super().__init__(settings, generator)
+        self.critic = critic
+        self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
+        if "adversarial" in self.weights:
+            self.networks["critic"] = critic.network
+            self.updates += (Update("critic", ("critic",), self.critic_loss),)
+
+    def generator_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """The first update; it carries on the images that the critic's update compares with photographs."""
+        raise NotImplementedError
+
+    def critic_loss(
+        self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
+    ) -> tuple[Array, Aux]:
+        """The second update: photographs against what the generator made."""
+        del frozen, rng
+        return self.critic.loss(params, stats, example.image, carried)

@@ -22,19 +22,14 @@ class PatchDiscriminator(nn.Module):
     """The 70x70 patch discriminator (Isola et al. 2017), spectrally normalised.
 
     Kernels 4, strides 2,2,2,1,1, widths w,2w,4w,8w,1.
-
-    Attributes:
-      width: w; the paper's setting is 64.
-      dtype: of the convolutions; the logits come back in float32.
-      input_range: what the first convolution reads: "signed" brings images to [-1, 1], "unit" leaves them in [0, 1], as
-        EdgeConnect's released code does.
-      kernel_init: of the kernels.
     """
 
-    width: int = 64
-    dtype: Any = jnp.float32
+    width: int = 64  # w; the paper's setting is 64
+    dtype: Any = jnp.float32  # of the convolutions; the logits come back in float32
+    # What the first convolution reads: "signed" brings images to [-1, 1], "unit" leaves them in [0, 1], as
+    # EdgeConnect's released code does.
     input_range: Literal["signed", "unit"] = "signed"
-    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()  # of the kernels
 
     def __call__(self, image: Array, *, train: bool) -> Array:
         """[B,H,W,C] in [0, 1] -> logits [B,H/8-2,W/8-2,1], positive for real."""
@@ -65,36 +60,21 @@ class LabelDiscriminator(nn.Module):
 
     As in the released code, each of `layers` convolutions has stride 2, only those after the first are normalised (by
     spectral and instance norm, without bias), and the one that makes the logits has stride 1 and a bias.
-
-    Attributes:
-      num_labels: classes.
-      width: channels of the first layer; they double from layer to layer up to 512.
-      layers: convolutions before the logits.
-      scales: how many critics; they share nothing.
-      dtype: of the convolutions; the statistics and the logits are float32.
     """
 
-    num_labels: int
-    width: int = 64
-    layers: int = 3
-    scales: int = 2
-    dtype: Any = jnp.float32
+    num_labels: int  # classes
+    width: int = 64  # channels of the first layer; they double from layer to layer up to 512
+    layers: int = 3  # convolutions before the logits
+    scales: int = 2  # how many critics; they share nothing
+    dtype: Any = jnp.float32  # of the convolutions; the statistics and the logits are float32
 
     @nn.compact
     def __call__(self, labels: Array, image: Array, *, train: bool) -> tuple[tuple[Array, ...], ...]:
         """For each scale, fine to coarse, the activations of its layers and last its logits.
 
-        Args:
-          labels: [B,H,W] integers; one outside [0, num_labels) is no class.
-          image: [B,H,W,3] in [0, 1].
-          train: whether the spectral norm's vectors take a step.
-
-        Returns:
-          A tuple for each scale: [B,h,w,C] for each layer with h = floor(H/2) + 1 and so on, then the logits [B,h,w,1]
-          float32, positive for real.
-
-        Raises:
-          ValueError: the shapes do not agree, or `labels` are not integers.
+        From integer labels [B,H,W], of which one outside [0, num_labels) is no class, and the image [B,H,W,3] in [0, 1]
+        to [B,h,w,C] for each layer with h = floor(H/2) + 1 and so on, then the logits [B,h,w,1] float32, positive for
+        real. With `train` the spectral norm's vectors take a step. ValueError for other shapes or labels.
         """
         if image.ndim != 4 or labels.shape != image.shape[:3] or not jnp.issubdtype(labels.dtype, jnp.integer):
             raise ValueError(f"integer labels [B,H,W] must fit image [B,H,W,3], not {labels.shape} and {image.shape}")
@@ -139,27 +119,17 @@ WIDTHS = (1, 2, 4, 4, 4, 4)  # of its convolutions, in units of `width`
 
 
 class SnPatchGan(nn.Module):
-    """SN-PatchGAN (Yu et al. 2019): six convolutions of kernel 5 and stride 2, each with LeakyReLU 0.2.
+    """SN-PatchGAN (Yu et al. 2019): six convolutions of kernel 5 and stride 2, each with LeakyReLU 0.2."""
 
-    Attributes:
-      width: channels of the first level; the paper's setting is 64.
-      dtype: of the convolutions; the logits come back in float32.
-    """
-
-    width: int = 64
-    dtype: Any = jnp.float32
+    width: int = 64  # channels of the first level; the paper's setting is 64
+    dtype: Any = jnp.float32  # of the convolutions; the logits come back in float32
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:
-        """Judges every patch of an image by every feature.
+        """Judges every patch of an image by every feature: [B,ceil(H/64),ceil(W/64),4*width], positive for real.
 
-        Args:
-          image: [B,H,W,3] in [0, 1], a photograph or a completion.
-          known: [B,H,W,1], where the hole is or would have been.
-          train: whether the spectral norm takes a step.
-
-        Returns:
-          [B,ceil(H/64),ceil(W/64),4*width], positive for real.
+        From a photograph or a completion [B,H,W,3] in [0, 1], and known [B,H,W,1]: where the hole is or would have
+        been. With `train` the spectral norm takes a step.
         """
         x = jnp.concatenate([2 * image - 1, 1 - known], axis=-1)  # [B,H,W,4]
         for number, widths in enumerate(WIDTHS, start=1):

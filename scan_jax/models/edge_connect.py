@@ -13,7 +13,7 @@ from scan_jax.core.types import Array
 from scan_jax.layers.conv import Conv, Kernels, convolved, doubled
 from scan_jax.layers.normalization import InstanceNorm
 from scan_jax.layers.residual import ReflectedResidualBlock, reflect
-from scan_jax.ops.image import complete, luma
+from scan_jax.ops.image import check_sides, complete, luma
 
 STRIDE = 16  # the maps' is 4; of those at a quarter, four pixels are what a reflection by two is sure to find
 _FAR = 3  # the reach of the outer 7x7 kernels
@@ -21,27 +21,18 @@ START = nn.initializers.normal(0.02)
 
 
 class ImageTransform(nn.Module):
-    """To a quarter, dilated residual blocks, and back (after Johnson et al. 2016).
+    """To a quarter, dilated residual blocks, and back (after Johnson et al. 2016)."""
 
-    Attributes:
-      features: output channels.
-      width: channels at stride 1; 2 and 4 times as many at strides 2 and 4.
-      blocks: residual ones at stride 4.
-      kernels: of all convolutions but the last, which is free.
-      dtype: of the convolutions.
-    """
-
-    features: int
-    width: int = 64
-    blocks: int = 8
-    kernels: Kernels = "free"
-    dtype: Any = jnp.float32
+    features: int  # output channels
+    width: int = 64  # channels at stride 1; 2 and 4 times as many at strides 2 and 4
+    blocks: int = 8  # residual ones at stride 4
+    kernels: Kernels = "free"  # of all convolutions but the last, which is free
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         """[B,H,W,C] -> [B,H,W,features] float32, without an activation; H and W are multiples of 16."""
-        if x.shape[1] % STRIDE or x.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {x.shape[1:3]}; pad the image")
+        check_sides(x, STRIDE)
         given: dict[str, Any] = {"dtype": self.dtype, "kernel_init": START}
         conv: Any = partial(convolved, kernels=self.kernels, train=train, **given)
         up: Any = partial(doubled, kernels=self.kernels, train=train, **given)
@@ -64,17 +55,11 @@ def _activate(x: Array) -> Array:
 
 
 class EdgeConnectGenerator(nn.Module):
-    """Both generators: `edge` draws edges into the hole, `completion` paints between the edges.
+    """Both generators: `edge` draws edges into the hole, `completion` paints between the edges."""
 
-    Attributes:
-      width: channels of both at stride 1; the paper's setting is 64.
-      blocks: residual ones in each; the paper's setting is 8.
-      dtype: of the convolutions.
-    """
-
-    width: int = 64
-    blocks: int = 8
-    dtype: Any = jnp.float32
+    width: int = 64  # channels of both at stride 1; the paper's setting is 64
+    blocks: int = 8  # residual ones in each; the paper's setting is 8
+    dtype: Any = jnp.float32  # of the convolutions
 
     def setup(self) -> None:
         """Makes both."""
@@ -82,16 +67,10 @@ class EdgeConnectGenerator(nn.Module):
         self.completion = ImageTransform(3, self.width, self.blocks, "free", self.dtype)
 
     def __call__(self, image: Array, edges: Array, known: Array, *, train: bool) -> tuple[Array, Array]:
-        """Fills a hole.
+        """The raw prediction [B,H,W,3] in [0, 1], and the edges [B,H,W,1] that it was painted between.
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read.
-          edges: [B,H,W,1], 1 on the edges of what is known.
-          known: [B,H,W,1].
-          train: whether the spectral norm takes a step.
-
-        Returns:
-          The raw prediction [B,H,W,3] in [0, 1], and the edges [B,H,W,1] that it was painted between.
+        From the image [B,H,W,3] in [0, 1], of which the hole is not read, the edges of what is known [B,H,W,1], and
+        known [B,H,W,1]. With `train` the spectral norm takes a step.
         """
         all_edges = complete(edges, self.draw(luma(image), edges, known, train=train), known)
         return self.paint(image, all_edges, known), all_edges

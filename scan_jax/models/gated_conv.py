@@ -13,22 +13,17 @@ import jax.numpy as jnp
 from scan_jax.core.types import Array
 from scan_jax.layers.gated_conv import GatedConv, SameConv
 from scan_jax.ops.contextual_attention import contextual_attention
-from scan_jax.ops.image import complete, enlarge, shrink_nearest
+from scan_jax.ops.image import check_sides, complete, enlarge, shrink_nearest
 
 STRIDE = 8  # 4 of the networks, 2 of the attention
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One gated convolution of an encoder.
+    """One gated convolution of an encoder."""
 
-    Attributes:
-      widths: channels of the convolution, features and gates together, in units of the network's width.
-      kernel_size, stride, dilation, activation: see `GatedConv`.
-    """
-
-    widths: int
-    kernel_size: int = 3
+    widths: int  # channels of the convolution, features and gates together, in units of the network's width
+    kernel_size: int = 3  # this and the next three as in `GatedConv`
     stride: int = 1
     dilation: int = 1
     activation: Callable[[Array], Array] = jax.nn.elu
@@ -43,17 +38,11 @@ DECODER = (4, 4, 2, 2, 1, 0.5)  # widths, likewise; before the third and the fif
 
 
 class Encoder(nn.Module):
-    """Gated convolutions down to a quarter of the size.
+    """Gated convolutions down to a quarter of the size."""
 
-    Attributes:
-      steps: the convolutions, called conv1, conv2, ...
-      width: the network's.
-      dtype: of the convolutions.
-    """
-
-    steps: tuple[Step, ...]
-    width: int
-    dtype: Any
+    steps: tuple[Step, ...]  # the convolutions, called conv1, conv2, ...
+    width: int  # the network's
+    dtype: Any  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -73,11 +62,7 @@ class Encoder(nn.Module):
 
 
 class AttentiveBranch(nn.Module):
-    """An encoder, contextual attention and two more gated convolutions.
-
-    Attributes:
-      width, dtype: see `Encoder`.
-    """
+    """An encoder, contextual attention and two more gated convolutions."""
 
     width: int
     dtype: Any
@@ -94,11 +79,7 @@ class AttentiveBranch(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Gated convolutions from a quarter of the size to an image.
-
-    Attributes:
-      width, dtype: see `Encoder`.
-    """
+    """Gated convolutions from a quarter of the size to an image."""
 
     width: int
     dtype: Any
@@ -113,29 +94,19 @@ class Decoder(nn.Module):
 
 
 class GatedConvGenerator(nn.Module):
-    """Both stages.
+    """Both stages."""
 
-    Attributes:
-      width: channels of the first convolutions, features and gates together; a multiple of 4. The paper's is 48.
-      dtype: of the convolutions and products.
-    """
-
+    # Channels of the first convolutions, features and gates together; a multiple of 4. The paper's is 48.
     width: int = 48
-    dtype: Any = jnp.float32
+    dtype: Any = jnp.float32  # of the convolutions and products
 
     @nn.compact
     def __call__(self, image: Array, known: Array) -> list[Array]:
-        """Fills a hole.
+        """The raw predictions of the two stages, [B,H,W,3] in [0, 1]; the second is the method's answer.
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 8.
-          known: [B,H,W,1].
-
-        Returns:
-          The raw predictions of the two stages, [B,H,W,3] in [0, 1]; the second is the method's answer.
+        From [B,H,W,3] in [0, 1], of which the hole is not read, and known [B,H,W,1]; H and W are multiples of 8.
         """
-        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        check_sides(image, STRIDE)
         size = (self.width, self.dtype)
         hole, seen = 1 - known, (2 * image - 1) * known  # in [-1, 1], grey in the hole
         x = Encoder(COARSE, *size, name="coarse_encoder")(jnp.concatenate([seen, jnp.ones_like(hole), hole], axis=-1))

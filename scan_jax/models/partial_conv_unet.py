@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from scan_jax.core.types import Array
 from scan_jax.layers.normalization import AffineBatchNorm
 from scan_jax.layers.partial_conv import PartialConv
-from scan_jax.ops.image import enlarge
+from scan_jax.ops.image import check_sides, enlarge
 from scan_jax.ops.imagenet import denormalize, normalize
 
 KERNELS = (7, 5, 5)  # of the encoder's first levels; all others are 3
@@ -35,20 +35,13 @@ def kernel_sizes(depth: int) -> tuple[int, ...]:
 
 
 class Level(nn.Module):
-    """A partial convolution without bias, batch normalisation, an activation.
+    """A partial convolution without bias, batch normalisation, an activation."""
 
-    Attributes:
-      features: output channels.
-      kernel_size, stride: of the convolution.
-      activation: at the end.
-      dtype: of the convolution.
-    """
-
-    features: int
+    features: int  # output channels
     kernel_size: int
     stride: int
-    activation: Callable[[Array], Array]
-    dtype: Any
+    activation: Callable[[Array], Array]  # at the end
+    dtype: Any  # of the convolution
 
     @nn.compact
     def __call__(self, x: Array, known: Array, *, train: bool) -> tuple[Array, Array]:
@@ -59,31 +52,20 @@ class Level(nn.Module):
 
 
 class PartialConvUNet(nn.Module):
-    """Halves the map `depth` times and doubles it as often; maps of both halves join with what each knows.
+    """Halves the map `depth` times and doubles it as often; maps of both halves join with what each knows."""
 
-    Attributes:
-      width: channels of the first level; the published width is 64.
-      depth: levels; the published 7 are for 256x256.
-      dtype: of the convolutions.
-    """
-
-    width: int = 64
-    depth: int = 7
-    dtype: Any = jnp.float32
+    width: int = 64  # channels of the first level; the published width is 64
+    depth: int = 7  # levels; the published 7 are for 256x256
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: Collection[str] = ()) -> Array:
-        """Fills a hole.
+        """[B,H,W,3] in [0, 1], known [B,H,W,1] -> [B,H,W,3] float32, in the unit of the image but not bounded.
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; height and width multiples of 2**depth. What it holds in the hole is not read.
-          known: [B,H,W,1].
-          train: which of "encoder" and "decoder" are normalised by the batch's statistics, and move the running ones.
-
-        Returns:
-          [B,H,W,3] float32, in the unit of the image but not bounded.
+        The hole is not read; H and W are multiples of 2**depth. `train` says which of "encoder" and "decoder" are
+        normalised by the batch's statistics, and move the running ones.
         """
-        _check_size(image, 2**self.depth)
+        check_sides(image, 2**self.depth)
         maps, knowns = self._encode(normalize(image) * known, known, train=ENCODER in train)
         x, valid = maps[-1], knowns[-1]
         widths = level_widths(self.width, self.depth)
@@ -119,8 +101,3 @@ def _join(x: Array, known: Array, skipped: Array, skipped_known: Array) -> tuple
     skipped_known = jnp.broadcast_to(skipped_known, skipped.shape)
     joined = jnp.concatenate([x, skipped.astype(x.dtype)], axis=-1)
     return joined, jnp.concatenate([known, skipped_known], axis=-1)
-
-
-def _check_size(image: Array, stride: int) -> None:
-    if image.shape[1] % stride or image.shape[2] % stride:
-        raise ValueError(f"height and width must be multiples of {stride}, not {image.shape[1:3]}; pad the image")

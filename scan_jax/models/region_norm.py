@@ -14,6 +14,7 @@ from scan_jax.layers.conv import Conv
 from scan_jax.layers.region_norm import HoleNorm, LearnedRegionNorm, published_start
 from scan_jax.layers.residual import reflect
 from scan_jax.ops.conv_transpose import shuffle_pixels
+from scan_jax.ops.image import check_sides
 
 STRIDE = 16  # the maps' is 4; of those at a quarter, four pixels are what a reflection by two is sure to find
 _FAR = 3  # the reach of the outer 7x7 kernels
@@ -21,34 +22,21 @@ _DILATION = 2
 
 
 class RegionNormGenerator(nn.Module):
-    """Fills a hole in one pass.
+    """Fills a hole in one pass."""
 
-    Attributes:
-      width: channels at stride 1, twice and four times as many at strides 2 and 4; the paper's setting is 64.
-      blocks: dilated residual ones at stride 4; the paper's setting is 8.
-      threshold: of the learned regions' importance; the paper's setting is 0.8.
-      dtype: of the convolutions; statistics are float32.
-    """
-
-    width: int = 64
-    blocks: int = 8
-    threshold: float = 0.8
-    dtype: Any = jnp.float32
+    width: int = 64  # channels at stride 1, twice and four times as many at strides 2 and 4; the paper's setting is 64
+    blocks: int = 8  # dilated residual ones at stride 4; the paper's setting is 8
+    threshold: float = 0.8  # of the learned regions' importance; the paper's setting is 0.8
+    dtype: Any = jnp.float32  # of the convolutions; statistics are float32
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:
-        """Fills a hole.
+        """[B,H,W,3] in [0, 1], known [B,H,W,1] -> the raw prediction [B,H,W,3] in [0, 1].
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 16.
-          known: [B,H,W,1].
-          train: whether statistics are the batch's rather than each image's.
-
-        Returns:
-          The raw prediction [B,H,W,3] in [0, 1].
+        The hole is not read; H and W are multiples of 16. With `train` statistics are the batch's rather than each
+        image's.
         """
-        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        check_sides(image, STRIDE)
         conv = partial(Conv, dtype=self.dtype, kernel_init=published_start)
         hole = 1 - known
         x = conv(self.width, 7, padding=0, name="in")(reflect(image * known + hole, _FAR))  # [B,H,W,width]

@@ -15,7 +15,7 @@ from scan_jax.layers.conv import Conv, ConvTranspose, torch_uniform
 from scan_jax.layers.normalization import AffineBatchNorm
 from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.ops.contextual_attention import Memory, knowledge_consistent_attention
-from scan_jax.ops.image import enlarge
+from scan_jax.ops.image import check_sides, enlarge
 
 STRIDE = 16
 ATTENDS_AT = 4  # pixels of the reasoning's map in a pixel that attends
@@ -28,17 +28,11 @@ _unbiased: Any = partial(PartialConv, use_bias=False, kernel_init=torch_uniform)
 
 
 class Block(nn.Module):
-    """A convolution without bias, batch normalisation, an activation.
+    """A convolution without bias, batch normalisation, an activation."""
 
-    Attributes:
-      convolution: makes a module, given its name.
-      activation: at the end.
-      dtype: of what comes back.
-    """
-
-    convolution: Callable[..., Any]
-    activation: Activation
-    dtype: Any
+    convolution: Callable[..., Any]  # makes a module, given its name
+    activation: Activation  # at the end
+    dtype: Any  # of what comes back
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -48,21 +42,13 @@ class Block(nn.Module):
 
 
 class PartialBlock(nn.Module):
-    """Partial convolutions without bias, batch normalisation, an activation.
+    """Partial convolutions without bias, batch normalisation, an activation."""
 
-    Attributes:
-      features: output channels of each convolution.
-      kernel_sizes: of each.
-      stride: of each.
-      activation: at the end.
-      dtype: of the convolutions.
-    """
-
-    features: int
-    kernel_sizes: Sequence[int]
-    stride: int
-    activation: Activation
-    dtype: Any
+    features: int  # output channels of each convolution
+    kernel_sizes: Sequence[int]  # of each
+    stride: int  # of each
+    activation: Activation  # at the end
+    dtype: Any  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array, known: Array, *, train: bool) -> tuple[Array, Array]:
@@ -75,13 +61,9 @@ class PartialBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Knowledge-consistent attention, and a 1x1 convolution of what it found beside the map.
+    """Knowledge-consistent attention, and a 1x1 convolution of what it found beside the map."""
 
-    Attributes:
-      dtype: of the convolution.
-    """
-
-    dtype: Any
+    dtype: Any  # of the convolution
 
     @nn.compact
     def __call__(self, x: Array, known: Array, memory: Memory | None) -> tuple[Array, Memory]:
@@ -93,15 +75,10 @@ class Attention(nn.Module):
 
 
 class FeatureReasoning(nn.Module):
-    """An encoder down to an eighth and a decoder with skips, which attends at a fourth (section 3.1.2).
+    """An encoder down to an eighth and a decoder with skips, which attends at a fourth (section 3.1.2)."""
 
-    Attributes:
-      width: channels of the map; those at an eighth are eight times as many.
-      dtype: of the convolutions.
-    """
-
-    width: int
-    dtype: Any
+    width: int  # channels of the map; those at an eighth are eight times as many
+    dtype: Any  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array, known: Array, memory: Memory | None, *, train: bool) -> tuple[Array, Memory]:
@@ -130,13 +107,9 @@ class FeatureReasoning(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """relu(x + conv1x1(conv3x3(conv1x1(x)))) by way of a fourth of the channels, each convolution normalised.
+    """relu(x + conv1x1(conv3x3(conv1x1(x)))) by way of a fourth of the channels, each convolution normalised."""
 
-    Attributes:
-      dtype: of the convolutions.
-    """
-
-    dtype: Any
+    dtype: Any  # of the convolutions
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -150,32 +123,20 @@ class Bottleneck(nn.Module):
 
 
 class Rfr(nn.Module):
-    """Fills the rim of the hole, again and again, with the same weights; then merges all that it saw on the way.
+    """Fills the rim of the hole, again and again, with the same weights; then merges all that it saw on the way."""
 
-    Attributes:
-      width: channels of the map that recurs; the published width is 64.
-      recurrences: the published number is 6.
-      dtype: of the convolutions.
-    """
-
-    width: int = 64
-    recurrences: int = 6
-    dtype: Any = jnp.float32
+    width: int = 64  # channels of the map that recurs; the published width is 64
+    recurrences: int = 6  # the published number is 6
+    dtype: Any = jnp.float32  # of the convolutions
 
     @nn.compact
     def __call__(self, image: Array, known: Array, *, train: bool) -> Array:
-        """Fills a hole.
+        """[B,H,W,3] in [0, 1], known [B,H,W,1] -> [B,H,W,3] float32, in the unit of the image but not bounded.
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; height and width multiples of 16. What it holds in the hole is not read.
-          known: [B,H,W,1].
-          train: whether the batch's statistics normalise, and move the running ones; else the running ones do.
-
-        Returns:
-          [B,H,W,3] float32, in the unit of the image but not bounded.
+        The hole is not read; H and W are multiples of 16. With `train` the batch's statistics normalise, and move the
+        running ones; else the running ones do.
         """
-        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        check_sides(image, STRIDE)
         x, valid = PartialBlock(self.width, (7,), 2, jax.nn.relu, self.dtype, name="down")(image, known, train=train)
         x, valid = PartialBlock(self.width, (7,), 1, jax.nn.relu, self.dtype, name="rim")(x, valid, train=train)
         shrink = PartialBlock(self.width, (7, 7), 1, _barely_leaky, self.dtype, name="shrink")
@@ -203,15 +164,7 @@ class Rfr(nn.Module):
 
 
 def merge(maps: Sequence[Array], knowns: Sequence[Array]) -> Array:
-    """Each pixel's mean over those maps that know it, section 3.1.3.
-
-    Args:
-      maps: each [B,H,W,C].
-      knowns: each [B,H,W,1].
-
-    Returns:
-      [B,H,W,C]; where no map knows anything, zero.
-    """
+    """Each pixel's mean over the maps [B,H,W,C] that know it ([B,H,W,1] each), section 3.1.3; zero where none does."""
     total = reduce(jnp.add, [x.astype(jnp.float32) * known for x, known in zip(maps, knowns)]) / len(maps)
     share = reduce(jnp.add, knowns) / len(knowns)  # [B,H,W,1]
     return (total / (share + _EPSILON)).astype(maps[0].dtype)

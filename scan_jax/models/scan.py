@@ -16,7 +16,7 @@ from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.layers.prior import Prior
 from scan_jax.layers.residual import DilatedResidualBlock
 from scan_jax.ops.convolution import update_known
-from scan_jax.ops.image import complete, enlarge, high_frequency, sobel_gradient
+from scan_jax.ops.image import check_sides, complete, enlarge, high_frequency, sobel_gradient
 
 STRIDE = 8
 SOBEL_SCALE = 8  # the operator's answer to a slope of 1 per pixel
@@ -25,33 +25,22 @@ STAGE_KERNELS = ((7, 5, 5, 5), (5, 3, 3, 3))  # of enc1 and enc2: the second sta
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorSettings:
-    """What the generator is; the defaults are the paper's setting.
+    """What the generator is; the defaults are the paper's setting."""
 
-    Attributes:
-      width: channels at stride 1.
-      regions: n of SAN and CAN.
-      stages: 1 stops at the rough image.
-      blocks: dilated residual blocks in each encoder.
-      attention: which of "spatial" (SAN) and "channel" (CAN) the decoder has.
-      statistics: "weighted" or "product", the reading of eq. (3).
-      kernels: "unit" or "raw" sampled patches.
-      scale: "mean" or "sum", of CAN's correlations.
-      sigma: of the blur under the high-frequency residual, in pixels.
-      prior: what fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended.
-        The networks see that filling and correct it, so that one which has learned nothing equals its prior.
-      compute_dtype: "float32" or "bfloat16", of convolutions and products; all else is float32.
-    """
-
-    width: int = 64
-    regions: int = 16
-    stages: Literal[1, 2] = 2
-    blocks: int = 4
+    width: int = 64  # channels at stride 1
+    regions: int = 16  # n of SAN and CAN
+    stages: Literal[1, 2] = 2  # 1 stops at the rough image
+    blocks: int = 4  # dilated residual blocks in each encoder
+    # Which of "spatial" (SAN) and "channel" (CAN) the decoder has.
     attention: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel")
-    statistics: Literal["weighted", "product"] = "weighted"
-    kernels: Literal["unit", "raw"] = "unit"
-    scale: Literal["mean", "sum"] = "mean"
-    sigma: float = 2.0
+    statistics: Literal["weighted", "product"] = "weighted"  # "weighted" or "product", the reading of eq. (3)
+    kernels: Literal["unit", "raw"] = "unit"  # "unit" or "raw" sampled patches
+    scale: Literal["mean", "sum"] = "mean"  # "mean" or "sum", of CAN's correlations
+    sigma: float = 2.0  # of the blur under the high-frequency residual, in pixels
+    # What fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended. The
+    # networks see that filling and correct it, so that one which has learned nothing equals its prior.
     prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
+    # "float32" or "bfloat16", of convolutions and products; all else is float32.
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
 
     @property
@@ -61,27 +50,17 @@ class GeneratorSettings:
 
 
 class Encoder(nn.Module):
-    """Four partial convolutions at strides 1,2,4,8, then dilated residual blocks at stride 8.
+    """Four partial convolutions at strides 1,2,4,8, then dilated residual blocks at stride 8."""
 
-    Attributes:
-      settings: the generator's.
-      kernels: the four kernel sizes.
-    """
-
-    settings: GeneratorSettings
-    kernels: Sequence[int]
+    settings: GeneratorSettings  # the generator's
+    kernels: Sequence[int]  # the four kernel sizes
 
     @nn.compact
     def __call__(self, x: Array, valid: Array | None, known: Array) -> tuple[list[Array], list[Array]]:
-        """Encodes an image.
+        """Features [B,H/s,W/s,width*s] and known [B,H/s,W/s,1] at s = 1,2,4,8, of x [B,H,W,7], or 10 with both priors.
 
-        Args:
-          x: [B,H,W,7], or 10 with both priors.
-          valid: [B,H,W,1], 1 where x may be read: the known pixels; None once the hole has been filled roughly.
-          known: [B,H,W,1], 1 where x is the photograph's.
-
-        Returns:
-          Features [B,H/s,W/s,width*s] and known [B,H/s,W/s,1] at s = 1,2,4,8.
+        `valid` [B,H,W,1] is 1 where x may be read: the known pixels; None once the hole has been filled roughly.
+        `known` [B,H,W,1] is 1 where x is the photograph's.
         """
         features, knowns = [], []
         for depth, size in enumerate(self.kernels):
@@ -100,12 +79,9 @@ class Decoder(nn.Module):
     """Three times: up, join the encoder's level, convolve, SAN, CAN; then to RGB. Both stages call the same one.
 
     With a prior the output is added to its filling in the hole: it begins at zero, and is bounded by nothing.
-
-    Attributes:
-      settings: the generator's.
     """
 
-    settings: GeneratorSettings
+    settings: GeneratorSettings  # the generator's
 
     @nn.compact
     def __call__(self, features: Sequence[Array], knowns: Sequence[Array], keys: Array) -> Array:
@@ -134,29 +110,19 @@ class Decoder(nn.Module):
 
 
 class ScanGenerator(nn.Module):
-    """G1 = enc1 + dec makes a rough image, G2 = enc2 + the same dec a fine one.
+    """G1 = enc1 + dec makes a rough image, G2 = enc2 + the same dec a fine one."""
 
-    Attributes:
-      settings: what it is.
-    """
-
-    settings: GeneratorSettings
+    settings: GeneratorSettings  # what it is
 
     @nn.compact
     def __call__(self, image: Array, known: Array, keys: Array) -> list[Array]:
-        """Fills a hole.
+        """One raw prediction [B,H,W,3] a stage, the last being the method's answer.
 
-        Args:
-          image: [B,H,W,3] in [0, 1], zero in the hole; H and W multiples of 8.
-          known: [B,H,W,1].
-          keys: [B] random keys, one a sample, for the patches of SAN.
-
-        Returns:
-          One raw prediction [B,H,W,3] a stage, the last being the method's answer: in [0, 1], or with a prior a little
-          beyond where its correction goes too far.
+        It is in [0, 1], or with a prior a little beyond where its correction goes too far. The image [B,H,W,3] is in
+        [0, 1], zero in the hole, H and W multiples of 8; known is [B,H,W,1]; of the random keys [B], one a sample, come
+        the patches of SAN.
         """
-        if image.shape[1] % STRIDE or image.shape[2] % STRIDE:
-            raise ValueError(f"height and width must be multiples of {STRIDE}, not {image.shape[1:3]}; pad the image")
+        check_sides(image, STRIDE)
         settings = self.settings
         decode = Decoder(settings, name="dec")
         guides = (

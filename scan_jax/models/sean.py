@@ -31,15 +31,10 @@ BLOCKS = (
 
 
 class StyleResidualBlock(nn.Module):
-    """Twice style norm, LeakyReLU and a spectral conv3x3, beside x or, where the width changes, a spectral conv1x1.
+    """Twice style norm, LeakyReLU and a spectral conv3x3, beside x or, where the width changes, a spectral conv1x1."""
 
-    Attributes:
-      features: output channels.
-      num_labels, hidden, dtype: see `RegionStyleNorm`.
-    """
-
-    features: int
-    num_labels: int
+    features: int  # output channels
+    num_labels: int  # this and the next two as in `RegionStyleNorm`
     hidden: int
     dtype: Any
 
@@ -64,19 +59,12 @@ class StyleResidualBlock(nn.Module):
 
 
 class StyleDecoder(nn.Module):
-    """From labels at a 32nd of the size to the image: seven residual blocks, doubling the map in between.
+    """From labels at a 32nd of the size to the image: seven residual blocks, doubling the map in between."""
 
-    Attributes:
-      num_labels: classes N.
-      width: channels before the last convolution; 16 times as many at the start.
-      hidden: channels inside the label branches.
-      dtype: of the convolutions and products.
-    """
-
-    num_labels: int
-    width: int = 64
-    hidden: int = 128
-    dtype: Any = jnp.float32
+    num_labels: int  # classes N
+    width: int = 64  # channels before the last convolution; 16 times as many at the start
+    hidden: int = 128  # channels inside the label branches
+    dtype: Any = jnp.float32  # of the convolutions and products
 
     @nn.compact
     def __call__(self, styles: Array, labels: Array, keys: Array | None, *, train: bool) -> Array:
@@ -107,26 +95,18 @@ class Sean(nn.Module):
 
     With a prior, which the paper does not have, `correct` looks at the painted image and at the prior's filling, and
     corrects the latter.
-
-    Attributes:
-      num_labels: classes N.
-      width: scales every layer; the papers' setting is 64.
-      style_size: S, the length of a style.
-      hidden: channels inside the label branches.
-      attention, target, query_block: see `StyleEncoder`.
-      prior: what fills the hole beforehand; "none" is the paper's.
-      dtype: of the convolutions and products; statistics, softmax and the image are float32.
     """
 
-    num_labels: int
-    width: int = 64
-    style_size: int = 512
-    hidden: int = 128
-    attention: Attention = "contextual"
+    num_labels: int  # classes N
+    width: int = 64  # scales every layer; the papers' setting is 64
+    style_size: int = 512  # S, the length of a style
+    hidden: int = 128  # channels inside the label branches
+    attention: Attention = "contextual"  # this and the next two as in `StyleEncoder`
     target: float | None = None
     query_block: int | None = None
+    # What fills the hole beforehand; "none" is the paper's.
     prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
-    dtype: Any = jnp.float32
+    dtype: Any = jnp.float32  # of the convolutions and products; statistics, softmax and the image are float32
 
     def setup(self) -> None:
         """Builds both halves, and what corrects a prior."""
@@ -145,17 +125,14 @@ class Sean(nn.Module):
             self.correction = Correction(2 * self.width, self.dtype)
 
     def __call__(self, image: Array, known: Array, labels: Array, keys: Array | None, *, train: bool) -> Array:
-        """Paints the image anew, known pixels included.
+        """Paints the image [B,H,W,3] in [0, 1] anew, known pixels included: [B,H,W,3] float32 in [0, 1].
 
         Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 32.
+          image: what stands in the hole is not read. H and W are multiples of 32.
           known: [B,H,W,1].
           labels: [B,H,W] integers; one outside 0..N-1 is of no class.
           keys: [B] random keys for the noise, one a sample, or None for no noise.
           train: whether batch statistics are the batch's, and the running ones and spectral vectors move.
-
-        Returns:
-          [B,H,W,3] float32 in [0, 1].
         """
         return self.decode(self.encode(image, known, labels), labels, keys, train=train)
 

@@ -17,37 +17,22 @@ Attention = Literal["none", "self", "masked", "contextual"]
 
 
 class StyleEncoder(nn.Module):
-    """SEAN's encoder with attention: convolutions to strides 1, 2, 4 and back to 2, attention, one style a class.
+    """SEAN's encoder with attention: convolutions to strides 1, 2, 4 and back to 2, attention, one style a class."""
 
-    Attributes:
-      num_labels: classes N.
-      width: channels at stride 2; half at stride 1, twice at 4, four times where the attention is.
-      style_size: S, the length of a style.
-      attention: what a query may attend to, see `ops.attention`; "none" leaves the layer out.
-      target: mu of the semantic attention loss; None computes none.
-      query_block: queries of the attention computed at once.
-      dtype: of the convolutions and products.
-    """
-
-    num_labels: int
-    width: int = 64
-    style_size: int = 512
-    attention: Attention = "contextual"
-    target: float | None = None
-    query_block: int | None = None
-    dtype: Any = jnp.float32
+    num_labels: int  # classes N
+    width: int = 64  # channels at stride 2; half at stride 1, twice at 4, four times where the attention is
+    style_size: int = 512  # S, the length of a style
+    attention: Attention = "contextual"  # what a query may attend to, see `ops.attention`; "none" leaves the layer out
+    target: float | None = None  # mu of the semantic attention loss; None computes none
+    query_block: int | None = None  # queries of the attention computed at once
+    dtype: Any = jnp.float32  # of the convolutions and products
 
     @nn.compact
     def __call__(self, image: Array, known: Array, labels: Array) -> Array:
-        """Reads the styles off the known pixels.
+        """Reads the styles [B,N,S] float32 in [-1, 1] off the known pixels of an image [B,H,W,3] in [0, 1].
 
-        Args:
-          image: [B,H,W,3] in [0, 1]; what stands in the hole is not read. H and W are multiples of 4.
-          known: [B,H,W,1].
-          labels: [B,H,W] integers.
-
-        Returns:
-          [B,N,S] float32 in [-1, 1]: the mean over the class's pixels, in the hole or not; zero for absent classes.
+        A style is the mean over all pixels of its class, by the integer labels [B,H,W], in the hole or not; zero for
+        absent classes. The hole of the image, by known [B,H,W,1], is not read. H and W are multiples of 4.
         """
         x = jnp.concatenate([(2 * image - 1) * known, known], axis=-1)  # [B,H,W,4]: grey in the hole
         x = self._activate(self._reflected("in", x, self.width // 2))  # [B,H,W,width/2]

@@ -5,6 +5,9 @@ Three kinds of one softmax(query key^T), without scaling, over the pixels of a m
 masking the logits, which is the paper's rescaling without its 0/0. `"contextual"`: besides, known queries attend to
 nothing (Fig. 3), and are not computed. A query without any key that counts gets zero.
 
+Query and key are [B,N,D], value is [B,N,V], `known` is [B,N], above 0.5 at known pixels and without gradient. Functions
+that are told a `kind` refuse other shapes and kinds with a ValueError.
+
 Memory is O(block x N), forward and backward. The cost of `"contextual"` is in proportion to the largest hole of the
 batch: the loop runs over the batch's blocks together, so that a batch spread over devices stays where it is.
 """
@@ -29,21 +32,9 @@ _product = partial(jnp.einsum, preferred_element_type=jnp.float32)
 def masked_attention(
     query: Array, key: Array, value: Array, known: Array, kind: Kind, *, query_block: int | None = None
 ) -> Array:
-    """The attended values, section III-A.
+    """The attended values [B,N,V], section III-A, in the dtype of `value`; the softmax is float32.
 
-    Args:
-      query: [B,N,D].
-      key: [B,N,D].
-      value: [B,N,V].
-      known: [B,N], above 0.5 = known pixel, else hole; without gradient.
-      kind: "self", "masked" or "contextual", see the module.
-      query_block: queries computed at once; None keeps a block's logits near 16 MiB.
-
-    Returns:
-      [B,N,V], in the dtype of `value`; the softmax is float32.
-
-    Raises:
-      ValueError: the shapes do not agree, no such `kind`, or `query_block` is not positive.
+    Of `query_block` queries at once; None keeps a block's logits near 16 MiB.
     """
     _check(query, key, known, kind, query_block)
     _check_value(value, key)
@@ -75,14 +66,14 @@ def attend_with_semantic_loss(
       target: mu, the attention wanted on each pixel of the class; the paper's is 5e-4.
 
     Returns:
-      The attended values [B,N,V] in the dtype of `value`, and the loss [B] float32, zero for an image without a hole.
-
-    Raises:
-      ValueError: the shapes do not agree, `labels` are not integers, or no such `kind`.
+      The attended values, and the loss [B] float32, zero for an image without a hole.
     """
     _check(query, key, known, kind, query_block)
     _check_value(value, key)
-    _check_labels(labels, known, num_labels)
+    if labels.shape != known.shape or not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"labels must be integers {known.shape}, not {labels.dtype} {labels.shape}")
+    if num_labels < 1:
+        raise ValueError(f"num_labels must be positive, not {num_labels}")
     classes = jax.nn.one_hot(labels, num_labels, dtype=jnp.float32)  # [B,N,L]
     both = jnp.concatenate([value, classes.astype(value.dtype)], axis=-1)  # [B,N,V+L]
     attended, mass = jnp.split(_attend(query, key, both, known, kind, query_block), [value.shape[-1]], axis=-1)
@@ -99,20 +90,9 @@ def _distance_to_target(mass: Array, classes: Array, known: Array, target: float
 
 
 def attention_rows(query: Array, key: Array, known: Array, kind: Kind, rows: Array) -> Array:
-    """The attention maps of a few pixels, as in Fig. 4.
+    """The attention maps of a few pixels, as in Fig. 4: integers `rows` [B,R] in [0, N) -> [B,R,N] in the query dtype.
 
-    Args:
-      query: [B,N,D].
-      key: [B,N,D].
-      known: [B,N], above 0.5 = known pixel.
-      kind: "self", "masked" or "contextual".
-      rows: [B,R] integers in [0, N), which queries.
-
-    Returns:
-      [B,R,N] in the dtype of `query`; rows sum to one, or are zero (no key counts; a known query, if contextual).
-
-    Raises:
-      ValueError: the shapes do not agree, `rows` are not integers, or no such `kind`.
+    They sum to one, or are zero (no key counts; a known query, if contextual).
     """
     _check(query, key, known, kind, None)
     if rows.ndim != 2 or rows.shape[0] != query.shape[0] or not jnp.issubdtype(rows.dtype, jnp.integer):
@@ -170,22 +150,11 @@ def _check_value(value: Array, key: Array) -> None:
         raise ValueError(f"value must be [B,N,V] for key {key.shape}, not {value.shape}")
 
 
-def _check_labels(labels: Array, known: Array, num_labels: int) -> None:
-    if labels.shape != known.shape or not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"labels must be integers {known.shape}, not {labels.dtype} {labels.shape}")
-    if num_labels < 1:
-        raise ValueError(f"num_labels must be positive, not {num_labels}")
-
-
 def divide(batch: int, tokens: int, query_block: int | None) -> tuple[int, int]:
     """How many blocks the queries make, and how many queries each has; of equal lengths, for the least padding.
 
-    Where the map's size is not known yet (`jax.export`), blocks are the shortest ones, which divide most maps.
-
-    Args:
-      batch: samples.
-      tokens: queries of a sample.
-      query_block: queries in a block at most; None chooses.
+    At most `query_block`, if given. Where the map's size is not known yet (`jax.export`), blocks are the shortest ones,
+    which divide most maps.
     """
     if not isinstance(batch * tokens, int):
         block = min(query_block or _SHORTEST_BLOCK, _SHORTEST_BLOCK)
@@ -201,15 +170,9 @@ def choose_query_block(batch: int, tokens: int) -> int:
 
 
 def attention_weights(query: Array, key: Array, admissible: Array) -> Array:
-    """softmax(query key^T) over the admissible keys, for few queries: the weights themselves.
+    """softmax(query key^T) over the `admissible` keys [B,N] bool: [B,R,D], [B,N,D] -> [B,R,N] float32, for few queries.
 
-    Args:
-      query: [B,R,D].
-      key: [B,N,D].
-      admissible: [B,N] bool; any other key has weight zero.
-
-    Returns:
-      [B,R,N] float32; rows sum to one, or to zero where no key is admissible.
+    Rows sum to one, or to zero where no key is admissible.
     """
     exponentials, total, _ = _exponentials(_logits(query, key, admissible))  # [B,R,N], [B,R]
     return exponentials / total[..., None]
@@ -223,10 +186,9 @@ def blockwise_attention(query: Array, key: Array, value: Array, admissible: Arra
 
     Args:
       query: [B,M,D], M a multiple of `block`.
-      key: [B,N,D].
-      value: [B,N,V].
+      key, value: [B,N,D] and [B,N,V].
       admissible: [B,N] bool; any other key has weight zero. Where there is none, the result is zero.
-      blocks: how many blocks to compute, an integer or a traced one; the time is in proportion.
+      blocks: how many to compute, an integer or a traced one; the time is in proportion.
       block: queries in a block; the memory is in proportion to `block * N`.
 
     Returns:

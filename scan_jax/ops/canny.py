@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from scan_jax.ops.image import gaussian_taps
 
 Array = jax.Array
 
@@ -18,21 +18,12 @@ _HOPS = 4  # pixels that edges grow between two looks at whether they still do
 def canny(gray: Array, known: Array, sigma: float = 2.0, *, low: float = 0.1, high: float = 0.2) -> Array:
     """Where the known pixels have edges; equal to `skimage.feature.canny(gray, sigma, mask=known)` but for rounding.
 
-    A Gaussian blur over known pixels; of Sobel's gradient the ridges that are at least `low`; of those, what hangs
-    together with a pixel of at least `high`. Pixels at the rim of a hole or of the image have no edges. Each
-    image is on its own; no gradient flows.
+    A Gaussian blur over known pixels, of standard deviation `sigma`; of Sobel's gradient the ridges that are at least
+    `low`; of those, what hangs together with a pixel of at least `high`. Pixels at the rim of a hole or of the image
+    have no edges. Each image is on its own; no gradient flows.
 
-    Args:
-      gray: [B,H,W,1] in [0, 1]; what stands in the hole is not read.
-      known: [B,H,W,1], above 0.5 = known.
-      sigma: the blur's standard deviation in pixels.
-      low, high: thresholds of the gradient's magnitude; scikit-image's for floating-point images.
-
-    Returns:
-      [B,H,W,1], 1 on edges, in the dtype of `gray`.
-
-    Raises:
-      ValueError: the shapes are not those, `sigma` is not positive, or `high` is below `low`.
+    `gray` [B,H,W,1] in [0, 1], of which the hole is not read, `known` likewise, above 0.5 = known -> [B,H,W,1], 1 on
+    edges, in the dtype of `gray`. ValueError for other shapes, a `sigma` that is not positive, or `high` below `low`.
     """
     if gray.ndim != 4 or gray.shape[-1] != 1 or known.shape != gray.shape:
         raise ValueError(f"gray and known must be [B,H,W,1], not {gray.shape} and {known.shape}")
@@ -57,8 +48,7 @@ def _moved(x: Array, rows: int, columns: int) -> Array:
 def _blur(x: Array, sigma: float) -> Array:
     """[B,H,W] under a Gaussian along rows and columns, zeros outside."""
     radius = int(_REACH * sigma + 0.5)
-    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
-    taps = [tap / sum(taps) for tap in taps]
+    taps = gaussian_taps(sigma, radius)
     for axis in (1, 2):
         around = [(radius, radius) if place == axis else (0, 0) for place in range(3)]
         padded, size = jnp.pad(x, around), x.shape[axis]

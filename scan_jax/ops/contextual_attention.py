@@ -36,9 +36,6 @@ def contextual_attention(x: Array, hole: Array, *, scale: float = 10.0) -> Array
 
     Returns:
       [B,H,W,C] in the dtype of x; zero where there is no patch without a hole.
-
-    Raises:
-      ValueError: the shapes are not those.
     """
     if x.ndim != 4 or hole.shape != (*x.shape[:3], 1) or x.shape[1] % 2 or x.shape[2] % 2:
         raise ValueError(f"x must be [B,H,W,C] and hole [B,H,W,1], H and W even, not {x.shape} and {hole.shape}")
@@ -47,23 +44,13 @@ def contextual_attention(x: Array, hole: Array, *, scale: float = 10.0) -> Array
 
 
 def contextual_weights(x: Array, hole: Array, *, scale: float = 10.0) -> Array:
-    """How much each place of a map is to take from each other place.
+    """How much each place of a map [B,h,w,C] is to take from each other place: [B,h,w,h,w] float32, sums at most 1.
 
     The likeness of places p and q is <patch(p), patch(q)> / max(|patch(q)|, 1e-4) over 3x3 patches, zero outside the
     map. It is added to that of (p - 1, q - 1) and (p + 1, q + 1), with places numbered row by row; then again with
     places numbered column by column ("fused": neighbours are to come from neighbours). The weights are its softmax over
-    all q, times `scale`; places whose patch touches the hole enter with a likeness of 0 and then get no weight.
-
-    Args:
-      x: [B,h,w,C].
-      hole: [B,h,w,1], each image's own.
-      scale: of the logits.
-
-    Returns:
-      [B,h,w,h,w] float32: for place (row, column), the weight of every place; they sum to at most 1.
-
-    Raises:
-      ValueError: the shapes are not those.
+    all q, times `scale`; places whose patch touches the image's `hole` [B,h,w,1] enter with a likeness of 0 and then
+    get no weight.
     """
     if x.ndim != 4 or hole.shape != (*x.shape[:3], 1):
         raise ValueError(f"x must be [B,h,w,C] and hole [B,h,w,1], not {x.shape} and {hole.shape}")
@@ -141,15 +128,10 @@ def _to_cells(weights: Array, axes: tuple[int, int]) -> Array:
 
 
 class Memory(NamedTuple):
-    """What one recurrence leaves to the next of the same forward pass.
+    """What one recurrence leaves to the next of the same forward pass."""
 
-    Attributes:
-      scores: [B,N,N] float32, of every pixel (rows) for every pixel; rows sum to 1.
-      known: [B,N,1], which rows were known already.
-    """
-
-    scores: Array
-    known: Array
+    scores: Array  # [B,N,N] float32, of every pixel (rows) for every pixel; rows sum to 1
+    known: Array  # [B,N,1], which rows were known already
 
 
 def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory: Memory | None) -> tuple[Array, Memory]:
@@ -166,11 +148,11 @@ def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory:
 
     Returns:
       [B,H,W,C] in the dtype of x, and what the next recurrence wants.
-
-    Raises:
-      ValueError: the shapes do not agree.
     """
-    _check(x, known, ratio)
+    if x.ndim != 4 or known.shape != (*x.shape[:3], 1) or ratio.ndim:
+        raise ValueError(
+            f"x must be [B,H,W,C], known [B,H,W,1] and ratio a scalar, not {x.shape}, {known.shape} and {ratio.shape}"
+        )
     shifted = x.astype(jnp.float32) + _EPSILON  # [B,H,W,C]
     norm = jnp.sqrt(jnp.sum(jnp.square(shifted), axis=-1, keepdims=True))
     rows = (x.shape[0], x.shape[1] * x.shape[2], -1)
@@ -183,10 +165,3 @@ def knowledge_consistent_attention(x: Array, known: Array, ratio: Array, memory:
         scores = (memory.scores * memory.known + scores * present) / (memory.known + present)
     found = jnp.einsum("bqk,bkc->bqc", scores.astype(x.dtype), keys)  # [B,N,C]
     return found.reshape(x.shape), Memory(scores, known.astype(jnp.float32).reshape(rows))
-
-
-def _check(x: Array, known: Array, ratio: Array) -> None:
-    if x.ndim != 4 or known.shape != (*x.shape[:3], 1) or ratio.ndim:
-        raise ValueError(
-            f"x must be [B,H,W,C], known [B,H,W,1] and ratio a scalar, not {x.shape}, {known.shape} and {ratio.shape}"
-        )

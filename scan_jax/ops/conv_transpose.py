@@ -15,18 +15,9 @@ Array = jax.Array
 def conv_transpose(x: Array, kernel: Array) -> Array:
     """The transposed convolution of kernel 4, stride 2 and padding 1, as a plain one of kernel 2.
 
-    output[2*i - 1 + k] += input[i] * kernel[k], along both axes. The same weights and result as the dilated form, whose
-    weight gradient is very slow on a CPU; no tap meets a zero that was put in between.
-
-    Args:
-      x: [B,H,W,C].
-      kernel: [4,4,C,D], in the dtype of x.
-
-    Returns:
-      [B,2H,2W,D] in the dtype of x.
-
-    Raises:
-      ValueError: the shapes are not those.
+    [B,H,W,C], [4,4,C,D] of one dtype -> [B,2H,2W,D], where output[2*i - 1 + k] += input[i] * kernel[k] along both axes.
+    The same weights and result as the dilated form, whose weight gradient is very slow on a CPU; no tap meets a zero
+    that was put in between. ValueError for other shapes.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[:3] != (4, 4, x.shape[3]):
         raise ValueError(f"x must be [B,H,W,C] and kernel [4,4,C,D], not {x.shape} and {kernel.shape}")
@@ -48,10 +39,6 @@ def _deal_out(x: Array, kernel: Array) -> Array:
 _transpose = jax.custom_vjp(_deal_out)
 
 
-def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _transpose(x, kernel), (x, kernel)
-
-
 def _backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     """What doubles the other way round halves: the gradient to the map is a convolution of stride 2."""
     x, kernel = saved
@@ -60,16 +47,13 @@ def _backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     return to_map, to_kernel
 
 
-_transpose.defvjp(_forward, _backward)
+_transpose.defvjp(lambda x, kernel: (_transpose(x, kernel), (x, kernel)), _backward)
 
 
 def shuffle_pixels(x: Array) -> Array:
     """Four channels of a pixel become four pixels of a channel (Shi et al. 2016): [B,H,W,4C] -> [B,2H,2W,C].
 
-    Channel 4*c + 2*i + j of a pixel goes to row i and column j of its cell in channel c.
-
-    Raises:
-      ValueError: x is not [B,H,W,4C].
+    Channel 4*c + 2*i + j of a pixel goes to row i and column j of its cell in channel c. ValueError for other shapes.
     """
     if x.ndim != 4 or x.shape[3] % 4:
         raise ValueError(f"pixels are dealt out from [B,H,W,4C], not {x.shape}")

@@ -28,16 +28,8 @@ def convolve(x: Array, kernel: Array, padding: Padding) -> Array:
     some kernels of even side a hundred times). On other devices it is XLA's convolution throughout. Differentiable in
     reverse mode.
 
-    Args:
-      x: [B,H,W,C].
-      kernel: [k,k,C,D], in the dtype of x.
-      padding: zeros before and after the map, along both axes.
-
-    Returns:
-      [B,H+sum(padding)-k+1,W+sum(padding)-k+1,D] in the dtype of x.
-
-    Raises:
-      ValueError: the shapes do not agree, or the kernel is not square.
+    [B,H,W,C], [k,k,C,D] of one dtype -> [B,H+sum(padding)-k+1,W+sum(padding)-k+1,D], with `padding` zeros before and
+    after the map, along both axes. ValueError for other shapes.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2] != x.shape[3]:
         raise ValueError(f"x must be [B,H,W,C] and kernel [k,k,C,D], not {x.shape} and {kernel.shape}")
@@ -48,12 +40,8 @@ def convolve(x: Array, kernel: Array, padding: Padding) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x: Array, kernel: Array, padding: Padding) -> Array:
-    on_cpu, default = partial(_forward_on_cpu, padding=padding), partial(_by_xla, padding=padding)
+    on_cpu, default = partial(_forward_on_cpu, padding=padding), partial(by_xla, padding=(padding, padding))
     return lax.platform_dependent(x, kernel, cpu=on_cpu, default=default)
-
-
-def _convolve_forward(x: Array, kernel: Array, padding: Padding) -> tuple[Array, tuple[Array, Array]]:
-    return _convolve(x, kernel, padding), (x, kernel)
 
 
 def _convolve_backward(padding: Padding, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
@@ -62,33 +50,29 @@ def _convolve_backward(padding: Padding, saved: tuple[Array, Array], change: Arr
     return gradients
 
 
-_convolve.defvjp(_convolve_forward, _convolve_backward)
+_convolve.defvjp(lambda x, kernel, padding: (_convolve(x, kernel, padding), (x, kernel)), _convolve_backward)
 
 
-def _by_xla(x: Array, kernel: Array, padding: Padding) -> Array:
-    """XLA's convolution."""
-    return lax.conv_general_dilated(x, kernel, (1, 1), (padding, padding), dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-
-def _by_padded_xla(x: Array, kernel: Array, padding: Padding) -> Array:
-    """The same; on a CPU a convolution without any padding takes five times as long as one with a row too many."""
-    if padding != (0, 0):
-        return _by_xla(x, kernel, padding)
-    return _by_xla(x, kernel, (1, 0))[:, 1:, 1:]
+def by_xla(x: Array, kernel: Array, padding: tuple[Padding, Padding], stride: int = 1, dilation: int = 1) -> Array:
+    """XLA's convolution, with zeros around rows and columns."""
+    layout, taps = ("NHWC", "HWIO", "NHWC"), (dilation, dilation)
+    return lax.conv_general_dilated(x, kernel, (stride, stride), padding, rhs_dilation=taps, dimension_numbers=layout)
 
 
 def _forward_on_cpu(x: Array, kernel: Array, padding: Padding) -> Array:
     """The fastest form."""
     if _outweighs(kernel, x, padding):
-        return _by_products(x, kernel, padding)
+        return by_products(_pad(x, padding), kernel)
     if algorithm := _tile_algorithm(kernel, x, padding):
         return convolve_tiled(x, kernel, padding, algorithm)
-    return _by_padded_xla(x, kernel, padding)
+    if padding == (0, 0):  # takes five times as long as with a row too many
+        return by_xla(x, kernel, ((1, 0), (1, 0)))[:, 1:, 1:]
+    return by_xla(x, kernel, (padding, padding))
 
 
 def _gradients_by_xla(x: Array, kernel: Array, change: Array, padding: Padding) -> tuple[Array, Array]:
     """XLA's gradients to map and kernel."""
-    gradients: tuple[Array, Array] = jax.vjp(partial(_by_xla, padding=padding), x, kernel)[1](change)
+    gradients: tuple[Array, Array] = jax.vjp(partial(by_xla, padding=(padding, padding)), x, kernel)[1](change)
     return gradients
 
 
@@ -132,7 +116,7 @@ def _tile_algorithm(kernel: Array, x: Array, padding: Padding) -> TileAlgorithm 
     return fourier(size, _FOURIER_OUTPUTS) if size > 4 else toom_cook(size)
 
 
-def columns(padded: Array, size: int, stride: int = 1) -> Array:
+def _columns(padded: Array, size: int, stride: int = 1) -> Array:
     """All numbers under each position of a size x size kernel in one row: [B,H,W,C] -> [B*H'*W',k*k*C]."""
     high, wide = ((side - size) // stride + 1 for side in padded.shape[1:3])
     taps = [
@@ -147,12 +131,12 @@ def _pad(x: Array, padding: Padding) -> Array:
     return jnp.pad(x, ((0, 0), padding, padding, (0, 0)))
 
 
-def _by_products(x: Array, kernel: Array, padding: Padding) -> Array:
-    """One product over all taps."""
+def by_products(padded: Array, kernel: Array, stride: int = 1) -> Array:
+    """One product over all taps, of a map with its zeros around: [B,H,W,C], [k,k,C,D] -> [B,H',W',D]."""
     size, features = kernel.shape[0], kernel.shape[3]
-    height, width = (side + sum(padding) - size + 1 for side in x.shape[1:3])
-    y = columns(_pad(x, padding), size) @ kernel.reshape(-1, features)  # [B*H'*W',D]
-    return y.reshape(x.shape[0], height, width, features)
+    high, wide = ((side - size) // stride + 1 for side in padded.shape[1:3])
+    y = _columns(padded, size, stride) @ kernel.reshape(-1, features)  # [B*H'*W',D]
+    return y.reshape(padded.shape[0], high, wide, features)
 
 
 def _map_gradient(x: Array, kernel: Array, change: Array, padding: Padding) -> Array:
@@ -171,7 +155,7 @@ def _map_gradient(x: Array, kernel: Array, change: Array, padding: Padding) -> A
 
 def _kernel_gradient(x: Array, kernel: Array, change: Array, padding: Padding) -> Array:
     """One product over all taps: [k,k,C,D]."""
-    seen = columns(_pad(x, padding), kernel.shape[0])  # [B*H'*W',k*k*C]
+    seen = _columns(_pad(x, padding), kernel.shape[0])  # [B*H'*W',k*k*C]
     return (seen.T @ change.reshape(-1, change.shape[-1])).reshape(kernel.shape)
 
 
@@ -185,7 +169,7 @@ def _kernel_gradient_by_strip(x: Array, kernel: Array, change: Array, padding: P
     def add(strip: Array, total: Array) -> Array:
         seen = lax.dynamic_slice_in_dim(padded, strip * rows, rows + size - 1, axis=1)  # [B,rows+k-1,W+..,C]
         changed = lax.dynamic_slice_in_dim(change, strip * rows, rows, axis=1).reshape(-1, features)
-        product = jnp.matmul(changed.T, columns(seen, size), preferred_element_type=jnp.float32)
+        product = jnp.matmul(changed.T, _columns(seen, size), preferred_element_type=jnp.float32)
         return total + product  # [D,k*k*C]
 
     total = lax.fori_loop(0, height // rows, add, jnp.zeros((features, size * size * channels), jnp.float32))
@@ -195,18 +179,9 @@ def _kernel_gradient_by_strip(x: Array, kernel: Array, change: Array, padding: P
 def update_known(known: Array, kernel_size: int, stride: int) -> Array:
     """Partial convolution's rule: an output is known where any known pixel lies under its kernel.
 
-    Source: Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, eq. (2). No gradient flows.
-
-    Args:
-      known: [B,H,W,1], 1 = known pixel, 0 = hole.
-      kernel_size: k, odd; the convolution pads by k // 2 on every side.
-      stride: s.
-
-    Returns:
-      [B,ceil(H/s),ceil(W/s),1], in the dtype of `known`.
-
-    Raises:
-      ValueError: `known` is not [B,H,W,1], `kernel_size` is not odd or `stride` not positive.
+    Source: Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, eq. (2). `known` [B,H,W,1], 1 =
+    known, `kernel_size` k, odd, with a padding of k // 2, and stride s -> [B,ceil(H/s),ceil(W/s),1], in the dtype of
+    `known`. No gradient flows. ValueError for anything else.
     """
     # The position itself lies under its kernel, so the padding never counts; its identity is what exporters know.
     return _pool_known(known, kernel_size, stride, lax.max, -jnp.inf)
@@ -215,18 +190,7 @@ def update_known(known: Array, kernel_size: int, stride: int) -> Array:
 def count_known(known: Array, kernel_size: int, stride: int) -> Array:
     """How many known pixels lie under each position of a convolution's kernel; the padding counts as unknown.
 
-    Source: sum(M) in Liu et al., eq. (1). No gradient flows.
-
-    Args:
-      known: [B,H,W,1], 1 = known pixel, 0 = hole.
-      kernel_size: k, odd; the convolution pads by k // 2 on every side.
-      stride: s.
-
-    Returns:
-      [B,ceil(H/s),ceil(W/s),1], in the dtype of `known`.
-
-    Raises:
-      ValueError: `known` is not [B,H,W,1], `kernel_size` is not odd or `stride` not positive.
+    Source: sum(M) in Liu et al., eq. (1). Takes and returns what `update_known` does.
     """
     return _pool_known(known, kernel_size, stride, lax.add, 0.0)
 
@@ -265,10 +229,7 @@ def convolve_labels(labels: Array, kernels: Array, bias: Array | None = None) ->
       bias: [C], added everywhere as one more row of the product, which spares a pass over the result.
 
     Returns:
-      [B,H,W,C] in the dtype of `kernels`.
-
-    Raises:
-      ValueError: the shapes do not agree, k is even, or labels are not integers.
+      [B,H,W,C] in the dtype of `kernels`. ValueError for other arguments.
     """
     if labels.ndim != 3 or kernels.ndim != 5 or labels.shape[0] != kernels.shape[0]:
         raise ValueError(f"labels must be [B,H,W] and kernels [B,k,k,N,C], not {labels.shape} and {kernels.shape}")

@@ -1,4 +1,4 @@
-"""Correlations between patches, of a map with kernels, and between channels."""
+"""Correlations between patches, of a map with kernels, and between channels; any other shape is a ValueError."""
 
 from __future__ import annotations
 
@@ -15,19 +15,11 @@ _SHORTEST = 1e-12
 def patch_correlation(a: Array, b: Array) -> Array:
     """Cosine of the angle between all patches of `a` and `b`; 0 where either is zero (SCAN, eq. (2)).
 
-    Args:
-      a: [B,P,k,k,C].
-      b: [B,Q,k,k,C].
-
-    Returns:
-      [B,P,Q] in [-1, 1], in the dtype of `a`.
-
-    Raises:
-      ValueError: the shapes are not those.
+    [B,P,k,k,C], [B,Q,k,k,C] -> [B,P,Q] in [-1, 1], in the dtype of `a`.
     """
     if a.ndim != 5 or b.ndim != 5 or a.shape[0] != b.shape[0] or a.shape[2:] != b.shape[2:]:
         raise ValueError(f"a must be [B,P,k,k,C] and b [B,Q,k,k,C], not {a.shape} and {b.shape}")
-    return _full_product("bpd,bqd->bpq", _unit(a), _unit(b)).astype(a.dtype)  # [B,P,Q]
+    return full_product("bpd,bqd->bpq", _unit(a), _unit(b)).astype(a.dtype)  # [B,P,Q]
 
 
 def _unit(patches: Array) -> Array:
@@ -41,18 +33,8 @@ def _unit(patches: Array) -> Array:
 def correlate(x: Array, kernels: Array) -> Array:
     """Cross-correlation of each sample with kernels of its own, zeros outside the map (SCAN, section 3.1).
 
-    One matrix product of all pixels with all taps, then k*k shifted sums of N channels: a convolution with kernels per
-    sample is a grouped one, which is slow.
-
-    Args:
-      x: [B,H,W,C].
-      kernels: [B,N,k,k,C], k odd.
-
-    Returns:
-      [B,H,W,N], in the dtype of `x`.
-
-    Raises:
-      ValueError: the shapes are not those, or k is even.
+    [B,H,W,C], [B,N,k,k,C] with k odd -> [B,H,W,N], in the dtype of `x`. One matrix product of all pixels with all taps,
+    then k*k shifted sums of N channels: a convolution with kernels per sample is a grouped one, which is slow.
     """
     if x.ndim != 4 or kernels.ndim != 5 or x.shape[0] != kernels.shape[0] or x.shape[-1] != kernels.shape[-1]:
         raise ValueError(f"x must be [B,H,W,C] and kernels [B,N,k,k,C], not {x.shape} and {kernels.shape}")
@@ -82,14 +64,7 @@ def _shift(x: Array, down: int, right: int) -> Array:
 def channel_gram(x: Array) -> Array:
     """Inner products of all pairs of channels over the map, X X^T: all that SCAN's section 3.2 asks of the map.
 
-    Args:
-      x: [B,H,W,C].
-
-    Returns:
-      [B,C,C] in float32. It grows with H*W.
-
-    Raises:
-      ValueError: `x` is not [B,H,W,C].
+    [B,H,W,C] -> [B,C,C] in float32. It grows with H*W.
     """
     if x.ndim != 4:
         raise ValueError(f"x must be [B,H,W,C], not {x.shape}")
@@ -100,13 +75,13 @@ def channel_gram(x: Array) -> Array:
 @jax.custom_vjp
 def _gram(pixels: Array) -> Array:
     """[B,P,C] -> [B,C,C] float32."""
-    return _full_product("bpc,bpd->bcd", pixels, pixels)
+    return full_product("bpc,bpd->bcd", pixels, pixels)
 
 
 def _gram_gradient(pixels: Array, slope: Array) -> tuple[Array]:
     """[B,P,C], [B,C,C] -> [B,P,C]."""
     symmetric = (slope + jnp.swapaxes(slope, 1, 2)).astype(pixels.dtype)  # [B,C,C]
-    return (_full_product("bpc,bcd->bpd", pixels, symmetric).astype(pixels.dtype),)
+    return (full_product("bpc,bcd->bpd", pixels, symmetric).astype(pixels.dtype),)
 
 
 _gram.defvjp(lambda pixels: (_gram(pixels), pixels), _gram_gradient)
@@ -115,35 +90,22 @@ _gram.defvjp(lambda pixels: (_gram(pixels), pixels), _gram_gradient)
 def channel_correlation(gram: Array) -> Array:
     """How each channel goes with all others: (sum_i X_i - X_j) . X_j / C, summed over the map (SCAN, eq. (4)).
 
-    Args:
-      gram: [B,C,C], the channels' inner products, see `channel_gram`.
-
-    Returns:
-      [B,C] float32. It grows with H*W: divide by that for a mean.
+    From the channels' inner products `channel_gram`: [B,C,C] -> [B,C] float32. It grows with H*W: divide by that for a
+    mean.
     """
     own = jnp.diagonal(gram, axis1=1, axis2=2)  # [B,C]
     return (jnp.sum(gram, axis=1) - own) / gram.shape[-1]
 
 
 def orthogonality(kernels: Array) -> Array:
-    """How far the rows are from orthonormal: ||K K^T - I||_F^2 (SCAN, eq. (1)).
-
-    Args:
-      kernels: [N,C].
-
-    Returns:
-      A scalar, in the dtype of `kernels`.
-
-    Raises:
-      ValueError: `kernels` is not [N,C].
-    """
+    """How far the rows are from orthonormal: ||K K^T - I||_F^2 (SCAN, eq. (1)): [N,C] -> scalar of the same dtype."""
     if kernels.ndim != 2:
         raise ValueError(f"kernels must be [N,C], not {kernels.shape}")
     rows = kernels.astype(jnp.float32)  # [N,C]
-    gram = _full_product("nc,mc->nm", rows, rows)  # [N,N]
+    gram = full_product("nc,mc->nm", rows, rows)  # [N,N]
     return jnp.sum(jnp.square(gram - jnp.eye(rows.shape[0]))).astype(kernels.dtype)
 
 
-def _full_product(pattern: str, a: Array, b: Array) -> Array:
+def full_product(pattern: str, a: Array, b: Array) -> Array:
     """An einsum that keeps float32 operands whole on accelerators."""
     return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST, preferred_element_type=jnp.float32)

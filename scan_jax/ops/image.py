@@ -1,4 +1,7 @@
-"""Operations on images: completion, grey, nearest neighbour, and edges and high frequencies of known pixels."""
+"""Operations on images: completion, grey, nearest neighbour, and edges and high frequencies of known pixels.
+
+`known` is [B,H,W,1], above 0.5 = known. Other shapes than said are a ValueError.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,16 @@ Array = jax.Array
 LUMA = (0.2125, 0.7154, 0.0721)  # of ITU-R BT.709, as in scikit-image's `rgb2gray`
 
 
+def check_sides(image: Array, stride: int) -> None:
+    """ValueError unless height and width [B,H,W,C] are multiples of a network's stride."""
+    if image.shape[1] % stride or image.shape[2] % stride:
+        raise ValueError(f"height and width must be multiples of {stride}, not {image.shape[1:3]}; pad the image")
+
+
 def complete(image: Array, prediction: Array, known: Array) -> Array:
     """The completion: `image` where it is known, `prediction` in the hole, each exactly as it was.
 
-    Args:
-      image: [B,H,W,C].
-      prediction: [B,H,W,C].
-      known: [B,H,W,1], above 0.5 = known.
-
-    Returns:
-      [B,H,W,C], in the dtype of `image`.
-
-    Raises:
-      ValueError: the shapes are not those.
+    [B,H,W,C] twice and known -> [B,H,W,C], in the dtype of `image`.
     """
     if image.ndim != 4 or prediction.shape != image.shape or known.shape != (*image.shape[:3], 1):
         raise ValueError(
@@ -35,11 +35,7 @@ def complete(image: Array, prediction: Array, known: Array) -> Array:
 
 
 def luma(image: Array) -> Array:
-    """The grey picture: RGB [B,H,W,3] -> [B,H,W,1], in the same unit.
-
-    Raises:
-      ValueError: `image` is not [B,H,W,3].
-    """
+    """The grey picture: RGB [B,H,W,3] -> [B,H,W,1], in the same unit."""
     if image.ndim != 4 or image.shape[-1] != 3:
         raise ValueError(f"image must be [B,H,W,3], not {image.shape}")
     red, green, blue = (weight * image[..., i : i + 1] for i, weight in enumerate(LUMA))  # [B,H,W,1]
@@ -49,10 +45,7 @@ def luma(image: Array) -> Array:
 def enlarge(x: Array, factor: int, *, rows: int = 1) -> Array:
     """Every pixel as a square of `factor` x `factor` of its kind (nearest neighbour): [..,h,w,..] -> [..,f*h,f*w,..].
 
-    Args:
-      x: a map.
-      factor: f.
-      rows: the axis of the rows; that of the columns comes next.
+    `rows` is the axis of the rows; that of the columns comes next.
     """
     return jnp.repeat(jnp.repeat(x, factor, axis=rows), factor, axis=rows + 1)
 
@@ -62,17 +55,8 @@ def shrink_nearest(x: Array, factor: int) -> Array:
 
     Row y of n comes from row round(y (H - 1) / (n - 1)), halves rounded up: with a factor of 2 the upper half of the
     result takes even rows and the lower half odd ones. (TensorFlow's `resize_nearest_neighbor(align_corners=True)`,
-    but for halves where its float32 product rounds down.)
-
-    Args:
-      x: [B,H,W,C], H and W multiples of `factor`.
-      factor: at least 1.
-
-    Returns:
-      [B,H/factor,W/factor,C].
-
-    Raises:
-      ValueError: x is not [B,H,W,C], or `factor` does not divide its height and width.
+    but for halves where its float32 product rounds down.) [B,H,W,C], H and W multiples of `factor` ->
+    [B,H/factor,W/factor,C].
     """
     if x.ndim != 4 or factor < 1 or x.shape[1] % factor or x.shape[2] % factor:
         raise ValueError(f"x must be [B,H,W,C] with height and width multiples of {factor}, not {x.shape}")
@@ -89,21 +73,12 @@ def _take(x: Array, factor: int, axis: int) -> Array:
 
 
 def sobel_gradient(image: Array, known: Array) -> Array:
-    """Sobel gradient magnitude per channel, from known pixels alone; zero in the hole.
+    """Sobel gradient magnitude per channel, from known pixels alone; zero in the hole: [B,H,W,3], known -> [B,H,W,3].
 
     Differences of neighbours that are both known are averaged with Sobel's weights, over as many as there are. So a
     constant image has no gradient and a linear one keeps its slope, up to the rim of the hole and the image's border,
     and the interior of a known image is the plain 3x3 operator (a ramp of slope a gives 8a, as in OpenCV and SciPy).
-
-    Args:
-      image: [B,H,W,3].
-      known: [B,H,W,1], above 0.5 = known; what `image` holds elsewhere has no influence.
-
-    Returns:
-      [B,H,W,3], in the dtype of `image`.
-
-    Raises:
-      ValueError: the shapes are not those.
+    What `image` holds in the hole has no influence; the result is in its dtype.
     """
     _check_image(image, known)
     weight, clean = _known_part(image, known)  # [B,H,W,1], [B,H,W,3]
@@ -132,20 +107,11 @@ def _smooth_columns(x: Array) -> Array:
 
 
 def high_frequency(image: Array, known: Array, sigma: float) -> Array:
-    """`image` less its Gaussian blur, from known pixels alone; zero in the hole.
+    """`image` less its Gaussian blur, from known pixels alone; zero in the hole: [B,H,W,3], known -> [B,H,W,3].
 
-    The blur is normalised: blur(image * known) / blur(known), and outside the image nothing is known.
-
-    Args:
-      image: [B,H,W,3].
-      known: [B,H,W,1], above 0.5 = known; what `image` holds elsewhere has no influence.
-      sigma: the Gaussian's standard deviation in pixels; it is cut off at ceil(3 sigma).
-
-    Returns:
-      [B,H,W,3], in the dtype of `image`.
-
-    Raises:
-      ValueError: the shapes are not those, or `sigma` is not positive.
+    The blur is normalised: blur(image * known) / blur(known), and outside the image nothing is known. The Gaussian of
+    standard deviation `sigma`, in pixels and positive, is cut off at ceil(3 sigma). What `image` holds in the hole has
+    no influence; the result is in its dtype.
     """
     _check_image(image, known)
     if not sigma > 0:
@@ -156,12 +122,17 @@ def high_frequency(image: Array, known: Array, sigma: float) -> Array:
     return ((clean - blurred[..., :3] / share) * weight).astype(image.dtype)
 
 
+def gaussian_taps(sigma: float, radius: int) -> list[float]:
+    """A Gaussian's weights from -radius to radius; they sum to 1."""
+    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
+    return [tap / sum(taps) for tap in taps]
+
+
 def _gaussian_blur(x: Array, sigma: float) -> Array:
     """[B,H,W,C] blurred along rows and columns, zeros outside."""
     _, height, width, _ = x.shape
     radius = math.ceil(3 * sigma)
-    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
-    taps = [tap / sum(taps) for tap in taps]
+    taps = gaussian_taps(sigma, radius)
     rows = _pad(x, radius, 0)  # [B,H+2r,W,C]
     x = sum((tap * rows[:, i : i + height] for i, tap in enumerate(taps)), jnp.zeros_like(x))  # [B,H,W,C]
     columns = _pad(x, 0, radius)  # [B,H,W+2r,C]

@@ -1,4 +1,4 @@
-"""ImageNet's statistics of RGB in [0, 1], by which many networks see images."""
+"""ImageNet's statistics of RGB in [0, 1], by which many networks see images; a ValueError unless they are [B,H,W,3]."""
 
 from __future__ import annotations
 
@@ -15,20 +15,13 @@ def normalize(image: Array) -> Array:
     """[B,H,W,3] in [0, 1] -> [B,H,W,3] float32 of about zero mean and unit deviation on photographs.
 
     On 2 image - 1, LPIPS' own scaling layer (shift -.030, -.088, -.188; scale .458, .448, .450) is the same map.
-
-    Raises:
-      ValueError: the image is not [B,H,W,3].
     """
     _check(image)
     return (image - _rgb(MEAN)) / _rgb(STD)
 
 
 def denormalize(x: Array) -> Array:
-    """The reverse of `normalize`: [B,H,W,3] -> [B,H,W,3] in float32.
-
-    Raises:
-      ValueError: x is not [B,H,W,3].
-    """
+    """The reverse of `normalize`: [B,H,W,3] -> [B,H,W,3] in float32."""
     _check(x)
     return x * _rgb(STD) + _rgb(MEAN)
 

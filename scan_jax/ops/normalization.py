@@ -5,6 +5,8 @@ with one of two readings of mu_i, sigma_i: `"product"`, as printed: mean and sta
 positions; `"weighted"`, as intended: mean and standard deviation of X under the weights S_i. The sum is
 X * (S @ 1/sigma) - S @ (mu/sigma), and all that it needs are moments: of each channel with each region, around a pivot
 near the channel's mean so that a large mean costs no digits.
+
+The map x is [B,H,W,C], and so is what comes back. Shapes that do not agree or other `statistics` are a ValueError.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import jax.numpy as jnp
 from einops import rearrange
 from jax import lax
 
+from scan_jax.ops.correlation import full_product
+
 Array = jax.Array
 Statistics = Literal["product", "weighted"]
 MomentsOver = Literal["batch", "image"]
@@ -25,19 +29,9 @@ _EMPTY = 1e-12
 
 
 def region_normalize(x: Array, regions: Array, *, statistics: Statistics, epsilon: float = 1e-5) -> Array:
-    """Normalises each channel within soft regions of the map (SCAN, eq. (3)).
+    """Normalises each channel within soft regions of the map (SCAN, eq. (3)), in the dtype of `x`.
 
-    Args:
-      x: [B,H,W,C].
-      regions: [B,H,W,N], weights >= 0; they need not sum to one, and a region may be empty.
-      statistics: "product" or "weighted", see the module.
-      epsilon: added to each standard deviation.
-
-    Returns:
-      [B,H,W,C], in the dtype of `x`.
-
-    Raises:
-      ValueError: the shapes do not agree, or no such `statistics`.
+    `regions` [B,H,W,N] are weights >= 0; they need not sum to one, and a region may be empty.
     """
     if x.ndim != 4 or regions.ndim != 4 or x.shape[:3] != regions.shape[:3]:
         raise ValueError(f"x must be [B,H,W,C] and regions [B,H,W,N], not {x.shape} and {regions.shape}")
@@ -60,22 +54,22 @@ def region_normalize(x: Array, regions: Array, *, statistics: Statistics, epsilo
 @jax.custom_vjp
 def _gather(weights: Array, values: Array) -> Array:
     """Sums over the map under each region's weights: [B,P,N], [B,P,C] -> [B,N,C]."""
-    return _matmul("bpn,bpc->bnc", weights, values)
+    return full_product("bpn,bpc->bnc", weights, values)
 
 
 @jax.custom_vjp
 def _spread(weights: Array, moments: Array) -> Array:
     """Each position's mixture of the regions' values: [B,P,N], [B,N,C] -> [B,P,C]."""
-    return _matmul("bpn,bnc->bpc", weights, moments)
+    return full_product("bpn,bnc->bpc", weights, moments)
 
 
 _gather.defvjp(
     lambda weights, values: (_gather(weights, values), (weights, values)),
-    lambda pair, slope: (_matmul("bpc,bnc->bpn", pair[1], slope), _spread(pair[0], slope)),
+    lambda pair, slope: (full_product("bpc,bnc->bpn", pair[1], slope), _spread(pair[0], slope)),
 )
 _spread.defvjp(
     lambda weights, moments: (_spread(weights, moments), (weights, moments)),
-    lambda pair, slope: (_matmul("bpc,bnc->bpn", slope, pair[1]), _gather(pair[0], slope)),
+    lambda pair, slope: (full_product("bpc,bnc->bpn", slope, pair[1]), _gather(pair[0], slope)),
 )
 
 
@@ -107,21 +101,10 @@ def _region_moments_product(offset: Array, weights: Array, pivot: Array) -> tupl
 
 
 def group_normalize(x: Array, groups: Array, *, statistics: Statistics, epsilon: float = 1e-5) -> Array:
-    """Normalises the map within soft groups of channels, over channels and positions (SCAN, section 3.2).
+    """Normalises the map within soft groups of channels, over channels and positions (SCAN, section 3.2), in x's dtype.
 
-    Everything follows from each channel's mean and variance, and the result is one affine map per channel.
-
-    Args:
-      x: [B,H,W,C].
-      groups: [B,C,N], weights >= 0; a group may be empty.
-      statistics: "product" or "weighted", see the module.
-      epsilon: added to each standard deviation.
-
-    Returns:
-      [B,H,W,C], in the dtype of `x`.
-
-    Raises:
-      ValueError: the shapes do not agree, or no such `statistics`.
+    `groups` [B,C,N] are weights >= 0; a group may be empty. Everything follows from each channel's mean and variance,
+    and the result is one affine map per channel.
     """
     if x.ndim != 4 or groups.ndim != 3 or groups.shape[:2] != (x.shape[0], x.shape[3]):
         raise ValueError(f"x must be [B,H,W,C] and groups [B,C,N], not {x.shape} and {groups.shape}")
@@ -169,19 +152,13 @@ def _inverse_deviation(variance: Array, total: Array, epsilon: float) -> Array:
 
 
 def normalize_two_regions(x: Array, region: Array, *, statistics: MomentsOver, epsilon: float = 1e-5) -> Array:
-    """Normalises each channel inside and outside a region, each by its own statistics.
+    """Normalises each channel inside and outside a region, each by its own statistics, in float32.
 
     Args:
       x: [B,H,W,C].
       region: [B,H,W,1], above 0.5 = inside. Either part may be empty. No gradient flows to it.
       statistics: over all pixels of the "batch", or of each "image" alone.
       epsilon: added to the variance times the region's share of all pixels, as published.
-
-    Returns:
-      [B,H,W,C] float32.
-
-    Raises:
-      ValueError: the shapes do not agree, or no such `statistics`.
     """
     if x.ndim != 4 or region.shape != (*x.shape[:3], 1):
         raise ValueError(f"x must be [B,H,W,C] and region [B,H,W,1], not {x.shape} and {region.shape}")
@@ -235,12 +212,7 @@ def _pixels(weights: Array, statistics: MomentsOver) -> Array:
 def _means(x: Array, weights: Array, statistics: MomentsOver) -> tuple[Array, Array]:
     """Inside and outside, 0 where there is nothing: [B,H,W,C] -> [G,1,1,C] twice."""
     total = "bhwr,bhwc->rc" if statistics == "batch" else "bhwr,bhwc->brc"
-    sums = _matmul(total, weights, x)  # [2,C] or [B,2,C]
+    sums = full_product(total, weights, x)  # [2,C] or [B,2,C]
     pixels = _pixels(weights, statistics)  # [G,1,1,2]
     means = sums.reshape(*pixels.shape, x.shape[-1]) / jnp.maximum(pixels, 1.0)[..., None]  # [G,1,1,2,C]
     return means[..., 0, :], means[..., 1, :]
-
-
-def _matmul(pattern: str, a: Array, b: Array) -> Array:
-    """An einsum in full float32: accelerators would round the operands to fewer bits."""
-    return jnp.einsum(pattern, a, b, precision=lax.Precision.HIGHEST)

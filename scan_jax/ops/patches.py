@@ -37,18 +37,10 @@ def sample_positions(key: Array, region: Array, count: int) -> tuple[Array, Arra
 
 
 def extract_patches(x: Array, positions: Array, size: int) -> Array:
-    """Square patches centred at `positions`, zeros outside the map.
+    """Square patches of odd side `size` centred at `positions`, zeros outside the map, in the dtype of `x`.
 
-    Args:
-      x: [B,H,W,C].
-      positions: [B,count,2] integers, row and column of the centres.
-      size: odd side of a patch.
-
-    Returns:
-      [B,count,size,size,C], in the dtype of `x`.
-
-    Raises:
-      ValueError: the shapes are not those, or `size` is not odd.
+    [B,H,W,C], integers [B,count,2], row and column -> [B,count,size,size,C]. ValueError for other shapes or an even
+    size.
     """
     if x.ndim != 4 or positions.ndim != 3 or positions.shape[0] != x.shape[0] or positions.shape[-1] != 2:
         raise ValueError(f"x must be [B,H,W,C] and positions [B,count,2], not {x.shape} and {positions.shape}")

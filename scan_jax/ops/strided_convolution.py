@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from scan_jax.ops.convolution import Padding, columns, convolve
+from scan_jax.ops.convolution import Padding, by_products, by_xla, convolve
 
 Array = jax.Array
 Form = Callable[..., Array]  # map, kernel, steps -> map
@@ -24,35 +24,19 @@ _WIDE = 16  # channels from which on cells pay
 
 
 class Steps(NamedTuple):
-    """How far apart what a convolution reads and writes lies.
+    """How far apart what a convolution reads and writes lies."""
 
-    Attributes:
-      stride: of its outputs, in pixels of the map.
-      dilation: of its taps.
-      padding: zeros on every side.
-    """
-
-    stride: int
-    dilation: int
-    padding: int
+    stride: int  # of its outputs, in pixels of the map
+    dilation: int  # of its taps
+    padding: int  # zeros on every side
 
 
 def convolve_strided(x: Array, kernel: Array, padding: int, *, stride: int = 1, dilation: int = 1) -> Array:
     """A convolution with a stride or a dilation, equal to `lax.conv_general_dilated`. Differentiable in reverse mode.
 
-    Args:
-      x: [B,H,W,C].
-      kernel: [k,k,C,D], in the dtype of x.
-      padding: zeros on every side.
-      stride: of the outputs, along both axes.
-      dilation: of the taps, along both axes; it must divide the padding.
-
-    Returns:
-      [B,(H+2*padding-dilation*(k-1)-1)//stride+1,W',D] in the dtype of x.
-
-    Raises:
-      ValueError: the shapes do not agree, the kernel is not square, the padding is no multiple of the dilation, or both
-        stride and dilation are above 1.
+    [B,H,W,C], [k,k,C,D] of one dtype -> [B,(H+2*padding-dilation*(k-1)-1)//stride+1,W',D], with `padding` zeros on
+    every side, a multiple of the dilation. ValueError for another padding or shape, or where stride and dilation are
+    above 1.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2] != x.shape[3] or kernel.shape[0] != kernel.shape[1]:
         raise ValueError(f"x must be [B,H,W,C] and kernel [k,k,C,D], not {x.shape} and {kernel.shape}")
@@ -72,17 +56,13 @@ def _convolve(x: Array, kernel: Array, steps: Steps) -> Array:
     return lax.platform_dependent(x, kernel, cpu=folded, default=whole)
 
 
-def _convolve_forward(x: Array, kernel: Array, steps: Steps) -> tuple[Array, tuple[Array, Array]]:
-    return _convolve(x, kernel, steps), (x, kernel)
-
-
 def _convolve_backward(steps: Steps, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     on_cpu, default = partial(_gradients, _folded, steps), partial(_gradients, _by_xla, steps)
     gradients: tuple[Array, Array] = lax.platform_dependent(*saved, change, cpu=on_cpu, default=default)
     return gradients
 
 
-_convolve.defvjp(_convolve_forward, _convolve_backward)
+_convolve.defvjp(lambda x, kernel, steps: (_convolve(x, kernel, steps), (x, kernel)), _convolve_backward)
 
 
 def _gradients(form: Form, steps: Steps, x: Array, kernel: Array, change: Array) -> tuple[Array, Array]:
@@ -93,14 +73,7 @@ def _gradients(form: Form, steps: Steps, x: Array, kernel: Array, change: Array)
 
 def _by_xla(x: Array, kernel: Array, steps: Steps) -> Array:
     """The compiler's convolution."""
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        (steps.stride, steps.stride),
-        ((steps.padding, steps.padding),) * 2,
-        rhs_dilation=(steps.dilation, steps.dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    return by_xla(x, kernel, ((steps.padding,) * 2,) * 2, steps.stride, steps.dilation)
 
 
 def _forward_on_cpu(x: Array, kernel: Array, steps: Steps) -> Array:
@@ -155,49 +128,26 @@ def _of_cells(x: Array, kernel: Array, steps: Steps) -> Array:
 def same_padding(size: int, kernel_size: int, stride: int) -> Padding:
     """Zeros before and after an axis, for an output of ceil(size / stride); of an odd number, the last goes behind.
 
-    Args:
-      size: of the axis.
-      kernel_size: of the kernel, with the gaps that a dilation makes.
-      stride: of the convolution.
+    A `kernel_size` is with the gaps that a dilation makes.
     """
     total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
     return total // 2, total - total // 2
 
 
 def convolve_same(x: Array, kernel: Array, *, stride: int = 1, dilation: int = 1) -> Array:
-    """A convolution padded as TensorFlow does.
+    """A convolution padded as TensorFlow does: [B,H,W,C], [k,k,C,D], one dtype -> [B,ceil(H/stride),ceil(W/stride),D].
 
-    Args:
-      x: [B,H,W,C].
-      kernel: [k,k,C,D], k odd, in the dtype of x.
-      stride: of the outputs.
-      dilation: of the taps.
-
-    Returns:
-      [B,ceil(H/stride),ceil(W/stride),D].
-
-    Raises:
-      ValueError: the shapes are not those.
+    ValueError for other shapes or an even k.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[0] % 2 == 0 or kernel.shape[2] != x.shape[3]:
         raise ValueError(f"x must be [B,H,W,C] and kernel [k,k,C,D], k odd, not {x.shape} and {kernel.shape}")
     if stride == dilation == 1:
         return convolve(x, kernel, (kernel.shape[0] // 2,) * 2)
     reach = dilation * (kernel.shape[0] - 1) + 1
-    around = tuple(same_padding(side, reach, stride) for side in x.shape[1:3])
+    rows, columns = (same_padding(side, reach, stride) for side in x.shape[1:3])
     if dilation == 1 and _is_small(x, kernel, stride):
-        padded = jnp.pad(x, ((0, 0), around[0], around[1], (0, 0)))
-        high, wide = ((side - kernel.shape[0]) // stride + 1 for side in padded.shape[1:3])
-        products = columns(padded, kernel.shape[0], stride) @ kernel.reshape(-1, kernel.shape[3])  # [B*H'*W',D]
-        return products.reshape(x.shape[0], high, wide, -1)
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        around,
-        rhs_dilation=(dilation, dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+        return by_products(jnp.pad(x, ((0, 0), rows, columns, (0, 0))), kernel, stride)
+    return by_xla(x, kernel, (rows, columns), stride, dilation)
 
 
 def _is_small(x: Array, kernel: Array, stride: int) -> bool:

@@ -29,31 +29,19 @@ class TileAlgorithm(NamedTuple):
 
     A row has u points of z real numbers each: a real value, or the two parts of a complex one. A point of rows and its
     column points make p products.
-
-    Attributes:
-      outputs: m.
-      rows: [z,u,n], from the inputs of a column.
-      columns: [p,z,n], from the points of rows.
-      kernel: [p,u,k,k], from the kernel's taps.
-      back_columns: [z,m,p], from the products.
-      back_rows: [m,z,u], from the points of rows to the outputs of a column.
     """
 
-    outputs: int
-    rows: Matrix
-    columns: Matrix
-    kernel: Matrix
-    back_columns: Matrix
-    back_rows: Matrix
+    outputs: int  # m
+    rows: Matrix  # [z,u,n], from the inputs of a column
+    columns: Matrix  # [p,z,n], from the points of rows
+    kernel: Matrix  # [p,u,k,k], from the kernel's taps
+    back_columns: Matrix  # [z,m,p], from the products
+    back_rows: Matrix  # [m,z,u], from the points of rows to the outputs of a column
 
 
 @lru_cache
 def toom_cook(kernel_size: int) -> TileAlgorithm:
-    """By polynomials at five real points and at infinity, from tiles of 6x6 inputs.
-
-    Args:
-      kernel_size: k, up to 4.
-    """
+    """For kernels of up to 4, by polynomials at five real points and at infinity, from tiles of 6x6 inputs."""
     size = len(_POINTS) + 1
     outputs = size - kernel_size + 1
     # A product of polynomials is to_points, multiply, from_points; a convolution is its transpose in one factor.
@@ -74,12 +62,7 @@ def toom_cook(kernel_size: int) -> TileAlgorithm:
 
 @lru_cache
 def fourier(kernel_size: int, outputs: int) -> TileAlgorithm:
-    """By the discrete Fourier transform; a complex product is three real ones.
-
-    Args:
-      kernel_size: k.
-      outputs: m, along both axes.
-    """
+    """By the discrete Fourier transform, to `outputs` along both axes; a complex product is three real ones."""
     size = outputs + kernel_size - 1
     whole = np.exp(-2j * np.pi / size * np.outer(np.arange(size), np.arange(size)))  # [n,n]
     half = whole[: size // 2 + 1]  # a real column's transform is known by its first half
@@ -116,16 +99,9 @@ def _as_real(matrix: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def convolve_tiled(x: Array, kernel: Array, padding: Padding, algorithm: TileAlgorithm) -> Array:
-    """The convolution.
+    """The convolution, with `padding` zeros before and after the map, by an algorithm for kernels of k.
 
-    Args:
-      x: [B,H,W,C].
-      kernel: [k,k,C,D], in the dtype of x.
-      padding: zeros before and after the map, along both axes.
-      algorithm: for kernels of k.
-
-    Returns:
-      [B,H+sum(padding)-k+1,W+sum(padding)-k+1,D].
+    [B,H,W,C], [k,k,C,D] of one dtype -> [B,H+sum(padding)-k+1,W+sum(padding)-k+1,D].
     """
     grid = _grid(x, kernel.shape[0], padding, algorithm)
     points = _kernel_points(algorithm)
@@ -135,17 +111,7 @@ def convolve_tiled(x: Array, kernel: Array, padding: Padding, algorithm: TileAlg
 
 
 def tiled_kernel_gradient(x: Array, change: Array, padding: Padding, algorithm: TileAlgorithm) -> Array:
-    """The gradient of that convolution to its kernel.
-
-    Args:
-      x: [B,H,W,C].
-      change: [B,H',W',D], of the output.
-      padding: zeros before and after the map, along both axes.
-      algorithm: for kernels of k.
-
-    Returns:
-      [k,k,C,D].
-    """
+    """Its gradient to the kernel, from the map and the `change` of the output: [B,H,W,C], [B,H',W',D] -> [k,k,C,D]."""
     size = algorithm.kernel.shape[-1]
     grid = _grid(x, size, padding, algorithm)
     seen = _analyse(x, padding, grid, algorithm)
@@ -156,21 +122,13 @@ def tiled_kernel_gradient(x: Array, change: Array, padding: Padding, algorithm: 
 
 
 class _Grid(NamedTuple):
-    """How tiles lie over an output.
+    """How tiles lie over an output."""
 
-    Attributes:
-      batch: number of maps.
-      height: of the output.
-      width: of the output.
-      high: tiles along the height; the last may reach beyond.
-      wide: tiles along the width.
-    """
-
-    batch: int
-    height: int
-    width: int
-    high: int
-    wide: int
+    batch: int  # number of maps
+    height: int  # of the output
+    width: int  # of the output
+    high: int  # tiles along the height; the last may reach beyond
+    wide: int  # tiles along the width
 
 
 def _grid(x: Array, size: int, padding: Padding, algorithm: TileAlgorithm) -> _Grid:

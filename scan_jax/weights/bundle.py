@@ -6,7 +6,6 @@ holds the arrays. An export adds `fill.stablehlo` and `README.md`. Nothing in a 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pathlib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import BUNDLE, CONFIG, ONNX, PROGRAM
 from scan_jax.weights import safetensors_tree
+from scan_jax.weights.registry import make_folder, sha256_of
 from scan_jax.weights.safetensors_tree import Tree
 
 FORMAT = 1  # raised when older code could not read what newer code writes
@@ -33,7 +33,7 @@ def save(
     metadata: Mapping[str, str],
     others: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Writes all files, the config last: with it the bundle is whole.
+    """Writes all files, the config last: with it the bundle is whole. UserError where the folder cannot be written to.
 
     Args:
       folder: is made where it is missing.
@@ -41,33 +41,23 @@ def save(
       tree: {"params": {network: ...}, "stats": {network: ...}}.
       metadata: where the arrays come from, text to text.
       others: further files by name.
-
-    Raises:
-      UserError: the folder cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    make_folder(folder)
     safetensors_tree.save(folder / BUNDLE, tree, metadata)
     for name, content in (others or {}).items():
         write_atomically(folder / name, content)
-    hashes = {name: _sha256(folder / name) for name in HASHED if (folder / name).is_file()}
+    hashes = {name: sha256_of(folder / name) for name in HASHED if (folder / name).is_file()}
     section = {**config.get(SECTION, {}), "format": FORMAT, "sha256": hashes}
     write_atomically(folder / CONFIG, (json.dumps({**config, SECTION: section}, indent=2) + "\n").encode())
 
 
 def check(folder: pathlib.Path, config: Mapping[str, Any]) -> None:
-    """Refuses a bundle that is of a newer format, has a pickle inside, or whose files are not those that were written.
-
-    Raises:
-      UserError: which, and what to do.
-    """
+    """UserError for a bundle of a newer format, with a pickle inside, or whose files are not those of its config."""
     _check_format(folder, config)
     _refuse_pickles(folder)
     for name, expected in _hashes(config).items():
         path = folder / name
-        found = _sha256(path) if path.is_file() else expected  # a program that somebody left out is not missed here
+        found = sha256_of(path) if path.is_file() else expected  # a program that somebody left out is not missed here
         if found != expected:
             raise UserError(
                 f"{path} is not the file that was exported: its sha256 begins with {found[:SHOWN]}, by {CONFIG} it is "
@@ -76,14 +66,10 @@ def check(folder: pathlib.Path, config: Mapping[str, Any]) -> None:
 
 
 def load(folder: pathlib.Path, config: Mapping[str, Any]) -> tuple[Tree, dict[str, str]]:
-    """The arrays, after `check`, and what is noted beside them.
+    """The arrays, after `check`, and what is noted beside them; UserError where the file is missing or damaged.
 
-    Returns:
-      {"params": ..., "stats": ...} of NumPy arrays; a network without statistics may be absent from the latter. The
-      notes hold the generator's hash only where the file's own hash vouches for it.
-
-    Raises:
-      UserError: the file is missing or damaged, or holds something else.
+    {"params": ..., "stats": ...} of NumPy arrays; a network without statistics may be absent from the latter. The
+    notes hold the generator's hash only where the file's own hash vouches for it.
     """
     path = folder / BUNDLE
     if BUNDLE in _hashes(config):
@@ -131,8 +117,3 @@ def _hashes(config: Mapping[str, Any]) -> Mapping[str, str]:
     """Those of the files that are checked, by name."""
     noted = config.get(SECTION, {}).get("sha256", {})
     return {name: noted[name] for name in HASHED if name in noted}
-
-
-def _sha256(path: pathlib.Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,13 +19,9 @@ LAYOUT = {
 
 
 def read(path: pathlib.Path) -> Tree:
-    """{"conv1": {"kernel": [11,11,3,64], "bias": [64]}, ...} float32, from a `.pth` or `.safetensors` file.
-
-    Raises:
-      UserError: the file cannot be read, is no AlexNet, or PyTorch is needed and absent.
-    """
+    """{"conv1": {"kernel": [11,11,3,64], "bias": [64]}, ...} float32, from a `.pth` or `.safetensors` file."""
     state = State(path, "torchvision AlexNet")
     return {name: state.convolution(f"features.{index}", shape) for name, (index, shape) in LAYOUT.items()}
 
 
-IMPORTERS = {"alexnet": torchvision("alexnet", "alexnet-owt-7be5be79.pth", read)}
+IMPORTERS = {"alexnet": torchvision("alexnet-owt-7be5be79.pth", read)}

@@ -6,13 +6,14 @@ of which only further training makes use, are read where both are there. Name an
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 from typing import Any
 
 from scan_jax.core.errors import UserError
 from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_state import State, patch_critic, residual_settings, spectral
+from scan_jax.weights.torch_state import Shape, State, patch_critic, residual_settings, spectral
 
 PUBLISHED_SIZE = 256
 EDGES, COLOURS = "EdgeModel", "InpaintingModel"
@@ -34,15 +35,13 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `edge_connect`, float32.
 
     {"params": {"generator": {"edge": ..., "completion": ...} (, "edge_critic", "critic")}, "stats": ...}
-
-    Raises:
-      UserError: a file is missing, cannot be read or holds something else, or PyTorch is needed and absent.
     """
-    edge, spectral_vectors = _spectral_generator(_state(path, EDGES, GENERATOR))
-    completion = _free_generator(_state(path, COLOURS, GENERATOR))
+    # Grey, edges and hole to edges, then RGB and edges to RGB.
+    edge, vectors = _generator(_state(path, EDGES, GENERATOR), 3, 1, is_spectral=True)
+    completion, _ = _generator(_state(path, COLOURS, GENERATOR), 4, 3)
     _check_alike(path, edge, completion)
     params: Tree = {"generator": {"edge": edge, "completion": completion}}
-    stats: Tree = {"generator": {"spectral": {"edge": spectral_vectors}}}
+    stats: Tree = {"generator": {"spectral": {"edge": vectors}}}
     critics = {"edge_critic": (EDGES, 2), "critic": (COLOURS, 3)}
     if all(_sibling(path, model, CRITIC).is_file() for model, _ in critics.values()):
         for name, (model, channels) in critics.items():
@@ -66,48 +65,28 @@ def _state(path: pathlib.Path, model: str, part: str) -> State:
     return State(file, f"{kind} of EdgeConnect's {model}", section)
 
 
-def _blocks(state: State, weight: str) -> int:
-    """How many residual blocks there are."""
-    return next(index for index in range(1000) if f"middle.{index}.conv_block.1.{weight}" not in state)
+def _generator(state: State, inputs: int, outputs: int, *, is_spectral: bool = False) -> tuple[Tree, Tree]:
+    """From and to so many channels; parameters, and the spectral vectors of all layers but the last."""
+    weight = "weight_orig" if is_spectral else "weight"
+    width = state.shape(f"encoder.1.{weight}")[0]
 
+    def layer(name: str, shape: Shape, *, transposed: bool = False) -> tuple[Tree, Tree]:
+        if is_spectral:
+            return spectral(state, name, shape, transposed=transposed)
+        return state.convolution(name, shape, transposed=transposed), {}
 
-def _free_generator(state: State) -> Tree:
-    """The completion generator: RGB and edges to RGB."""
-    width = state.shape("encoder.1.weight")[0]
-    tree: Tree = {}
-    for ours, (theirs, side, inputs, outputs) in ENCODER.items():
-        tree[ours] = state.convolution(theirs, (side, side, inputs * width or 4, outputs * width))
-    for index in range(_blocks(state, "weight")):
-        shape = (3, 3, 4 * width, 4 * width)
-        names = {"dilated": f"middle.{index}.conv_block.1", "plain": f"middle.{index}.conv_block.5"}
-        tree[f"block{index}"] = {ours: state.convolution(theirs, shape) for ours, theirs in names.items()}
-    for ours, (theirs, inputs, outputs) in DECODER.items():
-        weight = state.array(f"{theirs}.weight", (inputs * width, outputs * width, 4, 4))
-        bias = state.array(f"{theirs}.bias", (outputs * width,))
-        tree[ours] = {"kernel": weight.transpose(2, 3, 0, 1), "bias": bias}
-    return {**tree, "out": state.convolution(OUT, (7, 7, width, 3))}
-
-
-def _spectral_generator(state: State) -> tuple[Tree, Tree]:
-    """The edge generator: grey, edges and hole to edges; parameters and spectral vectors."""
-    width = state.shape("encoder.1.weight_orig")[0]
     params: Tree = {}
     vectors: Tree = {}
-    for ours, (theirs, side, inputs, outputs) in ENCODER.items():
-        shape = (side, side, inputs * width or 3, outputs * width)
-        params[ours], vectors[ours] = spectral(state, theirs, shape)
-    for index in range(_blocks(state, "weight_orig")):
-        block: Tree = {}
-        block_vectors: Tree = {}
-        for ours, place in (("dilated", 1), ("plain", 5)):
-            name, shape = f"middle.{index}.conv_block.{place}", (3, 3, 4 * width, 4 * width)
-            block[ours], block_vectors[ours] = spectral(state, name, shape)
-        params[f"block{index}"], vectors[f"block{index}"] = block, block_vectors
-    for ours, (theirs, inputs, outputs) in DECODER.items():
-        shape = (4, 4, inputs * width, outputs * width)
-        params[ours], vectors[ours] = spectral(state, theirs, shape, transposed="transposed")
-    params["out"] = state.convolution(OUT, (7, 7, width, 1))
-    return params, vectors
+    for ours, (theirs, side, before, after) in ENCODER.items():
+        params[ours], vectors[ours] = layer(theirs, (side, side, before * width or inputs, after * width))
+    for index in itertools.takewhile(lambda i: f"middle.{i}.conv_block.1.{weight}" in state, itertools.count()):
+        names = {"dilated": f"middle.{index}.conv_block.1", "plain": f"middle.{index}.conv_block.5"}
+        block = {ours: layer(theirs, (3, 3, 4 * width, 4 * width)) for ours, theirs in names.items()}
+        params[f"block{index}"] = {ours: found for ours, (found, _) in block.items()}
+        vectors[f"block{index}"] = {ours: found for ours, (_, found) in block.items()}
+    for ours, (theirs, before, after) in DECODER.items():
+        params[ours], vectors[ours] = layer(theirs, (4, 4, before * width, after * width), transposed=True)
+    return {**params, "out": state.convolution(OUT, (7, 7, width, outputs))}, vectors
 
 
 def _check_alike(path: pathlib.Path, edge: Tree, completion: Tree) -> None:
@@ -122,9 +101,7 @@ def _check_alike(path: pathlib.Path, edge: Tree, completion: Tree) -> None:
 
 IMPORTERS = {
     "edge_connect": Importer(
-        name="edge_connect",
         file="InpaintingModel_gen.pth",
-        sha256="",  # none was published
         origin="https://github.com/knazeri/edge-connect",
         licence="CC BY-NC 4.0, non-commercial",
         read=read,

@@ -47,11 +47,7 @@ def config(tree: safetensors_tree.Tree) -> dict[str, Any]:
 def read(path: pathlib.Path) -> safetensors_tree.Tree:
     """The variables of the method `gated_conv`, float32; with the critic where the checkpoint has it.
 
-    Args:
-      path: a checkpoint's `.index` file, beside which its data lies; its prefix or its folder will do as well.
-
-    Raises:
-      UserError: the checkpoint cannot be read, is of another network, or TensorFlow is needed and absent.
+    `path` is a checkpoint's `.index` file, beside which its data lies; its prefix or its folder will do as well.
     """
     variables = _Variables(path)
     width = variables.shape(FIRST)[-1]
@@ -119,11 +115,7 @@ def _tensorflow(path: pathlib.Path) -> Any:
 
 
 def _prefix(path: pathlib.Path) -> str:
-    """Of a checkpoint's files.
-
-    Raises:
-      UserError: a folder holds none, or more than one.
-    """
+    """Of a checkpoint's files."""
     if path.is_dir():
         found = sorted(path.glob("*.index"))
         if len(found) != 1:
@@ -210,9 +202,7 @@ def _red_first(kernel: np.ndarray) -> np.ndarray:
 
 IMPORTERS = {
     "gated_conv": Importer(
-        name="gated_conv",
         file="snap-0.index",
-        sha256="",  # none was published
         origin="https://github.com/JiahuiYu/generative_inpainting",
         licence="CC BY-NC 4.0, non-commercial",
         read=read,

@@ -11,10 +11,9 @@ import numpy as np
 
 from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_state import State
+from scan_jax.weights.torch_state import Shape, State
 
 EPSILON = 1e-3  # under the root, beside the running variance
-Shape = tuple[int, int, int, int]  # [h,w,I,O]
 
 STEM: dict[str, Shape] = {
     "Conv2d_1a_3x3": (3, 3, 3, 32),
@@ -91,11 +90,7 @@ BLOCKS: dict[str, dict[str, Shape]] = {
 
 
 def read(path: pathlib.Path) -> Tree:
-    """{"Conv2d_1a_3x3": {"conv": {"kernel", "bias"}}, "Mixed_5b": {"branch1x1": {"conv": ...}, ...}, ...}, HWIO.
-
-    Raises:
-      UserError: the file cannot be read, is no such network, or PyTorch is needed and absent.
-    """
+    """{"Conv2d_1a_3x3": {"conv": {"kernel", "bias"}}, "Mixed_5b": {"branch1x1": {"conv": ...}, ...}, ...}, HWIO."""
     state = State(path, "InceptionV3 of pytorch-fid")
     tree: Tree = {name: {"conv": _folded(state, name, shape)} for name, shape in STEM.items()}
     for block, units in BLOCKS.items():
@@ -105,10 +100,9 @@ def read(path: pathlib.Path) -> Tree:
 
 def _folded(state: State, name: str, shape: Shape) -> dict[str, np.ndarray]:
     """The convolution and its batch normalisation as one: {"kernel": [h,w,I,O], "bias": [O]} float32."""
-    height, width, channels, out = shape
-    weight = state.array(f"{name}.conv.weight", (out, channels, height, width)).transpose(2, 3, 1, 0)
+    weight = state.kernel(f"{name}.conv.weight", shape)
     scale, shift, mean, variance = (
-        state.array(f"{name}.bn.{part}", (out,)).astype(np.float64)
+        state.array(f"{name}.bn.{part}", shape[3:]).astype(np.float64)
         for part in ("weight", "bias", "running_mean", "running_var")
     )
     factor = scale / np.sqrt(variance + EPSILON)  # [O]
@@ -117,7 +111,6 @@ def _folded(state: State, name: str, shape: Shape) -> dict[str, np.ndarray]:
 
 IMPORTERS = {
     "inception_v3": Importer(
-        name="inception_v3",
         file="pt_inception-2015-12-05-6726825d.pth",
         sha256="6726825d",  # the name holds the first eight digits, and no more is published
         origin="https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",

@@ -34,15 +34,7 @@ HEADS: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
 
 
 def read(path: pathlib.Path, name: str) -> Tree:
-    """{"lin0": [C], "lin1": [C], ...} float32, from a `.pth` or `.safetensors` file.
-
-    Args:
-      path: the file.
-      name: a key of `HEADS`.
-
-    Raises:
-      UserError: the file cannot be read, holds another head, or PyTorch is needed and absent.
-    """
+    """{"lin0": [C], "lin1": [C], ...} float32, of a key of `HEADS`."""
     _, _, network, widths = HEADS[name]
     state = State(path, f"LPIPS head on {network}")
     return {
@@ -52,6 +44,6 @@ def read(path: pathlib.Path, name: str) -> Tree:
 
 
 IMPORTERS = {
-    name: Importer(name, file, sha256, f"{FOLDER}/{file}", "BSD-2-Clause", functools.partial(read, name=name))
+    name: Importer(file, f"{FOLDER}/{file}", "BSD-2-Clause", functools.partial(read, name=name), sha256)
     for name, (file, sha256, _, _) in HEADS.items()
 }

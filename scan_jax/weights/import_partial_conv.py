@@ -11,8 +11,6 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
 from scan_jax.weights.torch_state import State
@@ -33,16 +31,14 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `partial_conv`, float32.
 
     {"params": {"generator": ...}, "stats": {"generator": {"batch_stats": ...}}}
-
-    Raises:
-      UserError: the file cannot be read, is no such U-Net, or PyTorch is needed and absent.
     """
     state = State(path, "U-Net of partial convolutions", "model")
     params: Tree = {}
     stats: Tree = {}
     widths = _widths(state)
     for ours, theirs, size, inputs, outputs in _levels(widths):
-        kernel = _kernel(state, f"{theirs}.conv", size, inputs, outputs)
+        kernel = state.kernel(f"{theirs}.conv.input_conv.weight", (size, size, inputs, outputs))
+        kernel = kernel / (size * size * inputs)  # for a division by the known share of the window
         if ours in ("enc1", "dec1"):
             params[ours] = {"kernel": kernel}
             continue
@@ -69,17 +65,9 @@ def _levels(widths: list[int]) -> Iterator[tuple[str, str, int, int, int]]:
         yield f"dec{level}", f"dec_{level}", 3, outputs + inputs, inputs
 
 
-def _kernel(state: State, name: str, size: int, inputs: int, outputs: int) -> np.ndarray:
-    """[k,k,I,O], for a division by the known share of the window."""
-    kernel: np.ndarray = state.kernel(f"{name}.input_conv", (size, size, inputs, outputs)) / (size * size * inputs)
-    return kernel
-
-
 IMPORTERS = {
     "partial_conv": Importer(
-        name="partial_conv",
         file="1000000.pth",
-        sha256="",  # none was published
         origin="https://github.com/naoto0804/pytorch-inpainting-with-partial-conv",
         licence="MIT",
         read=read,

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-import numpy as np
-
 from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_state import State, patch_critic, residual_settings
+from scan_jax.weights.torch_state import State, patch_critic, residual_settings, side_by_side
 
 PUBLISHED_SIZE = 256
 # Trained on several GPUs, each network's names have one level more.
@@ -35,9 +33,6 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `region_norm`, float32; without a critic where the file has none of today's layout.
 
     {"params": {"generator": ... (, "critic")}, "stats": {"generator": {} (, "critic")}}
-
-    Raises:
-      UserError: the file cannot be read, holds something else, or PyTorch is needed and absent.
     """
     state = State(path, "checkpoint of region normalisation")
     prefix = next((name for name in GENERATORS if f"{name}encoder_conv1.weight" in state), GENERATORS[0])
@@ -82,16 +77,13 @@ def _hole_norm(state: State, name: str, channels: int) -> Tree:
 
 def _learned_norm(state: State, name: str) -> Tree:
     """RN-L; scale and shift come out of one convolution here."""
-    pair = [state.convolution(f"{name}.sa.{part}_conv", (7, 7, 1, 1)) for part in ("gamma", "beta")]
-    affine = {key: np.concatenate([part[key] for part in pair], axis=-1) for key in ("kernel", "bias")}
-    return {"importance": {"kernel": state.kernel(f"{name}.sa.conv1", (7, 7, 2, 1))}, "affine": affine}
+    affine = side_by_side(state, f"{name}.sa.gamma_conv", f"{name}.sa.beta_conv", shape=(7, 7, 1, 1))
+    return {"importance": {"kernel": state.kernel(f"{name}.sa.conv1.weight", (7, 7, 2, 1))}, "affine": affine}
 
 
 IMPORTERS = {
     "region_norm": Importer(
-        name="region_norm",
         file="x_admin.cluster.localRN-0.8RN-Net_bs_14_epoch_3.pth",
-        sha256="",  # none was published
         origin="https://github.com/geekyutao/RN",
         licence="MIT",
         read=read,

@@ -36,9 +36,6 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `rfr`, float32.
 
     {"params": {"generator": ...}, "stats": {"generator": {"batch_stats": ...}}}
-
-    Raises:
-      UserError: the file cannot be read, is no such generator, or PyTorch is needed and absent.
     """
     reader = _Reader(State(path, "RFR generator", "generator"))
     reader.read()
@@ -61,26 +58,25 @@ class _Reader:
         self._partial("shrink", ("Pconv21", "Pconv22"), "bn2", w)
         for name, (inputs, outputs, transposed) in REASONING.items():
             theirs = f"RFRModule.{name[:3]}_{name[3:]}"
-            kernel = (self._transposed if transposed else self._plain)(f"{theirs}.0", inputs * w, outputs * w)
+            kernel = self._kernel(f"{theirs}.0", inputs * w, outputs * w, transposed=transposed)
             self._block("reason", name, kernel, f"{theirs}.1")
         self.params["reason"]["attention"] = {
             "ratio": state.array("RFRModule.att.att.ratio", (1,)).reshape(()),
             "mix": state.convolution("RFRModule.att.combiner", (1, 1, 16 * w, 8 * w)),
         }
-        self._block("", "up", self._transposed("Tconv", w, w), "bn3")
-        self.params["tail"] = {"kernel": self._plain("tail1", 3 + w, w // 2)}
-        for index, (name, size, inputs, outputs) in enumerate(_bottleneck(w // 2), start=1):
-            kernel = self._plain(f"tail2.conv{index}", inputs, outputs, size)
+        self._block("", "up", self._kernel("Tconv", w, w, transposed=True), "bn3")
+        self.params["tail"] = {"kernel": self._kernel("tail1", 3 + w, w // 2)}
+        half, narrow = w // 2, w // 8
+        bottleneck = (("narrow", 1, half, narrow), ("look", 3, narrow, narrow), ("widen", 1, narrow, half))
+        for index, (name, size, inputs, outputs) in enumerate(bottleneck, start=1):
+            kernel = self._kernel(f"tail2.conv{index}", inputs, outputs, size)
             self._block("bottleneck", name, kernel, f"tail2.bn{index}")
-        self.params["rgb"] = {"kernel": self._plain("out", w, 3)}
+        self.params["rgb"] = {"kernel": self._kernel("out", w, 3)}
 
-    def _plain(self, theirs: str, inputs: int, outputs: int, size: int = 3) -> Any:
-        """[k,k,I,O] of a convolution."""
-        return self.state.kernel(theirs, (size, size, inputs, outputs))
-
-    def _transposed(self, theirs: str, inputs: int, outputs: int) -> Any:
-        """[4,4,I,O] of a transposed convolution."""
-        return self.state.array(f"{theirs}.weight", (inputs, outputs, 4, 4)).transpose(2, 3, 0, 1)
+    def _kernel(self, theirs: str, inputs: int, outputs: int, size: int = 3, *, transposed: bool = False) -> Any:
+        """[k,k,I,O] of a convolution; if transposed, of 4x4 taps."""
+        size = 4 if transposed else size
+        return self.state.kernel(f"{theirs}.weight", (size, size, inputs, outputs), transposed=transposed)
 
     def _block(self, part: str, ours: str, kernel: Any, norm: str) -> None:
         """A convolution and the normalisation behind it."""
@@ -92,23 +88,15 @@ class _Reader:
         """Partial convolutions and the normalisation behind them."""
         affine, running = self.state.batch_norm(norm, self.width)
         kernels = {
-            f"conv{index}": {"kernel": self._plain(theirs, inputs, self.width, 7)}
+            f"conv{index}": {"kernel": self._kernel(theirs, inputs, self.width, 7)}
             for index, theirs in enumerate(convs, start=1)
         }
         self.params[ours], self.stats[ours] = {**kernels, "norm": affine}, {"norm": {"norm": running}}
 
 
-def _bottleneck(width: int) -> tuple[tuple[str, int, int, int], ...]:
-    """Our name, kernel size, channels in and out of its convolutions."""
-    narrow = width // 4
-    return ("narrow", 1, width, narrow), ("look", 3, narrow, narrow), ("widen", 1, narrow, width)
-
-
 IMPORTERS = {
     "rfr": Importer(
-        name="rfr",
         file="g_*.pth",
-        sha256="",  # none was published
         origin="https://github.com/jingyuanli001/RFR-Inpainting",
         licence="MIT",
         read=read,

@@ -13,7 +13,7 @@ import numpy as np
 from scan_jax.core.errors import UserError
 from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_state import State, spectral
+from scan_jax.weights.torch_state import State, side_by_side, spectral
 
 # ours -> theirs
 BLOCKS = {
@@ -31,8 +31,7 @@ PUBLISHED_SIZE = {False: 256, True: 128}  # pixels, with attention or without it
 def config(tree: Tree) -> dict[str, Any]:
     """What the bundle of such a generator says of it: the method's settings that its arrays tell, and the size.
 
-    Raises:
-      UserError: encoder and decoder are of different widths, which this toolkit's generator has not.
+    A UserError where encoder and decoder are of different widths, which this toolkit's generator has not.
     """
     encoder, decoder = (tree["params"]["generator"][half] for half in ("encoder", "decoder"))
     attentive = "attention" in encoder
@@ -55,20 +54,10 @@ def read(path: pathlib.Path) -> Tree:
     """The variables of the method `masked_attention`, float32, without a critic.
 
     {"params": {"generator": ...}, "stats": {"generator": {"batch_stats": ..., "spectral": ...}}}
-
-    Raises:
-      UserError: the file cannot be read, is no SEAN generator, or PyTorch is needed and absent.
     """
-    return _convert(State(path, "SEAN generator"))
-
-
-def _convert(state: State) -> Tree:
-    start = _convolution(state.under("fc"))
-    decoder = {
-        "start_kernel": start["kernel"],
-        "start_bias": start["bias"],
-        "rgb": _convolution(state.under("conv_img")),
-    }
+    state = State(path, "SEAN generator")
+    start = state.convolution("fc")
+    decoder = {"start_kernel": start["kernel"], "start_bias": start["bias"], "rgb": state.convolution("conv_img")}
     batch_stats, spectral = {}, {}
     for ours, theirs in BLOCKS.items():
         decoder[ours], batch_stats[ours], spectral[ours] = _block(state.under(theirs))
@@ -80,15 +69,13 @@ def _convert(state: State) -> Tree:
 
 def _encoder(state: State) -> Tree:
     """The style encoder; SEAN's own does not see which pixels are known, ours then gives that channel no weight."""
-    tree = {ours: _convolution(state.under(theirs)) for ours, theirs in ENCODER.items() if ours != "up"}
+    tree: Tree = {ours: state.convolution(theirs, transposed=ours == "up") for ours, theirs in ENCODER.items()}
     kernel = tree["in"]["kernel"]  # [3,3,I,C]
     tree["in"]["kernel"] = np.pad(kernel, ((0, 0), (0, 0), (0, 4 - kernel.shape[2]), (0, 0)))
-    up = state.under(ENCODER["up"])
-    tree["up"] = {"kernel": up.array("weight").transpose(2, 3, 0, 1), "bias": up.array("bias")}  # IOHW -> HWIO
     attentive = "attention.gamma" in state
-    tree["out"] = _convolution(state.under(ATTENTIVE_OUT if attentive else PLAIN_OUT))
+    tree["out"] = state.convolution(ATTENTIVE_OUT if attentive else PLAIN_OUT)
     if attentive:
-        parts = {name: _convolution(state.under(f"attention.{name}_conv")) for name in ("query", "key", "value")}
+        parts = {name: state.convolution(f"attention.{name}_conv") for name in ("query", "key", "value")}
         tree["attention"] = {**parts, "gamma": state.array("attention.gamma").reshape(())}
     return tree
 
@@ -119,45 +106,32 @@ def _spectral(state: State, name: str) -> tuple[Tree, Tree]:
 
 def _norm(state: State) -> Tree:
     """A region-adaptive normalisation; one without style layers has the label branch alone."""
-    hidden = _convolution(state.under("Spade.mlp_shared.0"))
+    hidden = state.convolution("Spade.mlp_shared.0")
     tree = {
         "noise_scale": state.array("noise_var"),
         "label": {
             "hidden_kernel": hidden["kernel"],
             "hidden_bias": hidden["bias"],
-            **_side_by_side(state.under("Spade.mlp_gamma"), state.under("Spade.mlp_beta")),
+            **side_by_side(state, "Spade.mlp_gamma", "Spade.mlp_beta"),
         },
     }
     if "conv_gamma.weight" in state:
         classes = hidden["kernel"].shape[2]
-        dense = [state.under(f"fc_mu{index}") for index in range(classes)]  # the official code always has 19
+        dense = [f"fc_mu{index}" for index in range(classes)]  # the official code always has 19
         tree["blend"] = np.concatenate([state.array("blending_gamma"), state.array("blending_beta")])
         tree["style"] = {
             "dense": {
-                "kernel": np.stack([layer.array("weight").T for layer in dense]),  # [classes,S,S]
-                "bias": np.stack([layer.array("bias") for layer in dense]),
+                "kernel": np.stack([state.array(f"{layer}.weight").T for layer in dense]),  # [classes,S,S]
+                "bias": np.stack([state.array(f"{layer}.bias") for layer in dense]),
             },
-            **_side_by_side(state.under("conv_gamma"), state.under("conv_beta")),
+            **side_by_side(state, "conv_gamma", "conv_beta"),
         }
     return tree
 
 
-def _convolution(state: State) -> Tree:
-    """OIHW -> HWIO."""
-    return {"kernel": state.array("weight").transpose(2, 3, 1, 0), "bias": state.array("bias")}
-
-
-def _side_by_side(first: State, second: State) -> Tree:
-    """Two convolutions of one map as one, along the outputs."""
-    pair = _convolution(first), _convolution(second)
-    return {name: np.concatenate([part[name] for part in pair], axis=-1) for name in ("kernel", "bias")}
-
-
 IMPORTERS = {
     "sean": Importer(
-        name="sean",
         file="latest_net_G.pth",
-        sha256="",  # none was published
         origin="https://github.com/ZPdesu/SEAN",
         licence="CC BY-NC-SA 4.0, non-commercial",
         read=read,

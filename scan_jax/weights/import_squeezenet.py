@@ -11,9 +11,7 @@ import numpy as np
 from scan_jax.core.errors import UserError
 from scan_jax.weights.registry import Importer, torchvision
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_state import State
-
-Shape = tuple[int, int, int, int]  # of a kernel, [h,w,I,O]
+from scan_jax.weights.torch_state import Shape, State
 
 # fire module -> channels: in, squeezed, out of each of the two expanding convolutions
 FIRES = {
@@ -31,11 +29,7 @@ INDICES = {"conv1": 0, **dict(zip(FIRES, (3, 4, 6, 7, 9, 10, 11, 12)))}
 
 
 def read_keras(path: pathlib.Path) -> Tree:
-    """{"conv1": {"kernel", "bias"}, "fire2": {"squeeze1x1": {...}, "expand1x1", "expand3x3"}, ...}, HWIO, float32.
-
-    Raises:
-      UserError: the file cannot be read, is no SqueezeNet 1.1 in Keras' layout, or h5py is needed and absent.
-    """
+    """{"conv1": {"kernel", "bias"}, "fire2": {"squeeze1x1": {...}, "expand1x1", "expand3x3"}, ...}, HWIO, float32."""
     try:
         import h5py
     except ImportError as error:
@@ -66,11 +60,7 @@ def _keras_convolution(weights: Any, layer: str, shape: Shape, path: pathlib.Pat
 
 
 def read_torch(path: pathlib.Path) -> Tree:
-    """The same tree from torchvision's file.
-
-    Raises:
-      UserError: the file cannot be read, is no SqueezeNet 1.1, or PyTorch is needed and absent.
-    """
+    """The same tree from torchvision's file."""
     state = State(path, "torchvision SqueezeNet 1.1")
 
     def convolution(layer: str, shape: Shape) -> dict[str, np.ndarray]:
@@ -96,12 +86,11 @@ def _tree(convolution: Callable[[str, Shape], dict[str, np.ndarray]]) -> Tree:
 
 IMPORTERS = {
     "squeezenet": Importer(
-        name="squeezenet",
         file="squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
         sha256="2d935d8c102ad1232484a77da8e6fbdf3ff4ab608974a0d8b6283115ffff204f",
         origin="https://github.com/rcmalli/keras-squeezenet/releases",
         licence="MIT (Refik Can Malli)",
         read=read_keras,
     ),
-    "squeezenet1_1": torchvision("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", read_torch),
+    "squeezenet1_1": torchvision("squeezenet1_1-b8a52dc0.pth", read_torch),
 }

@@ -14,15 +14,7 @@ WIDTHS = (64, 128, 256, 512, 512)  # of the five blocks
 
 
 def read(path: pathlib.Path, title: str) -> Tree:
-    """{"conv1_1": {"kernel": [3,3,I,O], "bias": [O]}, ...} float32, from a `.pth` or torchvision-named `.safetensors`.
-
-    Args:
-      path: the file.
-      title: a key of `DEPTHS`.
-
-    Raises:
-      UserError: the file cannot be read, is no such network, or PyTorch is needed and absent.
-    """
+    """{"conv1_1": {"kernel": [3,3,I,O], "bias": [O]}, ...} float32, of a network whose `title` is a key of `DEPTHS`."""
     state = State(path, f"torchvision {title}")
     return {
         name: state.convolution(f"features.{index}", (3, 3, channels, width))
@@ -42,6 +34,6 @@ def layout(title: str) -> dict[str, tuple[int, int, int]]:
 
 
 IMPORTERS = {
-    "vgg16": torchvision("vgg16", "vgg16-397923af.pth", functools.partial(read, title="VGG-16")),
-    "vgg19": torchvision("vgg19", "vgg19-dcbd9e11.pth", functools.partial(read, title="VGG-19")),
+    "vgg16": torchvision("vgg16-397923af.pth", functools.partial(read, title="VGG-16")),
+    "vgg19": torchvision("vgg19-dcbd9e11.pth", functools.partial(read, title="VGG-19")),
 }

@@ -41,9 +41,6 @@ def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: 
     if importer.config:
         bundle.save(target, importer.config(tree), tree, metadata)
         return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {target.parent}: {error.strerror or error}") from error
+    registry.make_folder(target.parent)
     safetensors_tree.save(target, tree, metadata)
     return target

@@ -36,42 +36,29 @@ MODULES = {
 
 @dataclasses.dataclass(frozen=True)
 class Importer:
-    """One published file of weights and how it is read.
+    """One published file of weights and how it is read."""
 
-    Attributes:
-      name: what it is called here; the imported file is `<name>.safetensors`.
-      file: its name where it was published.
-      sha256: hex digest of the file, or its first digits where no more was published; empty where nothing was, so that
-        any file of the right layout is taken, as "other" weights.
-      origin: where it was published.
-      licence: as stated there.
-      read: path -> nested dict of NumPy arrays.
-      config: for a whole generator, which becomes a bundle: that tree -> the config of its bundle.
-    """
-
-    name: str
-    file: str
-    sha256: str
-    origin: str
-    licence: str
-    read: Callable[[pathlib.Path], dict[str, Any]]
+    file: str  # its name where it was published
+    origin: str  # where it was published
+    licence: str  # as stated there
+    read: Callable[
+        [pathlib.Path], dict[str, Any]
+    ]  # path -> nested dict of NumPy arrays; UserError for what it cannot read
+    # Hex digest of the file, or its first digits where no more was published; empty where nothing was, so that any
+    # file of the right layout is taken, as "other" weights.
+    sha256: str = ""
+    # For a whole generator, which becomes a bundle: that tree -> the config of its bundle.
     config: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
-def torchvision(name: str, file: str, read: Callable[[pathlib.Path], dict[str, Any]]) -> Importer:
+def torchvision(file: str, read: Callable[[pathlib.Path], dict[str, Any]]) -> Importer:
     """ImageNet weights of torchvision, which puts a hash's first eight digits into the file's name and says no more."""
     digits = file.removesuffix(".pth").rpartition("-")[2]
-    return Importer(
-        name, file, digits, f"https://download.pytorch.org/models/{file}", "BSD-3-Clause (torchvision)", read
-    )
+    return Importer(file, f"https://download.pytorch.org/models/{file}", "BSD-3-Clause (torchvision)", read, digits)
 
 
 def importer(name: str) -> Importer:
-    """What reads the weights called `name`.
-
-    Raises:
-      UserError: there is none.
-    """
+    """What reads the weights called `name`; a UserError where there is none."""
     if name not in MODULES:
         raise UserError(f"no weights are called {name!r}{did_you_mean(name, MODULES)}; there are: {', '.join(MODULES)}")
     found: Importer = importlib.import_module(MODULES[name]).IMPORTERS[name]
@@ -89,12 +76,16 @@ def imported_path(name: str) -> pathlib.Path:
     return folder() / (name if importer(name).config else f"{name}.safetensors")
 
 
-def sha256_of(path: pathlib.Path) -> str:
-    """Hex digest of a file.
+def make_folder(path: pathlib.Path) -> None:
+    """Makes a folder that is to be written to; a UserError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror or error}") from error
 
-    Raises:
-      UserError: there is no such file, or it cannot be read.
-    """
+
+def sha256_of(path: pathlib.Path) -> str:
+    """Hex digest of a file; a UserError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -41,11 +41,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
 
 
 def unflatten(flat: Mapping[str, Any]) -> Tree:
-    """{"a/b": x} -> {"a": {"b": x}}.
-
-    Raises:
-      ValueError: one name is both a leaf and a branch ("a" beside "a/b").
-    """
+    """{"a/b": x} -> {"a": {"b": x}}; a ValueError where one name is both a leaf and a branch ("a" beside "a/b")."""
     tree: Tree = {}
     for name, leaf in flat.items():
         *branches, last = name.split("/")
@@ -73,9 +69,8 @@ def content_sha256(flat: Mapping[str, np.ndarray]) -> str:
 def save(path: str | os.PathLike[str], tree: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
     """Writes `tree` and `metadata` (text to text) to `path`: the whole file or, whatever goes wrong, nothing.
 
-    Raises:
-      UserError: the file cannot be written (no access, disk full); an older file at `path` is then still whole.
-      ValueError, TypeError: the tree is none of nested dicts of arrays, see `flatten`.
+    A UserError where the file cannot be written (no access, disk full): an older file at `path` is then still whole.
+    Other trees than nested dicts of arrays are refused, see `flatten`.
     """
     path = pathlib.Path(path)
     flat = flatten(tree)
@@ -87,8 +82,7 @@ def save(path: str | os.PathLike[str], tree: Mapping[str, Any], metadata: Mappin
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays of any safetensors file by name, in its dtypes, and its metadata; their bytes are taken as they are.
 
-    Raises:
-      UserError: the file is missing, unreadable or cut short.
+    A UserError where the file is missing, unreadable or cut short.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -102,11 +96,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
 
 
 def grow(path: str | os.PathLike[str], flat: Mapping[str, np.ndarray]) -> Tree:
-    """`unflatten` of what was read from `path`.
-
-    Raises:
-      UserError: one name is both an array and a subtree.
-    """
+    """`unflatten` of what was read from `path`; a UserError where one name is both an array and a subtree."""
     try:
         return unflatten(flat)
     except ValueError as error:
@@ -114,11 +104,7 @@ def grow(path: str | os.PathLike[str], flat: Mapping[str, np.ndarray]) -> Tree:
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Tree, dict[str, str]]:
-    """The tree (NumPy arrays, in the file's dtypes) and the metadata of any safetensors file.
-
-    Raises:
-      UserError: the file is missing, unreadable or damaged.
-    """
+    """The tree (NumPy arrays, in the file's dtypes) and the metadata of any safetensors file; errors as of `read`."""
     flat, metadata = read(path)
     tree = grow(path, flat)
     expected = metadata.pop(CONTENT_HASH, None)

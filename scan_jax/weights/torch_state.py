@@ -1,8 +1,12 @@
-"""PyTorch state dicts: read, checked, and their layers turned into Flax's layout."""
+"""PyTorch state dicts: read, checked, and their layers turned into Flax's layout.
+
+Whatever cannot be read, is not there or has another shape is a UserError; and so is a `.pth` file without PyTorch.
+"""
 
 from __future__ import annotations
 
 import copy
+import itertools
 import pathlib
 import pickle
 from collections.abc import Mapping
@@ -14,6 +18,8 @@ from scan_jax.core.errors import UserError
 from scan_jax.weights import safetensors_tree
 from scan_jax.weights.safetensors_tree import Tree
 
+Shape = tuple[int, int, int, int]  # of a kernel, [h,w,I,O]
+
 
 class State:
     """The arrays of a file by PyTorch's names, of which each is taken with the shape that it must have."""
@@ -21,13 +27,8 @@ class State:
     def __init__(self, path: pathlib.Path, title: str, section: str = "") -> None:
         """Reads a `.pth` file, or a `.safetensors` one with PyTorch's names.
 
-        Args:
-          path: the file.
-          title: what it should hold, for messages, such as "torchvision VGG-19".
-          section: under which a `.pth` file may keep the state dict, beside other things of a training.
-
-        Raises:
-          UserError: the file cannot be read, or PyTorch is needed and absent.
+        The `title` says in messages what it should hold, such as "torchvision VGG-19". A `.pth` file may keep the state
+        dict under a `section`, beside other things of a training.
         """
         self._arrays: Mapping[str, Any]
         self._arrays = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else _load_pth(path, section)
@@ -43,83 +44,45 @@ class State:
         return self._prefix + name in self._arrays
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of one array.
-
-        Raises:
-          UserError: the file has none of this name.
-        """
+        """Of one array."""
         if name not in self:
             raise UserError(f"{self._path} is no {self._title}: it has no {self._prefix + name!r}")
         return tuple(self._arrays[self._prefix + name].shape)
 
     def array(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
-        """One array, float32, of any shape where none is given.
-
-        Raises:
-          UserError: the file has none of this name and shape.
-        """
+        """One array, float32, of any shape where none is given."""
         found = self.shape(name)
         if shape is not None and found != shape:
             raise UserError(f"{self._path} is no {self._title}: {self._prefix + name!r} has shape {found}, not {shape}")
         return np.asarray(self._arrays[self._prefix + name], dtype=np.float32)
 
-    def kernel(self, name: str, shape: tuple[int, int, int, int]) -> np.ndarray:
-        """`name.weight` of a convolution as [h,w,I,O].
+    def kernel(self, name: str, shape: Shape | None = None, *, transposed: bool = False) -> np.ndarray:
+        """A convolution's weight as [h,w,I,O], of which `shape` is in this order; if transposed, [I,O,h,w] before."""
+        theirs, ours = ((2, 3, 0, 1), (2, 3, 0, 1)) if transposed else ((3, 2, 0, 1), (2, 3, 1, 0))
+        return self.array(name, shape and tuple(shape[axis] for axis in theirs)).transpose(ours)
 
-        Args:
-          name: of the layer.
-          shape: in Flax's order, [h,w,I,O].
-
-        Raises:
-          UserError: the file has no such convolution.
-        """
-        height, width, channels, out = shape
-        return self.array(f"{name}.weight", (out, channels, height, width)).transpose(2, 3, 1, 0)
-
-    def convolution(self, name: str, shape: tuple[int, int, int, int]) -> dict[str, np.ndarray]:
-        """`name.weight` and `name.bias` as {"kernel": [h,w,I,O], "bias": [O]}.
-
-        Args:
-          name: of the layer.
-          shape: of its kernel in Flax's order, [h,w,I,O].
-
-        Raises:
-          UserError: the file has no such convolution.
-        """
-        return {"kernel": self.kernel(name, shape), "bias": self.array(f"{name}.bias", shape[3:])}
+    def convolution(self, name: str, shape: Shape | None = None, *, transposed: bool = False) -> dict[str, np.ndarray]:
+        """`name.weight` and `name.bias` as {"kernel": [h,w,I,O], "bias": [O]}, of which `shape` is the kernel's."""
+        kernel = self.kernel(f"{name}.weight", shape, transposed=transposed)
+        return {"kernel": kernel, "bias": self.array(f"{name}.bias", kernel.shape[3:])}
 
     def batch_norm(self, name: str, channels: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """A batch normalisation's {"scale": [C], "bias": [C]} and its running {"mean": [C], "variance": [C]}.
-
-        Raises:
-          UserError: the file has no such layer.
-        """
+        """A batch normalisation's {"scale": [C], "bias": [C]} and its running {"mean": [C], "variance": [C]}."""
         params = {"scale": f"{name}.weight", "bias": f"{name}.bias"}
         stats = {"mean": f"{name}.running_mean", "variance": f"{name}.running_var"}
         one, other = ({ours: self.array(theirs, (channels,)) for ours, theirs in d.items()} for d in (params, stats))
         return one, other
 
 
-CRITIC_LAYERS = 5
-
-
-def spectral(state: State, name: str, shape: tuple[int, int, int, int], *, transposed: str = "") -> tuple[Tree, Tree]:
+def spectral(state: State, name: str, shape: Shape, *, transposed: bool = False) -> tuple[Tree, Tree]:
     """Parameters {"kernel": [h,w,I,O] (, "bias": [O])} and {"vectors": {"u": [O], "v": [h*w*I]}} of a convolution.
 
     PyTorch's v runs over (in, height, width), ours over (height, width, in). Files of PyTorch 1.0 hold no v, but the
     kernel as it was after the division: then v is what u leads to, at the length that makes the quotient the same.
-
-    Args:
-      state: of the file.
-      name: of the layer.
-      shape: of its kernel, [h,w,I,O].
-      transposed: "transposed" for a transposed convolution, whose inputs PyTorch puts first.
-
-    Raises:
-      UserError: the file has no such layer.
+    `shape` is the kernel's, [h,w,I,O]; `transposed` is for a transposed convolution, whose inputs PyTorch puts first.
     """
     height, width, inputs, outputs = shape
-    kernel = _oriented(state, f"{name}.weight_orig", shape, transposed)
+    kernel = state.kernel(f"{name}.weight_orig", shape, transposed=transposed)
     params = {"kernel": kernel}
     if f"{name}.bias" in state:
         params["bias"] = state.array(f"{name}.bias", (outputs,))
@@ -128,48 +91,31 @@ def spectral(state: State, name: str, shape: tuple[int, int, int, int], *, trans
         v = state.array(f"{name}.weight_v", (inputs * height * width,))
         return params, {"vectors": {"u": u, "v": v.reshape(inputs, height, width).transpose(1, 2, 0).reshape(-1)}}
     led_to = kernel.reshape(-1, outputs) @ u  # [h*w*I]
-    divided = _oriented(state, f"{name}.weight", shape, transposed)
+    divided = state.kernel(f"{name}.weight", shape, transposed=transposed)
     sigma = np.linalg.norm(kernel) / np.linalg.norm(divided)
     return params, {"vectors": {"u": u, "v": (led_to * (sigma / np.square(led_to).sum())).astype(np.float32)}}
 
 
-def _oriented(state: State, name: str, shape: tuple[int, int, int, int], transposed: str) -> np.ndarray:
-    """A kernel as [h,w,I,O]."""
-    height, width, inputs, outputs = shape
-    if transposed:
-        return state.array(name, (inputs, outputs, height, width)).transpose(2, 3, 0, 1)
-    return state.array(name, (outputs, inputs, height, width)).transpose(2, 3, 1, 0)
+def side_by_side(state: State, *names: str, shape: Shape | None = None) -> dict[str, np.ndarray]:
+    """Convolutions of one map as one, along the outputs."""
+    parts = [state.convolution(name, shape) for name in names]
+    return {key: np.concatenate([part[key] for part in parts], axis=-1) for key in ("kernel", "bias")}
 
 
 def patch_critic(state: State, channels: int, prefix: str = "") -> tuple[Tree, Tree]:
-    """Parameters and statistics of EdgeConnect's critic, `PatchDiscriminator` here.
-
-    Args:
-      state: of the file.
-      channels: of the images that it is shown.
-      prefix: of its names in the file.
-
-    Raises:
-      UserError: the file holds no such critic.
-    """
+    """Parameters and statistics of EdgeConnect's critic of images of so many channels, `PatchDiscriminator` here."""
     width = state.shape(f"{prefix}conv1.0.weight_orig")[0]
     widths = [channels, width, 2 * width, 4 * width, 8 * width, 1]
     params: Tree = {}
     vectors: Tree = {}
-    for index in range(CRITIC_LAYERS):
-        shape = (4, 4, widths[index], widths[index + 1])
-        layer = f"SpectralConv_{index}"
-        params[layer], vectors[layer] = spectral(state, f"{prefix}conv{index + 1}.0", shape)
+    for index, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        layer, theirs = f"SpectralConv_{index}", f"{prefix}conv{index + 1}.0"
+        params[layer], vectors[layer] = spectral(state, theirs, (4, 4, inputs, outputs))
     return params, {"spectral": vectors}
 
 
 def residual_settings(generator: Tree, params: Tree) -> dict[str, int]:
-    """The widths and number of blocks of a config's `method`; the critic's only where there is one.
-
-    Args:
-      generator: parameters of an encoder, residual blocks and a decoder.
-      params: of all networks.
-    """
+    """Width and number of blocks of a generator for a config's `method`, and the critic's width if there is one."""
     told = {
         "width": generator["in"]["kernel"].shape[3],
         "blocks": sum(name.startswith("block") for name in generator),
@@ -180,15 +126,7 @@ def residual_settings(generator: Tree, params: Tree) -> dict[str, int]:
 
 
 def _load_pth(path: pathlib.Path, section: str = "") -> dict[str, np.ndarray]:
-    """The tensors of a `.pth` state dict by name, float32.
-
-    Args:
-      path: the file.
-      section: under which the file may keep the state dict, beside other things of a training.
-
-    Raises:
-      UserError: the file cannot be read or holds no state dict, or PyTorch is not installed.
-    """
+    """The tensors of a `.pth` state dict by name, float32."""
     try:
         import torch
     except ImportError as error:

@@ -45,7 +45,7 @@ def test_the_losses_are_the_public_formulas():
     l1 = sum(np.abs(signed - (2 * np.asarray(stage, np.float64) - 1)).mean() for stage in stages)
     completion = np.asarray(stages[-1]) * hole + np.asarray(given.image) * (1 - hole)
 
-    apply = jax.jit(method.critic.apply, static_argnames=("train", "mutable"))
+    apply = jax.jit(method.critic.network.apply, static_argnames=("train", "mutable"))
 
     def judge(image, train=False):
         critic = {"params": variables.params["critic"], **variables.stats["critic"]}

@@ -17,9 +17,5 @@ from scan_jax.methods.masked_attention.settings import Settings
 
 
 def build(section: Mapping[str, Any]) -> MaskedAttention:
-    """The method for a config's `method` section.
-
-    Raises:
-      UserError: an unknown key or choice.
-    """
+    """The method for a config's `method` section."""
     return MaskedAttention(bind(section, Settings, "config.method"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -22,10 +21,11 @@ from scan_jax.losses.adversarial import (
     one_batch,
 )
 from scan_jax.losses.features import DEEP_WEIGHTS, PERCEPTUAL_LAYERS, feature_matching, perceptual_distance
-from scan_jax.losses.pixel import combine, l1
-from scan_jax.methods.api import Aux, MethodBase, Tree, Trees, Update, Variables
+from scan_jax.losses.pixel import l1
+from scan_jax.methods.api import Aux, Tree, Trees, Update, Variables
 from scan_jax.methods.masked_attention.settings import Settings
 from scan_jax.methods.masked_attention.style_search import StyleSearch, StyleSpace
+from scan_jax.methods.terms import MethodBase, fresh
 from scan_jax.models.discriminators import LabelDiscriminator
 from scan_jax.models.sean import STRIDE, Sean
 from scan_jax.ops.attention import Kind, attention_rows
@@ -47,23 +47,20 @@ class MaskedAttention(MethodBase):
     styles: StyleSpace
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.num_labels = settings.num_labels
-        self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
-        dtype = jnp.dtype(settings.compute_dtype)
-        self.generator: Any = Sean(
+        self.num_labels, dtype = settings.num_labels, jnp.dtype(settings.compute_dtype)
+        generator = Sean(
             num_labels=settings.num_labels,
             width=settings.width,
             style_size=settings.style_size,
             hidden=settings.label_width,
             attention=settings.attention,
-            target=settings.target if "semantic_attention" in self.weights else None,
+            target=settings.target if settings.loss.semantic_attention else None,
             query_block=settings.query_block,
             prior=settings.prior,
             dtype=dtype,
         )
+        super().__init__(settings, generator)
         self.critic: Any = LabelDiscriminator(settings.num_labels, settings.critic_width, dtype=dtype)
-        self.networks: dict[str, Any] = {"generator": self.generator}
         self.updates: tuple[Update, ...] = (Update("generator", ("generator",), self.generator_loss),)
         if self.weights.keys() & set(CRITIC_TERMS):
             self.networks["critic"] = self.critic
@@ -80,13 +77,10 @@ class MaskedAttention(MethodBase):
         seen, generator_rng, critic_rng = example.observe(), *jax.random.split(rng)
         keys = jax.random.split(rng, seen.image.shape[0])
         given = (seen.image, seen.known, seen.labels, keys)
-        generator = self.generator.init(generator_rng, *given, train=False, method="fill")
-        params, stats = {}, {}
-        params["generator"], stats["generator"] = _split(generator)
+        made = {"generator": self.generator.init(generator_rng, *given, train=False, method="fill")}
         if "critic" in self.networks:
-            critic = self.critic.init(critic_rng, example.labels, example.image, train=False)
-            params["critic"], stats["critic"] = _split(critic)
-        return Variables(params, stats)
+            made["critic"] = self.critic.init(critic_rng, example.labels, example.image, train=False)
+        return fresh(made)
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole; every sample's noise comes from the same `rng`, wherever it stands in the batch."""
@@ -136,10 +130,7 @@ class MaskedAttention(MethodBase):
             terms["semantic_attention"] = jnp.mean(jnp.stack(sown))  # eq. (5)
         if "critic" in self.networks:
             terms |= self._critic_terms({"params": frozen["critic"], **stats["critic"]}, example, completion)
-        terms = {name: term for name, term in terms.items() if name in self.weights}
-        return combine(terms, self.weights), Aux(
-            terms, {"generator": {**stats["generator"], **changed}}, jax.lax.stop_gradient(completion)
-        )
+        return self.weigh(terms, {"generator": {**stats["generator"], **changed}}, completion)
 
     def _distance(self, frozen: Trees, image: Array, target: Array) -> Array:
         """Eq. (1) for each image: [B,H,W,3] twice -> [B]."""
@@ -173,9 +164,3 @@ class MaskedAttention(MethodBase):
             terms[name] = jnp.mean(jnp.stack([pair[index].mean() for pair in logits]))
         terms["critic_accuracy"] = jnp.mean(jnp.stack([critic_accuracy(*pair) for pair in logits]))
         return loss, Aux(terms, {"critic": changed})
-
-
-def _split(variables: Mapping[str, Tree]) -> tuple[Tree, Trees]:
-    """Parameters, and the collections that a forward pass changes."""
-    kept = ("batch_stats", "spectral")
-    return variables["params"], {name: variables[name] for name in kept if name in variables}

@@ -23,23 +23,14 @@ Distance = Callable[[Trees, Array, Array], Array]  # feature weights, two images
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class _Search:
-    """Where the search stands; every leaf has the batch in front, and no image sees another.
+    """Where the search stands; every leaf has the batch in front, and no image sees another."""
 
-    Attributes:
-      styles: [B,L,S], where the next gradient is taken.
-      moments: Adam's.
-      best: [B,L,S], the styles of the lowest objective so far.
-      lowest: [B].
-      waited: [B] updates since the objective last fell.
-      value: [B], the objective of the newest update.
-    """
-
-    styles: Array
-    moments: Any
-    best: Array
-    lowest: Array
-    waited: Array
-    value: Array
+    styles: Array  # [B,L,S], where the next gradient is taken
+    moments: Any  # Adam's
+    best: Array  # [B,L,S], the styles of the lowest objective so far
+    lowest: Array  # [B]
+    waited: Array  # [B] updates since the objective last fell
+    value: Array  # [B], the objective of the newest update
 
 
 class StyleSearch:
