@@ -188,6 +188,7 @@ def check_seed(value: float | None) -> int:
 def shown(error: UserError | str, *paths: str | os.PathLike[str] | None) -> str:
     """A message as HTML: files by the name that the person knows them by, everything else escaped."""
     text = str(error)
-    for path in filter(None, paths):
-        text = text.replace(os.fspath(path), Path(path).name)
+    for path in paths:
+        if path:
+            text = text.replace(os.fspath(path), Path(path).name)
     return html.escape(text)
