@@ -37,8 +37,9 @@ def write_report(
       when: the page's date; now where it is not given. Equal arguments make equal bytes.
     """
     loader = jinja2.PackageLoader("scan_jax.evaluation.report")
-    strict = {"autoescape": True, "undefined": jinja2.StrictUndefined}
-    pages = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
+    pages = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     style = Markup(loader.get_source(pages, "style.css")[0])
     content = _content(results, tables, when or datetime.now(UTC))
     write_atomically(path, pages.get_template("page.html.j2").render(style=style, **content).encode())

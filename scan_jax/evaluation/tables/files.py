@@ -115,7 +115,7 @@ def _entry(results: Results, entry: EntryResult) -> Content:
         "folder": entry.folder and str(entry.folder),
         "config": dict(entry.config),
         **{image: _scores(results, entry, image) for image in IMAGES},
-        "sets": {bucket: {name: _number(value) for name, value in of.items()} for bucket, of in entry.sets.items()},
+        "sets": {bucket: {name: number(value) for name, value in of.items()} for bucket, of in entry.sets.items()},
     }
 
 

@@ -25,9 +25,8 @@ Line = tuple[str, ...]  # whose numbers; "paper", or "measured" with the group; 
 def measured_table(table: PublishedTable, protocol: Protocol, results: Results) -> TextTable:
     """The table's rows, each with what was measured for it, then all other entries.
 
-    Several datasets and buckets stand side by side, with the metrics below each other, or else the metrics side by side.
-    The measured columns are those of the protocol's dataset; results of another protocol, or of a part of it, stay
-    outside.
+    Several datasets and buckets stand side by side, with the metrics below each other, or else the metrics do. Columns
+    of the protocol's dataset are measured; results of another protocol, or of a part of it, stay outside.
     """
     places = list(dict.fromkeys((dataset, bucket) for dataset, bucket, _ in table.columns))
     remark = " ".join([table.note, *_remarks(table, protocol, results)])
