@@ -97,10 +97,8 @@ def _cells(results: Results, bucket: str, column: Column, show: Show) -> tuple[l
     if image is None:
         values = [entry.sets.get(bucket, {}).get(name) for entry in entries]
         return [NOT_MEASURED if one is None else printed(one, metric) for one in values], best_of_sets(values, metric)
-    found, show = (
-        [results.summary(entry, bucket, name, image) for entry in entries],
-        show if image == COMPLETION else brief,
-    )
+    show = brief if image == PREDICTION else show
+    found = [results.summary(entry, bucket, name, image) for entry in entries]
     best = best_of_images([entry.values(bucket, name, image) for entry in entries], metric)
     return [NOT_MEASURED if one is None else show(one, metric) for one in found], best
 
