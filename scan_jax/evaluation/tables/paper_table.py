@@ -17,8 +17,6 @@ from scan_jax.evaluation.tables.text_table import TextTable
 NOT_RUN, NOT_PRINTED, UNDEFINED = "not run", "not printed", "no such metric"
 TITLES = {"psnr": "PSNR", "ssim": "SSIM", "mae": "MAE (%)"}
 PRINTED_DECIMALS = {"psnr": 2, "ssim": 3, "mae": 2}
-
-
 Line = tuple[str, ...]  # whose numbers; "paper", or "measured" with the group; and the numbers, in the order of columns
 
 
