@@ -22,7 +22,7 @@ GREY_RANGE = RANGE * sum(GREY_WEIGHTS)  # of `grey`: 2,550,000, below 2^24
 
 def grey(x: Array) -> Array:
     """scikit-image's grey times 2,550,000: levels [B,H,W,3] -> [B,H,W,1], whole numbers."""
-    return (x * np.asarray(GREY_WEIGHTS, np.float32)).sum(axis=3, keepdims=True)
+    return (x * np.asarray(GREY_WEIGHTS, np.float32).reshape(1, 1, 1, 3)).sum(axis=3, keepdims=True)
 
 
 def total(x: Array) -> Array:
