@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -22,55 +23,30 @@ from scan_jax.images.photograph import Photograph, check_output, read_photograph
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import FillOptions, Request, check_size
 
-NEAR = 0.05  # of the shorter side: how far beside the hole a click still means it
-LONGEST_STEM = 60  # letters of an uploaded file's name that a result's name repeats
-
 
 @dataclasses.dataclass(frozen=True)
 class FillRequest:
-    """What one person asks for.
-
-    Attributes:
-      photograph: an uploaded file, or None where there is none yet, as for the other files.
-      painted: bool [h,w] at the size of `painting.show`, the hole that was painted.
-      hole: an image of the hole, to which `painted` is added.
-      hole_color: what it is painted with.
-      labels: a label map.
-      classes: int32 [h,w], what was painted over the label map.
-      reference: a photograph to take styles from, with its label map.
-      reference_labels: that map.
-      options: how it is filled.
-      suffix: of the result's file.
-    """
+    """What one person asks for; files are None where nothing was uploaded."""
 
     photograph: str | None
-    painted: np.ndarray | None = None
-    hole: str | None = None
+    painted: np.ndarray | None = None  # bool [h,w] at the size of `painting.show`, the hole that was painted
+    hole: str | None = None  # an image of the hole, to which `painted` is added
     hole_color: HoleColor = "white"
     labels: str | None = None
-    classes: np.ndarray | None = None
-    reference: str | None = None
+    classes: np.ndarray | None = None  # int32 [h,w], what was painted over the label map
+    reference: str | None = None  # a photograph to take styles from
     reference_labels: str | None = None
     options: FillOptions = dataclasses.field(default_factory=FillOptions)
-    suffix: str = ".png"
+    suffix: str = ".png"  # of the result's file
 
 
-@dataclasses.dataclass(frozen=True)
-class Filled:
-    """Files of a result.
+class Filled(NamedTuple):
+    """Files of a result, and one line about it."""
 
-    Attributes:
-      before: the photograph as the browser shows it.
-      after: the result, likewise.
-      result: at the photograph's own size, with its metadata.
-      hole: white where it was filled, at that size.
-      note: one line about it.
-    """
-
-    before: Path
-    after: Path
-    result: Path
-    hole: Path
+    before: Path  # the photograph as the browser shows it
+    after: Path  # the result, likewise
+    result: Path  # at the photograph's own size, with its metadata
+    hole: Path  # white where it was filled, at that size
     note: str
 
 
@@ -83,11 +59,7 @@ class Session:
         self._lock = threading.Lock()
 
     def read_photograph(self, path: str | None) -> Photograph:
-        """An uploaded photograph.
-
-        Raises:
-          UserError: there is none, or it cannot be read.
-        """
+        """An uploaded photograph; UserError where there is none, or it cannot be read."""
         if path is None:
             raise UserError("there is no photograph yet: upload one, or take the example")
         check_upload(path, "the photograph")
@@ -129,22 +101,14 @@ class Session:
         return Request(photograph, hole, labels)
 
     def read_hole(self, path: str, color: HoleColor, shape: tuple[int, ...]) -> np.ndarray:
-        """An uploaded hole: bool [H,W].
-
-        Raises:
-          UserError: it cannot be read, or has another size than the photograph, whose `shape` is given.
-        """
+        """An uploaded hole: bool [H,W]; UserError where it cannot be read, or is not of the photograph's `shape`."""
         check_upload(path, "the hole")
         hole = read_hole(path, color, self.limits.pixels)
         check_size("hole", hole, shape, ", or paint the hole here")
         return hole
 
     def fill(self, request: FillRequest) -> Filled:
-        """Fills, and writes the result.
-
-        Raises:
-          UserError: whatever the person can put right.
-        """
+        """Fills, and writes the result; UserError is whatever the person can put right."""
         check_output(Path(f"result{request.suffix}"))
         read, options = self.read(request), self._with_reference(request)
         start = time.perf_counter()
@@ -194,7 +158,7 @@ class Session:
         """Into a new folder."""
         self._sweep()
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        stem = Path(str(request.photograph)).stem[:LONGEST_STEM] or "photograph"
+        stem = Path(str(request.photograph)).stem[:60] or "photograph"
         before, after, hole = folder / "before.png", folder / "after.png", folder / f"{stem}_hole.png"
         result = folder / f"{stem}_filled{request.suffix}"
         write_photograph(result, pixels, read.photograph, read.hole)
@@ -214,20 +178,12 @@ def _nearest(hole: np.ndarray, place: np.ndarray) -> np.ndarray:
     """The pixel of the hole bool [H,W] nearest to (row, column): int [2]; that place itself where it is far off."""
     inside = np.argwhere(hole)  # [n,2]
     off = np.linalg.norm(inside + 0.5 - place, axis=1)  # [n]
-    near = off.min() <= max(1.0, NEAR * min(hole.shape))
+    near = off.min() <= max(1.0, 0.05 * min(hole.shape))  # a click close beside the hole still means it
     return inside[off.argmin()] if near else np.clip(place.astype(int), 0, np.array(hole.shape) - 1)
 
 
 def tint(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The photograph as it is shown, with the hole in one colour.
-
-    Args:
-      photograph: uint8 [H,W,3].
-      hole: bool [H,W].
-
-    Returns:
-      uint8 [h,w,3].
-    """
+    """The photograph as it is shown, with the hole in one colour: uint8 [H,W,3], bool [H,W] -> uint8 [h,w,3]."""
     colour = np.round(255 * np.array(TINT)).astype(np.uint8)  # [3]
     height, width = shown_shape(photograph.shape)
     inside = np.asarray(Image.fromarray(hole).resize((width, height), Image.Resampling.NEAREST))  # [h,w]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -60,11 +61,7 @@ class Handlers:
 
     @spoken
     def open(self, photograph: str | None, hole: str | None, hole_color: Any) -> tuple[Any, str]:
-        """Shows an uploaded photograph, with the uploaded hole tinted; strokes that were there are gone.
-
-        Returns:
-          The editor's value and a line about the photograph.
-        """
+        """An uploaded photograph, the uploaded hole tinted, without strokes, for the editor; and a line about it."""
         if photograph is None:
             return NOTHING, ""
         pixels = self.session.read_photograph(photograph).pixels
@@ -107,26 +104,17 @@ class Handlers:
             style_amount=float(amount),
             **search,
         )
-        request = FillRequest(
-            photograph=photograph,
-            painted=strokes_of(_layers(painted)),
-            hole=hole,
-            hole_color=hole_color,
-            labels=labels,
-            classes=self._classes(painted_labels),
+        request = dataclasses.replace(
+            self._request(photograph, painted, hole, hole_color, labels, painted_labels),
             reference=reference,
             reference_labels=reference_labels,
             options=options,
             suffix=SUFFIXES.get(file_type, file_type),
         )
-        filled = self.session.fill(request)
-        files = [str(path) for path in (filled.before, filled.after, filled.result, filled.hole)]
-        return (
-            (files[0], files[1]),
-            gr.DownloadButton(value=files[2], interactive=True),
-            gr.DownloadButton(value=files[3], interactive=True),
-            filled.note,
-        )
+        *files, note = self.session.fill(request)
+        before, after, result, hole_file = map(str, files)
+        downloads = (gr.DownloadButton(value=file, interactive=True) for file in (result, hole_file))
+        return (before, after), *downloads, note
 
     @spoken
     def open_labels(self, labels: str | None) -> Any:
@@ -140,8 +128,7 @@ class Handlers:
         self, photograph: str | None, painted: Editor, hole: str | None, hole_color: Any
     ) -> tuple[np.ndarray, None, str]:
         """The photograph with its hole tinted, to click on."""
-        request = FillRequest(photograph, strokes_of(_layers(painted)), hole, hole_color)
-        read = self.session.read(request, labelled=False)
+        read = self.session.read(self._request(photograph, painted, hole, hole_color), labelled=False)
         return tint(read.photograph.pixels, read.hole), None, "Now click a pixel of the hole."
 
     @spoken
@@ -156,25 +143,24 @@ class Handlers:
         painted_labels: Editor,
     ) -> tuple[list[tuple[np.ndarray, str]], str]:
         """What the clicked pixel attends to."""
-        request = FillRequest(
-            photograph,
-            strokes_of(_layers(painted)),
-            hole,
-            hole_color,
-            labels=labels,
-            classes=self._classes(painted_labels),
-        )
         x, y = event.index
+        request = self._request(photograph, painted, hole, hole_color, labels, painted_labels)
         pictures = self.session.attention(request, (float(x), float(y)))
         return [(picture, name) for name, picture in pictures.items()], "Red is most, blue least; the diamond looks."
 
-    def _classes(self, painted: Editor) -> np.ndarray | None:
+    def _request(
+        self,
+        photograph: str | None,
+        painted: Editor,
+        hole: str | None,
+        hole_color: Any,
+        labels: str | None = None,
+        painted_labels: Editor = None,
+    ) -> FillRequest:
         count = self.session.inpainter.num_labels
-        return classes_of(_layers(painted), count) if count else None
-
-
-def _layers(editor: Editor) -> list[Image.Image]:
-    return list(editor["layers"]) if editor else []
+        strokes, over = ([*editor["layers"]] if editor else [] for editor in (painted, painted_labels))
+        classes = classes_of(over, count) if count else None
+        return FillRequest(photograph, strokes_of(strokes), hole, hole_color, labels, classes)
 
 
 def background(pixels: np.ndarray) -> dict[str, Any]:

@@ -17,17 +17,11 @@ from scan_jax.images.palette import palette, part_names
 
 
 class Labels(NamedTuple):
-    """Its components.
+    """Its components."""
 
-    Attributes:
-      for_filling: the last inputs of `Handlers.fill`, the label map's file and editor first.
-      fill: the button.
-      attention: the button that shows the hole, the picture to click on, the maps, and a line.
-    """
-
-    for_filling: list[Any]
-    fill: Any
-    attention: tuple[Any, Any, Any, Any]
+    for_filling: list[Any]  # the last inputs of `Handlers.fill`, the label map's file and editor first
+    fill: Any  # the button
+    attention: tuple[Any, Any, Any, Any]  # the button that shows the hole, the picture to click on, the maps, a line
 
 
 def place(num_labels: int, example: Example | None) -> Labels:
@@ -38,27 +32,22 @@ def place(num_labels: int, example: Example | None) -> Labels:
     )
     with gr.Row(equal_height=False):
         with gr.Column(min_width=320):
-            editor = _editor(num_labels, example)
+            colours = hexadecimal(num_labels)
+            editor = gr.ImageEditor(
+                value=first_value(num_labels, example), label="Label map", elem_id="label_painter", type="pil",
+                sources=(), transforms=(), layers=False, eraser=gr.Eraser(default_size=24), height=560,
+                canvas_size=(512, 512), format="png", buttons=["fullscreen"], placeholder="# Upload a label map first",
+                brush=gr.Brush(default_size=24, colors=[*colours], default_color=colours[-1], color_mode="fixed"),
+            )  # fmt: skip
             style = _place_style(num_labels, example)
         with gr.Column(min_width=320):
             gr.HTML(legend(num_labels))
-            file = gr.UploadButton(
-                "Upload a label map", value=str(example.labels) if example else None, elem_id="labels",
-            )  # fmt: skip
+            begin = str(example.labels) if example else None
+            file = gr.UploadButton("Upload a label map", value=begin, elem_id="labels")
             gr.Markdown(f"A PNG whose pixel values are the classes 0 to {num_labels - 1}.", elem_classes="quiet")
             fill = gr.Button("Fill with these labels", variant="primary", size="lg", elem_id="fill_labels")
             attention = _place_attention()
     return Labels([file, editor, *style], fill, attention)
-
-
-def _editor(num_labels: int, example: Example | None) -> Any:
-    colours = hexadecimal(num_labels)
-    return gr.ImageEditor(
-        value=first_value(num_labels, example), label="Label map", elem_id="label_painter", type="pil", sources=(),
-        transforms=(), layers=False, eraser=gr.Eraser(default_size=24), height=560, canvas_size=(512, 512),
-        brush=gr.Brush(default_size=24, colors=list(colours), default_color=colours[-1], color_mode="fixed"),
-        format="png", buttons=["fullscreen"], placeholder="# Upload a label map first",
-    )  # fmt: skip
 
 
 def _place_style(num_labels: int, example: Example | None) -> tuple[Any, Any, Any, Any, Any]:
@@ -72,10 +61,8 @@ def _place_style(num_labels: int, example: Example | None) -> tuple[Any, Any, An
             gr.Button("Take a drawn portrait as reference", elem_id="take_reference").click(
                 lambda: files, None, [reference, reference_labels], api_visibility="private"
             )
-        parts = gr.Dropdown(
-            list(part_names(num_labels)), value=[], multiselect=True, label="Parts; all where none is named",
-            elem_id="parts",
-        )  # fmt: skip
+        names, label = list(part_names(num_labels)), "Parts; all where none is named"
+        parts = gr.Dropdown(names, value=[], multiselect=True, label=label, elem_id="parts")
         amount = gr.Slider(0, 1, 1, step=0.05, label="Amount: 0 is this photograph's own style", elem_id="amount")
         steps = gr.Slider(0, 100, 0, step=5, label="Style search, steps; without a reference", elem_id="steps")
     return reference, reference_labels, parts, amount, steps
@@ -86,11 +73,9 @@ def _place_attention() -> tuple[Any, Any, Any, Any]:
     with gr.Accordion("Where a pixel looks", open=False, elem_id="attention"):
         prepare = gr.Button("Show the hole", elem_id="prepare_look")
         note = gr.Markdown("", elem_classes="quiet")
-        spot = gr.Image(
-            label="Click a pixel of the hole", elem_id="spot", interactive=False, buttons=[], format="png",
-            sources=[],
-        )  # fmt: skip
-        maps = gr.Gallery(label="What it attends to", elem_id="maps", columns=1, format="png", buttons=[], height=420)
+        looks: dict[str, Any] = {"format": "png", "buttons": []}
+        spot = gr.Image(label="Click a pixel of the hole", elem_id="spot", interactive=False, sources=[], **looks)
+        maps = gr.Gallery(label="What it attends to", elem_id="maps", columns=1, height=420, **looks)
     return prepare, spot, maps, note
 
 
@@ -102,14 +87,7 @@ def first_value(num_labels: int, example: Example | None) -> Any:
 
 
 def wire(handlers: Handlers, labels: Labels, source: Mapping[str, Any], hidden: dict[str, Any]) -> None:
-    """Its events.
-
-    Args:
-      handlers: of the page.
-      labels: from `place`.
-      source: the photograph's components; photograph, editor, hole and the hole's colour come first.
-      hidden: keyword arguments of events that are no part of the API.
-    """
+    """Its events; `source` begins with photograph, editor, hole and its colour, `hidden` is of private events."""
     file, editor, *_ = labels.for_filling
     prepare, spot, maps, note = labels.attention
     file.upload(handlers.open_labels, [file], [editor], **hidden)
@@ -199,10 +177,8 @@ def theme() -> gr.themes.Base:
 
 def legend(num_labels: int) -> str:
     """The classes' colours and names as HTML."""
-    chips = (
-        f'<li><i style="background: {colour}"></i>{name}</li>'
-        for colour, name in zip(hexadecimal(num_labels), part_names(num_labels))
-    )
+    kinds = zip(hexadecimal(num_labels), part_names(num_labels))
+    chips = (f'<li><i style="background: {colour}"></i>{name}</li>' for colour, name in kinds)
     return f'<ul class="legend" aria-label="classes">{"".join(chips)}</ul>'
 
 

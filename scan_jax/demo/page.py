@@ -22,19 +22,11 @@ BRUSH = (round(255 * TINT[0]), round(255 * TINT[1]), round(255 * TINT[2]))  # RG
 BRUSH_HEX = "#{:02x}{:02x}{:02x}".format(*BRUSH)
 ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}  # one photograph at a time in memory
 HIDDEN: dict[str, Any] = {**ENGINE, "api_visibility": "private", "show_progress": "hidden"}
-
-
 Components = dict[str, Any]  # by name, in the order in which events take them
 
 
 def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
-    """The page of one network.
-
-    Args:
-      session: fills.
-      example: what lies there at first.
-      about: the network, in a few words.
-    """
+    """The page of one network: `example` lies there at first, `about` is the network in a few words."""
     handlers, count = Handlers(session), session.inpainter.num_labels
     minutes = session.limits.minutes
     with gr.Blocks(title="scan_jax: fill a hole", analytics_enabled=False, delete_cache=(600, 60 * minutes)) as page:
@@ -54,7 +46,10 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
                 handlers.fill, inputs, result, scroll_to_output=True, show_progress_on=result[0],
                 **visible, **ENGINE,
             )  # fmt: skip
-        _wire_source(handlers, source, note)
+        opened, shown = [source[name] for name in ("photograph", "hole", "hole_color")], [source["editor"], note]
+        hole = source["hole"]
+        for event in (source["photograph"].upload, hole.upload, hole.clear, source["hole_color"].input):
+            event(handlers.open, opened, shown, **HIDDEN)  # uploads are shown at once
         if labels:
             label_page.wire(handlers, labels, source, HIDDEN)
         if example and again:
@@ -109,13 +104,6 @@ def _place_result() -> list[Any]:
         download = gr.DownloadButton("Download", variant="primary", interactive=False, elem_id="download", scale=3)
         hole = gr.DownloadButton("Hole", interactive=False, elem_id="download_hole", scale=1, min_width=110)
     return [slider, download, hole, note]
-
-
-def _wire_source(handlers: Handlers, source: Components, note: Any) -> None:
-    """Uploads are shown at once."""
-    inputs, outputs = [source[name] for name in ("photograph", "hole", "hole_color")], [source["editor"], note]
-    for event in (source["photograph"].upload, source["hole"].upload, source["hole"].clear, source["hole_color"].input):
-        event(handlers.open, inputs, outputs, **HIDDEN)
 
 
 def _wire_example(example: Example, count: int, source: Components, labels: Any, button: Any, note: Any) -> None:

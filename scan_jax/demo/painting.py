@@ -15,9 +15,8 @@ from scan_jax.images.palette import palette
 # Of a shown photograph's longer side, pixels: large enough to paint on, small enough to send.
 MIN_SIDE, MAX_SIDE = 512, 1024
 OPAQUE = 128  # of 255: the middle of a stroke's soft border
-SAME_COLOUR = 12  # levels a channel; further off, a colour is the blend at the border of two strokes
 UNPAINTED = -1
-Layers = Sequence[Image.Image]
+Layers = Sequence[Image.Image]  # of an editor, all of one size, from the lowest to the uppermost
 
 
 def shown_shape(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -40,26 +39,17 @@ def show_labels(labels: np.ndarray, num_labels: int) -> np.ndarray:
 
 
 def strokes_of(layers: Layers) -> np.ndarray | None:
-    """Where the layers are painted: bool [h,w]; None where nothing is.
-
-    Args:
-      layers: of an editor, all of one size.
-    """
-    if not layers:
-        return None
+    """Where the layers are painted: bool [h,w]; None where nothing is."""
     painted = np.any([_alpha(layer) >= OPAQUE for layer in layers], axis=0)  # [h,w]
     return painted if painted.any() else None
 
 
 def to_photograph(strokes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Strokes at the photograph's own size.
+    """Strokes at the photograph's own size, bool [H,W]: a pixel is painted where at least half of it is.
 
     Args:
       strokes: bool [h,w], painted on `shown_shape(shape)`, or on `shape` itself.
       shape: (height, width, ...) of the photograph.
-
-    Returns:
-      bool [H,W]: a pixel is painted where at least half of it is.
 
     Raises:
       UserError: they were painted on a photograph of other proportions.
@@ -67,44 +57,28 @@ def to_photograph(strokes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     _check_canvas(strokes.shape, shape)
     if strokes.shape == shape[:2]:
         return strokes
-    smaller = shape[0] < strokes.shape[0]
-    size = (shape[1], shape[0])  # OpenCV's order
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(strokes.astype(np.float32), size, interpolation=how) >= 0.5
+    how = cv2.INTER_AREA if shape[0] < strokes.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(strokes.astype(np.float32), (shape[1], shape[0]), interpolation=how) >= 0.5
 
 
 def classes_of(layers: Layers, num_labels: int) -> np.ndarray | None:
-    """The classes whose colours were painted, the uppermost layer's: int32 [h,w], UNPAINTED elsewhere.
+    """The painted classes, the uppermost layer's: int32 [h,w], UNPAINTED elsewhere; None where nothing is painted.
 
     Where two strokes meet, the browser blends their colours, and a blend is often nearest to a third class. Such pixels
     take the class of the nearest one that is certain.
-
-    Args:
-      layers: of an editor, all of one size, from the lowest to the uppermost.
-      num_labels: classes, of which the palette is.
-
-    Returns:
-      None where nothing is painted.
     """
     found = None
     for layer in layers:
         painted = _alpha(layer) >= OPAQUE  # [h,w]
-        if not painted.any():
-            continue
-        classes = _nearest_classes(np.asarray(layer.convert("RGBA"))[..., :3], painted, palette(num_labels))  # [h,w]
-        found = classes if found is None else np.where(painted, classes, found)
+        if painted.any():
+            colours = np.asarray(layer.convert("RGBA"))[..., :3]  # [h,w,3]
+            classes = _nearest_classes(colours, painted, palette(num_labels))  # [h,w]
+            found = classes if found is None else np.where(painted, classes, found)
     return found
 
 
 def repaint(labels: np.ndarray, painted: np.ndarray | None) -> np.ndarray:
-    """A label map with what was painted on it.
-
-    Args:
-      labels: integers [H,W].
-      painted: int32 [h,w] from `classes_of`.
-
-    Returns:
-      int32 [H,W].
+    """A label map, integers [H,W], with what was painted on it, int32 [h,w] from `classes_of`: int32 [H,W].
 
     Raises:
       UserError: it was painted on a label map of other proportions.
@@ -125,17 +99,14 @@ def _nearest_classes(colours: np.ndarray, painted: np.ndarray, classes: np.ndarr
     found = np.full(painted.shape, UNPAINTED, np.int32)
     found[painted] = nearest
     certain = np.zeros(painted.shape, bool)
-    certain[painted] = off <= SAME_COLOUR
-    return found if not certain.any() else np.where(painted, _spread(found, certain), UNPAINTED)
-
-
-def _spread(values: np.ndarray, certain: np.ndarray) -> np.ndarray:
-    """Every pixel's value is that of the nearest certain one: int32 [h,w]."""
+    certain[painted] = off <= 12  # levels a channel; further off, a colour is the blend at the border of two strokes
+    if not certain.any():
+        return found
     zeros = (~certain).astype(np.uint8)  # OpenCV looks for the nearest zero
     _, index = cv2.distanceTransformWithLabels(zeros, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)  # [h,w]
     by_index = np.zeros(index.max() + 1, np.int32)
-    by_index[index[certain]] = values[certain]
-    return by_index[index]
+    by_index[index[certain]] = found[certain]
+    return np.where(painted, by_index[index], UNPAINTED)
 
 
 def _alpha(layer: Image.Image) -> np.ndarray:

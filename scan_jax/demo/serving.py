@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import html
 import logging
 import os
@@ -11,10 +9,8 @@ import signal
 import socket
 import tempfile
 import threading
-import types
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from scan_jax.core.errors import UserError
 
@@ -27,9 +23,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
 }
 ELSEWHERE = ("/gradio_api/proxy=", "/gradio_api/file=http", "/proxy=", "/file=http")
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[..., Awaitable[Any]]
-Send: TypeAlias = Callable[..., Awaitable[None]]
+MAX_SEED = 2**31 - 1
 
 
 def free_port(host: str, port: int) -> int:
@@ -55,40 +49,25 @@ def free_port(host: str, port: int) -> int:
 
 
 def serve(run: str, host: str, port: int, limits: Limits) -> None:
-    """Serves until SIGINT or SIGTERM.
+    """Serves until SIGINT or SIGTERM, by threads of this process.
 
     Raises:
       UserError: the network cannot be loaded, or the port was taken meanwhile.
     """
-    with opened(run, host, port, limits) as address:
-        log.info("open %s in a browser; Ctrl+C ends it", address)
-        _wait()
-    log.info("closed; uploads and results are gone")
-
-
-@contextlib.contextmanager
-def opened(run: str, host: str, port: int, limits: Limits) -> Iterator[str]:
-    """The page, served by threads of this process while the block runs; yields its address.
-
-    Raises:
-      UserError: as `serve`.
-    """
     with tempfile.TemporaryDirectory(prefix="scan_jax_demo_", ignore_cleanup_errors=True) as folder:
         _prepare(Path(folder), limits)
         page = _build(run, Path(folder), limits)
-        launch(page, host, port, limits)
+        _launch(page, host, port, limits)
         try:
-            yield page.local_url
+            log.info("open %s in a browser; Ctrl+C ends it", page.local_url)
+            _wait()
         finally:
             page.close(verbose=False)
+    log.info("closed; uploads and results are gone")
 
 
-def launch(page: Any, host: str, port: int, limits: Limits) -> None:
-    """Starts the server.
-
-    Raises:
-      UserError: the port was taken meanwhile.
-    """
+def _launch(page: Any, host: str, port: int, limits: Limits) -> None:
+    """Starts the server."""
     from starlette.middleware import Middleware
 
     from scan_jax.demo import label_page
@@ -113,7 +92,7 @@ class OnlyHere:
         """Around `app`."""
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request."""
         if scope["type"] == "http" and scope["path"].startswith(ELSEWHERE):
             await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
@@ -128,8 +107,7 @@ def _prepare(folder: Path, limits: Limits) -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(folder / "examples")
     for name in ("NO_PROXY", "no_proxy"):  # Gradio asks itself whether it is there, which a proxy could not answer
-        kept = [part for part in os.environ.get(name, "").split(",") if part]
-        os.environ[name] = ",".join([*kept, "127.0.0.1", "localhost"])
+        os.environ[name] = ",".join(filter(None, [*os.environ.get(name, "").split(","), "127.0.0.1", "localhost"]))
     for name in ("httpx", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.WARNING)
     from PIL import Image
@@ -148,23 +126,16 @@ def _build(run: str, folder: Path, limits: Limits) -> Any:
     from scan_jax.demo.example import draw_example
     from scan_jax.demo.filling import Session
 
-    results = folder / "results"
-    results.mkdir()
+    (folder / "results").mkdir()
     example = draw_example(folder / "example", inpainter.size, inpainter.num_labels, page.BRUSH)
-    name = Path(run).name
-    about = f"{name} at step {inpainter.step:,}" if inpainter.step else name
-    return page.build(Session(inpainter, limits, results), example, about)
+    about = Path(run).name + (f" at step {inpainter.step:,}" if inpainter.step else "")
+    return page.build(Session(inpainter, limits, folder / "results"), example, about)
 
 
 def _wait() -> None:
     """Until SIGINT or SIGTERM."""
     ended = threading.Event()
-
-    def end(number: int, frame: types.FrameType | None) -> None:
-        del number, frame
-        ended.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         while not ended.wait(1):  # in turns, so that signals are seen on every platform
             pass
@@ -173,44 +144,23 @@ def _wait() -> None:
             signal.signal(number, handler)
 
 
-MAX_SEED = 2**31 - 1
+class Limits(NamedTuple):
+    """Of one page."""
 
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Of one page.
-
-    Attributes:
-      pixels: of an uploaded image.
-      megabytes: of an uploaded file.
-      queue: requests that may wait.
-      minutes: how long uploads and results lie in the temporary folder.
-    """
-
-    pixels: int = 25_000_000
-    megabytes: int = 50
-    queue: int = 100
-    minutes: int = 360
+    pixels: int = 25_000_000  # of an uploaded image
+    megabytes: int = 50  # of an uploaded file
+    queue: int = 100  # requests that may wait
+    minutes: int = 360  # how long uploads and results lie in the temporary folder
 
     def check(self) -> None:
-        """Refuses limits that let nothing through.
-
-        Raises:
-          UserError: one is not positive; it names the first.
-        """
-        flags = {"max_pixels": self.pixels, "max_megabytes": self.megabytes}
-        for name, value in {**flags, "queue": self.queue, "keep_minutes": self.minutes}.items():
+        """UserError names the first that is not positive and would let nothing through."""
+        for name, value in zip(("max_pixels", "max_megabytes", "queue", "keep_minutes"), self):
             if value < 1:
                 raise UserError(f"--{name} must be at least 1, not {value}")
 
 
 def check_image(path: str, name: str, limits: Limits) -> None:
-    """Looks at an uploaded file's header, before anything is decoded.
-
-    Args:
-      path: of the file.
-      name: what it is, such as "the photograph".
-      limits: the page's.
+    """Looks at an uploaded file's header, before anything is decoded; `name` is such as "the photograph".
 
     Raises:
       UserError: it is gone, no image, an empty, an animated or too large a one.
@@ -223,21 +173,13 @@ def check_image(path: str, name: str, limits: Limits) -> None:
 
 
 def check_upload(path: str, name: str) -> None:
-    """Refuses an uploaded file that was thrown away meanwhile.
-
-    Raises:
-      UserError: it is gone; `name` begins the message.
-    """
+    """Refuses an uploaded file that was thrown away meanwhile; `name` begins the message."""
     if not Path(path).is_file():
         raise UserError(f"{name} {path} is no longer here: uploads are kept for a while only; upload it again")
 
 
 def check_seed(value: float | None) -> int:
-    """A seed as the page's number field hands it over.
-
-    Raises:
-      UserError: it is not a whole number that fits.
-    """
+    """A seed as the page's number field hands it over; UserError unless it is a whole number that fits."""
     if value is None or value != int(value) or not 0 <= value <= MAX_SEED:
         raise UserError(f"the seed is a whole number from 0 to {MAX_SEED}")
     return int(value)
@@ -247,7 +189,6 @@ def shown(error: UserError | str, *paths: str | os.PathLike[str] | None) -> str:
     """A message as HTML: files by the name that the person knows them by, everything else escaped."""
     text = str(error)
     for path in paths:
-        if not path:
-            continue
-        text = text.replace(os.fspath(path), Path(path).name)
+        if path:
+            text = text.replace(os.fspath(path), Path(path).name)
     return html.escape(text)

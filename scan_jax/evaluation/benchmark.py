@@ -24,9 +24,9 @@ from scan_jax.masks.ratio import make_buckets
 
 COMPLETION = "prediction rounded to 8 bits in the hole, the photograph itself elsewhere"
 SECTIONS = ("data", "holes", "evaluation")
-REFINE = "evaluation.refine"  # is no part of a test either, and --refine says it
+MEASURED = ("edges", "holes_per_bucket", "photographs")  # of `evaluation`, what is a part of a test
 # Where things lie, and how many are done at a time, is no part of a protocol.
-FREE = {"data.data_dir", "data.path", "data.held_out_path", "holes.data_dir", "holes.path", "holes.held_out_path"}
+FREE = {f"{section}.{key}" for section in ("data", "holes") for key in ("data_dir", "path", "held_out_path")}
 FREE |= {"evaluation.batch_size"}
 
 
@@ -43,18 +43,12 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Photographs with one hole each.
+    """Photographs with one hole each."""
 
-    Attributes:
-      photographs: uint8 [B,S,S,3].
-      holes: bool [B,S,S].
-      labels: int32 [B,S,S], or None.
-      rows: which ones these are, up to B; the images after them repeat the last, so that every batch has one shape.
-    """
-
-    photographs: np.ndarray
-    holes: np.ndarray
-    labels: np.ndarray | None
+    photographs: np.ndarray  # uint8 [B,S,S,3]
+    holes: np.ndarray  # bool [B,S,S]
+    labels: np.ndarray | None  # int32 [B,S,S]
+    # Which ones these are, up to B; the images after them repeat the last, so that every batch has one shape.
     rows: tuple[Row, ...]
 
     @property
@@ -70,25 +64,15 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-    """What everybody is measured on: photograph i meets hole i modulo their number, in every bucket.
+    """What everybody is measured on: photograph i meets hole i modulo their number, in every bucket."""
 
-    Attributes:
-      photographs: the held-out ones.
-      holes: bool [n,S,S] by bucket; a bucket without any is empty in the result.
-      count: how many photographs, from the first.
-      batch_size: photographs at a time; the last batch is padded, so that a network is compiled once.
-      protocol: name and version of the test.
-      holes_name: the holes' source in one line.
-      holes_digest: the same digest, the same holes.
-    """
-
-    photographs: PhotoSource
-    holes: Mapping[str, np.ndarray]
-    count: int
-    batch_size: int
-    protocol: str = "of the config"
-    holes_name: str = ""
-    holes_digest: str = ""
+    photographs: PhotoSource  # the held-out ones
+    holes: Mapping[str, np.ndarray]  # bool [n,S,S] by bucket; a bucket without any is empty in the result
+    count: int  # photographs, from the first
+    batch_size: int  # the last batch is padded, so that a network is compiled once
+    protocol: str = "of the config"  # name and version of the test
+    holes_name: str = ""  # their source in one line
+    holes_digest: str = ""  # the same digest, the same holes
 
     @functools.cached_property
     def size(self) -> int:
@@ -145,7 +129,7 @@ class Benchmark:
 def open_benchmark(
     name: str, run_config: Mapping[str, Any], run: str, overrides: Sequence[str], num_labels: int
 ) -> tuple[Protocol, Benchmark]:
-    """Opens photographs and holes.
+    """A protocol, without a paper's tables where something of it was overridden or differs; and what it describes.
 
     Args:
       name: a protocol's, a config file, or empty for the run's own test.
@@ -153,9 +137,6 @@ def open_benchmark(
       run: its name.
       overrides: such as `--config.data.path=FACES`.
       num_labels: classes that the networks need; 0 where they need none.
-
-    Returns:
-      The protocol, without a paper's tables where something of it was overridden or differs; and what it describes.
 
     Raises:
       UserError: no such protocol, nothing to measure on, or a source that cannot be opened.
@@ -170,22 +151,22 @@ def open_benchmark(
     buckets = make_buckets(protocol.edges)
     fixed = fixed_set(held_out, size, buckets, protocol.holes_per_bucket)
     holes = {b.label: fixed.holes.get(b.label, np.zeros((0, size, size), bool)) for b in buckets}
-    count = min(protocol.photographs or len(photographs), len(photographs))
-    protocol = _as_measured(protocol, count, photographs.name, fixed.digest)
+    count, digest = min(protocol.photographs or len(photographs), len(photographs)), fixed.digest
+    about_test = {
+        f"{count} of {protocol.count:,} photographs": protocol.count not in (0, count),
+        "another split": protocol.split not in photographs.name,
+        "other holes": protocol.holes_digest not in ("", digest),
+    }
+    protocol = _differing(protocol, [what for what, differs in about_test.items() if differs])
     batch_size = evaluation.batch_size
-    return protocol, Benchmark(photographs, holes, count, batch_size, str(protocol), held_out.description, fixed.digest)
+    return protocol, Benchmark(photographs, holes, count, batch_size, str(protocol), held_out.description, digest)
 
 
-def _as_measured(protocol: Protocol, count: int, photographs: str, holes_digest: str) -> Protocol:
-    """The protocol where everything is as it says; else without a paper's tables, and with what differs in its name."""
-    differs = [
-        *([f"{count} of {protocol.count:,} photographs"] if protocol.count not in (0, count) else []),
-        *(["another split"] if protocol.split not in photographs else []),
-        *(["other holes"] if protocol.holes_digest not in ("", holes_digest) else []),
-    ]
-    if not differs:
+def _differing(protocol: Protocol, what: Sequence[str]) -> Protocol:
+    """The protocol without a paper's tables, and with what differs in its name; itself where nothing does."""
+    if not what:
         return protocol
-    return dataclasses.replace(protocol, name=f"{protocol.name} with {', '.join(differs)}", tables=())
+    return dataclasses.replace(protocol, name=f"{protocol.name} with {', '.join(what)}", tables=())
 
 
 def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol, EvaluationSettings]:
@@ -204,34 +185,26 @@ def _of_config(config: Mapping[str, Any], name: str) -> tuple[Protocol, Evaluati
     if missing:
         raise UserError(f"the config of {name.removeprefix('of ')} has no section {missing[0]!r}; name a --protocol")
     settings = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    protocol = Protocol(
-        name=name,
-        version=1,
-        data=config["data"],
-        holes=config["holes"],
-        edges=settings.edges,
-        holes_per_bucket=settings.holes_per_bucket,
-        photographs=settings.photographs,
-    )
-    return protocol, settings
+    measured = {key: getattr(settings, key) for key in MEASURED}
+    return Protocol(name=name, version=1, data=config["data"], holes=config["holes"], **measured), settings
 
 
 def _override(
     protocol: Protocol, settings: EvaluationSettings, overrides: Sequence[str]
 ) -> tuple[Protocol, EvaluationSettings]:
     """The protocol as the command line wants it; what was changed becomes a part of its name."""
-    measured = {"edges", "holes_per_bucket", "photographs"}
-    evaluation = dataclasses.asdict(settings) | {key: getattr(protocol, key) for key in measured}
+    evaluation = dataclasses.asdict(settings) | {key: getattr(protocol, key) for key in MEASURED}
     config = copy.deepcopy({"data": dict(protocol.data), "holes": dict(protocol.holes), "evaluation": evaluation})
     before = copy.deepcopy(config)
     configuration.apply_overrides(config, overrides)
     foreign = [key for key in config if key not in SECTIONS]
     if foreign:
+        only = ", ".join(SECTIONS)
+        raise UserError(f"config.{foreign[0]} makes no difference to a test; only {only} can be set here")
+    if any(override.startswith("--config.evaluation.refine=") for override in overrides):
         raise UserError(
-            f"config.{foreign[0]} makes no difference to a test; only {', '.join(SECTIONS)} can be set here"
+            "config.evaluation.refine is no part of a test; name optimisations with --refine, or none after it"
         )
-    if any(override.startswith(f"--config.{REFINE}=") for override in overrides):
-        raise UserError(f"config.{REFINE} is no part of a test; name optimisations with --refine, or none after it")
     changed = [
         f"{section}.{key}={value}"
         for section in SECTIONS
@@ -239,11 +212,6 @@ def _override(
         if f"{section}.{key}" not in FREE and before[section].get(key) != value
     ]
     settings = bind(config["evaluation"], EvaluationSettings, "config.evaluation")
-    return dataclasses.replace(
-        protocol,
-        name=" ".join([protocol.name, *(["with", ", ".join(changed)] if changed else [])]),
-        data=config["data"],
-        holes=config["holes"],
-        tables=() if changed else protocol.tables,
-        **{key: getattr(settings, key) for key in measured},
-    ), settings
+    measured = {key: getattr(settings, key) for key in MEASURED}
+    found = dataclasses.replace(protocol, data=config["data"], holes=config["holes"], **measured)
+    return _differing(found, changed), settings

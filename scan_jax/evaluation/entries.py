@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,8 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation
-from scan_jax.evaluation.benchmark import Batch, Row
-from scan_jax.evaluation.results import COMPLETION, PREDICTION
+from scan_jax.evaluation.benchmark import Batch
+from scan_jax.evaluation.results import COMPLETION, PREDICTION, Kind
 from scan_jax.inference.engine import Engine, Place
 from scan_jax.inference.trained import Trained, parameter_hash
 from scan_jax.inference.ways import GREY, WAYS, ByEquation, check
@@ -33,44 +34,26 @@ FillOne = Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One way to fill the holes of a benchmark.
-
-    Attributes:
-      name: in tables.
-      key: of the folder that keeps its scores.
-      kind: what it is.
-      fill: completes a batch.
-      depends_on: what its completions depend on besides the benchmark; None where its scores are not to be kept.
-      details: for the reader.
-      config: of the run; empty for others.
-      folder: of the run; None for others.
-      engine: of a network, for its maps.
-    """
+    """One way to fill the holes of a benchmark; name, kind, details, config and folder as of `EntryResult`."""
 
     name: str
-    key: str
-    kind: Literal["run", "predictions", "baseline"]
+    key: str  # of the folder that keeps its scores
+    kind: Kind
     fill: Fill
-    depends_on: tuple[object, ...] | None = ()
+    depends_on: tuple[object, ...] | None = ()  # besides the benchmark; None where its scores are not to be kept
     details: Mapping[str, str] = dataclasses.field(default_factory=dict)
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
-    engine: Engine | None = None
+    engine: Engine | None = None  # of a network, for its maps
 
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """Those of this process; processes share the work in whole batches.
-
-    Attributes:
-      count: of devices.
-      share: places a tree of arrays, the batch in front divided among the devices.
-      copy: places a tree of arrays on each.
-    """
+    """Those of this process; processes share the work in whole batches."""
 
     count: int
-    share: Place
-    copy: Place
+    share: Place  # places a tree of arrays, the batch in front divided among the devices
+    copy: Place  # places a tree of arrays on each
 
 
 def local_devices() -> Devices:
@@ -86,7 +69,14 @@ def by_network(predict: Predict) -> Fill:
 
     def fill(batch: Batch) -> Pictures:
         prediction = np.asarray(jax.device_get(predict(batch.observe())), np.float32)  # [B,S,S,3]
-        _refuse_nonsense(prediction, batch.rows)
+        finite = np.atleast_1d(np.isfinite(prediction).all((1, 2, 3)))  # [B]; NaN would turn black without a word
+        bad = [str(row) for row, fine in zip(batch.rows, finite) if not fine]
+        if bad:
+            raise UserError(
+                f"the network predicts pixels that are not finite for {', '.join(bad[:3])}"
+                + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+                + "; train it anew or take an earlier checkpoint"
+            )
         return compose(batch, np.round(255.0 * np.clip(prediction, 0.0, 1.0)).astype(np.uint8))
 
     return fill
@@ -116,18 +106,6 @@ def pad(images: list[np.ndarray], count: int) -> np.ndarray:
     return np.stack(images + images[-1:] * (count - len(images)))
 
 
-def _refuse_nonsense(prediction: np.ndarray, rows: tuple[Row, ...]) -> None:
-    """NaN would turn black without a word."""
-    finite = np.isfinite(prediction).all((1, 2, 3))[: len(rows)]  # [n]
-    bad = [str(row) for row, fine in zip(rows, finite) if not fine]
-    if bad:
-        raise UserError(
-            f"the network predicts pixels that are not finite for {', '.join(bad[:3])}"
-            + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
-            + "; train it anew or take an earlier checkpoint"
-        )
-
-
 def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, devices: Devices) -> list[Entry]:
     """A network, and once more for every optimisation at test time.
 
@@ -153,8 +131,8 @@ def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, d
         name = folder.resolve().name + (f" with {refiner.replace('_', ' ')}" if refiner else "")
         shown = details | ({"refined": refiner} if refiner else {})
         depends_on = (identity, statistics, section, refiner, looked_through if refiner else "")
-        fill, config = by_network(predict), trained.config
-        return Entry(name, slug(name), "run", fill, depends_on, shown, config, trained.folder, engine)
+        about = (depends_on, shown, trained.config, trained.folder, engine)
+        return Entry(name, slug(name), "run", by_network(predict), *about)
 
     return [entry(refiner) for refiner in ("", *refine)]
 
@@ -165,16 +143,12 @@ def with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
     Raises:
       UserError: one is named twice.
     """
-    names = [entry.name for entry in entries]
-    renamed = [
-        one
-        if names.count(one.name) == 1
-        else dataclasses.replace(one, name=f"{one.name} ({one.details.get('folder', one.key)})")
-        for one in entries
-    ]
-    twice = [one.name for i, one in enumerate(renamed) if one.name in (other.name for other in renamed[:i])]
-    if twice:
-        raise UserError(f"{twice[0]} is named twice; name everything that is measured once")
+    shared = Counter(one.name for one in entries)
+    full = [f" ({one.details.get('folder', one.key)})" if shared[one.name] > 1 else "" for one in entries]
+    renamed = [dataclasses.replace(one, name=one.name + more) for one, more in zip(entries, full)]
+    for name, count in Counter(one.name for one in renamed).items():
+        if count > 1:
+            raise UserError(f"{name} is named twice; name everything that is measured once")
     return renamed
 
 
@@ -184,26 +158,22 @@ def slug(name: str) -> str:
 
 
 def find_baseline(key: str, labelled: object) -> Entry:
-    """The baseline of that name.
-
-    Args:
-      key: such as "telea".
-      labelled: the first photograph's labels, or None.
+    """The baseline of that name, such as "telea"; `labelled` are the first photograph's labels, or None.
 
     Raises:
       UserError: there is none, or it needs labels that are not there.
     """
     if key not in BASELINES:
         raise UserError(f"no baseline {key!r}{did_you_mean(key, BASELINES)}; there are: {', '.join(BASELINES)}")
-    if BASELINES[key] is CLASS_MEAN and labelled is None:
+    if key == "class_mean" and labelled is None:
         raise UserError("the baseline class_mean needs photographs with label maps; leave it out")
     return BASELINES[key]
 
 
 def baselines_for(labels: np.ndarray | None) -> tuple[Entry, ...]:
     """Those that photographs with (or, for None, without) labels are compared with; differences are to the first."""
-    unlabelled = (NAVIER_STOKES, HARMONIC, BIHARMONIC)
-    return unlabelled if labels is None else (*unlabelled, CLASS_MEAN)
+    keys = ("navier_stokes", "harmonic", "biharmonic", *(() if labels is None else ("class_mean",)))
+    return tuple(BASELINES[key] for key in keys)
 
 
 def mean(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
@@ -213,22 +183,18 @@ def mean(photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return np.where(hole[..., None], np.round(colour).astype(np.uint8), photograph)
 
 
-def class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     """Fills each class in the mean colour of its known pixels, the floor of a model that paints from one style a class.
 
-    Args:
-      photograph: uint8 [H,W,3]; what it holds in the hole is not used.
-      hole: bool [H,W].
-      labels: integers [H,W], not negative.
-
-    Returns:
-      uint8 [H,W,3], the photograph itself outside the hole. A class that lies in the hole alone gets the mean of all
-      known pixels; where nothing is known, everything is mid-grey.
+    As `mean`, with `labels` integers [H,W], not negative. A class that lies in the hole alone gets the mean of all
+    known pixels; where nothing is known, everything is mid-grey.
 
     Raises:
-      ValueError: another type or unequal sizes.
+      ValueError: no labels, another type or unequal sizes.
     """
     check(photograph, hole)
+    if labels is None:
+        raise ValueError("the class mean needs labels")
     if labels.shape != hole.shape or labels.dtype.kind not in "ui":
         raise ValueError(f"integers {hole.shape} are needed, not {labels.dtype} {labels.shape}")
     colours, classes = photograph[~hole], labels[~hole]  # [K,3], [K]
@@ -238,12 +204,6 @@ def class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray) -> 
     totals = np.stack([np.bincount(classes, channel, least) for channel in colours.T], axis=-1)  # [N,3]
     means = np.where(counts > 0, totals / np.maximum(counts, 1), overall)  # [N,3]
     return np.where(hole[..., None], np.round(means).astype(np.uint8)[labels], photograph)
-
-
-def _fill_class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    if labels is None:
-        raise ValueError("the class mean needs labels")
-    return class_mean(photograph, hole, labels)
 
 
 def _without_network(name: str, key: str) -> Entry:
@@ -260,10 +220,9 @@ def _fill_by(way: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Fill:
     return one_by_one(lambda photograph, hole, labels: way(photograph, hole))
 
 
-NAVIER_STOKES = _without_network("Navier-Stokes", "navier_stokes")
-TELEA = _without_network("Telea", "telea")
-HARMONIC = _without_network("harmonic", "harmonic")
-BIHARMONIC = _without_network("biharmonic", "biharmonic")
-MEAN = Entry("mean colour", "mean", "baseline", _fill_by(mean))
-CLASS_MEAN = Entry("class mean", "class_mean", "baseline", one_by_one(_fill_class_mean))
-BASELINES = {baseline.key: baseline for baseline in (NAVIER_STOKES, TELEA, HARMONIC, BIHARMONIC, MEAN, CLASS_MEAN)}
+NAMES = {"navier_stokes": "Navier-Stokes", "telea": "Telea", "harmonic": "harmonic", "biharmonic": "biharmonic"}
+BASELINES = {
+    **{key: _without_network(name, key) for key, name in NAMES.items()},
+    "mean": Entry("mean colour", "mean", "baseline", _fill_by(mean)),
+    "class_mean": Entry("class mean", "class_mean", "baseline", one_by_one(class_mean)),
+}

@@ -5,12 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.distributed import is_first
@@ -21,6 +18,7 @@ from scan_jax.evaluation.benchmark import Benchmark
 from scan_jax.evaluation.entries import Entry, Predict, baselines_for, by_network
 from scan_jax.evaluation.results import Results, Scores
 from scan_jax.evaluation.scoring import MetricSuite, measure
+from scan_jax.evaluation.tables.files import number
 from scan_jax.evaluation.tables.text_table import TextTable, markdown, screen
 from scan_jax.masks.api import FixedSet
 from scan_jax.metrics.standard import METRICS
@@ -48,12 +46,9 @@ class Evaluator:
         """Checks that the photographs and holes fit; computes nothing yet.
 
         Args:
-          photographs: the held-out ones.
-          holes: the fixed set.
+          photographs, holes, holes_name, batch_size: as of `Benchmark`.
           folder: where tables and the baselines' scores are kept.
           method: the name that the table shows.
-          holes_name: their source in one line.
-          batch_size: photographs at a time; the last batch is padded, so that the network is compiled once.
           limit: how many photographs, from the first; 0 is all.
 
         Raises:
@@ -75,8 +70,8 @@ class Evaluator:
         """Measures, logs the table, writes it as Markdown and JSON, then yields what belongs with the run's scalars.
 
         Args:
-          predict: what the network may see of a batch to a prediction [B,S,S,3].
-          step: updates that the network has seen.
+          predict: the network.
+          step: updates that it has seen.
           refined: predictions after an optimisation at test time, by its name.
 
         Yields:
@@ -147,17 +142,20 @@ def training_table(results: Results, step: int) -> TextTable:
 def training_json(results: Results, step: int) -> str:
     """Everything, with each photograph's values in the order of the photographs; an infinite value is "inf"."""
     network, *others = results.entries
+    baselines = {one.name: one for one in others if one.kind == "baseline"}
+    refined = {one.details["refined"]: one for one in others if one.kind == "run"}
 
     def cell(label: str, metric: str) -> dict[str, Any]:
-        others_of = {
-            kind: {key(one): _summary(one.completion[label][metric]) for one in others if one.kind == of}
-            for kind, of, key in (
-                ("baselines", "baseline", lambda one: one.name),
-                ("refined", "run", lambda one: one.details["refined"]),
-            )
+        def summary(scores: Scores) -> dict[str, Any]:
+            values = scores[label][metric]
+            return {"mean": number(float(values.mean())), "per_image": [number(float(value)) for value in values]}
+
+        return {
+            **summary(network.completion),
+            "prediction": summary(network.prediction),
+            "baselines": {name: summary(one.completion) for name, one in baselines.items()},
+            "refined": {name: summary(one.completion) for name, one in refined.items()},
         }
-        own = _summary(network.completion[label][metric])
-        return {**own, "prediction": _summary(network.prediction[label][metric]), **others_of}
 
     conditions = {
         "method": network.name,
@@ -178,13 +176,3 @@ def _difference(ours: Scores, theirs: Scores, label: str, metric: str) -> float:
     """Of the means over a bucket; equal means, infinite ones too, give 0."""
     first, second = _mean(ours, label, metric), _mean(theirs, label, metric)
     return 0.0 if first == second else first - second
-
-
-def _summary(values: np.ndarray) -> dict[str, Any]:
-    """The mean, and each photograph's value."""
-    return {"mean": _number(values.mean()), "per_image": [_number(value) for value in values]}
-
-
-def _number(value: float) -> float | str:
-    """JSON has no infinity; `float` reads this text back."""
-    return float(value) if math.isfinite(value) else str(float(value))

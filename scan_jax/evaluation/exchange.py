@@ -24,9 +24,6 @@ from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
 from scan_jax.evaluation.entries import Entry, Pictures, compose, pad, slug
 from scan_jax.images.decode import SUFFIXES, load_orientation, open_image, to_rgb, upright_samples
 
-MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # of 8 bits or less; others would be cut to 8 bits without a word
-WHITE = 255
-
 
 def write_test(folder: Path, benchmark: Benchmark) -> None:
     """Every photograph of every bucket without its hole, the holes, labels where there are any, and `test.json`.
@@ -39,28 +36,29 @@ def write_test(folder: Path, benchmark: Benchmark) -> None:
     about = {**dataclasses.asdict(benchmark.conditions), "digest": benchmark.digest}
     write_atomically(folder / "test.json", (json.dumps(about, indent=1) + "\n").encode())
     for row in progress_bar(benchmark.rows(), desc="writing the test", unit="image", leave=False):
-        batch = benchmark.batch([row])
+        batch, (bucket, stem) = benchmark.batch([row]), _place(row)
         hole = batch.holes[0]  # [S,S]
-        images = {"images": np.where(hole[..., None], np.uint8(WHITE), batch.photographs[0])}
-        images["holes"] = np.where(hole, np.uint8(WHITE), np.uint8(0))
+        white = np.uint8(255)
+        images = {"images": np.where(hole[..., None], white, batch.photographs[0])}
+        images["holes"] = np.where(hole, white, np.uint8(0))
         if batch.labels is not None:
             images["labels"] = batch.labels[0].astype(np.uint8)
         for kind, pixels in images.items():
             buffer = io.BytesIO()
             Image.fromarray(pixels).save(buffer, "PNG")
-            write_atomically(folder / _bucket_folder(row) / kind / f"{_stem(row)}.png", buffer.getvalue())
+            write_atomically(folder / bucket / kind / f"{stem}.png", buffer.getvalue())
 
 
 def from_predictions(folder: Path, benchmark: Benchmark) -> Entry:
     """The completions that lie in `folder`; what they show outside the hole counts for the raw prediction alone.
 
     Raises:
-      UserError: there is no such folder, or predictions are missing, all of which are listed or counted.
+      UserError: there is no such folder, a row has two files, or predictions are missing, all listed or counted.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give the one that the other program wrote its results to")
     files = _find_all(folder, benchmark)
-    missing = [f"{_bucket_folder(row)}/{_stem(row)}.png" for row in benchmark.rows() if row not in files]
+    missing = ["/".join(_place(row)) + ".png" for row in benchmark.rows() if row not in files]
     if missing:
         some = ", ".join(missing[:20]) + (f" and {len(missing) - 20} more" if len(missing) > 20 else "")
         raise UserError(f"{len(missing)} of {len(benchmark.rows())} predictions are missing in {folder}: {some}")
@@ -78,11 +76,7 @@ def from_predictions(folder: Path, benchmark: Benchmark) -> Entry:
 
 
 def _find_all(folder: Path, benchmark: Benchmark) -> dict[Row, Path]:
-    """The file of every row that has one, in order, whatever the case of its suffix.
-
-    Raises:
-      UserError: a row has two files.
-    """
+    """The file of every row that has one, in order, whatever the case of its suffix."""
     there: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.glob("*/*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
@@ -90,14 +84,13 @@ def _find_all(folder: Path, benchmark: Benchmark) -> dict[Row, Path]:
             if place in there:
                 raise UserError(f"{there[place]} and {path.name} are both predictions of one image; keep one of them")
             there[place] = path
-    places = {row: (_bucket_folder(row), _stem(row)) for row in benchmark.rows()}
-    return {row: there[place] for row, place in places.items() if place in there}
+    return {row: there[_place(row)] for row in benchmark.rows() if _place(row) in there}
 
 
 def _read(path: Path, size: tuple[int, ...]) -> np.ndarray:
     """uint8 [S,S,3]."""
     with open_image(path, "the prediction") as image:
-        if image.mode not in MODES:
+        if image.mode not in ("RGB", "RGBA", "L", "LA", "P", "1"):  # others would be cut to 8 bits without a word
             raise UserError(f"the prediction {path} has pixels of kind {image.mode}; write 8-bit RGB or grey")
         samples = upright_samples(image, load_orientation(image))
     if samples.shape[2] in (2, 4) and samples[..., -1].min() < 255:
@@ -111,10 +104,6 @@ def _read(path: Path, size: tuple[int, ...]) -> np.ndarray:
     return pixels
 
 
-def _bucket_folder(row: Row) -> str:
-    """ "10-20%" -> "10-20", for a percent sign in a path is a trap."""
-    return row.bucket.rstrip("%")
-
-
-def _stem(row: Row) -> str:
-    return f"{row.index:05d}"
+def _place(row: Row) -> tuple[str, str]:
+    """Folder and stem, such as "10-20" and "00000": a percent sign in a path is a trap."""
+    return row.bucket.rstrip("%"), f"{row.index:05d}"

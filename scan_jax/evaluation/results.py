@@ -17,6 +17,8 @@ from scan_jax.metrics.api import AnyMetric
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 # bucket -> metric of sets ("inception/fid") -> its value
 SetScores = Mapping[str, Mapping[str, float]]
+Kind = Literal["run", "predictions", "baseline"]
+Rank = Literal["best", "median", "worst"]
 Image = Literal["completion", "prediction"]
 COMPLETION: Image = "completion"  # the prediction in the hole, the photograph elsewhere
 PREDICTION: Image = "prediction"  # the network's output, known pixels included
@@ -25,26 +27,16 @@ IMAGES = (COMPLETION, PREDICTION)
 
 @dataclasses.dataclass(frozen=True)
 class Conditions:
-    """Without these, numbers say nothing.
+    """Without these, numbers say nothing."""
 
-    Attributes:
-      protocol: name and version, such as "scan_celeba_hq v1", or "of faces64 v1".
-      photographs: their source in one line, split and its hash included.
-      photographs_digest, holes_digest: SHA-256 (hex); the same digests, the same test.
-      holes: their source in one line.
-      count: photographs in each bucket.
-      size: height and width in pixels.
-      completion: what was measured, in one clause.
-    """
-
-    protocol: str
-    photographs: str
-    photographs_digest: str
-    holes: str
+    protocol: str  # name and version, such as "scan_celeba_hq v1", or "of faces64 v1"
+    photographs: str  # their source in one line, split and its hash included
+    photographs_digest: str  # SHA-256 (hex); with that of the holes: the same digests, the same test
+    holes: str  # their source in one line
     holes_digest: str
-    count: int
-    size: int
-    completion: str
+    count: int  # photographs in each bucket
+    size: int  # height and width in pixels
+    completion: str  # what was measured, in one clause
 
     def line(self) -> str:
         """All of it in two sentences, for the foot of a table."""
@@ -57,36 +49,23 @@ class Conditions:
 
 @dataclasses.dataclass(frozen=True)
 class EntryResult:
-    """Who filled the holes, and how well.
+    """Who filled the holes, and how well."""
 
-    Attributes:
-      name: in tables; no two entries of an evaluation share it.
-      kind: what filled them.
-      details: for the reader, such as {"folder": "runs/faces64", "step": "4900", "parameters": "8c1f..."}.
-      completion: scores of the completed images.
-      prediction: scores of the raw predictions; empty where there are none.
-      sets: of the completed images.
-      images_per_second: at which they were filled; None where that is not known.
-      config: of the run; empty for others.
-      folder: of the run, with its scalars; None for others.
-    """
-
-    name: str
-    kind: Literal["run", "predictions", "baseline"]
-    details: Mapping[str, str]
+    name: str  # in tables; no two entries of an evaluation share it
+    kind: Kind
+    details: Mapping[str, str]  # such as {"folder": "runs/faces64", "step": "4900", "parameters": "8c1f..."}
     completion: Scores
-    prediction: Scores
-    sets: SetScores
-    images_per_second: float | None = None
-    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    folder: Path | None = None
+    prediction: Scores  # of the raw predictions; empty where there are none
+    sets: SetScores  # of the completed images
+    images_per_second: float | None = None  # None where that is not known
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the run; empty for others
+    folder: Path | None = None  # of the run, with its scalars; None for others
 
     @property
     def speed(self) -> str:
         """Images per second, for the reader."""
-        if self.images_per_second is None:
-            return "not known"
-        return f"{self.images_per_second:{',.0f' if self.images_per_second >= 100 else '.3g'}}"
+        speed = self.images_per_second
+        return "not known" if speed is None else f"{speed:{',.0f' if speed >= 100 else '.3g'}}"
 
     def scores(self, image: Image) -> Scores:
         """Of the completed images, or of the raw predictions."""
@@ -103,42 +82,26 @@ class EntryResult:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One photograph in one bucket, as it is shown in the report.
+    """One photograph in one bucket, as it is shown in the report."""
 
-    Attributes:
-      bucket: such as "30-40%".
-      index: of the photograph.
-      rank: "best", "median" or "worst" by the first entry's score.
-      known: float32 [S,S,1], 1 = known pixel.
-      truth: uint8 [S,S,3].
-      completions: uint8 [S,S,3] by the entry's name.
-      looks: what pixels of the hole attend to, uint8 [S,S,3] by title; empty for most methods.
-    """
-
-    bucket: str
-    index: int
-    rank: Literal["best", "median", "worst"]
-    known: np.ndarray
-    truth: np.ndarray
-    completions: Mapping[str, np.ndarray]
+    bucket: str  # such as "30-40%"
+    index: int  # of the photograph
+    rank: Rank  # by the first entry's score
+    known: np.ndarray  # float32 [S,S,1], 1 = known pixel
+    truth: np.ndarray  # uint8 [S,S,3]
+    completions: Mapping[str, np.ndarray]  # uint8 [S,S,3] by the entry's name
+    # What pixels of the hole attend to, uint8 [S,S,3] by title; empty for most methods.
     looks: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """Everything that tables and the report are made from; each summary is computed once.
-
-    Attributes:
-      conditions: shared by all entries.
-      metrics: the columns, by full name, in order.
-      entries: the first is the one that the others are compared with.
-      cases: pictures for the report.
-    """
+    """Everything that tables and the report are made from; each summary is computed once."""
 
     conditions: Conditions
-    metrics: Mapping[str, AnyMetric]
-    entries: tuple[EntryResult, ...]
-    cases: tuple[Case, ...] = ()
+    metrics: Mapping[str, AnyMetric]  # the columns, by full name, in order
+    entries: tuple[EntryResult, ...]  # the first is the one that the others are compared with
+    cases: tuple[Case, ...] = ()  # pictures for the report
     _summaries: dict[tuple[str, ...], Summary] = dataclasses.field(
         default_factory=dict, init=False, repr=False, compare=False
     )

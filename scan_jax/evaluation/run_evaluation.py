@@ -27,8 +27,8 @@ from scan_jax.evaluation.entries import (
 )
 from scan_jax.evaluation.exchange import from_predictions, write_test
 from scan_jax.evaluation.protocols import Protocol
-from scan_jax.evaluation.report import write_report
 from scan_jax.evaluation.report.gallery import choose, kept_in, make_cases
+from scan_jax.evaluation.report.page import write_report
 from scan_jax.evaluation.results import Conditions, Results
 from scan_jax.evaluation.scoring import MetricSuite, ScoreStore, Share, measure
 from scan_jax.evaluation.tables.files import screen_text, write_tables
@@ -37,16 +37,11 @@ from scan_jax.inference.trained import NEWEST, Trained, split
 from scan_jax.metrics.api import GROUPS, AnyMetric, SetMetric, collect_metrics
 
 log = logging.getLogger(__name__)
-SHOWN = "standard/"  # what the screen has; the files have everything
 RANKED_BY = "standard/psnr"  # which photographs the report shows
 
 
 def run_evaluation(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
-    """Measures everybody that the flags name and writes tables and a report, or writes the test alone.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Measures everybody that the flags name and writes tables and a report, or writes the test alone."""
     keep_compilations()
     trained = {folder: Trained.load(folder) for folder in _runs(flags)}
     first = next(iter(trained.values()), None)
@@ -66,7 +61,7 @@ def run_evaluation(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     benchmark = dataclasses.replace(benchmark, batch_size=-(-batch_size // devices.count) * devices.count)
     entries = _entries(flags, trained, benchmark, devices)
     metrics = _metrics(flags.metrics, benchmark.conditions)
-    out = flags.out or _out(flags.run, _folder_name(protocol, flags.protocol))
+    out = flags.out or _out(flags.run, protocol, flags.protocol)
     _try_to_write(out)
     log.info("%s", benchmark.conditions.line())
     results = _measure(entries, benchmark, MetricSuite(metrics, devices.share, devices.copy), out / SCORES)
@@ -74,8 +69,14 @@ def run_evaluation(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
         _write(out, results, protocol)
 
 
-def _out(run: Path | None, name: str) -> Path:
-    """In the run folder; each checkpoint that was named has tables of its own, such as own@best."""
+def _out(run: Path | None, protocol: Protocol, flag: str) -> Path:
+    """In the run folder, such as "own" or "faces64"; a test that was changed has a folder of its own.
+
+    So has each checkpoint that was named, such as own@best.
+    """
+    name = Path(flag.partition(":")[0]).stem or "own"
+    _, changed, what = protocol.name.partition(" with ")
+    name += f"_{hashlib.sha256(what.encode()).hexdigest()[:8]}" if changed else ""
     folder, which = split(run) if run else (Path(), NEWEST)
     return folder / EVALUATION / (name if which == NEWEST else f"{name}@{which}")
 
@@ -84,7 +85,7 @@ def _runs(flags: argparse.Namespace) -> list[Path]:
     """Every run folder that is named, the first in front."""
     if flags.against and not flags.run:
         raise UserError("--against compares with the network of --run; name that one, too")
-    named = [*([flags.run] if flags.run else []), *flags.against]
+    named = [*filter(None, [flags.run]), *flags.against]
     twice = [folder for i, folder in enumerate(named) if folder.resolve() in (one.resolve() for one in named[:i])]
     if twice:
         raise UserError(f"{twice[0]} is named twice; name every run once")
@@ -114,23 +115,17 @@ def _metrics(wanted: Sequence[str], conditions: Conditions) -> dict[str, AnyMetr
     """The columns; what the test is too small for is an error where it was asked for by name, or else left out."""
     kept = {}
     for name, metric in collect_metrics([*(wanted or GROUPS), RANKED_BY]).items():
-        lacking = _lacking(metric, conditions)
-        if not lacking:
-            kept[name] = metric
-        elif name in wanted:
-            raise UserError(f"{name} {lacking}; leave it out, or enlarge the test")
+        if conditions.size < metric.least_side:
+            lacking = f"needs at least {metric.least_side} pixels a side, the test has {conditions.size}"
+        elif isinstance(metric, SetMetric) and conditions.count < metric.least:
+            lacking = f"needs at least {metric.least} images, the test has {conditions.count}"
         else:
-            log.warning("without %s: it %s", name, lacking)
+            kept[name] = metric
+            continue
+        if name in wanted:
+            raise UserError(f"{name} {lacking}; leave it out, or enlarge the test")
+        log.warning("without %s: it %s", name, lacking)
     return kept
-
-
-def _lacking(metric: AnyMetric, conditions: Conditions) -> str:
-    """What the metric needs more than the test has, or nothing."""
-    if conditions.size < metric.least_side:
-        return f"needs at least {metric.least_side} pixels a side, the test has {conditions.size}"
-    if isinstance(metric, SetMetric) and conditions.count < metric.least:
-        return f"needs at least {metric.least} images, the test has {conditions.count}"
-    return ""
 
 
 def _measure(entries: Sequence[Entry], benchmark: Benchmark, suite: MetricSuite, folder: Path) -> Results:
@@ -150,16 +145,9 @@ def _write(out: Path, results: Results, protocol: Protocol) -> None:
     papers = [measured_table(table, protocol, results) for table in protocol.tables]
     write_tables(out, results, papers)
     write_report(out / "report.html", results, papers)
-    shown = {name: metric for name, metric in results.metrics.items() if name.startswith(SHOWN)}
+    shown = {name: metric for name, metric in results.metrics.items() if name.startswith("standard/")}
     log.info("\n%s", screen_text(dataclasses.replace(results, metrics=shown), papers))
     log.info("tables and report.html are in %s", out)
-
-
-def _folder_name(protocol: Protocol, flag: str) -> str:
-    """Such as "own", "faces64" or "scan_celeba_hq"; a test that was changed has a folder of its own."""
-    name = Path(flag.partition(":")[0]).stem or "own"
-    _, changed, what = protocol.name.partition(" with ")
-    return f"{name}_{hashlib.sha256(what.encode()).hexdigest()[:8]}" if changed else name
 
 
 def _try_to_write(out: Path) -> None:

@@ -23,31 +23,27 @@ from scan_jax.images.contact_sheet import save_grid, tint_hole
 from scan_jax.images.palette import paint
 
 Series = Mapping[str, tuple[list[int], list[float]]]  # name -> steps, values
-COLUMNS = 3  # of small plots in a row
-COUNT = 6  # photographs, at most
 LOOKING = 2  # hole pixels of each photograph whose attention is shown
 
 
 class ContactSheet:
-    """Photographs with one hole each, from bucket to bucket, and a picture of what becomes of them.
+    """Up to six photographs with one hole each, from bucket to bucket, and a picture of what becomes of them.
 
     Attributes:
-      image: float32 [n,S,S,3] in [0, 1].
-      known: float32 [n,S,S,1].
-      labels: int32 [n,S,S], or None where the photographs have none.
       points: int32 [n,2,2], (row, column) of hole pixels.
-      observation: what a network may see of all that, on the host.
+      observation: what a network may see of them, on the host.
     """
 
     def __init__(self, photographs: PhotoSource, holes: Mapping[str, np.ndarray], num_labels: int = 0) -> None:
         """From held-out photographs and fixed holes by bucket, bool [.,S,S]; `num_labels` is 0 without labels."""
-        buckets, count = list(holes), min(COUNT, len(photographs))
+        buckets, count = list(holes), min(6, len(photographs))
         self._buckets = [buckets[i % len(buckets)] for i in range(count)]
         self._num_labels = num_labels
         photos = [photographs[i] for i in range(count)]
         hole = np.stack([holes[bucket][i % len(holes[bucket])] for i, bucket in enumerate(self._buckets)])  # [n,S,S]
-        self.image = np.stack([photo["image"] for photo in photos]).astype(np.float32) / 255
-        self.known = 1 - hole[..., None].astype(np.float32)
+        self.image = np.stack([photo["image"] for photo in photos]).astype(np.float32) / 255  # [n,S,S,3]
+        self.known = 1 - hole[..., None].astype(np.float32)  # [n,S,S,1]
+        # int32 [n,S,S]
         self.labels = np.stack([photo["labels"] for photo in photos]).astype(np.int32) if num_labels else None
         self.points = np.stack([choose_points(known, LOOKING) for known in self.known]).astype(np.int32)
         arrays: Any = (self.image, self.known, self.labels)
@@ -57,12 +53,9 @@ class ContactSheet:
         """A PNG with a row for each photograph.
 
         Args:
-          path: the file.
+          path: the file; UserError where it cannot be written.
           stages: predictions by name, each [n,S,S,3] in [0, 1]; their completions are shown.
           looks: what `points` attend to by name, each [n,2,S,S]; shown over the input, red for most.
-
-        Raises:
-          UserError: the file cannot be written.
         """
         seen = np.stack([tint_hole(*pair) for pair in zip(self.image, self.known)])  # [n,S,S,3]
         columns = {
@@ -81,9 +74,6 @@ class ContactSheet:
         return np.stack([overlay(*each) for each in zip(visible, weights, self.points[:, index])])
 
 
-MARK = 0.03  # half the diamond's diagonal, as a share of the shorter side
-
-
 def choose_points(known: np.ndarray, count: int) -> np.ndarray:
     """Hole pixels far from each other and from the known ones: int [count,2], (row, column).
 
@@ -96,7 +86,8 @@ def choose_points(known: np.ndarray, count: int) -> np.ndarray:
         return np.tile(np.array(hole.shape) // 2, (count, 1))
     rows, columns = np.nonzero(hole)
     places = np.stack([rows, columns], 1)  # [n,2]
-    inward = _distance_inside(hole)[rows, columns]  # [n]
+    padded = np.pad(hole.astype(np.uint8), 1)  # a border counts as known
+    inward = cv2.distanceTransform(padded, cv2.DIST_L1, 3)[1:-1, 1:-1][rows, columns]  # [n]
     chosen = [int(np.argmax(inward))]
     while len(chosen) < count:
         away = np.min(np.abs(places[:, None] - places[chosen][None]).sum(-1), axis=1)  # [n]
@@ -105,32 +96,22 @@ def choose_points(known: np.ndarray, count: int) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, weights: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """One picture of Fig. 4.
+    """One picture of Fig. 4: [H,W,3] in [0, 1].
 
     Args:
       image: [H,W,3] in [0, 1].
       weights: [H,W], not negative; shown relative to the largest.
       point: (row, column) of the pixel that looks.
-
-    Returns:
-      [H,W,3] in [0, 1].
     """
     if image.shape[:2] != weights.shape or image.shape[2:] != (3,):
         raise ValueError(f"[H,W,3] and [H,W] are needed, not {image.shape} and {weights.shape}")
     top = weights.max()
     heat = matplotlib.colormaps["jet"](weights / top if top > 0 else weights)[..., :3]  # [H,W,3]
-    grey = image.mean(axis=-1, keepdims=True)  # [H,W,1]
-    picture = 0.35 * grey + 0.65 * heat  # [H,W,3]
+    picture = 0.35 * image.mean(axis=-1, keepdims=True) + 0.65 * heat  # [H,W,3]
     rows, columns = np.indices(weights.shape)
-    size = max(1.0, MARK * min(weights.shape))
+    size = max(1.0, 0.03 * min(weights.shape))  # half the diamond's diagonal
     diamond = np.abs(rows - point[0]) + np.abs(columns - point[1]) <= size  # [H,W]
     return np.where(diamond[..., None], 0.0, picture)
-
-
-def _distance_inside(hole: np.ndarray) -> np.ndarray:
-    """City-block distance of every hole pixel to the nearest known one or the border: [H,W]."""
-    padded = np.pad(hole.astype(np.uint8), 1)
-    return cv2.distanceTransform(padded, cv2.DIST_L1, 3)[1:-1, 1:-1]
 
 
 def save_heat_maps(
@@ -145,16 +126,13 @@ def save_heat_maps(
     """The input, its labels and what each point attends to, side by side in one PNG.
 
     Args:
-      path: the file.
+      path: the file; UserError where it cannot be written.
       photograph: uint8 [H,W,3].
       known: [H,W,1], 1 = known pixel.
       labels: integers [H,W], or None.
       maps: by name, float [P,H,W].
       points: (row, column) [P,2].
       num_labels: classes.
-
-    Raises:
-      UserError: the file cannot be written.
     """
     image = photograph.astype(np.float32) / np.float32(255)
     columns = {"input": tint_hole(image, known)}
@@ -184,9 +162,8 @@ def draw_curves(folder: Path) -> None:
 def read_scalars(path: Path) -> Series:
     """The finite values in a run's `scalars.jsonl`, by name.
 
-    Args:
-      path: one JSON object a line, `{"step": 100, "loss/generator": 0.1, ...}`; a line cut short by a crash is skipped,
-        a missing file is an empty one.
+    Each line is a JSON object, `{"step": 100, "loss/generator": 0.1, ...}`; one cut short by a crash is skipped, a
+    missing file is an empty one.
     """
     series: dict[str, tuple[list[int], list[float]]] = {}
     for line in path.read_text().splitlines() if path.exists() else []:
@@ -204,9 +181,9 @@ def read_scalars(path: Path) -> Series:
 
 def _small_plots(series: Series) -> Figure:
     """One plot for each name, for their scales differ."""
-    rows = -(-len(series) // COLUMNS)
-    figure = Figure(figsize=(4 * COLUMNS, 2.6 * rows), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False)
+    rows = -(-len(series) // 3)
+    figure = Figure(figsize=(12, 2.6 * rows), layout="constrained")
+    grid = figure.subplots(rows, 3, squeeze=False)
     for axes, name in zip(grid.flat, sorted(series)):
         axes.plot(*series[name], linewidth=1.0)
         _label(axes, name)

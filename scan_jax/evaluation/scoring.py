@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import functools
 import hashlib
 import io
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -40,36 +40,19 @@ class MetricSuite:
     def __init__(
         self, metrics: Mapping[str, AnyMetric], share: Place = jax.device_put, copy: Place = jax.device_put
     ) -> None:
-        """Compiles nothing yet.
-
-        Args:
-          metrics: by their full name.
-          share: places a batch; several devices may divide it among them.
-          copy: places parameters.
-        """
+        """Metrics by full name; `share` places a batch, divided among devices or not, `copy` their parameters."""
         self.metrics = metrics
         self._share = share
         images = {name: metric for name, metric in metrics.items() if isinstance(metric, Metric)}
-        self._embeddings = {m.embedding.name: m.embedding for m in metrics.values() if isinstance(m, SetMetric)}
+        embeddings = {m.embedding.name: m.embedding for m in metrics.values() if isinstance(m, SetMetric)}
         self._parameters = copy({name: metric.parameters for name, metric in images.items()})
-        self._weights = copy({name: one.parameters for name, one in self._embeddings.items()})
+        self._weights = copy({name: one.parameters for name, one in embeddings.items()})
         self._score = jax.jit(
             lambda given, *pictures: {name: metric.measure(given[name], *pictures) for name, metric in images.items()}
         )
         self._embed = jax.jit(
-            lambda given, image: {name: one.embed(given[name], image) for name, one in self._embeddings.items()}
+            lambda given, image: {name: one.embed(given[name], image) for name, one in embeddings.items()}
         )
-
-    @property
-    def has_embeddings(self) -> bool:
-        """Whether there are metrics of sets."""
-        return bool(self._embeddings)
-
-    def without_scores(self) -> MetricSuite:
-        """The same, for the vectors alone."""
-        alone = copy.copy(self)
-        alone._parameters = {}
-        return alone
 
     def depends_on(self, benchmark: Benchmark) -> list[object]:
         """What every score of a benchmark depends on besides who fills its holes."""
@@ -84,26 +67,17 @@ class MetricSuite:
 
     def vectors(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """uint8 [B,S,S,3] -> by embedding, float32 [B,D]."""
-        if not self._embeddings:
+        if not self._weights:
             return {}
         return jax.device_get(self._embed(self._weights, self._share(images)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """Which parts of the work are this process'; every process ends with all results.
+    """Which parts of the work are this process'; every process ends with all results."""
 
-    Attributes:
-      index: of this process.
-      count: of processes.
-    """
-
-    index: int = 0
-    count: int = 1
-
-    def takes(self, part: int) -> bool:
-        """Whether this process does part number `part`."""
-        return part % self.count == self.index
+    index: int = 0  # of this process
+    count: int = 1  # of processes
 
     def gather(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The sum over all processes, each of which has zeros where others did the work."""
@@ -112,19 +86,12 @@ class Share:
         return {name: np.sum(parts, axis=0) for name, parts in multihost_utils.process_allgather(arrays).items()}
 
 
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """Of everything that one way to fill holes made of a benchmark.
+class Found(NamedTuple):
+    """Of everything that one way to fill holes made of a benchmark."""
 
-    Attributes:
-      scores: by the pictures' kind, such as "completion".
-      vectors: of the completions, for the metrics of whole sets.
-      images_per_second: the median over batches, the first of them left out; None where there was only one.
-    """
-
-    scores: Mapping[str, Scores]
-    vectors: Vectors
-    images_per_second: float | None
+    scores: Mapping[str, Scores]  # by the pictures' kind, such as "completion"
+    vectors: Vectors  # of the completions, for the metrics of whole sets
+    images_per_second: float | None  # the median over batches but the first; None where there was only one
 
 
 def score(
@@ -152,9 +119,12 @@ def score(
     whole: dict[str, np.ndarray] = {}
     timed = _timed(fill)
     with progress_bar(total=len(rows), desc=title, unit="image", leave=False) as bar:
-        for index in filter(share.takes, range(len(parts))):
-            compute = functools.partial(_score_part, timed, benchmark, suite, parts[index], bar)
-            part = _kept(store, index, compute)
+        for index in range(share.index, len(parts), share.count):
+            part = store.read(index) if store else None
+            if part is None:
+                part = _score_part(timed, benchmark, suite, parts[index], bar)
+                if store:
+                    store.write(index, part)
             bar.n = min((index + 1) * step, len(rows))
             bar.refresh()
             for name, values in part.items():
@@ -165,27 +135,14 @@ def score(
 
 def _timed(fill: Fill) -> Timed:
     """`fill` with the seconds that it takes; NaN for the first batch, which compiles."""
-    warm = False
+    factors = itertools.chain([np.nan], itertools.repeat(1.0))
 
     def run(batch: Batch) -> tuple[Pictures, float]:
-        nonlocal warm
         begun = time.perf_counter()
         pictures = fill(batch)
-        seconds = time.perf_counter() - begun
-        before, warm = warm, True
-        return pictures, seconds if before else np.nan
+        return pictures, next(factors) * (time.perf_counter() - begun)
 
     return run
-
-
-def _kept(store: ScoreStore | None, index: int, compute: Callable[[], Part]) -> Part:
-    """A part from the store, or else computed and kept there."""
-    part = store.read(index) if store else None
-    if part is None:
-        part = compute()
-        if store:
-            store.write(index, part)
-    return part
 
 
 def _score_part(fill: Timed, benchmark: Benchmark, suite: MetricSuite, rows: Sequence[Row], bar: Any) -> Part:
@@ -252,12 +209,13 @@ def photograph_vectors(
     benchmark: Benchmark, suite: MetricSuite, store: ScoreStore | None, share: Share
 ) -> Mapping[str, np.ndarray]:
     """What the embeddings say of the photographs themselves: by name, [count,D]; nothing without metrics of sets."""
-    if not suite.has_embeddings:
+    if not suite._weights:
         return {}
     once = dataclasses.replace(benchmark, holes={"photographs": np.zeros((1, benchmark.size, benchmark.size), bool)})
+    alone = copy.copy(suite)
+    alone._parameters = {}  # no scores
     fill: Fill = lambda batch: {COMPLETION: batch.photographs}  # noqa: E731
-    found = score(fill, once, suite.without_scores(), title="photographs", store=store, share=share)
-    return found.vectors["photographs"]
+    return score(fill, once, alone, title="photographs", store=store, share=share).vectors["photographs"]
 
 
 def score_sets(metrics: Mapping[str, AnyMetric], photographs: Mapping[str, np.ndarray], filled: Vectors) -> SetScores:
@@ -269,11 +227,7 @@ def score_sets(metrics: Mapping[str, AnyMetric], photographs: Mapping[str, np.nd
 
     sets = {name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)}
     return {
-        bucket: {
-            name: distance(metric, vectors)
-            for name, metric in sets.items()
-            if len(vectors.get(metric.embedding.name, ()))
-        }
+        bucket: {name: distance(one, vectors) for name, one in sets.items() if len(vectors.get(one.embedding.name, ()))}
         for bucket, vectors in filled.items()
     }
 
@@ -282,13 +236,7 @@ class ScoreStore:
     """One folder of scores."""
 
     def __init__(self, folder: Path, name: str, depends_on: Iterable[object]) -> None:
-        """Creates nothing yet.
-
-        Args:
-          folder: where the folders of scores lie.
-          name: of what filled the holes.
-          depends_on: digests, counts and definitions; with any other of them the scores are computed anew.
-        """
+        """In `folder`, by `name`; with any other digest, count or definition the scores are computed anew."""
         key = hashlib.sha256("\n".join(map(str, (VERSION, *depends_on))).encode()).hexdigest()
         self._folder = folder / f"{name}_{key[:12]}"
 
@@ -310,11 +258,7 @@ class ScoreStore:
             return dict(stored)
 
     def write(self, index: int, part: Part) -> None:
-        """Keeps part `index`.
-
-        Raises:
-          UserError: the folder cannot be written to.
-        """
+        """Keeps part `index`; UserError where the folder cannot be written to."""
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **part)
         arrays = buffer.getvalue()

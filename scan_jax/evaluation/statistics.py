@@ -17,24 +17,15 @@ _PART = 100  # resamples at a time
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """Of the scores of many photographs.
+    """Of the scores of many photographs."""
 
-    Attributes:
-      mean: of the finite values; where all values are the same infinity, that; NaN where there is neither.
-      deviation: of the finite values, with n - 1; NaN where there are too few.
-      low, high: the 95% interval of the mean, by the percentile bootstrap (Efron 1979), 2,000 resamples, fixed seed.
-      n: finite values.
-      infinite: values that were not finite, such as the PSNR of identical images.
-      minus_infinite: those of them below 0, such as a PSNR minus that of identical images.
-    """
-
-    mean: float
-    deviation: float
-    low: float
+    mean: float  # of the finite values; where all values are the same infinity, that; NaN where there is neither
+    deviation: float  # of the finite values, with n - 1; NaN where there are too few
+    low: float  # the 95% interval of the mean, by the percentile bootstrap (Efron 1979), 2,000 resamples, fixed seed
     high: float
-    n: int
-    infinite: int
-    minus_infinite: int = 0
+    n: int  # finite values
+    infinite: int  # values that were not finite, such as the PSNR of identical images
+    minus_infinite: int = 0  # those of them below 0, such as a PSNR minus that of identical images
 
     @property
     def empty(self) -> bool:
@@ -43,11 +34,7 @@ class Summary:
 
 
 def summarize(values: np.ndarray) -> Summary:
-    """Of scores [n]; NaN is refused, for a score that is no number is a defect.
-
-    Raises:
-      ValueError: another rank, or a NaN.
-    """
+    """Of scores [n]; NaN is refused with a ValueError, for a score that is no number is a defect."""
     if values.ndim != 1 or np.isnan(values).any():
         raise ValueError(f"scores [n] without NaN are needed, not {values.shape}")
     finite = values[np.isfinite(values)].astype(np.float64)
@@ -60,16 +47,18 @@ def summarize(values: np.ndarray) -> Summary:
     return Summary(float(finite.mean()), deviation, float(low), float(high), n, infinite, minus)
 
 
-def paired(ours: np.ndarray, theirs: np.ndarray) -> Summary:
-    """Of `ours - theirs`, photograph by photograph, which leaves out how hard each photograph is.
+def difference(ours: np.ndarray, theirs: np.ndarray, better: Better) -> Summary:
+    """Of `ours - theirs` [n], photograph by photograph, which leaves out how hard each photograph is.
 
-    Equal values, infinite ones too, differ by 0; a difference to one infinite value is infinite.
+    Equal values, infinite ones too, differ by 0; a difference to one infinite value is infinite. Where 0 is best
+    magnitudes are subtracted, so that less than 0 is better.
     """
+    if better == "zero":
+        ours, theirs = np.abs(ours), np.abs(theirs)
     if ours.shape != theirs.shape:
         raise ValueError(f"scores of the same photographs are needed, not {ours.shape} and {theirs.shape}")
     equal = ours == theirs
-    difference = np.subtract(ours, theirs, out=np.zeros(ours.shape), where=~equal, dtype=np.float64)
-    return summarize(difference)
+    return summarize(np.subtract(ours, theirs, out=np.zeros(ours.shape), where=~equal, dtype=np.float64))
 
 
 def resampled_means(values: np.ndarray) -> np.ndarray:
@@ -87,15 +76,7 @@ def _draws(n: int) -> np.ndarray:
 
 
 MIN_FOR_VERDICT = 10  # images: a bootstrap interval of fewer is too narrow to call anything better
-PERFECT = {"higher": np.inf, "lower": -np.inf, "zero": np.nan}  # no value equals NaN
 Verdict = Literal["better", "worse", "open", ""]
-
-
-def difference(ours: np.ndarray, theirs: np.ndarray, better: Better) -> Summary:
-    """Of `ours - theirs` [n], image by image; of their magnitudes where 0 is best, so that less than 0 is better."""
-    if better == "zero":
-        return paired(np.abs(ours), np.abs(theirs))
-    return paired(ours, theirs)
 
 
 def subtracted(name: str, better: Better) -> str:
@@ -109,32 +90,31 @@ def verdict(found: Summary, better: Better) -> Verdict:
     Infinite differences on the other side keep it open. None (the empty text) below MIN_FOR_VERDICT finite differences,
     unless there are as many that are all the same infinity.
     """
+    called: Verdict = "better" if (found.mean > 0) == (better == "higher") else "worse"
     if not found.n and found.infinite >= MIN_FOR_VERDICT and np.isinf(found.mean):
-        return _called(found.mean, better)
+        return called
     if found.n < MIN_FOR_VERDICT:
         return ""
     against = found.minus_infinite if found.mean > 0 else found.infinite - found.minus_infinite
-    if against or found.low <= 0 <= found.high:
-        return "open"
-    return _called(found.mean, better)
+    return "open" if against or found.low <= 0 <= found.high else called
 
 
 def best_of_images(scores: Sequence[np.ndarray | None], metric: AnyMetric) -> list[bool]:
     """Which entries' scores of one bucket are the best, as printed: equal digits are equally good.
 
     Infinite scores are in no mean, so that means rank only where the same images are infinite for every entry. Scores
-    that are all perfect, as the PSNR of identical images, are best in any case. One entry alone is not best.
-
-    Args:
-      scores: [n] of each entry; one that is None or empty takes no part.
-      metric: theirs.
+    that are all perfect, as the PSNR of identical images, are best in any case. One entry alone is not best, and one
+    whose scores [n] are None or empty takes no part.
     """
     there = {k: values for k, values in enumerate(scores) if values is not None and len(values)}
-    best = {k for k, values in there.items() if (values == PERFECT[metric.better]).all()}
+    perfect = {"higher": np.inf, "lower": -np.inf, "zero": np.nan}[metric.better]  # no value equals NaN
+    best = {k for k, values in there.items() if (values == perfect).all()}
+    infinities = [np.where(np.isfinite(values), 0, values) for values in there.values()]  # [n] of each
     if len(there) < 2:
         best = set()
-    elif not best and _same_are_infinite(list(there.values())):
-        best = _least({k: _finite_mean(values) for k, values in there.items()}, metric)
+    elif not best and all(np.array_equal(infinities[0], other) for other in infinities):
+        finite = {k: values[np.isfinite(values)].astype(np.float64) for k, values in there.items()}
+        best = _least({k: float(values.mean()) for k, values in finite.items() if len(values)}, metric)
     return [k in best for k in range(len(scores))]
 
 
@@ -147,21 +127,6 @@ def best_of_sets(values: Sequence[float | None], metric: AnyMetric) -> list[bool
 def printed(value: float, metric: AnyMetric, sign: Literal["", "+"] = "") -> str:
     """With the metric's decimals; `sign` is "+" where the sign is to be printed always. Never "-0.00"."""
     return f"{value:{sign}z.{metric.decimals}f}"
-
-
-def _called(mean: float, better: Better) -> Verdict:
-    return "better" if (mean > 0) == (better == "higher") else "worse"
-
-
-def _same_are_infinite(scores: Sequence[np.ndarray]) -> bool:
-    """Whether the same images have the same infinity for all entries."""
-    first, *others = (np.where(np.isfinite(values), 0, values) for values in scores)
-    return all(np.array_equal(first, other) for other in others)
-
-
-def _finite_mean(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)].astype(np.float64)
-    return float(finite.mean()) if len(finite) else np.nan
 
 
 def _least(values: Mapping[int, float], metric: AnyMetric) -> set[int]:

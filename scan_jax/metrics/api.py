@@ -21,7 +21,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array
 
 log = logging.getLogger(__name__)
-GROUPS = {
+GROUPS = {  # module by group
     "checks": "scan_jax.metrics.standard",
     "edge_connect": "scan_jax.metrics.papers",
     "hole_only": "scan_jax.metrics.standard",
@@ -34,6 +34,7 @@ GROUPS = {
     "standard": "scan_jax.metrics.standard",
 }
 Tree = Any  # a nested dict of arrays
+Measure = Callable[[Tree, Array, Array, Array], Array]  # `Metric.measure`
 Better = Literal["higher", "lower", "zero"]
 
 
@@ -53,7 +54,7 @@ class Metric:
       least_side: pixels that height and width need, such as a window's; `measure` raises ValueError below it.
     """
 
-    measure: Callable[[Tree, Array, Array, Array], Array]
+    measure: Measure
     title: str
     better: Better
     unit: str
@@ -118,7 +119,7 @@ def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str
       where: what named them, for messages.
 
     Raises:
-      UserError: there is no such group or metric.
+      UserError: there is no such group or metric, or the weights of a single metric are missing.
     """
     found: dict[str, AnyMetric] = {}
     for name in wanted:
@@ -137,20 +138,8 @@ def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str
     return found
 
 
-Measure = Callable[[Any, Array, Array, Array], Array]  # `Metric.measure`
-
-
 def check_pictures(image: Array, photograph: Array, hole: Array) -> None:
-    """Refuses anything but two equal batches of 8-bit pictures and their holes, so that nothing is broadcast silently.
-
-    Args:
-      image: uint8 [B,H,W,3].
-      photograph: uint8 [B,H,W,3].
-      hole: bool [B,H,W].
-
-    Raises:
-      ValueError: another rank or type, or unequal shapes.
-    """
+    """ValueError unless uint8 [B,H,W,3] twice and bool [B,H,W], so that nothing is broadcast silently."""
     if image.ndim != 4 or image.shape[3] != 3 or image.shape != photograph.shape:
         raise ValueError(f"two equal batches [B,H,W,3] are needed, not {image.shape} and {photograph.shape}")
     if image.dtype != jnp.uint8 or photograph.dtype != jnp.uint8:
@@ -160,16 +149,14 @@ def check_pictures(image: Array, photograph: Array, hole: Array) -> None:
 
 
 def of_images(function: Callable[[Array, Array], Array]) -> Measure:
-    """A function of image and photograph as `Metric.measure`, as `of_hole` makes it."""
+    """As `of_hole`, of a function that does not look at the hole."""
     return of_hole(lambda x, y, hole: function(x, y))
 
 
 def of_hole(function: Callable[[Array, Array, Array], Array]) -> Measure:
-    """A function of image, photograph and hole as `Metric.measure`: checked and jitted.
+    """A function float32 [B,H,W,3] twice, bool [B,H,W,1] -> [B] as `Metric.measure`: checked and jitted.
 
-    Args:
-      function: (float32 [B,H,W,3], float32 [B,H,W,3], bool [B,H,W,1]) -> [B]; the levels 0..255 of both pictures.
-        Differences of k/255 would be wrong in the fifth digit; those of whole numbers are exact.
+    It is given the levels 0..255: differences of k/255 would be wrong in the fifth digit, those of levels are exact.
     """
 
     @jax.jit

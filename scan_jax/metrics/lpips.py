@@ -5,10 +5,9 @@ Papers mean different networks by that name (AlexNet: RN, MAT; VGG-16: LaMa), so
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,43 +15,27 @@ import jax.numpy as jnp
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array
 from scan_jax.features.api import build_network, load_features, load_imported, weights_name
-from scan_jax.metrics.api import Measure, Metric, check_pictures
+from scan_jax.metrics.api import Measure, Metric, Tree, check_pictures
 
 log = logging.getLogger(__name__)
-Tree = Any  # a nested dict of arrays
 
 
-@dataclasses.dataclass(frozen=True)
-class Trunk:
-    """A network under LPIPS.
+class Trunk(NamedTuple):
+    """A network under LPIPS."""
 
-    Attributes:
-      network: a key of `features.api.NETWORKS`.
-      head: the importer of its weights per channel.
-      title: in a table's head.
-      layers: the activations that are compared.
-      least_side: pixels below which the deepest of them is empty.
-    """
-
-    network: str
-    head: str
-    title: str
-    layers: tuple[str, ...]
-    least_side: int
+    network: str  # a key of `features.api.NETWORKS`
+    head: str  # the importer of its weights per channel
+    title: str  # in a table's head
+    layers: tuple[str, ...]  # the activations that are compared
+    least_side: int  # pixels below which the deepest of them is empty
 
 
+FIRES = ("relu_conv1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9")
 TRUNKS: Mapping[str, Trunk] = {
     "alex": Trunk("alexnet", "lpips_alex", "LPIPS AlexNet", tuple(f"relu{i}" for i in range(1, 6)), 31),
     "vgg16": Trunk("vgg16", "lpips_vgg16", "LPIPS VGG-16", ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"), 16),
-    "squeeze": Trunk(
-        "squeezenet1_1",
-        "lpips_squeeze",
-        "LPIPS SqueezeNet",
-        ("relu_conv1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"),
-        17,
-    ),
+    "squeeze": Trunk("squeezenet1_1", "lpips_squeeze", "LPIPS SqueezeNet", FIRES, 17),
 }
-EPSILON = 1e-10  # beside the length of a pixel's vector of activations
 
 
 def open_metrics(group: str = "lpips") -> dict[str, Metric]:
@@ -61,7 +44,6 @@ def open_metrics(group: str = "lpips") -> dict[str, Metric]:
     Raises:
       UserError: there is none; it names every missing file and the commands that import them.
     """
-    del group
     found: dict[str, Metric] = {}
     missing: dict[str, str] = {}
     for name, trunk in TRUNKS.items():
@@ -93,22 +75,22 @@ def lpips_distance(first: Mapping[str, Array], second: Mapping[str, Array], head
 
 def _unit_length(x: Array) -> Array:
     """Each pixel's vector of channels over its length: [B,h,w,C]."""
-    return x / (jnp.sqrt(jnp.sum(jnp.square(x), axis=-1, keepdims=True)) + EPSILON)
+    return x / (jnp.sqrt(jnp.sum(jnp.square(x), axis=-1, keepdims=True)) + 1e-10)
 
 
 def _open(trunk: Trunk) -> Metric:
     """The metric with its weights; UserError names all that is missing."""
-    complaints, found = [], {}
-    loads = {"network": lambda one: load_features(one.network, one.layers), "heads": _load_heads}
-    for part, load in loads.items():
+    complaints, found = list[str](), list[Any]()
+    for load in (lambda one: load_features(one.network, one.layers), _load_heads):
         try:
-            found[part] = load(trunk)
+            found.append(load(trunk))
         except UserError as error:
             complaints.append(str(error))
     if complaints:
         raise UserError("; ".join(complaints))
+    network, heads = found
     return Metric(
-        measure=_measure(found["network"].apply),
+        measure=_measure(network.apply),
         title=trunk.title,
         better="lower",
         unit="",
@@ -117,7 +99,7 @@ def _open(trunk: Trunk) -> Metric:
             f"LPIPS 0.1 on {trunk.title.removeprefix('LPIPS ')} ({weights_name(trunk.network)}, "
             f"{weights_name(trunk.head).replace('weights', 'heads')}) over RGB, mean over images"
         ),
-        parameters={"network": found["network"].params, "heads": found["heads"]},
+        parameters={"network": network.params, "heads": heads},
         least_side=trunk.least_side,
     )
 

@@ -22,9 +22,16 @@ import jax.numpy as jnp
 
 from scan_jax.core.types import Array
 from scan_jax.metrics.api import Metric, of_images
-from scan_jax.metrics.pixels import GAUSSIAN, GREY_RANGE, RANGE, Window, grey, mean, psnr, ssim, total, uniform
+from scan_jax.metrics.pixels import GAUSSIAN, GREY_RANGE, RANGE, grey, mean, psnr, ssim, total, uniform
+from scan_jax.metrics.standard import RIM, rgb_psnr, rgb_ssim
 
-RIM = GAUSSIAN.side // 2  # black pixels on each side, for LaMa
+
+def _grey_psnr(x: Array, y: Array) -> Array:
+    return psnr(grey(x), grey(y), GREY_RANGE)
+
+
+def _grey_ssim(x: Array, y: Array) -> Array:
+    return ssim(grey(x), grey(y), uniform(51), GREY_RANGE)
 
 
 def _grey_mae(image: Array, photograph: Array) -> Array:
@@ -38,59 +45,29 @@ def _l1(x: Array, y: Array) -> Array:
 
 
 def _padded_ssim(image: Array, photograph: Array) -> Array:
-    rim = ((0, 0), (RIM, RIM), (RIM, RIM), (0, 0))
+    rim = ((0, 0), (RIM, RIM), (RIM, RIM), (0, 0))  # black
     return ssim(jnp.pad(image, rim), jnp.pad(photograph, rim), GAUSSIAN, RANGE)  # of [B,H+10,W+10,3]
 
 
-def _psnr(definition: str) -> Metric:
-    return Metric(of_images(lambda x, y: psnr(x, y, RANGE)), "PSNR", "higher", "dB", 2, definition)
-
-
-def _ssim(window: Window, definition: str) -> Metric:
-    measure = of_images(lambda x, y: ssim(x, y, window, RANGE))
-    return Metric(measure, "SSIM", "higher", "", 4, definition, least_side=window.side)
-
-
+GREY_SSIM, PADDED = "SSIM over grey, uniform 51, sample covariance", "Gaussian 11 sigma 1.5, zero padding"
 GROUPS: Mapping[str, Mapping[str, Metric]] = {
     "edge_connect": {
         "psnr": Metric(
-            of_images(lambda x, y: psnr(grey(x), grey(y), GREY_RANGE)),
-            "PSNR",
-            "higher",
-            "dB",
-            2,
-            "PSNR over grey in [0, 1], infinite if identical",
+            of_images(_grey_psnr), "PSNR", "higher", "dB", 2, "PSNR over grey in [0, 1], infinite if identical"
         ),
-        "ssim": Metric(
-            of_images(lambda x, y: ssim(grey(x), grey(y), uniform(51), GREY_RANGE)),
-            "SSIM",
-            "higher",
-            "",
-            4,
-            "SSIM over grey, uniform 51, sample covariance",
-            least_side=51,
-        ),
+        "ssim": Metric(of_images(_grey_ssim), "SSIM", "higher", "", 4, GREY_SSIM, least_side=51),
         "mae": Metric(of_images(_grey_mae), "MAE", "lower", "", 4, "sum |a - b| / sum (a + b) over grey, no mean"),
     },
     "region_norm": {
-        "psnr": _psnr("PSNR over RGB, range 255, mean over images"),
-        "ssim": _ssim(uniform(11), "SSIM per RGB channel, uniform 11, sample covariance"),
+        "psnr": rgb_psnr("PSNR over RGB, range 255, mean over images"),
+        "ssim": rgb_ssim(uniform(11), "SSIM per RGB channel, uniform 11, sample covariance"),
         "mae": Metric(of_images(_l1), "L1", "lower", "", 4, "mean |difference of the channel means| / 255"),
     },
     "masked_attention": {
-        "psnr": _psnr("PSNR over RGB, range 255, infinite if identical"),
-        "ssim": _ssim(uniform(7), "SSIM per RGB channel, uniform 7, sample covariance"),
+        "psnr": rgb_psnr("PSNR over RGB, range 255, infinite if identical"),
+        "ssim": rgb_ssim(uniform(7), "SSIM per RGB channel, uniform 7, sample covariance"),
     },
-    "lama": {
-        "ssim": Metric(
-            of_images(_padded_ssim),
-            "SSIM",
-            "higher",
-            "",
-            4,
-            "SSIM per RGB channel, Gaussian 11 sigma 1.5, zero padding",
-        ),
-    },
+    "lama": {"ssim": Metric(of_images(_padded_ssim), "SSIM", "higher", "", 4, f"SSIM per RGB channel, {PADDED}")},
 }
 
 

@@ -22,11 +22,7 @@ GREY_RANGE = RANGE * sum(GREY_WEIGHTS)  # of `grey`: 2,550,000, below 2^24
 
 def grey(x: Array) -> Array:
     """scikit-image's grey times 2,550,000: levels [B,H,W,3] -> [B,H,W,1], whole numbers."""
-    weighted = x * np.asarray(GREY_WEIGHTS, np.float32).reshape(1, 1, 1, 3)  # [B,H,W,3]
-    return weighted.sum(axis=3, keepdims=True)
-
-
-GROUP = 64  # terms added one after the other
+    return (x * np.asarray(GREY_WEIGHTS, np.float32).reshape(1, 1, 1, 3)).sum(axis=3, keepdims=True)
 
 
 def total(x: Array) -> Array:
@@ -36,7 +32,7 @@ def total(x: Array) -> Array:
     """
     x = x.astype(jnp.float32).reshape(x.shape[0], math.prod(x.shape[1:]))  # [B,N]
     while x.shape[1] > 1:
-        group = min(GROUP, x.shape[1])
+        group = min(64, x.shape[1])  # terms added one after the other
         x = jnp.pad(x, ((0, 0), (0, -x.shape[1] % group)))  # [B,group*M]
         x = x.reshape(x.shape[0], group, x.shape[1] // group).sum(axis=1)  # [B,M]
     return x.sum(axis=1)  # of one, or of nothing
@@ -45,10 +41,6 @@ def total(x: Array) -> Array:
 def mean(x: Array) -> Array:
     """Mean over everything but the first axis: [B,...] -> [B] float32."""
     return total(x) / math.prod(x.shape[1:])
-
-
-# 10 log10(2), in a part of few binary digits, of which small multiples are exact, and the rest.
-OCTAVE_HIGH, OCTAVE_LOW = 3.0078125, 0.002487456639812091  # dB
 
 
 def psnr(x: Array, y: Array, span: float) -> Array:
@@ -63,33 +55,23 @@ def decibels(ratio: Array) -> Array:
     """`-10 log10(ratio)`, rounded once: of 60 dB, float32 has no digit to spare below 1e-5. Infinite for 0."""
     mantissa, exponent = jnp.frexp(ratio)  # ratio = mantissa 2^exponent, mantissa in [0.5, 1)
     octaves = exponent.astype(jnp.float32)
-    return -(octaves * OCTAVE_HIGH + (octaves * OCTAVE_LOW + 10.0 * jnp.log10(mantissa)))
-
-
-def mae(x: Array, y: Array, span: float) -> Array:
-    """Mean absolute difference as a fraction of the range `span`: [B,H,W,C] twice -> [B] float32 in [0, 1]."""
-    return mean(jnp.abs(x - y)) / span
+    # 10 log10(2), in a part of few binary digits, of which small multiples are exact, and the rest.
+    high, low = 3.0078125, 0.002487456639812091  # dB
+    return -(octaves * high + (octaves * low + 10.0 * jnp.log10(mantissa)))
 
 
 # Linear sRGB to CIE XYZ over the white of illuminant D65, 2 degrees, as in scikit-image's `rgb2lab`.
 WHITE = np.array([0.95047, 1.0, 1.08883])
 XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
-LINEAR_BELOW, SLOPE, OFFSET = 0.008856, 7.787, 16 / 116  # of CIELAB's cube root
 
 
 def colour_shift(x: Array, y: Array, hole: Array) -> Array:
-    """CIE76 colour difference between the mean colours of the hole in `x` and in `y`, means taken in CIELAB.
+    """CIE76 colour difference (Delta E) between the mean colours of the hole in `x` and in `y`, means taken in CIELAB.
 
     Not in linear light: there a blurred fill is darker than the texture it stands for, although nobody sees another
     colour, while CIELAB's lightness is nearly that of the levels, in which networks and filters average.
 
-    Args:
-      x: [B,H,W,3], sRGB at 8 bits, whole numbers 0..255.
-      y: [B,H,W,3] likewise.
-      hole: [B,H,W,1] bool.
-
-    Returns:
-      [B] float32, Delta E; 0 where there is no hole. About 2 is just visible.
+    sRGB levels [B,H,W,3] twice, bool [B,H,W,1] -> [B] float32; 0 where there is no hole. About 2 is just visible.
     """
     difference = jnp.where(hole, _cube_roots(x) - _cube_roots(y), 0)  # [B,H,W,3]: f(X), f(Y), f(Z)
     pixels = jnp.maximum(total(hole), 1)  # [B]
@@ -104,7 +86,7 @@ def _cube_roots(x: Array) -> Array:
     light = jnp.asarray(linear, jnp.float32)[x.astype(jnp.int32)]  # [B,H,W,3]
     matrix = jnp.asarray(XYZ / WHITE[:, None], jnp.float32)
     xyz = jnp.einsum("bhwc,dc->bhwd", light, matrix, precision=lax.Precision.HIGHEST)
-    return jnp.where(xyz > LINEAR_BELOW, jnp.cbrt(xyz), SLOPE * xyz + OFFSET)
+    return jnp.where(xyz > 0.008856, jnp.cbrt(xyz), 7.787 * xyz + 16 / 116)
 
 
 def seam(x: Array, y: Array, hole: Array) -> Array:
@@ -113,13 +95,7 @@ def seam(x: Array, y: Array, hole: Array) -> Array:
     The mean of (jump in x) - (jump in y) over all pairs of pixels that share an edge and of which one is in the hole; a
     jump is the mean absolute difference over the channels. Above 0 the seam shows, below 0 the border is blurred.
 
-    Args:
-      x: [B,H,W,C].
-      y: [B,H,W,C].
-      hole: [B,H,W,1] bool.
-
-    Returns:
-      [B] float32 in the unit of the values; 0 where there are no such pairs.
+    [B,H,W,C] twice, bool [B,H,W,1] -> [B] float32 in the unit of the values; 0 where there are no such pairs.
     """
     excess, pairs = jnp.zeros(len(x)), jnp.zeros(len(x))  # [B]
     for axis in (1, 2):
@@ -130,23 +106,13 @@ def seam(x: Array, y: Array, hole: Array) -> Array:
     return excess / (x.shape[3] * jnp.maximum(pairs, 1))
 
 
-K1, K2 = 0.01, 0.03
-
-
 def ssim(x: Array, y: Array, window: Window, span: float) -> Array:
     """Mean structural similarity over all windows inside the image and all channels.
 
     Equals scikit-image's `structural_similarity` with `data_range=span`, `channel_axis`, and `win_size` for uniform
     windows or `gaussian_weights=True, sigma=1.5, use_sample_covariance=False` for the Gaussian one.
 
-    Args:
-      x: [B,H,W,C], height and width at least those of the window.
-      y: [B,H,W,C] likewise.
-      window: its weights.
-      span: the range of the values.
-
-    Returns:
-      [B] float32, at most 1.
+    [B,H,W,C] twice, of a range `span` -> [B] float32, at most 1.
 
     Raises:
       ValueError: the images are smaller than the window.
@@ -160,12 +126,6 @@ def dissimilarity(x: Array, y: Array, window: Window, span: float) -> Array:
     With the sum s and the difference d of the images, `mx^2 + my^2 = (ms^2 + md^2) / 2` and likewise the variances;
     `2 mx my = mx^2 + my^2 - md^2` and `2 cov(x, y) = var x + var y - var d`. So both factors of the similarity are 1
     minus a term of the difference, which is small where the images are alike.
-
-    Args:
-      x, y, window, span: as those of `ssim`.
-
-    Raises:
-      ValueError: the images are smaller than the window.
     """
     if min(x.shape[1:3]) < window.side:
         height, width = x.shape[1:3]
@@ -178,8 +138,8 @@ def dissimilarity(x: Array, y: Array, window: Window, span: float) -> Array:
     mean_difference, variance_of_difference = _moments(difference, window)
     squares = ((mean_both + centre) ** 2 + mean_difference**2) / 2  # mx^2 + my^2
     variances = (variance_of_both + variance_of_difference) / 2  # var x + var y
-    luminance = mean_difference**2 / (squares + (K1 * span) ** 2)  # 1 - (2 mx my + C1) / (mx^2 + my^2 + C1)
-    structure = variance_of_difference / (variances + (K2 * span) ** 2)  # 1 - (2 cov + C2) / (var x + var y + C2)
+    luminance = mean_difference**2 / (squares + (0.01 * span) ** 2)  # 1 - (2 mx my + C1) / (mx^2 + my^2 + C1)
+    structure = variance_of_difference / (variances + (0.03 * span) ** 2)  # 1 - (2 cov + C2) / (var x + var y + C2)
     return luminance + structure - luminance * structure
 
 
@@ -207,17 +167,13 @@ class Window:
         return len(self.weights)
 
 
-def gaussian(side: int, sigma: float) -> Window:
-    """Gaussian weights and plain variances, as Wang et al. (2004) have them with 11 and 1.5 pixels."""
-    return Window(tuple(math.exp(-0.5 * ((i - side // 2) / sigma) ** 2) for i in range(side)))
-
-
 def uniform(side: int) -> Window:
     """Equal weights and the variances of a sample, as scikit-image's `structural_similarity` has them by default."""
     return Window((1.0,) * side, side**2 / (side**2 - 1))
 
 
-GAUSSIAN = gaussian(11, 1.5)
+# 11 pixels, sigma 1.5, plain variances: of Wang et al. (2004).
+GAUSSIAN = Window(tuple(math.exp(-0.5 * (i / 1.5) ** 2) for i in range(-5, 6)))
 
 
 def local_mean(x: Array, window: Window) -> Array:

@@ -18,16 +18,11 @@ from scan_jax.core.types import Array
 from scan_jax.features.api import load_features, weights_name
 from scan_jax.metrics.api import Embedding, SetMetric
 
-# A plane separates any 2N <= D + 1 vectors in general position, so that both scores would be about 0 by arithmetic.
-MIN_TO_SEPARATE = (2048 + 1) // 2 + 1
+ROWS = 512  # of the kernel matrix at a time
 
 
 def open_metrics(group: str) -> dict[str, SetMetric]:
-    """Those of `inception` or `squeezenet`, of one embedding.
-
-    Raises:
-      UserError: the network's weights are missing; it names the file and the command that imports it.
-    """
+    """Those of `inception` or `squeezenet`; UserError without the network's weights."""
     return {"inception": _inception, "squeezenet": _squeezenet}[group]()
 
 
@@ -38,11 +33,11 @@ def _inception() -> dict[str, SetMetric]:
     kid = f"cubic MMD^2 over all images in the public form, {source}; {paired}"
     wrong = f"misclassified by the linear SVM fitted to them, {source}"
     fooled = f"more real than their photograph to that linear SVM, {source}"
-    least = MIN_TO_SEPARATE
+    frechet = f"Fréchet distance, {source}; depends on n"
+    # A plane separates any 2N <= D + 1 vectors in general position, so that both scores would be about 0 by arithmetic.
+    least = (2048 + 1) // 2 + 1
     return {
-        "fid": SetMetric(
-            frechet_distance, embedding, 2, "FID", "lower", "", 2, f"Fréchet distance, {source}; depends on n"
-        ),
+        "fid": SetMetric(frechet_distance, embedding, 2, "FID", "lower", "", 2, frechet),
         "kid": SetMetric(kernel_distance, embedding, 2, "KID", "lower", "", 5, kid),
         "u_ids": SetMetric(unpaired_score, embedding, least, "U-IDS", "higher", "%", 2, wrong),
         "p_ids": SetMetric(paired_score, embedding, least, "P-IDS", "higher", "%", 2, fooled),
@@ -52,32 +47,17 @@ def _inception() -> dict[str, SetMetric]:
 def _squeezenet() -> dict[str, SetMetric]:
     embedding = _embedding("squeezenet_fire9", "squeezenet", "fire9")  # 512 numbers, about 1 in the mean on photographs
     source = f"SqueezeNet 1.1 in Keras' layout ({weights_name('squeezenet')}), mean fire9 activations, 512 numbers"
+    frechet = f"Fréchet distance, {source}; depends on n"
     kernel = f"unbiased cubic MMD^2 over all images but each with its own photograph, 0 for identical sets, {source}"
-    side = 31  # pixels, for the pooling before the layer
+    title, side = "SqueezeNet kernel distance", 31  # pixels, for the pooling before the layer
     return {
-        "frechet": SetMetric(
-            frechet_distance,
-            embedding,
-            2,
-            "SqueezeNet distance",
-            "lower",
-            "",
-            0,
-            f"Fréchet distance, {source}; depends on n",
-            side,
-        ),
-        "kernel": SetMetric(
-            paired_kernel_distance, embedding, 2, "SqueezeNet kernel distance", "lower", "", 1, kernel, side
-        ),
+        "frechet": SetMetric(frechet_distance, embedding, 2, "SqueezeNet distance", "lower", "", 0, frechet, side),
+        "kernel": SetMetric(paired_kernel_distance, embedding, 2, title, "lower", "", 1, kernel, side),
     }
 
 
 def _embedding(name: str, network: str, layer: str) -> Embedding:
-    """The means over the picture of a layer's activations; of InceptionV3's `pool3`, which has one pixel, that pixel.
-
-    Raises:
-      UserError: the weights are missing.
-    """
+    """The means over the picture of a layer's activations; InceptionV3's `pool3` has but one pixel."""
     features = load_features(network, (layer,))
 
     @jax.jit
@@ -96,9 +76,6 @@ def frechet_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
 
     With C = A^T A and C' = B^T B, the trace of the root is the sum of the singular values of A B^T. So no root of a
     matrix is taken, which for fewer vectors than dimensions is singular and costs others their digits.
-
-    Raises:
-      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
     """
     check_vectors(photographs, filled)
     first, second = _root(photographs), _root(filled)
@@ -114,9 +91,6 @@ def _root(vectors: np.ndarray) -> np.ndarray:
     return centred if len(centred) <= centred.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))
 
 
-ROWS = 512  # of the kernel matrix at a time
-
-
 def kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
     """Unbiased MMD^2 with the kernel (x.y / D + 1)^3 between two sets float64 [N,D].
 
@@ -125,14 +99,14 @@ def kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
     that were drawn apart (Gretton et al. 2012, lemma 6). Filled images are paired with their photographs, and the N
     pairs i = i, alike as they are, lower the result: identical sets give a negative value, 2 / N times the mean kernel
     between different images minus that of images with themselves. `paired_kernel_distance` leaves those pairs out.
-
-    Raises:
-      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
     """
     check_vectors(photographs, filled)
     count = len(photographs)
-    within = sum(_kernel_sum(x, x) - _diagonal_sum(x) for x in (photographs, filled)) / (count * (count - 1))
-    return float(within - 2.0 * _kernel_sum(photographs, filled) / count**2)
+    within = 0.0
+    for x in (photographs, filled):
+        diagonal = _cubic(np.einsum("nd,nd->n", x, x), x.shape[1])  # [N]: each vector and itself
+        within += _kernel_sum(x, x) - float(diagonal.sum())
+    return float(within / (count * (count - 1)) - 2.0 * _kernel_sum(photographs, filled) / count**2)
 
 
 def paired_kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float:
@@ -140,9 +114,6 @@ def paired_kernel_distance(photographs: np.ndarray, filled: np.ndarray) -> float
 
     The mean of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i) over i != j (Gretton et al. 2012, lemma 6): an
     image meets its own photograph nowhere. Exactly 0 for identical sets.
-
-    Raises:
-      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
     """
     check_vectors(photographs, filled)
     count, width = photographs.shape
@@ -164,11 +135,6 @@ def _kernel_sum(first: np.ndarray, second: np.ndarray) -> float:
     return sum(float(_cubic(block, first.shape[1]).sum()) for block in blocks)
 
 
-def _diagonal_sum(vectors: np.ndarray) -> float:
-    """Of the kernel between each vector and itself: [N,D] -> a number."""
-    return float(_cubic(np.einsum("nd,nd->n", vectors, vectors), vectors.shape[1]).sum())
-
-
 def _cubic(products: np.ndarray, dimensions: int) -> np.ndarray:
     """The kernel from scalar products, of any shape."""
     return (products / dimensions + 1.0) ** 3
@@ -177,9 +143,7 @@ def _cubic(products: np.ndarray, dimensions: int) -> np.ndarray:
 def unpaired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
     """U-IDS of two sets float64 [N,D]: % that a linear SVM fitted to them puts on the wrong side; 50 is no difference.
 
-    Raises:
-      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
-      UserError: scikit-learn is not installed.
+    UserError where scikit-learn is not installed, as in `paired_score`.
     """
     real, fake = _decisions(photographs, filled)
     wrong = np.count_nonzero(real <= 0) + np.count_nonzero(fake > 0)  # 0 itself is given to the fakes
@@ -187,12 +151,7 @@ def unpaired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
 
 
 def paired_score(photographs: np.ndarray, filled: np.ndarray) -> float:
-    """P-IDS of two sets float64 [N,D]: % of filled images that the SVM holds for more real than their own photograph.
-
-    Raises:
-      ValueError: the sets are unequal in shape, smaller than 2, or not finite.
-      UserError: scikit-learn is not installed.
-    """
+    """P-IDS of two sets float64 [N,D]: % of filled images that the SVM finds more real than their own photograph."""
     real, fake = _decisions(photographs, filled)
     return 100.0 * float(np.mean(fake > real))
 
@@ -207,11 +166,9 @@ def _decisions(photographs: np.ndarray, filled: np.ndarray) -> tuple[np.ndarray,
         import sklearn.svm  # slow to import, for two metrics only
         from sklearn.exceptions import ConvergenceWarning
     except ImportError as error:
-        raise UserError(
-            "P-IDS and U-IDS need scikit-learn, which is not installed: pip install scikit-learn"
-        ) from error
-    machine = sklearn.svm.LinearSVC(dual=False)
-    targets = np.repeat([1, 0], len(photographs))
+        complaint = "P-IDS and U-IDS need scikit-learn, which is not installed: pip install scikit-learn"
+        raise UserError(complaint) from error
+    machine, targets = sklearn.svm.LinearSVC(dual=False), np.repeat([1, 0], len(photographs))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # where it stops after 1000 rounds counts, here as there
         machine.fit(np.concatenate([photographs, filled]), targets)
@@ -219,11 +176,7 @@ def _decisions(photographs: np.ndarray, filled: np.ndarray) -> tuple[np.ndarray,
 
 
 def check_vectors(photographs: np.ndarray, filled: np.ndarray) -> None:
-    """Refuses anything but two equal sets [N,D] of at least two finite vectors.
-
-    Raises:
-      ValueError: another rank, unequal shapes, fewer than two vectors, or a NaN or an infinity among them.
-    """
+    """ValueError unless two equal sets [N,D] of at least two finite vectors: what every metric here needs."""
     if photographs.ndim != 2 or photographs.shape != filled.shape or len(photographs) < 2:
         raise ValueError(f"two equal sets [N,D] of 2 or more vectors are needed: {photographs.shape}, {filled.shape}")
     if not (np.isfinite(photographs).all() and np.isfinite(filled).all()):

@@ -13,10 +13,22 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
+from scan_jax.metrics import pixels
 from scan_jax.metrics.api import Metric, of_hole, of_images
-from scan_jax.metrics.pixels import GAUSSIAN, RANGE, colour_shift, decibels, dissimilarity, mae, psnr, seam, ssim, total
+from scan_jax.metrics.pixels import GAUSSIAN, RANGE, Window, mean, total
 
 RIM = GAUSSIAN.side // 2  # pixels on each side that are the centre of no window
+
+
+def rgb_psnr(definition: str) -> Metric:
+    """PSNR over all channels."""
+    return Metric(of_images(lambda x, y: pixels.psnr(x, y, RANGE)), "PSNR", "higher", "dB", 2, definition)
+
+
+def rgb_ssim(window: Window, definition: str) -> Metric:
+    """SSIM per channel, windows inside the image."""
+    measure = of_images(lambda x, y: pixels.ssim(x, y, window, RANGE))
+    return Metric(measure, "SSIM", "higher", "", 4, definition, least_side=window.side)
 
 
 def _mean_in_hole(x: Array, hole: Array) -> Array:
@@ -25,11 +37,11 @@ def _mean_in_hole(x: Array, hole: Array) -> Array:
 
 
 def _hole_psnr(x: Array, y: Array, hole: Array) -> Array:
-    return decibels(_mean_in_hole(jnp.square(x - y), hole) / RANGE**2)
+    return pixels.decibels(_mean_in_hole(jnp.square(x - y), hole) / RANGE**2)
 
 
 def _hole_ssim(x: Array, y: Array, hole: Array) -> Array:
-    unlike = dissimilarity(x, y, GAUSSIAN, RANGE)  # [B,H-10,W-10,3]
+    unlike = pixels.dissimilarity(x, y, GAUSSIAN, RANGE)  # [B,H-10,W-10,3]
     return 1 - _mean_in_hole(unlike, hole[:, RIM:-RIM, RIM:-RIM])
 
 
@@ -37,65 +49,28 @@ def _hole_mae(x: Array, y: Array, hole: Array) -> Array:
     return 100 * _mean_in_hole(jnp.abs(x - y), hole) / RANGE
 
 
+def _mae(x: Array, y: Array) -> Array:
+    return 100 * (mean(jnp.abs(x - y)) / RANGE)
+
+
+WINDOWS = "SSIM per RGB channel, Gaussian 11 sigma 1.5, valid windows"
+CENTRED = f"{WINDOWS} with their centre in the hole"
+IN_HOLE = "PSNR over RGB in the hole, range 255, mean over images"
+JUMPS = "mean excess of the jumps across the hole's border over the photograph's; below 0 is a blurred border"
+COLOURS = "CIE76 difference of the hole's mean colours, means in CIELAB"
 METRICS: Mapping[str, Metric] = {
-    "psnr": Metric(
-        of_images(lambda x, y: psnr(x, y, RANGE)),
-        "PSNR",
-        "higher",
-        "dB",
-        2,
-        "PSNR over RGB, range 255, mean over images",
-    ),
-    "ssim": Metric(
-        of_images(lambda x, y: ssim(x, y, GAUSSIAN, RANGE)),
-        "SSIM",
-        "higher",
-        "",
-        4,
-        "SSIM per RGB channel, Gaussian 11 sigma 1.5, valid windows",
-        least_side=GAUSSIAN.side,
-    ),
-    "mae": Metric(
-        of_images(lambda x, y: 100 * mae(x, y, RANGE)),
-        "MAE",
-        "lower",
-        "%",
-        2,
-        "MAE over RGB and all pixels, in % of the range",
-    ),
+    "psnr": rgb_psnr("PSNR over RGB, range 255, mean over images"),
+    "ssim": rgb_ssim(GAUSSIAN, WINDOWS),
+    "mae": Metric(of_images(_mae), "MAE", "lower", "%", 2, "MAE over RGB and all pixels, in % of the range"),
 }
 HOLE_ONLY: Mapping[str, Metric] = {
-    "psnr": Metric(
-        of_hole(_hole_psnr), "PSNR in hole", "higher", "dB", 2, "PSNR over RGB in the hole, range 255, mean over images"
-    ),
-    "ssim": Metric(
-        of_hole(_hole_ssim),
-        "SSIM in hole",
-        "higher",
-        "",
-        4,
-        "SSIM per RGB channel, Gaussian 11 sigma 1.5, valid windows with their centre in the hole",
-        least_side=GAUSSIAN.side,
-    ),
+    "psnr": Metric(of_hole(_hole_psnr), "PSNR in hole", "higher", "dB", 2, IN_HOLE),
+    "ssim": Metric(of_hole(_hole_ssim), "SSIM in hole", "higher", "", 4, CENTRED, least_side=GAUSSIAN.side),
     "mae": Metric(of_hole(_hole_mae), "MAE in hole", "lower", "%", 2, "MAE over RGB in the hole, in % of the range"),
 }
 CHECKS: Mapping[str, Metric] = {
-    "seam": Metric(
-        of_hole(seam),
-        "Seam",
-        "zero",
-        "levels",
-        2,
-        "mean excess of the jumps across the hole's border over the photograph's; below 0 is a blurred border",
-    ),
-    "colour_shift": Metric(
-        of_hole(colour_shift),
-        "Colour shift",
-        "lower",
-        "Delta E",
-        2,
-        "CIE76 difference of the hole's mean colours, means in CIELAB",
-    ),
+    "seam": Metric(of_hole(pixels.seam), "Seam", "zero", "levels", 2, JUMPS),
+    "colour_shift": Metric(of_hole(pixels.colour_shift), "Colour shift", "lower", "Delta E", 2, COLOURS),
 }
 
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from scan_jax.evaluation.report import write_report
+from scan_jax.evaluation.report.page import write_report
 from scan_jax.evaluation.results import Case, Conditions, EntryResult, Results
 from scan_jax.metrics.api import Embedding, Metric, SetMetric
 

@@ -16,13 +16,11 @@ from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation.report import scores as report_scores
-from scan_jax.evaluation.report import write_report
 from scan_jax.evaluation.report.charts import POINTS, thin
 from scan_jax.evaluation.report.gallery import amplified_error, data_uri
-from scan_jax.evaluation.report.page import flatten
-from scan_jax.evaluation.report.scores import number
+from scan_jax.evaluation.report.page import flatten, write_report
 from scan_jax.evaluation.results import Results
-from scan_jax.evaluation.statistics import best_of_images
+from scan_jax.evaluation.statistics import best_of_images, printed
 from scan_jax.evaluation.tables.by_bucket import difference_table, full, score_table
 from scan_jax.images.contact_sheet import TINT
 
@@ -226,8 +224,8 @@ def test_equal_results_make_equal_pages_where_they_can_be_written(tmp_path, comp
 
 def test_numbers_never_read_minus_zero():
     metric = METRICS["standard/psnr"]
-    assert [number(value, metric) for value in (-0.001, -0.006, 1.005)] == ["0.00", "-0.01", "1.00"]
-    assert number(-0.001, metric, "+") == "+0.00"
+    assert [printed(value, metric) for value in (-0.001, -0.006, 1.005)] == ["0.00", "-0.01", "1.00"]
+    assert printed(-0.001, metric, "+") == "+0.00"
 
 
 @pytest.mark.slow

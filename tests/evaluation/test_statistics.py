@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scan_jax.evaluation.statistics import RESAMPLES, paired, resampled_means, summarize
+from scan_jax.evaluation.statistics import RESAMPLES, difference, resampled_means, summarize
 
 VALUES = np.random.default_rng(7).gamma(2.0, 3.0, 400).astype(np.float32)
 
@@ -48,9 +48,9 @@ def test_infinite_values_are_counted_with_their_sign_and_in_no_mean():
     mixed = summarize(np.array([np.inf, 1.0, -np.inf, -np.inf], np.float32))
     assert (mixed.mean, mixed.n, mixed.infinite, mixed.minus_infinite) == (1.0, 1, 3, 2)
     assert summarize(np.full(3, -np.inf)).mean == -np.inf and np.isnan(summarize(np.array([np.inf, -np.inf])).mean)
-    against_identical = paired(np.array([20.0, 30.0]), np.array([np.inf, np.inf]))
+    against_identical = difference(np.array([20.0, 30.0]), np.array([np.inf, np.inf]), "higher")
     assert (against_identical.mean, against_identical.minus_infinite) == (-np.inf, 2)
-    differences = paired(np.array([np.inf, np.inf, 5.0]), np.array([np.inf, 1.0, 2.0]))
+    differences = difference(np.array([np.inf, np.inf, 5.0]), np.array([np.inf, 1.0, 2.0]), "higher")
     assert (differences.mean, differences.n, differences.infinite) == (1.5, 2, 1)  # 0 and 3; inf - 1 is counted
 
 
@@ -66,7 +66,7 @@ def test_one_value_has_a_mean_alone_and_none_has_nothing_and_equal_ones_do_not_s
 
 def test_differences_leave_out_how_hard_a_photograph_is():
     ours = VALUES + np.float32(0.5)
-    found = paired(ours, VALUES)
+    found = difference(ours, VALUES, "higher")
     assert found.mean == pytest.approx(0.5, abs=1e-6) and found.deviation < 1e-6
     assert found.high - found.low < 1e-6 < summarize(VALUES).high - summarize(VALUES).low
 
@@ -77,4 +77,4 @@ def test_refuses_what_is_no_score():
     with pytest.raises(ValueError, match="scores"):
         summarize(np.zeros((2, 2)))
     with pytest.raises(ValueError, match="same photographs"):
-        paired(np.zeros(2), np.zeros(3))
+        difference(np.zeros(2), np.zeros(3), "zero")

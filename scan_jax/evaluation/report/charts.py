@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -16,63 +14,61 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scan_jax.core.run_layout import SCALARS
-from scan_jax.evaluation.report.scores import difference_heading, heading, number
+from scan_jax.evaluation.report.scores import heading
 from scan_jax.evaluation.results import EntryResult, Results
 from scan_jax.evaluation.run_pictures import Series, read_scalars
-from scan_jax.evaluation.statistics import Summary
+from scan_jax.evaluation.statistics import Summary, printed
 
 
 def bucket_charts(results: Results, names: Sequence[str]) -> tuple[Chart, ...]:
     """One chart for each metric: its mean in every bucket, with its interval, for all entries."""
-    return tuple(_bucket_chart(results, name) for name in names)
+    return tuple(_chart_by_bucket(results, name) for name in names)
 
 
 def difference_charts(results: Results, names: Sequence[str]) -> tuple[Chart, ...]:
     """One chart for each metric: the first entry minus each other one by bucket; none where there is but one entry."""
-    return tuple(_difference_chart(results, name) for name in names) if len(results.entries) > 1 else ()
+    return tuple(_chart_by_bucket(results, name, minus=True) for name in names) if len(results.entries) > 1 else ()
 
 
-def _bucket_chart(results: Results, name: str) -> Chart:
-    metric = results.metrics[name]
-    found = {
-        entry.name: _finite([results.summary(entry, b, name) for b in results.buckets]) for entry in results.entries
-    }
-    with context():
-        figure, axes = new_axes()
-        for i, summaries in enumerate(found.values()):
-            places = spread_out(np.array(list(summaries)), i, len(found))
-            means, errors = _bars(list(summaries.values()))
-            axes.errorbar(places, means, errors, linestyle="-", **_marks(i))
-        name_ticks(axes, results.buckets, "x")
-        axes.set_xlim(-0.5, len(results.buckets) - 0.5)
-        axes.set_xlabel("share of the image that is hole")
-        label = f"{metric.title} by bucket. {_in_words(results, found, name)}"
-        return Chart(heading(metric), draw(figure, label), "mean and 95% interval")
-
-
-def _difference_chart(results: Results, name: str) -> Chart:
-    metric, others = results.metrics[name], results.entries[1:]
-    found = {other.name: _finite([results.difference(other, b, name) for b in results.buckets]) for other in others}
-    with context():
-        figure, axes = new_axes()
-        axes.axvline(0, color=INK, linewidth=1)
-        for i, summaries in enumerate(found.values()):
-            places = spread_out(np.array(list(summaries)), i, len(found))
-            means, errors = _bars(list(summaries.values()))
-            axes.errorbar(means, places, xerr=errors, linestyle="", **_marks(i + 1))
-        name_ticks(axes, results.buckets, "y")
-        axes.set_ylim(len(results.buckets) - 0.5, -0.5)
+def _chart_by_bucket(results: Results, name: str, *, minus: bool = False) -> Chart:
+    """Buckets lie on the x-axis, but for differences on the y-axis."""
+    metric, buckets, first = results.metrics[name], list(results.buckets), results.entries[0].name
+    summary = results.difference if minus else results.summary
+    found: dict[str, dict[int, Summary]] = {}  # by entry and the bucket's position, where there is something finite
+    for entry in results.entries[1:] if minus else results.entries:
+        each = enumerate(summary(entry, bucket, name) for bucket in buckets)
+        found[entry.name] = {k: one for k, one in each if one is not None and one.n}
+    title = heading(metric, minus=minus)
+    words = "; ".join(
+        f"{entry}: " + ", ".join(f"{buckets[k]} {printed(one.mean, metric)}" for k, one in there.items())
+        for entry, there in found.items()
+    )
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _new_axes()
+        if minus:
+            axes.axvline(0, color=INK, linewidth=1)
+        for i, there in enumerate(found.values()):
+            # A little beside each other, so that no entry's mark hides another's.
+            places = np.array(list(there)) + (i - (len(found) - 1) / 2) * min(0.14, 0.6 / len(found))
+            means, errors = _bars(list(there.values()))
+            if minus:
+                axes.errorbar(means, places, xerr=errors, linestyle="", **_marks(i + 1))
+            else:
+                axes.errorbar(places, means, errors, linestyle="-", **_marks(i))
+        if not minus:
+            axes.set_xticks(range(len(buckets)), buckets)
+            axes.grid(visible=False, axis="x")
+            axes.set_xlim(-0.5, len(buckets) - 0.5)
+            axes.set_xlabel("share of the image that is hole")
+            return Chart(title, _draw(figure, f"{metric.title} by bucket. {words}"), "mean and 95% interval")
+        axes.set_yticks(range(len(buckets)), buckets)
+        axes.grid(visible=False, axis="y")
+        axes.set_ylim(len(buckets) - 0.5, -0.5)
         axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("hole")
-        title = difference_heading(metric)
-        label = f"{results.entries[0].name} minus each other, {title}. {_in_words(results, found, name)}"
         side = {"higher": "right of 0", "lower": "left of 0", "zero": "left of 0 (magnitudes)"}[metric.better]
-        return Chart(title, draw(figure, label), f"{results.entries[0].name} is better {side}")
-
-
-def _finite(summaries: Sequence[Summary | None]) -> dict[int, Summary]:
-    """By the bucket's position; buckets that have nothing finite are left out."""
-    return {k: one for k, one in enumerate(summaries) if one is not None and one.n}
+        drawn = _draw(figure, f"{first} minus each other, {title}. {words}")
+        return Chart(title, drawn, f"{first} is better {side}")
 
 
 def _bars(summaries: Sequence[Summary]) -> tuple[np.ndarray, np.ndarray]:
@@ -84,34 +80,15 @@ def _bars(summaries: Sequence[Summary]) -> tuple[np.ndarray, np.ndarray]:
 
 def _marks(index: int) -> dict[str, Any]:
     kind = index % len(SERIES)
-    return {
-        "color": SERIES[kind],
-        "marker": MARKERS[kind],
-        "markersize": 5.5,
-        "linewidth": 1.4,
-        "elinewidth": 1.8,
-        "capsize": 3,
-    }
-
-
-def _in_words(results: Results, found: Mapping[str, Mapping[int, Summary]], name: str) -> str:
-    metric = results.metrics[name]
-    each = (
-        f"{entry}: " + ", ".join(f"{results.buckets[k]} {number(one.mean, metric)}" for k, one in summaries.items())
-        for entry, summaries in found.items()
-    )
-    return "; ".join(each)
+    widths = {"markersize": 5.5, "linewidth": 1.4, "elinewidth": 1.8, "capsize": 3}
+    return {"color": SERIES[kind], "marker": MARKERS[kind], **widths}
 
 
 # Stand-ins that no chart uses otherwise; in the page they become the style sheet's variables.
 INK, GRID = "#a0b0f0", "#a0b0f1"
 SERIES = tuple(f"#a0b0e{i}" for i in range(8))
-_VARIABLES = {INK: "var(--ink-soft)", GRID: "var(--line)"} | {c: f"var(--series-{i})" for i, c in enumerate(SERIES)}
-
 MARKERS = "os^DvPX*"  # so that colour is not all that tells the entries apart
 SIGNS = "●■▲◆▼✚✖★"  # the same, as characters for legends
-WIDTH, HEIGHT = 4.8, 2.9  # inches at 72 pixels: still readable where a phone shows it at three quarters
-
 # Text stays text, so that it can be read aloud, searched for and drawn by the reader's own fonts.
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -131,36 +108,27 @@ STYLE: dict[Any, Any] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Chart:
-    """One chart of the page.
+class Chart(NamedTuple):
+    """One chart of the page."""
 
-    Attributes:
-      title: its heading.
-      svg: the drawing.
-      caption: what is drawn, in a clause.
-    """
-
-    title: str
-    svg: Markup
-    caption: str
+    title: str  # its heading
+    svg: Markup  # the drawing
+    caption: str  # what is drawn, in a clause
 
 
-def new_axes() -> tuple[Figure, Axes]:
-    """An empty chart; to be made, filled and drawn within `context()`."""
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+def _new_axes() -> tuple[Figure, Axes]:
+    """An empty chart; to be made, filled and drawn within `STYLE`."""
+    figure = Figure(figsize=(4.8, 2.9), layout="constrained")  # inches: readable where a phone shows three quarters
     figure.patch.set_alpha(0)
     axes = figure.subplots()
     axes.patch.set_alpha(0)
     return figure, axes
 
 
-def draw(figure: Figure, label: str) -> Markup:
-    """The SVG element of a figure.
+def _draw(figure: Figure, label: str) -> Markup:
+    """The SVG element of a figure in this module's colours alone.
 
-    Args:
-      figure: drawn with this module's colours alone.
-      label: says what is to be seen, for those who do not see it; no two charts of a page share it.
+    `label` says what is to be seen, for those who do not see it; no two charts of a page share it.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": label}):  # equal charts get equal ids, other charts other ones
@@ -168,35 +136,15 @@ def draw(figure: Figure, label: str) -> Markup:
     text = buffer.getvalue()
     body = text[text.index(">", text.index("<svg")) + 1 :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    for stand_in, variable in _VARIABLES.items():
+    variables = {INK: "var(--ink-soft)", GRID: "var(--line)"} | {c: f"var(--series-{i})" for i, c in enumerate(SERIES)}
+    for stand_in, variable in variables.items():
         body = body.replace(stand_in, variable)
+    # Ids that nothing refers to, such as "axes_1", would be repeated in every chart of the page.
+    used = set(re.findall(r"""(?:href="|url\()#([^")]+)""", body))
+    body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
     width, height = figure.get_size_inches() * 72
     opening = f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
-    return Markup(opening + _without_idle_ids(body))
-
-
-def spread_out(position: np.ndarray | float, index: int, count: int) -> np.ndarray | float:
-    """Positions on an axis of buckets, a little beside each other, so that no entry's mark hides another's."""
-    step = min(0.14, 0.6 / max(count, 1))
-    return position + (index - (count - 1) / 2) * step
-
-
-def name_ticks(axes: Axes, labels: Sequence[str], direction: str) -> None:
-    """Puts buckets on the "x" or the "y" axis, in order."""
-    set_ticks = axes.set_xticks if direction == "x" else axes.set_yticks
-    set_ticks(range(len(labels)), list(labels))
-    axes.grid(visible=False, axis="x" if direction == "x" else "y")
-
-
-def context() -> AbstractContextManager[None]:
-    """The style within which charts are made."""
-    return matplotlib.rc_context(STYLE)
-
-
-def _without_idle_ids(body: str) -> str:
-    """Drops the ids that nothing refers to, such as "axes_1", which every chart of the page would repeat."""
-    used = set(re.findall(r"""(?:href="|url\()#([^")]+)""", body))
-    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
+    return Markup(opening + body)
 
 
 POINTS = 300  # of one curve at most: a page is not to grow with the length of a training
@@ -237,22 +185,20 @@ def _charts(runs: Mapping[int, Series], start: str) -> tuple[Chart, ...]:
 
 
 def _chart(name: str, curves: Mapping[int, tuple[list[int], list[float]]]) -> Chart:
-    with context():
-        figure, axes = new_axes()
-        longest = 0
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _new_axes()
         for i, curve in curves.items():
             steps, values = thin(*(np.asarray(part, np.float64) for part in curve))
-            longest = max(longest, len(curve[0]))
             kind = i % len(SERIES)
             marker = MARKERS[kind] if len(steps) <= 30 else ""
             axes.plot(steps, values, marker=marker, markersize=4.5, linewidth=1.4, color=SERIES[kind])
         axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel("step")
         last = ", ".join(f"{curve[1][-1]:.4g} at step {curve[0][-1]}" for curve in curves.values())
-        stretch = -(-longest // POINTS)
+        stretch = -(-max(len(curve[0]) for curve in curves.values()) // POINTS)
         caption = f"means of {stretch} values" if stretch > 1 else ""
         title = f"PSNR (dB), {name.rsplit('/', 1)[1]} hole" if name.startswith("eval/psnr/") else name
-        return Chart(title, draw(figure, f"{title} by training step; last {last}"), caption)
+        return Chart(title, _draw(figure, f"{title} by training step; last {last}"), caption)
 
 
 def one_per_folder(entries: Sequence[EntryResult]) -> dict[str, EntryResult]:

@@ -7,32 +7,28 @@ import dataclasses
 import io
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
 from scan_jax.evaluation.entries import Fill, Pictures
-from scan_jax.evaluation.report.scores import heading, number
-from scan_jax.evaluation.results import COMPLETION, Case, EntryResult, Results, Scores
+from scan_jax.evaluation.report.scores import heading
+from scan_jax.evaluation.results import COMPLETION, Case, EntryResult, Rank, Results, Scores
 from scan_jax.evaluation.run_pictures import LOOKING, choose_points, overlay
 from scan_jax.evaluation.scoring import ScoreStore
+from scan_jax.evaluation.statistics import printed
 from scan_jax.images.contact_sheet import tint_hole
 from scan_jax.inference.engine import Engine
 
 EXACT_SIDE = 128  # pixels; up to it pictures are stored as they are, larger ones as JPEG
 JPEG_QUALITY = 92
 AMPLIFIED = 4  # times: how the error is shown
-RANKS = ("best", "median", "worst")
 
 
 def show_cases(results: Results, score: str) -> dict[str, Any]:
-    """The pictures of an evaluation.
-
-    Args:
-      results: of the evaluation; without cases the gallery is empty.
-      score: full name of the metric that is printed under each completion.
+    """The pictures of an evaluation, with the metric `score`, a full name, under each completion.
 
     Returns:
       "buckets": their cases, best first, each with its pictures as data URIs. "score": title of the metric under them.
@@ -40,34 +36,24 @@ def show_cases(results: Results, score: str) -> dict[str, Any]:
     """
     side = max((case.truth.shape[0] for case in results.cases), default=0)
     buckets = {}
-    for bucket in results.buckets:
-        cases = sorted((case for case in results.cases if case.bucket == bucket), key=lambda c: RANKS.index(c.rank))
-        if cases:
-            place = results.buckets.index(bucket)
+    for place, bucket in enumerate(results.buckets):
+        cases = sorted((case for case in results.cases if case.bucket == bucket), key=lambda case: case.rank)
+        if cases:  # "best", "median" and "worst" are in the order of the alphabet, too
             buckets[bucket] = tuple(_show(results, case, score, f"{place}-{k}") for k, case in enumerate(cases))
-    note = (
-        "" if side <= EXACT_SIDE else f"Stored here as JPEG of quality {JPEG_QUALITY}; scores are of the exact pixels."
-    )
+    stored = f"Stored here as JPEG of quality {JPEG_QUALITY}; scores are of the exact pixels."
     title = heading(results.metrics[score]) if score in results.metrics else ""
-    return {"buckets": buckets, "score": title, "side": side, "note": note}
+    return {"buckets": buckets, "score": title, "side": side, "note": "" if side <= EXACT_SIDE else stored}
 
 
 def data_uri(picture: np.ndarray) -> str:
-    """uint8 [H,W,3] as an image within the page.
-
-    Raises:
-      ValueError: another rank or type.
-    """
+    """uint8 [H,W,3] as an image within the page; ValueError for another rank or type."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"uint8 [H,W,3] is needed, not {picture.dtype} {picture.shape}")
     buffer = io.BytesIO()
-    if max(picture.shape[:2]) <= EXACT_SIDE:
-        Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-        kind = "png"
-    else:
-        Image.fromarray(picture).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-        kind = "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    lossy: dict[str, Any] = {"format": "jpeg", "quality": JPEG_QUALITY, "subsampling": 0}
+    options = {"format": "png", "optimize": True} if max(picture.shape[:2]) <= EXACT_SIDE else lossy
+    Image.fromarray(picture).save(buffer, **options)
+    return f"data:image/{options['format']};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def amplified_error(completion: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -85,16 +71,15 @@ def _show(results: Results, case: Case, score: str, key: str) -> dict[str, Any]:
     found: list[tuple[str, str, np.ndarray, str]] = [
         ("input", "", np.round(255 * seen).astype(np.uint8), f"Input: {what}, the hole in pink")
     ]
-    filled = [entry for entry in results.entries if entry.name in case.completions]
+    picture_of = case.completions
+    filled = [entry for entry in results.entries if entry.name in picture_of]
     for entry in filled:
-        picture = case.completions[entry.name]
-        found.append((entry.name, _score(results, entry, case, score), picture, f"Filled by {entry.name}: {what}"))
+        value = _score(results, entry, case, score)
+        found.append((entry.name, value, picture_of[entry.name], f"Filled by {entry.name}: {what}"))
     found.append(("truth", "", case.truth, f"The photograph itself: {what}"))
     for entry in filled[:1]:
-        error = amplified_error(case.completions[entry.name], case.truth)
-        found.append(
-            (f"error of {entry.name}, {AMPLIFIED} times", "", error, f"Absolute error of {entry.name}: {what}")
-        )
+        error, title = amplified_error(picture_of[entry.name], case.truth), f"error of {entry.name}, {AMPLIFIED} times"
+        found.append((title, "", error, f"Absolute error of {entry.name}: {what}"))
     found += [(title, "", look, f"{title}: {what}") for title, look in case.looks.items()]
     pictures = [
         {"key": f"picture-{key}-{k}", "title": title, "score": value, "data": data_uri(picture), "alt": alt}
@@ -108,10 +93,7 @@ def _score(results: Results, entry: EntryResult, case: Case, name: str) -> str:
     if values is None or case.index >= len(values):
         return ""
     metric, value = results.metrics[name], float(values[case.index])
-    return f"{number(value, metric) if np.isfinite(value) else 'infinite'} {metric.unit}".strip()
-
-
-Rank = Literal["best", "median", "worst"]
+    return f"{printed(value, metric) if np.isfinite(value) else 'infinite'} {metric.unit}".strip()
 
 
 class Choice(NamedTuple):
@@ -153,13 +135,9 @@ def kept_in(store: ScoreStore, fill: Fill) -> Fill:
 def make_cases(
     choices: Sequence[Choice], benchmark: Benchmark, fills: Mapping[str, Fill], engine: Engine | None
 ) -> list[Case]:
-    """Fills the chosen holes again, by everyone.
+    """Fills the chosen holes again, by everyone in `fills`, by name.
 
-    Args:
-      choices: what is shown.
-      benchmark: the photographs and holes.
-      fills: by the entry's name.
-      engine: the first entry's network, whose attention is shown where it has some; None for others.
+    The attention of `engine`, the first entry's network, is shown where it has some; None is no network.
     """
     cases = []
     for first in range(0, len(choices), benchmark.batch_size):
@@ -170,9 +148,8 @@ def make_cases(
         for i, (row, rank) in enumerate(some):
             completions = {name: images[i] for name, images in filled.items()}
             own_looks = {name: images[i] for name, images in looks.items()}
-            cases.append(
-                Case(row.bucket, row.index, rank, batch.known[i], batch.photographs[i], completions, own_looks)
-            )
+            pixels = batch.known[i], batch.photographs[i], completions, own_looks
+            cases.append(Case(row.bucket, row.index, rank, *pixels))
     return cases
 
 
@@ -183,10 +160,9 @@ def _looks(engine: Engine, batch: Batch) -> dict[str, np.ndarray]:
     points = np.stack([choose_points(one, LOOKING) for one in batch.known]).astype(np.int32)  # [B,P,2]
     maps = engine.look(seen, points)  # each [B,P,S,S]
     visible = np.asarray(seen.image)  # [B,S,S,3]
-    return {
-        f"{name} {p + 1}": np.stack(
-            [np.round(255 * overlay(*each)).astype(np.uint8) for each in zip(visible, weights[:, p], points[:, p])]
-        )
-        for name, weights in maps.items()
-        for p in range(LOOKING)
-    }
+    looks = {}
+    for name, weights in maps.items():
+        for p in range(LOOKING):
+            shown = [overlay(*each) for each in zip(visible, weights[:, p], points[:, p])]  # [S,S,3] in [0, 1]
+            looks[f"{name} {p + 1}"] = np.round(255 * np.stack(shown)).astype(np.uint8)
+    return looks

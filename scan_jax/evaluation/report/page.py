@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import platform
@@ -19,11 +20,9 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.evaluation.report import charts, scores
 from scan_jax.evaluation.report.gallery import show_cases
 from scan_jax.evaluation.results import COMPLETION, PREDICTION, Results
-from scan_jax.evaluation.statistics import MIN_FOR_VERDICT, subtracted, verdict
+from scan_jax.evaluation.statistics import MIN_FOR_VERDICT, printed, subtracted, verdict
 from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.api import GROUPS
-
-TEMPLATE, STYLE = "page.html.j2", "style.css"
 
 
 def write_report(
@@ -32,32 +31,28 @@ def write_report(
     """Writes one HTML file with everything in it: nothing is loaded from elsewhere, no script runs.
 
     Args:
-      path: the file.
+      path: the file; UserError where it cannot be written.
       results: of the evaluation; with two runs the page compares them.
       tables: further ones, which are printed as they are.
       when: the page's date; now where it is not given. Equal arguments make equal bytes.
-
-    Raises:
-      UserError: the file cannot be written.
     """
-    write_atomically(path, render(results, tables, when or datetime.now(UTC)).encode())
-
-
-def render(results: Results, tables: Sequence[TextTable], when: datetime) -> str:
-    """The page's text."""
     loader = jinja2.PackageLoader("scan_jax.evaluation.report")
-    environment = jinja2.Environment(
+    pages = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    style = Markup(loader.get_source(environment, STYLE)[0])
-    return environment.get_template(TEMPLATE).render(style=style, **_content(results, tables, when))
+    style = Markup(loader.get_source(pages, "style.css")[0])
+    content = _content(results, tables, when or datetime.now(UTC))
+    write_atomically(path, pages.get_template("page.html.j2").render(style=style, **content).encode())
 
 
 def _content(results: Results, tables: Sequence[TextTable], when: datetime) -> dict[str, Any]:
     """What the template shows, by the names that it uses."""
-    groups = [_group(results, key, names) for key, names in scores.groups_of(results).items()]
-    main = scores.per_image(results, next(iter(scores.groups_of(results).values())))
-    shown = _shown_score(results)
+    names_of = scores.groups_of(results)
+    groups = [_group(results, key, names) for key, names in names_of.items()]
+    main, *_ = each = [scores.per_image(results, names) for names in names_of.values()]
+    # Pictures and findings speak of PSNR, of the first group that has one.
+    order = [name for names in each for name in names]
+    shown = next((name for name in order if name.endswith("/psnr")), next(iter(order), ""))
     return {
         "title": _title(results),
         "when": when.strftime("%Y-%m-%d %H:%M %Z").strip(),
@@ -87,12 +82,6 @@ def _title(results: Results) -> str:
     return f"{first} against {' and '.join(filter(None, [', '.join(others[:-1]), others[-1]]))}" if others else first
 
 
-def _shown_score(results: Results) -> str:
-    """The metric that pictures and findings speak of: PSNR, of the first group that has one."""
-    order = [name for names in scores.groups_of(results).values() for name in scores.per_image(results, names)]
-    return next((name for name in order if name.endswith("/psnr")), next(iter(order), ""))
-
-
 def _findings(results: Results, name: str) -> list[str]:
     """One sentence for each other entry: by how much the first one differs, and where it is better."""
     if name not in results.metrics:
@@ -103,7 +92,7 @@ def _findings(results: Results, name: str) -> list[str]:
         found = [one for one in each if one is not None and not np.isnan(one.mean)]
         if found:
             means = [one.mean for one in found]
-            low, high = (scores.number(mean, metric, "+") for mean in (min(means), max(means)))
+            low, high = (printed(mean, metric, "+") for mean in (min(means), max(means)))
             verdicts = [verdict(one, metric.better) for one in found]
             reach = low if low == high else f"{low} to {high}"
             extent = f"{subtracted(metric.title, metric.better)} {reach} {metric.unit}".rstrip()
@@ -139,7 +128,6 @@ def _group(results: Results, key: str, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-# What can change a number.
 PACKAGES = ("scan_jax", "jax", "jaxlib", "flax", "numpy", "opencv-python-headless", "pillow", "safetensors")
 KINDS = {"run": "trained network", "predictions": "folder of results", "baseline": "needs no training"}
 
@@ -153,8 +141,9 @@ def read_configs(results: Results) -> dict[str, Any]:
     """
     named = charts.one_per_folder([entry for entry in results.entries if entry.config])
     flat = [flatten(entry.config) for entry in named.values()]
-    keys = sorted({key for one in flat for key in one})
-    lines = {key: tuple(_printed(one[key]) if key in one else "not there" for one in flat) for key in keys}
+    lines = {}
+    for key in sorted({key for one in flat for key in one}):
+        lines[key] = tuple(json.dumps(one[key], default=_plain) if key in one else "not there" for one in flat)
     differing = {key: values for key, values in lines.items() if len(set(values)) > 1}
     full = {name: json.dumps(entry.config, indent=2, default=_plain) for name, entry in named.items()}
     return {"names": tuple(named), "differing": differing, "full": full}
@@ -175,24 +164,15 @@ def environment() -> dict[str, str]:
     """Interpreter, machine, devices and the versions of the packages that can change a number."""
     devices = jax.devices()
     kinds = sorted({device.device_kind for device in devices})
-    versions = {name: version for name in PACKAGES if (version := _version(name))}
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # such as a copy run from its sources
+            versions[name] = importlib.metadata.version(name)
     return {
         "Python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "devices": f"{len(devices)} x {', '.join(kinds)} ({devices[0].platform})",
     } | versions
-
-
-def _version(package: str) -> str:
-    """Empty where it is not installed, such as a copy that is run from its sources."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _printed(value: Any) -> str:
-    return json.dumps(value, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 from scan_jax.evaluation.results import COMPLETION, IMAGES, PREDICTION, EntryResult, Image, Results
 from scan_jax.evaluation.statistics import Summary, best_of_images, best_of_sets, printed, subtracted
 from scan_jax.evaluation.tables.text_table import TextTable
 from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
 
-RAW = "Raw: the prediction itself, known pixels included."
-IDENTICAL = "What is infinite is counted and in no mean."
-PAIRED = "Differences photograph by photograph: the mean and its 95% bootstrap interval."
-MAGNITUDES = "|...|: 0 is best, so magnitudes are subtracted and below 0 is better."
 EMPTY, NOT_MEASURED = "empty", "not measured"
 Show = Callable[[Summary, AnyMetric], str]
-# its title; and a bucket's cells, one for each entry, with those that are the best
-Column = tuple[str, Callable[[str], tuple[list[str], list[bool]]]]
+Column = tuple[str, str, Image | None]  # its title, the metric, and what it is measured on; None is a whole set
 
 
 def make_tables(results: Results, show: Show, protocol_tables: Sequence[TextTable] = ()) -> list[TextTable]:
@@ -31,24 +27,21 @@ def make_tables(results: Results, show: Show, protocol_tables: Sequence[TextTabl
 
 
 def score_table(results: Results, group: str, show: Show) -> TextTable:
-    """The scores of every entry in every bucket; the best of a bucket is emphasised.
+    """The scores of every entry in every bucket by one group of definitions; the best of a bucket is emphasised.
 
-    Args:
-      results: of the evaluation.
-      group: of definitions, such as "edge_connect".
-      show: how a completion's score is written; a raw prediction's is its mean.
+    `show` writes the score of a completion; that of a raw prediction is its mean.
     """
-    columns, rows = _columns(results, group, show), list[tuple[str, ...]]()
+    columns, rows = list(_columns(results, group)), list[tuple[str, ...]]()
     best: set[tuple[int, int]] = set()  # (row, column)
     for bucket in results.buckets:
-        cells = [of(bucket) for _, of in columns]
+        cells = [_cells(results, bucket, column, show) for column in columns]
         for k, entry in enumerate(results.entries):
             best |= {(len(rows), j + 2) for j, (_, marked) in enumerate(cells) if marked[k]}
             count = entry.count(bucket) if entry.completion[bucket] else results.conditions.count
             rows.append(("" if k else bucket, entry.name, *(texts[k] for texts, _ in cells), str(count)))
     return TextTable(
         title=f"{group}: scores",
-        header=("hole", "filled by", *(title for title, _ in columns), "n"),
+        header=("hole", "filled by", *(title for title, _, _ in columns), "n"),
         rows=tuple(rows),
         conditions=results.conditions,
         remark=_remark(results, group),
@@ -69,6 +62,7 @@ def difference_table(results: Results, group: str) -> TextTable | None:
         return NOT_MEASURED if summary is None else difference_cell(summary, metrics[name])
 
     zero = any(metric.better == "zero" for metric in metrics.values())
+    magnitudes = " |...|: 0 is best, so magnitudes are subtracted and below 0 is better." if zero else ""
     rows = tuple(
         (bucket if other is others[0] else "", f"minus {other.name}", *(text(other, bucket, name) for name in metrics))
         for bucket in results.buckets
@@ -76,59 +70,50 @@ def difference_table(results: Results, group: str) -> TextTable | None:
     )
     return TextTable(
         title=f"{group}: {first.name} minus others",
-        header=("hole", first.name, *map(difference_title, metrics.values())),
+        header=("hole", first.name, *(column_title(metric, minus=True) for metric in metrics.values())),
         rows=rows,
         conditions=results.conditions,
-        remark=f"{PAIRED} {MAGNITUDES}" if zero else PAIRED,
+        remark=f"Differences photograph by photograph: the mean and its 95% bootstrap interval.{magnitudes}",
         heads=2,
     )
 
 
-def _columns(results: Results, group: str, show: Show) -> list[Column]:
+def _columns(results: Results, group: str) -> Iterator[Column]:
     """One for each metric, and one for the raw prediction's where anything predicts."""
-    columns = []
     for name, metric in results.groups[group].items():
+        title = column_title(metric)
         if isinstance(metric, SetMetric):
-            columns.append(_set_column(results, name, metric))
+            yield f"{title} (n={results.conditions.count})", name, None
             continue
-        columns.append(_image_column(results, name, metric, COMPLETION, show))
+        yield title, name, COMPLETION
         if results.predicts:
-            columns.append(_image_column(results, name, metric, PREDICTION, brief))
-    return columns
+            yield f"raw {title}", name, PREDICTION
 
 
-def _image_column(results: Results, name: str, metric: Metric, image: Image, show: Show) -> Column:
-    def cells(bucket: str) -> tuple[list[str], list[bool]]:
-        found = [results.summary(entry, bucket, name, image) for entry in results.entries]
-        best = best_of_images([entry.values(bucket, name, image) for entry in results.entries], metric)
-        return [NOT_MEASURED if one is None else show(one, metric) for one in found], best
-
-    title = column_title(metric)
-    return title if image == COMPLETION else f"raw {title}", cells
-
-
-def _set_column(results: Results, name: str, metric: SetMetric) -> Column:
-    def cells(bucket: str) -> tuple[list[str], list[bool]]:
-        values = [entry.sets.get(bucket, {}).get(name) for entry in results.entries]
+def _cells(results: Results, bucket: str, column: Column, show: Show) -> tuple[list[str], list[bool]]:
+    """Of every entry in a bucket; and which of them are the best."""
+    _, name, image = column
+    metric, entries = results.metrics[name], results.entries
+    if image is None:
+        values = [entry.sets.get(bucket, {}).get(name) for entry in entries]
         return [NOT_MEASURED if one is None else printed(one, metric) for one in values], best_of_sets(values, metric)
-
-    return f"{column_title(metric)} (n={results.conditions.count})", cells
+    show = brief if image == PREDICTION else show
+    found = [results.summary(entry, bucket, name, image) for entry in entries]
+    best = best_of_images([entry.values(bucket, name, image) for entry in entries], metric)
+    return [NOT_MEASURED if one is None else show(one, metric) for one in found], best
 
 
 def _remark(results: Results, group: str) -> str:
     """The definitions, then how to read the cells."""
-    metrics = results.groups[group].values()
-    definitions = "; ".join(f"{metric.title}: {metric.definition}" for metric in metrics)
-    infinite = any(
-        summary.infinite
-        for entry in results.entries
-        for bucket in results.buckets
-        for name in _of_images(results, group)
-        for image in IMAGES
-        if (summary := results.summary(entry, bucket, name, image))
-    )
-    raw = results.predicts and _of_images(results, group)
-    return " ".join([f"{definitions}.", *([RAW] if raw else []), *([IDENTICAL] if infinite else [])])
+    definitions = "; ".join(f"{metric.title}: {metric.definition}" for metric in results.groups[group].values())
+    names = _of_images(results, group)
+    each = itertools.starmap(results.summary, itertools.product(results.entries, results.buckets, names, IMAGES))
+    said = {
+        f"{definitions}.": True,
+        "Raw: the prediction itself, known pixels included.": results.predicts and names,
+        "What is infinite is counted and in no mean.": any(one is not None and one.infinite for one in each),
+    }
+    return " ".join(sentence for sentence, holds in said.items() if holds)
 
 
 def entries_table(results: Results) -> TextTable:
@@ -136,14 +121,13 @@ def entries_table(results: Results) -> TextTable:
     return TextTable(
         title="Filled by",
         header=("name", "kind", "details", "images per second"),
-        rows=tuple((entry.name, entry.kind, _details(entry), entry.speed) for entry in results.entries),
+        rows=tuple(
+            (one.name, one.kind, ", ".join(f"{key} {value}" for key, value in one.details.items()), one.speed)
+            for one in results.entries
+        ),
         conditions=results.conditions,
         heads=3,
     )
-
-
-def _details(entry: EntryResult) -> str:
-    return ", ".join(f"{key} {value}" for key, value in entry.details.items())
 
 
 def _of_images(results: Results, group: str) -> dict[str, Metric]:
@@ -183,14 +167,9 @@ def infinite_counts(summary: Summary) -> str:
     return ", ".join(f"{count} {sign}" for sign, count in counts.items() if count)
 
 
-def column_title(metric: AnyMetric) -> str:
-    """ "PSNR dB"."""
-    return f"{metric.title} {metric.unit}".strip()
-
-
-def difference_title(metric: AnyMetric) -> str:
-    """ "PSNR dB", but "|Seam| levels" where magnitudes are subtracted."""
-    return f"{subtracted(metric.title, metric.better)} {metric.unit}".strip()
+def column_title(metric: AnyMetric, *, minus: bool = False) -> str:
+    """ "PSNR dB"; "|Seam| levels" for differences of magnitudes."""
+    return f"{subtracted(metric.title, metric.better) if minus else metric.title} {metric.unit}".strip()
 
 
 def _apart(summary: Summary, metric: AnyMetric) -> str:

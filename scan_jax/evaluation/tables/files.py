@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
-from scan_jax.evaluation.results import IMAGES, EntryResult, Image, Results
+from scan_jax.evaluation.results import COMPLETION, IMAGES, EntryResult, Image, Results
 from scan_jax.evaluation.statistics import Summary, subtracted
 from scan_jax.evaluation.tables.by_bucket import brief, full, make_tables
 from scan_jax.evaluation.tables.text_table import TextTable, latex, markdown, screen
@@ -30,8 +31,7 @@ HEADER = (
     *("protocol", "photographs_digest", "holes_digest", "size", "entry", "kind", "bucket", "metric", "image"),
     *("mean", "deviation", "n", "infinite", "low", "high", "minus_infinite", "minus"),
 )
-SPEED, DIFFERENCE = "images_per_second", "paired difference of "
-Cell = str | int | float
+Content = dict[str, Any]
 
 
 def screen_text(results: Results, protocol_tables: Sequence[TextTable] = ()) -> str:
@@ -60,60 +60,33 @@ def write_tables(folder: Path, results: Results, protocol_tables: Sequence[TextT
 
 def csv_text(results: Results) -> str:
     """A header and the lines; what is not known is empty. Lines of images per second belong to no bucket."""
-    conditions = results.conditions
-    test = (conditions.protocol, conditions.photographs_digest, conditions.holes_digest, conditions.size)
+    test = {key: getattr(results.conditions, key) for key in HEADER[:4]}
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
-    first, *others = results.entries
-    for entry in results.entries:
-        for line in (*_of_images(results, entry), *_of_sets(results, entry), *_speed(entry)):
-            writer.writerow(map(_plain, (*test, entry.name, entry.kind, *line, "")))
-    for other in others:
-        for line in _differences(results, other):
-            writer.writerow(map(_plain, (*test, first.name, first.kind, *line, other.name)))
+    writer = csv.DictWriter(text, HEADER, restval="", lineterminator="\n")
+    writer.writeheader()
+    for line in _lines(results):
+        known = {key: value for key, value in line.items() if value == value}  # NaN is where there is no such number
+        writer.writerow(test | known)
     return text.getvalue()
 
 
-def _of_images(results: Results, entry: EntryResult) -> Iterator[tuple[Cell, ...]]:
-    for bucket in results.buckets:
-        for name in results.metrics:
-            for image in IMAGES:
-                summary = results.summary(entry, bucket, name, image)
-                if summary is not None:
-                    yield bucket, name, image, *_numbers(summary)
-
-
-def _differences(results: Results, other: EntryResult) -> Iterator[tuple[Cell, ...]]:
-    for bucket in results.buckets:
-        for name, metric in results.metrics.items():
-            summary = results.difference(other, bucket, name)
-            if summary is not None:
-                yield bucket, DIFFERENCE + subtracted(name, metric.better), "completion", *_numbers(summary)
-
-
-def _numbers(summary: Summary) -> tuple[Cell, ...]:
-    own = dataclasses.asdict(summary)
-    return tuple(own[key] for key in ("mean", "deviation", "n", "infinite", "low", "high", "minus_infinite"))
-
-
-def _of_sets(results: Results, entry: EntryResult) -> Iterator[tuple[Cell, ...]]:
-    for bucket, values in entry.sets.items():
-        for name, value in values.items():
-            yield bucket, name, "completion", value, "", results.conditions.count, "", "", "", ""
-
-
-def _speed(entry: EntryResult) -> Iterator[tuple[Cell, ...]]:
-    if entry.images_per_second is not None:
-        yield "", SPEED, "", entry.images_per_second, "", "", "", "", "", ""
-
-
-def _plain(cell: Cell) -> Cell:
-    """NaN, where there is no such number, as nothing."""
-    return "" if isinstance(cell, float) and math.isnan(cell) else cell
-
-
-Content = dict[str, Any]
+def _lines(results: Results) -> Iterator[Content]:
+    first, *others = results.entries
+    for entry in results.entries:
+        who: Content = {"entry": entry.name, "kind": entry.kind}
+        for bucket, name, image in itertools.product(results.buckets, results.metrics, IMAGES):
+            if summary := results.summary(entry, bucket, name, image):
+                yield {**who, "bucket": bucket, "metric": name, "image": image, **dataclasses.asdict(summary)}
+        for bucket, values in entry.sets.items():
+            whole = {**who, "bucket": bucket, "image": COMPLETION, "n": results.conditions.count}
+            yield from ({**whole, "metric": name, "mean": value} for name, value in values.items())
+        if entry.images_per_second is not None:
+            yield {**who, "metric": "images_per_second", "mean": entry.images_per_second}
+    for other, bucket, (name, metric) in itertools.product(others, results.buckets, results.metrics.items()):
+        if summary := results.difference(other, bucket, name):
+            title = f"paired difference of {subtracted(name, metric.better)}"
+            who = {"entry": first.name, "kind": first.kind, "minus": other.name}
+            yield {**who, "bucket": bucket, "metric": title, "image": COMPLETION, **dataclasses.asdict(summary)}
 
 
 def json_text(results: Results) -> str:
@@ -142,7 +115,7 @@ def _entry(results: Results, entry: EntryResult) -> Content:
         "folder": entry.folder and str(entry.folder),
         "config": dict(entry.config),
         **{image: _scores(results, entry, image) for image in IMAGES},
-        "sets": {bucket: {name: _number(value) for name, value in of.items()} for bucket, of in entry.sets.items()},
+        "sets": {bucket: {name: number(value) for name, value in of.items()} for bucket, of in entry.sets.items()},
     }
 
 
@@ -171,7 +144,7 @@ def _json_differences(results: Results, other: EntryResult) -> Content:
 
 
 def _summary(summary: Summary | None) -> Content:
-    return {} if summary is None else {key: _number(value) for key, value in dataclasses.asdict(summary).items()}
+    return {} if summary is None else {key: number(value) for key, value in dataclasses.asdict(summary).items()}
 
 
 def _shortest(values: np.ndarray) -> list[float | str]:
@@ -179,8 +152,8 @@ def _shortest(values: np.ndarray) -> list[float | str]:
     return [float(str(value)) if math.isfinite(value) else str(value) for value in values.astype(np.float32)]
 
 
-def _number(value: float) -> float | str | None:
-    """JSON has neither infinity nor NaN."""
+def number(value: float) -> float | str | None:
+    """JSON has neither infinity, of which `float` reads the text back, nor NaN."""
     if math.isnan(value):
         return None
     return value if math.isfinite(value) else str(float(value))

@@ -3,57 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from scan_jax.evaluation.protocols import DEFAULTS, Column, Protocol, PublishedRow, PublishedTable
 from scan_jax.evaluation.results import EntryResult, Results
 from scan_jax.evaluation.statistics import summarize
 from scan_jax.evaluation.tables.by_bucket import brief
 from scan_jax.evaluation.tables.text_table import TextTable
-from scan_jax.metrics.api import AnyMetric
 
 NOT_RUN, NOT_PRINTED, UNDEFINED = "not run", "not printed", "no such metric"
 TITLES = {"psnr": "PSNR", "ssim": "SSIM", "mae": "MAE (%)"}
 PRINTED_DECIMALS = {"psnr": 2, "ssim": 3, "mae": 2}
-
-
-class Line(NamedTuple):
-    """A row, before it is laid out: whose numbers; "paper", or "measured" with the group; in the order of columns."""
-
-    method: str
-    source: str
-    cells: tuple[str, ...]
+Line = tuple[str, ...]  # whose numbers; "paper", or "measured" with the group; and the numbers, in the order of columns
 
 
 def measured_table(table: PublishedTable, protocol: Protocol, results: Results) -> TextTable:
     """The table's rows, each with what was measured for it, then all other entries.
 
-    Args:
-      table: as printed.
-      protocol: whose dataset the measured columns are; results of another protocol, or of a part of it, stay outside.
-      results: of the evaluation.
-
-    Returns:
-      Rows of methods; several datasets and buckets stand side by side, with the metrics below each other, or else the
-      metrics side by side.
+    Several datasets and buckets stand side by side, with the metrics below each other, or else the metrics do. Columns
+    of the protocol's dataset are measured; results of another protocol, or of a part of it, stay outside.
     """
     places = list(dict.fromkeys((dataset, bucket) for dataset, bucket, _ in table.columns))
-    remark = " ".join([table.note, *_definitions(table, protocol, results), *_origin(protocol, results)])
+    remark = " ".join([table.note, *_remarks(table, protocol, results)])
     if len(places) > 1:
-        header = ("", "method", "source", *_place_titles(places))
+        pairs = itertools.pairwise([("", ""), *places])  # a dataset is named above its first bucket, as in the papers
+        titles = [bucket if dataset == before else f"{dataset} {bucket}" for (before, _), (dataset, bucket) in pairs]
         rows = tuple(_stacked(table, protocol, results))
-        return TextTable(table.title, header, rows, results.conditions, remark, heads=3)
+        return TextTable(table.title, ("", "method", "source", *titles), rows, results.conditions, remark, heads=3)
     ((dataset, bucket),) = places
-    return TextTable(
-        title=f"{table.title}: {dataset}, holes of {bucket}",
-        header=("method", "source", *(TITLES[metric] for _, _, metric in table.columns)),
-        rows=tuple((line.method, line.source, *line.cells) for line in _lines(table, protocol, results)),
-        conditions=results.conditions,
-        remark=remark,
-        heads=2,
-    )
+    title, header = f"{table.title}: {dataset}, holes of {bucket}", [TITLES[metric] for _, _, metric in table.columns]
+    rows = tuple(_lines(table, protocol, results))
+    return TextTable(title, ("method", "source", *header), rows, results.conditions, remark, heads=2)
 
 
 def fills(row: PublishedRow, entry: EntryResult) -> bool:
@@ -68,11 +51,11 @@ def fills(row: PublishedRow, entry: EntryResult) -> bool:
 def _lines(table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[Line]:
     taken = set()
     for row in table.rows:
-        yield Line(row.name, "paper", tuple(_printed(row, column) for column in table.columns))
+        yield row.name, "paper", *(_printed(row, column) for column in table.columns)
         entries = [entry for entry in results.entries if fills(row, entry)]
         taken |= {entry.name for entry in entries}
         found = [line for entry in entries for line in _measured(entry, table, protocol, results)]
-        yield from found or [Line("", "measured", (NOT_RUN,) * len(table.columns))]
+        yield from found or [("", "measured", *[NOT_RUN] * len(table.columns))]
     for entry in results.entries:
         if entry.name not in taken:
             yield from _measured(entry, table, protocol, results)
@@ -80,16 +63,10 @@ def _lines(table: PublishedTable, protocol: Protocol, results: Results) -> Itera
 
 def _measured(entry: EntryResult, table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[Line]:
     """One line for each group of definitions that measured anything."""
-    for group in _groups(table, protocol, results):
-        found = tuple(_cell(entry, group, column, protocol, results) for column in table.columns)
+    for group in protocol.metrics:
+        found = [_cell(entry, group, column, protocol, results) for column in table.columns]
         if not set(found) <= {NOT_RUN, UNDEFINED}:
-            yield Line(_name(entry, protocol), f"measured, {group}", found)
-
-
-def _groups(table: PublishedTable, protocol: Protocol, results: Results) -> list[str]:
-    """The protocol's groups that define any of the table's metrics."""
-    wanted = [metric for _, _, metric in table.columns]
-    return [group for group in protocol.metrics if any(f"{group}/{metric}" in results.metrics for metric in wanted)]
+            yield _name(entry, protocol), f"measured, {group}", *found
 
 
 def _cell(entry: EntryResult, group: str, column: Column, protocol: Protocol, results: Results) -> str:
@@ -97,24 +74,14 @@ def _cell(entry: EntryResult, group: str, column: Column, protocol: Protocol, re
     name = f"{group}/{metric}"
     if name not in results.metrics:
         return UNDEFINED
-    ours = results.conditions.protocol == str(protocol) and _is_dataset(dataset, protocol)
-    values = entry.completion.get(bucket, {}).get(name) if ours else None
+    ours = results.conditions.protocol == str(protocol)
+    is_dataset = re.sub(r"\W+", "_", dataset.lower()) == protocol.data["name"]  # "CelebA-HQ" is "celeba_hq" there
+    values, measured = entry.values(bucket, name) if ours and is_dataset else None, results.metrics[name]
     if values is None:
         return NOT_RUN
-    shown, factor = _as_printed(results.metrics[name], metric)
-    return brief(summarize(factor * values), shown)
-
-
-def _as_printed(measured: AnyMetric, metric: str) -> tuple[AnyMetric, float]:
-    """The metric in the papers' unit, and the factor that takes its values there: their MAE is in %."""
-    if metric != "mae" or measured.unit == "%":
-        return measured, 1.0
-    return dataclasses.replace(measured, unit="%", decimals=max(measured.decimals - 2, 0)), 100.0
-
-
-def _is_dataset(dataset: str, protocol: Protocol) -> bool:
-    """ "CelebA-HQ" is `config.data.name` "celeba_hq"."""
-    return re.sub(r"\W+", "_", dataset.lower()) == protocol.data["name"]
+    if metric == "mae" and measured.unit != "%":  # as in the papers
+        values, measured = 100.0 * values, dataclasses.replace(measured, decimals=max(measured.decimals - 2, 0))
+    return brief(summarize(values), measured)
 
 
 def _name(entry: EntryResult, protocol: Protocol) -> str:
@@ -129,36 +96,23 @@ def _printed(row: PublishedRow, column: Column) -> str:
     return f"{row.values[column]:.{PRINTED_DECIMALS[column[2]]}f}" if column in row.values else NOT_PRINTED
 
 
-def _place_titles(places: list[tuple[str, str]]) -> Iterator[str]:
-    """A dataset is named above the first of its buckets, as the papers do."""
-    named = set()
-    for dataset, bucket in places:
-        yield bucket if dataset in named else f"{dataset} {bucket}"
-        named.add(dataset)
-
-
 def _stacked(table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[tuple[str, ...]]:
     """All rows for one metric, then all for the next."""
     for metric in dict.fromkeys(metric for _, _, metric in table.columns):
         columns = tuple(column for column in table.columns if column[2] == metric)
         lines = _lines(dataclasses.replace(table, columns=columns), protocol, results)
-        yield from (
-            (TITLES[metric] if i == 0 else "", line.method, line.source, *line.cells) for i, line in enumerate(lines)
-        )
+        yield from ((TITLES[metric] if i == 0 else "", *line) for i, line in enumerate(lines))
 
 
-def _definitions(table: PublishedTable, protocol: Protocol, results: Results) -> list[str]:
-    """Of the measured metrics, where there are any."""
+def _remarks(table: PublishedTable, protocol: Protocol, results: Results) -> Iterator[str]:
+    """The definitions of the measured metrics, and what was not measured under the protocol."""
     wanted = dict.fromkeys(metric for _, _, metric in table.columns)
     names = [f"{group}/{metric}" for group in protocol.metrics for metric in wanted]
     found = [f"{name}: {results.metrics[name].definition}" for name in names if name in results.metrics]
-    return [f"Measured by {'; '.join(found)}."] if found else []
-
-
-def _origin(protocol: Protocol, results: Results) -> list[str]:
-    if results.conditions.protocol == str(protocol):
-        return []
-    return [f"Nothing was measured under {protocol}: these results are of {results.conditions.protocol}."]
+    if found:
+        yield f"Measured by {'; '.join(found)}."
+    if results.conditions.protocol != str(protocol):
+        yield f"Nothing was measured under {protocol}: these results are of {results.conditions.protocol}."
 
 
 def _value_at(config: Mapping[str, Any], key: str, default: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import textwrap
+from collections.abc import Callable
 
 from scan_jax.evaluation.results import Conditions
 
@@ -13,26 +14,18 @@ from scan_jax.evaluation.results import Conditions
 class TextTable:
     """What all renderings of a table share.
 
-    Attributes:
-      title: one line.
-      header, rows: cells; every row is as long as the header.
-      conditions: of the numbers; their line ends the note.
-      remark: what else a reader must know, whole sentences.
-      heads: how many columns, from the left, name the row.
-      best: (row, column) of the cells to emphasise.
-
     Raises:
       TypeError: no conditions.
-      ValueError: a row of another length.
+      ValueError: a row of another length than the header.
     """
 
-    title: str
+    title: str  # one line
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    conditions: Conditions
-    remark: str = ""
-    heads: int = 1
-    best: frozenset[tuple[int, int]] = frozenset()
+    conditions: Conditions  # of the numbers; their line ends the note
+    remark: str = ""  # what else a reader must know, whole sentences
+    heads: int = 1  # how many columns, from the left, name the row
+    best: frozenset[tuple[int, int]] = frozenset()  # (row, column) of the cells to emphasise
 
     def __post_init__(self) -> None:
         if not isinstance(self.conditions, Conditions):
@@ -47,7 +40,6 @@ class TextTable:
         return f"{self.remark} {self.conditions.line()}".strip()
 
 
-LONG = 40  # characters, beyond which a column wraps
 ESCAPES = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -62,13 +54,12 @@ ESCAPES = {
     "*": "{*}",
     "±": r"$\pm$",
 }
-
 NEGATIVE = re.compile(r"(?<!\w)-(?=\d|inf\b)")  # a minus, where that of "10-20%" is none
 
 
 def latex(table: TextTable) -> str:
     """A `table` environment; needs booktabs, and T1 fonts for straight quotation marks."""
-    body = [[_latex_cell(table, i, j) for j in range(len(row))] for i, row in enumerate(table.rows)]
+    header, *body = (" & ".join(cells) + r" \\" for cells in _cells(table, escape_latex, r"\textbf{%s}"))
     lines = [
         r"\begin{table}",
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
@@ -76,9 +67,9 @@ def latex(table: TextTable) -> str:
         r"\par\medskip",
         rf"\begin{{tabular}}{{{_columns(table)}}}",
         r"\toprule",
-        _latex_line([escape_latex(cell) for cell in table.header]),
+        header,
         r"\midrule",
-        *(_latex_line(row) for row in body),
+        *body,
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",
@@ -92,19 +83,19 @@ def escape_latex(text: str) -> str:
     return NEGATIVE.sub("$-$", escaped)
 
 
-def _latex_line(cells: list[str]) -> str:
-    return " & ".join(cells) + r" \\"
-
-
-def _latex_cell(table: TextTable, row: int, column: int) -> str:
-    text = escape_latex(table.rows[row][column])
-    return rf"\textbf{{{text}}}" if (row, column) in table.best else text
+def _cells(table: TextTable, escape: Callable[[str], str], best: str) -> list[list[str]]:
+    """The header and the rows, escaped, with the best cells formatted by `best`."""
+    rows = [
+        [best % escape(cell) if (i, j) in table.best else escape(cell) for j, cell in enumerate(row)]
+        for i, row in enumerate(table.rows)
+    ]
+    return [[escape(cell) for cell in table.header], *rows]
 
 
 def _columns(table: TextTable) -> str:
-    """Heads to the left, numbers to the right."""
+    """Heads to the left, numbers to the right; long columns wrap."""
     longest = [max(map(len, column)) for column in zip(table.header, *table.rows)]
-    return "".join("p{6cm}" if width > LONG else "lr"[i >= table.heads] for i, width in enumerate(longest))
+    return "".join("p{6cm}" if width > 40 else "lr"[i >= table.heads] for i, width in enumerate(longest))
 
 
 SPECIAL = re.compile(r"([\\|*`<]|(?<!\w)_|_(?!\w))")  # an underscore within a word is one
@@ -113,9 +104,8 @@ SPECIAL = re.compile(r"([\\|*`<]|(?<!\w)_|_(?!\w))")  # an underscore within a w
 def markdown(table: TextTable) -> str:
     """A heading, the table, the note."""
     marks = ["---" if i < table.heads else "---:" for i in range(len(table.header))]
-    body = [[_markdown_cell(table, i, j) for j in range(len(row))] for i, row in enumerate(table.rows)]
-    lines = [[escape_markdown(cell) for cell in table.header], marks, *body]
-    shown = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    header, *body = _cells(table, escape_markdown, "**%s**")
+    shown = "\n".join("| " + " | ".join(line) + " |" for line in (header, marks, *body))
     return f"## {escape_markdown(table.title)}\n\n{shown}\n\n{escape_markdown(table.note)}\n"
 
 
@@ -124,26 +114,12 @@ def escape_markdown(text: str) -> str:
     return SPECIAL.sub(r"\\\1", text)
 
 
-def _markdown_cell(table: TextTable, row: int, column: int) -> str:
-    text = escape_markdown(table.rows[row][column])
-    return f"**{text}**" if (row, column) in table.best else text
-
-
-WIDTH = 120  # of the note; a table is as wide as its cells
-
-
 def screen(table: TextTable) -> str:
-    """Heads to the left, numbers to the right."""
+    """Heads to the left, numbers to the right; a table is as wide as its cells, its note 120 letters."""
     lines = [table.header, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    shown = [_screen_line(cells, widths, table.heads) for cells in lines]
+    sides = ["<" if i < table.heads else ">" for i in range(len(table.header))]
+    forms = [f"{side}{max(map(len, column))}" for side, column in zip(sides, zip(*lines))]
+    shown = ["  ".join(map(format, cells, forms)).rstrip() for cells in lines]
     rule = "-" * max(map(len, shown))
-    note = textwrap.fill(table.note, WIDTH, break_long_words=False, break_on_hyphens=False)
+    note = textwrap.fill(table.note, 120, break_long_words=False, break_on_hyphens=False)
     return "\n".join([table.title, rule, shown[0], rule, *shown[1:], rule, note])
-
-
-def _screen_line(cells: tuple[str, ...], widths: list[int], heads: int) -> str:
-    padded = [
-        cell.ljust(width) if i < heads else cell.rjust(width) for i, (cell, width) in enumerate(zip(cells, widths))
-    ]
-    return "  ".join(padded).rstrip()
