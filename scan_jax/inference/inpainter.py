@@ -18,6 +18,7 @@ from scan_jax.core.types import Observation
 from scan_jax.images.palette import part_names
 from scan_jax.inference.engine import Engine, predict_each
 from scan_jax.inference.request import Blend, FillOptions, Picture, Request, interpolate, pick_styles
+from scan_jax.inference.texture import add_texture
 from scan_jax.inference.tiling import NetworkInput, Strategy, Tiles
 from scan_jax.inference.trained import Trained, split
 from scan_jax.inference.ways import WAYS, meet_border
@@ -175,8 +176,10 @@ class Inpainter:
         """
         options = self.with_styles(options)
         if options.refine or options.styles:
-            return [self._fill_alone(each, options) for each in tiles]
-        return self._fill_together(tiles, options)
+            filled = [self._fill_alone(each, options) for each in tiles]
+        else:
+            filled = self._fill_together(tiles, options)
+        return [add_texture(one, each.hole) for one, each in zip(filled, tiles)] if options.texture else filled
 
     def with_styles(self, options: FillOptions) -> FillOptions:
         """The same options with the styles of `style_from`, read once for many photographs.

@@ -36,6 +36,7 @@ class FillOptions:
         was trained on squares from anywhere in photographs (`augmentation.crop="random_square"`).
       blend: "poisson" shifts a network's filling so that it meets the known pixels at the hole's border, "none" leaves
         it as it is; "auto" is the first, but where styles of another photograph are to be seen as they are.
+      texture: whether the detail of a filling is replaced by patches of the photograph around the hole.
       refine: an optimisation at test time, such as "style_search".
       steps: its updates at most; None is what the method's config says.
       styles: what parts are painted from instead of the photograph's own, as `Inpainter.styles` returns it.
@@ -52,6 +53,7 @@ class FillOptions:
     seed: int = 0
     strategy: Strategy = "auto"
     blend: Blend = "auto"
+    texture: bool = False
     refine: str | None = None
     steps: int | None = None
     styles: Mapping[str, np.ndarray] | None = None

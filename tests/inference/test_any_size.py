@@ -97,7 +97,7 @@ def test_a_second_photograph_of_the_same_bucket_compiles_nothing():
     def listen(event, seconds, **_):
         compiled.append(event)
 
-    fill = functools.partial(inpainter(), strategy="whole")
+    fill = functools.partial(inpainter(), strategy="whole", blend="none")
     fill(*photograph(1, 90, 97)[:2])
     monitoring.register_event_duration_secs_listener(listen)
     try:

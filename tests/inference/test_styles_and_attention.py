@@ -63,9 +63,9 @@ def photo_hole_and_labels():
 def test_a_refiner_is_named_and_counted():
     given = photo_hole_and_labels()
     _, hole, _ = given
-    assert np.all(painter()(*given)[hole] == 51)
-    assert np.all(painter()(*given, refine="style_search")[hole] == round(255 * 0.22))
-    refined = painter()(*given, refine="style_search", steps=30)
+    assert np.all(painter()(*given, blend="none")[hole] == 51)
+    assert np.all(painter()(*given, refine="style_search", blend="none")[hole] == round(255 * 0.22))
+    refined = painter()(*given, refine="style_search", blend="none", steps=30)
     assert np.all(refined[hole] == round(255 * 0.5))
     np.testing.assert_array_equal(refined[~hole], given[0][~hole])
 
@@ -146,7 +146,7 @@ def test_inpaint_restyles_and_searches(folder, capsys):
     assert np.all(filled(*take, "--style_parts", "2") == 255)
     np.testing.assert_array_equal(filled(*take, "--style_parts", "0"), image[12, 25])
     np.testing.assert_allclose(filled(*take, "--style_amount=0.5"), (128, 168, 208), atol=1)
-    assert np.all(filled("--style_steps=10") == round(255 * 0.3))
+    assert np.all(filled("--style_steps=10", "--blend=none") == round(255 * 0.3))
     capsys.readouterr()
     assert inpaint.main([*flags(folder, "x.png"), *take, "--style_parts", "1"]) == 1
     assert "error: the reference photograph shows no part '1'; it shows: 0, 2\n" in capsys.readouterr().err
