@@ -1,4 +1,7 @@
-"""The attention layer of the style encoder (masked attention, section III-A), after SAGAN's (Zhang et al. 2019)."""
+"""The attention layer of the style encoder (masked attention, section III-A), after SAGAN's (Zhang et al. 2019).
+
+What is masked, and the semantic attention loss, is in `ops.attention`.
+"""
 
 from __future__ import annotations
 

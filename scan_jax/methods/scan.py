@@ -2,8 +2,8 @@
 
 Where its equations are: (1) `ops.correlation.orthogonality`, (2) `ops.correlation.patch_correlation`, (3)
 `ops.normalization.region_normalize`, all three called by `layers.attention_norm.SpatialAttentionNorm`; (4)
-`ops.correlation.channel_correlation`, called by `ChannelAttentionNorm` there; the joint loss of section 3.3 is
-`Scan.generator_loss`, weighed and summed by `losses.pixel.combine`.
+`ops.correlation.channel_correlation`, called by `ChannelAttentionNorm` there, which has (5); the joint loss of section
+3.3 is `Scan.generator_loss`, weighed and summed by `losses.pixel.combine`; its adversarial part is in `methods.terms`.
 """
 
 from __future__ import annotations

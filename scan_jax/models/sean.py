@@ -1,4 +1,7 @@
-"""SEAN (Zhu et al. 2020) as the masked attention paper uses it: an image from a label map and one style a class."""
+"""SEAN (Zhu et al. 2020) as the masked attention paper uses it: an image from a label map and one style a class.
+
+Its normalisation, ACE with SPADE's label branch, is `layers.region_style`.
+"""
 
 from __future__ import annotations
 

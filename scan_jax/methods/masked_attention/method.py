@@ -1,4 +1,7 @@
-"""Section III: a SEAN generator whose style encoder attends from the hole to known pixels; a critic of two scales."""
+"""Section III: a SEAN generator whose style encoder attends from the hole to known pixels; a critic of two scales.
+
+Where its equations are computed stands in this package's `__init__`.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,7 @@ class MaskedAttention(MethodBase):
         if "perceptual" in self.weights:  # eq. (1)
             terms["perceptual"] = self._distance(frozen, prediction * region, example.image * region).mean()
         if "semantic_attention" in self.weights:
-            terms["semantic_attention"] = jnp.mean(jnp.stack(sown))  # eq. (5)
+            terms["semantic_attention"] = jnp.mean(jnp.stack(sown))  # eqs. (4)-(5) are ops.attention's
         if "critic" in self.networks:
             terms |= self._critic_terms({"params": frozen["critic"], **stats["critic"]}, example, completion)
         return self.weigh(terms, {"generator": {**stats["generator"], **changed}}, completion)
