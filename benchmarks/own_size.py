@@ -28,7 +28,8 @@ from scan_jax.commands import cli
 from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
-from scan_jax.evaluation.statistics import paired
+from scan_jax.evaluation.statistics import summarize
+from scan_jax.images.contact_sheet import save_grid, tint_hole
 from scan_jax.images.photograph import read_photograph
 from scan_jax.masks.api import open_holes
 
@@ -48,6 +49,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--holes", type=Path, help="a folder of holes, white")
     parser.add_argument("--side", type=int, default=256, help="of the squares, pixels")
     parser.add_argument("--count", type=int, default=12, help="photographs of a folder")
+    parser.add_argument("--only", type=int, nargs="+", help="photographs by number, from 0")
+    parser.add_argument("--picture", type=Path, help="a .png: the holes of the third bucket, each filling, the truth")
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="names or run folders, with options")
     flags = parser.parse_args(argv)
     return cli.run(lambda: compare(flags))
@@ -60,9 +63,10 @@ def compare(flags: argparse.Namespace) -> None:
       UserError: there are too few photographs, or a model cannot be loaded.
     """
     keep_compilations()
-    squares, scores, inpainters = list(squares_of(flags)), {}, {}
+    squares, scores, inpainters = squares_of(flags), {}, {}
+    squares = [squares[index] for index in flags.only or range(len(squares))]
     holes = [hole_of(flags, bucket, len(squares)) for bucket in BUCKETS]
-    perceptual = open_lpips()
+    perceptual, columns = open_lpips(), []
     print(f"{len(squares)} photographs at {flags.side}x{flags.side}; PSNR dB, SSIM{', LPIPS' if perceptual else ''}")
     for model in flags.models:
         name, *options = model.split(",")
@@ -74,15 +78,20 @@ def compare(flags: argparse.Namespace) -> None:
         began = time.perf_counter()
         filled = [[fill(*each, **chosen) for each in zip(squares, some)] for some in holes]  # [bucket][photograph]
         seconds = (time.perf_counter() - began) / (len(squares) * len(holes))
+        columns.append(filled[2])
         scores[model] = np.array([[measure(*each) for each in zip(squares, some)] for some in filled])  # [b,n,2]
         means = [f"{psnr:8.2f} {ssim:.4f}" for psnr, ssim in scores[model].mean(axis=1)]
         if perceptual:
             far = [np.mean([perceptual(*each) for each in zip(squares, some)]) for some in filled]
             means = [f"{text} {one:.4f}" for text, one in zip(means, far)]
         print(f"{model:<28}{''.join(means)}{seconds:8.2f} s", flush=True)
+    if flags.picture:
+        shown = [tint_hole(photo / 255, ~hole[..., None]) for photo, hole in zip(squares, holes[2])]
+        rows = [("", list(pictures)) for pictures in zip(shown, *columns, squares)]
+        save_grid(flags.picture, ["the hole", *flags.models, "truth"], rows)
     *others, last = flags.models
     for model in others:
-        ahead = [paired(a[:, 0], b[:, 0]) for a, b in zip(scores[model], scores[last])]
+        ahead = [summarize(a[:, 0] - b[:, 0]) for a, b in zip(scores[model], scores[last])]
         print(f"{model} above {last}: " + ", ".join(f"{s.mean:+.2f} [{s.low:+.2f}, {s.high:+.2f}]" for s in ahead))
 
 
