@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
 
 
 def show() -> None:
-    """Prints a line for each, and what is known of the network."""
+    """Prints a line for each."""
     width = max(map(len, MODELS))
     for name, about in MODELS.items():
         print(f"{name:<{width}}  {about}")

@@ -21,7 +21,7 @@ COARSEST = 64  # pixels, the short side of the coarsest level at most
 EXHAUSTIVE = 96 * 96  # pixels of a level up to which all pairs of patches are compared
 FIRST_ROUNDS, ROUNDS = 8, 2  # of matching and voting, on levels that compare all pairs and on finer ones
 MARGIN = 64  # pixels at least that are seen around the hole, and as many as the hole is wide
-MIN_SOURCES = 64  # patches of a level to choose from; with fewer, the level is passed over
+MIN_SOURCES = 64  # patches of a level to choose from; with fewer, the level is skipped
 COLOURS = 0.1  # of the hole's depth: below that scale the patches count, above it the guide
 INWARD = 1.3  # that many times less counts a patch for each pixel that it lies deeper in the hole
 
