@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
     config.holes = {"name": "mixture", "ratio": (0.02, 0.6)}
 
     del config.method.blocks
-    config.method.update(width=24, regions=8)
+    config.method.update(width=24, regions=8, share="pixel")
 
     config.training.update(steps=40000, batch_size=8, ema_decay=0.998, keep_every=5000)
     config.training.update(log_every=50, checkpoint_every=250, evaluate_every=1000, pictures_every=1000)

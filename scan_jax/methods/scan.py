@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.config import bind
+from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.pixel import hole_normalised, l1
@@ -46,6 +47,11 @@ class ScanSettings(GeneratorSettings):
     loss: LossSettings = LossSettings()  # the terms' weights
     # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
+
+    def __post_init__(self) -> None:
+        """Refuses a share for each pixel where there are no two fillings to share between."""
+        if self.share == "pixel" and self.prior != "both":
+            raise UserError(f"config.method.share='pixel' needs config.method.prior='both', not '{self.prior}'")
 
 
 def build(section: Mapping[str, Any]) -> Scan:

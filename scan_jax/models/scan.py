@@ -40,6 +40,8 @@ class GeneratorSettings:
     # What fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended. The
     # networks see that filling and correct it, so that one which has learned nothing equals its prior.
     prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
+    # With both, the share of the biharmonic filling: "one" learned number, or the network's own choice at each "pixel".
+    share: Literal["one", "pixel"] = "one"
     # "float32" or "bfloat16", of convolutions and products; all else is float32.
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
 
@@ -78,14 +80,15 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Three times: up, join the encoder's level, convolve, SAN, CAN; then to RGB. Both stages call the same one.
 
-    With a prior the output is added to its filling in the hole: it begins at zero, and is bounded by nothing.
+    With a prior the output is added to its filling in the hole: it begins at zero, and is bounded by nothing. With a
+    share by pixel it has a fourth channel, which says how much more of the biharmonic filling there shall be.
     """
 
     settings: GeneratorSettings  # the generator's
 
     @nn.compact
     def __call__(self, features: Sequence[Array], knowns: Sequence[Array], keys: Array) -> Array:
-        """Features and known at s = 1,2,4,8, [B] keys -> [B,H,W,3], in [0, 1] without a prior."""
+        """Features and known at s = 1,2,4,8, [B] keys -> [B,H,W,3 or 4], in [0, 1] without a prior."""
         settings, corrects = self.settings, self.settings.prior != "none"
         shared, x = (settings.regions, settings.statistics), features[-1]
         for depth in (2, 1, 0):
@@ -99,7 +102,12 @@ class Decoder(nn.Module):
             x = jax.nn.leaky_relu(x, 0.2)  # [B,H/2^depth,W/2^depth,width*2^depth]
         init = nn.initializers.zeros if corrects else nn.initializers.lecun_normal()
         rgb = nn.Conv(3, (3, 3), padding=1, dtype=settings.dtype, kernel_init=init, name="rgb")(x).astype(jnp.float32)
-        return rgb if corrects else jax.nn.sigmoid(rgb)
+        if not corrects:
+            return jax.nn.sigmoid(rgb)
+        if settings.share == "one":
+            return rgb
+        share = nn.Conv(1, (3, 3), padding=1, dtype=settings.dtype, kernel_init=init, name="share")(x)
+        return jnp.concatenate([rgb, share.astype(jnp.float32)], axis=-1)
 
     def _join(self, x: Array, encoded: Array, width: int, *, name: str) -> Array:
         """Nearest upsampling of x, concatenation with the encoder's level, 3x3 convolution."""
@@ -142,6 +150,8 @@ class ScanGenerator(nn.Module):
             features, knowns = encode(jnp.concatenate([seen, guides[stage], *others], axis=-1), valid, known)
             stage_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, stage)
             decoded = decode(features, knowns, stage_keys)
+            if settings.share == "pixel":
+                decoded = decoded[..., :3] + decoded[..., 3:] * others[-1]  # others[-1]: biharmonic less harmonic
             predictions.append(decoded if filled is None else filled + (1 - known) * decoded)
             seen, valid = complete(image, predictions[-1], known), None
         return predictions

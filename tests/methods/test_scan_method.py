@@ -1,11 +1,15 @@
 """SCAN as a method: its updates train what they say, on the terms that the config asks for."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from small_methods import begin, loss_of, moved, noise_example, random_features, small_method, take_steps
 
+from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation
 from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
 from scan_jax.training.step import initial_state, make_step
@@ -88,3 +92,34 @@ def test_a_network_that_has_learned_nothing_equals_its_prior():
     np.testing.assert_allclose(fill(left)[0], found, atol=1e-6)
     slopes = loss_of(method.updates[0], variables, example, slopes=True)[1]["generator"]
     assert np.abs(slopes["dec"]["rgb"]["kernel"]).max() > 0 and np.abs(slopes["prior"]["share"]).max() > 0
+
+
+def test_a_share_by_pixel_changes_nothing_at_first_and_leans_where_the_network_says():
+    terms = dict.fromkeys(("perceptual", "style", "adversarial"), 0.0)
+    small = {"prior": "both", "attention": (), "stages": 1, "loss": terms}
+    method, example = small_method("scan", share="pixel", **small), noise_example()
+    variables, seen = jax.jit(method.init)(jax.random.key(0), example), example.observe()
+
+    @jax.jit
+    def fill(variables, seen):
+        fills = biharmonic_fill(seen.image, seen.known, 4), harmonic_fill(seen.image, seen.known, 2)
+        found = method.predict(variables, seen, jax.random.key(1))
+        return found.image, found.intermediates["prior"], *fills
+
+    found, prior, *_ = fill(variables, seen)
+    np.testing.assert_allclose(found, prior, atol=1e-6)
+    slopes = loss_of(method.updates[0], variables, example, slopes=True)[1]["generator"]
+    assert np.abs(slopes["dec"]["share"]["kernel"]).max() > 0
+
+    generator = variables.params["generator"]
+    leant = {**generator["dec"], "share": {**generator["dec"]["share"], "bias": jnp.full(1, -0.88)}}
+    variables = dataclasses.replace(variables, params={"generator": {**generator, "dec": leant}})
+    found, _, biharmonic, harmonic = fill(variables, seen)
+    in_range = (found > 0) & (found < 1)
+    assert in_range.mean() > 0.5 and not np.allclose(biharmonic, harmonic, atol=1e-2)
+    np.testing.assert_allclose(found[in_range], harmonic[in_range], atol=1e-5)
+
+
+def test_a_share_by_pixel_needs_two_fillings():
+    with pytest.raises(UserError, match="config.method.share='pixel' needs config.method.prior='both', not 'none'"):
+        small_method("scan", share="pixel")
