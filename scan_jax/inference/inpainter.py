@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -241,16 +241,12 @@ class Inpainter:
         return Tiles.of(pixels, hole, labels, self.size, strategy)
 
     def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
-        """All windows of all photographs, those of one shape together."""
-        inputs = [list(each.network_inputs(self.size, self._stride)) for each in tiles]
-        flat = [one.observation for windows in inputs for one in windows]
-        predictions = iter(
-            predict_each(flat, lambda batch: self._engine.predict(batch, options.seed), options.batch_size)
-        )
-        return [
-            _merge(each, ((one, next(predictions)) for one in windows), options.blend)
-            for each, windows in zip(tiles, inputs)
-        ]
+        """All windows of a turn of all photographs, those of one shape together."""
+
+        def predict(seen: Sequence[Observation]) -> Iterator[np.ndarray]:
+            return iter(predict_each(seen, lambda batch: self._engine.predict(batch, options.seed), options.batch_size))
+
+        return self._fill_in_turns(tiles, predict, options.blend)
 
     def _fill_alone(self, tiles: Tiles, options: FillOptions) -> np.ndarray:
         """Refined, or painted from given styles."""
@@ -266,8 +262,24 @@ class Inpainter:
             return np.asarray(refined.prediction.image)[0]
 
         blend = "none" if styles and options.blend == "auto" else options.blend
-        inputs = tiles.network_inputs(self.size, self._stride)
-        return _merge(tiles, ((one, predict(one.observation)) for one in inputs), blend)
+        return self._fill_in_turns([tiles], lambda seen: map(predict, seen), blend)[0]
+
+    def _fill_in_turns(
+        self,
+        tiles: Sequence[Tiles],
+        predict: Callable[[Sequence[Observation]], Iterator[np.ndarray]],
+        blend: Blend,
+    ) -> list[np.ndarray]:
+        """The filled photographs, uint8 [H,W,3]; `predict` answers to what is seen through windows, [h',w',3] each."""
+        filled = [each.pixels.copy() for each in tiles]
+        keep_known = blend == "none"
+        for turn in range(max((len(each.layers) for each in tiles), default=0)):
+            inputs = [list(each.network_inputs(turn, one, self.size, self._stride)) for each, one in zip(tiles, filled)]
+            predictions = predict([one.observation for windows in inputs for one in windows])
+            for each, one, windows in zip(tiles, filled, inputs):
+                enlarged = (seen.enlarge(next(predictions), keep_known=keep_known) for seen in windows)
+                each.merge(turn, one, enlarged, None if keep_known else meet_border)
+        return filled
 
     def _read_styles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
         """By the name of each class that occurs, from a photograph's known pixels."""
@@ -287,13 +299,6 @@ class Inpainter:
                 raise UserError(f"the style of {part!r} must be {own.shape[2:]}, not {np.shape(style)}")
             own[0, names.index(part)] = style
         return own
-
-
-def _merge(tiles: Tiles, predictions: Iterable[tuple[NetworkInput, np.ndarray]], blend: Blend) -> np.ndarray:
-    """The filled photograph, uint8 [H,W,3], from what the network saw and made of it through each window."""
-    keep_known = blend == "none"
-    enlarged = (one.enlarge(prediction, keep_known=keep_known) for one, prediction in predictions)
-    return tiles.merge(enlarged, None if keep_known else meet_border)
 
 
 class Untrained(Inpainter):

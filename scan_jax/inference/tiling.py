@@ -1,7 +1,9 @@
 """Where a photograph is looked at, what the network sees there, and how its answer is written into the hole.
 
-A large photograph is looked at through windows around its hole, each as large as that part of the hole needs; a network
-sees each window at its working size, padded, as a batch of one.
+A large photograph is looked at through windows around its hole, each as large as that part of the hole needs; a
+network sees each window at its working size, padded, as a batch of one. A part that needs more than the finest windows
+is filled from coarse to fine: all of it first, as the widest windows show it; then once more what lies near its border,
+where narrower ones show more.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ Strategy = Literal["auto", "whole", "windows"]
 Correction = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # as `ways.meet_border`
 STRATEGIES: tuple[Strategy, ...] = ("auto", "whole", "windows")
 LARGE = 4  # times the network's size: up to this short side it sees the whole photograph, as it was trained
-CONTEXT = 3  # a window's side, in thicknesses of the hole that it fills
+CONTEXT = 1.5  # a window's side, in thicknesses of the hole that it fills
+FINER = 0.75  # a window narrower than that many short sides of the photograph shows more than all of it does
+RIM = 1 / (2 * CONTEXT)  # so deep is filled again what was filled through wider windows, in sides
 MOST = 64  # windows to a photograph; where more would be needed, all are larger
 
 
@@ -158,7 +162,7 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """Parts of a hole that are about as thick as each other.
+    """What is filled by windows of one size: parts of a hole, or of thicker parts what lies near their border.
 
     Attributes:
       hole: bool [H,W], what the windows fill together.
@@ -179,7 +183,8 @@ def plan(hole: np.ndarray, size: int, strategy: Strategy) -> tuple[Layer, ...]:
         the whole of a photograph with a short side of up to LARGE sizes and windows of larger ones.
 
     Returns:
-      One layer for each side of windows; a hole that needs all there is to see gets the whole photograph.
+      One layer for each side of windows, the widest first; a hole that needs all there is to see gets the whole
+      photograph. A layer sees as known what those before it have filled, but for what it fills again.
     """
     if strategy == "whole" or (strategy == "auto" and min(hole.shape) <= LARGE * size):
         return (_whole(hole),)
@@ -196,21 +201,28 @@ def _whole(hole: np.ndarray) -> Layer:
 
 
 def _layers(hole: np.ndarray, size: int, least: int) -> Iterator[Layer]:
-    """One for each side that is needed, none of them below `least`."""
+    """One for each side that is needed, none of them below `least`, from the widest."""
     area = _grow(bounds(hole), hole.shape)
     inside = hole[area.slices].astype(np.uint8)  # [h,w]
     count, found = cv2.connectedComponents(inside)
     parts = found.astype(np.int32, copy=False)  # [h,w], 0 is no hole
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)  # [h,w], to the nearest known pixel
+    depth = np.minimum(depth, max(hole.shape))  # infinite if there is none
     deepest = np.zeros(count)
-    np.maximum.at(deepest, parts.ravel(), np.minimum(depth, max(hole.shape)).ravel())  # infinite if there is none
+    np.maximum.at(deepest, parts.ravel(), depth.ravel())
     doublings = np.ceil(np.log2(np.maximum(1.0, CONTEXT * 2 * deepest / size))).astype(int)
     sides = np.maximum(least, size * 2**doublings)  # [count]
-    for side in np.unique(sides[1:]):
+    sides[0] = 0
+    side = int(sides.max())
+    while side >= least:
+        # What a window of this side shows beyond the widest one, which is the whole photograph at most, is detail.
+        again = (sides > side) if side < FINER * min(hole.shape) else np.zeros(count, bool)
         layer = np.zeros_like(hole)
-        layer[area.slices] = ((sides == side) & (np.arange(count) > 0))[parts]
-        whole = side >= max(hole.shape)
-        yield _whole(layer) if whole else Layer(layer, tuple(_cover(layer, int(side))))
+        layer[area.slices] = (sides == side)[parts] | (again[parts] & (depth <= RIM * side))
+        if layer.any():
+            whole = side >= max(hole.shape)
+            yield _whole(layer) if whole else Layer(layer, tuple(_cover(layer, side)))
+        side //= 2
 
 
 def _cover(hole: np.ndarray, side: int) -> Iterator[Window]:
@@ -311,30 +323,49 @@ class Tiles:
         sides = sorted({max(window.height, window.width) for window in windows})
         return f"{len(windows)} window{'s' * (len(windows) > 1)} of {', '.join(map(str, sides))} pixels"
 
-    def network_inputs(self, size: int, stride: int) -> Iterator[NetworkInput]:
-        """One for each window, in their order."""
-        for window in self.windows:
-            place = window.slices
-            labels = None if self.labels is None else self.labels[place]
-            yield NetworkInput.of(self.pixels[place], ~self.hole[place], labels, size, stride)
-
-    def merge(self, predictions: Iterator[np.ndarray], correct: Correction | None = None) -> np.ndarray:
-        """The photograph with its hole filled, uint8 [H,W,3]; known pixels are the photograph's own bytes.
+    def network_inputs(self, turn: int, filled: np.ndarray, size: int, stride: int) -> Iterator[NetworkInput]:
+        """One for each window of a layer, in their order; none where there are fewer layers.
 
         Args:
+          turn: the layer's number.
+          filled: uint8 [H,W,3], the photograph as the layers before it have left it.
+          size: the network's, in pixels.
+          stride: the network's.
+        """
+        if turn < len(self.layers):
+            hole = self._hole(turn)
+            for window in self.layers[turn].windows:
+                place = window.slices
+                labels = None if self.labels is None else self.labels[place]
+                yield NetworkInput.of(filled[place], ~hole[place], labels, size, stride)
+
+    def merge(
+        self, turn: int, filled: np.ndarray, predictions: Iterator[np.ndarray], correct: Correction | None = None
+    ) -> None:
+        """Writes a layer's hole into `filled`; nothing where there are fewer layers.
+
+        Args:
+          turn: the layer's number.
+          filled: uint8 [H,W,3], as `network_inputs` was given it.
           predictions: float32 [h,w,3] of every window, in their order.
           correct: what is done to them before they are rounded.
         """
-        filled = self.pixels.copy()
-        for layer in self.layers:
+        if turn < len(self.layers):
+            layer = self.layers[turn]
             area = _grow(bounds(layer.hole), layer.hole.shape)
             prediction, covered = _mean(layer, area, predictions)  # [a,b,3], [a,b]
             hole = layer.hole[area.slices]  # [a,b]
             if correct:
-                known = covered & ~self.hole[area.slices]
-                prediction = correct(prediction, self.pixels[area.slices], hole, known)
+                known = covered & ~self._hole(turn)[area.slices]
+                prediction = correct(prediction, filled[area.slices], hole, known)
             filled[area.slices][hole] = to_bytes(prediction[hole])
-        return filled
+
+    def _hole(self, turn: int) -> np.ndarray:
+        """What a layer does not see, bool [H,W]: what it fills, and what no layer before it has filled."""
+        hole = self.hole.copy()
+        for layer in self.layers[:turn]:
+            hole &= ~layer.hole
+        return hole | self.layers[turn].hole
 
 
 def _mean(layer: Layer, area: Window, predictions: Iterator[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

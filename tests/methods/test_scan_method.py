@@ -121,5 +121,7 @@ def test_a_share_by_pixel_changes_nothing_at_first_and_leans_where_the_network_s
 
 
 def test_a_share_by_pixel_needs_two_fillings():
-    with pytest.raises(UserError, match="config.method.share='pixel' needs config.method.prior='both', not 'none'"):
+    with pytest.raises(
+        UserError, match=r"config\.method\.share='pixel' needs config\.method\.prior='both', not 'none'"
+    ):
         small_method("scan", share="pixel")
