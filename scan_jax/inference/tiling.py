@@ -140,17 +140,10 @@ def padded_side(side: int, stride: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A rectangle of pixels.
+    """A rectangle of pixels."""
 
-    Attributes:
-      top: its first row.
-      left: its first column.
-      height: in pixels.
-      width: in pixels.
-    """
-
-    top: int
-    left: int
+    top: int  # its first row
+    left: int  # its first column
     height: int
     width: int
 
@@ -162,15 +155,10 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """What is filled by windows of one size: parts of a hole, or of thicker parts what lies near their border.
+    """What is filled by windows of one size: parts of a hole, or of thicker parts what lies near their border."""
 
-    Attributes:
-      hole: bool [H,W], what the windows fill together.
-      windows: each pixel of `hole` lies in at least one.
-    """
-
-    hole: np.ndarray
-    windows: tuple[Window, ...]
+    hole: np.ndarray  # bool [H,W], what the windows fill together
+    windows: tuple[Window, ...]  # each pixel of `hole` lies in at least one
 
 
 def plan(hole: np.ndarray, size: int, strategy: Strategy) -> tuple[Layer, ...]:
@@ -188,20 +176,23 @@ def plan(hole: np.ndarray, size: int, strategy: Strategy) -> tuple[Layer, ...]:
     """
     if strategy == "whole" or (strategy == "auto" and min(hole.shape) <= LARGE * size):
         return (_whole(hole),)
-    least = size
+    least = again = size  # of windows; of those that fill something again, which is given up first
     while True:
-        layers = tuple(_layers(hole, size, least))
+        layers = tuple(_layers(hole, size, least, again))
         if sum(len(layer.windows) for layer in layers) <= MOST:
             return layers
-        least *= 2
+        if again < max(hole.shape):
+            again *= 2
+        else:
+            least *= 2
 
 
 def _whole(hole: np.ndarray) -> Layer:
     return Layer(hole, (Window(0, 0, *hole.shape),))
 
 
-def _layers(hole: np.ndarray, size: int, least: int) -> Iterator[Layer]:
-    """One for each side that is needed, none of them below `least`, from the widest."""
+def _layers(hole: np.ndarray, size: int, least: int, again: int) -> Iterator[Layer]:
+    """One for each side that is needed, from the widest; none below `least`, or `again` where all was filled before."""
     area = _grow(bounds(hole), hole.shape)
     inside = hole[area.slices].astype(np.uint8)  # [h,w]
     count, found = cv2.connectedComponents(inside)
@@ -215,10 +206,10 @@ def _layers(hole: np.ndarray, size: int, least: int) -> Iterator[Layer]:
     sides[0] = 0
     side = int(sides.max())
     while side >= least:
-        # What a window of this side shows beyond the widest one, which is the whole photograph at most, is detail.
-        again = (sides > side) if side < FINER * min(hole.shape) else np.zeros(count, bool)
         layer = np.zeros_like(hole)
-        layer[area.slices] = (sides == side)[parts] | (again[parts] & (depth <= RIM * side))
+        layer[area.slices] = (sides == side)[parts]
+        if again <= side < FINER * min(hole.shape):
+            layer[area.slices] |= (sides > side)[parts] & (depth <= RIM * side)
         if layer.any():
             whole = side >= max(hole.shape)
             yield _whole(layer) if whole else Layer(layer, tuple(_cover(layer, side)))
