@@ -41,7 +41,7 @@ FILE_FORMATS = ("png", "webp", "tif", "jpg")
 BLENDS = ("auto", "poisson", "none")
 # Flags on how to fill: options of `inference.request.FillOptions`, and the steps of the style search.
 STYLES = ("style_steps", "style_from", "style_labels", "style_parts", "style_amount")
-FILL_FLAGS = ("seed", "strategy", "blend", "texture", *STYLES, "batch_size")
+FILL_FLAGS = ("seed", "strategy", "blend", "texture", "grain", *STYLES, "batch_size")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -67,8 +67,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--strategy", choices=STRATEGIES, default="auto", help=seen)
     border = "poisson: a network's filling is shifted so that it meets the known pixels at the hole's border"
     add("--blend", choices=BLENDS, default="auto", help=f"{border}; auto: that, but not with styles from elsewhere")
-
+    add("--feather", type=_gone, help=argparse.SUPPRESS)
     add("--texture", action="store_true", help="detail from patches of the photograph around the hole: large holes")
+    add("--grain", action="store_true", help="noise like that around the hole, where the filling lacks it")
 
     add = parser.add_argument_group("styles, for methods that paint each part from one").add_argument
     add("--style_steps", type=int, default=0, help="updates of the style search, such as 20")
@@ -86,6 +87,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--dry_run", action="store_true", help="write nothing, show what would be done")
     add("--summary", type=Path, metavar="FILE.json", help="what became of each photograph, for programs")
     return parser.parse_args(argv)
+
+
+def _gone(value: str) -> None:
+    raise argparse.ArgumentTypeError(f"it was replaced by --blend, which hides seams by default; leave out {value}")
 
 
 def fill(flags: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
 from scan_jax.demo.serving import Limits, check_image, check_upload
@@ -20,8 +21,9 @@ from scan_jax.images.contact_sheet import TINT
 from scan_jax.images.hole import HoleColor, read_hole
 from scan_jax.images.labels import read_labels, resize, resize_like, size_text
 from scan_jax.images.photograph import Photograph, check_output, read_photograph, write_photograph
-from scan_jax.inference.inpainter import Inpainter
+from scan_jax.inference.inpainter import PACKAGED, Inpainter
 from scan_jax.inference.request import FillOptions, Request, check_size
+from scan_jax.inference.ways import WAYS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,7 @@ class FillRequest:
     reference: str | None = None  # a photograph to take styles from
     reference_labels: str | None = None
     options: FillOptions = dataclasses.field(default_factory=FillOptions)
+    model: str = ""  # one of `Session.models`; the page's own network without any
     suffix: str = ".png"  # of the result's file
 
 
@@ -51,12 +54,15 @@ class Filled(NamedTuple):
 
 
 class Session:
-    """The network, which serves one at a time, and the folder where results lie."""
+    """The network, which serves one at a time, those that may take its place, and the folder where results lie."""
+
+    models = (*PACKAGED, *WAYS)  # what comes with the package
 
     def __init__(self, inpainter: Inpainter, limits: Limits, folder: Path) -> None:
         """Results older than the limits allow are thrown away when a new one is made."""
         self.inpainter, self.limits, self.folder = inpainter, limits, folder
         self._lock = threading.Lock()
+        self._loaded = {"": inpainter}
 
     def read_photograph(self, path: str | None) -> Photograph:
         """An uploaded photograph; UserError where there is none, or it cannot be read."""
@@ -110,10 +116,16 @@ class Session:
     def fill(self, request: FillRequest) -> Filled:
         """Fills, and writes the result; UserError is whatever the person can put right."""
         check_output(Path(f"result{request.suffix}"))
-        read, options = self.read(request), self._with_reference(request)
-        start = time.perf_counter()
+        if request.model not in ("", *self.models):
+            near = did_you_mean(request.model, self.models)
+            raise UserError(f"there is no model {request.model!r}{near}; there are: {', '.join(self.models)}")
+        read, options = self.read(request, labelled=not request.model), self._with_reference(request)
         with self._lock:
-            (pixels,) = self.inpainter.fill([self.inpainter.plan(read, options)], options)
+            if request.model not in self._loaded:
+                self._loaded[request.model] = Inpainter.load(request.model)
+            inpainter = self._loaded[request.model]
+            start = time.perf_counter()
+            (pixels,) = inpainter.fill([inpainter.plan(read, options)], options)
         took, share = time.perf_counter() - start, 100 * float(read.hole.mean())
         note = f"{size_text(read.hole.shape)} pixels, {share:.1f}% of them hole, filled in {took:.1f} s"
         return self._write(request, read, pixels, f"{note} at {time.strftime('%H:%M:%S')}")  # tells results apart

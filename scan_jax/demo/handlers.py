@@ -81,6 +81,8 @@ class Handlers:
         seed: float | None = 0,
         strategy: Any = "auto",
         blend: Any = "auto",
+        model: str = "",
+        detail: list[str] | None = None,
         file_type: str = EXACT,
         labels: str | None = None,
         painted_labels: Editor = None,
@@ -100,6 +102,8 @@ class Handlers:
             seed=check_seed(seed),
             strategy=strategy,
             blend=blend,
+            texture="texture" in (detail or ()),
+            grain="grain" in (detail or ()),
             style_parts=tuple(parts or ()),
             style_amount=float(amount),
             **search,
@@ -109,6 +113,7 @@ class Handlers:
             reference=reference,
             reference_labels=reference_labels,
             options=options,
+            model=model or "",
             suffix=SUFFIXES.get(file_type, file_type),
         )
         *files, note = self.session.fill(request)

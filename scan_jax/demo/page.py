@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -33,7 +34,7 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
         gr.HTML(label_page.HEADER)
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
-                source, note, fill, again = _place_source(example)
+                source, note, fill, again = _place_source(example, about, session.models)
             with gr.Column(min_width=320):
                 result = _place_result()
         labels = label_page.place(count, example) if count else None
@@ -59,7 +60,7 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
     return page
 
 
-def _place_source(example: Example | None) -> tuple[Components, Any, Any, Any]:
+def _place_source(example: Example | None, about: str, models: Sequence[str]) -> tuple[Components, Any, Any, Any]:
     """The left column: also the line about the photograph, the button that fills and the one for the example."""
     with gr.Row():
         photograph = gr.UploadButton(
@@ -87,10 +88,20 @@ def _place_source(example: Example | None) -> tuple[Components, Any, Any, Any]:
             list(BLENDS), value="auto", label="At the hole's border", elem_id="blend",
             info="poisson: the filling is shifted to meet the known pixels. auto: that, but not with another's styles.",
         )  # fmt: skip
+        own = (about.split(" at step ")[0], "")
+        model = gr.Dropdown(
+            [own, *((name, name) for name in models if name != own[0])], value="", label="Filled by", elem_id="model",
+            info="this page's network, or what comes with the package and takes no label map",
+        )  # fmt: skip
+        detail = gr.CheckboxGroup(
+            ["texture", "grain"], label="Detail in large holes", elem_id="detail",
+            info="texture: patches of the photograph around the hole. grain: noise like that around it.",
+        )  # fmt: skip
         seed = gr.Number(0, label="Seed", precision=0, elem_id="seed")
         file_type = gr.Dropdown(list(SUFFIXES), value=EXACT, label="File to download", elem_id="file_type")
     source = {"photograph": photograph, "editor": editor, "hole": hole, "hole_color": hole_color}
-    return {**source, "seed": seed, "strategy": strategy, "blend": blend, "type": file_type}, note, fill, again
+    source |= {"seed": seed, "strategy": strategy, "blend": blend, "model": model, "detail": detail, "type": file_type}
+    return source, note, fill, again
 
 
 def _place_result() -> list[Any]:

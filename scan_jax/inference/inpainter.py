@@ -17,6 +17,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation
 from scan_jax.images.palette import part_names
 from scan_jax.inference.engine import Engine, predict_each
+from scan_jax.inference.grain import add_grain
 from scan_jax.inference.request import Blend, FillOptions, Picture, Request, interpolate, pick_styles
 from scan_jax.inference.texture import add_texture
 from scan_jax.inference.tiling import NetworkInput, Strategy, Tiles
@@ -179,7 +180,11 @@ class Inpainter:
             filled = [self._fill_alone(each, options) for each in tiles]
         else:
             filled = self._fill_together(tiles, options)
-        return [add_texture(one, each.hole) for one, each in zip(filled, tiles)] if options.texture else filled
+        if options.texture:
+            filled = [add_texture(one, each.hole) for one, each in zip(filled, tiles)]
+        if options.grain:
+            filled = [add_grain(one, each.hole, options.seed) for one, each in zip(filled, tiles)]
+        return filled
 
     def with_styles(self, options: FillOptions) -> FillOptions:
         """The same options with the styles of `style_from`, read once for many photographs.

@@ -37,6 +37,7 @@ class FillOptions:
       blend: "poisson" shifts a network's filling so that it meets the known pixels at the hole's border, "none" leaves
         it as it is; "auto" is the first, but where styles of another photograph are to be seen as they are.
       texture: whether the detail of a filling is replaced by patches of the photograph around the hole.
+      grain: whether noise like that of the photograph around the hole is added where the filling lacks it.
       refine: an optimisation at test time, such as "style_search".
       steps: its updates at most; None is what the method's config says.
       styles: what parts are painted from instead of the photograph's own, as `Inpainter.styles` returns it.
@@ -54,6 +55,7 @@ class FillOptions:
     strategy: Strategy = "auto"
     blend: Blend = "auto"
     texture: bool = False
+    grain: bool = False
     refine: str | None = None
     steps: int | None = None
     styles: Mapping[str, np.ndarray] | None = None

@@ -12,6 +12,8 @@ from miniatures import photograph, truncate, write, write_bomb
 from page_servers import WATCHED, serving, write_bundle
 from PIL import Image
 
+from scan_jax import Inpainter
+
 httpx, gradio_client = map(pytest.importorskip, ("httpx", "gradio_client"))  # Gradio brings both
 pytestmark = [
     pytest.mark.slow,
@@ -122,11 +124,19 @@ def test_it_still_works_after_all_that_and_the_whole_photograph_may_be_hole(plai
     assert "Traceback" not in plain_page.said
 
 
+def test_another_model_and_grain(client, tmp_path):
+    path = write(tmp_path / "a.png", photograph(5, 96))
+    hole = hole_file(tmp_path, (96, 96), 2)
+    (filled, _), _, _ = ask(client, path, hole, model="telea", detail=["grain"])
+    np.testing.assert_array_equal(filled, Inpainter.load("telea")(path, hole, grain=True))
+    assert (filled != Inpainter.load("telea")(path, hole)).any()
+
+
 def post_fill(server, photograph_field):
     """Asks without Gradio's client, which would upload a file; the events that come back."""
     config = httpx.get(f"{server.address}/config").json()
     [number] = [d["id"] for d in config["dependencies"] if d["api_name"] == "fill"]
-    data = [photograph_field, None, photograph_field, "white", 0, "auto", 0, "PNG, exact"]
+    data = [photograph_field, None, photograph_field, "white", 0, "auto", "auto", "", [], "PNG, exact"]
     body = {"data": data, "fn_index": number, "session_hash": "wicked"}
     joined = httpx.post(f"{server.address}/gradio_api/queue/join", json=body)
     if joined.status_code != 200:

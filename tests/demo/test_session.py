@@ -101,6 +101,19 @@ def test_strokes_and_an_uploaded_hole_are_filled_together(session, wanted, tmp_p
     assert hole[:10, :10].all() and hole[30:, 30:].all() and hole.sum() == 200
 
 
+def test_what_comes_with_the_package_may_fill_instead(session, painter, wanted, tmp_path):
+    (tmp_path / "other").mkdir()
+    wants_labels = open_session(painter, tmp_path / "other")
+    own = session.fill(wanted)
+    other = dataclasses.replace(wanted, model="harmonic")
+    expected = Inpainter.load("harmonic")(wanted.photograph, wanted.hole)
+    for one in (session, wants_labels, session):  # labels are not needed for it
+        np.testing.assert_array_equal(np.asarray(Image.open(one.fill(other).result)), expected)
+    assert session.fill(wanted).result.read_bytes() == own.result.read_bytes()
+    with pytest.raises(UserError, match="no model 'harmonics', did you mean 'harmonic'"):
+        session.fill(dataclasses.replace(wanted, model="harmonics"))
+
+
 def test_one_seed_one_result_and_old_ones_are_thrown_away(session, wanted):
     seeded = dataclasses.replace(wanted, options=FillOptions(seed=3))
     first, second = session.fill(seeded).result, session.fill(seeded).result
