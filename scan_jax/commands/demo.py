@@ -1,7 +1,7 @@
 """Opens a web page on this machine that fills holes with a trained network. Nothing is fetched from anywhere else.
 
     python -m scan_jax demo [--run=runs/demo] [--host=127.0.0.1] [--port=7860]
-    python -m scan_jax demo --run=biharmonic   (or harmonic, navier_stokes, telea: no network)
+    python -m scan_jax demo --run=biharmonic   (or harmonic, navier_stokes, telea, patchmatch: no network)
 
 Upload a photograph, paint over what should go, fill, compare, download. Networks that are conditioned on a label map
 also show it, let it be repainted, take the style of parts from another photograph, and show where a pixel attends.

@@ -36,7 +36,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="the same as --run=A --against B")
     parser.add_argument("--predictions", **folders, help="folders of another program's results")
     parser.add_argument(
-        "--baselines", **any_number, help="navier_stokes harmonic biharmonic (else) telea mean class_mean"
+        "--baselines", **any_number, help="navier_stokes harmonic biharmonic (else) telea patchmatch mean class_mean"
     )
     parser.add_argument("--refine", **any_number, help="optimisations at test time to measure, too; else the config's")
     parser.add_argument("--protocol", default="", help="a protocol's name or a config file; else the run's own test")

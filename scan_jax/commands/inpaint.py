@@ -14,9 +14,9 @@ one hole may be for all photographs. --hole_suffix=_mask takes holes from files 
 beside the photographs where no folder of holes is given. Outputs have the photographs' names and formats. A photograph
 that cannot be filled is named with its reason, and the others are filled. --keep_existing goes on with a stopped run.
 
-Without --run, the network that comes with the package fills. --run=harmonic, biharmonic, navier_stokes or telea fills
-without a network, at the photograph's full resolution; `python -m scan_jax models` says more of each. Where there is a
-folder of such a name, the bare word is still the model, and ./harmonic the folder.
+Without --run, the network that comes with the package fills. --run=harmonic, biharmonic, navier_stokes, telea or
+patchmatch fills without a network, at the photograph's full resolution; `python -m scan_jax models` says more of each.
+Where there is a folder of such a name, the bare word is still the model, and ./harmonic the folder.
 
 Networks that paint each part of a label map from a style take that style from the photograph itself. --style_steps
 optimises it for this photograph; --style_from takes it, for all parts or those of --style_parts, from another one:

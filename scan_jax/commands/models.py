@@ -18,6 +18,7 @@ MODELS = {  # those of `inference.inpainter`, which the other commands' --help c
     "biharmonic": "the biharmonic equation: slopes go on into the hole; for thin holes, skin, sky and walls",
     "navier_stokes": "OpenCV, Bertalmio et al. 2001: along the lines that meet the hole; the quickest",
     "telea": "OpenCV, Telea 2004: from the border inwards",
+    "patchmatch": 'patches of the photograph, Barnes et al. 2009: texture; needs pip install "scan_jax[patchmatch]"',
 }
 NAMES = ", ".join(MODELS)
 

@@ -167,6 +167,8 @@ def find_baseline(key: str, labelled: object) -> Entry:
         raise UserError(f"no baseline {key!r}{did_you_mean(key, BASELINES)}; there are: {', '.join(BASELINES)}")
     if key == "class_mean" and labelled is None:
         raise UserError("the baseline class_mean needs photographs with label maps; leave it out")
+    if key in WAYS:
+        WAYS[key].check_installed()
     return BASELINES[key]
 
 
@@ -220,7 +222,13 @@ def _fill_by(way: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Fill:
     return one_by_one(lambda photograph, hole, labels: way(photograph, hole))
 
 
-NAMES = {"navier_stokes": "Navier-Stokes", "telea": "Telea", "harmonic": "harmonic", "biharmonic": "biharmonic"}
+NAMES = {
+    "navier_stokes": "Navier-Stokes",
+    "telea": "Telea",
+    "harmonic": "harmonic",
+    "biharmonic": "biharmonic",
+    "patchmatch": "PatchMatch",
+}
 BASELINES = {
     **{key: _without_network(name, key) for key, name in NAMES.items()},
     "mean": Entry("mean colour", "mean", "baseline", _fill_by(mean)),

@@ -67,7 +67,7 @@ class Inpainter:
 
         Args:
           run: its folder; or a model that comes with the package: "open", or "harmonic", "biharmonic", "navier_stokes",
-            "telea", which fill without a network. A folder of such a name is `Path("open")` or "./open".
+            "telea", "patchmatch", which fill without one. A folder of such a name is `Path("open")` or "./open".
 
         Raises:
           UserError: there is no such folder, nothing in it can be read, or its config describes another network.
@@ -316,6 +316,7 @@ class Untrained(Inpainter):
     def __init__(self, name: str) -> None:
         """By its name in `WAYS`."""
         self._way = WAYS[name]
+        self._way.check_installed()
         about = {"method": name, "computed by": ", ".join(self._way.computed_by)}
         super().__init__(_NoNetwork(), Variables({}, {}), size=0, about=about)
         log.info("%s: no network (%s)", name, about["computed by"])

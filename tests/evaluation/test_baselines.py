@@ -1,15 +1,19 @@
 """What stands beside a trained network."""
 
+import importlib.util
+
 import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
+import patchmatch
 import pytest
 
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation.benchmark import Batch, Row
 from scan_jax.evaluation.entries import BASELINES, baselines_for, class_mean, find_baseline, mean
 from scan_jax.evaluation.results import COMPLETION
+from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.ways import WAYS
 from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
 
@@ -37,6 +41,7 @@ def test_each_fills_as_it_does_alone():
         ("telea", cv2.inpaint(blank, hole.astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA), 12),
         ("harmonic", by_equation["harmonic"], 2),  # a plane solves both equations, but for its rounding
         ("biharmonic", by_equation["biharmonic"], 2),
+        ("patchmatch", patchmatch.inpaint(blank, hole, patch_size=3), np.inf),
         ("mean", np.broadcast_to(np.round(image[~hole].mean(0)), image.shape), np.inf),
     ):
         found = OF_PIXELS[name](image, hole)
@@ -58,11 +63,19 @@ def test_does_not_read_the_hole_and_answers_at_both_ends(name):
             fill(*wrong)
 
 
+def test_a_missing_package_is_named_with_its_line(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "patchmatch" else found(name))
+    for ask in (lambda: find_baseline("patchmatch", None), lambda: Inpainter.load("patchmatch")):
+        with pytest.raises(UserError, match=r'needs the package pypatchmatch: pip install "scan_jax\[patchmatch\]"'):
+            ask()
+
+
 def test_all_are_known_by_their_keys_and_fill_batches():
     image, hole = scene()
     images, holes = np.stack([image, image, image]), np.stack([hole, hole[::-1], np.ones_like(hole)])
     batch = Batch(images, holes, np.zeros(holes.shape, np.int32), tuple(Row("10-20%", i) for i in range(3)))
-    assert list(BASELINES) == ["navier_stokes", "telea", "harmonic", "biharmonic", "mean", "class_mean"]
+    assert list(BASELINES) == ["navier_stokes", "telea", "harmonic", "biharmonic", "patchmatch", "mean", "class_mean"]
     for key, baseline in BASELINES.items():
         found = baseline.fill(batch)[COMPLETION]
         expected = [OF_PIXELS.get(key, mean)(*each) for each in zip(images, holes)]

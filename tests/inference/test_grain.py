@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from scan_jax.inference.grain import add_grain
+from scan_jax.inference.inpainter import Inpainter
 
 SIDE, HOLE = 160, np.s_[50:110, 50:110]
 
@@ -63,3 +64,13 @@ def test_the_seed_is_the_noise_and_too_little_around_is_left_alone():
     for everything in (np.ones_like(hole), np.pad(np.ones((SIDE - 6, SIDE - 6), bool), 3)):
         np.testing.assert_array_equal(add_grain(filled, everything), filled)
     np.testing.assert_array_equal(add_grain(filled, np.zeros_like(hole)), filled)
+
+
+def test_it_is_an_option_of_filling_and_what_the_hole_holds_makes_no_difference():
+    _, noisy, hole = slope(6)
+    fill = Inpainter.load("telea")
+    grained = fill(noisy, hole, grain=True, seed=4)
+    np.testing.assert_array_equal(grained, add_grain(fill(noisy, hole), hole, 4))
+    other = np.where(hole[..., None], 255 - noisy, noisy)
+    np.testing.assert_array_equal(fill(other, hole, grain=True, seed=4), grained)
+    assert (grained != fill(noisy, hole)).any()
