@@ -1,8 +1,8 @@
 """Image files decoded with care, the one way for training, preparing, filling, evaluating and the page.
 
-What becomes of what: EXIF orientation is applied; grey is repeated over the channels; transparent pixels are
-blended onto white in what a network sees; palettes and CMYK become RGB without colour management; 16 bits become 8 by
-257.
+What becomes of what: EXIF orientation is applied by `turn_upright` (to TIFFs by Pillow, as they are loaded); grey is
+repeated over the channels; transparent pixels are blended onto white in what a network sees; palettes and CMYK become
+RGB without colour management; 16 bits become 8 by 257.
 """
 
 from __future__ import annotations
@@ -188,7 +188,9 @@ def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def upright_samples(image: Image.Image, orientation: int) -> np.ndarray:
-    """A decoded image as numbers: uint8 [H,W,C], uint16 of 16-bit grey; C = 1 is grey, 3 RGB, 2 and 4 have alpha.
+    """A decoded image as numbers, turned upright: uint8 [H,W,C], uint16 of 16-bit grey.
+
+    C = 1 is grey, 3 RGB, 2 and 4 have alpha besides.
 
     Raises:
       ValueError: it is floating point, or has 32 bits.

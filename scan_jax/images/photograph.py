@@ -149,7 +149,7 @@ def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.
     kind = FORMATS[path.suffix.lower()]
     try:
         filled = np.any(pixels != like.pixels, axis=-1) if hole is None else hole  # [H,W]
-        content = _encode(kind, merge(like.samples, pixels, filled), like.metadata)
+        content = _encode(kind, put_into_hole(like.samples, pixels, filled), like.metadata)
     except (OSError, ValueError) as error:  # such as more pixels a side than the format can hold
         raise UserError(f"cannot write {path} as {kind}: {reason(error)}; write a .png") from error
     write_atomically(path, content)
@@ -175,7 +175,7 @@ def _encode(kind: str, samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def merge(samples: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def put_into_hole(samples: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """A photograph's samples, with the filled pixels in its hole.
 
     Args:

@@ -283,7 +283,7 @@ class Inpainter:
             predictions = predict([one.observation for windows in inputs for one in windows])
             for each, one, windows in zip(tiles, filled, inputs):
                 enlarged = (seen.enlarge(next(predictions), keep_known=keep_known) for seen in windows)
-                each.merge(turn, one, enlarged, None if keep_known else meet_border)
+                each.write_hole(turn, one, enlarged, None if keep_known else meet_border)
         return filled
 
     def _read_styles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -330,10 +330,12 @@ class Tiles:
                 labels = None if self.labels is None else self.labels[place]
                 yield NetworkInput.of(filled[place], ~hole[place], labels, size, stride)
 
-    def merge(
+    def write_hole(
         self, turn: int, filled: np.ndarray, predictions: Iterator[np.ndarray], correct: Correction | None = None
     ) -> None:
-        """Writes a layer's hole into `filled`; nothing where there are fewer layers.
+        """The composition: writes predictions into a layer's hole; nothing where there are fewer layers.
+
+        All other pixels of `filled` stay as they are.
 
         Args:
           turn: the layer's number.

@@ -151,7 +151,7 @@ class ByEquation(Way):
         found = iter(predict_each(padded, lambda seen: self.run(*jax.device_put(seen)), batch_size))
         filled = [each.pixels.copy() for each in tiles]
         for each, one in zip(tiles, filled):
-            each.merge(0, one, _cut(each, found))
+            each.write_hole(0, one, _cut(each, found))
         return filled
 
     def _windows(self, hole: np.ndarray) -> tuple[Window, ...]:

@@ -1,6 +1,6 @@
 """Arithmetic of pixels, from which metrics are made: errors, structural similarity, colours, seams.
 
-Pictures are levels: whole numbers 0..255 in float32.
+Pictures are levels: whole numbers 0..255 in float32. Which of it is reported under which name: `standard.METRICS`.
 """
 
 from __future__ import annotations

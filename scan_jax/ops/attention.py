@@ -3,7 +3,8 @@
 Three kinds of one softmax(query key^T), without scaling, over the pixels of a map:
 `"self"`: every key counts. `"masked"`: keys in the hole have weight zero and the others still sum to one (Fig. 2), by
 masking the logits, which is the paper's rescaling without its 0/0. `"contextual"`: besides, known queries attend to
-nothing (Fig. 3), and are not computed. A query without any key that counts gets zero.
+nothing (Fig. 3), and are not computed. A query without any key that counts gets zero. Which keys count is said by
+`_admissible`, the others are masked by `_logits`; all that is public here goes through both.
 
 Query and key are [B,N,D], value is [B,N,V], `known` is [B,N], above 0.5 at known pixels and without gradient. Functions
 that are told a `kind` refuse other shapes and kinds with a ValueError.

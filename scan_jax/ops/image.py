@@ -23,7 +23,8 @@ def check_sides(image: Array, stride: int) -> None:
 def complete(image: Array, prediction: Array, known: Array) -> Array:
     """The completion: `image` where it is known, `prediction` in the hole, each exactly as it was.
 
-    [B,H,W,C] twice and known -> [B,H,W,C], in the dtype of `image`.
+    [B,H,W,C] twice and known -> [B,H,W,C], in the dtype of `image`. For networks and their training; a photograph that
+    is filled is composed by `inference.tiling.Tiles.write_hole`, and its file by `images.photograph.put_into_hole`.
     """
     if image.ndim != 4 or prediction.shape != image.shape or known.shape != (*image.shape[:3], 1):
         raise ValueError(

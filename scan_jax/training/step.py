@@ -1,4 +1,4 @@
-"""One training step: updates in order, then the moving average. Pure; `setup` jits and shards it."""
+"""One training step: updates in order, then the moving average. Pure; `trainer.Trainer` jits and shards it."""
 
 from __future__ import annotations
 

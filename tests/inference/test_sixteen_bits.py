@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from scan_jax.images import png, tiff
 from scan_jax.images.decode import to_eight_bits
-from scan_jax.images.photograph import merge, read_photograph, write_photograph
+from scan_jax.images.photograph import put_into_hole, read_photograph, write_photograph
 
 HEIGHT, WIDTH = 37, 53  # odd, and no multiples of anything
 PROFILE = b"a profile, long enough to be compressed " * 9
@@ -187,7 +187,7 @@ def test_8_bits_are_the_nearest_and_sizes_that_differ_are_no_photograph():
     np.testing.assert_array_equal(to_eight_bits(np.arange(256, dtype=np.uint16) * 257), np.arange(256))
     for filled, found in ((samples(3)[1:], hole()), (samples(3), hole()[1:])):
         with pytest.raises(ValueError, match="sizes differ"):
-            merge(samples(3), filled.astype(np.uint8), found)
+            put_into_hole(samples(3), filled.astype(np.uint8), found)
 
 
 def test_large_files_have_many_strips_and_scan_lines(tmp_path):

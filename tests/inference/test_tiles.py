@@ -19,7 +19,7 @@ def merged(tiles, predictions, correct=None):
     """Of tiles with a single layer."""
     assert len(tiles.layers) == 1
     filled = tiles.pixels.copy()
-    tiles.merge(0, filled, predictions, correct)
+    tiles.write_hole(0, filled, predictions, correct)
     return filled
 
 
@@ -89,12 +89,12 @@ def test_later_layers_see_what_earlier_ones_filled_and_fill_the_rest_again():
             now = to_bytes(seen.image)[seen.known]
             np.testing.assert_array_equal(now, filled[window.slices][seen.known])
         level = np.float32(turn / 255)
-        tiles.merge(turn, filled, (np.full((window.height, window.width, 3), level) for window in layer.windows))
+        tiles.write_hole(turn, filled, (np.full((window.height, window.width, 3), level) for window in layer.windows))
         unfilled &= ~layer.hole
     assert not unfilled.any() and len(tiles.layers) == 3
     np.testing.assert_array_equal(filled[~hole], 200)
     np.testing.assert_array_equal(filled[20:23, 20:23], 2)  # thin: by the narrowest windows alone
     across = filled[130, 100:160, 0]  # a third of 64 and of 32 pixels from either side, at OpenCV's 0.955 a pixel
     np.testing.assert_array_equal(across, np.repeat([2, 1, 0, 1, 2], [11, 11, 16, 11, 11]))
-    tiles.merge(len(tiles.layers), filled, iter(()))  # there is no such layer: nothing to do
+    tiles.write_hole(len(tiles.layers), filled, iter(()))  # there is no such layer: nothing to do
     assert list(tiles.network_inputs(len(tiles.layers), filled, SIZE, STRIDE)) == []
