@@ -43,13 +43,16 @@ def compare(flags: argparse.Namespace) -> None:
     from scan_jax.inference.trained import Trained
 
     pixels, hole = photograph(flags)
-    ((layer,)) = tiling.plan(hole, Trained.load(flags.run).size, "windows")
-    (window,) = layer.windows
+    seen = np.zeros_like(hole)  # through any window
+    for layer in tiling.plan(hole, Trained.load(flags.run).size, "windows"):
+        for each in layer.windows:
+            seen[each.slices] = True
+    window = tiling.bounds(seen)
     crop = window.slices
     with tempfile.TemporaryDirectory() as folder:
         found = {}
         for name, shown, gap, strategy in (
-            ("crop", pixels[crop], hole[crop], "whole"),
+            ("crop", pixels[crop], hole[crop], "windows"),
             ("photograph", pixels, hole, flags.strategy),
         ):
             cv2.imwrite(f"{folder}/{name}.png", shown)
