@@ -31,7 +31,7 @@ from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
 from scan_jax.evaluation.statistics import summarize
-from scan_jax.images.contact_sheet import save_grid, tint_hole
+from scan_jax.images.contact_sheet import grid, tint_hole
 from scan_jax.images.photograph import read_photograph
 from scan_jax.inference.tiling import bounds
 from scan_jax.masks.api import open_holes
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--only", type=int, nargs="+", help="photographs by number, from 0")
     parser.add_argument("--repeat", type=int, default=1, help="holes of each bucket to a photograph; their mean counts")
     parser.add_argument("--thick", type=float, help="one hole a photograph, so many sides across")
-    parser.add_argument("--picture", type=Path, help="a .png: holes, each filling, the truth")
+    parser.add_argument("--picture", type=Path, help="a .png or .jpg: holes, each filling, the truth")
     parser.add_argument("--pictured", type=int, nargs="+", default=[2], help="its buckets, from 0")
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="names or run folders, with options")
     flags = parser.parse_args(argv)
@@ -99,7 +99,7 @@ def compare(flags: argparse.Namespace) -> None:
             for k in ([0] if flags.thick is not None else flags.pictured)
             for photo, some, *pictures in zip(squares, holes[k], *(column[k] for column in columns))
         ]
-        save_grid(flags.picture, ["the hole", *flags.models, "truth"], rows)
+        grid(["the hole", *flags.models, "truth"], rows).save(flags.picture, quality=88)
     first, *others = flags.models
     for model in others:
         for k in range(scores[model].shape[-1]):
