@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import numpy as np
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
+from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
 from scan_jax.images import labels as label_map
@@ -37,11 +39,13 @@ T = TypeVar("T")
 class Folder(abc.ABC):
     """What folders of photographs have in common: the `config.data` keys, and how they are split."""
 
-    path: str  # the folder
+    # the folder. Where all of it lies in folders such as `train` and `valid` or `test`, those are the split; where
+    # there are both, `valid` is measured on, and `test` is for `held_out_path`
+    path: str
     size: int  # height and width of the squares, pixels
     held_out_path: str = ""  # photographs to measure on; without it some of `path` are set aside and never trained on
-    # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`: evenly
-    # spaced over the sorted names, all for 0
+    # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`, or of a
+    # folder of the split: evenly spaced over the sorted names, all for 0
     held_out: int = 500
 
     def open_splits(self) -> DataSplits:
@@ -53,7 +57,10 @@ class Folder(abc.ABC):
         if self.size <= 0 or self.held_out < 0:
             raise UserError(f"config.data: size must be positive and held_out not negative, not {self}")
         folder = held_out_folder = existing_folder(self.path, "config.data.path")
-        train, held_out = self.split(self.find(folder))
+        files = self.find(folder)
+        parts = splits_by_folder(files, str(folder), operator.attrgetter("name"))
+        train = parts["train"] if parts else files
+        held_out = (parts.get("validation") or parts["test"]) if parts else []
         if self.held_out_path:
             held_out_folder = existing_folder(self.held_out_path, "config.data.held_out_path")
             train, held_out = outside(train, folder, held_out_folder), self.find(held_out_folder)
@@ -72,10 +79,6 @@ class Folder(abc.ABC):
     @abc.abstractmethod
     def find(self, folder: Path) -> list[Any]:
         """The photographs in a folder, one `File` or more."""
-
-    def split(self, files: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Those to train with and those to measure on, where the folder itself says."""
-        return files, []
 
     @abc.abstractmethod
     def verify(self, file: Any) -> None:

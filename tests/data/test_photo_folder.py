@@ -123,6 +123,37 @@ def test_a_held_out_folder_inside_the_other_is_not_trained_on(tmp_path):
     refused("held out as well", tmp_path, held_out_path=str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("folders", "held_out"),
+    [
+        (("train", "valid"), "valid"),
+        (("data_large", "val_large", "test_large"), "val_large"),
+        (("train2017", "test2017"), "test2017"),
+        (("set/DIV2K_train_HR", "set/DIV2K_valid_HR"), "set/DIV2K_valid_HR"),
+    ],
+)
+def test_folders_that_are_a_split_stay_one(folders, held_out, tmp_path, caplog):
+    for folder in folders:
+        write_photos(tmp_path / folder, 4)
+    with caplog.at_level(logging.INFO):
+        splits = open_folder(tmp_path)
+    assert names(splits.train) == [f"{folders[0]}/{i:04d}.png" for i in range(4)]
+    assert names(splits.held_out) == [f"{held_out}/{i:04d}.png" for i in range(4)]
+    assert "are the split: train 4, " in caplog.text
+    assert len(open_folder(tmp_path, held_out=2).held_out) == 2
+    write_photo(tmp_path / "cover.png")
+    assert len(open_folder(tmp_path).held_out) == 1
+    assert "1 files lie in none of them, such as cover.png" in caplog.text
+
+
+def test_folders_that_only_sound_like_a_split(tmp_path):
+    for folder in ("train", "bicycle", "data_large", "contest"):
+        write_photos(tmp_path / folder, 5)
+    assert len(open_folder(tmp_path).held_out) == 2
+    write_photos(tmp_path / "both" / "train_val", 10), write_photos(tmp_path / "both" / "test", 10)
+    assert len(open_folder(tmp_path / "both").held_out) == 2
+
+
 def test_missing_and_empty_folders_say_what_to_do(tmp_path):
     refused(r"config\.data\.path is not set.*--config\.data\.path=FOLDER", "")
     refused(r"config\.data\.path: no folder .*nowhere", tmp_path / "nowhere")

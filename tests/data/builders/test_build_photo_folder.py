@@ -59,6 +59,17 @@ def test_a_list_says_who_is_where(tree, tmp_path):
     assert miniatures.members(made) == files
 
 
+def test_folders_are_the_split_unless_a_list_says_otherwise(tmp_path):
+    names = [f"{part}/{i}.png" for part in ("test", "train", "valid") for i in range(2)]
+    tree = miniatures.write_photographs(tmp_path / "faces", names, 64)
+    parts = {"train": names[2:4], "validation": names[4:], "test": names[:2]}
+    for source in (tree, miniatures.write_zip(tmp_path / "faces.zip", tree)):
+        made = plan(source)
+        assert (made.split.name, miniatures.members(made)) == ("by_folder", parts)
+    split = miniatures.write_split(tmp_path / "mine.txt", train=names[:2], test=names[2:4])
+    assert miniatures.members(plan(tree, split=split)) == {"train": names[:2], "test": names[2:4]}
+
+
 def test_a_list_of_other_photographs_or_of_broken_ones(tree, tmp_path):
     split = miniatures.write_split(tmp_path / "some.txt", train=["a", "zoe"], test=["b"])
     refused(r"1 of 3 photographs are missing: zoe; .*--allow_missing=1", tree, split=split)
