@@ -13,7 +13,7 @@ def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: 
 
     Args:
       name: a network with an importer, such as "vgg19".
-      path: the published file.
+      path: the published file; of several, any.
       out: the file or, for a generator, the folder to write; empty for the default folder's `<name>.safetensors`.
       allow_other_weights: take a file of the right layout whose hash is not the published one, and note that.
 
@@ -22,7 +22,8 @@ def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: 
     """
     importer = registry.importer(name)
     given = pathlib.Path(path).expanduser()
-    sha256 = registry.sha256_of(given)
+    files = importer.files(given) if importer.files else [given]
+    sha256 = registry.sha256_of_all(files)
     published = bool(importer.sha256) and sha256.startswith(importer.sha256)
     if importer.sha256 and not (published or allow_other_weights):
         raise UserError(
@@ -33,7 +34,7 @@ def import_weights(name: str, path: str, *, out: str = "", allow_other_weights: 
     target = pathlib.Path(out).expanduser() if out else registry.imported_path(name)
     metadata = {
         "network": name,
-        "source": given.name,
+        "source": files[0].name,
         "source_sha256": sha256,
         "weights": "published" if published else "other",
         "licence": importer.licence if published or not importer.sha256 else "unknown",

@@ -1,6 +1,7 @@
 """A checkpoint in the layout of the public release comes back as this toolkit's parameters, colours turned around."""
 
 import functools
+import hashlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from imported import arrays, assert_fills_holes, assert_holds, imported
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Example
 from scan_jax.methods import api
-from scan_jax.weights import import_gated_conv
+from scan_jax.weights import import_gated_conv, registry
 
 WIDTH, CRITIC_WIDTH = 8, 4
 SECTION = {"name": "gated_conv", "width": WIDTH, "critic_width": CRITIC_WIDTH}
@@ -98,6 +99,7 @@ def release(tmp_path, monkeypatch):
     path, state, asked = tmp_path / "release" / "snap-0.index", published(parameters()), []
     path.parent.mkdir()
     path.write_bytes(b"an index")
+    path.with_name("snap-0.data-00000-of-00001").write_bytes(b"data")
 
     def load_checkpoint(prefix):
         asked.append(prefix)
@@ -135,10 +137,26 @@ def test_a_checkpoint_without_critic(release):
     assert_holds(imported("gated_conv", release.path), wanted, method, "CC BY-NC")
 
 
-@pytest.mark.parametrize("name", ["snap-0", "snap-0.data-00000-of-00001", "snap-0.meta", "."])
-def test_other_names_of_the_same_checkpoint(release, name):
+@pytest.mark.parametrize("name", ["snap-0", "snap-0.data-00000-of-00001", "snap-0.meta", ".", "checkpoint"])
+@pytest.mark.parametrize("note", ["snap-0", "/where/it/was/trained/snap-0"])
+def test_other_names_of_the_same_checkpoint(release, name, note):
+    (release.path.parent / "checkpoint").write_text(
+        f'model_checkpoint_path: "{note}"\nall_model_checkpoint_paths: "snap-8000"\n'
+    )
     import_gated_conv.read(release.path.parent / name)
     assert release.asked == [str(release.path.with_suffix(""))]
+    files = import_gated_conv.files(release.path.parent / name)
+    assert [file.name for file in files] == ["snap-0.index", "snap-0.data-00000-of-00001"]
+    index, data = (hashlib.sha256(file).hexdigest() for file in (b"an index", b"data"))
+    sums = f"{index}  snap-0.index\n{data}  snap-0.data-00000-of-00001\n"
+    assert registry.sha256_of_all(files) == hashlib.sha256(sums.encode()).hexdigest()
+
+
+def test_files_that_are_missing_are_named(release):
+    release.path.with_name("snap-0.data-00000-of-00001").unlink()
+    for name, absent in (("snap-0.index", r"snap-0\.data-00000-of-00001"), ("snap-9", r"snap-9\.index")):
+        with pytest.raises(UserError, match=rf"{absent} is missing; give its \.index file"):
+            import_gated_conv.files(release.path.parent / name)
 
 
 def test_a_folder_of_two_checkpoints_is_refused_and_without_tensorflow_the_command_is_named(release, monkeypatch):
