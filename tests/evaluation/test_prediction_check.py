@@ -1,0 +1,86 @@
+"""Mistakes in another program's results are named by their cause, and good results are left in peace."""
+
+import logging
+
+import cv2
+import numpy as np
+import pytest
+from made_up_tests import noise_holes
+from PIL import Image
+
+from scan_jax.evaluation.benchmark import Benchmark, Row
+from scan_jax.evaluation.exchange import from_predictions
+from scan_jax.evaluation.prediction_check import _Others, find_mistake, hole_of
+
+SIZE = 16
+FIRST = Row("10-20%", 0)
+
+
+class Scenes:
+    """Smooth coloured pictures, as photographs are; with few labels."""
+
+    name, digest = "scenes", "a" * 64
+
+    def __init__(self, count):
+        coarse = np.random.default_rng(0).integers(0, 256, (count, 5, 5, 3), np.uint8)
+        self.images = [cv2.resize(one, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC) for one in coarse]
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return {"image": self.images[index]}
+
+
+SCENES = Scenes(4)
+TEST = Benchmark(SCENES, noise_holes(few=2), 4, 4, "toy v1", "holes", "b" * 64)
+TRUTH = SCENES.images[0]
+
+
+def filled(row, wrong=90):
+    """The photograph with its hole in one grey."""
+    return np.where(hole_of(TEST, row)[..., None], np.uint8(wrong), SCENES.images[row.index])
+
+
+def halved(image):
+    small = cv2.resize(image, (SIZE // 2, SIZE // 2), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "expected"),
+    [
+        (filled(FIRST), None),
+        (np.clip(filled(FIRST).astype(int) + 20, 0, 255).astype(np.uint8), None),  # poor, but no mistake of these
+        (np.where(hole_of(TEST, FIRST)[..., None], TRUTH, np.uint8(7)), None),  # it paints the hole alone
+        (filled(FIRST)[..., ::-1], ("channels", "")),
+        (np.roll(filled(FIRST), 1, 1), ("shift", "1 pixel right")),
+        (np.roll(filled(FIRST), (-2, 1), (0, 1)), ("shift", "2 pixels up and 1 pixel right")),
+        (filled(FIRST)[:, ::-1], ("flip", "mirrored")),
+        (filled(Row("10-20%", 2)), ("names", "10-20/00002")),
+        (filled(Row("40-50%", 0)), ("names", "40-50/00000")),
+        (halved(TRUTH), ("resize", "half")),
+        ((filled(FIRST) > 127).astype(np.uint8), ("range", "they were from 0 to 1")),
+        (np.clip(2.0 * filled(FIRST) - 255, 0, 255).astype(np.uint8), ("range", "-1 to 1 had been taken for 0 to 1")),
+        (np.random.default_rng(5).integers(0, 256, (SIZE, SIZE, 3), np.uint8), "foreign"),
+    ],
+)
+def test_the_cause_that_fits(prediction, expected):
+    found = find_mistake(prediction, FIRST, TEST, _Others(TEST))
+    assert (found and found[0] if expected == "foreign" else found) == expected
+
+
+def test_the_first_file_is_named_once_for_each_cause(tmp_path, caplog):
+    for row in TEST.rows():
+        image = filled(row)
+        if row.index in (1, 2):
+            image = filled(Row(row.bucket, 3 - row.index))
+        path = tmp_path / row.bucket.rstrip("%") / f"{row.index:05d}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image[..., ::-1] if row == Row("40-50%", 3) else image).save(path)
+    with caplog.at_level(logging.WARNING):
+        from_predictions(tmp_path, TEST)
+    names, channels = [record.getMessage() for record in caplog.records]
+    assert names.startswith("10-20/00001 shows another photograph or hole of the test, 10-20/00002: are names exch")
+    assert names.endswith("(4 of the 8 predictions that were looked at)")
+    assert channels.startswith("40-50/00003 has red and blue exchanged: write RGB")
