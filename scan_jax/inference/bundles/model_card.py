@@ -12,8 +12,9 @@ from typing import Any
 
 import jax
 
-from scan_jax.core.run_layout import BUNDLE, DATA, EVALUATION, PROGRAM
+from scan_jax.core.run_layout import BUNDLE, DATA, EVALUATION, ONNX, PROGRAM
 from scan_jax.images.palette import part_names
+from scan_jax.inference.bundles.onnx_file import INPUTS, OUTPUT, Size
 from scan_jax.inference.bundles.program import fixed_size, sizes_in_words
 from scan_jax.inference.trained import GENERATOR, ROUNDED, Trained
 
@@ -55,8 +56,16 @@ from scan_jax import Inpainter
 inpainter = Inpainter.load("{name}")
 filled = inpainter("photo.png", "hole.png"{labels_argument})  # uint8 RGB [H,W,3], any size; known pixels as they were
 ```
-{program}"""
+{program}{onnx}"""
 
+# Lines of Python that read a photograph and its hole, and that write the filled one.
+READ = """photo = np.asarray(Image.open("photo.png").convert("RGB"), np.float32)[None] / 255  # [1,H,W,3]
+hole = np.asarray(Image.open("hole.png").convert("L"))[None, ..., None] > 127  # [1,H,W,1], white is the hole
+known = (~hole).astype(np.float32)
+"""
+WRITE = """filled = np.where(hole, prediction, photo)[0]
+Image.fromarray(np.round(255 * filled).astype(np.uint8)).save("filled.png")
+"""
 WITH_JAX = """
 ## With JAX alone
 
@@ -72,18 +81,30 @@ from safetensors.numpy import load_file
 
 with open("{program}", "rb") as file:
     fill = jax.jit(export.deserialize(bytearray(file.read())).call)
-photo = np.asarray(Image.open("photo.png").convert("RGB"), np.float32)[None] / 255  # [1,H,W,3]
-hole = np.asarray(Image.open("hole.png").convert("L"))[None, ..., None] > 127  # [1,H,W,1], white is the hole
-known = (~hole).astype(np.float32)
-{labels}prediction = fill(load_file("{bundle}"), photo * known, known{labels_argument})  # [1,H,W,3]
-filled = np.where(hole, prediction, photo)[0]
-Image.fromarray(np.round(255 * filled).astype(np.uint8)).save("filled.png")
-```
+{read}{labels}prediction = fill(load_file("{bundle}"), photo * known, known{labels_argument})  # [1,H,W,3]
+{write}```
+"""
+WITH_ONNX = """
+## With ONNX
+
+`{file}` is the same network, weights included, for one photograph of {height}x{width} pixels, height first.
+Its inputs are {inputs} as above, its output is `{output}`; ranges and layouts are metadata of the model.
+It needs `pip install onnxruntime pillow`.
+
+```python
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
+{read}{labels}seen = {{"image": photo * known, "known": known{labels_entry}}}
+prediction = session.run(["{output}"], seen)[0]  # [1,H,W,3]
+{write}```
 """
 LABELS = 'labels = np.asarray(Image.open("labels.png"), np.int32)[None]  # [1,H,W], a pixel\'s value is its class\n'
 
 
-def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, ...]) -> str:
+def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None = None) -> str:
     """Markdown.
 
     Args:
@@ -91,11 +112,12 @@ def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, .
       name: of the bundle's folder.
       licence: of the weights; empty where nothing was said.
       platforms: of the StableHLO program; none where there is none.
+      onnx: height and width that the ONNX file is for; None where there is none.
     """
     section, classes = trained.config["method"], trained.method.num_labels
     named = ", ".join(f"{index} {part}" for index, part in enumerate(part_names(classes)) if part != str(index))
     size = fixed_size(trained.config)
-    shared = {"program": PROGRAM, "bundle": BUNDLE, "stride": trained.method.stride}
+    shared = {"program": PROGRAM, "bundle": BUNDLE, "stride": trained.method.stride, "read": READ, "write": WRITE}
     with_jax = WITH_JAX.format(
         **shared,
         platforms=", ".join(platforms),
@@ -115,6 +137,23 @@ def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, .
         measured=_measured(trained),
         labels=labels if classes else "",
         labels_argument=', labels="labels.png"' if classes else "",
+        onnx=_with_onnx(onnx, classes) if onnx else "",
+    )
+
+
+def _with_onnx(size: Size, classes: int) -> str:
+    """How the ONNX file is run."""
+    names = [f"`{name}`" for name in INPUTS[: 3 if classes else 2]]
+    return WITH_ONNX.format(
+        file=ONNX,
+        height=size[0],
+        width=size[1],
+        inputs=f"{', '.join(names[:-1])} and {names[-1]}",
+        output=OUTPUT,
+        read=READ,
+        write=WRITE,
+        labels=LABELS if classes else "",
+        labels_entry=', "labels": labels' if classes else "",
     )
 
 
