@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal
+from typing import BinaryIO, ClassVar, Literal
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class LabelledFolder(Folder):
     label_size: LabelSize = "equal"
     # labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's
     flip_pairs: tuple[tuple[int, int], ...] = ()
+    prepared_by: ClassVar[str] = "labelled_folder"
 
     def open_splits(self) -> DataSplits:
         """Reads every photograph and label map once, to know that they can be used, and splits the folder.

@@ -12,13 +12,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, ClassVar, Literal, TypeVar
 
 import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
+from scan_jax.core.source_kinds import instead_of_folder
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
@@ -47,6 +48,7 @@ class Folder(abc.ABC):
     # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`, or of a
     # folder of the split: evenly spaced over the sorted names, all for 0
     held_out: int = 500
+    prepared_by: ClassVar[str] = "photo_folder"  # the command that takes archives and lists
 
     def open_splits(self) -> DataSplits:
         """Reads every file once, to know what decodes, and splits the folder.
@@ -56,13 +58,13 @@ class Folder(abc.ABC):
         """
         if self.size <= 0 or self.held_out < 0:
             raise UserError(f"config.data: size must be positive and held_out not negative, not {self}")
-        folder = held_out_folder = existing_folder(self.path, "config.data.path")
+        folder = held_out_folder = existing_folder(self.path, "config.data.path", self.prepared_by)
         files = self.find(folder)
         parts = splits_by_folder(files, str(folder), operator.attrgetter("name"))
         train = parts["train"] if parts else files
         held_out = (parts.get("validation") or parts["test"]) if parts else []
         if self.held_out_path:
-            held_out_folder = existing_folder(self.held_out_path, "config.data.held_out_path")
+            held_out_folder = existing_folder(self.held_out_path, "config.data.held_out_path", self.prepared_by)
             train, held_out = outside(train, folder, held_out_folder), self.find(held_out_folder)
         train, split = without_broken(train, folder, self.verify, self.rules), BY_FOLDER if held_out else BY_NAME
         if held_out:
@@ -181,12 +183,13 @@ def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> li
     return kept
 
 
-def existing_folder(path: str, where: str) -> Path:
-    """The folder that the setting `where` names; without it, a UserError."""
+def existing_folder(path: str, where: str, builder: str) -> Path:
+    """The folder that the setting `where` names; without it, a UserError, which names what prepares other sources."""
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():
         what = f": no folder {path}" if path else " is not set"
-        raise UserError(f"{where}{what}; give a folder of photographs with --{where}=FOLDER")
+        told = instead_of_folder(folder, builder) or f"; give a folder of photographs with --{where}=FOLDER"
+        raise UserError(f"{where}{what}{told}")
     return folder
 
 

@@ -158,6 +158,15 @@ def test_missing_and_empty_folders_say_what_to_do(tmp_path):
     refused(r"config\.data\.path is not set.*--config\.data\.path=FOLDER", "")
     refused(r"config\.data\.path: no folder .*nowhere", tmp_path / "nowhere")
     refused("no photographs", tmp_path)
+    for name, told in (
+        ("faces.zip", r"it is an archive, make it ready once: .*prepare photo_folder --source=.*faces\.zip"),
+        ("faces.txt", r"it is a list, make it ready once: .*prepare photo_folder --source=.*faces\.txt"),
+        ("faces.tar", r"it is an archive: unpack it and give the folder, .*prepare photo_folder --source=FOLDER"),
+        ("faces.jpg", r"no folder .*faces\.jpg; it is a file"),
+    ):
+        (tmp_path / name).write_text("")
+        refused(told, tmp_path / name)
+        (tmp_path / name).unlink()
     write_photos(tmp_path, 3)
     refused(r"config\.data\.held_out_path: no folder", tmp_path, held_out_path=str(tmp_path / "nowhere"))
     refused("size must be positive", tmp_path, size=0)

@@ -50,6 +50,8 @@ def test_a_partition_by_numbers_needs_them_and_keeps_the_photographs_order(numbe
 
 def test_a_file_of_ones_own(tmp_path):
     text = "# mine\n\ntest c d.jpg   # with a space in its name\ntrain 3-5\ntrain  sub/e\nvalidation 7-7\n"
+    (tmp_path / "mine.txt").write_text("\ufeff" + text.removeprefix("# mine\n\n"), encoding="utf-8")
+    assert read_split(str(tmp_path / "mine.txt")).members["test"] == ("c d.jpg",)
     (tmp_path / "mine.txt").write_text(text)
     split = read_split(str(tmp_path / "mine.txt"))
     assert split.name == "mine"

@@ -10,11 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.source_kinds import LISTS, TARS
 from scan_jax.data.photo_folder import File, file_at, walk
 from scan_jax.images.decode import SUFFIXES
 
-LISTS = (".txt", ".flist", ".lst")
-TARS = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 MAX_BYTES = 2**29  # of one member, unpacked: a bomb says so in the archive's index
 
 
@@ -104,7 +103,7 @@ def _refuse_harm(info: zipfile.ZipInfo, path: Path) -> None:
 def _listed(path: Path) -> list[File]:
     """The files that a text file names, one in each line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise UserError(f"--source: cannot read the list {path}: {error}") from error
     names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]

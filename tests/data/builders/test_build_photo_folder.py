@@ -31,7 +31,7 @@ def test_a_tree_a_zip_and_a_list_give_the_same_dataset(tmp_path):
     miniatures.write(tree / ".hidden" / "x.png", miniatures.photograph(9))
     (tree / "notes.txt").write_text("no photograph")
     archive = miniatures.write_zip(tmp_path / "faces.zip", tree)
-    (tree / "faces.txt").write_text("# some\n" + "\n".join(reversed(NAMES)) + "\n\n")
+    (tree / "faces.txt").write_text("\ufeff# some\n" + "\n".join(reversed(NAMES)) + "\n\n", encoding="utf-8")
     expected = miniatures.built(plan(tree), tmp_path / "out tree")
     assert expected.name == "photo_folder/faces-64"
     assert [len(records) for records in expected.splits.values()] == [4, 1]

@@ -61,6 +61,8 @@ def test_a_folder_of_zips_and_of_two_members_of_one_name_the_last_counts(tree, t
 def test_lists_of_paths(tree, tmp_path):
     (tree / "list.txt").write_text("# two\nb.png\n\n  ./a/2.jpg  \n")
     assert names(tree / "list.txt") == ["a/2.jpg", "b.png"]
+    (tree / "list.txt").write_text("\ufeffb.png\na/2.jpg\n", encoding="utf-8")  # as Windows begins a text
+    assert names(tree / "list.txt") == ["a/2.jpg", "b.png"]
     (tmp_path / "list.flist").write_text(f"{tree}/b.png\n")
     (file,) = open_source(str(tmp_path / "list.flist"))
     assert file.path == tree / "b.png" and file.name == f"{tree}/b.png".lstrip("/")
