@@ -19,7 +19,7 @@ import numpy as np
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.core.source_kinds import instead_of_folder
+from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
@@ -129,10 +129,15 @@ def list_photographs(folder: Path) -> list[File]:
     Raises:
       UserError: there is none.
     """
-    files = [file for file in walk(folder) if file.path.suffix.lower() in SUFFIXES]
-    if not files:
+    if not (files := only_images(walk(folder), str(folder))):
         raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     return files
+
+
+def only_images(files: Sequence[File], where: str) -> list[File]:
+    """Those that are images by their suffixes; pictures of kinds that are not read are counted in the log."""
+    warn_of_left_out((file.name for file in files), SUFFIXES, where)
+    return [file for file in files if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
 
 
 def without_label_maps(files: Sequence[File]) -> list[File]:

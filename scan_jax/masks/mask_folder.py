@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.core.source_kinds import instead_of_folder
+from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
+from scan_jax.images.pairs import list_files
 from scan_jax.masks import frozen_set
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.ratio import Bucket, hole_ratio
@@ -121,6 +122,7 @@ def open_masks(path: str, hole_color: str, limits: Bucket, where: str = "config.
     if frozen:
         frozen_set.check(folder, frozen)
     files = tuple(frozen_set.find(folder))
+    warn_of_left_out(list_files(folder), SUFFIXES, str(folder))
     absent = [file.name for file in files if not file.is_file()]
     if absent:
         index = folder / frozen_set.INDEX

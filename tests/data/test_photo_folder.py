@@ -40,11 +40,19 @@ def names(source):
     return [source.title(i) for i in range(len(source))]
 
 
-def test_photographs_are_found_at_any_depth_in_any_case(tmp_path):
+def test_photographs_are_found_at_any_depth_in_any_case(tmp_path, caplog):
     for name in ("b.JPG", "a/z.jpeg", "a/B/c.PnG", "d.webp", ".hidden.png", ".trash/e.png", "f.tiff"):
         write_photo(tmp_path / name)
     (tmp_path / "notes.txt").write_text("")
     assert [file.name for file in list_photographs(tmp_path)] == ["a/B/c.PnG", "a/z.jpeg", "b.JPG", "d.webp", "f.tiff"]
+    assert "left out" not in caplog.text
+    for name in ("g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif", "l.pGm", "m.ppm", "n.CR2", "o.ppm"):
+        (tmp_path / "kinds" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "kinds" / name).write_bytes(b"")
+    found = [file.name for file in list_photographs(tmp_path / "kinds")]
+    assert found == ["g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif"]
+    assert "left out 4 pictures in " in caplog.text
+    assert "(.ppm 2, .pgm 1, .cr2 1), such as l.pGm; convert them to png" in caplog.text
     write_photo(tmp_path / "elsewhere" / "a.png")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.source_kinds import LISTS, TARS
-from scan_jax.data.photo_folder import File, file_at, walk
+from scan_jax.data.photo_folder import File, file_at, only_images, walk
 from scan_jax.images.decode import SUFFIXES
 
 MAX_BYTES = 2**29  # of one member, unpacked: a bomb says so in the archive's index
@@ -66,7 +66,7 @@ def open_source(source: str) -> list[File]:
 
 def open_images(source: str) -> list[File]:
     """The images of a source, by their suffixes, sorted by name; see `open_source` for errors."""
-    return [file for file in open_source(source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
+    return only_images(open_source(source), source)
 
 
 def _members(path: Path, prefix: str) -> list[File]:
