@@ -75,6 +75,7 @@ class CelebaHq(SquareSettings):
             split=split,
             missing=split.missing(items),
             allow_missing=self.allow_missing,
+            takes_split=True,
             rules=f"size={self.size}",
             usage={"name": dataset, "size": self.size} | own,
             **fields,

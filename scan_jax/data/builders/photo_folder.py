@@ -60,7 +60,7 @@ class PhotoFolder(SquareSettings):
     def _plan(self, dataset: str, **fields: Any) -> Plan:
         config = f"{self._name()}-{self.size}"
         usage = {"name": "prepared", "dataset": f"{dataset}/{config}", "size": self.size}
-        return Plan(dataset, config, usage=usage, allow_missing=self.allow_missing, **fields)
+        return Plan(dataset, config, usage=usage, allow_missing=self.allow_missing, takes_split=True, **fields)
 
     def _split(self, files: Sequence[AnyFile]) -> tuple[SplitList, Mapping[str, Sequence[AnyFile]], tuple[str, ...]]:
         """The split, its files, and names without one: as its text file, the folders, or else a hash has it."""
