@@ -67,7 +67,7 @@ def from_predictions(folder: Path, benchmark: Benchmark) -> Entry:
             f"{len(missing):,} of {len(benchmark.rows()):,} predictions are missing in {folder}: {some}"
             + _others(folder, set(files.values()))
         )
-    warn_of_mistakes(list(files), benchmark, lambda row: _read(files[row], (benchmark.size, benchmark.size)))
+    warn_of_mistakes(files, benchmark, lambda row: _read(files[row], (benchmark.size, benchmark.size)))
 
     def fill(batch: Batch) -> Pictures:
         images = [_read(files[row], batch.holes.shape[1:]) for row in batch.rows]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,23 +31,24 @@ CAUSES = {
 }
 
 
-def warn_of_mistakes(rows: Sequence[Row], benchmark: Benchmark, read: Callable[[Row], np.ndarray]) -> None:
-    """Warns once for each cause that is found, naming the first row and how many there are.
+def warn_of_mistakes(files: Mapping[Row, Path], benchmark: Benchmark, read: Callable[[Row], np.ndarray]) -> None:
+    """Warns once for each cause that is found, naming the first file and how many there are.
 
     A prediction with one colour in all known pixels (some programs paint the hole alone) says nothing.
 
     Args:
-      rows: of the predictions.
+      files: of the predictions.
       benchmark: the test that they are of.
       read: gives a row's prediction, uint8 [S,S,3].
     """
+    rows = list(files)
     some = [rows[i * len(rows) // MOST] for i in range(MOST)] if len(rows) > MOST else rows
     others = _Others(benchmark)
     found: dict[str, list[str]] = {}
     for row in some:
         if mistake := find_mistake(read(row), row, benchmark, others):
             cause, detail = mistake
-            found.setdefault(cause, []).append(f"{_name(row)} {CAUSES[cause].format(detail)}")
+            found.setdefault(cause, []).append(f"{files[row]} {CAUSES[cause].format(detail)}")
     for lines in found.values():
         log.warning("%s (%d of the %d predictions that were looked at)", lines[0], len(lines), len(some))
 

@@ -70,7 +70,7 @@ def test_a_file_of_ones_own(tmp_path):
         (b"train 1-3\ntraining 4\n", r"split bad, line 2: cannot read 'training 4'"),
         (b"train\n", r"split bad, line 1: cannot read 'train'"),
         (b"train 1-3\ntest 5-4\n", r"split bad, line 2: .*5-4"),
-        (b"\xff\xfe\xfd", r"no split '.*bad.txt'"),
+        (b"\xff\xfe\xfd", r"cannot read the split .*bad.txt: .*; save it as UTF-8 text"),
     ],
 )
 def test_what_a_file_may_not_say(text, match, tmp_path):

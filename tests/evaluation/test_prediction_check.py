@@ -81,6 +81,6 @@ def test_the_first_file_is_named_once_for_each_cause(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         from_predictions(tmp_path, TEST)
     names, channels = [record.getMessage() for record in caplog.records]
-    assert names.startswith("10-20/00001 shows another photograph or hole of the test, 10-20/00002: are names exch")
+    assert names.startswith(f"{tmp_path}/10-20/00001.png shows another photograph or hole of the test, 10-20/00002:")
     assert names.endswith("(4 of the 8 predictions that were looked at)")
-    assert channels.startswith("40-50/00003 has red and blue exchanged: write RGB")
+    assert channels.startswith(f"{tmp_path}/40-50/00003.png has red and blue exchanged: write RGB")

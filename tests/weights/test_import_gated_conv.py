@@ -14,9 +14,11 @@ import pytest
 from imported import arrays, assert_fills_holes, assert_holds, imported
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import BUNDLE
 from scan_jax.core.types import Example
 from scan_jax.methods import api
-from scan_jax.weights import import_gated_conv, registry
+from scan_jax.weights import import_gated_conv, safetensors_tree
+from scan_jax.weights.importing import import_weights
 
 WIDTH, CRITIC_WIDTH = 8, 4
 SECTION = {"name": "gated_conv", "width": WIDTH, "critic_width": CRITIC_WIDTH}
@@ -139,17 +141,16 @@ def test_a_checkpoint_without_critic(release):
 
 @pytest.mark.parametrize("name", ["snap-0", "snap-0.data-00000-of-00001", "snap-0.meta", ".", "checkpoint"])
 @pytest.mark.parametrize("note", ["snap-0", "/where/it/was/trained/snap-0"])
-def test_other_names_of_the_same_checkpoint(release, name, note):
+def test_other_names_of_the_same_checkpoint(release, name, note, tmp_path):
     (release.path.parent / "checkpoint").write_text(
         f'model_checkpoint_path: "{note}"\nall_model_checkpoint_paths: "snap-8000"\n'
     )
-    import_gated_conv.read(release.path.parent / name)
+    bundle = import_weights("gated_conv", str(release.path.parent / name), out=str(tmp_path / "bundle"))
     assert release.asked == [str(release.path.with_suffix(""))]
-    files = import_gated_conv.files(release.path.parent / name)
-    assert [file.name for file in files] == ["snap-0.index", "snap-0.data-00000-of-00001"]
     index, data = (hashlib.sha256(file).hexdigest() for file in (b"an index", b"data"))
     sums = f"{index}  snap-0.index\n{data}  snap-0.data-00000-of-00001\n"
-    assert registry.sha256_of_all(files) == hashlib.sha256(sums.encode()).hexdigest()
+    noted = safetensors_tree.load(bundle / BUNDLE)[1]
+    assert (noted["source"], noted["source_sha256"]) == ("snap-0.index", hashlib.sha256(sums.encode()).hexdigest())
 
 
 def test_files_that_are_missing_are_named(release):

@@ -105,7 +105,7 @@ def _listed(path: Path) -> list[File]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise UserError(f"--source: cannot read the list {path}: {error}") from error
+        raise UserError(f"--source: cannot read the list {path}: {error}; save it as UTF-8 text") from error
     names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     absent = [name for name in names if not (path.parent / name).is_file()]
     if absent or not names:
