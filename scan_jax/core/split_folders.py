@@ -28,15 +28,10 @@ def split_of(name: str) -> str:
 
 
 def splits_by_folder(things: Sequence[T], where: str, name: Callable[[T], str]) -> dict[str, list[T]]:
-    """The things by split, "train" first; none unless the folders that they lie in are a split.
+    """The things, files in order, by split, "train" first; none unless the folders that they lie in are a split.
 
     They are one where everything lies in a folder of a split, some in that of train and some in another. The log says
-    which, and where files beside such folders prevent it.
-
-    Args:
-      things: files, in order.
-      where: their folder, for the log.
-      name: a file's name below that, with forward slashes.
+    which, and where files beside prevent it. `name` gives a file's within the folder `where`, with forward slashes.
     """
     parts: dict[str, list[T]] = {}
     for thing in things:
@@ -47,11 +42,8 @@ def splits_by_folder(things: Sequence[T], where: str, name: Callable[[T], str]) 
         return {}
     counts = ", ".join(f"{split} {len(some):,}" for split, some in found.items())
     if beside:
-        log.warning(
-            "the folders in %s look like a split (%s), but are not taken for one: %d files lie in none of them, such "
-            "as %s; move those if the folders are meant",
-            *(where, counts, len(beside), name(beside[0])),
-        )
+        told = (where, counts, len(beside), name(beside[0]))
+        log.warning("%s is not taken as split by its folders (%s): %d files lie beside these, such as %s", *told)
         return {}
     log.info("the folders in %s are the split: %s", where, counts)
     return found

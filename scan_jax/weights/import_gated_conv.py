@@ -6,6 +6,7 @@ trains on photographs as OpenCV reads them, blue first: what sees or paints colo
 
 from __future__ import annotations
 
+import glob
 import importlib
 import os
 import pathlib
@@ -123,15 +124,11 @@ def files(path: pathlib.Path) -> list[pathlib.Path]:
       UserError: a file is missing, or a folder has several checkpoints and does not say which.
     """
     prefix = _prefix(path)
-    index, shards = prefix.with_name(f"{prefix.name}.index"), re.compile(re.escape(prefix.name) + r"\.data-\d+-of-\d+")
-    beside = sorted(prefix.parent.iterdir()) if prefix.parent.is_dir() else []
-    data = [file for file in beside if shards.fullmatch(file.name)]
+    index = prefix.with_name(f"{prefix.name}.index")
+    data = sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-?????-of-?????"))
     if not index.is_file() or not data:
-        absent = f"{prefix.name}.data-00000-of-00001" if index.is_file() else index.name
-        raise UserError(
-            f"no TensorFlow checkpoint at {path}: {prefix.parent / absent} is missing; give its .index file, with the "
-            "data beside it, or their folder"
-        )
+        absent = f"{prefix}.data-00000-of-00001" if index.is_file() else index
+        raise UserError(f"no TensorFlow checkpoint at {path}: {absent} is missing; give its .index file or its folder")
     return [index, *data]
 
 
@@ -139,11 +136,10 @@ def _prefix(path: pathlib.Path) -> pathlib.Path:
     """Of a checkpoint's files, by the checkpoint's folder, by one of them, or by the file `checkpoint` beside them."""
     note = path / NOTE if path.is_dir() else path
     if note.name == NOTE and note.is_file():
-        named = re.search(r'^model_checkpoint_path:\s*"(.+)"', note.read_text(encoding="utf-8", errors="replace"), re.M)
+        named = re.search(r'^model_checkpoint_path:\s*"(.+)"', note.read_text(errors="replace"), re.MULTILINE)
         if named is None:
             raise UserError(f"{note} names no checkpoint; give the .index file")
-        # Of the machine that trained; what was copied from there lies beside the note.
-        return note.parent / pathlib.PurePath(named[1]).name
+        return note.parent / pathlib.PurePath(named[1]).name  # the folder was that of the machine that trained
     if path.is_dir():
         found = sorted(path.glob("*.index"))
         if len(found) != 1:

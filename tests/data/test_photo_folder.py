@@ -52,7 +52,7 @@ def test_photographs_are_found_at_any_depth_in_any_case(tmp_path, caplog):
     found = [file.name for file in list_photographs(tmp_path / "kinds")]
     assert found == ["g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif"]
     assert "left out 4 pictures in " in caplog.text
-    assert "(.ppm 2, .pgm 1, .cr2 1), such as l.pGm; convert them to png" in caplog.text
+    assert "not read here: l.pGm, m.ppm, n.CR2; convert them to png" in caplog.text
     write_photo(tmp_path / "elsewhere" / "a.png")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
@@ -151,7 +151,7 @@ def test_folders_that_are_a_split_stay_one(folders, held_out, tmp_path, caplog):
     assert len(open_folder(tmp_path, held_out=2).held_out) == 2
     write_photo(tmp_path / "cover.png")
     assert len(open_folder(tmp_path).held_out) == 1
-    assert "1 files lie in none of them, such as cover.png" in caplog.text
+    assert "1 files lie beside these, such as cover.png" in caplog.text
 
 
 def test_folders_that_only_sound_like_a_split(tmp_path):
@@ -170,7 +170,7 @@ def test_missing_and_empty_folders_say_what_to_do(tmp_path):
         ("faces.zip", r"it is an archive, make it ready once: .*prepare photo_folder --source=.*faces\.zip"),
         ("faces.txt", r"it is a list, make it ready once: .*prepare photo_folder --source=.*faces\.txt"),
         ("faces.tar", r"it is an archive: unpack it and give the folder, .*prepare photo_folder --source=FOLDER"),
-        ("faces.jpg", r"no folder .*faces\.jpg; it is a file"),
+        ("faces.jpg", r"no folder .*faces\.jpg; give a folder of photographs"),
     ):
         (tmp_path / name).write_text("")
         refused(told, tmp_path / name)

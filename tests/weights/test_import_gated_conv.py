@@ -156,7 +156,7 @@ def test_other_names_of_the_same_checkpoint(release, name, note, tmp_path):
 def test_files_that_are_missing_are_named(release):
     release.path.with_name("snap-0.data-00000-of-00001").unlink()
     for name, absent in (("snap-0.index", r"snap-0\.data-00000-of-00001"), ("snap-9", r"snap-9\.index")):
-        with pytest.raises(UserError, match=rf"{absent} is missing; give its \.index file"):
+        with pytest.raises(UserError, match=rf"{absent} is missing; give its \.index file or its folder"):
             import_gated_conv.files(release.path.parent / name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import re
@@ -243,16 +244,11 @@ def _check_order(labels: Mapping[str, Labels], order: LabelOrder) -> None:
         if order != OWN:
             raise UserError("--label_order is for merged label maps; these masks have names of parts: leave it out")
         return
-    read = [_try_to_read(files) for files in evenly_spaced(list(labels.values()), LOOKED_AT)]
-    warn_of_implausible([one for one in read if one is not None], order)
-
-
-def _try_to_read(files: Labels) -> np.ndarray | None:
-    """The label map, int32 [H,W]; of those that do not decode the build itself speaks."""
-    try:
-        return read_labels(files)
-    except DECODE_ERRORS:
-        return None
+    read = []
+    for files in evenly_spaced(list(labels.values()), LOOKED_AT):
+        with contextlib.suppress(*DECODE_ERRORS):  # of which the build itself speaks
+            read.append(read_labels(files))
+    warn_of_implausible(read, order)
 
 
 def _read_part(file: File) -> np.ndarray:

@@ -58,49 +58,40 @@ filled = inpainter("photo.png", "hole.png"{labels_argument})  # uint8 RGB [H,W,3
 ```
 {program}{onnx}"""
 
-# Lines of Python that read a photograph and its hole, and that write the filled one.
-READ = """photo = np.asarray(Image.open("photo.png").convert("RGB"), np.float32)[None] / 255  # [1,H,W,3]
-hole = np.asarray(Image.open("hole.png").convert("L"))[None, ..., None] > 127  # [1,H,W,1], white is the hole
-known = (~hole).astype(np.float32)
-"""
-WRITE = """filled = np.where(hole, prediction, photo)[0]
-Image.fromarray(np.round(255 * filled).astype(np.uint8)).save("filled.png")
-"""
-WITH_JAX = """
-## With JAX alone
+# Without scan_jax: by JAX alone, or by ONNX.
+WITHOUT = """
+## With {by}
 
-`{program}` is StableHLO as `jax.export` writes it, for {sizes}, on {platforms}. It needs
-`pip install jax flatbuffers safetensors pillow`, and pictures whose sides are {sides}.
+{about}
 
 ```python
-import jax
+{load}
+photo = np.asarray(Image.open("photo.png").convert("RGB"), np.float32)[None] / 255  # [1,H,W,3]
+hole = np.asarray(Image.open("hole.png").convert("L"))[None, ..., None] > 127  # [1,H,W,1], white is the hole
+known = (~hole).astype(np.float32)
+{labels}prediction = {call}  # [1,H,W,3]
+filled = np.where(hole, prediction, photo)[0]
+Image.fromarray(np.round(255 * filled).astype(np.uint8)).save("filled.png")
+```
+"""
+ABOUT_JAX = """`{program}` is StableHLO as `jax.export` writes it, for {sizes}, on {platforms}. It needs
+`pip install jax flatbuffers safetensors pillow`, and pictures whose sides are {sides}."""
+LOAD_JAX = f"""import jax
 import numpy as np
 from jax import export
 from PIL import Image
 from safetensors.numpy import load_file
 
-with open("{program}", "rb") as file:
-    fill = jax.jit(export.deserialize(bytearray(file.read())).call)
-{read}{labels}prediction = fill(load_file("{bundle}"), photo * known, known{labels_argument})  # [1,H,W,3]
-{write}```
-"""
-WITH_ONNX = """
-## With ONNX
-
-`{file}` is the same network, weights included, for one photograph of {height}x{width} pixels, height first.
+with open("{PROGRAM}", "rb") as file:
+    fill = jax.jit(export.deserialize(bytearray(file.read())).call)"""
+ABOUT_ONNX = """`{file}` is the same network, weights included, for one photograph of {size} pixels (height x width).
 Its inputs are {inputs} as above, its output is `{output}`; ranges and layouts are metadata of the model.
-It needs `pip install onnxruntime pillow`.
-
-```python
-import numpy as np
+It needs `pip install onnxruntime pillow`."""
+LOAD_ONNX = f"""import numpy as np
 import onnxruntime
 from PIL import Image
 
-session = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
-{read}{labels}seen = {{"image": photo * known, "known": known{labels_entry}}}
-prediction = session.run(["{output}"], seen)[0]  # [1,H,W,3]
-{write}```
-"""
+session = onnxruntime.InferenceSession("{ONNX}", providers=["CPUExecutionProvider"])"""
 LABELS = 'labels = np.asarray(Image.open("labels.png"), np.int32)[None]  # [1,H,W], a pixel\'s value is its class\n'
 
 
@@ -117,18 +108,20 @@ def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, .
     section, classes = trained.config["method"], trained.method.num_labels
     named = ", ".join(f"{index} {part}" for index, part in enumerate(part_names(classes)) if part != str(index))
     size = fixed_size(trained.config)
-    shared = {"program": PROGRAM, "bundle": BUNDLE, "stride": trained.method.stride, "read": READ, "write": WRITE}
-    with_jax = WITH_JAX.format(
-        **shared,
+    about_jax = ABOUT_JAX.format(
+        program=PROGRAM,
         platforms=", ".join(platforms),
         sizes=sizes_in_words(size),
         sides=f"{size} pixels" if size else f"multiples of {trained.method.stride}",
-        labels=LABELS if classes else "",
-        labels_argument=", labels" if classes else "",
     )
+    call_jax = f'fill(load_file("{BUNDLE}"), photo * known, known{", labels" * bool(classes)})'
+    code = {"labels": LABELS if classes else ""}
+    with_jax = WITHOUT.format(by="JAX alone", about=about_jax, load=LOAD_JAX, call=call_jax, **code)
     labels = f"- Labels: int32 `[B,H,W]`, classes 0 to {classes - 1}{': ' * bool(named)}{named}.\n"
     return CARD.format(
-        **{**shared, "program": with_jax if platforms else ""},
+        program=with_jax if platforms else "",
+        onnx=WITHOUT.format(by="ONNX", load=LOAD_ONNX, **_by_onnx(onnx, classes), **code) if onnx else "",
+        stride=trained.method.stride,
         title=f"{name}: {section['name']}",
         name=name,
         paper=_paper(section["name"]),
@@ -137,24 +130,16 @@ def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, .
         measured=_measured(trained),
         labels=labels if classes else "",
         labels_argument=', labels="labels.png"' if classes else "",
-        onnx=_with_onnx(onnx, classes) if onnx else "",
     )
 
 
-def _with_onnx(size: Size, classes: int) -> str:
-    """How the ONNX file is run."""
-    names = [f"`{name}`" for name in INPUTS[: 3 if classes else 2]]
-    return WITH_ONNX.format(
-        file=ONNX,
-        height=size[0],
-        width=size[1],
-        inputs=f"{', '.join(names[:-1])} and {names[-1]}",
-        output=OUTPUT,
-        read=READ,
-        write=WRITE,
-        labels=LABELS if classes else "",
-        labels_entry=', "labels": labels' if classes else "",
-    )
+def _by_onnx(size: Size, classes: int) -> dict[str, str]:
+    """What the file takes, and the call."""
+    names = INPUTS if classes else INPUTS[:2]
+    inputs = ", ".join(f"`{name}`" for name in names[:-1]) + f" and `{names[-1]}`"
+    seen = '{"image": photo * known, "known": known' + ', "labels": labels' * bool(classes) + "}"
+    about = ABOUT_ONNX.format(file=ONNX, size=f"{size[0]}x{size[1]}", inputs=inputs, output=OUTPUT)
+    return {"about": about, "call": f'session.run(["{OUTPUT}"], {seen})[0]'}
 
 
 def _paper(method: str) -> str:
