@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal
+from typing import BinaryIO, ClassVar, Literal
 
 import numpy as np
 
@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 
 LabelSize = Literal["equal", "any"]
 LAYOUTS = "NAME_label.png beside NAME.jpg (or another kind), or images/NAME.jpg with labels/NAME.png"
-# The names of a split's folder.
-FOLDERS = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +39,7 @@ class LabelledFolder(Folder):
     label_size: LabelSize = "equal"
     # labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's
     flip_pairs: tuple[tuple[int, int], ...] = ()
+    prepared_by: ClassVar[str] = "labelled_folder"
 
     def open_splits(self) -> DataSplits:
         """Reads every photograph and label map once, to know that they can be used, and splits the folder.
@@ -55,11 +54,6 @@ class LabelledFolder(Folder):
     def find(self, folder: Path) -> list[Pair]:
         """The photographs with their label maps."""
         return pair_up(list_photographs(folder), str(folder))
-
-    def split(self, pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
-        """Those in train and those in val, or in test where there is no val; else all of them and none."""
-        parts = splits_by_folder(pairs)
-        return (parts["train"], parts.get("validation") or parts["test"]) if parts else (pairs, [])
 
     def verify(self, pair: Pair) -> None:
         """Reads both files; a label map that decodes to something else than the classes is refused."""
@@ -157,24 +151,6 @@ def pair_up(files: Sequence[File], folder: str) -> list[Pair]:
     if unused:
         log.warning("%d label maps in %s belong to no photograph", unused, folder)
     return pairs
-
-
-def splits_by_folder(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
-    """The pairs in folders train, val and test, as "train", "validation" and "test".
-
-    There are none unless every pair lies in such a folder, some in train and some in another.
-    """
-    parts: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        parts.setdefault(_split(pair.name), []).append(pair)
-    whole = "" not in parts and "train" in parts and len(parts) > 1
-    return {split: parts[split] for split in FOLDERS if split in parts} if whole else {}
-
-
-def _split(name: str) -> str:
-    """The split of "train/images/a.jpg" by the first of its folders that has such a name, or nothing."""
-    folders = PurePosixPath(name.lower()).parts[:-1]
-    return next((split for folder in folders for split, names in FOLDERS.items() if folder in names), "")
 
 
 def _label_map(name: str, maps: Mapping[str, File]) -> File | None:

@@ -7,17 +7,20 @@ import dataclasses
 import hashlib
 import json
 import logging
+import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, ClassVar, Literal, TypeVar
 
 import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
+from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
+from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
 from scan_jax.images import labels as label_map
@@ -37,12 +40,15 @@ T = TypeVar("T")
 class Folder(abc.ABC):
     """What folders of photographs have in common: the `config.data` keys, and how they are split."""
 
-    path: str  # the folder
+    # the folder. Where all of it lies in folders such as `train` and `valid` or `test`, those are the split; where
+    # there are both, `valid` is measured on, and `test` is for `held_out_path`
+    path: str
     size: int  # height and width of the squares, pixels
     held_out_path: str = ""  # photographs to measure on; without it some of `path` are set aside and never trained on
-    # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`: evenly
-    # spaced over the sorted names, all for 0
+    # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`, or of a
+    # folder of the split: evenly spaced over the sorted names, all for 0
     held_out: int = 500
+    prepared_by: ClassVar[str] = "photo_folder"  # the command that takes archives and lists
 
     def open_splits(self) -> DataSplits:
         """Reads every file once, to know what decodes, and splits the folder.
@@ -52,10 +58,13 @@ class Folder(abc.ABC):
         """
         if self.size <= 0 or self.held_out < 0:
             raise UserError(f"config.data: size must be positive and held_out not negative, not {self}")
-        folder = held_out_folder = existing_folder(self.path, "config.data.path")
-        train, held_out = self.split(self.find(folder))
+        folder = held_out_folder = existing_folder(self.path, "config.data.path", self.prepared_by)
+        files = self.find(folder)
+        parts = splits_by_folder(files, str(folder), operator.attrgetter("name"))
+        train = parts["train"] if parts else files
+        held_out = (parts.get("validation") or parts["test"]) if parts else []
         if self.held_out_path:
-            held_out_folder = existing_folder(self.held_out_path, "config.data.held_out_path")
+            held_out_folder = existing_folder(self.held_out_path, "config.data.held_out_path", self.prepared_by)
             train, held_out = outside(train, folder, held_out_folder), self.find(held_out_folder)
         train, split = without_broken(train, folder, self.verify, self.rules), BY_FOLDER if held_out else BY_NAME
         if held_out:
@@ -72,10 +81,6 @@ class Folder(abc.ABC):
     @abc.abstractmethod
     def find(self, folder: Path) -> list[Any]:
         """The photographs in a folder, one `File` or more."""
-
-    def split(self, files: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Those to train with and those to measure on, where the folder itself says."""
-        return files, []
 
     @abc.abstractmethod
     def verify(self, file: Any) -> None:
@@ -124,10 +129,15 @@ def list_photographs(folder: Path) -> list[File]:
     Raises:
       UserError: there is none.
     """
-    files = [file for file in walk(folder) if file.path.suffix.lower() in SUFFIXES]
-    if not files:
+    if not (files := only_images(walk(folder), str(folder))):
         raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     return files
+
+
+def only_images(files: Sequence[File], where: str) -> list[File]:
+    """Those that are images by their suffixes; pictures of kinds that are not read are counted in the log."""
+    warn_of_left_out((file.name for file in files), SUFFIXES, where)
+    return [file for file in files if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
 
 
 def without_label_maps(files: Sequence[File]) -> list[File]:
@@ -178,12 +188,13 @@ def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> li
     return kept
 
 
-def existing_folder(path: str, where: str) -> Path:
-    """The folder that the setting `where` names; without it, a UserError."""
+def existing_folder(path: str, where: str, builder: str) -> Path:
+    """The folder that the setting `where` names; without it, a UserError, which names what prepares other sources."""
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():
         what = f": no folder {path}" if path else " is not set"
-        raise UserError(f"{where}{what}; give a folder of photographs with --{where}=FOLDER")
+        told = instead_of_folder(folder, builder) or f"; give a folder of photographs with --{where}=FOLDER"
+        raise UserError(f"{where}{what}{told}")
     return folder
 
 

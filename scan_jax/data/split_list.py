@@ -118,7 +118,9 @@ def _find(name: str) -> tuple[str, Sequence[str]]:
     if Path(name).stem in shipped:  # tables quote the name
         raise UserError(f"the split {name} has the name of one that comes with the toolkit; rename the file")
     try:
-        return Path(name).stem, Path(name).expanduser().read_text(encoding="utf-8").splitlines()
+        return Path(name).stem, Path(name).expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read the split {name}: {error}; save it as UTF-8 text") from error
     except (OSError, ValueError) as error:
         raise UserError(
             f"no split {name!r}{did_you_mean(name, shipped)}; give a text file, or one of {', '.join(sorted(shipped))}"

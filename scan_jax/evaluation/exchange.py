@@ -22,7 +22,9 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
 from scan_jax.evaluation.entries import Entry, Pictures, compose, pad, slug
+from scan_jax.evaluation.prediction_check import warn_of_mistakes
 from scan_jax.images.decode import SUFFIXES, load_orientation, open_image, to_rgb, upright_samples
+from scan_jax.images.pairs import list_images
 
 
 def write_test(folder: Path, benchmark: Benchmark) -> None:
@@ -60,8 +62,12 @@ def from_predictions(folder: Path, benchmark: Benchmark) -> Entry:
     files = _find_all(folder, benchmark)
     missing = ["/".join(_place(row)) + ".png" for row in benchmark.rows() if row not in files]
     if missing:
-        some = ", ".join(missing[:20]) + (f" and {len(missing) - 20} more" if len(missing) > 20 else "")
-        raise UserError(f"{len(missing)} of {len(benchmark.rows())} predictions are missing in {folder}: {some}")
+        some = ", ".join(missing[:3]) + (f" and {len(missing) - 3:,} more" if len(missing) > 3 else "")
+        raise UserError(
+            f"{len(missing):,} of {len(benchmark.rows()):,} predictions are missing in {folder}: {some}"
+            + _others(folder, set(files.values()))
+        )
+    warn_of_mistakes(files, benchmark, lambda row: _read(files[row], (benchmark.size, benchmark.size)))
 
     def fill(batch: Batch) -> Pictures:
         images = [_read(files[row], batch.holes.shape[1:]) for row in batch.rows]
@@ -85,6 +91,14 @@ def _find_all(folder: Path, benchmark: Benchmark) -> dict[Row, Path]:
                 raise UserError(f"{there[place]} and {path.name} are both predictions of one image; keep one of them")
             there[place] = path
     return {row: there[_place(row)] for row in benchmark.rows() if _place(row) in there}
+
+
+def _others(folder: Path, used: set[Path]) -> str:
+    """What else there is, to tell a wrong name from a file that is not there."""
+    names = [path.relative_to(folder).as_posix() for path in list_images(folder).values() if path not in used]
+    if not names:
+        return ""
+    return f"; there are {len(names):,} pictures of other names, such as {names[0]}: name them as the test's images are"
 
 
 def _read(path: Path, size: tuple[int, ...]) -> np.ndarray:

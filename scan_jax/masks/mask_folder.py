@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,8 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
+from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
+from scan_jax.images.pairs import list_files
 from scan_jax.masks import frozen_set
 from scan_jax.masks.api import HoleSplits
 from scan_jax.masks.ratio import Bucket, hole_ratio
@@ -28,13 +32,15 @@ class MaskFolder:
 
     path: str  # the folder; an `index.csv` in it with a column `file` names the files and their order
     ratio: tuple[float, float] = (0.1, 0.6)  # (low, high]; files outside it, at the size asked for, are left out
-    # masks to measure on; without it every second file of `path` is held out. All of a frozen set is measured on,
-    # whatever `ratio`
+    # masks to measure on; without it those in folders `valid` or `test` of `path` beside `train`, or every second file.
+    # All of a frozen set is measured on, whatever `ratio`
     held_out_path: str = ""
     hole_color: str = "white"  # "white" or "black"; frozen sets are white whatever it says
 
     def open_splits(self) -> HoleSplits:
-        """The folder's even rows (0, 2, 4, ...) to train with, its odd ones held out unless `held_out_path` is given.
+        """The masks in `train` and those in `valid` or `test`; without such folders, its even rows and its odd ones.
+
+        With `held_out_path` all of it, or what lies in `train`, is to train with.
 
         Raises:
           UserError: a folder is missing or has too few masks, or a setting makes no sense.
@@ -42,14 +48,18 @@ class MaskFolder:
         check_color(self.hole_color, "config.holes.hole_color")
         limits = Bucket(*self.ratio)
         masks = open_masks(self.path, self.hole_color, limits, "config.holes.path")
+        folder = Path(self.path).expanduser()
+        parts = splits_by_folder(masks.files, self.path, lambda file: Path(os.path.relpath(file, folder)).as_posix())
         if self.held_out_path:
             held_out = open_masks(self.held_out_path, self.hole_color, limits)
-            return HoleSplits(masks.some(masks.files, limits), held_out)
-        even, odd = masks.files[0::2], masks.files[1::2]
-        if not odd:
+            return HoleSplits(masks.some(parts.get("train", masks.files), limits), held_out)
+        train, measured = masks.files[0::2], masks.files[1::2]
+        if parts:
+            train, measured = parts["train"], parts.get("validation") or parts["test"]
+        if not measured:
             raise UserError(f"{self.path} has a single mask, but one must be held out; add masks or set held_out_path")
-        log.info("%d masks to train with, %d held out, from %s", len(even), len(odd), self.path)
-        return HoleSplits(masks.some(even, limits), masks.some(odd, limits, upright=True))
+        log.info("%d masks to train with, %d held out, from %s", len(train), len(measured), self.path)
+        return HoleSplits(masks.some(train, limits), masks.some(measured, limits, upright=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,11 +115,14 @@ def open_masks(path: str, hole_color: str, limits: Bucket, where: str = "config.
     """
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():
-        raise UserError(f"{where}: no folder {path!r}; give a folder of mask images ({', '.join(SUFFIXES)})")
+        told = path and instead_of_folder(folder, "irregular_masks")
+        told = told or f"; give a folder of mask images ({', '.join(SUFFIXES)})"
+        raise UserError(f"{where}: no folder {path!r}{told}")
     name, frozen = folder.resolve().name, frozen_set.load(folder)
     if frozen:
         frozen_set.check(folder, frozen)
     files = tuple(frozen_set.find(folder))
+    warn_of_left_out(list_files(folder), SUFFIXES, str(folder))
     absent = [file.name for file in files if not file.is_file()]
     if absent:
         index = folder / frozen_set.INDEX

@@ -6,6 +6,7 @@ trains on photographs as OpenCV reads them, blue first: what sees or paints colo
 
 from __future__ import annotations
 
+import glob
 import importlib
 import os
 import pathlib
@@ -22,6 +23,7 @@ from scan_jax.weights.registry import Importer
 FIRST = "inpaint_net/conv1/kernel"
 CRITIC = "discriminator/sn_patch_gan/conv{}"
 PUBLISHED_SIZE = 256  # pixels
+NOTE = "checkpoint"  # TensorFlow's file that names the newest checkpoint of its folder
 RGB = 3
 
 # Ours, theirs, the number of the first convolution, its inputs (in widths, or in channels) and outputs in widths.
@@ -47,7 +49,8 @@ def config(tree: safetensors_tree.Tree) -> dict[str, Any]:
 def read(path: pathlib.Path) -> safetensors_tree.Tree:
     """The variables of the method `gated_conv`, float32; with the critic where the checkpoint has it.
 
-    `path` is a checkpoint's `.index` file, beside which its data lies; its prefix or its folder will do as well.
+    `path` is a checkpoint's `.index` file, beside which its data lies. Its data file, its prefix, its folder or the
+    file `checkpoint` in there, which says which one is the newest, will do as well.
     """
     variables = _Variables(path)
     width = variables.shape(FIRST)[-1]
@@ -98,7 +101,7 @@ def _open(path: pathlib.Path) -> tuple[Callable[[str], Any], dict[str, tuple[int
             line = str(error).partition("\n")[0]
             raise UserError(f"{path} is damaged or no TensorFlow checkpoint ({line}); get it anew") from error
 
-    reader = guarded(lambda: tensorflow.train.load_checkpoint(_prefix(path)))
+    reader = guarded(lambda: tensorflow.train.load_checkpoint(str(_prefix(path))))
     shapes = guarded(reader.get_variable_to_shape_map)
     return lambda name: guarded(lambda: reader.get_tensor(name)), {name: tuple(shape) for name, shape in shapes.items()}
 
@@ -114,15 +117,36 @@ def _tensorflow(path: pathlib.Path) -> Any:
         ) from error
 
 
-def _prefix(path: pathlib.Path) -> str:
-    """Of a checkpoint's files."""
+def files(path: pathlib.Path) -> list[pathlib.Path]:
+    """The checkpoint's `.index` file and its data, of any of the names that `read` takes.
+
+    Raises:
+      UserError: a file is missing, or a folder has several checkpoints and does not say which.
+    """
+    prefix = _prefix(path)
+    index = prefix.with_name(f"{prefix.name}.index")
+    data = sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-?????-of-?????"))
+    if not index.is_file() or not data:
+        absent = f"{prefix}.data-00000-of-00001" if index.is_file() else index
+        raise UserError(f"no TensorFlow checkpoint at {path}: {absent} is missing; give its .index file or its folder")
+    return [index, *data]
+
+
+def _prefix(path: pathlib.Path) -> pathlib.Path:
+    """Of a checkpoint's files, by the checkpoint's folder, by one of them, or by the file `checkpoint` beside them."""
+    note = path / NOTE if path.is_dir() else path
+    if note.name == NOTE and note.is_file():
+        named = re.search(r'^model_checkpoint_path:\s*"(.+)"', note.read_text(errors="replace"), re.MULTILINE)
+        if named is None:
+            raise UserError(f"{note} names no checkpoint; give the .index file")
+        return note.parent / pathlib.PurePath(named[1]).name  # the folder was that of the machine that trained
     if path.is_dir():
         found = sorted(path.glob("*.index"))
         if len(found) != 1:
             names = ", ".join(file.name for file in found) or "none"
             raise UserError(f"{path} must hold one checkpoint, a file ending in .index; found: {names}; name the file")
         path = found[0]
-    return re.sub(r"\.(index|data-\d+-of-\d+|meta)$", "", str(path))
+    return path.with_name(re.sub(r"\.(index|data-\d+-of-\d+|meta)$", "", path.name))
 
 
 def _generator(variables: _Variables, width: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -207,5 +231,6 @@ IMPORTERS = {
         licence="CC BY-NC 4.0, non-commercial",
         read=read,
         config=config,
+        files=files,
     )
 }

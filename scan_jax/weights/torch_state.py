@@ -19,6 +19,8 @@ from scan_jax.weights import safetensors_tree
 from scan_jax.weights.safetensors_tree import Tree
 
 Shape = tuple[int, int, int, int]  # of a kernel, [h,w,I,O]
+# What wraps a network for training puts before every name: several GPUs, torch.compile, a class around it.
+WRAPPERS = ("module.", "_orig_mod.", "net.")
 
 
 class State:
@@ -28,10 +30,10 @@ class State:
         """Reads a `.pth` file, or a `.safetensors` one with PyTorch's names.
 
         The `title` says in messages what it should hold, such as "torchvision VGG-19". A `.pth` file may keep the state
-        dict under a `section`, beside other things of a training.
+        dict under a `section`, beside other things of a training. What wrappers put before every name is taken off.
         """
-        self._arrays: Mapping[str, Any]
-        self._arrays = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else _load_pth(path, section)
+        arrays = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else _load_pth(path, section)
+        self._arrays: Mapping[str, Any] = _unwrap(arrays)
         self._path, self._title, self._prefix = path, title, ""
 
     def under(self, name: str) -> State:
@@ -123,6 +125,15 @@ def residual_settings(generator: Tree, params: Tree) -> dict[str, int]:
     if "critic" in params:
         told["critic_width"] = params["critic"]["SpectralConv_0"]["kernel"].shape[3]
     return told
+
+
+def _unwrap(arrays: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arrays without the prefixes of `WRAPPERS` that every name has, each at most once."""
+    left = list(WRAPPERS)
+    while found := next((one for one in left if arrays and all(name.startswith(one) for name in arrays)), None):
+        left.remove(found)
+        arrays = {name.removeprefix(found): array for name, array in arrays.items()}
+    return arrays
 
 
 def _load_pth(path: pathlib.Path, section: str = "") -> dict[str, np.ndarray]:

@@ -40,11 +40,19 @@ def names(source):
     return [source.title(i) for i in range(len(source))]
 
 
-def test_photographs_are_found_at_any_depth_in_any_case(tmp_path):
+def test_photographs_are_found_at_any_depth_in_any_case(tmp_path, caplog):
     for name in ("b.JPG", "a/z.jpeg", "a/B/c.PnG", "d.webp", ".hidden.png", ".trash/e.png", "f.tiff"):
         write_photo(tmp_path / name)
     (tmp_path / "notes.txt").write_text("")
     assert [file.name for file in list_photographs(tmp_path)] == ["a/B/c.PnG", "a/z.jpeg", "b.JPG", "d.webp", "f.tiff"]
+    assert "left out" not in caplog.text
+    for name in ("g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif", "l.pGm", "m.ppm", "n.CR2", "o.ppm"):
+        (tmp_path / "kinds" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "kinds" / name).write_bytes(b"")
+    found = [file.name for file in list_photographs(tmp_path / "kinds")]
+    assert found == ["g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif"]
+    assert "left out 4 pictures in " in caplog.text
+    assert "not read here: l.pGm, m.ppm, n.CR2; convert them to png" in caplog.text
     write_photo(tmp_path / "elsewhere" / "a.png")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
@@ -123,10 +131,50 @@ def test_a_held_out_folder_inside_the_other_is_not_trained_on(tmp_path):
     refused("held out as well", tmp_path, held_out_path=str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("folders", "held_out"),
+    [
+        (("train", "valid"), "valid"),
+        (("data_large", "val_large", "test_large"), "val_large"),
+        (("train2017", "test2017"), "test2017"),
+        (("set/DIV2K_train_HR", "set/DIV2K_valid_HR"), "set/DIV2K_valid_HR"),
+    ],
+)
+def test_folders_that_are_a_split_stay_one(folders, held_out, tmp_path, caplog):
+    for folder in folders:
+        write_photos(tmp_path / folder, 4)
+    with caplog.at_level(logging.INFO):
+        splits = open_folder(tmp_path)
+    assert names(splits.train) == [f"{folders[0]}/{i:04d}.png" for i in range(4)]
+    assert names(splits.held_out) == [f"{held_out}/{i:04d}.png" for i in range(4)]
+    assert "are the split: train 4, " in caplog.text
+    assert len(open_folder(tmp_path, held_out=2).held_out) == 2
+    write_photo(tmp_path / "cover.png")
+    assert len(open_folder(tmp_path).held_out) == 1
+    assert "1 files lie beside these, such as cover.png" in caplog.text
+
+
+def test_folders_that_only_sound_like_a_split(tmp_path):
+    for folder in ("train", "bicycle", "data_large", "contest"):
+        write_photos(tmp_path / folder, 5)
+    assert len(open_folder(tmp_path).held_out) == 2
+    write_photos(tmp_path / "both" / "train_val", 10), write_photos(tmp_path / "both" / "test", 10)
+    assert len(open_folder(tmp_path / "both").held_out) == 2
+
+
 def test_missing_and_empty_folders_say_what_to_do(tmp_path):
     refused(r"config\.data\.path is not set.*--config\.data\.path=FOLDER", "")
     refused(r"config\.data\.path: no folder .*nowhere", tmp_path / "nowhere")
     refused("no photographs", tmp_path)
+    for name, told in (
+        ("faces.zip", r"it is an archive, make it ready once: .*prepare photo_folder --source=.*faces\.zip"),
+        ("faces.txt", r"it is a list, make it ready once: .*prepare photo_folder --source=.*faces\.txt"),
+        ("faces.tar", r"it is an archive: unpack it and give the folder, .*prepare photo_folder --source=FOLDER"),
+        ("faces.jpg", r"no folder .*faces\.jpg; give a folder of photographs"),
+    ):
+        (tmp_path / name).write_text("")
+        refused(told, tmp_path / name)
+        (tmp_path / name).unlink()
     write_photos(tmp_path, 3)
     refused(r"config\.data\.held_out_path: no folder", tmp_path, held_out_path=str(tmp_path / "nowhere"))
     refused("size must be positive", tmp_path, size=0)

@@ -50,6 +50,8 @@ def test_a_partition_by_numbers_needs_them_and_keeps_the_photographs_order(numbe
 
 def test_a_file_of_ones_own(tmp_path):
     text = "# mine\n\ntest c d.jpg   # with a space in its name\ntrain 3-5\ntrain  sub/e\nvalidation 7-7\n"
+    (tmp_path / "mine.txt").write_text("\ufeff" + text.removeprefix("# mine\n\n"), encoding="utf-8")
+    assert read_split(str(tmp_path / "mine.txt")).members["test"] == ("c d.jpg",)
     (tmp_path / "mine.txt").write_text(text)
     split = read_split(str(tmp_path / "mine.txt"))
     assert split.name == "mine"
@@ -68,7 +70,7 @@ def test_a_file_of_ones_own(tmp_path):
         (b"train 1-3\ntraining 4\n", r"split bad, line 2: cannot read 'training 4'"),
         (b"train\n", r"split bad, line 1: cannot read 'train'"),
         (b"train 1-3\ntest 5-4\n", r"split bad, line 2: .*5-4"),
-        (b"\xff\xfe\xfd", r"no split '.*bad.txt'"),
+        (b"\xff\xfe\xfd", r"cannot read the split .*bad.txt: .*; save it as UTF-8 text"),
     ],
 )
 def test_what_a_file_may_not_say(text, match, tmp_path):

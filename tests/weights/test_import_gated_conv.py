@@ -1,6 +1,7 @@
 """A checkpoint in the layout of the public release comes back as this toolkit's parameters, colours turned around."""
 
 import functools
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import pytest
 from imported import arrays, assert_fills_holes, assert_holds, imported
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import BUNDLE
 from scan_jax.core.types import Example
 from scan_jax.methods import api
-from scan_jax.weights import import_gated_conv
+from scan_jax.weights import import_gated_conv, safetensors_tree
+from scan_jax.weights.importing import import_weights
 
 WIDTH, CRITIC_WIDTH = 8, 4
 SECTION = {"name": "gated_conv", "width": WIDTH, "critic_width": CRITIC_WIDTH}
@@ -98,6 +101,7 @@ def release(tmp_path, monkeypatch):
     path, state, asked = tmp_path / "release" / "snap-0.index", published(parameters()), []
     path.parent.mkdir()
     path.write_bytes(b"an index")
+    path.with_name("snap-0.data-00000-of-00001").write_bytes(b"data")
 
     def load_checkpoint(prefix):
         asked.append(prefix)
@@ -135,10 +139,25 @@ def test_a_checkpoint_without_critic(release):
     assert_holds(imported("gated_conv", release.path), wanted, method, "CC BY-NC")
 
 
-@pytest.mark.parametrize("name", ["snap-0", "snap-0.data-00000-of-00001", "snap-0.meta", "."])
-def test_other_names_of_the_same_checkpoint(release, name):
-    import_gated_conv.read(release.path.parent / name)
+@pytest.mark.parametrize("name", ["snap-0", "snap-0.data-00000-of-00001", "snap-0.meta", ".", "checkpoint"])
+@pytest.mark.parametrize("note", ["snap-0", "/where/it/was/trained/snap-0"])
+def test_other_names_of_the_same_checkpoint(release, name, note, tmp_path):
+    (release.path.parent / "checkpoint").write_text(
+        f'model_checkpoint_path: "{note}"\nall_model_checkpoint_paths: "snap-8000"\n'
+    )
+    bundle = import_weights("gated_conv", str(release.path.parent / name), out=str(tmp_path / "bundle"))
     assert release.asked == [str(release.path.with_suffix(""))]
+    index, data = (hashlib.sha256(file).hexdigest() for file in (b"an index", b"data"))
+    sums = f"{index}  snap-0.index\n{data}  snap-0.data-00000-of-00001\n"
+    noted = safetensors_tree.load(bundle / BUNDLE)[1]
+    assert (noted["source"], noted["source_sha256"]) == ("snap-0.index", hashlib.sha256(sums.encode()).hexdigest())
+
+
+def test_files_that_are_missing_are_named(release):
+    release.path.with_name("snap-0.data-00000-of-00001").unlink()
+    for name, absent in (("snap-0.index", r"snap-0\.data-00000-of-00001"), ("snap-9", r"snap-9\.index")):
+        with pytest.raises(UserError, match=rf"{absent} is missing; give its \.index file or its folder"):
+            import_gated_conv.files(release.path.parent / name)
 
 
 def test_a_folder_of_two_checkpoints_is_refused_and_without_tensorflow_the_command_is_named(release, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import re
@@ -14,7 +15,8 @@ import numpy as np
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import File
+from scan_jax.data.label_orders import LabelOrder, reorder, warn_of_implausible
+from scan_jax.data.photo_folder import File, evenly_spaced
 from scan_jax.data.preparation.archive import open_source
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, SquareSettings, flag, make_square
 from scan_jax.data.split_list import SplitList, name_ranges, read_split
@@ -30,6 +32,8 @@ PAPERS_SPLIT = "celebahq_28k_2k"
 MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
 IMAGES, ANNOTATIONS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"  # of the official CelebAMask-HQ archive
 PER_FOLDER = 2000  # people
+OWN: LabelOrder = "celebamask_hq"
+LOOKED_AT = 32  # merged label maps, for their areas
 COUNT = 30_000
 PARTS = CELEBAMASK_HQ_NAMES[1:]  # later parts are painted over earlier ones
 _MAPPING_ROW = re.compile(r"(\d+)\s+\d+\s+(\d+)\.jpg")
@@ -75,9 +79,9 @@ class CelebaHq(SquareSettings):
             split=split,
             missing=split.missing(items),
             allow_missing=self.allow_missing,
-            rules=f"size={self.size}",
+            takes_split=True,
             usage={"name": dataset, "size": self.size} | own,
-            **fields,
+            **{"rules": f"size={self.size}"} | fields,
         )
 
 
@@ -85,21 +89,25 @@ class CelebaHq(SquareSettings):
 class CelebaMaskHq(CelebaHq):
     """CelebAMask-HQ (Lee et al. 2020): CelebA-HQ with 19 classes, merged from masks of 18 parts."""
 
+    label_order: LabelOrder = flag("of merged label maps: its authors' numbers, or face-parsing.PyTorch's", OWN)
+
     def plan(self) -> Plan:
         """The photographs with the masks of their parts, or with label maps that were merged before.
 
         Raises:
-          UserError: photographs or masks are not there, a mask lies in another person's folder or has an unknown part.
+          UserError: photographs or masks are not there, a mask lies in another person's folder or has an unknown part,
+            or an order is given for masks of parts, whose names tell.
         """
         files = open_source(self.source)
         photographs, labels = find_photographs(files, self.source), find_labels(files, self.source)
         split = read_numbered_split(self.split, files)
         _check_labels(photographs, labels, self.allow_missing)
+        _check_order(labels, self.label_order)
         items = {
             number: Item(
                 number,
                 "".join(one.identity() for one in (file, *labels[number].values())),
-                partial(_make, file, labels[number], self.size),
+                partial(_make, file, labels[number], self.size, self.label_order),
             )
             for number, file in photographs.items()
             if number in labels
@@ -113,6 +121,7 @@ class CelebaMaskHq(CelebaHq):
             arrays=self.arrays(labels=True),
             label_names=CELEBAMASK_HQ_NAMES,
             flip_pairs=FLIP_PAIRS,
+            rules=f"size={self.size}" + ("" if self.label_order == OWN else f" label_order={self.label_order}"),
             found=(f"found {len(photographs):,} photographs and the labels of {len(labels):,} in {self.source}",),
         )
 
@@ -229,6 +238,19 @@ def _check_labels(photographs: Mapping[str, File], labels: Mapping[str, Labels],
     )
 
 
+def _check_order(labels: Mapping[str, Labels], order: LabelOrder) -> None:
+    """Refuses an order for masks of parts; warns where merged label maps, of which some are read, hardly have it."""
+    if not any(MERGED in files for files in labels.values()):
+        if order != OWN:
+            raise UserError("--label_order is for merged label maps; these masks have names of parts: leave it out")
+        return
+    read = []
+    for files in evenly_spaced(list(labels.values()), LOOKED_AT):
+        with contextlib.suppress(*DECODE_ERRORS):  # of which the build itself speaks
+            read.append(read_labels(files))
+    warn_of_implausible(read, order)
+
+
 def _read_part(file: File) -> np.ndarray:
     """A part's mask, bool [H,W]: whatever is not black."""
     try:
@@ -239,11 +261,12 @@ def _read_part(file: File) -> np.ndarray:
         raise OSError(f"its mask {file.name}: {reason(error)}") from error
 
 
-def _make(photograph: File, labels: Labels, size: int) -> Arrays:
+def _make(photograph: File, labels: Labels, size: int, order: LabelOrder) -> Arrays:
     """Photograph and labels, each resized from its own size; the official ones are 1024 and 512 pixels."""
     image = photograph.read_image()  # [H,W,3]
     classes = read_labels(labels)  # [h,w]
     name = f"the labels of {photograph.name}"
     label_map.check(classes, len(CELEBAMASK_HQ_NAMES), name)
     label_map.check_proportions(classes.shape, image.shape, name)
+    classes = reorder(classes, order)
     return {"image": square(image, size), "labels": square_labels(classes, size)}

@@ -8,13 +8,14 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.split_folders import split_of
 from scan_jax.data.photo_folder import BY_FOLDER, File, file_split
 from scan_jax.data.preparation.archive import open_images
 from scan_jax.data.preparation.plan import Arrays, Plan, SquareSettings, check_name, flag, items_of
 from scan_jax.images.decode import SUFFIXES
 from scan_jax.images.hole import HoleColor, binarise, read_grey, resize_nearest
 
-TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask", "train")  # of the authors' training archive
+TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask")  # of the authors' training archive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class IrregularMasks(SquareSettings):
 
 
 def _is_to_train(name: str) -> bool:
-    return not set(TRAIN_FOLDERS).isdisjoint(PurePosixPath(name).parts[:-1])
+    return split_of(name) == "train" or not set(TRAIN_FOLDERS).isdisjoint(PurePosixPath(name).parts[:-1])
 
 
 def _make(file: File, size: int, color: HoleColor) -> Arrays:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.data import labelled_folder as source
-from scan_jax.data.labelled_folder import LabelSize, check_classes, pair_up, splits_by_folder
+from scan_jax.data.labelled_folder import LabelSize, check_classes, pair_up
 from scan_jax.data.photo_folder import BY_FOLDER, BY_NAME, AnyFile, file_split, set_aside, stem, without_label_maps
 from scan_jax.data.preparation.archive import open_images
 from scan_jax.data.preparation.plan import Plan, SquareSettings, check_name, flag, items_of, make_square
@@ -27,7 +29,7 @@ class PhotoFolder(SquareSettings):
     name: str = flag("what to call the dataset; the source's name by default", "")
     crop: Crop = flag("centre: the largest centred square; stretch: all of the photograph", "centre")
     split: str = flag("a text file of lines such as `train a/b.jpg` and `test c.jpg`", "")
-    held_out: int = flag("without a split: how many to set aside for measuring, by a hash of the name", 500)
+    held_out: int = flag("without a split, or folders train and valid or test: how many to set aside, by a hash", 500)
     allow_missing: int = flag("broken or missing photographs to do without", 0)
 
     def plan(self) -> Plan:
@@ -58,11 +60,13 @@ class PhotoFolder(SquareSettings):
     def _plan(self, dataset: str, **fields: Any) -> Plan:
         config = f"{self._name()}-{self.size}"
         usage = {"name": "prepared", "dataset": f"{dataset}/{config}", "size": self.size}
-        return Plan(dataset, config, usage=usage, allow_missing=self.allow_missing, **fields)
+        return Plan(dataset, config, usage=usage, allow_missing=self.allow_missing, takes_split=True, **fields)
 
     def _split(self, files: Sequence[AnyFile]) -> tuple[SplitList, Mapping[str, Sequence[AnyFile]], tuple[str, ...]]:
-        """The split, as its text file has it or else by a hash of the names, its files, and names without one."""
+        """The split, its files, and names without one: as its text file, the folders, or else a hash has it."""
         if not self.split:
+            if parts := splits_by_folder(files, self.source, operator.attrgetter("name")):
+                return file_split(BY_FOLDER, parts), parts, ()
             if self.held_out < 1:
                 raise UserError(
                     f"--held_out must be positive, not {self.held_out}: training shows nothing without measuring"
@@ -88,7 +92,6 @@ class LabelledFolder(PhotoFolder):
     num_labels: int = flag("classes; a label map's values are 0 to one less")
     label_size: LabelSize = flag("equal: as the photograph; any: resized by nearest neighbour", "equal")
     flip_pairs: tuple[tuple[int, int], ...] = flag("labels that change places when a photograph is flipped", ())
-    held_out: int = flag("without a split, or folders train and val or test: how many to set aside", 500)
 
     def plan(self) -> Plan:
         """The photographs of the source, each with its label map.
@@ -98,9 +101,7 @@ class LabelledFolder(PhotoFolder):
         """
         check_classes(self.num_labels, self.flip_pairs, "--")
         pairs = pair_up(open_images(self.source), self.source)
-        by_folder = {} if self.split else splits_by_folder(pairs)
-        chosen = (file_split(BY_FOLDER, by_folder), by_folder, ()) if by_folder else self._split(pairs)
-        split, parts, missing = chosen
+        split, parts, missing = self._split(pairs)
         squares = source.LabelledFolder(
             path="", size=self.size, num_labels=self.num_labels, crop=self.crop, label_size=self.label_size
         )

@@ -10,11 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import File, file_at, walk
+from scan_jax.core.source_kinds import LISTS, TARS
+from scan_jax.data.photo_folder import File, file_at, only_images, walk
 from scan_jax.images.decode import SUFFIXES
 
-LISTS = (".txt", ".flist", ".lst")
-TARS = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 MAX_BYTES = 2**29  # of one member, unpacked: a bomb says so in the archive's index
 
 
@@ -67,7 +66,7 @@ def open_source(source: str) -> list[File]:
 
 def open_images(source: str) -> list[File]:
     """The images of a source, by their suffixes, sorted by name; see `open_source` for errors."""
-    return [file for file in open_source(source) if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
+    return only_images(open_source(source), source)
 
 
 def _members(path: Path, prefix: str) -> list[File]:
@@ -104,9 +103,9 @@ def _refuse_harm(info: zipfile.ZipInfo, path: Path) -> None:
 def _listed(path: Path) -> list[File]:
     """The files that a text file names, one in each line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise UserError(f"--source: cannot read the list {path}: {error}") from error
+        raise UserError(f"--source: cannot read the list {path}: {error}; save it as UTF-8 text") from error
     names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     absent = [name for name in names if not (path.parent / name).is_file()]
     if absent or not names:

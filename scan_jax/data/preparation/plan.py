@@ -58,6 +58,7 @@ class Plan:
     flip_pairs: tuple[tuple[int, int], ...] = ()  # labels that change places when a photograph is flipped
     missing: tuple[str, ...] = ()  # names that the split knows and the source has not
     allow_missing: int = 0  # how many may be missing or broken
+    takes_split: bool = False  # the command has --split=FILE
     rules: str = ""  # the settings that make pixels of files, as a line
     found: tuple[str, ...] = ()  # lines for the person who waits; the split comes by itself
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)  # text files to lie beside the records, by name
@@ -82,16 +83,26 @@ class Plan:
         """Refuses a plan with too few photographs, before anything is decoded; the UserError names the missing ones."""
         if self.allow_missing < 0:
             raise UserError(f"--allow_missing must not be negative, as {self.allow_missing} is")
+        empty = ", ".join(split for split, items in self.splits.items() if not items)
         if len(self.missing) > self.allow_missing:
             total = len(self.missing) + sum(map(len, self.splits.values()))
             raise UserError(
                 f"{self.dataset}: {len(self.missing):,} of {total:,} photographs are missing: "
-                f"{name_ranges(self.missing)}; complete the source, or do without them: "
-                f"--allow_missing={len(self.missing)}"
+                f"{name_ranges(self.missing)}; complete the source, or "
+                + (f"split what is there, for {empty} has none{self._split_of_own()}" if empty else "")
+                + ("" if empty else f"do without them: --allow_missing={len(self.missing)}")
             )
-        empty = [split for split, items in self.splits.items() if not items]
         if not self.splits or empty:
-            raise UserError(f"{self.dataset}: no photographs for {', '.join(empty) or 'any split'} in the source")
+            raise UserError(
+                f"{self.dataset}: no photographs for {empty or 'any split'} in the source{self._split_of_own()}"
+            )
+
+    def _split_of_own(self) -> str:
+        """How a part of a dataset is split, where the command takes that."""
+        names = [item.name for items in self.splits.values() for item in items]
+        if not self.takes_split or len(names) < 2:
+            return ""
+        return f": --split=FILE, with lines such as `train {names[0]}` and `test {names[-1]}`"
 
 
 def check_name(name: str) -> str:

@@ -77,14 +77,14 @@ def _write(
     tree = _tree(trained)
     if ROUNDED in trained.noted:
         tree["params"] = jax.tree.map(lambda array: np.asarray(array, np.float16), tree["params"])
-    card = model_card.render(trained, name=name, licence=licence, platforms=platforms)
+    card = model_card.render(trained, name=name, licence=licence, platforms=platforms, onnx=onnx)
     others, flat = {CARD: card.encode()}, safetensors_tree.flatten(tree)
     if platforms:
         others[PROGRAM] = _make_program(trained, flat, platforms)
     if onnx:
         log.info("translating the network to %s for photographs of %dx%d", ONNX, onnx[1], onnx[0])
         method = program.in_full_precision(trained.config["method"])
-        others[ONNX] = onnx_file.make_onnx(method, flat, onnx)
+        others[ONNX] = onnx_file.make_onnx(method, flat, onnx, describe(trained, ()))
     config = {**trained.config, EXPORTED: noted, bundle.SECTION: describe(trained, platforms)}
     bundle.save(stage, config, tree, told, others)
 
@@ -117,6 +117,7 @@ def describe(trained: Trained, platforms: tuple[str, ...]) -> dict[str, Any]:
         "image": {"layout": "NHWC", "channels": "RGB", "dtype": "float32", "range": [0, 1], "value_in_hole": 0},
         "known": {"layout": "NHWC", "dtype": "float32", "known": 1, "hole": 0},
         "hole_files": "white = hole",
+        **({"labels": {"layout": "NHW", "dtype": "int32", "range": [0, classes - 1]}} if classes else {}),
         "output": {"layout": "NHWC", "channels": "RGB", "dtype": "float32", "range": [0, 1]},
         "stride": trained.method.stride,
         "classes": list(part_names(classes)) if classes else [],

@@ -12,8 +12,9 @@ from typing import Any
 
 import jax
 
-from scan_jax.core.run_layout import BUNDLE, DATA, EVALUATION, PROGRAM
+from scan_jax.core.run_layout import BUNDLE, DATA, EVALUATION, ONNX, PROGRAM
 from scan_jax.images.palette import part_names
+from scan_jax.inference.bundles.onnx_file import INPUTS, OUTPUT, Size
 from scan_jax.inference.bundles.program import fixed_size, sizes_in_words
 from scan_jax.inference.trained import GENERATOR, ROUNDED, Trained
 
@@ -55,35 +56,46 @@ from scan_jax import Inpainter
 inpainter = Inpainter.load("{name}")
 filled = inpainter("photo.png", "hole.png"{labels_argument})  # uint8 RGB [H,W,3], any size; known pixels as they were
 ```
-{program}"""
+{program}{onnx}"""
 
-WITH_JAX = """
-## With JAX alone
+# Without scan_jax: by JAX alone, or by ONNX.
+WITHOUT = """
+## With {by}
 
-`{program}` is StableHLO as `jax.export` writes it, for {sizes}, on {platforms}. It needs
-`pip install jax flatbuffers safetensors pillow`, and pictures whose sides are {sides}.
+{about}
 
 ```python
-import jax
+{load}
+photo = np.asarray(Image.open("photo.png").convert("RGB"), np.float32)[None] / 255  # [1,H,W,3]
+hole = np.asarray(Image.open("hole.png").convert("L"))[None, ..., None] > 127  # [1,H,W,1], white is the hole
+known = (~hole).astype(np.float32)
+{labels}prediction = {call}  # [1,H,W,3]
+filled = np.where(hole, prediction, photo)[0]
+Image.fromarray(np.round(255 * filled).astype(np.uint8)).save("filled.png")
+```
+"""
+ABOUT_JAX = """`{program}` is StableHLO as `jax.export` writes it, for {sizes}, on {platforms}. It needs
+`pip install jax flatbuffers safetensors pillow`, and pictures whose sides are {sides}."""
+LOAD_JAX = f"""import jax
 import numpy as np
 from jax import export
 from PIL import Image
 from safetensors.numpy import load_file
 
-with open("{program}", "rb") as file:
-    fill = jax.jit(export.deserialize(bytearray(file.read())).call)
-photo = np.asarray(Image.open("photo.png").convert("RGB"), np.float32)[None] / 255  # [1,H,W,3]
-hole = np.asarray(Image.open("hole.png").convert("L"))[None, ..., None] > 127  # [1,H,W,1], white is the hole
-known = (~hole).astype(np.float32)
-{labels}prediction = fill(load_file("{bundle}"), photo * known, known{labels_argument})  # [1,H,W,3]
-filled = np.where(hole, prediction, photo)[0]
-Image.fromarray(np.round(255 * filled).astype(np.uint8)).save("filled.png")
-```
-"""
+with open("{PROGRAM}", "rb") as file:
+    fill = jax.jit(export.deserialize(bytearray(file.read())).call)"""
+ABOUT_ONNX = """`{file}` is the same network, weights included, for one photograph of {size} pixels (height x width).
+Its inputs are {inputs} as above, its output is `{output}`; ranges and layouts are metadata of the model.
+It needs `pip install onnxruntime pillow`."""
+LOAD_ONNX = f"""import numpy as np
+import onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession("{ONNX}", providers=["CPUExecutionProvider"])"""
 LABELS = 'labels = np.asarray(Image.open("labels.png"), np.int32)[None]  # [1,H,W], a pixel\'s value is its class\n'
 
 
-def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, ...]) -> str:
+def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None = None) -> str:
     """Markdown.
 
     Args:
@@ -91,22 +103,25 @@ def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, .
       name: of the bundle's folder.
       licence: of the weights; empty where nothing was said.
       platforms: of the StableHLO program; none where there is none.
+      onnx: height and width that the ONNX file is for; None where there is none.
     """
     section, classes = trained.config["method"], trained.method.num_labels
     named = ", ".join(f"{index} {part}" for index, part in enumerate(part_names(classes)) if part != str(index))
     size = fixed_size(trained.config)
-    shared = {"program": PROGRAM, "bundle": BUNDLE, "stride": trained.method.stride}
-    with_jax = WITH_JAX.format(
-        **shared,
+    about_jax = ABOUT_JAX.format(
+        program=PROGRAM,
         platforms=", ".join(platforms),
         sizes=sizes_in_words(size),
         sides=f"{size} pixels" if size else f"multiples of {trained.method.stride}",
-        labels=LABELS if classes else "",
-        labels_argument=", labels" if classes else "",
     )
+    call_jax = f'fill(load_file("{BUNDLE}"), photo * known, known{", labels" * bool(classes)})'
+    code = {"labels": LABELS if classes else ""}
+    with_jax = WITHOUT.format(by="JAX alone", about=about_jax, load=LOAD_JAX, call=call_jax, **code)
     labels = f"- Labels: int32 `[B,H,W]`, classes 0 to {classes - 1}{': ' * bool(named)}{named}.\n"
     return CARD.format(
-        **{**shared, "program": with_jax if platforms else ""},
+        program=with_jax if platforms else "",
+        onnx=WITHOUT.format(by="ONNX", load=LOAD_ONNX, **_by_onnx(onnx, classes), **code) if onnx else "",
+        stride=trained.method.stride,
         title=f"{name}: {section['name']}",
         name=name,
         paper=_paper(section["name"]),
@@ -116,6 +131,15 @@ def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, .
         labels=labels if classes else "",
         labels_argument=', labels="labels.png"' if classes else "",
     )
+
+
+def _by_onnx(size: Size, classes: int) -> dict[str, str]:
+    """What the file takes, and the call."""
+    names = INPUTS if classes else INPUTS[:2]
+    inputs = ", ".join(f"`{name}`" for name in names[:-1]) + f" and `{names[-1]}`"
+    seen = '{"image": photo * known, "known": known' + ', "labels": labels' * bool(classes) + "}"
+    about = ABOUT_ONNX.format(file=ONNX, size=f"{size[0]}x{size[1]}", inputs=inputs, output=OUTPUT)
+    return {"about": about, "call": f'session.run(["{OUTPUT}"], {seen})[0]'}
 
 
 def _paper(method: str) -> str:

@@ -7,6 +7,7 @@ Both are an extra, since they bring packages that nothing else here needs.
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 PACKAGES = ("jax2onnx", "onnxruntime")
 OPSET = 21
 NOT_TRANSLATED = (TypeError, ValueError, NotImplementedError, KeyError, RuntimeError, jax.errors.JAXTypeError)
+
+INPUTS, OUTPUT = ("image", "known", "labels"), "filled"  # as programs that run the file call them
 
 Size = tuple[int, int]  # height and width in pixels
 
@@ -51,13 +54,16 @@ def require_onnx() -> None:
         raise UserError(f'an ONNX file needs {" and ".join(missing)}: pip install "scan_jax[onnx]"')
 
 
-def make_onnx(method: Method, arrays: Mapping[str, np.ndarray], size: Size) -> bytes:
-    """One photograph [1,H,W,3], known [1,H,W,1] and, where the method wants them, labels [1,H,W] -> [1,H,W,3].
+def make_onnx(
+    method: Method, arrays: Mapping[str, np.ndarray], size: Size, told: Mapping[str, Any] | None = None
+) -> bytes:
+    """`image` [1,H,W,3], `known` [1,H,W,1] and, where the method wants them, `labels` [1,H,W] -> `filled` [1,H,W,3].
 
     Args:
       method: whose prediction it is, in float32.
       arrays: flat, as they lie in the bundle; they become part of the file.
       size: of the photograph, multiples of the method's stride.
+      told: layouts and ranges, kept as metadata of the model: text as it is, anything else as JSON.
 
     Returns:
       What the file holds; it answers as the network does on noise with a large hole.
@@ -78,10 +84,14 @@ def make_onnx(method: Method, arrays: Mapping[str, np.ndarray], size: Size) -> b
 
     folded = fold(network, *shapes)
     try:
-        made = jax2onnx.to_onnx(folded, shapes, model_name="fill", opset=OPSET).SerializeToString()
+        names: dict[str, Any] = {"input_names": INPUTS[: len(given)], "output_names": (OUTPUT,)}
+        model = jax2onnx.to_onnx(folded, shapes, model_name="fill", opset=OPSET, **names)
     except NOT_TRANSLATED as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"jax2onnx cannot translate this network ({first}); leave out --onnx") from error
+    for key, value in (told or {}).items():
+        model.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
+    made = model.SerializeToString()
     difference = float(np.max(np.abs(run_onnx(made, *given) - np.asarray(jax.jit(network)(*given)))))
     if not difference < program.TOLERANCE:  # nor NaN
         raise UserError(f"the ONNX file differs from the network by {difference:.1e}; leave out --onnx")
@@ -96,8 +106,7 @@ def run_onnx(content: bytes, *given: np.ndarray) -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [each.name for each in session.get_inputs()]
-    return session.run(None, dict(zip(names, given)))[0]
+    return session.run([OUTPUT], dict(zip(INPUTS, given)))[0]
 
 
 # Primitives that call a function, and the parameter that holds it.

@@ -31,7 +31,7 @@ def test_a_tree_a_zip_and_a_list_give_the_same_dataset(tmp_path):
     miniatures.write(tree / ".hidden" / "x.png", miniatures.photograph(9))
     (tree / "notes.txt").write_text("no photograph")
     archive = miniatures.write_zip(tmp_path / "faces.zip", tree)
-    (tree / "faces.txt").write_text("# some\n" + "\n".join(reversed(NAMES)) + "\n\n")
+    (tree / "faces.txt").write_text("\ufeff# some\n" + "\n".join(reversed(NAMES)) + "\n\n", encoding="utf-8")
     expected = miniatures.built(plan(tree), tmp_path / "out tree")
     assert expected.name == "photo_folder/faces-64"
     assert [len(records) for records in expected.splits.values()] == [4, 1]
@@ -57,6 +57,17 @@ def test_a_list_says_who_is_where(tree, tmp_path):
     assert made.split.name == "mine"
     files = {"train": ["deep/c.JPEG", "a.png"], "validation": ["b.jpg"], "test": ["deep/er/e.png"]}
     assert miniatures.members(made) == files
+
+
+def test_folders_are_the_split_unless_a_list_says_otherwise(tmp_path):
+    names = [f"{part}/{i}.png" for part in ("test", "train", "valid") for i in range(2)]
+    tree = miniatures.write_photographs(tmp_path / "faces", names, 64)
+    parts = {"train": names[2:4], "validation": names[4:], "test": names[:2]}
+    for source in (tree, miniatures.write_zip(tmp_path / "faces.zip", tree)):
+        made = plan(source)
+        assert (made.split.name, miniatures.members(made)) == ("by_folder", parts)
+    split = miniatures.write_split(tmp_path / "mine.txt", train=names[:2], test=names[2:4])
+    assert miniatures.members(plan(tree, split=split)) == {"train": names[:2], "test": names[2:4]}
 
 
 def test_a_list_of_other_photographs_or_of_broken_ones(tree, tmp_path):

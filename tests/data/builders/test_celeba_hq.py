@@ -62,7 +62,12 @@ def test_numbers_from_one_are_counted_from_zero(split, tmp_path, monkeypatch, ca
         ("0.png 1.png 00001.jpg", r"photograph 1 is there twice: (00001.jpg and 1.png|1.png and 00001.jpg)", {}),
         ("0.png 4.png", r"4 of 6 photographs are missing: 1-3, 5; .*--allow_missing=4", {}),
         ("0.png 4.png", r"4 of 6", {"allow_missing": 3}),
-        ("0.png 1.png", r"no photographs for test", {"allow_missing": 4}),
+        (
+            "0.png 1.png",
+            r"no photographs for test in the source: --split=FILE, with lines such as `train 0` and `test 1`$",
+            {"allow_missing": 4},
+        ),
+        ("0.png 1.png", r"missing: 2-5; complete the source, or split what is there, for test has none: --split=", {}),
         ("ann.png bob.jpg", r"no photographs by number.*CelebAMask-HQ.zip", {}),
         ("0.png", r"no split 'celebahq_28k_2', did you mean 'celebahq_28k_2", {"split": "celebahq_28k_2"}),
         ("0.png", r"no split 'celeba_partitions', did you mean 'celeba_partiti", {"split": "celeba_partitions"}),

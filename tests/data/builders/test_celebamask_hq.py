@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from scan_jax.data.builders.celeba_hq import CelebaMaskHq
+from scan_jax.data.label_orders import warn_of_implausible
 from scan_jax.images.palette import CELEBAMASK_HQ_NAMES
 
 NUMBERS = (0, 1, 2, 1999, 2000, 2001)
@@ -220,3 +221,33 @@ def test_label_maps_that_cannot_be(original, tmp_path):
     ):
         miniatures.write(source / "CelebAMask-HQ-mask" / "0.png", labels)
         refused(source, original[2], tmp_path / "out", match)
+
+
+def in_the_other_order(merged):
+    """The label maps as face-parsing.PyTorch numbers the classes, written down from there."""
+    theirs = "background skin l_brow r_brow l_eye r_eye eye_g l_ear r_ear ear_r nose mouth u_lip l_lip neck neck_l"
+    order = [*theirs.split(), "cloth", "hair", "hat"]
+    numbers = np.array([order.index(name) for name in CELEBAMASK_HQ_NAMES], np.uint8)
+    for file in (merged / "CelebAMask-HQ-mask").iterdir():
+        miniatures.write(file, numbers[np.asarray(Image.open(file))])
+    return merged
+
+
+def test_merged_maps_in_the_order_of_another_parser(original, expected, tmp_path):
+    source = in_the_other_order(as_merged(original[0], tmp_path))
+    dataset = build(source, original[2], tmp_path / "out", label_order="face_parsing")
+    assert dataset.digests == expected[0].digests
+    refused(source, original[2], tmp_path / "out", "holds a dataset of other photographs or settings")
+    refused(original[0], original[2], tmp_path / "no", "--label_order is for merged", label_order="face_parsing")
+
+
+@pytest.mark.parametrize(("order", "hair"), [("celebamask_hq", 13), ("face_parsing", 17)])
+def test_areas_that_do_not_fit_the_order_are_warned_of(order, hair, caplog):
+    """Of 100 pixels 30 are background, 30 skin, 30 hair and 10 neck."""
+    neck, other = {"celebamask_hq": (17, "face_parsing"), "face_parsing": (14, "celebamask_hq")}[order]
+    portrait = np.repeat(np.array([0, 1, hair, neck], np.int32), (30, 30, 30, 10)).reshape(10, 10)
+    warn_of_implausible([portrait, portrait], order)
+    assert not caplog.records
+    warn_of_implausible([portrait, portrait], other)
+    assert f"hardly in the order {other}: hair would be " in caplog.text
+    assert f"--label_order={order}, in which hair is 30.0%" in caplog.text

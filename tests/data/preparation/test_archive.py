@@ -61,6 +61,8 @@ def test_a_folder_of_zips_and_of_two_members_of_one_name_the_last_counts(tree, t
 def test_lists_of_paths(tree, tmp_path):
     (tree / "list.txt").write_text("# two\nb.png\n\n  ./a/2.jpg  \n")
     assert names(tree / "list.txt") == ["a/2.jpg", "b.png"]
+    (tree / "list.txt").write_text("\ufeffb.png\na/2.jpg\n", encoding="utf-8")  # as Windows begins a text
+    assert names(tree / "list.txt") == ["a/2.jpg", "b.png"]
     (tmp_path / "list.flist").write_text(f"{tree}/b.png\n")
     (file,) = open_source(str(tmp_path / "list.flist"))
     assert file.path == tree / "b.png" and file.name == f"{tree}/b.png".lstrip("/")
@@ -72,7 +74,7 @@ def test_lists_of_paths(tree, tmp_path):
         (b"b.png\nc.png\nd.png\n", "names 2 files that are not there, such as c.png"),
         (b"# nothing\n", "is empty"),
         (b"b.png\n./b.png\n", "names 1 files in 2 lines; name each once"),
-        (b"\xff\xfe\x00b", "cannot read the list"),
+        (b"\xff\xfe\x00b", "cannot read the list .*; save it as UTF-8 text"),
     ],
 )
 def test_lists_that_are_wrong(content, match, tree):

@@ -1,0 +1,34 @@
+"""In what photographs and masks are handed around besides folders of images, and what to do with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+LISTS = (".txt", ".flist", ".lst")  # a path in each line
+TARS = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+# Newer formats, those of cameras, and of editors, of which some may be read one day.
+OTHER_PICTURES = (
+    *(".heic", ".heif", ".jxl", ".jpe", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pnm", ".tga", ".exr", ".hdr"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".psd", ".svg", ".apng"),
+)
+
+
+def instead_of_folder(path: Path, builder: str) -> str:
+    """The end of a message that a folder is wanted, where `path` is a file that `scan_jax prepare BUILDER` takes."""
+    prepare = f"python -m scan_jax prepare {builder} --source="
+    if path.suffix.lower() in TARS and path.is_file():
+        return f"; it is an archive: unpack it and give the folder, or make that ready once: {prepare}FOLDER"
+    kind = {".zip": "an archive", **dict.fromkeys(LISTS, "a list")}.get(path.suffix.lower(), "")
+    return f"; it is {kind}, make it ready once: {prepare}{path}" if kind and path.is_file() else ""
+
+
+def warn_of_left_out(names: Iterable[str], read: Collection[str], where: str) -> None:
+    """Counts in the log the pictures among the names that are of other kinds than those `read`, which are suffixes."""
+    left_out = [name for name in names if (kind := Path(name).suffix.lower()) in OTHER_PICTURES and kind not in read]
+    if left_out:
+        told = (len(left_out), where, ", ".join(left_out[:3]))
+        log.warning("left out %d pictures in %s of kinds that are not read here: %s; convert them to png", *told)
