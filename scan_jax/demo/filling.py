@@ -18,8 +18,9 @@ from scan_jax.core.errors import UserError
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
 from scan_jax.demo.serving import Limits, check_image, check_upload
 from scan_jax.images.contact_sheet import TINT
-from scan_jax.images.hole import HoleColor, read_hole
+from scan_jax.images.hole import HoleColor, grow_hole, read_hole
 from scan_jax.images.labels import read_labels, resize, resize_like, size_text
+from scan_jax.images.own_hole import own_hole
 from scan_jax.images.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.inpainter import PACKAGED, Inpainter
 from scan_jax.inference.request import FillOptions, Request, check_size
@@ -93,12 +94,15 @@ class Session:
           UserError: something is missing or cannot be read, or there is no hole.
         """
         photograph = self.read_photograph(request.photograph)
-        shape = photograph.pixels.shape[:2]
+        shape, options = photograph.pixels.shape[:2], request.options
         hole = np.zeros(shape, bool)
         if request.hole is not None:
             hole |= self.read_hole(request.hole, request.hole_color, shape)
+        if options.hole_from:
+            hole |= own_hole(photograph, options.hole_from, options.hole_tolerance)
         if request.painted is not None:
             hole |= to_photograph(request.painted, shape)
+        hole = grow_hole(hole, options.grow)
         if not hole.any():
             raise UserError("there is no hole: paint over what should be filled, or upload an image of the hole")
         labels = None

@@ -74,6 +74,24 @@ def resize_nearest(grey: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.NEAREST))
 
 
+def grow_hole(hole: np.ndarray, pixels: int) -> np.ndarray:
+    """A hole with all that lies up to `pixels` from one of its pixels, centre to centre: dilated by a disc.
+
+    Args:
+      hole: bool [H,W].
+      pixels: the disc's radius; 0 leaves the hole as it is.
+
+    Returns:
+      bool [H,W].
+    """
+    if not pixels or not hole.any():
+        return hole
+    import cv2  # not before it is needed
+
+    away = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # [H,W]
+    return np.asarray(away <= pixels + 1e-3)
+
+
 def check_color(color: str, where: str) -> None:
     """Refuses a hole colour other than white or black, with a UserError that names the setting `where`."""
     colors = get_args(HoleColor)

@@ -45,6 +45,14 @@ class Photograph:
     # EXIF without its orientation, ICC profile, resolution, JPEG tables; see `metadata.metadata_of`
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def visible(self) -> np.ndarray | None:
+        """Where it is not fully transparent, bool [H,W]; None where that is everywhere."""
+        if self.samples.shape[2] not in (2, 4):
+            return None
+        seen = self.samples[..., -1] > 0
+        return None if seen.all() else seen
+
 
 def read_photograph(
     source: str | os.PathLike[str] | Image.Image | np.ndarray, most_pixels: int = MAX_PIXELS
@@ -130,7 +138,9 @@ def check_output(path: Path) -> None:
 
 
 def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.ndarray | None = None) -> None:
-    """Writes `pixels` with the alpha, EXIF, ICC profile and resolution of `like`; the file appears whole or not at all.
+    """Writes `pixels` with the EXIF data, ICC profile, resolution and, outside the hole, alpha of `like`.
+
+    The file appears whole or not at all.
 
     PNG, WebP and TIFF are lossless, so what is known is in the file byte for byte, in PNG and TIFF with all 16 bits
     where `like` has so many. JPEG is not, which is said; it keeps the quality of a JPEG that `like` came from.
@@ -179,7 +189,8 @@ def put_into_hole(samples: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> 
     """A photograph's samples, with the filled pixels in its hole.
 
     Args:
-      samples: uint8 or uint16 [H,W,1 to 4]: grey or RGB, the last of 2 and 4 is alpha, which stays.
+      samples: uint8 or uint16 [H,W,1 to 4]: grey or RGB, the last of 2 and 4 is alpha, which becomes opaque in the
+        hole, for else what was erased there would hide what was painted.
       filled: uint8 RGB [H,W,3].
       hole: bool [H,W]; a ValueError where they differ in size.
     """
@@ -190,4 +201,6 @@ def put_into_hole(samples: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> 
     scale = samples.dtype.type(SCALE if samples.dtype == np.uint16 else 1)
     merged = samples.copy()
     merged[..., : colours.shape[2]][hole] = colours[hole] * scale
+    if samples.shape[2] in (2, 4):
+        merged[..., -1][hole] = np.iinfo(samples.dtype).max
     return merged

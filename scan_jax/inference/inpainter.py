@@ -97,7 +97,7 @@ class Inpainter:
     def __call__(
         self,
         image: Picture,
-        hole: Picture,
+        hole: Picture | None = None,
         labels: Picture | None = None,
         options: FillOptions | None = None,
         **changes: Any,
@@ -106,7 +106,7 @@ class Inpainter:
 
         Args:
           image: a path, Pillow image or array, of any size; what it holds in the hole makes no difference.
-          hole: the same size; white, True or 1 is the hole.
+          hole: the same size; white, True or 1 is the hole. None where the photograph brings it: `hole_from="alpha"`.
           labels: the same size; integer classes [H,W], or a picture whose pixel values are the classes. Needed where
             `num_labels` is not 0; a class may be absent, or lie in the hole alone. An edited map fills the hole with
             what it says.
@@ -121,12 +121,13 @@ class Inpainter:
             something that this method cannot do.
         """
         options = dataclasses.replace(options or FillOptions(), **changes)
-        return self.fill([self.plan(Request.open(image, hole, labels), options)], options)[0]
+        _check_given(hole, options)
+        return self.fill([self.plan(Request.open(image, hole, labels, options=options), options)], options)[0]
 
     def batch(
         self,
         images: Sequence[Picture],
-        holes: Sequence[Picture],
+        holes: Sequence[Picture] | None = None,
         labels: Sequence[Picture] | None = None,
         options: FillOptions | None = None,
         **changes: Any,
@@ -135,7 +136,7 @@ class Inpainter:
 
         Args:
           images: as in filling one, like all others; read as they are needed.
-          holes: one for each.
+          holes: one for each; None where the photographs bring them, as in filling one.
           labels: one for each, where the method wants them.
           options: how, the same for each; 8 photographs are in memory at a time where none are given.
           changes: single options by their names, such as `batch_size=4`.
@@ -146,13 +147,17 @@ class Inpainter:
         Raises:
           UserError: numbers that differ, or what filling one refuses.
         """
-        if len(images) != len(holes) or (labels is not None and len(labels) != len(images)):
-            counts = f"{len(images)} photographs, {len(holes)} holes"
-            raise UserError(f"{counts}{'' if labels is None else f', {len(labels)} label maps'}: give one of each")
-        options = self.with_styles(dataclasses.replace(options or FillOptions(batch_size=8), **changes))
-        files = zip(images, holes, itertools.repeat(None) if labels is None else labels)
+        options = dataclasses.replace(options or FillOptions(batch_size=8), **changes)
+        _check_given(holes, options)
+        given = {"photographs": images, "holes": holes, "label maps": labels}
+        counts = {name: len(pictures) for name, pictures in given.items() if pictures is not None}
+        if len(set(counts.values())) > 1:
+            raise UserError(f"{', '.join(f'{count} {name}' for name, count in counts.items())}: give one of each")
+        options = self.with_styles(options)
+        files = zip(images, *(itertools.repeat(None) if some is None else some for some in (holes, labels)))
         while chunk := list(itertools.islice(files, options.batch_size)):
-            yield from self.fill([self.plan(Request.open(*each), options) for each in chunk], options)
+            requests = [Request.open(*each, options=options) for each in chunk]
+            yield from self.fill([self.plan(request, options) for request in requests], options)
 
     def plan(self, request: Request, options: FillOptions) -> Tiles:
         """Where the network is to look to fill a photograph.
@@ -343,6 +348,11 @@ class _NoNetwork:
         raise NotImplementedError("an equation has no variables")
 
     load_frozen = frozen_shapes = predict = init
+
+
+def _check_given(hole: object, options: FillOptions) -> None:
+    if hole is None and not options.hole_from:
+        raise UserError('give the hole, or say where in the photograph it is: hole_from="alpha", or a colour')
 
 
 def _warn_of_unusual_holes(hole: np.ndarray) -> None:

@@ -56,7 +56,7 @@ class Outcome:
 
     Attributes:
       name: its path within its folder.
-      input: its file, like `hole`, `labels` and `output`.
+      input: its file, like `hole`, `labels` and `output`; None where there is none.
       status: "waiting", "filled", "kept" where the output was there before, "failed".
       width: pixels, where it was read, like `height` and `hole_share`.
       hole_share: of its pixels.
@@ -68,7 +68,7 @@ class Outcome:
 
     name: str
     input: Path
-    hole: Path
+    hole: Path | None
     labels: Path | None
     output: Path
     status: Status = "waiting"

@@ -77,7 +77,7 @@ def test_transparency_is_seen_on_white_and_kept_in_the_file(tmp_path):
     np.testing.assert_array_equal(read_photograph(stored).pixels, expected)
     hole = np.array([[False, False, False, True]])
     filled = np.where(hole[..., None], np.uint8(7), photograph.pixels)
-    stored[0, 3, :3] = 7
+    stored[0, 3] = (7, 7, 7, 255)  # what is painted is opaque
     for suffix in (".png", ".tif", ".webp"):
         write_photograph(tmp_path / f"out{suffix}", filled, photograph, hole)
         with Image.open(tmp_path / f"out{suffix}") as written:
