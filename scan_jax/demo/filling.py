@@ -156,7 +156,7 @@ class Session:
         place = _nearest(read.hole, np.array([point[1], point[0]]) * scale)  # row, column
         spot = (place + 0.5) / scale
         with self._lock:
-            maps = self.inpainter.attention(pixels, read.hole, read.labels, place[None])
+            maps = self.inpainter.attention(_with_unseen(read.photograph), read.hole, read.labels, place[None])
         pictures = {name: overlay(seen, resize(one[0], seen.shape[:2]), spot) for name, one in maps.items()}
         return {name: np.round(255 * picture.clip(0, 1)).astype(np.uint8) for name, picture in pictures.items()}
 
@@ -166,7 +166,7 @@ class Session:
             return request.options
         if request.reference is None or request.reference_labels is None:
             raise UserError("a style reference is a photograph and its label map: upload both, or none")
-        pixels = self.read_photograph(request.reference).pixels
+        pixels = _with_unseen(self.read_photograph(request.reference))
         labels = self.read_labels(request.reference_labels, pixels.shape[:2])
         return dataclasses.replace(request.options, style_from=pixels, style_labels=labels)
 
@@ -188,6 +188,13 @@ class Session:
         for folder in self.folder.iterdir():
             if folder.stat().st_mtime < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with_unseen(photograph: Photograph) -> np.ndarray:
+    """As an array for `Inpainter`: uint8 [H,W,3], or [H,W,4] where some of it is transparent."""
+    if photograph.visible is None:
+        return photograph.pixels
+    return np.dstack([photograph.pixels, np.where(photograph.visible, np.uint8(255), np.uint8(0))])
 
 
 def _nearest(hole: np.ndarray, place: np.ndarray) -> np.ndarray:

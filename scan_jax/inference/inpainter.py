@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import cv2
 import numpy as np
 
 from scan_jax.core.config import did_you_mean
@@ -167,7 +168,7 @@ class Inpainter:
         """
         labels = request.labels_for(self.num_labels)
         _warn_of_unusual_holes(request.hole)
-        tiles = self._tiles(request.photograph.pixels, request.hole, labels, options.strategy)
+        tiles = self._tiles(request, labels, options.strategy)
         log.debug("looked at: %s", tiles.strategy)
         return tiles
 
@@ -185,10 +186,8 @@ class Inpainter:
             filled = [self._fill_alone(each, options) for each in tiles]
         else:
             filled = self._fill_together(tiles, options)
-        if options.texture:
-            filled = [add_texture(one, each.hole) for one, each in zip(filled, tiles)]
-        if options.grain:
-            filled = [add_grain(one, each.hole, options.seed) for one, each in zip(filled, tiles)]
+        if options.texture or options.grain:
+            filled = [_with_detail(one, each, options) for one, each in zip(filled, tiles)]
         return filled
 
     def with_styles(self, options: FillOptions) -> FillOptions:
@@ -217,7 +216,7 @@ class Inpainter:
           UserError: a file that cannot be read, sizes that differ, or a method that does not paint from styles.
         """
         request = Request.open(image, hole, labels)
-        return self._read_styles(request.photograph.pixels, request.hole, request.labels_for(self.num_labels))
+        return self._read_styles(request.photograph.pixels, request.known, request.labels_for(self.num_labels))
 
     def attention(
         self, image: Picture, hole: Picture, labels: Picture | None, points: np.ndarray
@@ -241,14 +240,15 @@ class Inpainter:
         for row, column in points:
             if not (0 <= row < holes.shape[0] and 0 <= column < holes.shape[1] and holes[row, column]):
                 raise UserError(f"pixel ({column}, {row}) is not in the hole; attention is shown from hole pixels")
-        whole = NetworkInput.of(request.photograph.pixels, ~holes, classes, self.size, self._stride)
+        whole = NetworkInput.of(request.photograph.pixels, request.known, classes, self.size, self._stride)
         maps = self._engine.look(whole.observation, whole.inward(points)[None])  # each [1,P,h',w']
         return {name: whole.outward(weights[0]) for name, weights in maps.items()}
 
-    def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
+    def _tiles(self, request: Request, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
         if strategy == "auto" and self._any_scale and labels is None:
             strategy = "windows"
-        return Tiles.of(pixels, hole, labels, self.size, strategy)
+        tiles = Tiles.of(request.photograph.pixels, request.hole, labels, self.size, strategy)
+        return dataclasses.replace(tiles, unseen=request.unseen)
 
     def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
         """All windows of a turn of all photographs, those of one shape together."""
@@ -262,7 +262,7 @@ class Inpainter:
         """Refined, or painted from given styles."""
         styles = options.styles
         if styles and options.style_amount != 1:
-            own = self._read_styles(tiles.pixels, tiles.hole, tiles.labels)
+            own = self._read_styles(tiles.pixels, ~tiles.unknown, tiles.labels)
             styles = interpolate(own, styles, options.style_amount)
 
         def predict(seen: Observation) -> np.ndarray:  # [h',w',3]
@@ -291,9 +291,9 @@ class Inpainter:
                 each.write_hole(turn, one, enlarged, None if keep_known else meet_border)
         return filled
 
-    def _read_styles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    def _read_styles(self, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
         """By the name of each class that occurs, from a photograph's known pixels."""
-        seen = NetworkInput.of(pixels, ~hole, labels, self.size, self._stride).observation
+        seen = NetworkInput.of(pixels, known, labels, self.size, self._stride).observation
         styles = self._engine.read_styles(seen)[0]  # [L,S]
         present = np.unique(np.asarray(seen.labels))
         return {name: styles[k] for k, name in enumerate(part_names(self.num_labels)) if k in present}
@@ -326,8 +326,8 @@ class Untrained(Inpainter):
         super().__init__(_NoNetwork(), Variables({}, {}), size=0, about=about)
         log.info("%s: no network (%s)", name, about["computed by"])
 
-    def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
-        return self._way.look(pixels, hole)
+    def _tiles(self, request: Request, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
+        return self._way.look(request.photograph.pixels, request.hole, request.unseen)
 
     def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
         return self._way.fill(tiles, options.batch_size)
@@ -348,6 +348,26 @@ class _NoNetwork:
         raise NotImplementedError("an equation has no variables")
 
     load_frozen = frozen_shapes = predict = init
+
+
+def _with_detail(filled: np.ndarray, tiles: Tiles, options: FillOptions) -> np.ndarray:
+    """A filled photograph, uint8 [H,W,3], with texture and grain in its hole as the options say."""
+    unseen = tiles.unseen
+    detailed = filled if unseen is None or unseen.all() else _continued(filled, unseen)
+    if options.texture:
+        detailed = add_texture(detailed, tiles.hole, unseen)
+    if options.grain:
+        detailed = add_grain(detailed, tiles.hole, options.seed, unseen)
+    return detailed if unseen is None else np.where(tiles.hole[..., None], detailed, filled)
+
+
+def _continued(image: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    """uint8 [H,W,3] with the nearest pixel that is seen, or filled, in place of each that is not: bool [H,W]."""
+    label = cv2.DIST_LABEL_PIXEL
+    _, nearest = cv2.distanceTransformWithLabels(unseen.astype(np.uint8), cv2.DIST_L2, 5, labelType=label)  # [H,W]
+    colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    colours[nearest[~unseen]] = image[~unseen]
+    return colours[nearest]
 
 
 def _check_given(hole: object, options: FillOptions) -> None:

@@ -149,6 +149,18 @@ class Request:
         name = f"the label map {os.fspath(labels)}" if named else "the label map"  # type: ignore[arg-type]
         return cls(read, grow_hole(holes, how.grow), classes, name, resize_labels)
 
+    @property
+    def unseen(self) -> np.ndarray | None:
+        """Transparent pixels outside the hole, bool [H,W]: nobody sees what is beneath. None where there are none."""
+        visible = self.photograph.visible
+        return None if visible is None or (visible | self.hole).all() else ~(visible | self.hole)
+
+    @property
+    def known(self) -> np.ndarray:
+        """What a network may look at, bool [H,W]."""
+        unseen = self.unseen
+        return ~self.hole if unseen is None else ~(self.hole | unseen)
+
     def labels_for(self, num_labels: int) -> np.ndarray | None:
         """The labels for a method of so many classes, int32 [H,W]; None for 0, a method that takes none.
 
