@@ -1,8 +1,8 @@
 """Image files decoded with care, the one way for training, preparing, filling, evaluating and the page.
 
 What becomes of what: EXIF orientation is applied by `turn_upright` (to TIFFs by Pillow, as they are loaded); grey is
-repeated over the channels; transparent pixels are blended onto white in what a network sees, and where they are fully
-so, filling does not look at them at all; palettes and CMYK become RGB without colour management; 16 bits become 8 by 257.
+repeated over the channels; transparent pixels are blended onto white in what a network sees, and filling does not look
+at fully transparent ones at all; palettes and CMYK become RGB without colour management; 16 bits become 8 by 257.
 """
 
 from __future__ import annotations

@@ -156,14 +156,6 @@ def test_damaged_exif_does_no_harm(tmp_path):
         write_photograph(tmp_path / "out.png", photograph.pixels, photograph)
 
 
-def test_a_hole_drawn_in_transparency_is_pointed_out(tmp_path, caplog):
-    drawn = np.zeros((6, 7, 4), np.uint8)
-    drawn[2:4, 2:4, 3] = 255
-    Image.fromarray(drawn).save(tmp_path / "hole.png")
-    assert not read_hole(tmp_path / "hole.png").any()
-    assert "painted in white on black" in caplog.text
-
-
 def test_whatever_is_wrong_with_a_file_is_one_line(tmp_path):
     """Bytes changed at random, headers and EXIF more than pixels; warnings are errors here."""
     rng, refused = np.random.default_rng(0), 0
