@@ -44,6 +44,7 @@ class Photograph:
     samples: np.ndarray
     # EXIF without its orientation, ICC profile, resolution, JPEG tables; see `metadata.metadata_of`
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
+    kind: str = ""  # the format of its file, as in FORMATS; "" of arrays and formats that are not written
 
     @property
     def visible(self) -> np.ndarray | None:
@@ -79,7 +80,8 @@ def read_photograph(
             if found is None:
                 log.warning("the photograph has 16 bits of a kind unknown here; it is filled and written with 8")
             samples = samples if found is None else found
-    return Photograph(to_rgb(samples), samples, metadata)
+        kind = {"MPO": "JPEG"}.get(str(image.format), str(image.format))
+    return Photograph(to_rgb(samples), samples, metadata, kind if kind in FORMATS.values() else "")
 
 
 def _eight_bit_array(array: np.ndarray) -> np.ndarray:
@@ -163,6 +165,24 @@ def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.
     except (OSError, ValueError) as error:  # such as more pixels a side than the format can hold
         raise UserError(f"cannot write {path} as {kind}: {reason(error)}; write a .png") from error
     write_atomically(path, content)
+
+
+def copy_photograph(source: Path, path: Path, like: Photograph) -> None:
+    """Writes a photograph without a hole: its file byte for byte, or encoded anew where `path` has another format.
+
+    Args:
+      source: its file.
+      path: as for `write_photograph`.
+      like: what was read from `source`.
+
+    Raises:
+      UserError: a format that cannot be written, or a disk that is full.
+    """
+    check_output(path)
+    if like.kind == FORMATS[path.suffix.lower()]:
+        write_atomically(path, source.read_bytes())
+    else:
+        write_photograph(path, like.pixels, like, np.zeros(like.pixels.shape[:2], bool))
 
 
 def _encode(kind: str, samples: np.ndarray, metadata: dict[str, Any]) -> bytes:

@@ -25,7 +25,7 @@ from scan_jax.images import pairs
 from scan_jax.images.hole import HoleColor
 from scan_jax.images.labels import size_text
 from scan_jax.images.pairs import Matched, Pair
-from scan_jax.images.photograph import write_photograph
+from scan_jax.images.photograph import copy_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import FillOptions, Request
 from scan_jax.inference.summary import ALL_FAILED, SOME_FAILED, Outcome, Summary, WarningCollector
@@ -151,7 +151,7 @@ class Job:
             return f"{pair.name} -> {output} is there and is kept"
         hole = self.open(pair).hole
         with_labels = f", labels {pair.labels}" if pair.labels else ""
-        share = f"{100 * hole.mean():.1f}%"
+        share = f"{100 * hole.mean():.1f}%" if hole.any() else "empty, nothing to fill"
         where = pair.hole or f"from {self.options.hole_from}"
         return f"{pair.name} {size_text(hole.shape)}, hole {where} {share}{with_labels} -> {output}"
 
@@ -243,7 +243,11 @@ class _Filling:
                 request = first or self._job.open(pair)
                 tiles = self._inpainter.plan(request, self._options)
                 outcome.note(tiles)
-                opened.append((outcome, request, tiles))
+                if request.hole.any():
+                    opened.append((outcome, request, tiles))
+                else:
+                    copy_photograph(pair.photograph, output, request.photograph)
+                    outcome.status = "nothing_to_fill"
         together = self._fill_together([tiles for _, _, tiles in opened]) if len(opened) > 1 else None
         for index, (outcome, request, tiles) in enumerate(opened):
             with self._about(outcome):
