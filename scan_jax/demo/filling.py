@@ -93,29 +93,33 @@ class Session:
         Raises:
           UserError: something is missing or cannot be read, or there is no hole.
         """
-        photograph = self.read_photograph(request.photograph)
-        shape, options = photograph.pixels.shape[:2], request.options
-        hole = np.zeros(shape, bool)
-        if request.hole is not None:
-            hole |= self.read_hole(request.hole, request.hole_color, shape)
-        if options.hole_from:
-            hole |= own_hole(photograph, options.hole_from, options.hole_tolerance)
-        if request.painted is not None:
-            hole |= to_photograph(request.painted, shape)
-        hole = grow_hole(hole, options.grow)
+        photograph, hole = self.read_hole(request)
         if not hole.any():
             raise UserError("there is no hole: paint over what should be filled, or upload an image of the hole")
         labels = None
         if labelled and self.inpainter.num_labels:
-            labels = repaint(self.read_labels(request.labels, shape), request.classes)
+            labels = repaint(self.read_labels(request.labels, hole.shape), request.classes)
         return Request(photograph, hole, labels)
 
-    def read_hole(self, path: str, color: HoleColor, shape: tuple[int, ...]) -> np.ndarray:
-        """An uploaded hole: bool [H,W]; UserError where it cannot be read, or is not of the photograph's `shape`."""
-        check_upload(path, "the hole")
-        hole = read_hole(path, color, self.limits.pixels)
-        check_size("hole", hole, shape, ", or paint the hole here")
-        return hole
+    def read_hole(self, request: FillRequest) -> tuple[Photograph, np.ndarray]:
+        """The photograph, and all that is to be filled of it, bool [H,W]: of uploads, strokes, and its own.
+
+        Raises:
+          UserError: something cannot be read, or the hole is not of the photograph's size.
+        """
+        photograph, options = self.read_photograph(request.photograph), request.options
+        shape = photograph.pixels.shape[:2]
+        hole = np.zeros(shape, bool)
+        if request.hole is not None:
+            check_upload(request.hole, "the hole")
+            uploaded = read_hole(request.hole, request.hole_color, self.limits.pixels)
+            check_size("hole", uploaded, shape, ", or paint the hole here")
+            hole |= uploaded
+        if options.hole_from:
+            hole |= own_hole(photograph, options.hole_from, options.hole_tolerance)
+        if request.painted is not None:
+            hole |= to_photograph(request.painted, shape)
+        return photograph, grow_hole(hole, options.grow)
 
     def fill(self, request: FillRequest) -> Filled:
         """Fills, and writes the result; UserError is whatever the person can put right."""

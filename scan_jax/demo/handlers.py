@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
@@ -21,7 +20,6 @@ from scan_jax.images.labels import size_text
 from scan_jax.inference.request import FillOptions
 from scan_jax.inference.summary import WarningCollector
 
-log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 Editor = Mapping[str, Any] | None  # background, layers and composite, Pillow images
@@ -74,18 +72,12 @@ class Handlers:
         """An uploaded photograph, without strokes, the hole that it comes with tinted, for the editor; and a line."""
         if photograph is None:
             return NOTHING, ""
-        pixels = self.session.read_photograph(photograph).pixels
-        note = f"{size_text(pixels.shape)} pixels. Paint over what should be filled."
-        options = reading(hole_from, hole_tolerance, grow)
-        if hole is None and not options.hole_from:
-            return background(show(pixels)), note
-        request = FillRequest(photograph, hole=hole, hole_color=hole_color, options=options)
-        try:
-            found = self.session.read(request, labelled=False).hole
-        except UserError as error:  # the photograph is shown all the same
-            log.warning("%s", error)
-            return background(show(pixels)), note
-        return background(tint(pixels, found)), f"{note} What is tinted belongs to the hole already."
+        how = reading(hole_from, hole_tolerance, grow)
+        read, found = self.session.read_hole(FillRequest(photograph, None, hole, hole_color, options=how))
+        note = f"{size_text(found.shape)} pixels. Paint over what should be filled."
+        if not found.any():
+            return background(show(read.pixels)), note
+        return background(tint(read.pixels, found)), f"{note} What is tinted belongs to the hole already."
 
     @spoken
     def fill(

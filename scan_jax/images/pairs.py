@@ -94,7 +94,8 @@ def match(
             pairs.append(Pair(name, path, holes[key][1] if holes else None, maps[key][1] if maps else None))
     used = {_key(name) for name in found}
     unmatched += [f"{name} (a hole without a photograph)" for key, (name, _) in holes.items() if key not in used]
-    matched = Matched(tuple(pairs), len(found), len({path for _, path in holes.values()}), tuple(unmatched))
+    count = len(found) if own_holes else len({path for _, path in holes.values()})
+    matched = Matched(tuple(pairs), len(found), count, tuple(unmatched))
     if not pairs:
         raise UserError(f"nothing to fill in {photographs}: {matched}")
     return matched

@@ -51,7 +51,8 @@ class Photograph:
         """Where it is not fully transparent, bool [H,W]; None where that is everywhere."""
         if self.samples.shape[2] not in (2, 4):
             return None
-        seen = self.samples[..., -1] > 0
+        alpha = self.samples[..., -1]
+        seen = (to_eight_bits(alpha) if alpha.dtype == np.uint16 else alpha) > 0
         return None if seen.all() else seen
 
 

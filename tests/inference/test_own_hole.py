@@ -8,6 +8,7 @@ import pytest
 from scan_jax.core.errors import UserError
 from scan_jax.images.own_hole import check_hole_from, own_hole
 from scan_jax.images.photograph import Photograph, read_photograph
+from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import FillOptions, Request
 
 
@@ -59,4 +60,7 @@ def test_what_makes_no_sense_is_one_line():
     photograph, hole = np.zeros((2, 2, 4), np.uint8), np.ones((2, 2), bool)
     with pytest.raises(UserError, match="give the hole, or have it read from the photograph by --hole_from=alpha"):
         Request.open(photograph, hole, options=FillOptions(hole_from="alpha"))
+    for fill in (Inpainter.load("telea"), lambda picture: next(Inpainter.load("telea").batch([picture]))):
+        with pytest.raises(UserError, match="give the hole, or say where in the photograph it is"):
+            fill(photograph)
     assert Request.open(photograph, None, options=FillOptions(hole_from="alpha")).hole.all()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scan_jax.core.types import Prediction
-from scan_jax.images.photograph import read_photograph, write_photograph
+from scan_jax.images.photograph import Photograph, read_photograph, write_photograph
 from scan_jax.inference.grain import add_grain
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import FillOptions, Request
@@ -85,6 +85,12 @@ def test_the_observation_has_nothing_of_it_and_the_file_all():
     assert not seen.image[STRIP].any() and not seen.known[STRIP].any()
     assert Request.open(rgba(9)[..., :3], HOLE).unseen is None
     assert Request.open(rgba(9), HOLE | STRIP).unseen is None, "what is hole is filled"
+
+
+def test_16_bits_of_alpha_are_transparent_where_8_are():
+    alpha = np.array([[0, 128, 129, 65535]], np.uint16)
+    photograph = Photograph(np.zeros((1, 4, 3), np.uint8), np.repeat(alpha[..., None], 4, axis=2))
+    np.testing.assert_array_equal(photograph.visible, [[False, False, True, True]])
 
 
 def test_the_file_keeps_what_is_beneath(tmp_path):
