@@ -4,7 +4,10 @@ import logging
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import scan_jax
+from scan_jax.commands import inpaint
 from scan_jax.core.errors import UserError
 from scan_jax.images.own_hole import check_hole_from, own_hole
 from scan_jax.images.photograph import Photograph, read_photograph
@@ -64,3 +67,72 @@ def test_what_makes_no_sense_is_one_line():
         with pytest.raises(UserError, match="give the hole, or say where in the photograph it is"):
             fill(photograph)
     assert Request.open(photograph, None, options=FillOptions(hole_from="alpha")).hole.all()
+
+
+@pytest.fixture
+def run(stand_in):
+    """What fills without a network; the stand-in only keeps the command from changing this process."""
+    stand_in(None, None, 16)
+    return "telea"
+
+
+@pytest.fixture
+def erased(tmp_path):
+    """A photograph with a hole erased to transparency, with soft edges; and the same painted over in one colour."""
+    pixels = np.random.default_rng(4).integers(0, 250, (29, 41, 4), np.uint8)
+    pixels[..., 3] = 255
+    pixels[8:14, 10:20, 3], pixels[8, 10:20, 3] = 0, 130
+    hole = pixels[..., 3] < 255
+    Image.fromarray(pixels).save(tmp_path / "erased.png")
+    painted = pixels[..., :3].copy()
+    painted[hole] = (255, 0, 255)
+    Image.fromarray(painted).save(tmp_path / "painted.png")
+    return pixels, hole
+
+
+def alone(run, folder, name, *flags, out="filled.png"):
+    return inpaint.main([f"--run={run}", str(folder / name), *flags, f"--out={folder / out}"])
+
+
+@pytest.mark.parametrize(("name", "marked"), [("erased.png", "alpha"), ("painted.png", "ff00ff")])
+def test_the_photograph_may_bring_its_hole(run, erased, tmp_path, name, marked, caplog):
+    pixels, hole = erased
+    assert alone(run, tmp_path, name, f"--hole_from={marked}") == 0
+    filled = np.asarray(Image.open(tmp_path / "filled.png"))
+    np.testing.assert_array_equal(filled[~hole], pixels[~hole][:, : filled.shape[2]])
+    np.testing.assert_array_equal(filled[hole][:, 3:], 255)
+    assert f", {hole.sum()} of 1,189 pixels" in caplog.text
+    by_array = scan_jax.Inpainter.load(run)(tmp_path / name, hole_from=marked)
+    np.testing.assert_array_equal(by_array, filled[..., :3])
+    (again,) = scan_jax.Inpainter.load(run).batch([tmp_path / name], hole_from=marked)
+    np.testing.assert_array_equal(again, by_array)
+
+
+def test_a_folder_of_photographs_that_bring_their_holes(run, erased, tmp_path, capsys):
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "erased.png").rename(tmp_path / "photographs/erased.png")
+    (tmp_path / "painted.png").rename(tmp_path / "photographs/opaque.png")
+    flags = [str(tmp_path / "photographs"), f"--out={tmp_path / 'out'}", "--hole_from=alpha"]
+    assert inpaint.main([f"--run={run}", *flags, "--dry_run"]) == 3
+    assert f"hole from alpha {100 * erased[1].mean():.1f}%" in capsys.readouterr().out
+    assert inpaint.main([f"--run={run}", *flags]) == 3
+    assert "opaque.png: no pixel of the photograph is transparent" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["erased.png"]
+    for more in ("--hole_suffix=_mask", flags[0]):
+        assert inpaint.main([f"--run={run}", flags[0], more, *flags[1:]]) == 1
+        assert "give files of holes, or have them read from the photographs" in capsys.readouterr().err
+
+
+def test_a_hole_grows_by_a_disc(run, erased, tmp_path, capsys):
+    pixels, _ = erased
+    point = np.zeros((29, 41), np.uint8)
+    point[10, 20] = 255
+    Image.fromarray(point).save(tmp_path / "hole.png")
+    assert alone(run, tmp_path, "erased.png", str(tmp_path / "hole.png"), "--grow=5") == 0
+    rows, columns = np.mgrid[:29, :41]
+    disc = np.hypot(rows - 10, columns - 20) <= 5
+    filled = np.asarray(Image.open(tmp_path / "filled.png"))
+    np.testing.assert_array_equal(filled[~disc], pixels[~disc])
+    assert (filled[disc][:, 3] == 255).all()
+    assert alone(run, tmp_path, "erased.png", str(tmp_path / "hole.png"), "--grow=-1") == 1
+    assert "error: --grow is a number of pixels from 0 on, not -1" in capsys.readouterr().err
