@@ -167,7 +167,7 @@ class Inpainter:
           UserError: labels that are missing, of another size or above the class count.
         """
         labels = request.labels_for(self.num_labels)
-        _warn_of_unusual_holes(request.hole)
+        _warn_of_unusual_holes(request.hole, request.known)
         tiles = self._tiles(request, labels, options.strategy)
         log.debug("looked at: %s", tiles.strategy)
         return tiles
@@ -375,11 +375,13 @@ def _check_given(hole: object, options: FillOptions) -> None:
         raise UserError('give the hole, or say where in the photograph it is: hole_from="alpha", or a colour')
 
 
-def _warn_of_unusual_holes(hole: np.ndarray) -> None:
+def _warn_of_unusual_holes(hole: np.ndarray, known: np.ndarray) -> None:
     share = float(hole.mean())
     if share == 0.0:
         log.warning("there is no hole: the photograph is returned as it is")
     elif share == 1.0:
         log.warning("the whole photograph is hole: everything in the answer is invented")
+    elif not known.any():
+        log.warning("all that is not hole is transparent: everything in the answer is invented")
     elif share > LARGE_HOLE:
         log.warning("the hole takes %.0f%% of the photograph; white is the hole, is it painted in black?", 100 * share)

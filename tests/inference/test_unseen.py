@@ -87,6 +87,12 @@ def test_the_observation_has_nothing_of_it_and_the_file_all():
     assert Request.open(rgba(9), HOLE | STRIP).unseen is None, "what is hole is filled"
 
 
+def test_where_nothing_can_be_seen_it_is_said(caplog):
+    pixels = np.zeros((*SHAPE, 4), np.uint8)
+    assert (Inpainter.load("telea")(pixels, HOLE)[HOLE] == 128).all()
+    assert "all that is not hole is transparent: everything in the answer is invented" in caplog.text
+
+
 def test_16_bits_of_alpha_are_transparent_where_8_are():
     alpha = np.array([[0, 128, 129, 65535]], np.uint16)
     photograph = Photograph(np.zeros((1, 4, 3), np.uint8), np.repeat(alpha[..., None], 4, axis=2))
