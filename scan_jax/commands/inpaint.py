@@ -5,6 +5,7 @@
     python -m scan_jax inpaint --run=runs/camvid photo.png hole.png --labels=labels.png --out=filled.png
     python -m scan_jax inpaint --run=runs/demo photographs/ holes/ --out=filled/ [--dry_run] [--summary=filled.json]
     python -m scan_jax inpaint --run=biharmonic photo.png hole.png --out=filled.png
+    python -m scan_jax inpaint erased.png --hole_from=alpha --out=filled.png [--grow=3]
 
 All other pixels, the size and the metadata stay; PNG, WebP and TIFF keep the pixels byte for byte, PNG and TIFF
 with all 16 bits.
@@ -41,7 +42,8 @@ FILE_FORMATS = ("png", "webp", "tif", "jpg")
 BLENDS = ("auto", "poisson", "none")
 # Flags on how to fill: options of `inference.request.FillOptions`, and the steps of the style search.
 STYLES = ("style_steps", "style_from", "style_labels", "style_parts", "style_amount")
-FILL_FLAGS = ("seed", "strategy", "blend", "texture", "grain", *STYLES, "batch_size")
+HOLES = ("hole_from", "hole_tolerance", "grow")
+FILL_FLAGS = ("seed", "strategy", "blend", "texture", "grain", *STYLES, "batch_size", *HOLES)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -50,7 +52,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
     add("photograph", type=Path, help="an image file of any size, or a folder of them")
-    add("hole", type=Path, nargs="?", help="one of the same size, white where to fill, or a folder")
+    add("hole", type=Path, nargs="?", help="one of the same size, white where to fill, or a folder; see --hole_from")
     words = f"{models.NAMES} (a folder: ./NAME)"
     add("--run", default=models.DEFAULT, help=f"a run folder, RUN@best, RUN@STEP, a bundle; or one of {words}")
     kinds = "a .png, .webp, .tif (lossless) or .jpg to write; a folder for folders"
@@ -58,6 +60,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
     add = parser.add_argument_group("what is read").add_argument
     add("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
+    own = "no hole file: what is transparent in the photograph (alpha), or painted in a colour (ff00ff)"
+    add("--hole_from", default="", metavar="alpha|RRGGBB", help=own)
+    add("--hole_tolerance", type=int, default=0, help="levels of 255 by which that colour may differ")
+    add("--grow", type=int, default=0, metavar="PIXELS", help="enlarge the hole, where it is tight around what goes")
     add("--labels", type=Path, help="for methods that want one: a PNG whose pixel values are classes")
     add("--resize_labels", action="store_true", help="labels of another size: by nearest neighbour")
 
@@ -110,7 +116,7 @@ def fill(flags: argparse.Namespace) -> int:
     options = FillOptions(**{name: value for name, value in fill_flags.items() if name != "style_steps"}, **search)
     if flags.summary and flags.summary.suffix.lower() != ".json":
         raise UserError(f"--summary={flags.summary} will be JSON; end its name in .json")
-    job = batch.Job.of(flags)
+    job = batch.Job.of(flags, options)
     code = job.show() if flags.dry_run else 0
     if not flags.allow_unmatched:
         job.check_unmatched()

@@ -18,8 +18,9 @@ from scan_jax.core.errors import UserError
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
 from scan_jax.demo.serving import Limits, check_image, check_upload
 from scan_jax.images.contact_sheet import TINT
-from scan_jax.images.hole import HoleColor, read_hole
+from scan_jax.images.hole import HoleColor, grow_hole, read_hole
 from scan_jax.images.labels import read_labels, resize, resize_like, size_text
+from scan_jax.images.own_hole import own_hole
 from scan_jax.images.photograph import Photograph, check_output, read_photograph, write_photograph
 from scan_jax.inference.inpainter import PACKAGED, Inpainter
 from scan_jax.inference.request import FillOptions, Request, check_size
@@ -92,26 +93,33 @@ class Session:
         Raises:
           UserError: something is missing or cannot be read, or there is no hole.
         """
-        photograph = self.read_photograph(request.photograph)
-        shape = photograph.pixels.shape[:2]
-        hole = np.zeros(shape, bool)
-        if request.hole is not None:
-            hole |= self.read_hole(request.hole, request.hole_color, shape)
-        if request.painted is not None:
-            hole |= to_photograph(request.painted, shape)
+        photograph, hole = self.read_hole(request)
         if not hole.any():
             raise UserError("there is no hole: paint over what should be filled, or upload an image of the hole")
         labels = None
         if labelled and self.inpainter.num_labels:
-            labels = repaint(self.read_labels(request.labels, shape), request.classes)
+            labels = repaint(self.read_labels(request.labels, hole.shape), request.classes)
         return Request(photograph, hole, labels)
 
-    def read_hole(self, path: str, color: HoleColor, shape: tuple[int, ...]) -> np.ndarray:
-        """An uploaded hole: bool [H,W]; UserError where it cannot be read, or is not of the photograph's `shape`."""
-        check_upload(path, "the hole")
-        hole = read_hole(path, color, self.limits.pixels)
-        check_size("hole", hole, shape, ", or paint the hole here")
-        return hole
+    def read_hole(self, request: FillRequest) -> tuple[Photograph, np.ndarray]:
+        """The photograph, and all that is to be filled of it, bool [H,W]: of uploads, strokes, and its own.
+
+        Raises:
+          UserError: something cannot be read, or the hole is not of the photograph's size.
+        """
+        photograph, options = self.read_photograph(request.photograph), request.options
+        shape = photograph.pixels.shape[:2]
+        hole = np.zeros(shape, bool)
+        if request.hole is not None:
+            check_upload(request.hole, "the hole")
+            uploaded = read_hole(request.hole, request.hole_color, self.limits.pixels)
+            check_size("hole", uploaded, shape, ", or paint the hole here")
+            hole |= uploaded
+        if options.hole_from:
+            hole |= own_hole(photograph, options.hole_from, options.hole_tolerance)
+        if request.painted is not None:
+            hole |= to_photograph(request.painted, shape)
+        return photograph, grow_hole(hole, options.grow)
 
     def fill(self, request: FillRequest) -> Filled:
         """Fills, and writes the result; UserError is whatever the person can put right."""
@@ -152,7 +160,7 @@ class Session:
         place = _nearest(read.hole, np.array([point[1], point[0]]) * scale)  # row, column
         spot = (place + 0.5) / scale
         with self._lock:
-            maps = self.inpainter.attention(pixels, read.hole, read.labels, place[None])
+            maps = self.inpainter.attention(_with_unseen(read.photograph), read.hole, read.labels, place[None])
         pictures = {name: overlay(seen, resize(one[0], seen.shape[:2]), spot) for name, one in maps.items()}
         return {name: np.round(255 * picture.clip(0, 1)).astype(np.uint8) for name, picture in pictures.items()}
 
@@ -162,7 +170,7 @@ class Session:
             return request.options
         if request.reference is None or request.reference_labels is None:
             raise UserError("a style reference is a photograph and its label map: upload both, or none")
-        pixels = self.read_photograph(request.reference).pixels
+        pixels = _with_unseen(self.read_photograph(request.reference))
         labels = self.read_labels(request.reference_labels, pixels.shape[:2])
         return dataclasses.replace(request.options, style_from=pixels, style_labels=labels)
 
@@ -184,6 +192,13 @@ class Session:
         for folder in self.folder.iterdir():
             if folder.stat().st_mtime < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with_unseen(photograph: Photograph) -> np.ndarray:
+    """As an array for `Inpainter`: uint8 [H,W,3], or [H,W,4] where some of it is transparent."""
+    if photograph.visible is None:
+        return photograph.pixels
+    return np.dstack([photograph.pixels, np.where(photograph.visible, np.uint8(255), np.uint8(0))])
 
 
 def _nearest(hole: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -60,16 +60,24 @@ class Handlers:
         self.session = session
 
     @spoken
-    def open(self, photograph: str | None, hole: str | None, hole_color: Any) -> tuple[Any, str]:
-        """An uploaded photograph, the uploaded hole tinted, without strokes, for the editor; and a line about it."""
+    def open(
+        self,
+        photograph: str | None,
+        hole: str | None,
+        hole_color: Any,
+        hole_from: str = "",
+        hole_tolerance: float | None = 0,
+        grow: float | None = 0,
+    ) -> tuple[Any, str]:
+        """An uploaded photograph, without strokes, the hole that it comes with tinted, for the editor; and a line."""
         if photograph is None:
             return NOTHING, ""
-        pixels = self.session.read_photograph(photograph).pixels
-        note = f"{size_text(pixels.shape)} pixels. Paint over what should be filled."
-        if hole is None:
-            return background(show(pixels)), note
-        found = self.session.read_hole(hole, hole_color, pixels.shape)
-        return background(tint(pixels, found)), f"{note} What is tinted belongs to the hole already."
+        how = reading(hole_from, hole_tolerance, grow)
+        read, found = self.session.read_hole(FillRequest(photograph, None, hole, hole_color, options=how))
+        note = f"{size_text(found.shape)} pixels. Paint over what should be filled."
+        if not found.any():
+            return background(show(read.pixels)), note
+        return background(tint(read.pixels, found)), f"{note} What is tinted belongs to the hole already."
 
     @spoken
     def fill(
@@ -84,6 +92,9 @@ class Handlers:
         model: str = "",
         detail: list[str] | None = None,
         file_type: str = EXACT,
+        hole_from: str = "",
+        hole_tolerance: float | None = 0,
+        grow: float | None = 0,
         labels: str | None = None,
         painted_labels: Editor = None,
         reference: str | None = None,
@@ -98,7 +109,8 @@ class Handlers:
           Before and after, the result's file, the hole's file, and a line about them.
         """
         search: dict[str, Any] = {"refine": "style_search", "steps": int(steps)} if steps else {}
-        options = FillOptions(
+        options = dataclasses.replace(
+            reading(hole_from, hole_tolerance, grow),
             seed=check_seed(seed),
             strategy=strategy,
             blend=blend,
@@ -130,10 +142,11 @@ class Handlers:
 
     @spoken
     def prepare_look(
-        self, photograph: str | None, painted: Editor, hole: str | None, hole_color: Any
+        self, photograph: str | None, painted: Editor, hole: str | None, hole_color: Any, *how: Any
     ) -> tuple[np.ndarray, None, str]:
-        """The photograph with its hole tinted, to click on."""
-        read = self.session.read(self._request(photograph, painted, hole, hole_color), labelled=False)
+        """The photograph with its hole tinted, to click on; `how` is what `reading` takes."""
+        request = dataclasses.replace(self._request(photograph, painted, hole, hole_color), options=reading(*how))
+        read = self.session.read(request, labelled=False)
         return tint(read.photograph.pixels, read.hole), None, "Now click a pixel of the hole."
 
     @spoken
@@ -146,10 +159,12 @@ class Handlers:
         hole_color: Any,
         labels: str | None,
         painted_labels: Editor,
+        *how: Any,
     ) -> tuple[list[tuple[np.ndarray, str]], str]:
-        """What the clicked pixel attends to."""
+        """What the clicked pixel attends to; `how` is what `reading` takes."""
         x, y = event.index
         request = self._request(photograph, painted, hole, hole_color, labels, painted_labels)
+        request = dataclasses.replace(request, options=reading(*how))
         pictures = self.session.attention(request, (float(x), float(y)))
         return [(picture, name) for name, picture in pictures.items()], "Red is most, blue least; the diamond looks."
 
@@ -166,6 +181,13 @@ class Handlers:
         strokes, over = ([*editor["layers"]] if editor else [] for editor in (painted, painted_labels))
         classes = classes_of(over, count) if count else None
         return FillRequest(photograph, strokes_of(strokes), hole, hole_color, labels, classes)
+
+
+def reading(hole_from: str | None = "", hole_tolerance: float | None = 0, grow: float | None = 0) -> FillOptions:
+    """How a hole is read, from the page's fields, which may be empty."""
+    return FillOptions(
+        hole_from=(hole_from or "").strip(), hole_tolerance=int(hole_tolerance or 0), grow=int(grow or 0)
+    )
 
 
 def background(pixels: np.ndarray) -> dict[str, Any]:

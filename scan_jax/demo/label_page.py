@@ -87,13 +87,14 @@ def first_value(num_labels: int, example: Example | None) -> Any:
 
 
 def wire(handlers: Handlers, labels: Labels, source: Mapping[str, Any], hidden: dict[str, Any]) -> None:
-    """Its events; `source` begins with photograph, editor, hole and its colour, `hidden` is of private events."""
+    """Its events; `source` has the fields on the left by name, `hidden` is of private events."""
     file, editor, *_ = labels.for_filling
     prepare, spot, maps, note = labels.attention
     file.upload(handlers.open_labels, [file], [editor], **hidden)
-    hole = list(source.values())[:4]
-    prepare.click(handlers.prepare_look, hole, [spot, maps, note], **hidden)
-    spot.select(handlers.look, [*hole, file, editor], [maps, note], **hidden)
+    hole = [source[name] for name in ("photograph", "editor", "hole", "hole_color")]
+    how = [source[name] for name in ("hole_from", "hole_tolerance", "grow")]
+    prepare.click(handlers.prepare_look, [*hole, *how], [spot, maps, note], **hidden)
+    spot.select(handlers.look, [*hole, file, editor, *how], [maps, note], **hidden)
 
 
 HEADER = """

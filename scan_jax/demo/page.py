@@ -23,6 +23,7 @@ BRUSH = (round(255 * TINT[0]), round(255 * TINT[1]), round(255 * TINT[2]))  # RG
 BRUSH_HEX = "#{:02x}{:02x}{:02x}".format(*BRUSH)
 ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}  # one photograph at a time in memory
 HIDDEN: dict[str, Any] = {**ENGINE, "api_visibility": "private", "show_progress": "hidden"}
+READING = ("hole_from", "hole_tolerance", "grow")  # fields on how the hole is read
 Components = dict[str, Any]  # by name, in the order in which events take them
 
 
@@ -47,9 +48,10 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
                 handlers.fill, inputs, result, scroll_to_output=True, show_progress_on=result[0],
                 **visible, **ENGINE,
             )  # fmt: skip
-        opened, shown = [source[name] for name in ("photograph", "hole", "hole_color")], [source["editor"], note]
-        hole = source["hole"]
-        for event in (source["photograph"].upload, hole.upload, hole.clear, source["hole_color"].input):
+        opened = [source[name] for name in ("photograph", "hole", "hole_color", *READING)]
+        shown, hole = [source["editor"], note], source["hole"]
+        changed = [source["hole_from"].submit, *(source[name].input for name in ("hole_color", *READING[1:]))]
+        for event in (source["photograph"].upload, hole.upload, hole.clear, *changed):
             event(handlers.open, opened, shown, **HIDDEN)  # uploads are shown at once
         if labels:
             label_page.wire(handlers, labels, source, HIDDEN)
@@ -80,6 +82,13 @@ def _place_source(example: Example | None, about: str, models: Sequence[str]) ->
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         hole = gr.File(label="Hole as an image of the photograph's size", elem_id="hole", height=150)
         hole_color = gr.Radio(["white", "black"], value="white", label="The hole in that image is", elem_id="color")
+        own = gr.Textbox(
+            "", label="The photograph brings its hole", elem_id="hole_from", placeholder="alpha, or a colour: ff00ff",
+            info="alpha: what is transparent. A colour: what is painted over in it. Press Enter to see it.",
+        )  # fmt: skip
+        with gr.Row():
+            tolerance = gr.Number(0, label="Levels off that colour", precision=0, minimum=0, elem_id="hole_tolerance")
+            grow = gr.Number(0, label="Grow the hole, pixels", precision=0, minimum=0, elem_id="grow")
         strategy = gr.Radio(
             list(STRATEGIES), value="auto", label="What the network sees", elem_id="strategy",
             info="whole: all of the photograph, small. windows: the surroundings of the hole at their own scale.",
@@ -88,9 +97,9 @@ def _place_source(example: Example | None, about: str, models: Sequence[str]) ->
             list(BLENDS), value="auto", label="At the hole's border", elem_id="blend",
             info="poisson: the filling is shifted to meet the known pixels. auto: that, but not with another's styles.",
         )  # fmt: skip
-        own = (about.split(" at step ")[0], "")
+        this = (about.split(" at step ")[0], "")
         model = gr.Dropdown(
-            [own, *((name, name) for name in models if name != own[0])], value="", label="Filled by", elem_id="model",
+            [this, *((name, name) for name in models if name != this[0])], value="", label="Filled by", elem_id="model",
             info="this page's network, or what comes with the package and takes no label map",
         )  # fmt: skip
         detail = gr.CheckboxGroup(
@@ -101,6 +110,7 @@ def _place_source(example: Example | None, about: str, models: Sequence[str]) ->
         file_type = gr.Dropdown(list(SUFFIXES), value=EXACT, label="File to download", elem_id="file_type")
     source = {"photograph": photograph, "editor": editor, "hole": hole, "hole_color": hole_color}
     source |= {"seed": seed, "strategy": strategy, "blend": blend, "model": model, "detail": detail, "type": file_type}
+    source |= dict(zip(READING, (own, tolerance, grow)))
     return source, note, fill, again
 
 

@@ -1,13 +1,14 @@
 """Image files decoded with care, the one way for training, preparing, filling, evaluating and the page.
 
 What becomes of what: EXIF orientation is applied by `turn_upright` (to TIFFs by Pillow, as they are loaded); grey is
-repeated over the channels; transparent pixels are blended onto white in what a network sees; palettes and CMYK become
-RGB without colour management; 16 bits become 8 by 257.
+repeated over the channels; transparent pixels are blended onto white in what a network sees, and filling does not look
+at fully transparent ones at all; palettes and CMYK become RGB without colour management; 16 bits become 8 by 257.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import io
 import math
@@ -26,18 +27,21 @@ from PIL import Image, UnidentifiedImageError
 from scan_jax.core.errors import UserError
 
 # What every command takes for an image when it looks through a folder or an archive.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif")
 # What is raised for files that are missing, no images, broken, truncated or absurdly large.
 DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
-STUMBLES = (AttributeError, KeyError, IndexError, TypeError, ArithmeticError)  # of Pillow, over damaged metadata
+# Of Pillow, over damaged metadata; the last is of its HEIC decoder, over any damage.
+STUMBLES = (AttributeError, KeyError, IndexError, TypeError, ArithmeticError, RuntimeError)
 EXIF_ERRORS = (*DECODE_ERRORS, *STUMBLES)
 MAX_PIXELS = 150_000_000  # to an image, such as 14,000 x 10,700; Pillow itself stops not far above
 # Decoders that only decode, for Pillow starts Ghostscript for others; that of JPEG knows MPO, too.
 KINDS = ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000"]
 KINDS += ["AVIF"] if importlib.util.find_spec("PIL.AvifImagePlugin") else []  # of newer versions of Pillow
+# What a file of HEIC begins with, of phones; "mif1" may be AVIF, too, which is then named besides.
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # whose further frames are an animation's, not previews or layers
 REDUCED, PAGES = 0x00FE, 0x00FF  # TIFF: what an image is to its file (NewSubfileType), and the older tag for it
 ORIENTATION = 0x0112  # EXIF, like these directories: of the exposure, of the place
@@ -73,7 +77,8 @@ def verify_image(path: str | os.PathLike[str]) -> tuple[int, int]:
     with opened(path) as image:
         width, height = image.size
         turned = _orientation(image) > 4  # a TIFF knows that only before it is decoded
-        image.draft("L", (1, 1))
+        if image.format != "HEIF":  # of which that would be the preview
+            image.draft("L", (1, 1))
         orientation = load_orientation(image)
         if image.mode[0] in "FI":  # of these some are refused by their values
             upright_samples(image, orientation)
@@ -95,15 +100,34 @@ def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MAX_P
             source = stack.enter_context(Path(source).open("rb"))
         if not source.seekable():  # a pipe
             source = io.BytesIO(source.read())
-        if not source.read(1):
+        head = source.read(64)
+        if not head:
             raise OSError("the file is empty")
         source.seek(0)
+        is_heif = head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS and b"avif" not in head
+        kinds = [_heif()] if is_heif else KINDS
         with _damage_said():
-            image = stack.enter_context(Image.open(source, formats=KINDS))
+            try:
+                image = stack.enter_context(Image.open(source, formats=kinds))
+            except UnidentifiedImageError as error:
+                if is_heif:
+                    raise OSError("it is a HEIC file that is damaged or cut short") from error
+                raise
         width, height = image.size
         if width * height > most_pixels:  # a file of a few kilobytes can claim to hold any number
             raise ValueError(f"{width}x{height} pixels are more than the {most_pixels / 1e6:.0f} million that are read")
         yield image
+
+
+@functools.cache
+def _heif() -> str:
+    """Pillow's name of HEIC, once its decoder is there; an OSError names the package where it is missing."""
+    if importlib.util.find_spec("pillow_heif") is None:
+        raise OSError('it is a HEIC file, which the package pillow-heif reads: pip install "scan_jax[heic]"')
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return "HEIF"
 
 
 @contextlib.contextmanager

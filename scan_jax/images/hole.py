@@ -1,4 +1,8 @@
-"""Holes from files and arrays: white is the hole, above 127 of 8 bits, and only here is that decided."""
+"""Holes from files and arrays: white is the hole, above 127 of 8 bits, and only here is that decided.
+
+What counts as white is the same for arrays and files of every depth, for training and filling: see `to_grey`. In an
+image whose visible pixels all have one brightness, alpha has the shape, and what is opaque counts as white.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from scan_jax.images.decode import MAX_PIXELS, load_orientation, open_image, ope
 
 log = logging.getLogger(__name__)
 HoleColor = Literal["white", "black"]
+SOFT = 5  # levels from black and from white that are still these
 
 
 def read_hole(
@@ -23,12 +28,13 @@ def read_hole(
     """A hole from a file, a Pillow image or an array: bool [H,W], True in the hole.
 
     Args:
-      source: an array is [H,W] or [H,W,1]: bool, 0 and 1, 0 to 255, or floating point in [0, 1].
+      source: an array is [H,W] or [H,W,1]: bool, 0 and 1, 0 to 255, 0 to 65535, or floating point in [0, 1].
       color: what the hole is painted with.
       most_pixels: of a file or Pillow image, height times width.
 
     Raises:
-      UserError: it is missing, no image, damaged, empty, too large, an animation, or an array of another kind.
+      UserError: it is missing, no image, damaged, empty, too large, an animation, or an array of another kind; or it
+        cannot be told what is white in it.
     """
     if isinstance(source, np.ndarray):
         if source.dtype == bool and source.ndim == 2 and source.size:  # as it is: photographs can be large
@@ -36,12 +42,10 @@ def read_hole(
         grey = _array_grey(source)  # [H,W]
     else:
         with open_image(source, "the hole", most_pixels) as image:
-            grey = _image_grey(image)  # [H,W]
-            if grey.min() == grey.max() and _see_through(image):
-                log.warning(
-                    "the hole's image has one colour and is transparent in places; a hole is painted in white on black"
-                )
-    share = 100 * float(np.mean((grey > 5) & (grey < 250)))
+            grey, said = _image_grey(image)  # [H,W]
+            if said:
+                log.warning("%s", said)
+    share = 100 * float(np.mean((grey > SOFT) & (grey < 255 - SOFT)))
     if share > 0.1:
         log.warning("%.1f%% of the hole's pixels are neither black nor white; they were split at mid-grey", share)
     return binarise(grey, color)
@@ -50,11 +54,14 @@ def read_hole(
 def read_grey(source: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
     """A mask's brightness from a file or an open file, uint8 [H,W], upright; for those who count what is broken.
 
+    A mask that is dark everywhere is black: who looks at many says so himself.
+
     Raises:
-      One of DECODE_ERRORS: it is missing, empty, no image, damaged or too large.
+      One of DECODE_ERRORS: it is missing, empty, no image, damaged or too large, or has one shape in its brightness and
+        another in its transparency.
     """
     with opened(source) as image:
-        return _image_grey(image)
+        return _image_grey(image, allow_dark=True)[0]
 
 
 def binarise(grey: np.ndarray, color: str = "white") -> np.ndarray:
@@ -74,6 +81,24 @@ def resize_nearest(grey: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.NEAREST))
 
 
+def grow_hole(hole: np.ndarray, pixels: int) -> np.ndarray:
+    """A hole with all that lies up to `pixels` from one of its pixels, centre to centre: dilated by a disc.
+
+    Args:
+      hole: bool [H,W].
+      pixels: the disc's radius; 0 leaves the hole as it is.
+
+    Returns:
+      bool [H,W].
+    """
+    if not pixels or not hole.any():
+        return hole
+    import cv2  # not before it is needed
+
+    away = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # [H,W]
+    return np.asarray(away <= pixels + 1e-3)
+
+
 def check_color(color: str, where: str) -> None:
     """Refuses a hole colour other than white or black, with a UserError that names the setting `where`."""
     colors = get_args(HoleColor)
@@ -81,30 +106,73 @@ def check_color(color: str, where: str) -> None:
         raise UserError(f"{where} must be white or black, not {color!r}{did_you_mean(color, colors)}")
 
 
+def to_grey(values: np.ndarray, allow_dark: bool = False) -> np.ndarray:
+    """A mask's brightness by the scale that its brightest value tells, whatever type it was saved or handed over in.
+
+    Args:
+      values: numbers [H,W]. Where none is above 1 white is 1; above half of 255 or of 65535, it is that.
+      allow_dark: whether what is dark everywhere, so that nobody can tell what would be white, is read as black.
+
+    Returns:
+      uint8 [H,W], 255 = white; a half is black.
+
+    Raises:
+      ValueError: it is dark everywhere or out of these ranges; it names the value.
+    """
+    values = values.astype(np.uint8) if values.dtype == bool else values
+    least, brightest = values.min(), values.max()
+    scales = [most for most in (255, 65535) if (0 if allow_dark else most / 2) < brightest <= most]
+    white = 1 if brightest <= 1 else scales[0] if scales else None
+    if white is None or not least >= 0:  # nor if one is no number
+        value = f"darkest value is {least}" if least < 0 else f"brightest value is {brightest}"
+        raise ValueError(f"its {value}, but white is 1, or above half of 255 or 65535: save it in black and white")
+    if white == 65535:
+        return to_eight_bits(np.ceil(values - 0.5) if values.dtype.kind == "f" else values)
+    if values.dtype.kind == "f":
+        return np.ceil(255 / white * values - 0.5).astype(np.uint8)
+    return values.astype(np.uint8, copy=False) * np.uint8(255 // white)
+
+
 def _array_grey(array: np.ndarray) -> np.ndarray:
-    """uint8 [H,W]; integers are 0 and 1 if there is nothing above 1, else 0 to 255."""
+    """uint8 [H,W]."""
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
-    kind = array.dtype.kind
-    if array.ndim != 2 or kind not in "buif":
+    if array.ndim != 2 or array.dtype.kind not in "buif":
         raise UserError(f"a hole is a bool or number array [H,W], not {array.dtype} {array.shape}")
-    if array.size == 0 or not np.all((array >= 0) & (array <= (255 if kind in "ui" else 1))):
-        raise UserError("a hole's values are bool, integers from 0 to 255, or floating point from 0 to 1")
-    if kind == "f":
-        return np.ceil(255 * array - 0.5).astype(np.uint8)  # a half is black, as 127 is
-    return array.astype(np.uint8) * np.uint8(1 if array.max() > 1 else 255)
+    if array.size == 0:
+        raise UserError(f"a hole's values are missing: it is {array.shape}")
+    try:
+        return to_grey(array)
+    except ValueError as error:
+        raise UserError(f"a hole's values must tell black from white: {error}") from error
 
 
-def _image_grey(image: Image.Image) -> np.ndarray:
-    """uint8 [H,W], upright; colours weighed as luma, alpha ignored."""
-    orientation = load_orientation(image)
-    if image.mode.startswith("I"):  # 16 bits
-        grey = to_eight_bits(np.asarray(image).clip(0, 65535))
+def _image_grey(image: Image.Image, allow_dark: bool = False) -> tuple[np.ndarray, str]:
+    """uint8 [H,W], upright, colours weighed as luma; and what is to be said of it, or nothing."""
+    orientation, said = load_orientation(image), ""
+    if image.mode[0] in "FI":  # 16 or 32 bits
+        grey = np.asarray(image)
     else:
         grey = np.asarray(image.convert("L"))
-    return np.ascontiguousarray(turn_upright(grey, orientation))
+        if image.has_transparency_data:
+            grey, said = _with_alpha(grey, np.asarray(image.convert("RGBA").getchannel("A")))
+    return np.ascontiguousarray(turn_upright(to_grey(grey, allow_dark), orientation)), said
 
 
-def _see_through(image: Image.Image) -> bool:
-    """Whether its transparency differs from pixel to pixel."""
-    return image.has_transparency_data and len(set(image.convert("RGBA").getchannel("A").getextrema())) > 1
+def _with_alpha(grey: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, str]:
+    """Brightness and alpha, uint8 [H,W], as one of both, and what is to be said; a ValueError where they contradict."""
+    opaque = alpha > 127
+    if opaque.all() or not opaque.any():
+        return grey, ""
+    darkest, brightest = int(grey[opaque].min()), int(grey[opaque].max())
+    if brightest - darkest <= (SOFT if brightest > SOFT else 0):  # of what can be seen, alpha alone has a shape
+        share = 100 * float(opaque.mean())
+        text = f"the hole's shape is in its transparency: what is opaque, {share:.1f}% of it, counts as white"
+        return alpha, "" if np.array_equal(grey > 127, opaque) else text
+    white = to_grey(grey, allow_dark=True) > 127
+    if np.array_equal(white, opaque):
+        return grey, ""
+    raise ValueError(
+        f"its brightness marks {100 * float(white.mean()):.1f}% of it as white, its transparency "
+        f"{100 * float(opaque.mean()):.1f}% as opaque: save it in black and white, without transparency"
+    )

@@ -28,7 +28,7 @@ class Pair:
 
     name: str  # the photograph's path within its folder, such as "paris/7.jpg"
     photograph: Path  # its file
-    hole: Path  # the hole's
+    hole: Path | None  # the hole's, or None where the photograph brings it
     labels: Path | None = None  # the label map's, or None
 
 
@@ -55,6 +55,7 @@ def match(
     *,
     hole_suffix: str = "",
     leave_out: Sequence[Path] = (),
+    own_holes: bool = False,
 ) -> Matched:
     """Finds what belongs together.
 
@@ -64,6 +65,7 @@ def match(
       labels: a folder, or one file for all; None where there are none.
       hole_suffix: what the name of a hole's file has besides the photograph's, digits excepted; "" for nothing.
       leave_out: folders within these that are not searched, such as that of the outputs.
+      own_holes: whether photographs bring their holes themselves, so that no files are looked for.
 
     Raises:
       UserError: there is no such file or folder, there are no photographs or no holes at all, or several for one.
@@ -71,26 +73,29 @@ def match(
     for kind, path in (("photograph", photographs), ("hole", hole), ("label map", labels)):
         if path is not None and not path.exists():
             raise UserError(f"cannot read the {kind} {path}: there is no such file or folder")
-    if hole is None and not hole_suffix:
+    if own_holes and (hole is not None or hole_suffix):
+        raise UserError("give files of holes, or have them read from the photographs by --hole_from")
+    if hole is None and not hole_suffix and not own_holes:
         raise UserError("give the hole, or --hole_suffix=_mask where holes lie beside the photographs as NAME_mask.png")
     if hole is not None and not hole_suffix and hole.is_dir() and hole.samefile(photographs):
         raise UserError(f"photographs and holes are both in {hole}; tell them apart with --hole_suffix=_mask")
     others = tuple(path for path in (hole, labels, *leave_out) if path is not None)
     found = _photographs(photographs, hole_suffix, others)
-    holes = _partners(found, photographs, hole, hole_suffix, leave_out, "hole")
+    holes = {} if own_holes else _partners(found, photographs, hole, hole_suffix, leave_out, "hole")
     maps = None if labels is None else _partners(found, photographs, labels, "", leave_out, "label map")
     pairs, unmatched = [], []
     for name, path in found.items():
         key = _key(name)
-        if key not in holes:
+        if key not in holes and not own_holes:
             unmatched.append(f"{name} (no hole)")
         elif maps is not None and key not in maps:
             unmatched.append(f"{name} (no label map)")
         else:
-            pairs.append(Pair(name, path, holes[key][1], maps[key][1] if maps else None))
+            pairs.append(Pair(name, path, holes[key][1] if holes else None, maps[key][1] if maps else None))
     used = {_key(name) for name in found}
     unmatched += [f"{name} (a hole without a photograph)" for key, (name, _) in holes.items() if key not in used]
-    matched = Matched(tuple(pairs), len(found), len({path for _, path in holes.values()}), tuple(unmatched))
+    count = len(found) if own_holes else len({path for _, path in holes.values()})
+    matched = Matched(tuple(pairs), len(found), count, tuple(unmatched))
     if not pairs:
         raise UserError(f"nothing to fill in {photographs}: {matched}")
     return matched

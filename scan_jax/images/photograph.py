@@ -44,6 +44,16 @@ class Photograph:
     samples: np.ndarray
     # EXIF without its orientation, ICC profile, resolution, JPEG tables; see `metadata.metadata_of`
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
+    kind: str = ""  # the format of its file, as in FORMATS; "" of arrays and formats that are not written
+
+    @property
+    def visible(self) -> np.ndarray | None:
+        """Where it is not fully transparent, bool [H,W]; None where that is everywhere."""
+        if self.samples.shape[2] not in (2, 4):
+            return None
+        alpha = self.samples[..., -1]
+        seen = (to_eight_bits(alpha) if alpha.dtype == np.uint16 else alpha) > 0
+        return None if seen.all() else seen
 
 
 def read_photograph(
@@ -71,7 +81,8 @@ def read_photograph(
             if found is None:
                 log.warning("the photograph has 16 bits of a kind unknown here; it is filled and written with 8")
             samples = samples if found is None else found
-    return Photograph(to_rgb(samples), samples, metadata)
+        kind = {"MPO": "JPEG"}.get(str(image.format), str(image.format))
+    return Photograph(to_rgb(samples), samples, metadata, kind if kind in FORMATS.values() else "")
 
 
 def _eight_bit_array(array: np.ndarray) -> np.ndarray:
@@ -130,7 +141,9 @@ def check_output(path: Path) -> None:
 
 
 def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.ndarray | None = None) -> None:
-    """Writes `pixels` with the alpha, EXIF, ICC profile and resolution of `like`; the file appears whole or not at all.
+    """Writes `pixels` with the EXIF data, ICC profile, resolution and, outside the hole, alpha of `like`.
+
+    The file appears whole or not at all.
 
     PNG, WebP and TIFF are lossless, so what is known is in the file byte for byte, in PNG and TIFF with all 16 bits
     where `like` has so many. JPEG is not, which is said; it keeps the quality of a JPEG that `like` came from.
@@ -153,6 +166,24 @@ def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.
     except (OSError, ValueError) as error:  # such as more pixels a side than the format can hold
         raise UserError(f"cannot write {path} as {kind}: {reason(error)}; write a .png") from error
     write_atomically(path, content)
+
+
+def copy_photograph(source: Path, path: Path, like: Photograph) -> None:
+    """Writes a photograph without a hole: its file byte for byte, or encoded anew where `path` has another format.
+
+    Args:
+      source: its file.
+      path: as for `write_photograph`.
+      like: what was read from `source`.
+
+    Raises:
+      UserError: a format that cannot be written, or a disk that is full.
+    """
+    check_output(path)
+    if like.kind == FORMATS[path.suffix.lower()]:
+        write_atomically(path, source.read_bytes())
+    else:
+        write_photograph(path, like.pixels, like, np.zeros(like.pixels.shape[:2], bool))
 
 
 def _encode(kind: str, samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
@@ -179,7 +210,8 @@ def put_into_hole(samples: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> 
     """A photograph's samples, with the filled pixels in its hole.
 
     Args:
-      samples: uint8 or uint16 [H,W,1 to 4]: grey or RGB, the last of 2 and 4 is alpha, which stays.
+      samples: uint8 or uint16 [H,W,1 to 4]: grey or RGB, the last of 2 and 4 is alpha, which becomes opaque in the
+        hole, for else what was erased there would hide what was painted.
       filled: uint8 RGB [H,W,3].
       hole: bool [H,W]; a ValueError where they differ in size.
     """
@@ -190,4 +222,6 @@ def put_into_hole(samples: np.ndarray, filled: np.ndarray, hole: np.ndarray) -> 
     scale = samples.dtype.type(SCALE if samples.dtype == np.uint16 else 1)
     merged = samples.copy()
     merged[..., : colours.shape[2]][hole] = colours[hole] * scale
+    if samples.shape[2] in (2, 4):
+        merged[..., -1][hole] = np.iinfo(samples.dtype).max
     return merged

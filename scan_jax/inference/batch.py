@@ -25,7 +25,7 @@ from scan_jax.images import pairs
 from scan_jax.images.hole import HoleColor
 from scan_jax.images.labels import size_text
 from scan_jax.images.pairs import Matched, Pair
-from scan_jax.images.photograph import write_photograph
+from scan_jax.images.photograph import copy_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import FillOptions, Request
 from scan_jax.inference.summary import ALL_FAILED, SOME_FAILED, Outcome, Summary, WarningCollector
@@ -41,6 +41,7 @@ class Job:
     Attributes:
       files: each photograph with its hole and label map, and its output.
       matched: what was found.
+      options: how holes are read.
       hole_color: what holes are painted with.
       resize_labels: whether label maps of another size are resized to the photograph's.
       keep_existing: whether photographs whose output exists are skipped.
@@ -49,14 +50,15 @@ class Job:
 
     files: Sequence[tuple[Pair, Path]]
     matched: Matched
+    options: FillOptions = dataclasses.field(default_factory=FillOptions)
     hole_color: HoleColor = "white"
     resize_labels: bool = False
     keep_existing: bool = False
     alone: bool = False
 
     @classmethod
-    def of(cls, flags: argparse.Namespace) -> Job:
-        """From the flags of the command.
+    def of(cls, flags: argparse.Namespace, options: FillOptions) -> Job:
+        """From the flags of the command, and the options that they make.
 
         Raises:
           UserError: files that are missing or do not match, or an output that would be written over an input.
@@ -67,7 +69,12 @@ class Job:
         if alone and flags.batch_size > 1:
             raise UserError("--batch_size is for folders; one photograph is filled alone")
         folders = (flags.photograph, flags.hole, flags.labels)
-        matched = pairs.match(*folders, hole_suffix=flags.hole_suffix, leave_out=() if alone else (flags.out,))
+        matched = pairs.match(
+            *folders,
+            hole_suffix=flags.hole_suffix,
+            leave_out=() if alone else (flags.out,),
+            own_holes=bool(flags.hole_from),
+        )
         if not alone:
             pairs.check_folder(flags.out, folders)
         outputs = [flags.out] if alone else pairs.in_folder(matched.pairs, flags.out, flags.format)
@@ -76,6 +83,7 @@ class Job:
         return cls(
             files=list(zip(matched.pairs, outputs)),
             matched=matched,
+            options=options,
             hole_color=flags.hole_color,
             resize_labels=flags.resize_labels,
             keep_existing=flags.keep_existing,
@@ -89,7 +97,8 @@ class Job:
           UserError: one cannot be read, or they differ in size.
         """
         files = (pair.photograph, pair.hole, pair.labels)
-        return Request.open(*files, hole_color=self.hole_color, resize_labels=self.resize_labels)
+        how = {"hole_color": self.hole_color, "resize_labels": self.resize_labels, "options": self.options}
+        return Request.open(*files, **how)  # type: ignore[arg-type]
 
     def keeps(self, output: Path) -> bool:
         """Whether the photograph is skipped, for its output is there."""
@@ -142,8 +151,9 @@ class Job:
             return f"{pair.name} -> {output} is there and is kept"
         hole = self.open(pair).hole
         with_labels = f", labels {pair.labels}" if pair.labels else ""
-        share = f"{100 * hole.mean():.1f}%"
-        return f"{pair.name} {size_text(hole.shape)}, hole {pair.hole} {share}{with_labels} -> {output}"
+        share = f"{100 * hole.mean():.1f}%" if hole.any() else "empty, nothing to fill"
+        where = pair.hole or f"from {self.options.hole_from}"
+        return f"{pair.name} {size_text(hole.shape)}, hole {where} {share}{with_labels} -> {output}"
 
 
 def run(job: Job, options: FillOptions, network: str, fill_flags: Mapping[str, Any], summary_path: Path | None) -> int:
@@ -233,7 +243,11 @@ class _Filling:
                 request = first or self._job.open(pair)
                 tiles = self._inpainter.plan(request, self._options)
                 outcome.note(tiles)
-                opened.append((outcome, request, tiles))
+                if request.hole.any():
+                    opened.append((outcome, request, tiles))
+                else:
+                    copy_photograph(pair.photograph, output, request.photograph)
+                    outcome.status = "nothing_to_fill"
         together = self._fill_together([tiles for _, _, tiles in opened]) if len(opened) > 1 else None
         for index, (outcome, request, tiles) in enumerate(opened):
             with self._about(outcome):

@@ -18,13 +18,14 @@ MIN_PIXELS = 100  # with fewer to read from, nothing is added
 COARSENESS = (0.0, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.5)  # pixels, standard deviations of the blur of grain to try
 
 
-def add_grain(filled: np.ndarray, hole: np.ndarray, seed: int = 0) -> np.ndarray:
+def add_grain(filled: np.ndarray, hole: np.ndarray, seed: int = 0, unseen: np.ndarray | None = None) -> np.ndarray:
     """Adds the grain that a filling lacks.
 
     Args:
       filled: uint8 [H,W,3], a photograph whose hole was filled.
       hole: bool [H,W].
       seed: of the noise.
+      unseen: bool [H,W], what no grain is read from besides; None where there is none.
 
     Returns:
       uint8 [H,W,3]; `filled` itself outside the hole, and all of it where there is too little to read grain from.
@@ -34,7 +35,8 @@ def add_grain(filled: np.ndarray, hole: np.ndarray, seed: int = 0) -> np.ndarray
     place = _surroundings(hole)
     image, inside = filled[place].astype(np.float32) / np.float32(255), hole[place]
     residual = image - _blur(image, SMOOTH)  # [h,w,3]
-    around, within = _flattest(image, _far_from(inside, ~inside)), _flattest(image, _far_from(~inside, inside))
+    unknown = inside if unseen is None else inside | unseen[place]  # [h,w]
+    around, within = _flattest(image, _far_from(unknown, ~unknown)), _flattest(image, _far_from(~inside, inside))
     if around.sum() < MIN_PIXELS:
         return filled
     wanted = _covariance(residual, around)  # [3,3]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import cv2
 import numpy as np
 
 from scan_jax.core.config import did_you_mean
@@ -97,7 +98,7 @@ class Inpainter:
     def __call__(
         self,
         image: Picture,
-        hole: Picture,
+        hole: Picture | None = None,
         labels: Picture | None = None,
         options: FillOptions | None = None,
         **changes: Any,
@@ -106,7 +107,7 @@ class Inpainter:
 
         Args:
           image: a path, Pillow image or array, of any size; what it holds in the hole makes no difference.
-          hole: the same size; white, True or 1 is the hole.
+          hole: the same size; white, True or 1 is the hole. None where the photograph brings it: `hole_from="alpha"`.
           labels: the same size; integer classes [H,W], or a picture whose pixel values are the classes. Needed where
             `num_labels` is not 0; a class may be absent, or lie in the hole alone. An edited map fills the hole with
             what it says.
@@ -121,12 +122,13 @@ class Inpainter:
             something that this method cannot do.
         """
         options = dataclasses.replace(options or FillOptions(), **changes)
-        return self.fill([self.plan(Request.open(image, hole, labels), options)], options)[0]
+        _check_given(hole, options)
+        return self.fill([self.plan(Request.open(image, hole, labels, options=options), options)], options)[0]
 
     def batch(
         self,
         images: Sequence[Picture],
-        holes: Sequence[Picture],
+        holes: Sequence[Picture] | None = None,
         labels: Sequence[Picture] | None = None,
         options: FillOptions | None = None,
         **changes: Any,
@@ -135,7 +137,7 @@ class Inpainter:
 
         Args:
           images: as in filling one, like all others; read as they are needed.
-          holes: one for each.
+          holes: one for each; None where the photographs bring them, as in filling one.
           labels: one for each, where the method wants them.
           options: how, the same for each; 8 photographs are in memory at a time where none are given.
           changes: single options by their names, such as `batch_size=4`.
@@ -146,13 +148,17 @@ class Inpainter:
         Raises:
           UserError: numbers that differ, or what filling one refuses.
         """
-        if len(images) != len(holes) or (labels is not None and len(labels) != len(images)):
-            counts = f"{len(images)} photographs, {len(holes)} holes"
-            raise UserError(f"{counts}{'' if labels is None else f', {len(labels)} label maps'}: give one of each")
-        options = self.with_styles(dataclasses.replace(options or FillOptions(batch_size=8), **changes))
-        files = zip(images, holes, itertools.repeat(None) if labels is None else labels)
+        options = dataclasses.replace(options or FillOptions(batch_size=8), **changes)
+        _check_given(holes, options)
+        given = {"photographs": images, "holes": holes, "label maps": labels}
+        counts = {name: len(pictures) for name, pictures in given.items() if pictures is not None}
+        if len(set(counts.values())) > 1:
+            raise UserError(f"{', '.join(f'{count} {name}' for name, count in counts.items())}: give one of each")
+        options = self.with_styles(options)
+        files = zip(images, *(itertools.repeat(None) if some is None else some for some in (holes, labels)))
         while chunk := list(itertools.islice(files, options.batch_size)):
-            yield from self.fill([self.plan(Request.open(*each), options) for each in chunk], options)
+            requests = [Request.open(*each, options=options) for each in chunk]
+            yield from self.fill([self.plan(request, options) for request in requests], options)
 
     def plan(self, request: Request, options: FillOptions) -> Tiles:
         """Where the network is to look to fill a photograph.
@@ -161,8 +167,8 @@ class Inpainter:
           UserError: labels that are missing, of another size or above the class count.
         """
         labels = request.labels_for(self.num_labels)
-        _warn_of_unusual_holes(request.hole)
-        tiles = self._tiles(request.photograph.pixels, request.hole, labels, options.strategy)
+        _warn_of_unusual_holes(request.hole, request.known)
+        tiles = self._tiles(request, labels, options.strategy)
         log.debug("looked at: %s", tiles.strategy)
         return tiles
 
@@ -180,10 +186,8 @@ class Inpainter:
             filled = [self._fill_alone(each, options) for each in tiles]
         else:
             filled = self._fill_together(tiles, options)
-        if options.texture:
-            filled = [add_texture(one, each.hole) for one, each in zip(filled, tiles)]
-        if options.grain:
-            filled = [add_grain(one, each.hole, options.seed) for one, each in zip(filled, tiles)]
+        if options.texture or options.grain:
+            filled = [_with_detail(one, each, options) for one, each in zip(filled, tiles)]
         return filled
 
     def with_styles(self, options: FillOptions) -> FillOptions:
@@ -212,7 +216,7 @@ class Inpainter:
           UserError: a file that cannot be read, sizes that differ, or a method that does not paint from styles.
         """
         request = Request.open(image, hole, labels)
-        return self._read_styles(request.photograph.pixels, request.hole, request.labels_for(self.num_labels))
+        return self._read_styles(request.photograph.pixels, request.known, request.labels_for(self.num_labels))
 
     def attention(
         self, image: Picture, hole: Picture, labels: Picture | None, points: np.ndarray
@@ -236,14 +240,15 @@ class Inpainter:
         for row, column in points:
             if not (0 <= row < holes.shape[0] and 0 <= column < holes.shape[1] and holes[row, column]):
                 raise UserError(f"pixel ({column}, {row}) is not in the hole; attention is shown from hole pixels")
-        whole = NetworkInput.of(request.photograph.pixels, ~holes, classes, self.size, self._stride)
+        whole = NetworkInput.of(request.photograph.pixels, request.known, classes, self.size, self._stride)
         maps = self._engine.look(whole.observation, whole.inward(points)[None])  # each [1,P,h',w']
         return {name: whole.outward(weights[0]) for name, weights in maps.items()}
 
-    def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
+    def _tiles(self, request: Request, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
         if strategy == "auto" and self._any_scale and labels is None:
             strategy = "windows"
-        return Tiles.of(pixels, hole, labels, self.size, strategy)
+        tiles = Tiles.of(request.photograph.pixels, request.hole, labels, self.size, strategy)
+        return dataclasses.replace(tiles, unseen=request.unseen)
 
     def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
         """All windows of a turn of all photographs, those of one shape together."""
@@ -257,7 +262,7 @@ class Inpainter:
         """Refined, or painted from given styles."""
         styles = options.styles
         if styles and options.style_amount != 1:
-            own = self._read_styles(tiles.pixels, tiles.hole, tiles.labels)
+            own = self._read_styles(tiles.pixels, ~tiles.unknown, tiles.labels)
             styles = interpolate(own, styles, options.style_amount)
 
         def predict(seen: Observation) -> np.ndarray:  # [h',w',3]
@@ -286,9 +291,9 @@ class Inpainter:
                 each.write_hole(turn, one, enlarged, None if keep_known else meet_border)
         return filled
 
-    def _read_styles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    def _read_styles(self, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
         """By the name of each class that occurs, from a photograph's known pixels."""
-        seen = NetworkInput.of(pixels, ~hole, labels, self.size, self._stride).observation
+        seen = NetworkInput.of(pixels, known, labels, self.size, self._stride).observation
         styles = self._engine.read_styles(seen)[0]  # [L,S]
         present = np.unique(np.asarray(seen.labels))
         return {name: styles[k] for k, name in enumerate(part_names(self.num_labels)) if k in present}
@@ -321,8 +326,8 @@ class Untrained(Inpainter):
         super().__init__(_NoNetwork(), Variables({}, {}), size=0, about=about)
         log.info("%s: no network (%s)", name, about["computed by"])
 
-    def _tiles(self, pixels: np.ndarray, hole: np.ndarray, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
-        return self._way.look(pixels, hole)
+    def _tiles(self, request: Request, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
+        return self._way.look(request.photograph.pixels, request.hole, request.unseen)
 
     def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
         return self._way.fill(tiles, options.batch_size)
@@ -345,11 +350,38 @@ class _NoNetwork:
     load_frozen = frozen_shapes = predict = init
 
 
-def _warn_of_unusual_holes(hole: np.ndarray) -> None:
+def _with_detail(filled: np.ndarray, tiles: Tiles, options: FillOptions) -> np.ndarray:
+    """A filled photograph, uint8 [H,W,3], with texture and grain in its hole as the options say."""
+    unseen = tiles.unseen
+    detailed = filled if unseen is None or unseen.all() else _continued(filled, unseen)
+    if options.texture:
+        detailed = add_texture(detailed, tiles.hole, unseen)
+    if options.grain:
+        detailed = add_grain(detailed, tiles.hole, options.seed, unseen)
+    return detailed if unseen is None else np.where(tiles.hole[..., None], detailed, filled)
+
+
+def _continued(image: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    """uint8 [H,W,3] with the nearest pixel that is seen, or filled, in place of each that is not: bool [H,W]."""
+    label = cv2.DIST_LABEL_PIXEL
+    _, nearest = cv2.distanceTransformWithLabels(unseen.astype(np.uint8), cv2.DIST_L2, 5, labelType=label)  # [H,W]
+    colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    colours[nearest[~unseen]] = image[~unseen]
+    return colours[nearest]
+
+
+def _check_given(hole: object, options: FillOptions) -> None:
+    if hole is None and not options.hole_from:
+        raise UserError('give the hole, or say where in the photograph it is: hole_from="alpha", or a colour')
+
+
+def _warn_of_unusual_holes(hole: np.ndarray, known: np.ndarray) -> None:
     share = float(hole.mean())
     if share == 0.0:
         log.warning("there is no hole: the photograph is returned as it is")
     elif share == 1.0:
         log.warning("the whole photograph is hole: everything in the answer is invented")
+    elif not known.any():
+        log.warning("all that is not hole is transparent: everything in the answer is invented")
     elif share > LARGE_HOLE:
         log.warning("the hole takes %.0f%% of the photograph; white is the hole, is it painted in black?", 100 * share)

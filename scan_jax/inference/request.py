@@ -14,7 +14,8 @@ from PIL import Image
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.images import labels as label_map
-from scan_jax.images.hole import HoleColor, read_hole
+from scan_jax.images.hole import HoleColor, grow_hole, read_hole
+from scan_jax.images.own_hole import check_hole_from, own_hole
 from scan_jax.images.photograph import Photograph, read_photograph
 from scan_jax.inference.tiling import STRATEGIES, Strategy
 
@@ -46,6 +47,10 @@ class FillOptions:
       style_parts: the classes whose styles are taken from it; all without any.
       style_amount: 0 is the photograph's own style, 1 the one that is given.
       batch_size: of the network, and how many photographs are in memory at a time.
+      hole_from: "alpha" or a colour such as "ff00ff" where the photograph brings its hole itself, as `own_hole` reads
+        it; "" where it is given besides.
+      hole_tolerance: by how many levels of 255 that colour may differ.
+      grow: by how many pixels a hole is enlarged, for one that is tight around what should go: dilated by a disc.
 
     Raises:
       UserError: a value makes no sense, or two contradict each other.
@@ -64,6 +69,9 @@ class FillOptions:
     style_parts: Sequence[str] = ()
     style_amount: float = 1.0
     batch_size: int = 1
+    hole_from: str = ""
+    hole_tolerance: int = 0
+    grow: int = 0
 
     def __post_init__(self) -> None:
         restyled = bool(self.styles) or self.style_from is not None
@@ -73,6 +81,9 @@ class FillOptions:
             raise UserError(f"--batch_size must be at least 1, not {self.batch_size}")
         if self.batch_size > 1 and (self.refine or restyled):
             raise UserError("styles are searched and taken for one photograph at a time: give a batch_size of 1")
+        check_hole_from(self.hole_from, self.hole_tolerance)
+        if self.grow < 0:
+            raise UserError(f"--grow is a number of pixels from 0 on, not {self.grow}")
         if self.blend not in BLENDS:
             raise UserError(f"there is no blend {self.blend!r}; there are: {', '.join(BLENDS)}")
         if self.strategy not in STRATEGIES:
@@ -108,27 +119,47 @@ class Request:
         *,
         hole_color: HoleColor = "white",
         resize_labels: bool = False,
+        options: FillOptions | None = None,
     ) -> Request:
         """Reads files, Pillow images or arrays; no network is needed for it, so that a typo costs no wait.
 
         Args:
           photograph: of any size.
-          hole: of the same size; None is none.
+          hole: of the same size; None is none, or the photograph's own where `options` say so.
           labels: classes; None where there are none.
           hole_color: what the hole is painted with.
           resize_labels: whether labels of another size are resized to the photograph's.
+          options: of them `hole_from`, `hole_tolerance` and `grow` count here.
 
         Raises:
-          UserError: a file that cannot be read, or a hole of another size.
+          UserError: a file that cannot be read, a hole of another size, or two holes: one given, one the photograph's.
         """
+        how = options or FillOptions()
+        if hole is not None and how.hole_from:
+            raise UserError(f"give the hole, or have it read from the photograph by --hole_from={how.hole_from}")
         read = read_photograph(photograph)
         shape = read.pixels.shape[:2]
-        holes = np.zeros(shape, bool) if hole is None else read_hole(hole, hole_color)
+        if how.hole_from:
+            holes = own_hole(read, how.hole_from, how.hole_tolerance)
+        else:
+            holes = np.zeros(shape, bool) if hole is None else read_hole(hole, hole_color)
         check_size("hole", holes, shape)
         classes = None if labels is None else label_map.read_labels(labels)
         named = isinstance(labels, (str, os.PathLike))
         name = f"the label map {os.fspath(labels)}" if named else "the label map"  # type: ignore[arg-type]
-        return cls(read, holes, classes, name, resize_labels)
+        return cls(read, grow_hole(holes, how.grow), classes, name, resize_labels)
+
+    @property
+    def unseen(self) -> np.ndarray | None:
+        """Transparent pixels outside the hole, bool [H,W]: nobody sees what is beneath. None where there are none."""
+        visible = self.photograph.visible
+        return None if visible is None or (visible | self.hole).all() else ~(visible | self.hole)
+
+    @property
+    def known(self) -> np.ndarray:
+        """What a network may look at, bool [H,W]."""
+        unseen = self.unseen
+        return ~self.hole if unseen is None else ~(self.hole | unseen)
 
     def labels_for(self, num_labels: int) -> np.ndarray | None:
         """The labels for a method of so many classes, int32 [H,W]; None for 0, a method that takes none.

@@ -47,7 +47,7 @@ class WarningCollector(logging.Handler):
 
 
 ALL_FAILED, SOME_FAILED = 1, 3  # exit codes
-Status = Literal["waiting", "filled", "kept", "failed"]
+Status = Literal["waiting", "filled", "nothing_to_fill", "kept", "failed"]
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -56,8 +56,9 @@ class Outcome:
 
     Attributes:
       name: its path within its folder.
-      input: its file, like `hole`, `labels` and `output`.
-      status: "waiting", "filled", "kept" where the output was there before, "failed".
+      input: its file, like `hole`, `labels` and `output`; None where there is none.
+      status: "waiting", "filled", "nothing_to_fill" where it has no hole and was copied, "kept" where the output was
+        there before, "failed".
       width: pixels, where it was read, like `height` and `hole_share`.
       hole_share: of its pixels.
       seconds: reading, filling (its part of a batch's time) and writing.
@@ -68,7 +69,7 @@ class Outcome:
 
     name: str
     input: Path
-    hole: Path
+    hole: Path | None
     labels: Path | None
     output: Path
     status: Status = "waiting"
@@ -130,8 +131,10 @@ class Summary:
         return ALL_FAILED if failed == len(self.outcomes) else SOME_FAILED
 
     def __str__(self) -> str:
-        """ "filled 10 of 13 photographs in 4.2 s; 2 were there before; 1 failed"."""
+        """ "filled 10 of 14 photographs in 4.2 s; 1 had nothing to fill; 2 were there before; 1 failed"."""
         text = f"filled {self.count('filled'):,} of {self.asked:,} photographs in {self.seconds:.1f} s"
+        if whole := self.count("nothing_to_fill"):
+            text += f"; {whole:,} had nothing to fill"
         if kept := self.count("kept"):
             text += f"; {kept:,} were there before"
         if failed := self.count("failed"):
@@ -146,7 +149,7 @@ class Summary:
         """
         totals = {
             "photographs": self.asked,
-            **{status: self.count(status) for status in ("filled", "kept", "failed")},  # type: ignore[arg-type]
+            **{status: self.count(status) for status in ("filled", "nothing_to_fill", "kept", "failed")},  # type: ignore[arg-type]
             "not_reached": self.asked - len(self.outcomes),
             "unmatched": list(self.unmatched),
             "seconds": round(self.seconds, 4),

@@ -34,12 +34,13 @@ class Level(NamedTuple):
     hole: np.ndarray
 
 
-def add_texture(filled: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def add_texture(filled: np.ndarray, hole: np.ndarray, unseen: np.ndarray | None = None) -> np.ndarray:
     """Replaces the detail of a filling by that of the photograph around it.
 
     Args:
       filled: uint8 [H,W,3], a photograph whose hole was filled.
       hole: bool [H,W].
+      unseen: bool [H,W], what no patch is taken from besides; None where there is none.
 
     Returns:
       uint8 [H,W,3]; `filled` itself outside the hole, and all of it where there is too little known to take from.
@@ -47,7 +48,7 @@ def add_texture(filled: np.ndarray, hole: np.ndarray) -> np.ndarray:
     if not hole.any():
         return filled
     place = _surroundings(hole)
-    levels = _levels(filled[place], hole[place])
+    levels = _levels(filled[place], hole[place], (hole if unseen is None else hole | unseen)[place])
     current: np.ndarray | None = None
     field = np.zeros((0, 0, 2), np.int32)
     for level in reversed(levels):
@@ -74,11 +75,11 @@ def _surroundings(hole: np.ndarray) -> tuple[slice, slice]:
     return slices[0], slices[1]
 
 
-def _levels(filled: np.ndarray, hole: np.ndarray) -> list[Level]:
+def _levels(filled: np.ndarray, hole: np.ndarray, unknown: np.ndarray) -> list[Level]:
     """From the finest, padded to a size that others share, by halving."""
     pads = [(0, _padded(length) - length) for length in hole.shape]
     image = np.pad(filled.astype(np.float32) / np.float32(255), (*pads, (0, 0)), mode="edge")
-    levels = [Level(image, np.pad(~hole, pads), np.pad(hole, pads))]
+    levels = [Level(image, np.pad(~unknown, pads), np.pad(hole, pads))]
     while min(levels[-1].hole.shape) > COARSEST:
         image, known, holes = (part.reshape(len(part) // 2, 2, part.shape[1] // 2, 2, -1) for part in levels[-1])
         mean = image.mean(axis=(1, 3))  # [h/2,w/2,3]

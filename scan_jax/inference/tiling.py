@@ -282,12 +282,19 @@ class Tiles:
       hole: bool [H,W].
       labels: int32 [H,W] or None.
       layers: of windows; none where there is no hole.
+      unseen: bool [H,W], what is neither looked at nor filled, such as transparent pixels; None where there is none.
     """
 
     pixels: np.ndarray
     hole: np.ndarray
     labels: np.ndarray | None
     layers: tuple[Layer, ...]
+    unseen: np.ndarray | None = None
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """What is not looked at, bool [H,W]: the hole, and what is `unseen`."""
+        return self.hole if self.unseen is None else self.hole | self.unseen
 
     @classmethod
     def of(
@@ -306,8 +313,7 @@ class Tiles:
     @property
     def strategy(self) -> str:
         """What is looked at, for people."""
-        windows = self.windows
-        if not windows:
+        if not (windows := self.windows):
             return "nothing, there is no hole"
         if windows == [Window(0, 0, *self.hole.shape)]:
             return "the whole photograph"
@@ -355,7 +361,7 @@ class Tiles:
 
     def _hole(self, turn: int) -> np.ndarray:
         """What a layer does not see, bool [H,W]: what it fills, and what no layer before it has filled."""
-        hole = self.hole.copy()
+        hole = self.unknown.copy()
         for layer in self.layers[:turn]:
             hole &= ~layer.hole
         return hole | self.layers[turn].hole

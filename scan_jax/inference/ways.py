@@ -61,9 +61,11 @@ class Way:
         check(photograph, hole)
         return self.fill([self.look(photograph, hole)], 1)[0]
 
-    def look(self, photograph: np.ndarray, hole: np.ndarray) -> Tiles:
-        """What it needs to see of a photograph; arguments as to fill it."""
-        return Tiles(photograph, hole, None, (Layer(hole, self._windows(hole)),) if hole.any() else ())
+    def look(self, photograph: np.ndarray, hole: np.ndarray, unseen: np.ndarray | None = None) -> Tiles:
+        """What it needs to see of a photograph; arguments as to fill it, `unseen` as of `Tiles`."""
+        windows = self._windows(hole if unseen is None else hole | unseen) if hole.any() else ()
+        windows = tuple(window for window in windows if hole[window.slices].any())
+        return Tiles(photograph, hole, None, (Layer(hole, windows),) if windows else (), unseen)
 
     def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
         """Photographs of any sizes as `look` has them, `batch_size` windows at a time: uint8 [H,W,3] each."""
@@ -79,13 +81,15 @@ class ByLibrary(Way):
     def fill(self, tiles: Sequence[Tiles], batch_size: int) -> list[np.ndarray]:
         """One after the other."""
         del batch_size
-        return [self._fill_one(each.pixels, each.hole) for each in tiles]
+        return [
+            np.where(each.hole[..., None], self._fill_one(each.pixels, each.unknown), each.pixels) for each in tiles
+        ]
 
-    def _fill_one(self, photograph: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        if hole.all():
+    def _fill_one(self, photograph: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+        if unknown.all():
             return np.full_like(photograph, GREY)
-        visible = np.where(hole[..., None], np.uint8(0), photograph)  # [H,W,3]
-        return np.where(hole[..., None], self.inpaint(visible, hole.astype(np.uint8)), photograph)
+        visible = np.where(unknown[..., None], np.uint8(0), photograph)  # [H,W,3]
+        return self.inpaint(visible, unknown.astype(np.uint8))
 
     def inpaint(self, visible: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """uint8 [H,W,3] and [H,W], 1 in the hole -> uint8 [H,W,3]."""
@@ -174,6 +178,12 @@ class ByEquation(Way):
         return jax.jit(solve)
 
 
+def _with_an_end(hole: np.ndarray, border: np.ndarray) -> np.ndarray:
+    """The parts of a hole that touch its border, bool [h,w]: a membrane that is held nowhere has no shape."""
+    _, parts = cv2.connectedComponents((hole | border).astype(np.uint8), connectivity=4)  # [h,w]
+    return hole & np.isin(parts, np.unique(parts[border]))
+
+
 def check(photograph: np.ndarray, hole: np.ndarray) -> None:
     """Refuses what is not uint8 [H,W,3] and bool [H,W].
 
@@ -217,9 +227,10 @@ def _enlarged(part: Sequence[int], grid: int, shape: tuple[int, ...]) -> Window:
 
 def _padded_windows(tiles: Tiles) -> Iterator[PaddedWindow]:
     """Each window, padded, with the lowest and the highest value that is known in the whole photograph."""
-    limits = _limits(tiles.pixels, ~tiles.hole)
+    known = ~tiles.unknown
+    limits = _limits(tiles.pixels, known)
     for window in tiles.windows:
-        seen = ~tiles.hole[window.slices][..., None]  # [h,w,1]
+        seen = known[window.slices][..., None]  # [h,w,1]
         image = _to_float(tiles.pixels[window.slices]) * seen  # [h,w,3]
         arrays, shape = (image, seen.astype(np.float32), np.ones(seen.shape, np.float32)), _shape(window)
         yield *(_pad(array, shape)[None] for array in arrays), limits[None]  # type: ignore[misc]
@@ -287,6 +298,7 @@ def meet_border(prediction: np.ndarray, pixels: np.ndarray, hole: np.ndarray, kn
     """
     sides = np.ones((3, 3), np.uint8)
     border = np.asarray(cv2.dilate(hole.astype(np.uint8), sides)).astype(bool) & known  # [h,w]
+    hole = _with_an_end(hole, border)
     off = np.where(border[..., None], _to_float(pixels) - prediction, np.float32(0))  # [h,w,3]
     met = prediction.copy()
     for window in apart(hole, REACH, GRID) if hole.any() else ():

@@ -124,6 +124,17 @@ def test_it_still_works_after_all_that_and_the_whole_photograph_may_be_hole(plai
     assert "Traceback" not in plain_page.said
 
 
+def test_a_photograph_that_brings_its_hole(client, tmp_path):
+    pixels = photograph(5, 48, 56)
+    pixels[10:20, 30:40] = (255, 0, 255)
+    path = write(tmp_path / "painted.png", pixels)
+    (filled, hole), _, _ = ask(client, path, None, hole_from=" ff00ff ", grow=1, model="telea")
+    assert (hole > 0).sum() == 10 * 10 + 4 * 10
+    np.testing.assert_array_equal(filled[hole == 0], pixels[hole == 0])
+    assert "the colour 00ff00; the nearest is" in refusal(client, path, hole_from="00ff00")
+    assert "--hole_from is alpha, or a colour" in refusal(client, path, hole_from="pink")
+
+
 def test_another_model_and_grain(client, tmp_path):
     path = write(tmp_path / "a.png", photograph(5, 96))
     hole = hole_file(tmp_path, (96, 96), 2)
@@ -136,7 +147,7 @@ def post_fill(server, photograph_field):
     """Asks without Gradio's client, which would upload a file; the events that come back."""
     config = httpx.get(f"{server.address}/config").json()
     [number] = [d["id"] for d in config["dependencies"] if d["api_name"] == "fill"]
-    data = [photograph_field, None, photograph_field, "white", 0, "auto", "auto", "", [], "PNG, exact"]
+    data = [photograph_field, None, photograph_field, "white", 0, "auto", "auto", "", [], "PNG, exact", "", 0, 0]
     body = {"data": data, "fn_index": number, "session_hash": "wicked"}
     joined = httpx.post(f"{server.address}/gradio_api/queue/join", json=body)
     if joined.status_code != 200:

@@ -84,7 +84,7 @@ def test_known_pixels_alpha_profile_and_exif_are_in_the_file_byte_for_byte(sessi
         assert image.info["icc_profile"] == b"a profile"
         assert image.getexif()[0x010F] == "a camera"
     np.testing.assert_array_equal(result[~hole], rgba[~hole])
-    np.testing.assert_array_equal(result[..., 3], rgba[..., 3])
+    assert (result[hole][:, 3] == 255).all()
     assert (result[hole] != rgba[hole]).any()
     np.testing.assert_array_equal(np.asarray(Image.open(filled.hole)) == 255, hole)
     with Image.open(filled.before) as before, Image.open(filled.after) as after:
@@ -99,6 +99,22 @@ def test_strokes_and_an_uploaded_hole_are_filled_together(session, wanted, tmp_p
         FillRequest(wanted.photograph, painted, write_hole(tmp_path / "hole.png", ~uploaded), "black")
     ).hole
     assert hole[:10, :10].all() and hole[30:, 30:].all() and hole.sum() == 200
+
+
+def test_the_photograph_may_bring_its_hole_and_a_hole_may_grow(session, tmp_path):
+    rgba = np.dstack([photograph(3, *SHAPE), np.full(SHAPE, 255, np.uint8)])
+    rgba[5:9, 6:8, 3] = 0
+    erased = np.zeros(SHAPE, bool)
+    erased[5:9, 6:8] = True
+    Image.fromarray(rgba).save(tmp_path / "erased.png")
+    wanted = FillRequest(str(tmp_path / "erased.png"), options=FillOptions(hole_from="alpha"))
+    np.testing.assert_array_equal(session.read(wanted).hole, erased)
+    with Image.open(session.fill(wanted).result) as image:
+        assert (np.asarray(image)[..., 3] == 255).all()
+    grown = session.read(dataclasses.replace(wanted, options=FillOptions(hole_from="alpha", grow=1))).hole
+    expected = erased.copy()
+    expected[4:10, 6:8] = expected[5:9, 5:9] = True  # a disc of radius 1 has no corners
+    np.testing.assert_array_equal(grown, expected)
 
 
 def test_what_comes_with_the_package_may_fill_instead(session, painter, wanted, tmp_path):

@@ -1,16 +1,19 @@
 """Files that are no photographs, holes or label maps: one clear line each, whoever reads them."""
 
+import importlib.machinery
 import struct
+import sys
+import types
 import warnings
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from scan_jax.core.errors import UserError
+from scan_jax.images import decode, tiff
 from scan_jax.images import png as png_file
-from scan_jax.images import tiff
 from scan_jax.images.decode import MAX_PIXELS, open_image
 from scan_jax.images.hole import read_hole
 from scan_jax.images.labels import read_labels
@@ -156,12 +159,46 @@ def test_damaged_exif_does_no_harm(tmp_path):
         write_photograph(tmp_path / "out.png", photograph.pixels, photograph)
 
 
-def test_a_hole_drawn_in_transparency_is_pointed_out(tmp_path, caplog):
-    drawn = np.zeros((6, 7, 4), np.uint8)
-    drawn[2:4, 2:4, 3] = 255
-    Image.fromarray(drawn).save(tmp_path / "hole.png")
-    assert not read_hole(tmp_path / "hole.png").any()
-    assert "painted in white on black" in caplog.text
+HEIC = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf".ljust(64, b"\0")  # and then, for the stand-in, plain samples
+
+
+class HeifStandIn(ImageFile.ImageFile):
+    """In place of pillow-heif's decoder: 3x2 pixels that follow the header as they are."""
+
+    format = "HEIF"
+
+    def _open(self):
+        self._size, self._mode = (3, 2), "RGB"
+        self.tile = [("raw", (0, 0, 3, 2), len(HEIC), ("RGB", 0, 1))]
+
+
+@pytest.fixture
+def heif(monkeypatch):
+    """The stand-in's package; `_heif` and Pillow have forgotten it afterwards."""
+    package = types.ModuleType("pillow_heif")
+    package.__spec__ = importlib.machinery.ModuleSpec("pillow_heif", None)
+    package.register_heif_opener = lambda: Image.register_open("HEIF", HeifStandIn, lambda head: head[4:8] == b"ftyp")
+    for name in ("ID", "OPEN"):
+        monkeypatch.setattr(Image, name, getattr(Image, name).copy())
+    decode._heif.cache_clear()
+    yield lambda: monkeypatch.setitem(sys.modules, "pillow_heif", package)
+    decode._heif.cache_clear()
+
+
+def test_heic_photographs_are_read_where_the_package_is_and_else_it_is_named(reader, heif, tmp_path, monkeypatch):
+    path, pixels = tmp_path / "phone.heic", picture(2, 3)
+    path.write_bytes(HEIC + pixels.tobytes())
+    with monkeypatch.context() as without:
+        without.setattr(decode.importlib.util, "find_spec", lambda name: None)
+        refuses(reader, path, "a HEIC file, which the package pillow-heif reads", "pip install")
+    heif()
+    np.testing.assert_array_equal(read_photograph(path).pixels, pixels)
+    np.testing.assert_array_equal(decode.read_image(path), pixels)
+    assert decode.verify_image(path) == (2, 3) and read_photograph(path).kind == ""
+    path.write_bytes(HEIC[:30])
+    refuses(PHOTOGRAPH, path, "truncated")
+    (tmp_path / "mif1.avif").write_bytes(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf")  # Pillow's own, and broken
+    refuses(PHOTOGRAPH, tmp_path / "mif1.avif", "it is no image")
 
 
 def test_whatever_is_wrong_with_a_file_is_one_line(tmp_path):

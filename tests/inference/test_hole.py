@@ -1,11 +1,13 @@
 """Holes, of which white is the hole, split at 0.5; and label maps, from whatever a caller has."""
 
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.images.hole import read_hole
+from scan_jax.images.hole import grow_hole, read_grey, read_hole
 from scan_jax.images.labels import read_labels
 
 
@@ -55,8 +57,91 @@ def test_what_is_no_hole():
         with pytest.raises(UserError, match="a hole is a bool or number array"):
             read_hole(wrong)
     for wrong in (np.full((2, 2), 2.0), np.full((2, 2), -1), np.full((2, 2), 300), np.full((2, 2), np.nan)):
-        with pytest.raises(UserError, match="a hole's values"):
+        with pytest.raises(
+            UserError, match=r"a hole's values must tell black from white: its (darkest|brightest) value"
+        ):
             read_hole(wrong)
+
+
+HOLE = np.array([[False, True, True, False], [False, False, True, False]])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "white"),
+    [(np.uint8, 1), (np.uint8, 255), *itertools.product((np.uint16, np.int32, np.float32), (1, 255, 65535))],
+)
+def test_the_brightest_value_tells_the_scale_of_files_and_arrays(tmp_path, dtype, white):
+    values, path = (HOLE * white).astype(dtype), tmp_path / "hole.tif"
+    Image.fromarray(values).save(path)
+    for found in (read_hole(values), read_hole(path), ~read_hole(path, "black"), read_hole(Image.fromarray(values))):
+        np.testing.assert_array_equal(found, HOLE)
+    np.testing.assert_array_equal(read_grey(path), HOLE * 255)  # so training has the same
+    assert not read_hole(np.zeros_like(values)).any()
+
+
+def test_a_colour_mask_of_zeros_and_ones(tmp_path):
+    Image.fromarray(np.repeat(HOLE[..., None], 3, axis=2).astype(np.uint8)).save(tmp_path / "hole.png")
+    np.testing.assert_array_equal(read_hole(tmp_path / "hole.png"), HOLE)
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 100), (np.uint16, 4095), (np.int32, 70000), (np.float32, 2)])
+def test_what_is_dark_everywhere_is_refused_with_its_brightest_value(tmp_path, dtype, white):
+    values, path = (HOLE * white).astype(dtype), tmp_path / "hole.tif"
+    Image.fromarray(values).save(path)
+    for source in (values, path):
+        with pytest.raises(UserError, match=rf"its brightest value is {white}(\.0)?, but white is 1, or above half of"):
+            read_hole(source)
+
+
+def drawn(inside, outside):
+    """RGBA pixels [2,4,4] of one colour in the hole and another beside it."""
+    return np.where(HOLE[..., None], np.uint8(inside), np.uint8(outside))
+
+
+SHAPES = {
+    "black, opaque": drawn((0, 0, 0, 255), (0, 0, 0, 0)),
+    "red, opaque": drawn((255, 0, 0, 255), (0, 0, 0, 0)),
+    "red over anything": drawn((255, 0, 0, 255), (9, 200, 90, 0)),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_that_is_in_alpha_alone_is_the_hole_and_said(tmp_path, caplog, name):
+    Image.fromarray(SHAPES[name]).save(tmp_path / "hole.png")
+    np.testing.assert_array_equal(read_hole(tmp_path / "hole.png"), HOLE)
+    assert "the hole's shape is in its transparency: what is opaque, 37.5% of it, counts as white" in caplog.text
+    np.testing.assert_array_equal(read_hole(tmp_path / "hole.png", "black"), ~HOLE)
+    np.testing.assert_array_equal(read_grey(tmp_path / "hole.png"), HOLE * 255)
+
+
+def test_alpha_that_says_nothing_else_is_not_spoken_of(tmp_path, caplog):
+    for pixels in (
+        drawn((255, 255, 255, 255), (0, 0, 0, 0)),  # white strokes: both readings are one
+        drawn((255, 255, 255, 255), (0, 0, 0, 255)),
+        drawn((255, 255, 255, 9), (0, 0, 0, 9)),
+    ):
+        Image.fromarray(pixels).save(tmp_path / "hole.png")
+        np.testing.assert_array_equal(read_hole(tmp_path / "hole.png"), HOLE)
+    assert caplog.text == ""
+
+
+def test_two_shapes_are_refused_with_both(tmp_path):
+    pixels = drawn((255, 255, 255, 255), (0, 0, 0, 255))
+    pixels[0, 1:, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "hole.png")
+    message = "brightness marks 37.5% of it as white, its transparency 62.5% as opaque: save it in black and white"
+    with pytest.raises(UserError, match=message) as caught:
+        read_hole(tmp_path / "hole.png")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hole_grows_by_a_disc():
+    hole = np.zeros((7, 9), bool)
+    hole[3, 4] = True
+    rows, columns = np.mgrid[:7, :9]
+    for pixels in (0, 1, 2, 3, 50):
+        np.testing.assert_array_equal(grow_hole(hole, pixels), np.hypot(rows - 3, columns - 4) <= pixels)
+    assert not grow_hole(~hole & hole, 3).any() and grow_hole(hole | ~hole, 3).all()
 
 
 LABELS = np.random.default_rng(0).integers(0, 12, (9, 13), np.uint8)

@@ -68,7 +68,7 @@ def test_fills_the_hole_and_keeps_everything_else(run, files, color, caplog):
         filled = np.asarray(image)
     assert filled.shape == pixels.shape
     np.testing.assert_array_equal(filled[~hole], pixels[~hole])
-    np.testing.assert_array_equal(filled[..., 3], pixels[..., 3])
+    assert (filled[hole][:, 3] == 255).all()  # what is painted can be seen
     inner = hole.copy()
     inner[1:-1, 1:-1] &= hole[:-2, 1:-1] & hole[2:, 1:-1] & hole[1:-1, :-2] & hole[1:-1, 2:]
     assert inner.any() and np.any(filled[inner][:, :3] != pixels[inner][:, :3])
@@ -312,6 +312,20 @@ def test_files_are_read_and_windows_planned_once(run, files, monkeypatch):
     assert sorted(calls) == ["plan", "read_hole", "read_photograph"]
 
 
+def test_photographs_without_a_hole_are_copied_and_counted_apart(run, folders, caplog, capsys):
+    Image.fromarray(np.zeros((23, 32), np.uint8)).save(folders / "holes/b.png")
+    summary = folders / "summary.json"
+    assert fill_folders(run, folders, "--dry_run") == 3
+    assert f"b.jpg 32x23, hole {folders}/holes/b.png empty, nothing to fill -> " in capsys.readouterr().out
+    assert fill_folders(run, folders, "--batch_size=2", f"--summary={summary}") == 3  # one is damaged
+    assert (folders / "out/b.jpg").read_bytes() == (folders / "photographs/b.jpg").read_bytes()
+    assert "filled 3 of 5 photographs in " in caplog.text and "; 1 had nothing to fill; 1 failed" in caplog.text
+    told = json.loads(summary.read_text())
+    assert {"filled": 3, "nothing_to_fill": 1, "failed": 1}.items() <= told["totals"].items()
+    entry = told["photographs"][1]
+    assert entry["status"] == "nothing_to_fill" and "there is no hole" in entry["warnings"][0]
+
+
 def test_no_hole_and_all_hole(run, files, caplog):
     folder, pixels, hole = files
     for name, value in (("none", 0), ("all", 255)):
@@ -320,6 +334,7 @@ def test_no_hole_and_all_hole(run, files, caplog):
     assert command(run, folder, f"--summary={summary}", hole="none.png") == 0 and "there is no hole" in caplog.text
     (entry,) = json.loads(summary.read_text())["photographs"]
     assert "there is no hole" in entry["warnings"][0] and entry["strategy"] == "nothing, there is no hole"
+    assert (folder / "filled.png").read_bytes() == (folder / "photo.png").read_bytes()
     np.testing.assert_array_equal(np.asarray(Image.open(folder / "filled.png")), pixels)
     assert command(run, folder, hole="all.png") == 0 and "everything in the answer is invented" in caplog.text
     assert np.asarray(Image.open(folder / "filled.png")).shape == pixels.shape

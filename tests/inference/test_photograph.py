@@ -12,7 +12,7 @@ from PIL.ExifTags import IFD
 from scan_jax.core.errors import UserError
 from scan_jax.images.hole import read_hole
 from scan_jax.images.labels import read_labels
-from scan_jax.images.photograph import check_output, read_photograph, write_photograph
+from scan_jax.images.photograph import check_output, copy_photograph, read_photograph, write_photograph
 
 
 def picture(height=13, width=17, channels=3, seed=0):
@@ -110,6 +110,23 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match=r"write a \.png"):
         write_photograph(tmp_path / "out.webp", wide.pixels, wide)
     assert not (tmp_path / "out.webp").exists()
+
+
+def test_what_has_no_hole_is_copied_but_for_another_format(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture()).save(tmp_path / "in.jpg", exif=exif)
+    Image.fromarray(picture()).save(tmp_path / "really_a_png.jpg", "PNG")
+    for name in ("out.jpg", "out.jpeg"):
+        copy_photograph(tmp_path / "in.jpg", tmp_path / name, read_photograph(tmp_path / "in.jpg"))
+        assert (tmp_path / name).read_bytes() == (tmp_path / "in.jpg").read_bytes()
+    copy_photograph(tmp_path / "in.jpg", tmp_path / "out.png", read_photograph(tmp_path / "in.jpg"))
+    again = read_photograph(tmp_path / "out.png")
+    assert again.kind == "PNG"
+    np.testing.assert_array_equal(again.pixels, read_photograph(tmp_path / "in.jpg").pixels)
+    named = tmp_path / "really_a_png.jpg"
+    copy_photograph(named, tmp_path / "out.jpg", read_photograph(named))
+    assert read_photograph(tmp_path / "out.jpg").kind == "JPEG"
 
 
 def test_an_older_file_survives_a_failed_write(tmp_path, through, monkeypatch):

@@ -72,6 +72,7 @@ def test_known_samples_stay_and_the_hole_is_filled(tmp_path, channels, suffix_in
     write_photograph(out, filled, photograph, hole())
     again, expected = load(out), deep.copy()
     expected[hole(), : len(colour)] = np.array(colour) * 257
+    expected[hole(), 3:] = 65535  # what is painted is opaque
     assert again.dtype == np.uint16
     np.testing.assert_array_equal(again, expected)
     with Image.open(out) as image:  # Pillow reads it, too
