@@ -36,25 +36,15 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """Photographs to fill.
+    """Photographs to fill."""
 
-    Attributes:
-      files: each photograph with its hole and label map, and its output.
-      matched: what was found.
-      options: how holes are read.
-      hole_color: what holes are painted with.
-      resize_labels: whether label maps of another size are resized to the photograph's.
-      keep_existing: whether photographs whose output exists are skipped.
-      alone: whether it is one photograph, for which errors are the command's.
-    """
-
-    files: Sequence[tuple[Pair, Path]]
-    matched: Matched
-    options: FillOptions = dataclasses.field(default_factory=FillOptions)
-    hole_color: HoleColor = "white"
-    resize_labels: bool = False
-    keep_existing: bool = False
-    alone: bool = False
+    files: Sequence[tuple[Pair, Path]]  # each photograph with its hole and label map, and its output
+    matched: Matched  # what was found
+    options: FillOptions = dataclasses.field(default_factory=FillOptions)  # how holes are read
+    hole_color: HoleColor = "white"  # what holes are painted with
+    resize_labels: bool = False  # whether label maps of another size are resized to the photograph's
+    keep_existing: bool = False  # whether photographs whose output exists are skipped
+    alone: bool = False  # whether it is one photograph, for which errors are the command's
 
     @classmethod
     def of(cls, flags: argparse.Namespace, options: FillOptions) -> Job:

@@ -94,21 +94,13 @@ class FillOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One photograph, and where it is to be filled.
+    """One photograph, and where it is to be filled."""
 
-    Attributes:
-      photograph: with all that its file should keep.
-      hole: bool [H,W].
-      labels: int32 [h,w], or None.
-      labels_name: of the label map, for messages.
-      resize_labels: whether labels of another size are resized to the photograph's.
-    """
-
-    photograph: Photograph
-    hole: np.ndarray
-    labels: np.ndarray | None = None
-    labels_name: str = "the label map"
-    resize_labels: bool = False
+    photograph: Photograph  # with all that its file should keep
+    hole: np.ndarray  # bool [H,W]
+    labels: np.ndarray | None = None  # int32 [h,w], or None
+    labels_name: str = "the label map"  # of the label map, for messages
+    resize_labels: bool = False  # whether labels of another size are resized to the photograph's
 
     @classmethod
     def open(

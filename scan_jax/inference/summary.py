@@ -52,34 +52,24 @@ Status = Literal["waiting", "filled", "nothing_to_fill", "kept", "failed"]
 
 @dataclasses.dataclass(kw_only=True)
 class Outcome:
-    """One photograph.
+    """One photograph."""
 
-    Attributes:
-      name: its path within its folder.
-      input: its file, like `hole`, `labels` and `output`; None where there is none.
-      status: "waiting", "filled", "nothing_to_fill" where it has no hole and was copied, "kept" where the output was
-        there before, "failed".
-      width: pixels, where it was read, like `height` and `hole_share`.
-      hole_share: of its pixels.
-      seconds: reading, filling (its part of a batch's time) and writing.
-      strategy: what the network looked at.
-      warnings: what was said about it, each message with its template.
-      error: why it failed.
-    """
-
-    name: str
-    input: Path
+    name: str  # its path within its folder
+    input: Path  # its file, like `hole`, `labels` and `output`; None where there is none
     hole: Path | None
     labels: Path | None
     output: Path
+    # "waiting", "filled", "nothing_to_fill" where it has no hole and was copied, "kept" where the output was there
+    # before, "failed"
     status: Status = "waiting"
-    width: int | None = None
+    width: int | None = None  # pixels, where it was read, like `height` and `hole_share`
     height: int | None = None
-    hole_share: float | None = None
-    seconds: float = 0.0
-    strategy: str | None = None
+    hole_share: float | None = None  # of its pixels
+    seconds: float = 0.0  # reading, filling (its part of a batch's time) and writing
+    strategy: str | None = None  # what the network looked at
+    # What was said about it, each message with its template
     warnings: dict[str, str] = dataclasses.field(default_factory=dict)
-    error: str | None = None
+    error: str | None = None  # why it failed
 
     @classmethod
     def of(cls, pair: Pair, output: Path) -> Outcome:
@@ -100,23 +90,14 @@ class Outcome:
 
 @dataclasses.dataclass(kw_only=True)
 class Summary:
-    """A whole run.
+    """A whole run."""
 
-    Attributes:
-      network: which it was: run, step, size, hash of the parameters.
-      fill_flags: the flags on how to fill.
-      asked: photographs that were to be filled.
-      unmatched: photographs without a hole or label map, holes without a photograph.
-      outcomes: of the photographs that it came to, in order.
-      seconds: without loading the network.
-    """
-
-    network: Mapping[str, Any]
-    fill_flags: Mapping[str, Any]
-    asked: int
-    unmatched: Sequence[str] = ()
-    outcomes: list[Outcome] = dataclasses.field(default_factory=list)
-    seconds: float = 0.0
+    network: Mapping[str, Any]  # which it was: run, step, size, hash of the parameters
+    fill_flags: Mapping[str, Any]  # the flags on how to fill
+    asked: int  # photographs that were to be filled
+    unmatched: Sequence[str] = ()  # photographs without a hole or label map, holes without a photograph
+    outcomes: list[Outcome] = dataclasses.field(default_factory=list)  # of the photographs that it came to, in order
+    seconds: float = 0.0  # without loading the network
 
     def count(self, status: Status) -> int:
         """Photographs of which this became."""

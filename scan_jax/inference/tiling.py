@@ -33,19 +33,12 @@ MOST = 64  # windows to a photograph; where more would be needed, all are larger
 
 @dataclasses.dataclass(frozen=True)
 class NetworkInput:
-    """One photograph at its working size.
+    """One photograph at its working size."""
 
-    Attributes:
-      image: float32 [h,w,3] in [0, 1], zero where not known.
-      known: bool [h,w].
-      observation: both, and the labels, padded to [1,h',w',.], on the host.
-      shape: (H, W) of the photograph.
-    """
-
-    image: np.ndarray
-    known: np.ndarray
-    observation: Observation
-    shape: tuple[int, int]
+    image: np.ndarray  # float32 [h,w,3] in [0, 1], zero where not known
+    known: np.ndarray  # bool [h,w]
+    observation: Observation  # both, and the labels, padded to [1,h',w',.], on the host
+    shape: tuple[int, int]  # (H, W) of the photograph
 
     @classmethod
     def of(
@@ -275,20 +268,13 @@ def _fall(start: int, length: int, whole: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Tiles:
-    """A photograph, and the windows through which a network sees it to fill its hole.
+    """A photograph, and the windows through which a network sees it to fill its hole."""
 
-    Attributes:
-      pixels: uint8 [H,W,3].
-      hole: bool [H,W].
-      labels: int32 [H,W] or None.
-      layers: of windows; none where there is no hole.
-      unseen: bool [H,W], what is neither looked at nor filled, such as transparent pixels; None where there is none.
-    """
-
-    pixels: np.ndarray
-    hole: np.ndarray
-    labels: np.ndarray | None
-    layers: tuple[Layer, ...]
+    pixels: np.ndarray  # uint8 [H,W,3]
+    hole: np.ndarray  # bool [H,W]
+    labels: np.ndarray | None  # int32 [H,W] or None
+    layers: tuple[Layer, ...]  # of windows; none where there is no hole
+    # bool [H,W], what is neither looked at nor filled, such as transparent pixels; None where there is none
     unseen: np.ndarray | None = None
 
     @property

@@ -34,24 +34,15 @@ ROUNDED = "rounded"  # in the notes of a bundle: to which type its parameters we
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A method and its variables.
+    """A method and its variables."""
 
-    Attributes:
-      config: what it was made with.
-      method: built from the config.
-      variables: on the host; moving averages stand in for the networks that have one.
-      size: the short side in pixels of the photographs that it was trained on.
-      step: updates that it had seen; 0 where that is not known.
-      folder: of the run or bundle.
-      noted: what a bundle says of its arrays, such as their licence; empty for a run.
-    """
-
-    config: dict[str, Any]
-    method: Method
-    variables: Variables
-    size: int
-    step: int
-    folder: Path
+    config: dict[str, Any]  # what it was made with
+    method: Method  # built from the config
+    variables: Variables  # on the host; moving averages stand in for the networks that have one
+    size: int  # the short side in pixels of the photographs that it was trained on
+    step: int  # updates that it had seen; 0 where that is not known
+    folder: Path  # of the run or bundle
+    # What a bundle says of its arrays, such as their licence; empty for a run
     noted: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property

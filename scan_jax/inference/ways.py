@@ -34,13 +34,9 @@ PaddedWindow = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 class Way:
-    """A way to fill holes without a network, at the photograph's own resolution.
+    """A way to fill holes without a network, at the photograph's own resolution."""
 
-    Attributes:
-      computed_by: what its fillings depend on besides the photograph and the hole.
-    """
-
-    computed_by: tuple[str, ...]
+    computed_by: tuple[str, ...]  # what its fillings depend on besides the photograph and the hole
 
     def check_installed(self) -> None:
         """UserError where a package is missing that it needs."""
@@ -133,15 +129,10 @@ class ByPatchMatch(ByLibrary):
 
 @dataclasses.dataclass(frozen=True)
 class ByEquation(Way):
-    """The harmonic or the biharmonic equation; beyond the surroundings of a part of the hole nothing matters.
+    """The harmonic or the biharmonic equation; beyond the surroundings of a part of the hole nothing matters."""
 
-    Attributes:
-      equation: how it is solved.
-      solve: one of `ops.smooth_fill`.
-    """
-
-    equation: smooth_fill.Equation
-    solve: Callable[..., Array]
+    equation: smooth_fill.Equation  # how it is solved
+    solve: Callable[..., Array]  # one of `ops.smooth_fill`
 
     @property
     def computed_by(self) -> tuple[str, ...]:  # type: ignore[override]

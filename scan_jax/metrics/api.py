@@ -70,17 +70,11 @@ class Metric:
 
 @dataclasses.dataclass(frozen=True)
 class Embedding:
-    """A network that turns images into vectors, for the metrics of whole sets.
+    """A network that turns images into vectors, for the metrics of whole sets."""
 
-    Attributes:
-      name: such as "inception_v3"; metrics of equal names share its vectors.
-      embed: (parameters, image uint8 [B,H,W,3]) -> [B,D]; pure, may be jitted.
-      parameters: the network's weights.
-    """
-
-    name: str
-    embed: Callable[[Tree, Array], Array]
-    parameters: Tree
+    name: str  # such as "inception_v3"; metrics of equal names share its vectors
+    embed: Callable[[Tree, Array], Array]  # (parameters, image uint8 [B,H,W,3]) -> [B,D]; pure, may be jitted
+    parameters: Tree  # the network's weights
 
 
 @dataclasses.dataclass(frozen=True)

@@ -151,14 +151,10 @@ def _moments(x: Array, window: Window) -> tuple[Array, Array]:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A square window of separable weights.
+    """A square window of separable weights."""
 
-    Attributes:
-      weights: along one axis; an odd number of them.
-      correction: what variances under it are multiplied with: 1, or n / (n - 1) for those of a sample of n pixels.
-    """
-
-    weights: tuple[float, ...]
+    weights: tuple[float, ...]  # along one axis; an odd number of them
+    # What variances under it are multiplied with: 1, or n / (n - 1) for those of a sample of n pixels
     correction: float = 1.0
 
     @property

@@ -33,25 +33,18 @@ FIRST_GUESS = (4, 30.0)  # smoothing steps of a level on the way from coarse to 
 
 @dataclasses.dataclass(frozen=True)
 class Equation:
-    """How to solve one equation.
+    """How to solve one equation."""
 
-    Attributes:
-      power: of the Laplacian.
-      cycles: of multigrid, at most.
-      tolerance: a plane is found when a cycle changes it by less than this share of all its changes, at their largest.
-      smoothing: steps before and after the coarse correction on the finest level, and one more on every coarser one.
-      largest: no eigenvalue of the system over its diagonal is above (Gershgorin).
-      band: the largest eigenvalue over the smallest that smoothing is to reduce; the rest is left to coarser levels.
-      coarse: that many times as weak is the operator on the next coarser level.
-    """
-
-    power: int
-    cycles: int
+    power: int  # of the Laplacian
+    cycles: int  # of multigrid, at most
+    # A plane is found when a cycle changes it by less than this share of all its changes, at their largest
     tolerance: float
+    # Steps before and after the coarse correction on the finest level, and one more on every coarser one
     smoothing: int
-    largest: float
+    largest: float  # no eigenvalue of the system over its diagonal is above (Gershgorin)
+    # The largest eigenvalue over the smallest that smoothing is to reduce; the rest is left to coarser levels
     band: float
-    coarse: float
+    coarse: float  # that many times as weak is the operator on the next coarser level
 
 
 HARMONIC = Equation(power=1, cycles=10, tolerance=0.1, smoothing=2, largest=2.0, band=4.0, coarse=1.0)
@@ -60,19 +53,12 @@ BIHARMONIC = Equation(power=2, cycles=30, tolerance=0.05, smoothing=2, largest=1
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """An image at one resolution, as planes.
+    """An image at one resolution, as planes."""
 
-    Attributes:
-      image: [B,C,h,w], zero where not known.
-      hole: [B,1,h,w], 1 = to be found; on coarser levels only where none of the pixels below is known.
-      inside: [B,1,h,w] or [1,1,h,w], 0 = padding.
-      degree: likewise, how many neighbours are inside.
-    """
-
-    image: Array
-    hole: Array
-    inside: Array
-    degree: Array
+    image: Array  # [B,C,h,w], zero where not known
+    hole: Array  # [B,1,h,w], 1 = to be found; on coarser levels only where none of the pixels below is known
+    inside: Array  # [B,1,h,w] or [1,1,h,w], 0 = padding
+    degree: Array  # likewise, how many neighbours are inside
 
 
 def harmonic_fill(

@@ -210,17 +210,11 @@ GROUP = "standard/"  # of definitions; the others differ by a paper's habits
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A table, and how it came about.
+    """A table, and how it came about."""
 
-    Attributes:
-      command: that measured.
-      table: Markdown, with the protocol in a line below.
-      time: when it was written, in seconds since 1970.
-    """
-
-    command: str
-    table: str
-    time: float
+    command: str  # that measured
+    table: str  # Markdown, with the protocol in a line below
+    time: float  # when it was written, in seconds since 1970
 
 
 def newest(folder: Path, step: int, identity: str) -> Measured | None:

@@ -118,15 +118,10 @@ GENERAL_FORM = np.int32(2**31 - 1)  # beyond all platforms: `cond` takes its las
 
 
 class Value(NamedTuple):
-    """What a variable stands for.
+    """What a variable stands for."""
 
-    Attributes:
-      array: itself, or a stand-in that is being traced.
-      known: it does not depend on the arguments.
-    """
-
-    array: Any
-    known: bool
+    array: Any  # itself, or a stand-in that is being traced
+    known: bool  # it does not depend on the arguments
 
 
 def fold(function: Callable[..., Any], *shapes: Any) -> Callable[..., Any]:
