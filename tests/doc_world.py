@@ -72,6 +72,9 @@ def _write_photographs(folder, portraits):
     hole = np.zeros((SIDE, SIDE), np.uint8)
     hole[20:44, 16:48] = 255
     miniatures.write(folder / "hole.png", hole)
+    (folder / "docs").mkdir()
+    for name in ("photo.jpg", "hole.png"):  # of the README's first command
+        shutil.copy(Path(__file__).parents[1] / "docs" / name, folder / "docs" / name)
     first, second = (portraits[i] for i in faces_with_hair(portraits))
     miniatures.write(folder / "photo.png", first["image"])
     miniatures.write(folder / "erased.png", np.dstack([first["image"], 255 - hole]))
