@@ -1,6 +1,7 @@
 """A miniature of what the documentation's commands speak of: photographs, masks, archives and runs by name."""
 
 import shutil
+from pathlib import Path
 
 import miniatures
 import numpy as np
