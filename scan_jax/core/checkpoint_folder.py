@@ -25,14 +25,10 @@ STATE = "state"  # the folder of a step that holds its arrays
 
 
 def place(run: Path, elsewhere: str) -> Path:
-    """The folder of a run's checkpoints, absolute; for a bucket an `epath.Path`, which is used like one.
+    """The folder of the checkpoints of `run`, absolute; for a bucket an `epath.Path`, which is used like one.
 
-    Args:
-      run: the run folder.
-      elsewhere: `training.checkpoints` of its config; empty for `checkpoints` in the run folder.
-
-    Raises:
-      UserError: `elsewhere` is relative or another kind of storage, or what reads buckets is not installed.
+    `elsewhere` is `training.checkpoints` of its config; empty for `checkpoints` in the run folder. UserError where it
+    is relative or another kind of storage, or what reads buckets is not installed.
     """
     if not elsewhere:
         return run.absolute() / CHECKPOINTS

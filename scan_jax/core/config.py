@@ -111,8 +111,7 @@ class Config:
     def of(cls, plain: Mapping[str, Any], name: str = "the config") -> Config:
         """Binds what a file, called `name` in messages, or a run folder says, in nested dicts.
 
-        Raises:
-          UserError: a section is unknown or missing, or a section has a key or value that it must not have.
+        UserError where a section is unknown or missing, or has a key or value that it must not have.
         """
         unknown = [key for key in plain if key not in SECTIONS]
         if unknown:
@@ -164,8 +163,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
 def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
     """Sets the keys of `config` that overrides such as `--config.training.steps=100` name.
 
-    Raises:
-      UserError: an argument is no override, or treats a value as a section.
+    UserError where an argument is no override, or treats a value as a section.
     """
     for argument in overrides:
         match = _OVERRIDE.fullmatch(argument)

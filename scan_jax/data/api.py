@@ -90,11 +90,7 @@ class DataSplits(NamedTuple):
 
 
 def open_data(section: Mapping[str, Any]) -> DataSplits:
-    """The photographs that a config's `data` section describes.
-
-    Raises:
-      UserError: no source has that name, or the source refuses the section.
-    """
+    """The photographs of a config's `data` section; a UserError where no source has its name, or the source refuses."""
     return registry.bind_named(SOURCES, section, "config.data").open_splits()
 
 

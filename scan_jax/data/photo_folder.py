@@ -53,8 +53,7 @@ class Folder(abc.ABC):
     def open_splits(self) -> DataSplits:
         """Reads every file once, to know what decodes, and splits the folder.
 
-        Raises:
-          UserError: a folder is missing or empty, too many files are broken, or a setting makes no sense.
+        UserError where a folder is missing or empty, too many files are broken, or a setting makes no sense.
         """
         if self.size <= 0 or self.held_out < 0:
             raise UserError(f"config.data: size must be positive and held_out not negative, not {self}")
@@ -124,11 +123,7 @@ class PhotoFolder(Folder):
 
 
 def list_photographs(folder: Path) -> list[File]:
-    """The folder's image files at any depth, by relative name; hidden ones are skipped.
-
-    Raises:
-      UserError: there is none.
-    """
+    """The folder's image files at any depth, by relative name, without hidden ones; a UserError where there is none."""
     if not (files := only_images(walk(folder), str(folder))):
         raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     return files
@@ -152,10 +147,8 @@ def without_label_maps(files: Sequence[File]) -> list[File]:
 def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list[AnyFile]]:
     """Files to train with and at most `count` held-out ones, a tenth of all at most, in the order given.
 
-    A file's place depends on its name's hash, so that files added later move few others.
-
-    Raises:
-      UserError: nothing would be held out.
+    A file's place depends on its name's hash, so that files added later move few others. UserError where nothing would
+    be held out.
     """
     if count == 0 or len(files) < 2:
         raise UserError(
@@ -227,12 +220,7 @@ class File:
             return read_image(opened)
 
     def read_labels(self) -> np.ndarray:
-        """The label map, int32 [H,W], upright.
-
-        Raises:
-          UserError: it has colours.
-          OSError: it is truncated or no image; it is named.
-        """
+        """The label map, int32 [H,W], upright; a UserError if it has colours, an OSError with its name if it is cut."""
         try:
             with self.open() as opened:
                 return label_map.read_file(opened, self.name)

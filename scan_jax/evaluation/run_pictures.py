@@ -75,11 +75,9 @@ class ContactSheet:
 
 
 def choose_points(known: np.ndarray, count: int) -> np.ndarray:
-    """Hole pixels far from each other and from the known ones: int [count,2], (row, column).
+    """`count` hole pixels far from each other and from the known ones: int [count,2], (row, column).
 
-    Args:
-      known: [H,W,1], 1 = known pixel. Without a hole the centre is repeated.
-      count: how many.
+    `known` is [H,W,1], 1 = known pixel. Without a hole the centre is repeated.
     """
     hole = known[..., 0] < 0.5  # [H,W]
     if not hole.any():
@@ -96,12 +94,9 @@ def choose_points(known: np.ndarray, count: int) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, weights: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """One picture of Fig. 4: [H,W,3] in [0, 1].
+    """One picture of Fig. 4, [H,W,3] in [0, 1]: `image`, likewise, and what the pixel at `point` (row, column) sees.
 
-    Args:
-      image: [H,W,3] in [0, 1].
-      weights: [H,W], not negative; shown relative to the largest.
-      point: (row, column) of the pixel that looks.
+    `weights` [H,W], not negative, are shown relative to the largest.
     """
     if image.shape[:2] != weights.shape or image.shape[2:] != (3,):
         raise ValueError(f"[H,W,3] and [H,W] are needed, not {image.shape} and {weights.shape}")
@@ -145,11 +140,7 @@ def save_heat_maps(
 
 
 def draw_curves(folder: Path) -> None:
-    """Writes `losses.png` and `psnr.png` into a run folder, each as far as its scalars have something to show.
-
-    Raises:
-      UserError: the pictures cannot be written.
-    """
+    """Writes `losses.png` and `psnr.png` of what a run's scalars have; a UserError where they cannot be written."""
     series = read_scalars(folder / SCALARS)
     losses = {name: curve for name, curve in series.items() if name.startswith(("loss/", "term/"))}
     quality = {name.removeprefix("eval/psnr/"): c for name, c in series.items() if name.startswith("eval/psnr/")}

@@ -126,8 +126,7 @@ def frames(size: int, limits: Bucket) -> tuple[tuple[int, int, int], ...]:
 class Half(DrawnHoles):
     """The image's left, right, upper or lower half, which takes 50%, or less than one row under it of an odd side.
 
-    Raises:
-      UserError: a side is unknown, there is none, or no half lies within `ratio`.
+    UserError where a side is unknown, there is none, or no half lies within `ratio`.
     """
 
     sides: tuple[str, ...] = SIDES  # those that a hole may take

@@ -116,8 +116,7 @@ class Trainer:
     def state_at(self, folder: Path, step: int, networks: Variables | None = None) -> TrainState:
         """What the run whose checkpoints lie in `folder` was after `step`, which has one, or is 0: as `begin` has it.
 
-        Raises:
-          UserError: the checkpoint is gone or cannot be read.
+        UserError where the checkpoint is gone or cannot be read.
         """
         if step == 0:
             return self.begin(networks)
@@ -194,12 +193,10 @@ def updates_in(updates: Sequence[Update], phase: str) -> tuple[Update, ...]:
 
 
 def phases_of(updates: Sequence[Update], begins: Mapping[str, int], steps: int) -> tuple[Phase, ...]:
-    """A method's phases in the order of its updates; one that has no begin is left out.
+    """A method's phases in the order of its `updates`; one that has no begin is left out.
 
-    Args:
-      updates: the method's.
-      begins: steps done before each phase, by name: `config.training.phases`.
-      steps: of the run; a phase that would begin later is never reached.
+    `begins`, of `config.training.phases`, are the steps done before each, by name; one that would begin after `steps`,
+    the run's, is never reached.
     """
     names = list(dict.fromkeys(update.phase for update in updates if update.phase))
     for name in begins:

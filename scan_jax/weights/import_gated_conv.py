@@ -120,8 +120,7 @@ def _tensorflow(path: pathlib.Path) -> Any:
 def files(path: pathlib.Path) -> list[pathlib.Path]:
     """The checkpoint's `.index` file and its data, of any of the names that `read` takes.
 
-    Raises:
-      UserError: a file is missing, or a folder has several checkpoints and does not say which.
+    UserError where a file is missing, or a folder has several checkpoints and does not say which.
     """
     prefix = _prefix(path)
     index = prefix.with_name(f"{prefix.name}.index")

@@ -41,11 +41,7 @@ def screen_text(results: Results, protocol_tables: Sequence[TextTable] = ()) -> 
 
 
 def write_tables(folder: Path, results: Results, protocol_tables: Sequence[TextTable] = ()) -> list[Path]:
-    """`results.csv`, `.json`, `.md` and `.tex` in `folder`, each whole or not at all; LaTeX has means alone.
-
-    Raises:
-      UserError: the folder cannot be written to.
-    """
+    """`results.csv`, `.json`, `.md` and `.tex` in `folder`, each whole or a UserError; LaTeX has means alone."""
     wide, narrow = (make_tables(results, show, protocol_tables) for show in (full, brief))
     contents = {
         "results.csv": csv_text(results),

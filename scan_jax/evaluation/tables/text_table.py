@@ -14,9 +14,7 @@ from scan_jax.evaluation.results import Conditions
 class TextTable:
     """What all renderings of a table share.
 
-    Raises:
-      TypeError: no conditions.
-      ValueError: a row of another length than the header.
+    TypeError for no conditions, ValueError for a row of another length than the header.
     """
 
     title: str  # one line
