@@ -30,13 +30,10 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
     """`section` as an instance of the dataclass `settings`; nested dataclasses are bound likewise.
 
-    Args:
-      section: a dict or ConfigDict. A key `name`, which picked the dataclass, is dropped where `settings` has none.
-      settings: a dataclass whose annotations are the allowed types.
-      where: the section's path for messages, such as "config.method".
+    Its annotations are the allowed types. A key `name`, which picked the dataclass, is dropped where it has none.
+    `where` is the section's path for messages, such as "config.method".
 
-    Raises:
-      UserError: an unknown key (with the nearest known one), a missing key, or a value of another type.
+    UserError where a key is unknown (with the nearest known one) or missing, or a value of another type.
     """
     if not isinstance(section, Mapping) and not hasattr(section, "items"):
         raise UserError(f"{where} must be a section of keys, not {section!r}")

@@ -253,16 +253,12 @@ MANY = 500  # files; from here on progress is shown and the result kept
 def without_broken(
     files: Sequence[AnyFile], folder: Path, verify: Callable[[AnyFile], None], rules: str
 ) -> list[AnyFile]:
-    """The files that decode; the others are named and counted in the log.
+    """The files of one folder that decode; the others are named and counted in the log.
 
-    Args:
-      files: of one folder.
-      folder: for messages.
-      verify: raises one of DECODE_ERRORS for a file that is broken; a UserError of its own is not tolerated once.
-      rules: what `verify` depends on besides the files; a result is remembered for the same rules only.
+    `verify` raises one of DECODE_ERRORS for a file that is broken; a UserError of its own is not tolerated once.
+    `rules` are what it depends on besides the files; a result is remembered for the same rules only.
 
-    Raises:
-      UserError: none decodes, more than 1% do not, or `verify` refuses a file.
+    UserError where none decodes, more than 1% do not, or `verify` refuses a file.
     """
     broken = find_broken(files, verify, rules)
     good = [file for file in files if file.name not in broken]

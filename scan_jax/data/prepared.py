@@ -59,11 +59,7 @@ class Prepared(Stored):
     measure_on: str = ""  # the split to measure on; empty for "test", or "validation" where there is no other
 
     def open_splits(self) -> DataSplits:
-        """The dataset's photographs.
-
-        Raises:
-          UserError: it was not prepared, has smaller photographs, or not the split.
-        """
+        """The dataset's photographs; a UserError where it was not prepared, has smaller ones, or not the split."""
         name, _, config = self.dataset.partition("/")
         if not name or not config:
             raise UserError(f"config.data.dataset is NAME/CONFIG, as scan_jax prepare prints it, not {self.dataset!r}")

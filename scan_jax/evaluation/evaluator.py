@@ -69,15 +69,10 @@ class Evaluator:
     ) -> Iterator[tuple[str, float]]:
         """Measures, logs the table, writes it as Markdown and JSON, then yields what belongs with the run's scalars.
 
-        Args:
-          predict: the network.
-          step: updates that it has seen.
-          refined: predictions after an optimisation at test time, by its name.
-
-        Yields:
-          ("eval/psnr/30-40%", mean) for every metric and bucket, ("eval/psnr_gain/30-40%", mean minus that of the
-          first baseline, Navier-Stokes), ("eval/prediction/psnr/30-40%", mean) of the raw prediction, and
-          ("eval/style_search/psnr/30-40%", mean) where it was refined.
+        That is ("eval/psnr/30-40%", mean) for every metric and bucket, ("eval/psnr_gain/30-40%", mean minus that of the
+        first baseline, Navier-Stokes), ("eval/prediction/psnr/30-40%", mean) of the raw prediction, and
+        ("eval/style_search/psnr/30-40%", mean) where it was `refined`, by an optimisation at test time, by its name.
+        `step` is of updates that the network has seen.
         """
         results = self.measure(predict, refined or {})
         table, network = training_table(results, step), results.entries[0]

@@ -50,12 +50,10 @@ class ContactSheet:
         self.observation = Example(*arrays).observe()
 
     def write(self, path: Path, stages: Mapping[str, np.ndarray], looks: Mapping[str, np.ndarray]) -> None:
-        """A PNG with a row for each photograph.
+        """A PNG with a row for each photograph; a UserError where it cannot be written.
 
-        Args:
-          path: the file; UserError where it cannot be written.
-          stages: predictions by name, each [n,S,S,3] in [0, 1]; their completions are shown.
-          looks: what `points` attend to by name, each [n,2,S,S]; shown over the input, red for most.
+        `stages` are predictions by name, each [n,S,S,3] in [0, 1], of which completions are shown; `looks`, each
+        [n,2,S,S], what `points` attend to by name, over the input, red for most.
         """
         seen = np.stack([tint_hole(*pair) for pair in zip(self.image, self.known)])  # [n,S,S,3]
         columns = {

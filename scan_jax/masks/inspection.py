@@ -77,14 +77,9 @@ class Report(NamedTuple):
 def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: Path | None) -> Report:
     """Reads every mask of a folder, at any depth or as its `index.csv` lists them, and says what is odd.
 
-    Args:
-      folder: of masks.
-      hole_color: "white" or "black".
-      photographs: the folder of the photographs that the masks belong to, one by one; it may be `folder` itself.
-      sheet: a PNG to write examples of each ratio bucket to.
-
-    Raises:
-      UserError: there is no such folder, or no mask in it; or the sheet cannot be written.
+    `hole_color` is "white" or "black"; `photographs` the folder of those that the masks belong to, one by one, maybe
+    `folder` itself; `sheet` a PNG to write examples of each ratio bucket to. UserError where there is no such folder,
+    or no mask in it, or the sheet cannot be written.
     """
     check_color(hole_color, "hole_color")
     masks = _masks(folder, photographs)

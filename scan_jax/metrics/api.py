@@ -105,15 +105,11 @@ AnyMetric = Metric | SetMetric
 
 
 def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
-    """Metrics by their full names, such as "edge_connect/psnr".
+    """Metrics by their full names, such as "edge_connect/psnr"; `where` is what named them, for messages.
 
-    Args:
-      wanted: groups such as "standard", or single metrics such as "inception/fid"; a group whose weights were never
-        imported is left out, and the log says how to get it.
-      where: what named them, for messages.
-
-    Raises:
-      UserError: there is no such group or metric, or the weights of a single metric are missing.
+    Groups such as "standard", or single metrics such as "inception/fid", are wanted; a group whose weights were never
+    imported is left out, and the log says how to get it. UserError where there is no such group or metric, or the
+    weights of a single metric are missing.
     """
     found: dict[str, AnyMetric] = {}
     for name in wanted:

@@ -112,12 +112,7 @@ class Checkpoints:
         self._note(Ledger({**self._ledger.psnr, step: agreed}, self._ledger.pinned))
 
     def pin(self, step: int) -> None:
-        """Keeps a step, whatever comes.
-
-        Raises:
-          ValueError: there is no such checkpoint.
-          UserError: the folder cannot be written to.
-        """
+        """Keeps a step, whatever comes; a ValueError if it was not saved, a UserError if the folder is read-only."""
         if step not in self.steps():
             raise ValueError(f"there is no checkpoint {step} to pin, only {self.steps()}")
         self._note(Ledger(self._ledger.psnr, self._ledger.pinned | {step}))

@@ -45,17 +45,10 @@ class Trainer:
     def __init__(
         self, method: Method, settings: TrainingSettings, size: int, seed: int, devices: Sequence[Any] | None = None
     ) -> None:
-        """Shapes, shardings and jitted functions.
+        """Shapes, shardings and jitted functions; `size` is the height and width of the photographs.
 
-        Args:
-          method: what to train.
-          settings: the config's.
-          size: of the photographs, height and width.
-          seed: of parameters, patches and all else that a step draws.
-          devices: all that there are by default.
-
-        Raises:
-          UserError: optimisers or phases and updates do not match, or the batch does not divide among the devices.
+        `seed` is of parameters, patches and all else that a step draws; without `devices` it takes all that there are.
+        UserError where optimisers or phases and updates do not match, or the batch does not divide among the devices.
         """
         self.method, self.settings, self._seed = method, settings, seed
         self.mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)

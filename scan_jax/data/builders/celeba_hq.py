@@ -94,9 +94,8 @@ class CelebaMaskHq(CelebaHq):
     def plan(self) -> Plan:
         """The photographs with the masks of their parts, or with label maps that were merged before.
 
-        Raises:
-          UserError: photographs or masks are not there, a mask lies in another person's folder or has an unknown part,
-            or an order is given for masks of parts, whose names tell.
+        UserError where photographs or masks are not there, a mask lies in another person's folder or has an unknown
+        part, or an order is given for masks of parts, whose names tell.
         """
         files = open_source(self.source)
         photographs, labels = find_photographs(files, self.source), find_labels(files, self.source)

@@ -29,12 +29,9 @@ class IrregularMasks(SquareSettings):
     allow_missing: int = flag("broken masks to do without", 0)
 
     def plan(self) -> Plan:
-        """The masks of the source; training and test masks are told apart by the authors' folders.
+        """The masks of the source, told apart by the authors' folders; a UserError where there are none.
 
         Without training masks the even ones, by name, are to train with and the odd ones to measure with.
-
-        Raises:
-          UserError: there are none.
         """
         files = open_images(self.source)
         if len(files) < 2:

@@ -153,9 +153,8 @@ POINTS = 300  # of one curve at most: a page is not to grow with the length of a
 def read_training(results: Results) -> dict[str, Any]:
     """The curves of every folder with scalars, in the colour of its first entry.
 
-    Returns:
-      "runs": names by their colour's number; entries that share a folder are one. "quality", "losses" and "terms":
-      charts of completions' PSNR on held-out photographs, of what the networks were trained on, and of its parts.
+    "runs": names by their colour's number; entries that share a folder are one. "quality", "losses" and "terms": charts
+    of completions' PSNR on held-out photographs, of what the networks were trained on, and of its parts.
     """
     places = {one.name: i for i, one in enumerate(results.entries)}
     names, runs = {}, {}

@@ -30,11 +30,8 @@ def write_report(
 ) -> None:
     """Writes one HTML file with everything in it: nothing is loaded from elsewhere, no script runs.
 
-    Args:
-      path: the file; UserError where it cannot be written.
-      results: of the evaluation; with two runs the page compares them.
-      tables: further ones, which are printed as they are.
-      when: the page's date; now where it is not given. Equal arguments make equal bytes.
+    With two runs in `results` the page compares them; further `tables` are printed as they are. `when` is the page's
+    date, by default now: equal arguments make equal bytes. UserError where the file cannot be written.
     """
     loader = jinja2.PackageLoader("scan_jax.evaluation.report")
     pages = jinja2.Environment(
@@ -135,9 +132,8 @@ KINDS = {"run": "trained network", "predictions": "folder of results", "baseline
 def read_configs(results: Results) -> dict[str, Any]:
     """Of all entries that have one, one for each folder.
 
-    Returns:
-      "names": of the entries; those that share a folder are one. "differing": values by dotted key, in the names'
-      order, where not all are equal; empty for one run. "full": all of it as JSON, by name.
+    "names": of the entries; those that share a folder are one. "differing": values by dotted key, in the names' order,
+    where not all are equal; empty for one run. "full": all of it as JSON, by name.
     """
     named = charts.one_per_folder([entry for entry in results.entries if entry.config])
     flat = [flatten(entry.config) for entry in named.values()]
