@@ -108,17 +108,10 @@ def arrays_in(folder: Path, step: int) -> Any:
 
 
 def read(folder: Path, step: int, like: Any, *, partial: bool = False) -> Any:
-    """Arrays of the checkpoint of a step.
+    """Arrays of the checkpoint of a step; one of DAMAGE where it is missing, damaged, or holds something else.
 
-    Args:
-      folder: of checkpoints.
-      step: updates.
-      like: a tree of `jax.ShapeDtypeStruct`s. Those with a sharding are read onto the devices that it names, wherever
-        they were written from; the others come in NumPy.
-      partial: whether the checkpoint may hold more than that.
-
-    Raises:
-      DAMAGE: it is missing, damaged, or holds something else.
+    `like` is a tree of `jax.ShapeDtypeStruct`s. Those with a sharding are read onto the devices that it names, wherever
+    they were written from; the others come in NumPy. With `partial` the checkpoint may hold more than that.
     """
     import jax
     import numpy as np

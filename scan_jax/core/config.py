@@ -252,12 +252,13 @@ def _plain(section: Any) -> Any:
     return {key: _plain(value) for key, value in section.items()} if hasattr(section, "items") else section
 
 
-def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+def flatten(section: Mapping[str, Any], prefix: str = "", *, with_empty: bool = False) -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`; an empty section is left out or, `with_empty`, a leaf."""
     flat: dict[str, Any] = {}
     for key, value in section.items():
         name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+        deeper = isinstance(value, Mapping) and (value or not with_empty)
+        flat |= flatten(value, f"{name}.", with_empty=with_empty) if deeper else {name: value}
     return flat
 
 

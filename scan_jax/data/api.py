@@ -95,11 +95,7 @@ def open_data(section: Mapping[str, Any]) -> DataSplits:
 
 
 def agree_on_labels(splits: DataSplits, num_labels: int) -> DataSplits:
-    """The photographs as a method wants them: with labels of `num_labels` classes, or for 0 without any.
-
-    Raises:
-      UserError: the photographs have no labels, or another number of classes.
-    """
+    """The photographs with labels of `num_labels` classes, for 0 without; a UserError where they have none such."""
     if num_labels == 0:
         return DataSplits(without_labels(splits.train), without_labels(splits.held_out))
     for source in (splits.train, splits.held_out):

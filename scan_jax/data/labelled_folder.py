@@ -70,7 +70,7 @@ class LabelledFolder(Folder):
         return PhotoSource(name, key, pairs, self.read, flip_pairs=self.flip_pairs, num_labels=self.num_labels)
 
     def read(self, pair: Pair, section: str = "--config.data.") -> Photo:
-        """"image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop; `section` is how flags begin.
+        """ "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop; `section` is how flags begin.
 
         UserError where the label map has another size, colours, or a label above the class count; one of DECODE_ERRORS
         where the photograph or, which is named, the label map does not decode.

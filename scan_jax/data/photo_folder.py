@@ -20,7 +20,7 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
-from scan_jax.core.split_folders import splits_by_folder
+from scan_jax.core.split_folders import evenly_spaced, splits_by_folder
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
 from scan_jax.images import labels as label_map
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 # Splits without a text file: those that folders make, and that of `set_aside`.
 BY_FOLDER, BY_NAME = "by_folder", "by_name_hash"
 LABEL = "_label"  # ends the name of a label map that lies beside its photograph
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -163,12 +162,6 @@ def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list
 def file_split(name: str, parts: Mapping[str, Iterable[Any]]) -> SplitList:
     """Who is where, by the names of the files in each part."""
     return SplitList(name, {part: tuple(file.name for file in files) for part, files in parts.items()})
-
-
-def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
-    """At most `count` of `things`, evenly spaced, the first included."""
-    count = min(count, len(things))
-    return [things[i * len(things) // count] for i in range(count)]
 
 
 def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> list[AnyFile]:

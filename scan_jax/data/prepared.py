@@ -14,8 +14,8 @@ from scan_jax.core import prepared
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.prepared import PreparedDataset
+from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
-from scan_jax.data.photo_folder import evenly_spaced
 from scan_jax.images.square import Crop, square, square_labels
 
 

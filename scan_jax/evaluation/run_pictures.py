@@ -29,9 +29,7 @@ LOOKING = 2  # hole pixels of each photograph whose attention is shown
 class ContactSheet:
     """Up to six photographs with one hole each, from bucket to bucket, and a picture of what becomes of them.
 
-    Attributes:
-      points: int32 [n,2,2], (row, column) of hole pixels.
-      observation: what a network may see of them, on the host.
+    `points`, int32 [n,2,2], are (row, column) of hole pixels; `observation` what a network may see, on the host.
     """
 
     def __init__(self, photographs: PhotoSource, holes: Mapping[str, np.ndarray], num_labels: int = 0) -> None:
@@ -118,14 +116,8 @@ def save_heat_maps(
 ) -> None:
     """The input, its labels and what each point attends to, side by side in one PNG.
 
-    Args:
-      path: the file; UserError where it cannot be written.
-      photograph: uint8 [H,W,3].
-      known: [H,W,1], 1 = known pixel.
-      labels: integers [H,W], or None.
-      maps: by name, float [P,H,W].
-      points: (row, column) [P,2].
-      num_labels: classes.
+    `photograph` uint8 [H,W,3]; `known` [H,W,1], 1 = known pixel; `labels` integers [H,W] of `num_labels` classes, or
+    None; `maps` by name, float [P,H,W]; `points` (row, column) [P,2]. UserError where the file cannot be written.
     """
     image = photograph.astype(np.float32) / np.float32(255)
     columns = {"input": tint_hole(image, known)}

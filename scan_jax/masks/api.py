@@ -46,11 +46,7 @@ class HoleSource(Protocol):
         """Every hole's ratio lies in this range, (low, high]."""
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A hole, bool [size,size], that depends on the state of `rng` alone.
-
-        Raises:
-          UserError: the source has no hole within its limits at this size.
-        """
+        """A hole, bool [size,size], pure in the state of `rng`; a UserError where `limits` leave none at this size."""
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
         """The holes to evaluate on, bool [n,size,size], ratios in `bucket`: the same on every call and every machine.

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.images import contact_sheet
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, read_image
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
@@ -154,15 +155,9 @@ def write_sheet(
     rows = []
     for label, files in groups.items():
         if files:
-            shown = [_picture(file, hole_color, photograph_of.get(file)) for file in spread(files, columns)]
+            shown = [_picture(file, hole_color, photograph_of.get(file)) for file in evenly_spaced(files, columns)]
             rows.append((f"{label} ({len(files)})", shown + [blank] * (columns - len(shown))))
     contact_sheet.save_grid(path, [f"{hole_color} = hole"] + [""] * (columns - 1), rows)
-
-
-def spread(files: Sequence[Path], count: int) -> list[Path]:
-    """At most `count` of the files, at equal distances."""
-    count = min(count, len(files))
-    return [files[i * len(files) // count] for i in range(count)]
 
 
 def _picture(file: Path, hole_color: str, photograph: Path | None) -> np.ndarray:

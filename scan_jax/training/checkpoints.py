@@ -56,11 +56,7 @@ class Checkpoints:
         return sorted(set(self._manager.all_steps()) - self._damaged)
 
     def save(self, step: int, state: TrainState) -> None:
-        """Begins to write `state`; the previous write is waited for.
-
-        Raises:
-          UserError: that one has failed, or the disk is full or cannot be written to.
-        """
+        """Begins to write `state`, after the last one; a UserError if that failed, or the disk is full or read-only."""
         if step in self.steps():
             return
         on_process_zero(lambda: _require_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
@@ -112,7 +108,7 @@ class Checkpoints:
         self._note(Ledger({**self._ledger.psnr, step: agreed}, self._ledger.pinned))
 
     def pin(self, step: int) -> None:
-        """Keeps a step, whatever comes; a ValueError if it was not saved, a UserError if the folder is read-only."""
+        """Keeps a step, whatever comes; ValueError: there is no such checkpoint, UserError: it cannot be noted."""
         if step not in self.steps():
             raise ValueError(f"there is no checkpoint {step} to pin, only {self.steps()}")
         self._note(Ledger(self._ledger.psnr, self._ledger.pinned | {step}))

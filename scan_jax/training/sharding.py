@@ -24,7 +24,7 @@ def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = No
     """The devices as (devices / fsdp, fsdp); a UserError where they, or the batch and its parts, cannot be divided so.
 
     `batch_size` is over all devices and taken in `parts`, one after the other; parameters may be split over `fsdp`
-    devices. Others than all that there are may be compiled for without being there.
+    devices. `devices` are by default all that there are; others may be compiled for without being there.
     """
     devices = jax.devices() if devices is None else devices
     count = len(devices)

@@ -29,17 +29,10 @@ log = logging.getLogger(__name__)
 
 
 class Trainer:
-    """A method made ready to train; nothing is compiled before its first step.
+    """A method made ready to train on the devices of its `mesh`; nothing is compiled before its first step.
 
-    Attributes:
-      method: what is trained.
-      settings: how.
-      mesh: the devices.
-      phases: of the training, one where the method knows no others.
-      example: the shapes of a batch.
-      shapes: those of the state.
-      shardings: where each array of the state lives.
-      steps: jitted, one a phase.
+    `example` are the shapes of a batch, `shapes` those of the state, `shardings` where each array of it lives; `steps`
+    are jitted, one for each of `phases`, of which there is one where the method knows no others.
     """
 
     def __init__(
@@ -125,8 +118,8 @@ class Trainer:
             return state
         params, stats = {**state.params, **networks.params}, {**state.stats, **networks.stats}
         ema = {GENERATOR: params[GENERATOR]}
-        begun = jax.device_put(dataclasses.replace(state, params=params, stats=stats, ema=ema), self.shardings)
-        return self.own(begun)
+        begun = dataclasses.replace(state, params=params, stats=stats, ema=ema)
+        return self.own(jax.device_put(begun, self.shardings))
 
     def own(self, state: TrainState) -> TrainState:
         """A copy: the buffers of a restored state may be the reader's, and a step takes over its state's."""
@@ -138,8 +131,7 @@ class Trainer:
 
     def share(self, batch: Any) -> Any:
         """A batch of any size, in NumPy: split over the devices where it divides among them, else whole on each."""
-        sizes = {len(leaf) for leaf in jax.tree.leaves(batch)}
-        divides = all(size % self.mesh.size == 0 for size in sizes)
+        divides = all(len(leaf) % self.mesh.size == 0 for leaf in jax.tree.leaves(batch))
         return jax.device_put(batch, sharding.batched(self.mesh) if divides else sharding.replicated(self.mesh))
 
     def prefetch(self, batches: Iterator[Example]) -> sharding.Prefetch:

@@ -219,8 +219,7 @@ def _step(kernel: np.ndarray, u: np.ndarray) -> dict[str, np.ndarray]:
 
 def _red_first(kernel: np.ndarray) -> np.ndarray:
     """[h,w,I,O] whose first three inputs are blue, green and red -> red, green and blue."""
-    order = [2, 1, 0, *range(RGB, kernel.shape[2])]
-    return kernel[:, :, order]
+    return kernel[:, :, [2, 1, 0, *range(RGB, kernel.shape[2])]]
 
 
 IMPORTERS = {

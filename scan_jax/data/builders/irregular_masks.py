@@ -29,9 +29,10 @@ class IrregularMasks(SquareSettings):
     allow_missing: int = flag("broken masks to do without", 0)
 
     def plan(self) -> Plan:
-        """The masks of the source, told apart by the authors' folders; a UserError where there are none.
+        """The masks of the source; training and test masks are told apart by the authors' folders.
 
-        Without training masks the even ones, by name, are to train with and the odd ones to measure with.
+        Without training masks the even ones, by name, are to train with and the odd ones to measure with. UserError
+        where there is no mask.
         """
         files = open_images(self.source)
         if len(files) < 2:

@@ -67,8 +67,7 @@ def _chart_by_bucket(results: Results, name: str, *, minus: bool = False) -> Cha
         axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("hole")
         side = {"higher": "right of 0", "lower": "left of 0", "zero": "left of 0 (magnitudes)"}[metric.better]
-        drawn = _draw(figure, f"{first} minus each other, {title}. {words}")
-        return Chart(title, drawn, f"{first} is better {side}")
+        return Chart(title, _draw(figure, f"{first} minus each other, {title}. {words}"), f"{first} is better {side}")
 
 
 def _bars(summaries: Sequence[Summary]) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ import numpy as np
 from markupsafe import Markup
 
 from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.config import flatten
 from scan_jax.evaluation.report import charts, scores
 from scan_jax.evaluation.report.gallery import show_cases
 from scan_jax.evaluation.results import COMPLETION, PREDICTION, Results
@@ -136,24 +137,13 @@ def read_configs(results: Results) -> dict[str, Any]:
     where not all are equal; empty for one run. "full": all of it as JSON, by name.
     """
     named = charts.one_per_folder([entry for entry in results.entries if entry.config])
-    flat = [flatten(entry.config) for entry in named.values()]
+    flat = [flatten(entry.config, with_empty=True) for entry in named.values()]
     lines = {}
     for key in sorted({key for one in flat for key in one}):
         lines[key] = tuple(json.dumps(one[key], default=_plain) if key in one else "not there" for one in flat)
     differing = {key: values for key, values in lines.items() if len(set(values)) > 1}
     full = {name: json.dumps(entry.config, indent=2, default=_plain) for name, entry in named.items()}
     return {"names": tuple(named), "differing": differing, "full": full}
-
-
-def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Leaves by dotted key, such as "training.batch_size"; an empty section is a leaf."""
-    leaves: dict[str, Any] = {}
-    for key, value in section.items():
-        if isinstance(value, Mapping) and value:
-            leaves |= flatten(value, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = value
-    return leaves
 
 
 def environment() -> dict[str, str]:

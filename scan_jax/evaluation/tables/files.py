@@ -36,8 +36,7 @@ Content = dict[str, Any]
 
 def screen_text(results: Results, protocol_tables: Sequence[TextTable] = ()) -> str:
     """All tables for the screen."""
-    tables = make_tables(results, full, protocol_tables)
-    return "\n\n".join(map(screen, tables)) + "\n"
+    return "\n\n".join(map(screen, make_tables(results, full, protocol_tables))) + "\n"
 
 
 def write_tables(folder: Path, results: Results, protocol_tables: Sequence[TextTable] = ()) -> list[Path]:

@@ -77,8 +77,7 @@ def latex(table: TextTable) -> str:
 
 def escape_latex(text: str) -> str:
     """`text` as it is to be read."""
-    escaped = "".join(ESCAPES.get(character, character) for character in text)
-    return NEGATIVE.sub("$-$", escaped)
+    return NEGATIVE.sub("$-$", "".join(ESCAPES.get(character, character) for character in text))
 
 
 def _cells(table: TextTable, escape: Callable[[str], str], best: str) -> list[list[str]]:
