@@ -95,7 +95,7 @@ def open_data(section: Mapping[str, Any]) -> DataSplits:
 
 
 def agree_on_labels(splits: DataSplits, num_labels: int) -> DataSplits:
-    """The photographs with labels of `num_labels` classes, for 0 without; a UserError where they have none such."""
+    """The photographs with labels of `num_labels` classes, or for 0 without; a UserError where they lack such ones."""
     if num_labels == 0:
         return DataSplits(without_labels(splits.train), without_labels(splits.held_out))
     for source in (splits.train, splits.held_out):

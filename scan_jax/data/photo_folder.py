@@ -213,7 +213,10 @@ class File:
             return read_image(opened)
 
     def read_labels(self) -> np.ndarray:
-        """The label map, int32 [H,W], upright; a UserError if it has colours, an OSError with its name if it is cut."""
+        """The label map, int32 [H,W], upright.
+
+        UserError where it has colours; OSError, which names it, where it is truncated or no image.
+        """
         try:
             with self.open() as opened:
                 return label_map.read_file(opened, self.name)

@@ -70,7 +70,7 @@ class IrregularMasks:
     data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
 
     def open_splits(self) -> HoleSplits:
-        """The masks, turned at random to train with, upright to test; a UserError where they were not prepared."""
+        """Masks turned at random to train with, upright to test; a UserError tells the command that prepares them."""
         from scan_jax.core import prepared  # which loads protocol buffers
 
         config = f"{self.set_name}-{self.stored_size}" if self.set_name else str(self.stored_size)

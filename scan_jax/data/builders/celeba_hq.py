@@ -51,7 +51,7 @@ class CelebaHq(SquareSettings):
     allow_missing: int = flag("broken or missing photographs to do without", 0)
 
     def plan(self) -> Plan:
-        """The photographs by number; a UserError where there are none, one is there twice, or the split needs more."""
+        """The photographs by number; a UserError for none, for one that comes twice, or if the split needs another."""
         files = open_source(self.source)
         photographs = find_photographs(files, self.source)
         make = partial(make_square, size=self.size)
