@@ -25,14 +25,10 @@ STATE = "state"  # the folder of a step that holds its arrays
 
 
 def place(run: Path, elsewhere: str) -> Path:
-    """The folder of a run's checkpoints, absolute; for a bucket an `epath.Path`, which is used like one.
+    """The folder of the checkpoints of `run`, absolute; for a bucket an `epath.Path`, which is used like one.
 
-    Args:
-      run: the run folder.
-      elsewhere: `training.checkpoints` of its config; empty for `checkpoints` in the run folder.
-
-    Raises:
-      UserError: `elsewhere` is relative or another kind of storage, or what reads buckets is not installed.
+    `elsewhere` is `training.checkpoints` of its config; empty for `checkpoints` in the run folder. UserError where it
+    is relative or another kind of storage, or what reads buckets is not installed.
     """
     if not elsewhere:
         return run.absolute() / CHECKPOINTS
@@ -112,17 +108,10 @@ def arrays_in(folder: Path, step: int) -> Any:
 
 
 def read(folder: Path, step: int, like: Any, *, partial: bool = False) -> Any:
-    """Arrays of the checkpoint of a step.
+    """Arrays of the checkpoint of a step; one of DAMAGE where it is missing, damaged, or holds something else.
 
-    Args:
-      folder: of checkpoints.
-      step: updates.
-      like: a tree of `jax.ShapeDtypeStruct`s. Those with a sharding are read onto the devices that it names, wherever
-        they were written from; the others come in NumPy.
-      partial: whether the checkpoint may hold more than that.
-
-    Raises:
-      DAMAGE: it is missing, damaged, or holds something else.
+    `like` is a tree of `jax.ShapeDtypeStruct`s. Those with a sharding are read onto the devices that it names, wherever
+    they were written from; the others come in NumPy. With `partial` the checkpoint may hold more than that.
     """
     import jax
     import numpy as np

@@ -30,13 +30,10 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
     """`section` as an instance of the dataclass `settings`; nested dataclasses are bound likewise.
 
-    Args:
-      section: a dict or ConfigDict. A key `name`, which picked the dataclass, is dropped where `settings` has none.
-      settings: a dataclass whose annotations are the allowed types.
-      where: the section's path for messages, such as "config.method".
+    Its annotations are the allowed types. A key `name`, which picked the dataclass, is dropped where it has none.
+    `where` is the section's path for messages, such as "config.method".
 
-    Raises:
-      UserError: an unknown key (with the nearest known one), a missing key, or a value of another type.
+    UserError where a key is unknown (with the nearest known one) or missing, or a value of another type.
     """
     if not isinstance(section, Mapping) and not hasattr(section, "items"):
         raise UserError(f"{where} must be a section of keys, not {section!r}")
@@ -111,8 +108,7 @@ class Config:
     def of(cls, plain: Mapping[str, Any], name: str = "the config") -> Config:
         """Binds what a file, called `name` in messages, or a run folder says, in nested dicts.
 
-        Raises:
-          UserError: a section is unknown or missing, or a section has a key or value that it must not have.
+        UserError where a section is unknown or missing, or has a key or value that it must not have.
         """
         unknown = [key for key in plain if key not in SECTIONS]
         if unknown:
@@ -164,8 +160,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
 def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
     """Sets the keys of `config` that overrides such as `--config.training.steps=100` name.
 
-    Raises:
-      UserError: an argument is no override, or treats a value as a section.
+    UserError where an argument is no override, or treats a value as a section.
     """
     for argument in overrides:
         match = _OVERRIDE.fullmatch(argument)
@@ -257,12 +252,13 @@ def _plain(section: Any) -> Any:
     return {key: _plain(value) for key, value in section.items()} if hasattr(section, "items") else section
 
 
-def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+def flatten(section: Mapping[str, Any], prefix: str = "", *, with_empty: bool = False) -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`; an empty section is left out or, `with_empty`, a leaf."""
     flat: dict[str, Any] = {}
     for key, value in section.items():
         name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+        deeper = isinstance(value, Mapping) and (value or not with_empty)
+        flat |= flatten(value, f"{name}.", with_empty=with_empty) if deeper else {name: value}
     return flat
 
 

@@ -54,11 +54,7 @@ class Connection:
         threading.Thread(target=self._listen, name="peers", daemon=True).start()
 
     def agree(self, what: str, values: Mapping[str, str]) -> None:
-        """Compares `values` with those of the other processes; all must ask.
-
-        Raises:
-          UserError: one of them has others, in every process the same.
-        """
+        """Compares `values` with those of the others, who must ask, too; in all a UserError where one differs."""
         self._send(coordinator.AGREE, what=what, values=dict(values))
         if complaint := self._agreed.get():
             raise UserError(complaint)
@@ -107,8 +103,7 @@ class Connection:
 def connect(process: ProcessInfo, timeout: float) -> Connection:
     """Waits until all processes of the run are there, `timeout` seconds at most; process 0 starts the coordinator.
 
-    Raises:
-      UserError: process 0 does not answer, others do not come, or they were told something else than this one.
+    UserError where process 0 does not answer, others do not come, or they were told something else than this one.
     """
     deadline, reason, told = time.monotonic() + timeout, "", ""
     started = process.index != 0

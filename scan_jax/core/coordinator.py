@@ -86,13 +86,9 @@ class Coordinator:
     """Gathers the processes of a run, lets them agree, and tells all others when one ends before its time."""
 
     def __init__(self, address: str, count: int, timeout: float, start_service: Callable[[int], int]) -> None:
-        """Knows nobody yet.
+        """Knows nobody yet; `address`, for people, is where it waits for `count` processes, `timeout` seconds at most.
 
-        Args:
-          address: where it listens, for people.
-          count: of processes.
-          timeout: seconds in which all must come.
-          start_service: starts what they need besides, for so many; its port.
+        `start_service` starts what they need besides, for so many; it returns its port.
         """
         self._address, self._count, self._timeout, self._start_service = address, count, timeout, start_service
         self._members: dict[int, Process] = {}

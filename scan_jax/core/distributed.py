@@ -69,8 +69,7 @@ def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
 def agree(what: str, values: Mapping[str, Any]) -> None:
     """Makes sure that all processes have the same `values`, which may be nested; all ask, before they compile.
 
-    Raises:
-      UserError: one writes something else, which is named; in every process the same.
+    UserError where one writes something else, which is named; in every process the same.
     """
     if _connection is not None:
         _connection.agree(what, {name: repr(value) for name, value in flatten(values).items()})

@@ -52,8 +52,7 @@ def dataset_folder(data_dir: str | os.PathLike[str], dataset: str, config: str) 
 def find(data_dir: str, dataset: str, config: str, command: str) -> PreparedDataset:
     """The dataset of that name, such as "celeba_hq" and "256", in the folder of all (empty for the default one).
 
-    Raises:
-      UserError: it was not built; the message says which were, and the `command` that would build it.
+    UserError where it was not built; the message says which were, and the `command` that would build it.
     """
     folder = dataset_folder(data_dir, dataset, config)
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Folders that are a split: train/ and valid/, or data_large/ and val_large/, of photographs and of masks."""
+"""Folders that are a split, of photographs and of masks: train/ and valid/, or data_large/ and val_large/."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def split_of(name: str) -> str:
         if len(found) == 1:  # train_val says nothing
             return found[0]
     return "train" if any(PLACES.fullmatch(folder) for folder in folders) else ""
+
+
+def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
+    """At most `count` of `things`, evenly spaced, the first included."""
+    count = min(count, len(things))
+    return [things[i * len(things) // count] for i in range(count)]
 
 
 def splits_by_folder(things: Sequence[T], where: str, name: Callable[[T], str]) -> dict[str, list[T]]:

@@ -90,20 +90,12 @@ class DataSplits(NamedTuple):
 
 
 def open_data(section: Mapping[str, Any]) -> DataSplits:
-    """The photographs that a config's `data` section describes.
-
-    Raises:
-      UserError: no source has that name, or the source refuses the section.
-    """
+    """The photographs of a config's `data` section; a UserError where no source has its name, or the source refuses."""
     return registry.bind_named(SOURCES, section, "config.data").open_splits()
 
 
 def agree_on_labels(splits: DataSplits, num_labels: int) -> DataSplits:
-    """The photographs as a method wants them: with labels of `num_labels` classes, or for 0 without any.
-
-    Raises:
-      UserError: the photographs have no labels, or another number of classes.
-    """
+    """The photographs with labels of `num_labels` classes, or for 0 without; a UserError where they lack such ones."""
     if num_labels == 0:
         return DataSplits(without_labels(splits.train), without_labels(splits.held_out))
     for source in (splits.train, splits.held_out):

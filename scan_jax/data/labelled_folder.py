@@ -44,9 +44,8 @@ class LabelledFolder(Folder):
     def open_splits(self) -> DataSplits:
         """Reads every photograph and label map once, to know that they can be used, and splits the folder.
 
-        Raises:
-          UserError: as of `Folder`, a photograph has no label map, or a label map has another size, colours or a label
-            above the class count.
+        UserError as of `Folder`, and where a photograph has no label map, or a label map another size, colours or a
+        label above the class count.
         """
         check_classes(self.num_labels, self.flip_pairs)
         return super().open_splits()
@@ -73,9 +72,8 @@ class LabelledFolder(Folder):
     def read(self, pair: Pair, section: str = "--config.data.") -> Photo:
         """ "image" uint8 [S,S,3] and "labels" uint8 [S,S], from the same crop; `section` is how flags begin.
 
-        Raises:
-          UserError: the label map has another size, colours, or a label above the class count.
-          One of DECODE_ERRORS: the photograph or, which is named, the label map does not decode.
+        UserError where the label map has another size, colours, or a label above the class count; one of DECODE_ERRORS
+        where the photograph or, which is named, the label map does not decode.
         """
         image = pair.read_image()  # [H,W,3]
         labels = self._read_labels(pair, image.shape, section)  # [H,W]
@@ -128,8 +126,7 @@ class Pair(File):
 def pair_up(files: Sequence[File], folder: str) -> list[Pair]:
     """Every photograph among the image files with its label map, in their order; `folder` is for messages.
 
-    Raises:
-      UserError: there are no photographs or no label maps, or a photograph without one, which is named.
+    UserError where there are no photographs or no label maps, or a photograph without one, which is named.
     """
     maps = {stem(file.name): file for file in files if file.path.suffix.lower() == ".png" and _is_label_map(file.name)}
     photographs = [file for file in files if not _is_label_map(file.name)]

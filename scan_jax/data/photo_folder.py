@@ -20,7 +20,7 @@ from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
-from scan_jax.core.split_folders import splits_by_folder
+from scan_jax.core.split_folders import evenly_spaced, splits_by_folder
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
 from scan_jax.images import labels as label_map
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 # Splits without a text file: those that folders make, and that of `set_aside`.
 BY_FOLDER, BY_NAME = "by_folder", "by_name_hash"
 LABEL = "_label"  # ends the name of a label map that lies beside its photograph
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,8 +52,7 @@ class Folder(abc.ABC):
     def open_splits(self) -> DataSplits:
         """Reads every file once, to know what decodes, and splits the folder.
 
-        Raises:
-          UserError: a folder is missing or empty, too many files are broken, or a setting makes no sense.
+        UserError where a folder is missing or empty, too many files are broken, or a setting makes no sense.
         """
         if self.size <= 0 or self.held_out < 0:
             raise UserError(f"config.data: size must be positive and held_out not negative, not {self}")
@@ -124,11 +122,7 @@ class PhotoFolder(Folder):
 
 
 def list_photographs(folder: Path) -> list[File]:
-    """The folder's image files at any depth, by relative name; hidden ones are skipped.
-
-    Raises:
-      UserError: there is none.
-    """
+    """The folder's image files at any depth, by relative name, without hidden ones; a UserError where there is none."""
     if not (files := only_images(walk(folder), str(folder))):
         raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     return files
@@ -152,10 +146,8 @@ def without_label_maps(files: Sequence[File]) -> list[File]:
 def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list[AnyFile]]:
     """Files to train with and at most `count` held-out ones, a tenth of all at most, in the order given.
 
-    A file's place depends on its name's hash, so that files added later move few others.
-
-    Raises:
-      UserError: nothing would be held out.
+    A file's place depends on its name's hash, so that files added later move few others. UserError where nothing would
+    be held out.
     """
     if count == 0 or len(files) < 2:
         raise UserError(
@@ -170,12 +162,6 @@ def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list
 def file_split(name: str, parts: Mapping[str, Iterable[Any]]) -> SplitList:
     """Who is where, by the names of the files in each part."""
     return SplitList(name, {part: tuple(file.name for file in files) for part, files in parts.items()})
-
-
-def evenly_spaced(things: Sequence[T], count: int) -> list[T]:
-    """At most `count` of `things`, evenly spaced, the first included."""
-    count = min(count, len(things))
-    return [things[i * len(things) // count] for i in range(count)]
 
 
 def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> list[AnyFile]:
@@ -229,9 +215,7 @@ class File:
     def read_labels(self) -> np.ndarray:
         """The label map, int32 [H,W], upright.
 
-        Raises:
-          UserError: it has colours.
-          OSError: it is truncated or no image; it is named.
+        UserError where it has colours; OSError, which names it, where it is truncated or no image.
         """
         try:
             with self.open() as opened:
@@ -265,16 +249,12 @@ MANY = 500  # files; from here on progress is shown and the result kept
 def without_broken(
     files: Sequence[AnyFile], folder: Path, verify: Callable[[AnyFile], None], rules: str
 ) -> list[AnyFile]:
-    """The files that decode; the others are named and counted in the log.
+    """The files of one folder that decode; the others are named and counted in the log.
 
-    Args:
-      files: of one folder.
-      folder: for messages.
-      verify: raises one of DECODE_ERRORS for a file that is broken; a UserError of its own is not tolerated once.
-      rules: what `verify` depends on besides the files; a result is remembered for the same rules only.
+    `verify` raises one of DECODE_ERRORS for a file that is broken; a UserError of its own is not tolerated once.
+    `rules` are what it depends on besides the files; a result is remembered for the same rules only.
 
-    Raises:
-      UserError: none decodes, more than 1% do not, or `verify` refuses a file.
+    UserError where none decodes, more than 1% do not, or `verify` refuses a file.
     """
     broken = find_broken(files, verify, rules)
     good = [file for file in files if file.name not in broken]

@@ -14,8 +14,8 @@ from scan_jax.core import prepared
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.prepared import PreparedDataset
+from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
-from scan_jax.data.photo_folder import evenly_spaced
 from scan_jax.images.square import Crop, square, square_labels
 
 
@@ -59,11 +59,7 @@ class Prepared(Stored):
     measure_on: str = ""  # the split to measure on; empty for "test", or "validation" where there is no other
 
     def open_splits(self) -> DataSplits:
-        """The dataset's photographs.
-
-        Raises:
-          UserError: it was not prepared, has smaller photographs, or not the split.
-        """
+        """The dataset's photographs; a UserError where it was not prepared, has smaller ones, or not the split."""
         name, _, config = self.dataset.partition("/")
         if not name or not config:
             raise UserError(f"config.data.dataset is NAME/CONFIG, as scan_jax prepare prints it, not {self.dataset!r}")

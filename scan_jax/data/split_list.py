@@ -50,17 +50,13 @@ class SplitList:
 
 
 def read_split(name: str, numbers: Mapping[str, str] | None = None) -> SplitList:
-    """The split of that name, or in the text file of that path.
+    """The split of that name in scan_jax/data/splits, or in the text file of that path.
 
     A line is `train 0-27999` or `test some/name.jpg`; # begins a comment. A line `numbers FILE` says that the numbers
-    are not the photographs' own, and which file tells theirs.
+    are not the photographs' own, and which file tells theirs: `numbers` has for each photograph the one that the split
+    knows it by.
 
-    Args:
-      name: of a file in scan_jax/data/splits, or a path.
-      numbers: photograph to the number that the split knows it by.
-
-    Raises:
-      UserError: there is no such split, a line cannot be read, a photograph is in it twice, or it needs `numbers`.
+    UserError where there is no such split, a line cannot be read, a photograph is in it twice, or it needs `numbers`.
     """
     title, lines = _find(name)
     found: dict[str, list[str]] = {}

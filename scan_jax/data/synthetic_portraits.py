@@ -23,11 +23,7 @@ class SyntheticPortraits:
     seed: int = 0  # another seed, other portraits
 
     def open_splits(self) -> DataSplits:
-        """Portraits for both splits, drawn when they are first asked for.
-
-        Raises:
-          UserError: a setting makes no sense.
-        """
+        """Portraits for both splits, drawn when first asked for; a UserError where a setting makes no sense."""
         if min(self.size, self.count, self.held_out) <= 0 or self.seed < 0:
             raise UserError(f"config.data: size, count and held_out must be positive and seed not negative, not {self}")
         split = portrait_split(self.count, self.held_out)

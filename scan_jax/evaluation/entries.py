@@ -109,8 +109,7 @@ def pad(images: list[np.ndarray], count: int) -> np.ndarray:
 def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, devices: Devices) -> list[Entry]:
     """A network, and once more for every optimisation at test time.
 
-    Raises:
-      UserError: it cannot fill photographs of this size, or has no such optimisation.
+    UserError where it cannot fill photographs of this size, or has no such optimisation.
     """
     if size % trained.method.stride:
         raise UserError(f"{folder} fills multiples of {trained.method.stride} pixels, not {size}; choose another size")
@@ -138,11 +137,7 @@ def from_run(folder: Path, trained: Trained, refine: Sequence[str], size: int, d
 
 
 def with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
-    """Those whose names collide are told apart by their folders.
-
-    Raises:
-      UserError: one is named twice.
-    """
+    """Those whose names collide are told apart by their folders; a UserError where one is named twice."""
     shared = Counter(one.name for one in entries)
     full = [f" ({one.details.get('folder', one.key)})" if shared[one.name] > 1 else "" for one in entries]
     renamed = [dataclasses.replace(one, name=one.name + more) for one, more in zip(entries, full)]
@@ -160,8 +155,7 @@ def slug(name: str) -> str:
 def find_baseline(key: str, labelled: object) -> Entry:
     """The baseline of that name, such as "telea"; `labelled` are the first photograph's labels, or None.
 
-    Raises:
-      UserError: there is none, or it needs labels that are not there.
+    UserError where there is none, or it needs labels that are not there.
     """
     if key not in BASELINES:
         raise UserError(f"no baseline {key!r}{did_you_mean(key, BASELINES)}; there are: {', '.join(BASELINES)}")
@@ -189,10 +183,8 @@ def class_mean(photograph: np.ndarray, hole: np.ndarray, labels: np.ndarray | No
     """Fills each class in the mean colour of its known pixels, the floor of a model that paints from one style a class.
 
     As `mean`, with `labels` integers [H,W], not negative. A class that lies in the hole alone gets the mean of all
-    known pixels; where nothing is known, everything is mid-grey.
-
-    Raises:
-      ValueError: no labels, another type or unequal sizes.
+    known pixels; where nothing is known, everything is mid-grey. ValueError for no labels, another type or unequal
+    sizes.
     """
     check(photograph, hole)
     if labels is None:

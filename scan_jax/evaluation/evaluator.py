@@ -43,16 +43,10 @@ class Evaluator:
         batch_size: int = 16,
         limit: int = 0,
     ) -> None:
-        """Checks that the photographs and holes fit; computes nothing yet.
+        """Computes nothing yet; a UserError where there are no photographs, a bucket has no holes, or the sizes differ.
 
-        Args:
-          photographs, holes, holes_name, batch_size: as of `Benchmark`.
-          folder: where tables and the baselines' scores are kept.
-          method: the name that the table shows.
-          limit: how many photographs, from the first; 0 is all.
-
-        Raises:
-          UserError: there are no photographs, a bucket has no holes, or the sizes differ.
+        `holes_name` and `batch_size` are as of `Benchmark`; `folder` is where tables and the baselines' scores are
+        kept, `method` the name that the table shows, and `limit` how many photographs, from the first; 0 is all.
         """
         count = min(limit or len(photographs), len(photographs))
         if not count:
@@ -69,15 +63,10 @@ class Evaluator:
     ) -> Iterator[tuple[str, float]]:
         """Measures, logs the table, writes it as Markdown and JSON, then yields what belongs with the run's scalars.
 
-        Args:
-          predict: the network.
-          step: updates that it has seen.
-          refined: predictions after an optimisation at test time, by its name.
-
-        Yields:
-          ("eval/psnr/30-40%", mean) for every metric and bucket, ("eval/psnr_gain/30-40%", mean minus that of the
-          first baseline, Navier-Stokes), ("eval/prediction/psnr/30-40%", mean) of the raw prediction, and
-          ("eval/style_search/psnr/30-40%", mean) where it was refined.
+        That is ("eval/psnr/30-40%", mean) for every metric and bucket, ("eval/psnr_gain/30-40%", mean minus that of the
+        first baseline, Navier-Stokes), ("eval/prediction/psnr/30-40%", mean) of the raw prediction, and
+        ("eval/style_search/psnr/30-40%", mean) of each in `refined`: predictions after an optimisation at test time, by
+        its name. `step` counts the updates that the network has seen.
         """
         results = self.measure(predict, refined or {})
         table, network = training_table(results, step), results.entries[0]
@@ -102,8 +91,7 @@ class Evaluator:
             Entry(f"with {name.replace('_', ' ')}", "", "run", by_network(refine), None, {"refined": name})
             for name, refine in (refined or {}).items()
         ]
-        entries = [network, *after, *self._baselines]
-        found = measure(entries, self._benchmark, self._suite, self._folder / SCORES)
+        found = measure([network, *after, *self._baselines], self._benchmark, self._suite, self._folder / SCORES)
         return Results(self._benchmark.conditions, METRICS, found)
 
 

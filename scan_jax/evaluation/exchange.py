@@ -30,8 +30,7 @@ from scan_jax.images.pairs import list_images
 def write_test(folder: Path, benchmark: Benchmark) -> None:
     """Every photograph of every bucket without its hole, the holes, labels where there are any, and `test.json`.
 
-    Raises:
-      UserError: there is something in the folder, or it cannot be written to.
+    UserError where there is something in the folder, or it cannot be written to.
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; choose a new folder, so that no other test's files lie in it")
@@ -54,8 +53,7 @@ def write_test(folder: Path, benchmark: Benchmark) -> None:
 def from_predictions(folder: Path, benchmark: Benchmark) -> Entry:
     """The completions that lie in `folder`; what they show outside the hole counts for the raw prediction alone.
 
-    Raises:
-      UserError: there is no such folder, a row has two files, or predictions are missing, all listed or counted.
+    UserError where there is no such folder, a row has two files, or predictions are missing, all listed or counted.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give the one that the other program wrote its results to")

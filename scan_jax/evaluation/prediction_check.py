@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scan_jax.data.photo_folder import evenly_spaced
+from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.evaluation.benchmark import Benchmark, Row
 
 log = logging.getLogger(__name__)

@@ -29,9 +29,7 @@ LOOKING = 2  # hole pixels of each photograph whose attention is shown
 class ContactSheet:
     """Up to six photographs with one hole each, from bucket to bucket, and a picture of what becomes of them.
 
-    Attributes:
-      points: int32 [n,2,2], (row, column) of hole pixels.
-      observation: what a network may see of them, on the host.
+    `points`, int32 [n,2,2], are (row, column) of hole pixels; `observation` what a network may see, on the host.
     """
 
     def __init__(self, photographs: PhotoSource, holes: Mapping[str, np.ndarray], num_labels: int = 0) -> None:
@@ -50,12 +48,10 @@ class ContactSheet:
         self.observation = Example(*arrays).observe()
 
     def write(self, path: Path, stages: Mapping[str, np.ndarray], looks: Mapping[str, np.ndarray]) -> None:
-        """A PNG with a row for each photograph.
+        """A PNG with a row for each photograph; a UserError where it cannot be written.
 
-        Args:
-          path: the file; UserError where it cannot be written.
-          stages: predictions by name, each [n,S,S,3] in [0, 1]; their completions are shown.
-          looks: what `points` attend to by name, each [n,2,S,S]; shown over the input, red for most.
+        `stages` are predictions by name, each [n,S,S,3] in [0, 1], of which completions are shown; `looks`, each
+        [n,2,S,S], what `points` attend to by name, over the input, red for most.
         """
         seen = np.stack([tint_hole(*pair) for pair in zip(self.image, self.known)])  # [n,S,S,3]
         columns = {
@@ -75,11 +71,9 @@ class ContactSheet:
 
 
 def choose_points(known: np.ndarray, count: int) -> np.ndarray:
-    """Hole pixels far from each other and from the known ones: int [count,2], (row, column).
+    """`count` hole pixels far from each other and from the known ones: int [count,2], (row, column).
 
-    Args:
-      known: [H,W,1], 1 = known pixel. Without a hole the centre is repeated.
-      count: how many.
+    `known` is [H,W,1], 1 = known pixel. Without a hole the centre is repeated.
     """
     hole = known[..., 0] < 0.5  # [H,W]
     if not hole.any():
@@ -96,12 +90,9 @@ def choose_points(known: np.ndarray, count: int) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, weights: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """One picture of Fig. 4: [H,W,3] in [0, 1].
+    """One picture of Fig. 4, [H,W,3] in [0, 1]: `image`, likewise, and what the pixel at `point` (row, column) sees.
 
-    Args:
-      image: [H,W,3] in [0, 1].
-      weights: [H,W], not negative; shown relative to the largest.
-      point: (row, column) of the pixel that looks.
+    `weights` [H,W], not negative, are shown relative to the largest.
     """
     if image.shape[:2] != weights.shape or image.shape[2:] != (3,):
         raise ValueError(f"[H,W,3] and [H,W] are needed, not {image.shape} and {weights.shape}")
@@ -125,14 +116,8 @@ def save_heat_maps(
 ) -> None:
     """The input, its labels and what each point attends to, side by side in one PNG.
 
-    Args:
-      path: the file; UserError where it cannot be written.
-      photograph: uint8 [H,W,3].
-      known: [H,W,1], 1 = known pixel.
-      labels: integers [H,W], or None.
-      maps: by name, float [P,H,W].
-      points: (row, column) [P,2].
-      num_labels: classes.
+    `photograph` uint8 [H,W,3]; `known` [H,W,1], 1 = known pixel; `labels` integers [H,W] of `num_labels` classes, or
+    None; `maps` by name, float [P,H,W]; `points` (row, column) [P,2]. UserError where the file cannot be written.
     """
     image = photograph.astype(np.float32) / np.float32(255)
     columns = {"input": tint_hole(image, known)}
@@ -145,11 +130,7 @@ def save_heat_maps(
 
 
 def draw_curves(folder: Path) -> None:
-    """Writes `losses.png` and `psnr.png` into a run folder, each as far as its scalars have something to show.
-
-    Raises:
-      UserError: the pictures cannot be written.
-    """
+    """Writes `losses.png` and `psnr.png` of what a run's scalars have; a UserError where they cannot be written."""
     series = read_scalars(folder / SCALARS)
     losses = {name: curve for name, curve in series.items() if name.startswith(("loss/", "term/"))}
     quality = {name.removeprefix("eval/psnr/"): c for name, c in series.items() if name.startswith("eval/psnr/")}

@@ -105,13 +105,8 @@ def score(
 ) -> Found:
     """Fills every hole of the benchmark and scores each completion, and each raw prediction where there is one.
 
-    Args:
-      fill: completes a batch.
-      benchmark: the photographs and holes.
-      suite: the metrics.
-      title: for the progress bar.
-      store: keeps what is done, and has what was done before.
-      share: of several processes; those with too little to do for all of them do everything each.
+    `title` is the progress bar's; `store` keeps what is done, and has what was done before. Of several processes, those
+    with too little to `share` for all of them do everything each.
     """
     rows, step = benchmark.rows(), benchmark.batch_size * max(1, PART // benchmark.batch_size)
     parts = [rows[start : start + step] for start in range(0, len(rows), step)]

@@ -46,11 +46,7 @@ class HoleSource(Protocol):
         """Every hole's ratio lies in this range, (low, high]."""
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A hole, bool [size,size], that depends on the state of `rng` alone.
-
-        Raises:
-          UserError: the source has no hole within its limits at this size.
-        """
+        """A hole, bool [size,size], pure in the state of `rng`; a UserError where `limits` leave none at this size."""
 
     def fixed(self, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
         """The holes to evaluate on, bool [n,size,size], ratios in `bucket`: the same on every call and every machine.
@@ -68,12 +64,9 @@ class HoleSplits(NamedTuple):
 
 
 def open_holes(section: Mapping[str, Any]) -> HoleSplits:
-    """The holes that a config's `holes` section describes.
+    """The holes of a config's `holes` section; a UserError where no source has its name, or the source refuses it.
 
     With any source, `held_out_path` names a folder of masks or a frozen set to measure on instead.
-
-    Raises:
-      UserError: no source has that name, or the source refuses the section.
     """
     source = registry.bind_named(SOURCES, section, "config.holes")
     splits = source.open_splits()
@@ -99,11 +92,8 @@ def fixed_set(
 ) -> FixedSet:
     """The evaluation holes of `source` at `size`; a bucket's holes do not depend on which others are asked for.
 
-    Buckets that no hole of the source reaches are left out, and the log says so. `per_bucket` and `seed` are those of
-    `HoleSource.fixed`.
-
-    Raises:
-      UserError: no bucket has a hole.
+    Buckets that no hole of the source reaches are left out, and the log says so; a UserError where that leaves none.
+    `per_bucket` and `seed` are those of `HoleSource.fixed`.
     """
     holes = {}
     for bucket in buckets:

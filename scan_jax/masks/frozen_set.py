@@ -129,11 +129,7 @@ class Manifest:
 
 
 def load(folder: Path) -> Manifest | None:
-    """The folder's manifest; None where it has none, or another program's.
-
-    Raises:
-      UserError: it is damaged, or of a later version.
-    """
+    """The folder's manifest, None without one of ours; a UserError where it is damaged, or of a later version."""
     path = folder / MANIFEST
     if not path.is_file():
         return None
@@ -149,11 +145,7 @@ def load(folder: Path) -> Manifest | None:
 
 
 def check(folder: Path, manifest: Manifest) -> None:
-    """Compares every file of the frozen set with its hash.
-
-    Raises:
-      UserError: a file is missing or has other bytes; it is named.
-    """
+    """Compares every file of the frozen set with its hash; the UserError names one that is missing or differs."""
     index = folder / INDEX
     if sha256(index) != manifest.index_sha256:
         raise UserError(_differs(index))
@@ -187,11 +179,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def index_rows(folder: Path) -> list[dict[str, str]]:
-    """The rows of the folder's `index.csv`; none where it has none, or none with a column `file`.
-
-    Raises:
-      UserError: it is no text.
-    """
+    """The rows of the folder's `index.csv`; none without it or its column `file`; a UserError where it is no text."""
     index = folder / INDEX
     if not index.is_file():
         return []

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.images import contact_sheet
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, read_image
 from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
@@ -77,14 +78,9 @@ class Report(NamedTuple):
 def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: Path | None) -> Report:
     """Reads every mask of a folder, at any depth or as its `index.csv` lists them, and says what is odd.
 
-    Args:
-      folder: of masks.
-      hole_color: "white" or "black".
-      photographs: the folder of the photographs that the masks belong to, one by one; it may be `folder` itself.
-      sheet: a PNG to write examples of each ratio bucket to.
-
-    Raises:
-      UserError: there is no such folder, or no mask in it; or the sheet cannot be written.
+    `hole_color` is "white" or "black"; `photographs` the folder of those that the masks belong to, one by one, maybe
+    `folder` itself; `sheet` a PNG to write examples of each ratio bucket to. UserError where there is no such folder,
+    or no mask in it, or the sheet cannot be written.
     """
     check_color(hole_color, "hole_color")
     masks = _masks(folder, photographs)
@@ -159,15 +155,9 @@ def write_sheet(
     rows = []
     for label, files in groups.items():
         if files:
-            shown = [_picture(file, hole_color, photograph_of.get(file)) for file in spread(files, columns)]
+            shown = [_picture(file, hole_color, photograph_of.get(file)) for file in evenly_spaced(files, columns)]
             rows.append((f"{label} ({len(files)})", shown + [blank] * (columns - len(shown))))
     contact_sheet.save_grid(path, [f"{hole_color} = hole"] + [""] * (columns - 1), rows)
-
-
-def spread(files: Sequence[Path], count: int) -> list[Path]:
-    """At most `count` of the files, at equal distances."""
-    count = min(count, len(files))
-    return [files[i * len(files) // count] for i in range(count)]
 
 
 def _picture(file: Path, hole_color: str, photograph: Path | None) -> np.ndarray:

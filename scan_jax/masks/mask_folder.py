@@ -40,10 +40,8 @@ class MaskFolder:
     def open_splits(self) -> HoleSplits:
         """The masks in `train` and those in `valid` or `test`; without such folders, its even rows and its odd ones.
 
-        With `held_out_path` all of it, or what lies in `train`, is to train with.
-
-        Raises:
-          UserError: a folder is missing or has too few masks, or a setting makes no sense.
+        With `held_out_path` all of it, or what lies in `train`, is to train with. UserError where a folder is missing
+        or has too few masks, or a setting makes no sense.
         """
         check_color(self.hole_color, "config.holes.hole_color")
         limits = Bucket(*self.ratio)
@@ -72,11 +70,7 @@ class IrregularMasks:
     data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
 
     def open_splits(self) -> HoleSplits:
-        """The masks of the dataset: training ones turned at random, test ones upright.
-
-        Raises:
-          UserError: they were not prepared; it names the command.
-        """
+        """Masks turned at random to train with, upright to test; a UserError tells the command that prepares them."""
         from scan_jax.core import prepared  # which loads protocol buffers
 
         config = f"{self.set_name}-{self.stored_size}" if self.set_name else str(self.stored_size)
@@ -107,11 +101,8 @@ def read_mask(file: Path) -> np.ndarray:
 def open_masks(path: str, hole_color: str, limits: Bucket, where: str = "config.holes.held_out_path") -> StoredHoles:
     """All masks of a folder to measure on, in the order of its `index.csv` or else of their relative paths.
 
-    The files of a frozen set are checked against its manifest, which also has limits and colour.
-
-    Raises:
-      UserError: there is no such folder, it has no mask, or its index or manifest names a file that is not there or has
-        been changed.
+    The files of a frozen set are checked against its manifest, which also has limits and colour. UserError where there
+    is no such folder, it has no mask, or its index or manifest names a file that is not there or has been changed.
     """
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():

@@ -32,11 +32,7 @@ class Mixture:
     parts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     def open_splits(self) -> HoleSplits:
-        """The mixture for both splits, of each part's own splits.
-
-        Raises:
-          UserError: a weight or a name makes no sense, or a part refuses its settings.
-        """
+        """The mixture of each part's splits; a UserError where a weight, a name or a part's setting makes no sense."""
         # Saved configs come back with their keys sorted: the order given must not matter.
         names = sorted(name for name, weight in self.weights.items() if _checked(name, weight) > 0)
         if not names:

@@ -85,8 +85,7 @@ Draw = Callable[[np.random.Generator, int], np.ndarray]  # (rng, size) -> bool [
 def draw_within(draw: Draw, rng: np.random.Generator, size: int, limits: Bucket, attempts: int) -> np.ndarray:
     """The first of at most `attempts` draws, bool [size,size], with a ratio in `limits`, else the nearest made to fit.
 
-    Raises:
-      UserError: no hole of this size can lie within the limits.
+    UserError where no hole of this size can lie within the limits.
     """
     limits.pixel_range(size * size)  # refuses the impossible before the work
     nearest, nearest_distance = None, np.inf

@@ -54,8 +54,7 @@ class DrawnHoles:
         reached = self.limits.overlap(bucket)
         if reached is None or not self._reaches(size, reached):
             return np.zeros((0, size, size), np.bool_)
-        source = dataclasses.replace(self, ratio=(reached.low, reached.high))
-        return draw_fixed(source.draw, size, reached, count, seed)
+        return draw_fixed(dataclasses.replace(self, ratio=(reached.low, reached.high)).draw, size, reached, count, seed)
 
     def _reaches(self, size: int, bucket: Bucket) -> bool:
         """Whether there are such holes at this size."""
@@ -126,8 +125,7 @@ def frames(size: int, limits: Bucket) -> tuple[tuple[int, int, int], ...]:
 class Half(DrawnHoles):
     """The image's left, right, upper or lower half, which takes 50%, or less than one row under it of an odd side.
 
-    Raises:
-      UserError: a side is unknown, there is none, or no half lies within `ratio`.
+    UserError where a side is unknown, there is none, or no half lies within `ratio`.
     """
 
     sides: tuple[str, ...] = SIDES  # those that a hole may take

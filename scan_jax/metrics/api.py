@@ -40,28 +40,18 @@ Better = Literal["higher", "lower", "zero"]
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """What one filled image is worth against its photograph.
+    """What one filled image is worth against its photograph."""
 
-    Attributes:
-      measure: (parameters, image uint8 [B,H,W,3], photograph uint8 [B,H,W,3], hole bool [B,H,W]) -> [B]. Pure, may be
-        jitted; an image's value does not depend on the others of its batch.
-      title: as a table's head has it, such as "PSNR".
-      better: which direction is the better one; "zero" where both sides of it are errors.
-      unit: as printed beside the title, or empty.
-      decimals: how many a table shows.
-      definition: one clause that tells it from other papers' metrics of that title.
-      parameters: the arrays that `measure` needs besides, such as a network's weights.
-      least_side: pixels that height and width need, such as a window's; `measure` raises ValueError below it.
-    """
-
+    # (parameters, image uint8 [B,H,W,3], photograph uint8 [B,H,W,3], hole bool [B,H,W]) -> [B]. Pure, may be jitted; an
+    # image's value does not depend on the others of its batch
     measure: Measure
-    title: str
-    better: Better
-    unit: str
-    decimals: int
-    definition: str
-    parameters: Tree = None
-    least_side: int = 1
+    title: str  # as a table's head has it, such as "PSNR"
+    better: Better  # which direction is the better one; "zero" where both sides of it are errors
+    unit: str  # as printed beside the title, or empty
+    decimals: int  # how many a table shows
+    definition: str  # one clause that tells it from other papers' metrics of that title
+    parameters: Tree = None  # the arrays that `measure` needs besides, such as a network's weights
+    least_side: int = 1  # pixels that height and width need, such as a window's; `measure` raises ValueError below it
 
     def __call__(self, image: Array, photograph: Array, hole: Array) -> Array:
         """uint8 [B,H,W,3], uint8 [B,H,W,3], bool [B,H,W] -> [B]."""
@@ -79,20 +69,13 @@ class Embedding:
 
 @dataclasses.dataclass(frozen=True)
 class SetMetric:
-    """What a set of filled images is worth against the set of their photographs.
+    """What a set of filled images is worth against the set of their photographs."""
 
-    Attributes:
-      distance: (vectors of the photographs float64 [N,D], of the filled images [N,D], in the same order) -> a number;
-        deterministic.
-      embedding: makes the vectors.
-      least: images that it needs; fewer are refused.
-      least_side: pixels that height and width need at least, as of `Metric`.
-      title, better, unit, decimals, definition: as those of `Metric`.
-    """
-
+    # (vectors of photographs float64 [N,D], of their filled images [N,D], in the same order) -> a number; deterministic
     distance: Callable[[np.ndarray, np.ndarray], float]
-    embedding: Embedding
-    least: int
+    embedding: Embedding  # makes the vectors
+    least: int  # images that it needs; fewer are refused
+    # as those of `Metric`, from here on
     title: str
     better: Better
     unit: str
@@ -105,15 +88,11 @@ AnyMetric = Metric | SetMetric
 
 
 def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
-    """Metrics by their full names, such as "edge_connect/psnr".
+    """Metrics by their full names, such as "edge_connect/psnr"; `where` is what named them, for messages.
 
-    Args:
-      wanted: groups such as "standard", or single metrics such as "inception/fid"; a group whose weights were never
-        imported is left out, and the log says how to get it.
-      where: what named them, for messages.
-
-    Raises:
-      UserError: there is no such group or metric, or the weights of a single metric are missing.
+    Groups such as "standard", or single metrics such as "inception/fid", are wanted; a group whose weights were never
+    imported is left out, and the log says how to get it. UserError where there is no such group or metric, or the
+    weights of a single metric are missing.
     """
     found: dict[str, AnyMetric] = {}
     for name in wanted:

@@ -41,8 +41,7 @@ TRUNKS: Mapping[str, Trunk] = {
 def open_metrics(group: str = "lpips") -> dict[str, Metric]:
     """LPIPS on every network that was imported together with its head; the log says how to get the others.
 
-    Raises:
-      UserError: there is none; it names every missing file and the commands that import them.
+    UserError where there is none; it names every missing file and the commands that import them.
     """
     found: dict[str, Metric] = {}
     missing: dict[str, str] = {}
@@ -61,10 +60,7 @@ def open_metrics(group: str = "lpips") -> dict[str, Metric]:
 def lpips_distance(first: Mapping[str, Array], second: Mapping[str, Array], heads: Mapping[str, Array]) -> Array:
     """Sum over layers of the mean over pixels of sum_c w_c (a_c/|a| - b_c/|b|)^2 (Zhang et al., equation 1): [B].
 
-    Args:
-      first: activations by layer, each [B,h,w,C].
-      second: the same layers of the other image.
-      heads: the weights w of each layer, [C].
+    `first` and `second` are the two images' activations by layer, [B,h,w,C]; `heads` the weights w of each, [C].
     """
     total = jnp.zeros(())
     for layer, weights in heads.items():

@@ -112,10 +112,7 @@ def ssim(x: Array, y: Array, window: Window, span: float) -> Array:
     Equals scikit-image's `structural_similarity` with `data_range=span`, `channel_axis`, and `win_size` for uniform
     windows or `gaussian_weights=True, sigma=1.5, use_sample_covariance=False` for the Gaussian one.
 
-    [B,H,W,C] twice, of a range `span` -> [B] float32, at most 1.
-
-    Raises:
-      ValueError: the images are smaller than the window.
+    [B,H,W,C] twice, of a range `span` -> [B] float32, at most 1. ValueError for images smaller than the window.
     """
     return 1 - mean(dissimilarity(x, y, window, span))
 

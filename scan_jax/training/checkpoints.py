@@ -38,8 +38,7 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: Keep, data: Provenance | None = None) -> None:
         """Opens or makes `folder`, an absolute one; `data` is what the run is trained on, written beside each state.
 
-        Raises:
-          UserError: the folder cannot be written to, or the notes in it are damaged.
+        UserError where the folder cannot be written to, or the notes in it are damaged.
         """
         self._folder, self._data = folder, dict(data or {})
         on_process_zero(lambda: checkpoint_folder.require_writable(folder))
@@ -57,11 +56,7 @@ class Checkpoints:
         return sorted(set(self._manager.all_steps()) - self._damaged)
 
     def save(self, step: int, state: TrainState) -> None:
-        """Begins to write `state`; the previous write is waited for.
-
-        Raises:
-          UserError: that one has failed, or the disk is full or cannot be written to.
-        """
+        """Begins to write `state`, after the last one; a UserError if that failed, or the disk is full or read-only."""
         if step in self.steps():
             return
         on_process_zero(lambda: _require_room(self._folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state))))
@@ -80,11 +75,8 @@ class Checkpoints:
     def restore(self, like: TrainState) -> TrainState | None:
         """The newest state that every process can read, or None where there is no checkpoint at all.
 
-        Args:
-          like: shapes, types and shardings, as `jax.ShapeDtypeStruct`s; on any number of devices and any mesh.
-
-        Raises:
-          UserError: there are checkpoints, but none can be read.
+        `like` are shapes, types and shardings, as `jax.ShapeDtypeStruct`s; on any number of devices and any mesh.
+        UserError where there are checkpoints, but none can be read.
         """
         self._guarded(self._manager.wait_until_finished)
         steps = self.steps()
@@ -109,20 +101,14 @@ class Checkpoints:
     def score(self, step: int, psnr: float) -> None:
         """Notes the PSNR on held-out photographs, in dB, of the network of a step; one that was not saved is forgotten.
 
-        Raises:
-          UserError: the folder cannot be written to.
+        UserError where the folder cannot be written to.
         """
         # That of process 0 counts, so that all keep and delete the same.
         agreed = float(broadcast_from_zero(repr(float(psnr))))
         self._note(Ledger({**self._ledger.psnr, step: agreed}, self._ledger.pinned))
 
     def pin(self, step: int) -> None:
-        """Keeps a step, whatever comes.
-
-        Raises:
-          ValueError: there is no such checkpoint.
-          UserError: the folder cannot be written to.
-        """
+        """Keeps a step, whatever comes; ValueError: there is no such checkpoint, UserError: it cannot be noted."""
         if step not in self.steps():
             raise ValueError(f"there is no checkpoint {step} to pin, only {self.steps()}")
         self._note(Ledger(self._ledger.psnr, self._ledger.pinned | {step}))

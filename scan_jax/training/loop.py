@@ -121,9 +121,8 @@ class Run:
     def train(self) -> None:
         """Until the last step or a polite request to stop; a run that was complete already is only measured again.
 
-        Raises:
-          UserError: a step is bad again and again, or at all where the guard is disabled; a checkpoint cannot be
-            written.
+        UserError where a step is bad again and again, or at all where the guard is disabled, or a checkpoint cannot be
+        written.
         """
         bad: BadStep | None = None
         with ScalarWriters(self._folder) as self._writers:
@@ -161,9 +160,7 @@ class Run:
     def _take_steps(self, state: TrainState, batches: Prefetch) -> None:
         """From `state` to the last step, or to the one at which the run was asked to stop.
 
-        Raises:
-          BadStep: no checkpoint was made since.
-          UserError: a checkpoint cannot be written.
+        BadStep where no checkpoint was made since; UserError where a checkpoint cannot be written.
         """
         settings, first, last = self._settings, int(state.step), self._settings.steps
         pending, meter, frozen, key = Pending(), _Meter(settings.batch_size), self._inputs.frozen, self._trainer.key

@@ -35,8 +35,7 @@ LENGTH = "training.steps"  # may change, too, where no learning rate falls to th
 def claim(folder: Path, config: Mapping[str, Any]) -> None:
     """Writes `config` into a new run folder, or checks that an old one was made with it.
 
-    Raises:
-      UserError: the folder belongs to another config (every difference is listed), or cannot be written to.
+    UserError where the folder belongs to another config (every difference is listed), or cannot be written to.
     """
     path = folder / CONFIG
     config = json.loads(json.dumps(config))  # tuples become lists, as they do on disk
@@ -79,8 +78,7 @@ Provenance = Mapping[str, str]  # "train", "held_out" and "holes" in a line each
 def keep(folder: Path, data: Provenance) -> None:
     """Writes `data` into a new run folder, or checks that an old run saw the same.
 
-    Raises:
-      UserError: the photographs or holes are others than when the run began, or the folder cannot be written to.
+    UserError where the photographs or holes are others than when the run began, or the folder cannot be written to.
     """
     path = folder / DATA
     if path.exists():

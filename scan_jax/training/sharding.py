@@ -23,11 +23,8 @@ Rules = Sequence[tuple[str, str]]  # (pattern of a parameter's path, "replicate"
 def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = None, parts: int = 1) -> Mesh:
     """The devices as (devices / fsdp, fsdp); a UserError where they, or the batch and its parts, cannot be divided so.
 
-    Args:
-      batch_size: over all devices.
-      fsdp: devices over which parameters may be split.
-      devices: all that there are by default; others may be compiled for without being there.
-      parts: of a batch, taken one after the other.
+    `batch_size` is over all devices and taken in `parts`, one after the other; parameters may be split over `fsdp`
+    devices. `devices` are by default all that there are; others may be compiled for without being there.
     """
     devices = jax.devices() if devices is None else devices
     count = len(devices)

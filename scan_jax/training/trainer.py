@@ -29,33 +29,19 @@ log = logging.getLogger(__name__)
 
 
 class Trainer:
-    """A method made ready to train; nothing is compiled before its first step.
+    """A method made ready to train on the devices of its `mesh`; nothing is compiled before its first step.
 
-    Attributes:
-      method: what is trained.
-      settings: how.
-      mesh: the devices.
-      phases: of the training, one where the method knows no others.
-      example: the shapes of a batch.
-      shapes: those of the state.
-      shardings: where each array of the state lives.
-      steps: jitted, one a phase.
+    `example` are the shapes of a batch, `shapes` those of the state, `shardings` where each array of it lives; `steps`
+    are jitted, one for each of `phases`, of which there is one where the method knows no others.
     """
 
     def __init__(
         self, method: Method, settings: TrainingSettings, size: int, seed: int, devices: Sequence[Any] | None = None
     ) -> None:
-        """Shapes, shardings and jitted functions.
+        """Shapes, shardings and jitted functions; `size` is the height and width of the photographs.
 
-        Args:
-          method: what to train.
-          settings: the config's.
-          size: of the photographs, height and width.
-          seed: of parameters, patches and all else that a step draws.
-          devices: all that there are by default.
-
-        Raises:
-          UserError: optimisers or phases and updates do not match, or the batch does not divide among the devices.
+        `seed` is of parameters, patches and all else that a step draws; without `devices` it takes all that there are.
+        UserError where optimisers or phases and updates do not match, or the batch does not divide among the devices.
         """
         self.method, self.settings, self._seed = method, settings, seed
         self.mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
@@ -116,8 +102,7 @@ class Trainer:
     def state_at(self, folder: Path, step: int, networks: Variables | None = None) -> TrainState:
         """What the run whose checkpoints lie in `folder` was after `step`, which has one, or is 0: as `begin` has it.
 
-        Raises:
-          UserError: the checkpoint is gone or cannot be read.
+        UserError where the checkpoint is gone or cannot be read.
         """
         if step == 0:
             return self.begin(networks)
@@ -133,8 +118,8 @@ class Trainer:
             return state
         params, stats = {**state.params, **networks.params}, {**state.stats, **networks.stats}
         ema = {GENERATOR: params[GENERATOR]}
-        begun = jax.device_put(dataclasses.replace(state, params=params, stats=stats, ema=ema), self.shardings)
-        return self.own(begun)
+        begun = dataclasses.replace(state, params=params, stats=stats, ema=ema)
+        return self.own(jax.device_put(begun, self.shardings))
 
     def own(self, state: TrainState) -> TrainState:
         """A copy: the buffers of a restored state may be the reader's, and a step takes over its state's."""
@@ -146,8 +131,7 @@ class Trainer:
 
     def share(self, batch: Any) -> Any:
         """A batch of any size, in NumPy: split over the devices where it divides among them, else whole on each."""
-        sizes = {len(leaf) for leaf in jax.tree.leaves(batch)}
-        divides = all(size % self.mesh.size == 0 for size in sizes)
+        divides = all(len(leaf) % self.mesh.size == 0 for leaf in jax.tree.leaves(batch))
         return jax.device_put(batch, sharding.batched(self.mesh) if divides else sharding.replicated(self.mesh))
 
     def prefetch(self, batches: Iterator[Example]) -> sharding.Prefetch:
@@ -194,12 +178,10 @@ def updates_in(updates: Sequence[Update], phase: str) -> tuple[Update, ...]:
 
 
 def phases_of(updates: Sequence[Update], begins: Mapping[str, int], steps: int) -> tuple[Phase, ...]:
-    """A method's phases in the order of its updates; one that has no begin is left out.
+    """A method's phases in the order of its `updates`; one that has no begin is left out.
 
-    Args:
-      updates: the method's.
-      begins: steps done before each phase, by name: `config.training.phases`.
-      steps: of the run; a phase that would begin later is never reached.
+    `begins`, of `config.training.phases`, are the steps done before each, by name; one that would begin after `steps`,
+    the run's, is never reached.
     """
     names = list(dict.fromkeys(update.phase for update in updates if update.phase))
     for name in begins:

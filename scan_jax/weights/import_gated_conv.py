@@ -120,8 +120,7 @@ def _tensorflow(path: pathlib.Path) -> Any:
 def files(path: pathlib.Path) -> list[pathlib.Path]:
     """The checkpoint's `.index` file and its data, of any of the names that `read` takes.
 
-    Raises:
-      UserError: a file is missing, or a folder has several checkpoints and does not say which.
+    UserError where a file is missing, or a folder has several checkpoints and does not say which.
     """
     prefix = _prefix(path)
     index = prefix.with_name(f"{prefix.name}.index")
@@ -220,8 +219,7 @@ def _step(kernel: np.ndarray, u: np.ndarray) -> dict[str, np.ndarray]:
 
 def _red_first(kernel: np.ndarray) -> np.ndarray:
     """[h,w,I,O] whose first three inputs are blue, green and red -> red, green and blue."""
-    order = [2, 1, 0, *range(RGB, kernel.shape[2])]
-    return kernel[:, :, order]
+    return kernel[:, :, [2, 1, 0, *range(RGB, kernel.shape[2])]]
 
 
 IMPORTERS = {

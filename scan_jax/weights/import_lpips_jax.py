@@ -35,6 +35,8 @@ FILES = {  # network -> file, its sha256, and its convolutions in their order
     ),
 }
 TRUNKS = {"lpips_alex": "alexnet", "lpips_vgg16": "vgg16"}  # head -> the network whose file has it
+# What a file raises that is no such pickle.
+DAMAGED = (OSError, EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError, pickle.UnpicklingError)
 
 
 class _Array:
@@ -77,16 +79,7 @@ def _read(path: pathlib.Path, network: str) -> Any:
     """The file's dict, of `_Array` at the ends."""
     try:
         found = _Reader(io.BytesIO(path.read_bytes())).load()
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        IndexError,
-        KeyError,
-        AttributeError,
-        pickle.UnpicklingError,
-    ) as error:
+    except DAMAGED as error:
         raise UserError(f"{path} is no file of {PACKAGE} ({error}); install {PACKAGE}=={VERSION} anew") from error
     if not isinstance(found, dict):
         raise UserError(f"{path} is no file of {PACKAGE}: it holds a {type(found).__name__}, not {network}")

@@ -16,12 +16,7 @@ from scan_jax.weights.safetensors_tree import Tree
 from scan_jax.weights.torch_state import State, side_by_side, spectral
 
 # ours -> theirs
-BLOCKS = {
-    "head": "head_0",
-    "middle0": "G_middle_0",
-    "middle1": "G_middle_1",
-    **{f"up{i}": f"up_{i}" for i in range(4)},
-}
+BLOCKS = {"head": "head_0", "middle0": "G_middle_0", "middle1": "G_middle_1", **{f"up{i}": f"up_{i}" for i in range(4)}}
 # Positions of the style encoder's convolutions; with attention the last one is in a list of its own.
 ENCODER = {"in": "model.1", "down1": "model.4", "down2": "model.7", "up": "model.10"}
 PLAIN_OUT, ATTENTIVE_OUT = "model.14", "model_last.1"
@@ -83,8 +78,7 @@ def _encoder(state: State) -> Tree:
 def _block(state: State) -> tuple[Tree, Tree, Tree]:
     """Parameters, running statistics and spectral vectors of a residual block."""
     params, batch_stats, spectral = {}, {}, {}
-    has_shortcut = "conv_s.weight_orig" in state
-    for place, suffix in enumerate(("0", "1", "s") if has_shortcut else ("0", "1")):
+    for place, suffix in enumerate(("0", "1", "s") if "conv_s.weight_orig" in state else ("0", "1")):
         norm = state.under(f"ace_{suffix}")
         params[f"norm{place}"] = _norm(norm)
         batch_stats[f"norm{place}"] = {
@@ -116,8 +110,7 @@ def _norm(state: State) -> Tree:
         },
     }
     if "conv_gamma.weight" in state:
-        classes = hidden["kernel"].shape[2]
-        dense = [f"fc_mu{index}" for index in range(classes)]  # the official code always has 19
+        dense = [f"fc_mu{index}" for index in range(hidden["kernel"].shape[2])]  # the official code always has 19
         tree["blend"] = np.concatenate([state.array("blending_gamma"), state.array("blending_beta")])
         tree["style"] = {
             "dense": {

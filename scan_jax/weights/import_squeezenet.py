@@ -66,8 +66,7 @@ def read_torch(path: pathlib.Path) -> Tree:
     def convolution(layer: str, shape: Shape) -> dict[str, np.ndarray]:
         fire, _, part = layer.partition("/")
         name = f"features.{INDICES[fire]}"
-        theirs = {"": name, "squeeze1x1": f"{name}.squeeze"}.get(part, f"{name}.{part}")
-        return state.convolution(theirs, shape)
+        return state.convolution({"": name, "squeeze1x1": f"{name}.squeeze"}.get(part, f"{name}.{part}"), shape)
 
     return _tree(convolution)
 

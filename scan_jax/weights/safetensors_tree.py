@@ -22,9 +22,8 @@ CONTENT_HASH = "content_sha256"  # reserved metadata key: tells a flipped bit fr
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
     """{"a": {"b": x}} -> {"a/b": x}; subtrees without leaves have no place in a file and vanish.
 
-    Raises:
-      ValueError: a key that is empty, no string, or holds the separator "/" (it would come back as a subtree).
-      TypeError: a leaf that is no array (a list, None, a string).
+    ValueError for a key that is empty, no string, or holds the separator "/" (it would come back as a subtree);
+    TypeError for a leaf that is no array (a list, None, a string).
     """
     flat: dict[str, np.ndarray] = {}
     for key, node in tree.items():

@@ -118,10 +118,8 @@ def patch_critic(state: State, channels: int, prefix: str = "") -> tuple[Tree, T
 
 def residual_settings(generator: Tree, params: Tree) -> dict[str, int]:
     """Width and number of blocks of a generator for a config's `method`, and the critic's width if there is one."""
-    told = {
-        "width": generator["in"]["kernel"].shape[3],
-        "blocks": sum(name.startswith("block") for name in generator),
-    }
+    blocks = sum(name.startswith("block") for name in generator)
+    told = {"width": generator["in"]["kernel"].shape[3], "blocks": blocks}
     if "critic" in params:
         told["critic_width"] = params["critic"]["SpectralConv_0"]["kernel"].shape[3]
     return told

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.data import photo_folder
 from scan_jax.data.api import PhotoSource, open_data
-from scan_jax.data.photo_folder import evenly_spaced, list_photographs, without_label_maps
+from scan_jax.data.photo_folder import list_photographs, without_label_maps
 
 
 def write_photo(path, level=0):

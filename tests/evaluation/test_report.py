@@ -14,11 +14,12 @@ import pytest
 from made_up_pages import BUCKETS, CONDITIONS, METRICS, N, case, entry, row_of, run_folder, scores, write
 from PIL import Image
 
+from scan_jax.core.config import flatten
 from scan_jax.core.errors import UserError
 from scan_jax.evaluation.report import scores as report_scores
 from scan_jax.evaluation.report.charts import POINTS, thin
 from scan_jax.evaluation.report.gallery import amplified_error, data_uri
-from scan_jax.evaluation.report.page import flatten, write_report
+from scan_jax.evaluation.report.page import write_report
 from scan_jax.evaluation.results import Results
 from scan_jax.evaluation.statistics import best_of_images, printed
 from scan_jax.evaluation.tables.by_bucket import difference_table, full, score_table
@@ -120,7 +121,7 @@ def test_published_tables_and_other_definitions_are_printed_and_only_keys_that_d
     assert page.tables["published", "A paper, Table 9"] == printed and "Unclear." in page.text["published"]
     assert page.tables["config", "Keys that differ"] == [["key", "ours", "theirs"], ["method.width", "8", "16"]]
     assert page.text["config"].count('"name": "scan"') == 2
-    assert flatten({"a": {"b": 1, "c": {}}, "d": [2]}) == {"a.b": 1, "a.c": {}, "d": [2]}
+    assert flatten({"a": {"b": 1, "c": {}}, "d": [2]}, with_empty=True) == {"a.b": 1, "a.c": {}, "d": [2]}
     text = page.text["definitions"]
     for clause in ("relative to the sum of both", "of 2048 features", "mean over the hole"):
         assert clause in text

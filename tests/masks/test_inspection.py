@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.images import hole as hole_image
 from scan_jax.images.contact_sheet import TINT
 from scan_jax.masks import frozen_set
 from scan_jax.masks.api import open_holes
-from scan_jax.masks.inspection import inspect, spread
+from scan_jax.masks.inspection import inspect
 from scan_jax.masks.ratio import BUCKETS_FROM_ZERO
 
 
@@ -269,8 +270,8 @@ def test_the_sheet_shows_a_few_of_each_group_tinted(tmp_path):
         assert (known == (40, 40, 40)) == (row == 1)  # the photograph, elsewhere the backdrop
         assert known != tint
     files = [Path(str(i)) for i in range(20)]
-    assert [int(path.name) for path in spread(files, 4)] == [0, 5, 10, 15]
-    assert spread(files[:3], 4) == files[:3]
+    assert [int(path.name) for path in evenly_spaced(files, 4)] == [0, 5, 10, 15]
+    assert evenly_spaced(files[:3], 4) == files[:3]
 
 
 def test_frozen_sets_are_checked(tmp_path):

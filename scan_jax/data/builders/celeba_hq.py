@@ -15,8 +15,9 @@ import numpy as np
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
+from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.data.label_orders import LabelOrder, reorder, warn_of_implausible
-from scan_jax.data.photo_folder import File, evenly_spaced
+from scan_jax.data.photo_folder import File
 from scan_jax.data.preparation.archive import open_source
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, SquareSettings, flag, make_square
 from scan_jax.data.split_list import SplitList, name_ranges, read_split
@@ -50,11 +51,7 @@ class CelebaHq(SquareSettings):
     allow_missing: int = flag("broken or missing photographs to do without", 0)
 
     def plan(self) -> Plan:
-        """The photographs by number.
-
-        Raises:
-          UserError: there are none, a number occurs twice, or the split needs a file that is not there.
-        """
+        """The photographs by number; a UserError for none, for one that comes twice, or if the split needs another."""
         files = open_source(self.source)
         photographs = find_photographs(files, self.source)
         make = partial(make_square, size=self.size)
@@ -94,9 +91,8 @@ class CelebaMaskHq(CelebaHq):
     def plan(self) -> Plan:
         """The photographs with the masks of their parts, or with label maps that were merged before.
 
-        Raises:
-          UserError: photographs or masks are not there, a mask lies in another person's folder or has an unknown part,
-            or an order is given for masks of parts, whose names tell.
+        UserError where photographs or masks are not there, a mask lies in another person's folder or has an unknown
+        part, or an order is given for masks of parts, whose names tell.
         """
         files = open_source(self.source)
         photographs, labels = find_photographs(files, self.source), find_labels(files, self.source)
@@ -185,8 +181,7 @@ def read_labels(files: Labels) -> np.ndarray:
     for label, mask in masks.items():
         if mask.shape != merged.shape:
             shapes = " and ".join(map(label_map.size_text, (merged.shape, mask.shape)))
-            name = files[PARTS[label - 1]].name
-            raise UserError(f"{name}: masks of one person are {shapes}; replace the odd one")
+            raise UserError(f"{files[PARTS[label - 1]].name}: masks of one person are {shapes}; replace the odd one")
         merged[mask] = label
     return merged
 

@@ -31,10 +31,8 @@ class IrregularMasks(SquareSettings):
     def plan(self) -> Plan:
         """The masks of the source; training and test masks are told apart by the authors' folders.
 
-        Without training masks the even ones, by name, are to train with and the odd ones to measure with.
-
-        Raises:
-          UserError: there are none.
+        Without training masks the even ones, by name, are to train with and the odd ones to measure with. UserError
+        where there is no mask.
         """
         files = open_images(self.source)
         if len(files) < 2:

@@ -40,8 +40,7 @@ class OpenPhotographs:
     def plan(self) -> Plan:
         """The listed photographs of the packages in the source, all read, none decoded.
 
-        Raises:
-          UserError: a package is missing, is not the listed one, is damaged or means harm.
+        UserError where a package is missing, is not the listed one, is damaged or means harm.
         """
         if not 256 <= self.size <= 8192:
             raise UserError(f"--size must be from 256 to 8192 pixels, not {self.size}")

@@ -32,11 +32,7 @@ class ParisStreetView(SquareSettings):
     allow_missing: int = flag("broken or missing photographs to do without", 0)
 
     def plan(self) -> Plan:
-        """The photographs by the folder that they came in, whatever their size.
-
-        Raises:
-          UserError: a folder is missing, or has fewer photographs than were published.
-        """
+        """The photographs by their folder; a UserError where one is missing, or has fewer than were published."""
         files = open_images(self.source)
         parts = {part: _in_folder(files, part, self.source) for part in FOLDERS}
         make = partial(make_square, size=self.size, crop=self.crop)

@@ -33,11 +33,7 @@ class PhotoFolder(SquareSettings):
     allow_missing: int = flag("broken or missing photographs to do without", 0)
 
     def plan(self) -> Plan:
-        """The photographs of the source.
-
-        Raises:
-          UserError: there are none, the split names others, or a setting makes no sense.
-        """
+        """The photographs; a UserError for none, a split that names others, or a setting that makes no sense."""
         files = open_images(self.source)
         if not files:
             raise UserError(f"--source: no photographs ({', '.join(SUFFIXES)}) in {self.source}")
@@ -94,11 +90,7 @@ class LabelledFolder(PhotoFolder):
     flip_pairs: tuple[tuple[int, int], ...] = flag("labels that change places when a photograph is flipped", ())
 
     def plan(self) -> Plan:
-        """The photographs of the source, each with its label map.
-
-        Raises:
-          UserError: a photograph has no label map, the split names others, or a setting makes no sense.
-        """
+        """The photographs with their label maps; a UserError as of `PhotoFolder`, and where one has no label map."""
         check_classes(self.num_labels, self.flip_pairs, "--")
         pairs = pair_up(open_images(self.source), self.source)
         split, parts, missing = self._split(pairs)

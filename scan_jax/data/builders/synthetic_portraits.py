@@ -20,11 +20,7 @@ class SyntheticPortraits(SquareSettings):
     seed: int = flag("another seed, other portraits", 0)
 
     def plan(self) -> Plan:
-        """The portraits by number, the same as the source of that name draws.
-
-        Raises:
-          UserError: a setting makes no sense.
-        """
+        """The portraits by number, as the source of that name draws; a UserError where a setting makes no sense."""
         if min(self.count, self.held_out) <= 0 or self.seed < 0:
             raise UserError("--count and --held_out must be positive, and --seed not negative")
         split = portrait_split(self.count, self.held_out)

@@ -32,11 +32,8 @@ BACK_TO_FRONT = (
 def portrait(seed: int, index: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The person `index` (from 0) of the population `seed` (from 0), `size` pixels a side, at least 16.
 
-    Returns:
-      image uint8 [size,size,3], RGB, and labels uint8 [size,size] with the classes of `Part`, 0-18.
-
-    Raises:
-      UserError: a size or number out of range.
+    image uint8 [size,size,3], RGB, and labels uint8 [size,size] with the classes of `Part`, 0-18; a UserError where the
+    size or a number is out of range.
     """
     if size < MIN_SIDE:
         raise UserError(f"a portrait is at least {MIN_SIDE} pixels a side, not {size}; ask for a larger size")

@@ -21,30 +21,20 @@ SKULL_TOP = 1.20  # from there to the scalp
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """A haircut in head units.
+    """A haircut in head units."""
 
-    Attributes:
-      top, side: how far the hair stands off the skull.
-      line: height of the hairline over the forehead; `peak` lowers it away from the parting, `sweep` tilts it.
-      opening: half-width of the face it leaves free.
-      front: how far down the hair in front of the ears reaches.
-      back, flare: how far down the back layer reaches (0: none) and how much it widens.
-      jag: depth of the locks at the hairline; curl: size of curls at the outline (0: smooth).
-      bun: radius of a knot on top (0: none).
-    """
-
-    top: float = 0.12
-    side: float = 0.05
-    line: float = -0.80
-    peak: float = 0.0
-    sweep: float = 0.0
-    opening: float = 0.90
-    front: float = 0.05
-    back: float = 0.0
-    flare: float = 0.0
-    jag: float = 0.06
-    curl: float = 0.0
-    bun: float = 0.0
+    top: float = 0.12  # how far the hair stands off the skull on top
+    side: float = 0.05  # how far it stands off at the sides
+    line: float = -0.80  # height of the hairline over the forehead
+    peak: float = 0.0  # lowers the hairline away from the parting
+    sweep: float = 0.0  # tilts the hairline
+    opening: float = 0.90  # half-width of the face it leaves free
+    front: float = 0.05  # how far down the hair in front of the ears reaches
+    back: float = 0.0  # how far down the back layer reaches; 0 is none
+    flare: float = 0.0  # how much the back layer widens
+    jag: float = 0.06  # depth of the locks at the hairline
+    curl: float = 0.0  # size of curls at the outline; 0 is smooth
+    bun: float = 0.0  # radius of a knot on top; 0 is none
 
 
 CUTS = {

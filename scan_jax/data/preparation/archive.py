@@ -38,14 +38,10 @@ class ZipMember(File):
 
 
 def open_source(source: str) -> list[File]:
-    """Every file of a source, sorted by name.
+    """Every file of a source, sorted by name; a UserError where there is none, it is damaged, or an archive means harm.
 
-    Args:
-      source: a folder; a zip archive; a folder that has zip archives and no photographs, whose members are then named
-        "archive/member"; or a text file with a path in each line, relative to it.
-
-    Raises:
-      UserError: there is no such thing, it is damaged, or an archive means harm.
+    A source is a folder; a zip archive; a folder that has zip archives and no photographs, whose members are then named
+    "archive/member"; or a text file with a path in each line, relative to it.
     """
     path = Path(source).expanduser()
     if not source or not path.exists():

@@ -25,10 +25,8 @@ def build(plan: Plan, data_dir: str, jobs: int) -> PreparedDataset:
     """Builds the dataset in `data_dir` (empty for the default one), or finds it built; `jobs` photographs at a time.
 
     An interruption (Ctrl-C, a kill) leaves the finished shards in a hidden folder, from which the same call goes on; an
-    error leaves nothing.
-
-    Raises:
-      UserError: photographs are missing or broken, the disk is full, or another dataset has the place.
+    error leaves nothing. UserError where photographs are missing or broken, the disk is full, or another dataset has
+    the place.
     """
     plan.check()
     for line in (*plan.found, plan.split):
@@ -181,8 +179,7 @@ def _verify(whole: Path, shards: Mapping[str, Sequence[Shard]]) -> None:
 def verify(folder: Path) -> dict[str, int]:
     """The number of records in each split, once names and pixels are known to be those that were built.
 
-    Raises:
-      UserError: there is no such dataset, or a split is another one.
+    UserError where there is no such dataset, or a split is another one.
     """
     dataset = prepared.load(folder)
     counts = {}

@@ -27,8 +27,7 @@ EET_MAGIC, EET_COMPRESSED = 0x1EE70F42, 1
 def package_files(package: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Those regular files of a .deb that are wanted, by path without a leading "./", in the package's order.
 
-    Raises:
-      OSError: the package cannot be read. One of DAMAGED: its contents, which are all looked at, make no sense.
+    OSError where it cannot be read; one of DAMAGED where its contents, which are all looked at, make no sense.
     """
     with package.open("rb") as file:
         stream: Any = _Unpacked(file, _seek_data(file))  # tarfile asks it for nothing but bytes
@@ -43,8 +42,7 @@ def package_files(package: Path, wanted: Collection[str]) -> Iterator[tuple[str,
 def rcc_file(content: bytes, wanted: str) -> bytes | None:
     """The file at path `wanted` in a Qt resource file, None where it has none.
 
-    Raises:
-      One of DAMAGED: any of its folders leads nowhere, or the file does not unpack.
+    One of DAMAGED where any of its folders leads nowhere, or the file does not unpack.
     """
     magic, version, tree, data, names = _numbers(">4s4I", content, 0)
     if magic != b"qres" or version not in (1, 2, 3):
@@ -72,8 +70,7 @@ def rcc_file(content: bytes, wanted: str) -> bytes | None:
 def edj_entry(content: bytes, wanted: str) -> bytes | None:
     """The entry called `wanted` of an EET file, such as the JPEG at "edje/images/0", None where it has none.
 
-    Raises:
-      One of DAMAGED: any of its entries leads nowhere, or this one is compressed.
+    One of DAMAGED where any of its entries leads nowhere, or this one is compressed.
     """
     magic, count, _ = _numbers(">3I", content, 0)
     if magic != EET_MAGIC:

@@ -45,8 +45,7 @@ _Made = tuple[bytes, str, str]  # a record and its digest, or why there is none
 def make_shards(plan: Plan, staging: Path, jobs: int) -> dict[str, list[Shard]]:
     """Every shard of every split, those of an earlier start in `staging`, a folder for this plan alone, included.
 
-    Raises:
-      UserError: too many files are broken, one must not be tolerated, or the disk is full.
+    UserError where too many files are broken, one must not be tolerated, or the disk is full.
     """
     shards: dict[str, list[Shard]] = {split: [] for split in plan.splits}
     broken: list[str] = []

@@ -67,8 +67,7 @@ def _chart_by_bucket(results: Results, name: str, *, minus: bool = False) -> Cha
         axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("hole")
         side = {"higher": "right of 0", "lower": "left of 0", "zero": "left of 0 (magnitudes)"}[metric.better]
-        drawn = _draw(figure, f"{first} minus each other, {title}. {words}")
-        return Chart(title, drawn, f"{first} is better {side}")
+        return Chart(title, _draw(figure, f"{first} minus each other, {title}. {words}"), f"{first} is better {side}")
 
 
 def _bars(summaries: Sequence[Summary]) -> tuple[np.ndarray, np.ndarray]:
@@ -153,9 +152,8 @@ POINTS = 300  # of one curve at most: a page is not to grow with the length of a
 def read_training(results: Results) -> dict[str, Any]:
     """The curves of every folder with scalars, in the colour of its first entry.
 
-    Returns:
-      "runs": names by their colour's number; entries that share a folder are one. "quality", "losses" and "terms":
-      charts of completions' PSNR on held-out photographs, of what the networks were trained on, and of its parts.
+    "runs": names by their colour's number; entries that share a folder are one. "quality", "losses" and "terms": charts
+    of completions' PSNR on held-out photographs, of what the networks were trained on, and of its parts.
     """
     places = {one.name: i for i, one in enumerate(results.entries)}
     names, runs = {}, {}

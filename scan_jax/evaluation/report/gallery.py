@@ -30,9 +30,8 @@ AMPLIFIED = 4  # times: how the error is shown
 def show_cases(results: Results, score: str) -> dict[str, Any]:
     """The pictures of an evaluation, with the metric `score`, a full name, under each completion.
 
-    Returns:
-      "buckets": their cases, best first, each with its pictures as data URIs. "score": title of the metric under them.
-      "side": of the pictures in pixels; small ones are enlarged without smoothing. "note": how they are stored.
+    "buckets": their cases, best first, each with its pictures as data URIs. "score": title of the metric under them.
+    "side": of the pictures in pixels; small ones are enlarged without smoothing. "note": how they are stored.
     """
     side = max((case.truth.shape[0] for case in results.cases), default=0)
     buckets = {}

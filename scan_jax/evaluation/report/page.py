@@ -17,6 +17,7 @@ import numpy as np
 from markupsafe import Markup
 
 from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.config import flatten
 from scan_jax.evaluation.report import charts, scores
 from scan_jax.evaluation.report.gallery import show_cases
 from scan_jax.evaluation.results import COMPLETION, PREDICTION, Results
@@ -30,11 +31,8 @@ def write_report(
 ) -> None:
     """Writes one HTML file with everything in it: nothing is loaded from elsewhere, no script runs.
 
-    Args:
-      path: the file; UserError where it cannot be written.
-      results: of the evaluation; with two runs the page compares them.
-      tables: further ones, which are printed as they are.
-      when: the page's date; now where it is not given. Equal arguments make equal bytes.
+    With two runs in `results` the page compares them; further `tables` are printed as they are. `when` is the page's
+    date, by default now: equal arguments make equal bytes. UserError where the file cannot be written.
     """
     loader = jinja2.PackageLoader("scan_jax.evaluation.report")
     pages = jinja2.Environment(
@@ -135,29 +133,17 @@ KINDS = {"run": "trained network", "predictions": "folder of results", "baseline
 def read_configs(results: Results) -> dict[str, Any]:
     """Of all entries that have one, one for each folder.
 
-    Returns:
-      "names": of the entries; those that share a folder are one. "differing": values by dotted key, in the names'
-      order, where not all are equal; empty for one run. "full": all of it as JSON, by name.
+    "names": of the entries; those that share a folder are one. "differing": values by dotted key, in the names' order,
+    where not all are equal; empty for one run. "full": all of it as JSON, by name.
     """
     named = charts.one_per_folder([entry for entry in results.entries if entry.config])
-    flat = [flatten(entry.config) for entry in named.values()]
+    flat = [flatten(entry.config, with_empty=True) for entry in named.values()]
     lines = {}
     for key in sorted({key for one in flat for key in one}):
         lines[key] = tuple(json.dumps(one[key], default=_plain) if key in one else "not there" for one in flat)
     differing = {key: values for key, values in lines.items() if len(set(values)) > 1}
     full = {name: json.dumps(entry.config, indent=2, default=_plain) for name, entry in named.items()}
     return {"names": tuple(named), "differing": differing, "full": full}
-
-
-def flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Leaves by dotted key, such as "training.batch_size"; an empty section is a leaf."""
-    leaves: dict[str, Any] = {}
-    for key, value in section.items():
-        if isinstance(value, Mapping) and value:
-            leaves |= flatten(value, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = value
-    return leaves
 
 
 def environment() -> dict[str, str]:

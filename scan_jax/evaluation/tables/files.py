@@ -36,16 +36,11 @@ Content = dict[str, Any]
 
 def screen_text(results: Results, protocol_tables: Sequence[TextTable] = ()) -> str:
     """All tables for the screen."""
-    tables = make_tables(results, full, protocol_tables)
-    return "\n\n".join(map(screen, tables)) + "\n"
+    return "\n\n".join(map(screen, make_tables(results, full, protocol_tables))) + "\n"
 
 
 def write_tables(folder: Path, results: Results, protocol_tables: Sequence[TextTable] = ()) -> list[Path]:
-    """`results.csv`, `.json`, `.md` and `.tex` in `folder`, each whole or not at all; LaTeX has means alone.
-
-    Raises:
-      UserError: the folder cannot be written to.
-    """
+    """`results.csv`, `.json`, `.md` and `.tex` in `folder`, each whole or a UserError; LaTeX has means alone."""
     wide, narrow = (make_tables(results, show, protocol_tables) for show in (full, brief))
     contents = {
         "results.csv": csv_text(results),

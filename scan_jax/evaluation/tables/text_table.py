@@ -14,9 +14,7 @@ from scan_jax.evaluation.results import Conditions
 class TextTable:
     """What all renderings of a table share.
 
-    Raises:
-      TypeError: no conditions.
-      ValueError: a row of another length than the header.
+    TypeError for no conditions, ValueError for a row of another length than the header.
     """
 
     title: str  # one line
@@ -79,8 +77,7 @@ def latex(table: TextTable) -> str:
 
 def escape_latex(text: str) -> str:
     """`text` as it is to be read."""
-    escaped = "".join(ESCAPES.get(character, character) for character in text)
-    return NEGATIVE.sub("$-$", escaped)
+    return NEGATIVE.sub("$-$", "".join(ESCAPES.get(character, character) for character in text))
 
 
 def _cells(table: TextTable, escape: Callable[[str], str], best: str) -> list[list[str]]:

@@ -59,8 +59,7 @@ class Estimate:
 def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
     """Compiles the step of `trainer`, perhaps for devices that are not there, with the method's `frozen_shapes()`.
 
-    Raises:
-      UserError: the compiler finds that it does not fit.
+    UserError where the compiler finds that it does not fit.
     """
     begun = time.perf_counter()
     traced = trainer.trace(frozen)
