@@ -92,7 +92,7 @@ def world(tmp_path_factory):
         doc_world.write_runs(folder)
         # A network that was loaded once stays compiled.
         load = functools.cache(Inpainter.load)
-        patch.setattr(Inpainter, "load", lambda run: load(str(run)))
+        patch.setattr(Inpainter, "load", lambda *run: load(*map(str, run)))
         yield folder
 
 
