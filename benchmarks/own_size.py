@@ -99,7 +99,7 @@ def compare(flags: argparse.Namespace) -> None:
             for k in ([0] if flags.thick is not None else flags.pictured)
             for photo, some, *pictures in zip(squares, holes[k], *(column[k] for column in columns))
         ]
-        grid(["the hole", *flags.models, "truth"], rows).save(flags.picture, quality=88)
+        grid(["the hole", *flags.models, "truth"], rows).save(flags.picture, quality=80)
     first, *others = flags.models
     for model in others:
         for k in range(scores[model].shape[-1]):
