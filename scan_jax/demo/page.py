@@ -35,7 +35,7 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
         gr.HTML(label_page.HEADER)
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
-                source, note, fill, again = _place_source(example, about, session.models)
+                source, note, fill, again = _place_source(example, session.models)
             with gr.Column(min_width=320):
                 result = _place_result()
         labels = label_page.place(count, example) if count else None
@@ -62,7 +62,7 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
     return page
 
 
-def _place_source(example: Example | None, about: str, models: Sequence[str]) -> tuple[Components, Any, Any, Any]:
+def _place_source(example: Example | None, models: Sequence[str]) -> tuple[Components, Any, Any, Any]:
     """The left column: also the line about the photograph, the button that fills and the one for the example."""
     with gr.Row():
         photograph = gr.UploadButton(
@@ -97,10 +97,9 @@ def _place_source(example: Example | None, about: str, models: Sequence[str]) ->
             list(BLENDS), value="auto", label="At the hole's border", elem_id="blend",
             info="poisson: the filling is shifted to meet the known pixels. auto: that, but not with another's styles.",
         )  # fmt: skip
-        this = (about.split(" at step ")[0], "")
         model = gr.Dropdown(
-            [this, *((name, name) for name in models if name != this[0])], value="", label="Filled by", elem_id="model",
-            info="this page's network, or what comes with the package and takes no label map",
+            [("what this page was started with", ""), *((name, name) for name in models)], value="", label="Filled by",
+            elem_id="model", info="or what comes with the package; it takes no label map",
         )  # fmt: skip
         detail = gr.CheckboxGroup(
             ["texture", "grain"], label="Detail in large holes", elem_id="detail",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from scan_jax.inference.tiling import to_bytes
+from scan_jax.inference.tiling import bounds, grown, to_bytes
 
 REACH = 48  # pixels around the hole that are read
 SMOOTH = 1.5  # pixels, standard deviation of the blur that separates grain from what it lies on
@@ -32,11 +32,12 @@ def add_grain(filled: np.ndarray, hole: np.ndarray, seed: int = 0, unseen: np.nd
     """
     if not hole.any():
         return filled
-    place = _surroundings(hole)
+    place = grown(bounds(hole), hole.shape, REACH, REACH).slices
     image, inside = filled[place].astype(np.float32) / np.float32(255), hole[place]
     residual = image - _blur(image, SMOOTH)  # [h,w,3]
     unknown = inside if unseen is None else inside | unseen[place]  # [h,w]
-    around, within = _flattest(image, _far_from(unknown, ~unknown)), _flattest(image, _far_from(~inside, inside))
+    steep = _steepness(image)  # [h,w]
+    around, within = (_flattest(steep, _far_from(*pair)) for pair in ((unknown, ~unknown), (~inside, inside)))
     if around.sum() < MIN_PIXELS:
         return filled
     wanted = _covariance(residual, around)  # [3,3]
@@ -49,15 +50,6 @@ def add_grain(filled: np.ndarray, hole: np.ndarray, seed: int = 0, unseen: np.nd
     return grained
 
 
-def _surroundings(hole: np.ndarray) -> tuple[slice, slice]:
-    """The hole and REACH pixels around it."""
-    slices = []
-    for axis in (1, 0):
-        ends = np.flatnonzero(hole.any(axis=axis))
-        slices.append(slice(max(0, int(ends[0]) - REACH), int(ends[-1]) + 1 + REACH))
-    return slices[0], slices[1]
-
-
 def _blur(image: np.ndarray, deviation: float) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), deviation) if deviation else image
 
@@ -68,13 +60,15 @@ def _far_from(other: np.ndarray, side: np.ndarray) -> np.ndarray:
     return side & (near == 0)
 
 
-def _flattest(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Those of some pixels about which the photograph varies least at a scale above that of grain: bool [h,w]."""
-    if not pixels.any():
-        return pixels
+def _steepness(image: np.ndarray) -> np.ndarray:
+    """How much the photograph varies about each pixel at a scale above that of grain: float32 [h,w]."""
     smooth = _blur(image.mean(axis=2), 2 * SMOOTH)
-    steep = _blur(np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)), 2 * SMOOTH)
-    return pixels & (steep <= np.quantile(steep[pixels], FLATTEST))
+    return _blur(np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)), 2 * SMOOTH)
+
+
+def _flattest(steep: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Those of some pixels about which the photograph varies least: bool [h,w]."""
+    return pixels & (steep <= np.quantile(steep[pixels], FLATTEST)) if pixels.any() else pixels
 
 
 def _covariance(residual: np.ndarray, pixels: np.ndarray) -> np.ndarray:

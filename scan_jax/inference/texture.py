@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scan_jax.inference.tiling import to_bytes
+from scan_jax.inference.tiling import bounds, grown, to_bytes
 from scan_jax.ops import patch_match
 from scan_jax.ops.patch_match import CHUNK, REACH, SIDE
 
@@ -47,7 +47,8 @@ def add_texture(filled: np.ndarray, hole: np.ndarray, unseen: np.ndarray | None 
     """
     if not hole.any():
         return filled
-    place = _surroundings(hole)
+    box = bounds(hole)
+    place = grown(box, hole.shape, max(MARGIN, box.height), max(MARGIN, box.width)).slices
     levels = _levels(filled[place], hole[place], (hole if unseen is None else hole | unseen)[place])
     current: np.ndarray | None = None
     field = np.zeros((0, 0, 2), np.int32)
@@ -63,16 +64,6 @@ def add_texture(filled: np.ndarray, hole: np.ndarray, unseen: np.ndarray | None 
     textured, inside = filled.copy(), hole[place]  # [h,w]
     textured[place][inside] = to_bytes(coloured[: inside.shape[0], : inside.shape[1]][inside])
     return textured
-
-
-def _surroundings(hole: np.ndarray) -> tuple[slice, slice]:
-    """The hole and what is around it."""
-    slices = []
-    for axis in (1, 0):
-        ends = np.flatnonzero(hole.any(axis=axis))
-        margin = max(MARGIN, int(ends[-1] - ends[0]) + 1)
-        slices.append(slice(max(0, int(ends[0]) - margin), int(ends[-1]) + 1 + margin))
-    return slices[0], slices[1]
 
 
 def _levels(filled: np.ndarray, hole: np.ndarray, unknown: np.ndarray) -> list[Level]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ LARGE = 4  # times the network's size: up to this short side it sees the whole p
 CONTEXT = 1.5  # a window's side, in thicknesses of the hole that it fills
 FINER = 0.75  # a window narrower than that many short sides of the photograph shows more than all of it does
 RIM = 1 / (2 * CONTEXT)  # so deep is filled again what was filled through wider windows, in sides
-MOST = 64  # windows to a photograph; where more would be needed, all are larger
+MOST = 64  # windows to a photograph; where more would be needed, less is filled again, then all are larger
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,9 +169,10 @@ def plan(hole: np.ndarray, size: int, strategy: Strategy) -> tuple[Layer, ...]:
     """
     if strategy == "whole" or (strategy == "auto" and min(hole.shape) <= LARGE * size):
         return (_whole(hole),)
+    parts = _Parts.of(hole)
     least = again = size  # of windows; of those that fill something again, which is given up first
     while True:
-        layers = tuple(_layers(hole, size, least, again))
+        layers = tuple(_layers(parts, hole.shape, size, least, again))
         if sum(len(layer.windows) for layer in layers) <= MOST:
             return layers
         if again < max(hole.shape):
@@ -184,27 +185,39 @@ def _whole(hole: np.ndarray) -> Layer:
     return Layer(hole, (Window(0, 0, *hole.shape),))
 
 
-def _layers(hole: np.ndarray, size: int, least: int, again: int) -> Iterator[Layer]:
+class _Parts(NamedTuple):
+    """The parts of a hole that hang together, within `area`."""
+
+    area: Window
+    number: np.ndarray  # int32 [h,w], of the part that a pixel belongs to; 0 is no hole
+    depth: np.ndarray  # float32 [h,w], pixels to the nearest known one
+    deepest: np.ndarray  # [count], of each part
+
+    @classmethod
+    def of(cls, hole: np.ndarray) -> _Parts:
+        area = grown(bounds(hole), hole.shape)
+        inside = hole[area.slices].astype(np.uint8)  # [h,w]
+        count, found = cv2.connectedComponents(inside)
+        number = found.astype(np.int32, copy=False)
+        depth = np.minimum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), max(hole.shape))  # infinite: nothing is known
+        deepest = np.zeros(count)
+        np.maximum.at(deepest, number.ravel(), depth.ravel())
+        return cls(area, number, depth, deepest)
+
+
+def _layers(parts: _Parts, shape: tuple[int, ...], size: int, least: int, again: int) -> Iterator[Layer]:
     """One for each side that is needed, from the widest; none below `least`, or `again` where all was filled before."""
-    area = _grow(bounds(hole), hole.shape)
-    inside = hole[area.slices].astype(np.uint8)  # [h,w]
-    count, found = cv2.connectedComponents(inside)
-    parts = found.astype(np.int32, copy=False)  # [h,w], 0 is no hole
-    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)  # [h,w], to the nearest known pixel
-    depth = np.minimum(depth, max(hole.shape))  # infinite if there is none
-    deepest = np.zeros(count)
-    np.maximum.at(deepest, parts.ravel(), depth.ravel())
-    doublings = np.ceil(np.log2(np.maximum(1.0, CONTEXT * 2 * deepest / size))).astype(int)
+    doublings = np.ceil(np.log2(np.maximum(1.0, CONTEXT * 2 * parts.deepest / size))).astype(int)
     sides = np.maximum(least, size * 2**doublings)  # [count]
     sides[0] = 0
     side = int(sides.max())
     while side >= least:
-        layer = np.zeros_like(hole)
-        layer[area.slices] = (sides == side)[parts]
-        if again <= side < FINER * min(hole.shape):
-            layer[area.slices] |= (sides > side)[parts] & (depth <= RIM * side)
+        layer = np.zeros(shape, bool)
+        layer[parts.area.slices] = (sides == side)[parts.number]
+        if again <= side < FINER * min(shape):
+            layer[parts.area.slices] |= (sides > side)[parts.number] & (parts.depth <= RIM * side)
         if layer.any():
-            whole = side >= max(hole.shape)
+            whole = side >= max(shape)
             yield _whole(layer) if whole else Layer(layer, tuple(_cover(layer, side)))
         side //= 2
 
@@ -237,10 +250,11 @@ def bounds(hole: np.ndarray) -> Window:
     return Window(int(rows[0]), int(columns[0]), int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
 
 
-def _grow(window: Window, shape: tuple[int, ...]) -> Window:
-    """By a pixel on each side where there is one."""
-    top, left = max(0, window.top - 1), max(0, window.left - 1)
-    bottom, right = min(shape[0], window.top + window.height + 1), min(shape[1], window.left + window.width + 1)
+def grown(window: Window, shape: tuple[int, ...], rows: int = 1, columns: int = 1) -> Window:
+    """By so many pixels above and below, and at the left and right, where there are as many."""
+    top, left = max(0, window.top - rows), max(0, window.left - columns)
+    bottom = min(shape[0], window.top + window.height + rows)
+    right = min(shape[1], window.left + window.width + columns)
     return Window(top, left, bottom - top, right - left)
 
 
@@ -337,7 +351,7 @@ class Tiles:
         """
         if turn < len(self.layers):
             layer = self.layers[turn]
-            area = _grow(bounds(layer.hole), layer.hole.shape)
+            area = grown(bounds(layer.hole), layer.hole.shape)
             prediction, covered = _mean(layer, area, predictions)  # [a,b,3], [a,b]
             hole = layer.hole[area.slices]  # [a,b]
             if correct:

@@ -22,7 +22,7 @@ from scan_jax.inference.tiling import Layer, Tiles, Window, to_bytes
 from scan_jax.ops import smooth_fill
 
 RADIUS = 3  # pixels around the hole that OpenCV looks at
-PATCH_RADIUS = 3  # of PatchMatch, so 7x7 pixels; the package's own default, 15, loses two dB on faces
+PATCH_RADIUS = 3  # of PatchMatch, so 7x7 pixels, as in the package's examples; its default is 15
 GREY = 128  # where there is nothing to start from
 REACH = 3  # known pixels around a hole that an equation needs: two, and one to spare
 GRID = 32  # windows begin at multiples of it, so that multigrid has the same cells in them as in the whole photograph
