@@ -103,6 +103,10 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         command(run, folder, "--strategy=some")
     assert end.value.code == 2 and inpaint.STRATEGIES == tiling.STRATEGIES
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        command(run, folder, "--feather=8")
+    assert end.value.code == 2 and "it was replaced by --blend" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.glob("*.png")} == before and not list(folder.glob("filled*"))
 
 
