@@ -100,7 +100,7 @@ def _profile(config: Config, source: PhotoSource, holes: HoleSplits) -> None:
 
     def augment(index: int) -> dict[str, np.ndarray]:
         photo = source[index]
-        photo = crop(photo, draw_box(rng, photo["image"].shape, settings), size)
+        photo = crop(photo, draw_box(rng, photo["image"].shape, settings, size), size)
         return flip(photo, source.flip_pairs) if rng.random() < settings.flip else photo
 
     def batch(index: int) -> None:

@@ -4,18 +4,16 @@ styles measure on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
+from scan_jax.core.config import Config
 from scan_jax.core.types import Example
 from scan_jax.data.api import open_data
 from scan_jax.masks.api import open_holes
 
 
-def held_out(config: Mapping[str, Any], count: int) -> Example:
+def held_out(config: Config, count: int) -> Example:
     """At most `count` photographs of the config's data, with labels; photograph i has the hole drawn from seed i."""
     source, size = open_data(config.data).held_out, config.size
     photos = [source[index] for index in range(min(count, len(source)))]

@@ -26,6 +26,7 @@ from typing import Any
 from scan_jax.commands import cli
 from scan_jax.core import config as configuration
 from scan_jax.core import distributed
+from scan_jax.core.config import Config
 from scan_jax.core.errors import UserError
 
 KINDS = ("steps", "exchange", "data")  # what a worker can be asked for
@@ -43,7 +44,7 @@ class Way:
     """
 
     name: str
-    distributed: int
+    processes: int
     devices: int
     halves: bool = False
 
@@ -199,7 +200,7 @@ def timed(act: Callable[[], object]) -> float:
 class Worker:
     """A config's step, compiled; what it exchanges; and its batches."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Config) -> None:
         import jax
 
         from scan_jax.commands.inputs import open_sources
