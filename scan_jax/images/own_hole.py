@@ -13,6 +13,7 @@ from scan_jax.images.photograph import SCALE, Photograph
 
 log = logging.getLogger(__name__)
 ALPHA = "alpha"
+CLOSE = 32  # levels by which JPEG may change a flat colour; what is further off is another one
 
 
 def check_hole_from(hole_from: str, tolerance: int = 0) -> None:
@@ -73,7 +74,7 @@ def _painted(photograph: Photograph, colour: str, tolerance: int) -> np.ndarray:
     if hole.any():
         return hole
     nearest = -(-int(off.min()) // scale)
-    cure = (
-        f"the nearest is {nearest} levels off: --hole_tolerance={nearest} takes it" if nearest < 256 else "none shows"
-    )
+    cure = f"the nearest is {nearest} levels off" if nearest < 256 else "none shows"
+    if nearest <= CLOSE:
+        cure += f": --hole_tolerance={nearest} takes it"
     raise UserError(f"there is no hole: no pixel of the photograph has the colour {colour}; {cure}")
