@@ -45,7 +45,7 @@ def test_no_hole_says_how_far_the_nearest_colour_is():
     with pytest.raises(UserError, match="has the colour ff00ff; the nearest is 5 levels off: --hole_tolerance=5 takes"):
         own_hole(read_photograph(row), "ff00ff")  # that of the second pixel cannot be seen
     np.testing.assert_array_equal(own_hole(read_photograph(row), "ff00ff", 5), [[True, False, False]])
-    with pytest.raises(UserError, match="the nearest is 255 levels off$"):  # no advice to take everything
+    with pytest.raises(UserError, match=r"the nearest is 255 levels off$"):  # no advice to take everything
         own_hole(read_photograph(row[:, 2:]), "ff00ff")
     with pytest.raises(UserError, match="the colour ff00ff; none shows"):
         own_hole(read_photograph(row[:, 1:2]), "ff00ff")
