@@ -44,6 +44,7 @@ KINDS += ["AVIF"] if importlib.util.find_spec("PIL.AvifImagePlugin") else []  # 
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # whose further frames are an animation's, not previews or layers
 REDUCED, PAGES = 0x00FE, 0x00FF  # TIFF: what an image is to its file (NewSubfileType), and the older tag for it
+BITS_PER_SAMPLE = 0x0102  # TIFF
 ORIENTATION = 0x0112  # EXIF, like these directories: of the exposure, of the place
 EXIF_DIRECTORIES = EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 _WARNINGS = threading.Lock()
@@ -183,6 +184,15 @@ def _damage_said() -> Iterator[None]:
         yield
     except STUMBLES as error:
         raise OSError(f"it is damaged ({type(error).__name__})") from error
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether the file, not decoded yet, holds colours of 16 bits, of which Pillow's image shows 8."""
+    if image.format == "TIFF":
+        depth = image.tag_v2.get(BITS_PER_SAMPLE, ())  # type: ignore[attr-defined]
+        return isinstance(depth, tuple) and len(depth) > 1 and set(depth) == {16}
+    tiles = getattr(image, "tile", ())  # none is left once the image is decoded
+    return image.format == "PNG" and any(";16" in str(tile[3]) for tile in tiles)
 
 
 def load_orientation(image: Image.Image) -> int:

@@ -15,7 +15,15 @@ from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.images.decode import MAX_PIXELS, load_orientation, open_image, opened, to_eight_bits, turn_upright
+from scan_jax.images.decode import (
+    MAX_PIXELS,
+    is_deep,
+    load_orientation,
+    open_image,
+    opened,
+    to_eight_bits,
+    turn_upright,
+)
 
 log = logging.getLogger(__name__)
 HoleColor = Literal["white", "black"]
@@ -28,7 +36,8 @@ def read_hole(
     """A hole from a file, a Pillow image or an array: bool [H,W], True in the hole.
 
     Args:
-      source: an array is [H,W] or [H,W,1]: bool, 0 and 1, 0 to 255, 0 to 65535, or floating point in [0, 1].
+      source: an array is [H,W] or [H,W,1], or [H,W,2], [H,W,3], [H,W,4] as grey and alpha, RGB, RGBA: bool, 0 and 1,
+        0 to 255, 0 to 65535, or floating point in [0, 1].
       color: what the hole is painted with.
       most_pixels: of a file or Pillow image, height times width.
 
@@ -39,12 +48,12 @@ def read_hole(
     if isinstance(source, np.ndarray):
         if source.dtype == bool and source.ndim == 2 and source.size:  # as it is: photographs can be large
             return source if color == "white" else ~source
-        grey = _array_grey(source)  # [H,W]
+        grey, said = _array_grey(source)  # [H,W]
     else:
         with open_image(source, "the hole", most_pixels) as image:
             grey, said = _image_grey(image)  # [H,W]
-            if said:
-                log.warning("%s", said)
+    if said:
+        log.warning("%s", said)
     share = 100 * float(np.mean((grey > SOFT) & (grey < 255 - SOFT)))
     if share > 0.1:
         log.warning("%.1f%% of the hole's pixels are neither black nor white; they were split at mid-grey", share)
@@ -110,11 +119,11 @@ def to_grey(values: np.ndarray, allow_dark: bool = False) -> np.ndarray:
     """A mask's brightness by the scale that its brightest value tells, whatever type it was saved or handed over in.
 
     Args:
-      values: numbers [H,W]. Where none is above 1 white is 1; above half of 255 or of 65535, it is that.
+      values: numbers [...]. Where none is above 1 white is 1; above half of 255 or of 65535, it is that.
       allow_dark: whether what is dark everywhere, so that nobody can tell what would be white, is read as black.
 
     Returns:
-      uint8 [H,W], 255 = white; a half is black.
+      uint8 [...], 255 = white; a half is black.
 
     Raises:
       ValueError: it is dark everywhere or out of these ranges; it names the value.
@@ -133,27 +142,34 @@ def to_grey(values: np.ndarray, allow_dark: bool = False) -> np.ndarray:
     return values.astype(np.uint8, copy=False) * np.uint8(255 // white)
 
 
-def _array_grey(array: np.ndarray) -> np.ndarray:
-    """uint8 [H,W]."""
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    if array.ndim != 2 or array.dtype.kind not in "buif":
-        raise UserError(f"a hole is a bool or number array [H,W], not {array.dtype} {array.shape}")
+def _array_grey(array: np.ndarray) -> tuple[np.ndarray, str]:
+    """uint8 [H,W], and what is to be said of it, or nothing."""
+    channels = array.shape[2] if array.ndim == 3 else int(array.ndim == 2)
+    if channels not in (1, 2, 3, 4) or array.dtype.kind not in "buif":
+        raise UserError(f"a hole is a bool or number array [H,W], or [H,W,1 to 4], not {array.dtype} {array.shape}")
     if array.size == 0:
         raise UserError(f"a hole's values are missing: it is {array.shape}")
+    array = array.reshape(*array.shape[:2], channels)
     try:
-        return to_grey(array)
+        if channels == 1:
+            return to_grey(array[..., 0]), ""
+        colours = to_grey(array[..., : 3 if channels > 2 else 1], allow_dark=channels in (2, 4))  # [H,W,1 or 3]
+        grey = np.asarray(Image.fromarray(colours).convert("L")) if channels > 2 else colours[..., 0]
+        return _with_alpha(grey, to_grey(array[..., -1])) if channels in (2, 4) else (grey, "")
     except ValueError as error:
         raise UserError(f"a hole's values must tell black from white: {error}") from error
 
 
 def _image_grey(image: Image.Image, allow_dark: bool = False) -> tuple[np.ndarray, str]:
     """uint8 [H,W], upright, colours weighed as luma; and what is to be said of it, or nothing."""
+    deep = is_deep(image)  # forgotten in decoding
     orientation, said = load_orientation(image), ""
     if image.mode[0] in "FI":  # 16 or 32 bits
         grey = np.asarray(image)
     else:
         grey = np.asarray(image.convert("L"))
+        if deep and not grey.any():  # Pillow sees the upper 8 bits alone
+            raise ValueError("its 16-bit colours are all below 256: save it in black and white, with 8 bits")
         if image.has_transparency_data:
             grey, said = _with_alpha(grey, np.asarray(image.convert("RGBA").getchannel("A")))
     return np.ascontiguousarray(turn_upright(to_grey(grey, allow_dark), orientation)), said

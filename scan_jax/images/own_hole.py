@@ -16,6 +16,10 @@ ALPHA = "alpha"
 CLOSE = 32  # levels by which JPEG may change a flat colour; what is further off is another one
 
 
+class NothingMarked(UserError):
+    """No pixel of a photograph is marked as its hole; of many photographs, some may be whole."""
+
+
 def check_hole_from(hole_from: str, tolerance: int = 0) -> None:
     """Refuses what `own_hole` would not understand; "" is a hole that does not come from the photograph.
 
@@ -40,7 +44,7 @@ def own_hole(photograph: Photograph, hole_from: str, tolerance: int = 0) -> np.n
       tolerance: by how many levels of 255 each channel may differ from the colour.
 
     Raises:
-      UserError: nothing is marked so; of a colour, it says how far off the nearest one is.
+      NothingMarked: nothing is marked so; of a colour, it says how far off the nearest one is.
     """
     check_hole_from(hole_from, tolerance)
     hole = _not_opaque(photograph) if hole_from == ALPHA else _painted(photograph, hole_from, tolerance)
@@ -57,7 +61,8 @@ def _not_opaque(photograph: Photograph) -> np.ndarray:
         hole = samples[..., -1] < np.iinfo(samples.dtype).max
         if hole.any():
             return hole
-    raise UserError("no pixel of the photograph is transparent: erase what is to be filled, or give the hole as a file")
+    cure = "erase what is to be filled, or give the hole as a file"
+    raise NothingMarked(f"no pixel of the photograph is transparent: {cure}")
 
 
 def _painted(photograph: Photograph, colour: str, tolerance: int) -> np.ndarray:
@@ -71,10 +76,13 @@ def _painted(photograph: Photograph, colour: str, tolerance: int) -> np.ndarray:
     if photograph.visible is not None:
         off[~photograph.visible] = 256 * scale  # what nobody sees was not painted
     hole = off <= tolerance * scale
+    close = int(np.count_nonzero((off <= CLOSE * scale) & ~hole)) if tolerance < CLOSE else 0
     if hole.any():
+        if close > np.count_nonzero(hole):
+            log.warning("%s pixels more are up to %s levels off: --hole_tolerance=%s", f"{close:,}", CLOSE, CLOSE)
         return hole
     nearest = -(-int(off.min()) // scale)
     cure = f"the nearest is {nearest} levels off" if nearest < 256 else "none shows"
     if nearest <= CLOSE:
         cure += f": --hole_tolerance={nearest} takes it"
-    raise UserError(f"there is no hole: no pixel of the photograph has the colour {colour}; {cure}")
+    raise NothingMarked(f"there is no hole: no pixel of the photograph has the colour {colour}; {cure}")

@@ -18,6 +18,7 @@ from scan_jax.images import png, tiff
 from scan_jax.images.decode import (
     MAX_PIXELS,
     in_colour,
+    is_deep,
     load_orientation,
     open_image,
     reason,
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 FORMATS = {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
 SCALE = 257  # 255 * 257 = 65535
-BITS_PER_SAMPLE = 0x0102  # TIFF
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def read_photograph(
         samples = _eight_bit_array(source)  # not by way of Pillow, which copies large ones three times
         return Photograph(to_rgb(samples), samples)
     with open_image(source, "the photograph", most_pixels) as image:
-        deep = None if isinstance(source, Image.Image) or not _is_deep(image) else source  # forgotten in decoding
+        deep = None if isinstance(source, Image.Image) or not is_deep(image) else source  # forgotten in decoding
         orientation, metadata = load_orientation(image), metadata_of(image)
         samples = upright_samples(image, orientation)
         if deep is not None and samples.dtype == np.uint8:
@@ -98,15 +98,6 @@ def _eight_bit_array(array: np.ndarray) -> np.ndarray:
     if np.issubdtype(array.dtype, np.floating) and array.min() >= 0.0 and array.max() <= 1.0:
         return np.round(255.0 * array).astype(np.uint8)
     raise UserError(f"a photograph is uint8, or floating point in [0, 1]; this one is {array.dtype}")
-
-
-def _is_deep(image: Image.Image) -> bool:
-    """Whether the file holds colours of 16 bits, of which Pillow's image shows 8."""
-    if image.format == "TIFF":
-        depth = image.tag_v2.get(BITS_PER_SAMPLE, ())  # type: ignore[attr-defined]
-        return isinstance(depth, tuple) and len(depth) > 1 and set(depth) == {16}
-    tiles = getattr(image, "tile", ())  # none is left once the image is decoded
-    return image.format == "PNG" and any(";16" in str(tile[3]) for tile in tiles)
 
 
 def _decode_deep(path: str | os.PathLike[str], seen: np.ndarray, orientation: int) -> np.ndarray | None:

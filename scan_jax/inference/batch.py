@@ -24,6 +24,7 @@ from scan_jax.core.run_layout import first_line
 from scan_jax.images import pairs
 from scan_jax.images.hole import HoleColor
 from scan_jax.images.labels import size_text
+from scan_jax.images.own_hole import NothingMarked
 from scan_jax.images.pairs import Matched, Pair
 from scan_jax.images.photograph import copy_photograph, write_photograph
 from scan_jax.inference.inpainter import Inpainter
@@ -84,11 +85,17 @@ class Job:
         """Reads the files of one photograph.
 
         Raises:
-          UserError: one cannot be read, or they differ in size.
+          UserError: one cannot be read, they differ in size, or one that was asked for alone has no hole marked in it.
         """
         files = (pair.photograph, pair.hole, pair.labels)
-        how = {"hole_color": self.hole_color, "resize_labels": self.resize_labels, "options": self.options}
-        return Request.open(*files, **how)  # type: ignore[arg-type]
+        how: dict[str, Any] = {"hole_color": self.hole_color, "resize_labels": self.resize_labels}
+        try:
+            return Request.open(*files, **how, options=self.options)
+        except NothingMarked as error:
+            if self.alone:
+                raise
+            log.warning("%s", error)
+            return Request.open(*files, **how)
 
     def keeps(self, output: Path) -> bool:
         """Whether the photograph is skipped, for its output is there."""

@@ -2,6 +2,7 @@
 
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,7 +54,13 @@ def test_soft_edges_are_said(caplog):
 
 
 def test_what_is_no_hole():
-    for wrong in (np.zeros((4, 4, 3)), np.zeros(4), np.array([["a"]]), np.zeros((2, 2), complex)):
+    for wrong in (
+        np.zeros((4, 4, 5)),
+        np.zeros((1, 4, 4, 1)),
+        np.zeros(4),
+        np.array([["a"]]),
+        np.zeros((2, 2), complex),
+    ):
         with pytest.raises(UserError, match="a hole is a bool or number array"):
             read_hole(wrong)
     for wrong in (np.full((2, 2), 2.0), np.full((2, 2), -1), np.full((2, 2), 300), np.full((2, 2), np.nan)):
@@ -64,6 +71,37 @@ def test_what_is_no_hole():
 
 
 HOLE = np.array([[False, True, True, False], [False, False, True, False]])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "white"), [(bool, 1), (np.uint8, 1), (np.uint8, 255), (np.uint16, 65535), (float, 1)]
+)
+def test_arrays_with_channels_are_read_as_files_with_channels(tmp_path, dtype, white):
+    values, opaque = (HOLE * white).astype(dtype), np.full(HOLE.shape, white, dtype)
+    clear = np.zeros_like(opaque)
+    for channels in ([values] * 3, [values] * 3 + [opaque], [values, opaque], [clear] * 3 + [values], [opaque, values]):
+        np.testing.assert_array_equal(read_hole(np.stack(channels, axis=-1)), HOLE)
+        if dtype == np.uint8 and white == 255:
+            Image.fromarray(np.stack(channels, axis=-1)).save(tmp_path / "hole.png")
+            np.testing.assert_array_equal(read_hole(tmp_path / "hole.png"), HOLE)
+    other = opaque.copy()
+    other[:, 0] = 0
+    with pytest.raises(
+        UserError, match=r"its brightness marks 37\.5% of it as white, its transparency 75\.0% as opaque"
+    ):
+        read_hole(np.stack([values] * 3 + [other], axis=-1))
+
+
+def test_deep_colours_of_which_pillow_sees_nothing_are_refused(tmp_path):
+    colours = np.repeat(HOLE[..., None], 3, axis=2).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "white.png"), colours * 65535)
+    np.testing.assert_array_equal(read_hole(tmp_path / "white.png"), HOLE)
+    for suffix in ("png", "tif"):
+        cv2.imwrite(str(tmp_path / f"dark.{suffix}"), colours * 255)
+        with pytest.raises(UserError, match="its 16-bit colours are all below 256: save it in black and white"):
+            read_hole(tmp_path / f"dark.{suffix}")
+        with pytest.raises(ValueError, match="all below 256"):
+            read_grey(tmp_path / f"dark.{suffix}")
 
 
 @pytest.mark.parametrize(

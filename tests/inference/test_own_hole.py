@@ -51,6 +51,16 @@ def test_no_hole_says_how_far_the_nearest_colour_is():
         own_hole(read_photograph(row[:, 1:2]), "ff00ff")
 
 
+def test_a_colour_that_jpeg_has_blurred_is_said(caplog):
+    row = np.array([[[255, 0, 255], [250, 9, 255], [255, 30, 240], [0, 0, 0]]], np.uint8)
+    own_hole(read_photograph(row), "ff00ff")
+    assert "2 pixels more are up to 32 levels off: --hole_tolerance=32" in caplog.text
+    caplog.clear()
+    own_hole(read_photograph(row), "ff00ff", 32)
+    own_hole(read_photograph(row[:, :2]), "ff00ff")  # the edge of a brush
+    assert not caplog.text
+
+
 def test_what_makes_no_sense_is_one_line():
     for given, message in (
         (("pink",), "--hole_from is alpha, or a colour of six hexadecimal digits"),
@@ -115,11 +125,14 @@ def test_a_folder_of_photographs_that_bring_their_holes(run, erased, tmp_path, c
     (tmp_path / "erased.png").rename(tmp_path / "photographs/erased.png")
     (tmp_path / "painted.png").rename(tmp_path / "photographs/opaque.png")
     flags = [str(tmp_path / "photographs"), f"--out={tmp_path / 'out'}", "--hole_from=alpha"]
-    assert inpaint.main([f"--run={run}", *flags, "--dry_run"]) == 3
+    assert inpaint.main([f"--run={run}", *flags, "--dry_run"]) == 0
     assert f"hole from alpha {100 * erased[1].mean():.1f}%" in capsys.readouterr().out
-    assert inpaint.main([f"--run={run}", *flags]) == 3
+    assert inpaint.main([f"--run={run}", *flags]) == 0
     assert "opaque.png: no pixel of the photograph is transparent" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["erased.png"]
+    whole = [tmp_path / folder / "opaque.png" for folder in ("photographs", "out")]  # one that needs nothing
+    assert whole[0].read_bytes() == whole[1].read_bytes()
+    assert alone(run, tmp_path, "photographs/opaque.png", "--hole_from=alpha", out="alone.png") == 1
+    assert not (tmp_path / "alone.png").exists()
     for more in ("--hole_suffix=_mask", flags[0]):
         assert inpaint.main([f"--run={run}", flags[0], more, *flags[1:]]) == 1
         assert "give files of holes, or have them read from the photographs" in capsys.readouterr().err
