@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks import variants
 from benchmarks.held_out import held_out
+from scan_jax.core.config import Config
 from scan_jax.core.types import Array, Observation
 from scan_jax.inference.trained import Trained
 from scan_jax.methods.api import Variables
@@ -51,7 +52,7 @@ def main() -> None:
 def _shares(folder: Path) -> tuple[Shares, Shares]:
     """The attention on the own class before and after a run."""
     trained = Trained.load(folder)
-    example = held_out(trained.config, MEASURED)
+    example = held_out(Config.of(trained.config), MEASURED)
     start = jax.jit(trained.method.init)(jax.random.key(trained.config["seed"]), example)
     own = jax.jit(lambda variables: own_class_attention(trained.method, variables, example.observe()))
     return _summarise(*map(np.asarray, own(start))), _summarise(*map(np.asarray, own(trained.variables)))

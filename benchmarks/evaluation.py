@@ -19,6 +19,7 @@ import numpy as np
 from scan_jax.core import config as configuration
 from scan_jax.core.config import Config
 from scan_jax.core.types import Example
+from scan_jax.data.api import PhotoSource
 from scan_jax.evaluation.benchmark import Batch, Benchmark
 from scan_jax.evaluation.results import COMPLETION, PREDICTION
 from scan_jax.evaluation.scoring import MetricSuite, score
@@ -26,20 +27,15 @@ from scan_jax.methods.api import build_method
 from scan_jax.metrics import api
 
 
-class Noise:
+class Noise(PhotoSource):
     """Photographs as fast as they can be had: shifted pieces of one field of noise."""
 
-    name, digest = "noise", "noise"
-    flip_pairs, num_labels = (), 0
-
     def __init__(self, count: int, size: int) -> None:
-        self._count, self._size = count, size
+        super().__init__("noise", "noise", range(count), self._draw, str, max_bytes=0)
+        self._size = size
         self._field = np.random.default_rng(0).integers(0, 256, (2 * size, 2 * size, 3), np.uint8)
 
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def _draw(self, index: int) -> dict[str, np.ndarray]:
         top, left = index % self._size, index * 7 % self._size
         return {"image": self._field[top : top + self._size, left : left + self._size]}
 

@@ -26,7 +26,7 @@ import numpy as np
 from scan_jax.commands import cli, inputs
 from scan_jax.core import config as configuration
 from scan_jax.core.config import Config
-from scan_jax.data.api import DataSplits, Photo, PhotoSource
+from scan_jax.data.api import DataSplits, PhotoSource
 from scan_jax.data.augmentation import crop, draw_box, flip
 from scan_jax.data.pipeline import to_example
 from scan_jax.masks.api import HoleSplits
@@ -57,27 +57,18 @@ def _measure(config: Config, batches: int) -> None:
     )
     for threads, workers in READERS:
         # A source that was pickled remembers no photographs.
-        fresh = DataSplits(First(pickle.loads(pickle.dumps(data.train)), photographs), data.held_out)
+        fresh = DataSplits(first(pickle.loads(pickle.dumps(data.train)), photographs), data.held_out)
         training = dataclasses.replace(config.training, threads=threads, workers=workers)
         with_readers = dataclasses.replace(config, training=training)
         cold, warm = _epochs(with_readers, fresh, holes, batches)
         print(f"threads {threads}, workers {workers}: cold {cold:6.0f}, warm {warm:6.0f} images/s")
-    _profile(config, First(pickle.loads(pickle.dumps(data.train)), photographs), holes)
+    _profile(config, first(pickle.loads(pickle.dumps(data.train)), photographs), holes)
 
 
-class First:
-    """A `PhotoSource` of another one's first photographs."""
-
-    def __init__(self, source: PhotoSource, count: int) -> None:
-        self.name, self.digest = source.name, source.digest
-        self.flip_pairs, self.num_labels = source.flip_pairs, source.num_labels
-        self._source, self._count = source, min(count, len(source))
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> Photo:
-        return self._source[index]
+def first(source: PhotoSource, count: int) -> PhotoSource:
+    """The first `count` photographs of `source`, which remembers them."""
+    about = source.name, source.digest, range(min(count, len(source))), source.__getitem__, str
+    return PhotoSource(*about, source.flip_pairs, source.num_labels, max_bytes=0)
 
 
 def _epochs(config: Config, data: DataSplits, holes: HoleSplits, batches: int) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import shutil
+from typing import Literal
 
 from PIL import Image
 
@@ -40,7 +41,7 @@ def _take(address: str, given: argparse.Namespace) -> bytes:
     with sync_playwright() as running:
         arguments = ["--no-sandbox", "--enable-unsafe-swiftshader"]
         browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        scheme = "dark" if given.dark else "light"
+        scheme: Literal["dark", "light"] = "dark" if given.dark else "light"
         page = browser.new_page(viewport={"width": given.width, "height": given.height or 900}, color_scheme=scheme)
         page.goto(address)
         page.locator("#painter canvas").first.wait_for()

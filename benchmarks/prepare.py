@@ -27,6 +27,7 @@ from scan_jax.data.preparation.build import build
 def plain(path: str, size: int) -> int:
     """One photograph; bytes of its PNG file."""
     image = cv2.imread(path)  # [H,W,3]
+    assert image is not None, f"OpenCV cannot read {path}"
     side = min(image.shape[:2])
     top, left = ((length - side) // 2 for length in image.shape[:2])
     square = cv2.resize(image[top : top + side, left : left + side], (size, size), interpolation=cv2.INTER_AREA)
@@ -69,7 +70,7 @@ def main() -> None:
             f"the loop in {flags.jobs} threads": partial(shared, paths, size, flags.jobs),
             "scan_jax prepare": partial(ours, flags.source, size, flags.jobs),
         }
-        times = {way: [] for way in ways}
+        times: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(flags.repeats):
             for way, action in ways.items():
                 times[way].append(seconds(action))

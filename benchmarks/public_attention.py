@@ -70,7 +70,7 @@ def our_attention(image: np.ndarray, known: np.ndarray, *, gradients: bool) -> S
 def public_attention(clones: Path, image: np.ndarray, known: np.ndarray, *, gradients: bool) -> Step:
     """The public module's, with its memory emptied before each call."""
     if not torch.cuda.is_available():  # it puts a constant there
-        torch.Tensor.cuda = lambda self: self  # type: ignore[method-assign,assignment]
+        torch.Tensor.cuda = lambda self: self  # type: ignore[method-assign,assignment,misc]
     attend = load(clones, "RFR-Inpainting", "modules.Attention").KnowledgeConsistentAttention(1, 3, 1)
     x, seen = as_torch(image).requires_grad_(gradients), as_torch(known)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.held_out import held_out
+from scan_jax.core.config import Config
 from scan_jax.core.types import Example
 from scan_jax.inference.engine import Engine
 from scan_jax.inference.inpainter import Inpainter
@@ -27,7 +28,7 @@ def main() -> None:
     flags.add_argument("--steps", type=int, default=20)
     given = flags.parse_args()
     trained = Trained.load(given.run)
-    example = held_out(trained.config, given.count)
+    example = held_out(Config.of(trained.config), given.count)
     engine = Engine(trained.method, trained.variables)
     objective = np.asarray(engine.refine("style_search", example.observe(), 0, given.steps).objective)  # [T+1,B]
     first, lowest = objective[0], objective.min(axis=0)  # [B]

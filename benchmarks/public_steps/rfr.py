@@ -16,7 +16,7 @@ PHASE = "first"
 def public_step(clones: Path, batch: Batch) -> Step:
     """A step without the terms of a feature network."""
     if not torch.cuda.is_available():  # its attention puts a constant there
-        torch.Tensor.cuda = lambda self: self  # type: ignore[method-assign,assignment]
+        torch.Tensor.cuda = lambda self: self  # type: ignore[method-assign,assignment,misc]
     network = load(clones, "RFR-Inpainting", "modules.RFRNet").RFRNet()
     losses, optimizer = load(clones, "RFR-Inpainting", "model").RFRNetModel(), adam(network)
     image, known = as_torch(batch.image), as_torch(batch.known).expand(-1, 3, -1, -1).contiguous()
