@@ -177,7 +177,9 @@ def ssim_rows(found: list[dict[str, Any]], ours: Mapping[str, Mapping[str, Value
     for row in found:
         values = row["values"]
         group = column_of(values, "ssim", ours)
-        said = "; ".join(departures(values, ours[f"{group or 'standard'}/ssim"], known=group is not None))
+        column = ours[f"{group or 'standard'}/ssim"]
+        said = "; ".join(departures(values, column, known=group is not None))
+        said = said or ("nowhere seen" if group else "everywhere")
         yield row["package"], row["call"], shown(values["256"], 4), beside(values, "ssim", ours, 4), said
 
 
