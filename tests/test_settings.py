@@ -141,8 +141,8 @@ DATA = [
 ]
 METHODS = ["edge_connect", "gated_conv", "masked_attention", "partial_conv", "region_norm", "rfr", "scan"]
 METRICS = [
-    *("checks", "edge_connect", "hole_only", "inception", "lama", "lpips", "masked_attention", "region_norm"),
-    *("squeezenet", "standard"),
+    *("checks", "edge_connect", "hole_only", "inception", "lama", "lpips", "masked_attention", "reflected"),
+    *("region_norm", "squeezenet", "standard"),
 ]
 HOLES = ["border", "free_form", "half", "irregular_masks", "mask_folder", "mixture", "rectangles", "strokes"]
 

@@ -23,7 +23,7 @@ from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
 from scan_jax.evaluation.entries import Entry, Fill, Pictures
 from scan_jax.evaluation.results import COMPLETION, PREDICTION, EntryResult, Scores, SetScores
 from scan_jax.inference.engine import Place
-from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
+from scan_jax.metrics.api import AnyMetric, Metric, PooledMetric, SetMetric
 
 log = logging.getLogger(__name__)
 Vectors = Mapping[str, Mapping[str, np.ndarray]]  # bucket -> embedding -> [n,D]
@@ -191,7 +191,7 @@ def measure(
                 details=one.details,
                 completion=found.scores[COMPLETION],
                 prediction=found.scores.get(PREDICTION, {}),
-                sets=score_sets(suite.metrics, truth, found.vectors),
+                sets=score_sets(suite.metrics, truth, found.vectors, found.scores[COMPLETION]),
                 images_per_second=None if one.kind == "predictions" else found.images_per_second,
                 config=one.config,
                 folder=one.folder,
@@ -213,16 +213,27 @@ def photograph_vectors(
     return score(fill, once, alone, title="photographs", store=store, share=share).vectors["photographs"]
 
 
-def score_sets(metrics: Mapping[str, AnyMetric], photographs: Mapping[str, np.ndarray], filled: Vectors) -> SetScores:
-    """Of the photographs [n,D] against what was made of them, by embedding; an empty bucket has no values."""
+def score_sets(
+    metrics: Mapping[str, AnyMetric], photographs: Mapping[str, np.ndarray], filled: Vectors, scores: Scores
+) -> SetScores:
+    """Of the photographs [n,D] against what was made of them, by embedding, and what is pooled from `scores`.
+
+    An empty bucket has no values.
+    """
 
     def distance(metric: SetMetric, vectors: Mapping[str, np.ndarray]) -> float:
         name = metric.embedding.name
         return float(metric.distance(photographs[name].astype(np.float64), vectors[name].astype(np.float64)))
 
     sets = {name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)}
+    pooled = {name: metric for name, metric in metrics.items() if isinstance(metric, PooledMetric)}
     return {
         bucket: {name: distance(one, vectors) for name, one in sets.items() if len(vectors.get(one.embedding.name, ()))}
+        | {
+            name: one.pool(scores[bucket][one.of])
+            for name, one in pooled.items()
+            if len(scores[bucket].get(one.of, ()))
+        }
         for bucket, vectors in filled.items()
     }
 

@@ -130,9 +130,9 @@ def printed(value: float, metric: AnyMetric, sign: Literal["", "+"] = "") -> str
 
 
 def _least(values: Mapping[int, float], metric: AnyMetric) -> set[int]:
-    """The keys of the best of at least two finite values."""
+    """The keys of the best of at least two values."""
     rank = {"higher": lambda value: -value, "lower": float, "zero": abs}[metric.better]
-    ranks = {k: rank(value) for k, value in values.items() if np.isfinite(value)}
+    ranks = {k: rank(value) for k, value in values.items() if not np.isnan(value)}
     if len(ranks) < 2:
         return set()
     top = printed(min(ranks.values()), metric)

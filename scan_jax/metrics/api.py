@@ -29,6 +29,7 @@ GROUPS = {  # module by group
     "lama": "scan_jax.metrics.papers",
     "lpips": "scan_jax.metrics.lpips",
     "masked_attention": "scan_jax.metrics.papers",
+    "reflected": "scan_jax.metrics.standard",
     "region_norm": "scan_jax.metrics.papers",
     "squeezenet": "scan_jax.metrics.sets",
     "standard": "scan_jax.metrics.standard",
@@ -84,7 +85,22 @@ class SetMetric:
     least_side: int = 1
 
 
-AnyMetric = Metric | SetMetric
+@dataclasses.dataclass(frozen=True)
+class PooledMetric:
+    """What a set of filled images is worth by each one's score in another metric, where that is not their mean."""
+
+    of: str  # that metric's full name; without its scores there is no value
+    pool: Callable[[np.ndarray], float]  # (scores [n] without NaN, n > 0) -> a number; deterministic
+    # as those of `Metric`, from here on
+    title: str
+    better: Better
+    unit: str
+    decimals: int
+    definition: str
+    least_side: int = 1
+
+
+AnyMetric = Metric | SetMetric | PooledMetric
 
 
 def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:

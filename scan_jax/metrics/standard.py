@@ -2,7 +2,10 @@
 
 `standard`: what every table shows, as MAT (Li et al. 2022) and mmagic measure it. SSIM has the window, constants and
 borders of its authors (Wang et al. 2004), but for their conversion to grey.
-`hole_only`: the same over the hole alone: numbers that do not rise with what was never missing.
+`reflected`: SSIM with that window around every pixel and pictures reflected at their borders, as torchmetrics, kornia
+  and ignite have it by default; in `standard` pixels near the border are the centre of no window.
+`hole_only`: the same over the hole alone: numbers that do not rise with what was never missing. Its SSIM is of the
+  `reflected` kind: of windows inside the image, those of a hole at the border would be few, or none and so perfect.
 `checks`: what users complain about: seams and colours that are off.
 """
 
@@ -11,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import jax.numpy as jnp
+import numpy as np
 
 from scan_jax.core.types import Array
 from scan_jax.metrics import pixels
-from scan_jax.metrics.api import Metric, of_hole, of_images
+from scan_jax.metrics.api import AnyMetric, Metric, PooledMetric, of_hole, of_images
 from scan_jax.metrics.pixels import GAUSSIAN, RANGE, Window, mean, total
 
 RIM = GAUSSIAN.side // 2  # pixels on each side that are the centre of no window
@@ -40,9 +44,17 @@ def _hole_psnr(x: Array, y: Array, hole: Array) -> Array:
     return pixels.decibels(_mean_in_hole(jnp.square(x - y), hole) / RANGE**2)
 
 
+def _everywhere(x: Array, y: Array) -> Array:
+    """1 minus the similarity around every pixel: [B,H,W,3] twice -> [B,H,W,3]. The border's own pixels occur once."""
+    if min(x.shape[1:3]) <= RIM:
+        height, width = x.shape[1:3]
+        raise ValueError(f"SSIM needs images of at least {RIM + 1}x{RIM + 1} pixels here, not {height}x{width}")
+    rim = ((0, 0), (RIM, RIM), (RIM, RIM), (0, 0))
+    return pixels.dissimilarity(jnp.pad(x, rim, "reflect"), jnp.pad(y, rim, "reflect"), GAUSSIAN, RANGE)
+
+
 def _hole_ssim(x: Array, y: Array, hole: Array) -> Array:
-    unlike = pixels.dissimilarity(x, y, GAUSSIAN, RANGE)  # [B,H-10,W-10,3]
-    return 1 - _mean_in_hole(unlike, hole[:, RIM:-RIM, RIM:-RIM])
+    return 1 - _mean_in_hole(_everywhere(x, y), hole)
 
 
 def _hole_mae(x: Array, y: Array, hole: Array) -> Array:
@@ -53,8 +65,16 @@ def _mae(x: Array, y: Array) -> Array:
     return 100 * (mean(jnp.abs(x - y)) / RANGE)
 
 
+def pooled_psnr(scores: np.ndarray) -> float:
+    """PSNR of the mean error of images of one size, from the PSNR [n] of each; one infinite score is an error of 0."""
+    with np.errstate(divide="ignore"):  # all are infinite
+        return float(-10 * np.log10(np.mean(10 ** (scores.astype(np.float64) / -10))))
+
+
 WINDOWS = "SSIM per RGB channel, Gaussian 11 sigma 1.5, valid windows"
-CENTRED = f"{WINDOWS} with their centre in the hole"
+REFLECTED = "SSIM per RGB channel, Gaussian 11 sigma 1.5, reflected borders, every pixel"
+CENTRED = f"{REFLECTED} of the hole"
+POOLED = "PSNR over RGB, range 255, of the mean error of all images, completions alone"
 IN_HOLE = "PSNR over RGB in the hole, range 255, mean over images"
 JUMPS = "mean excess of the jumps across the hole's border over the photograph's; below 0 is a blurred border"
 COLOURS = "CIE76 difference of the hole's mean colours, means in CIELAB"
@@ -63,9 +83,11 @@ METRICS: Mapping[str, Metric] = {
     "ssim": rgb_ssim(GAUSSIAN, WINDOWS),
     "mae": Metric(of_images(_mae), "MAE", "lower", "%", 2, "MAE over RGB and all pixels, in % of the range"),
 }
+POOLED_PSNR = PooledMetric("standard/psnr", pooled_psnr, "Pooled PSNR", "higher", "dB", 2, POOLED)
+OVER_ALL = of_images(lambda x, y: 1 - mean(_everywhere(x, y)))
 HOLE_ONLY: Mapping[str, Metric] = {
     "psnr": Metric(of_hole(_hole_psnr), "PSNR in hole", "higher", "dB", 2, IN_HOLE),
-    "ssim": Metric(of_hole(_hole_ssim), "SSIM in hole", "higher", "", 4, CENTRED, least_side=GAUSSIAN.side),
+    "ssim": Metric(of_hole(_hole_ssim), "SSIM in hole", "higher", "", 4, CENTRED, least_side=RIM + 1),
     "mae": Metric(of_hole(_hole_mae), "MAE in hole", "lower", "%", 2, "MAE over RGB in the hole, in % of the range"),
 }
 CHECKS: Mapping[str, Metric] = {
@@ -74,6 +96,14 @@ CHECKS: Mapping[str, Metric] = {
 }
 
 
-def open_metrics(group: str) -> Mapping[str, Metric]:
-    """Those of `standard`, `hole_only` or `checks`."""
-    return {"standard": METRICS, "hole_only": HOLE_ONLY, "checks": CHECKS}[group]
+GROUPS: Mapping[str, Mapping[str, AnyMetric]] = {
+    "standard": {"psnr": METRICS["psnr"], "psnr_pooled": POOLED_PSNR, **METRICS},
+    "reflected": {"ssim": Metric(OVER_ALL, "SSIM", "higher", "", 4, REFLECTED, least_side=RIM + 1)},
+    "hole_only": HOLE_ONLY,
+    "checks": CHECKS,
+}
+
+
+def open_metrics(group: str) -> Mapping[str, AnyMetric]:
+    """Those of one group, by name."""
+    return GROUPS[group]

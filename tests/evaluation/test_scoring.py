@@ -15,7 +15,7 @@ from scan_jax.evaluation.benchmark import Benchmark
 from scan_jax.evaluation.entries import BASELINES, by_network, one_by_one
 from scan_jax.evaluation.results import COMPLETION, PREDICTION
 from scan_jax.evaluation.scoring import MetricSuite, ScoreStore, Share, photograph_vectors, score, score_sets
-from scan_jax.metrics.api import Embedding, SetMetric
+from scan_jax.metrics.api import Embedding, SetMetric, collect_metrics
 from scan_jax.metrics.standard import METRICS
 
 DEVICES = 2
@@ -186,14 +186,32 @@ def test_sets_are_compared_pair_by_pair_and_bucket_by_bucket(tmp_path):
     found = score(BASELINES["mean"].fill, test, suite, title="toy")
     truth = photograph_vectors(test, suite, ScoreStore(tmp_path, "photographs", ()), Share())
     np.testing.assert_allclose(truth["mean colour"], 2 * test.photographs.images.mean((1, 2)) / 255, rtol=1e-5)
-    sets = score_sets(SETS, truth, found.vectors)
+    sets = score_sets(SETS, truth, found.vectors, {})
     assert sets["0-10%"] == {}
     expected = np.square(truth["mean colour"].astype(float) - found.vectors["40-50%"]["mean colour"]).sum()
     assert sets["40-50%"]["toy/distance"] == pytest.approx(expected)
     assert photograph_vectors(test, MetricSuite(METRICS), None, Share()) == {}
     ordered = SetMetric(lambda photographs, filled: photographs.sum(), EMBEDDING, 2, "D", "lower", "", 2, "")
-    one_sided = score_sets({"toy/ordered": ordered}, truth, found.vectors)  # the photographs come first
+    one_sided = score_sets({"toy/ordered": ordered}, truth, found.vectors, {})  # the photographs come first
     assert one_sided["40-50%"]["toy/ordered"] == pytest.approx(truth["mean colour"].sum(), rel=1e-5)
+
+
+def test_what_is_pooled_is_of_all_completions_of_a_bucket_together():
+    test, metrics = make(), collect_metrics(["standard"])
+    truths, level = test.photographs.images, {"10-20%": 90, "40-50%": 60}
+
+    def fill(photograph, hole, labels):
+        same = np.array_equal(photograph, truths[0])
+        return photograph if same else np.full_like(photograph, level["40-50%" if hole.mean() > 0.3 else "10-20%"])
+
+    scores = score(one_by_one(fill), test, MetricSuite(metrics), title="toy").scores[COMPLETION]
+    sets = score_sets(metrics, {}, {bucket: {} for bucket in scores}, scores)
+    assert sets["0-10%"] == {}
+    for bucket, filled in level.items():
+        assert np.isinf(scores[bucket]["standard/psnr"]).sum() == 1
+        error = np.square(truths[1:] - float(filled)).sum() / truths.size
+        assert sets[bucket] == {"standard/psnr_pooled": pytest.approx(10 * np.log10(255**2 / error), abs=1e-4)}
+    assert score_sets(metrics, {}, {"10-20%": {}}, {"10-20%": {}}) == {"10-20%": {}}  # without the scores of each
 
 
 def test_speed_leaves_out_what_compiles(monkeypatch):

@@ -18,6 +18,7 @@ from scan_jax.evaluation.tables import text_table
 from scan_jax.evaluation.tables.by_bucket import brief, difference_table, entries_table, full, make_tables, score_table
 from scan_jax.evaluation.tables.files import screen_text, write_tables
 from scan_jax.evaluation.tables.text_table import TextTable
+from scan_jax.metrics.api import PooledMetric
 
 LATEX = shutil.which("pdflatex") or shutil.which("tectonic")
 LINE = conditions().line()
@@ -141,6 +142,23 @@ def test_magnitudes_are_subtracted_where_zero_is_best(tmp_path):
     assert (stored["subtracted"], stored["mean"]) == ("magnitudes", 0.625)
     (line,) = (line for line in csv_lines(tmp_path, found) if line["minus"])
     assert (line["metric"], float(line["mean"])) == ("paired difference of |checks/colour_shift|", 0.625)
+
+
+def test_what_is_pooled_is_a_column_of_sets_and_infinite_is_the_best(tmp_path):
+    pooled = PooledMetric("standard/psnr", max, "Pooled PSNR", "higher", "dB", 2, "of the mean error")
+    metrics = {"standard/psnr": METRICS["standard/psnr"], "standard/psnr_pooled": pooled}
+    values = {"first": 24.125, "second": np.inf, "third": 30.0}
+    entries = [entry(name, 1, sets={"10-20%": {"standard/psnr_pooled": value}}) for name, value in values.items()]
+    found = results(metrics=metrics, entries=tuple(entries))
+    table = standard(found)
+    assert table.header == ("hole", "filled by", "PSNR dB", "raw PSNR dB", "Pooled PSNR dB (n=6)", "n")
+    assert [row[4] for row in table.rows] == ["24.12", "inf", "30.00", *["not measured"] * 3]
+    assert [place for place in table.best if place[1] == 4] == [(1, 4)] and "of the mean error" in table.note
+    stored = json.loads(written(tmp_path, found))
+    assert stored["metrics"]["standard/psnr_pooled"]["of"] == "set"
+    assert [one["sets"]["10-20%"]["standard/psnr_pooled"] for one in stored["entries"]] == [24.125, "inf", 30.0]
+    lines = [line for line in csv_lines(tmp_path, found) if line["metric"] == "standard/psnr_pooled"]
+    assert [(line["mean"], line["n"]) for line in lines] == [("24.125", "6"), ("inf", "6"), ("30.0", "6")]
 
 
 def test_the_best_of_a_bucket_follows_the_metrics_direction():

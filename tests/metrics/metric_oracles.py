@@ -54,19 +54,30 @@ def region_norm_l1(image, photograph, hole):
     return np.mean(np.abs((np.mean(image, 2) - np.mean(photograph, 2)) / 255))
 
 
-def lama_ssim(image, photograph, hole):
-    """The Gaussian window with zeros around the image, in the form of Wang et al. (2004), equation (13)."""
+def ssim_map(image, photograph, border):
+    """[H,W,3]: the Gaussian window around every pixel, in the form of Wang et al. (2004), equation (13).
+
+    SciPy's "mirror" is the "reflect" of NumPy and PyTorch: the border's own pixels are not repeated.
+    """
     weights = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
 
     def mean(x):
-        down = correlate1d(x, weights / weights.sum(), axis=0, mode="constant")
-        return correlate1d(down, weights / weights.sum(), axis=1, mode="constant")
+        down = correlate1d(x, weights / weights.sum(), axis=0, mode=border)
+        return correlate1d(down, weights / weights.sum(), axis=1, mode=border)
 
     x, y = image / 255, photograph / 255
     mx, my = mean(x), mean(y)
     vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
     c1, c2 = 0.01**2, 0.03**2
-    return np.mean((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2)))
+    return (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+
+
+def lama_ssim(image, photograph, hole):
+    return ssim_map(image, photograph, "constant").mean()
+
+
+def reflected_ssim(image, photograph, hole):
+    return ssim_map(image, photograph, "mirror").mean()
 
 
 def hole_psnr(image, photograph, hole):
@@ -74,9 +85,7 @@ def hole_psnr(image, photograph, hole):
 
 
 def hole_ssim(image, photograph, hole):
-    full = rgb_ssim(full=True, **GAUSSIAN)(image, photograph, hole)[1]  # [H,W,3]
-    inside = hole[5:-5, 5:-5]
-    return full[5:-5, 5:-5][inside].mean() if inside.any() else 1.0
+    return ssim_map(image, photograph, "mirror")[hole].mean() if hole.any() else 1.0
 
 
 def hole_mae(image, photograph, hole):
@@ -104,6 +113,7 @@ ORACLES = {
     "region_norm": {"psnr": rgb_psnr, "ssim": rgb_ssim(win_size=11), "mae": region_norm_l1},
     "masked_attention": {"psnr": opencv_psnr, "ssim": rgb_ssim()},
     "lama": {"ssim": lama_ssim},
+    "reflected": {"ssim": reflected_ssim},
     "hole_only": {"psnr": hole_psnr, "ssim": hole_ssim, "mae": hole_mae},
     "checks": {"seam": seam, "colour_shift": colour_shift},
 }

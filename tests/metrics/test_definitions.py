@@ -7,11 +7,13 @@ import cv2
 import jax
 import numpy as np
 import pytest
-from metric_oracles import ORACLES, deviations
+from metric_oracles import GAUSSIAN, ORACLES, deviations
 from refusals import refused
+from skimage.metrics import structural_similarity
 
 from scan_jax.metrics import api
-from scan_jax.metrics.standard import CHECKS
+from scan_jax.metrics.standard import CHECKS, HOLE_ONLY, pooled_psnr
+from scan_jax.metrics.standard import METRICS as STANDARD
 
 OURS = {group: api.collect_metrics([group]) for group in ORACLES}
 METRICS = [(group, name, OURS[group][f"{group}/{name}"]) for group in ORACLES for name in ORACLES[group]]
@@ -103,11 +105,62 @@ def test_least_side_is_the_least_and_other_shapes_and_integers_are_refused(group
 def test_every_group_is_listed_and_complete():
     assert set(ORACLES) <= set(api.GROUPS)
     for group, metrics in OURS.items():
-        assert list(metrics) == [f"{group}/{name}" for name in ORACLES[group]]
+        assert [name for name, one in metrics.items() if isinstance(one, api.Metric)] == [
+            f"{group}/{name}" for name in ORACLES[group]
+        ]
     least = {f"{group}/{name}": metric.least_side for group, name, metric in METRICS if metric.least_side > 1}
     sides = {"edge_connect/ssim": 51, "region_norm/ssim": 11, "masked_attention/ssim": 7}
-    assert least == {"standard/ssim": 11, "hole_only/ssim": 11, **sides}
-    assert len({metric.definition for _, name, metric in METRICS if name == "ssim"}) == 6
+    assert least == {"standard/ssim": 11, "reflected/ssim": 6, "hole_only/ssim": 6, **sides}
+    assert len({metric.definition for _, name, metric in METRICS if name == "ssim"}) == 7
+
+
+def test_reflected_ssim_is_the_one_of_torchmetrics_and_kornia():
+    recorded = 0.9039791495  # torchmetrics 1.9.0 (data_range=1) and kornia 0.9.0, in float64; ignite 0.5.5: 0.9039792
+    rng = np.random.default_rng(25)
+    truth = rng.integers(0, 256, (1, 24, 31, 3), np.uint8)
+    image = np.clip(truth + rng.integers(-60, 61, truth.shape), 0, 255).astype(np.uint8)
+    found = float(OURS["reflected"]["reflected/ssim"](image, truth, np.zeros((1, 24, 31), bool))[0])
+    assert found == pytest.approx(recorded, abs=1e-6)
+    assert abs(found - float(STANDARD["ssim"](image, truth, np.zeros((1, 24, 31), bool))[0])) > 1e-3
+
+
+def test_a_hole_at_the_border_counts_and_one_further_in_is_as_with_windows_inside():
+    truth = np.random.default_rng(3).integers(100, 256, (1, 40, 40, 3), np.uint8)
+    inside = np.zeros((1, 40, 40), bool)
+    inside[:, 12:20, 5:35] = True  # no window of its pixels leaves the picture
+    filled = np.where(inside[..., None], np.uint8(128), truth)
+    _, by_scikit_image = structural_similarity(
+        truth[0].astype(float), filled[0].astype(float), channel_axis=2, data_range=255, full=True, **GAUSSIAN
+    )
+    assert float(HOLE_ONLY["ssim"](filled, truth, inside)[0]) == pytest.approx(
+        by_scikit_image[inside[0]].mean(), abs=1e-5
+    )
+    for rows, columns in ((slice(5), slice(None)), (slice(None), slice(-1, None)), (slice(1), slice(1))):
+        hole = np.zeros_like(inside)
+        hole[:, rows, columns] = True
+        black = np.where(hole[..., None], np.uint8(0), truth)
+        assert float(HOLE_ONLY["ssim"](black, truth, hole)[0]) < 0.8
+        assert float(HOLE_ONLY["ssim"](truth, truth, hole)[0]) == 1.0
+    nowhere = np.zeros_like(inside)  # nothing was filled, so nothing is wrong
+    assert [float(one(filled, truth, nowhere)[0]) for one in HOLE_ONLY.values()] == [np.inf, 1.0, 0.0]
+    assert [float(one(filled, truth, nowhere)[0]) for one in CHECKS.values()] == [0.0, 0.0]
+
+
+def test_pooled_psnr_is_that_of_all_pixels_together():
+    images, truths, holes = pairs(20, 21, seed=5)  # some are identical, of which the mean is infinite
+    scores = np.asarray(STANDARD["psnr"](images, truths, holes))
+    assert np.isinf(scores).any() and np.isfinite(scores).any()
+    error = np.square(images.astype(float) - truths).mean()
+    assert pooled_psnr(scores) == pytest.approx(10 * np.log10(255**2 / error), abs=1e-5)
+    rng = np.random.default_rng(26)
+    truths = rng.integers(0, 256, (3, 24, 31, 3), np.uint8)
+    noise = rng.integers(-60, 61, truths.shape) // np.array([1, 6, 61]).reshape(3, 1, 1, 1)
+    images = np.clip(truths + noise, 0, 255).astype(np.uint8)
+    images[2] = truths[2]
+    recorded = 22.3721008  # torchmetrics 1.9.0 (data_range=255), in one batch and in three
+    found = np.asarray(STANDARD["psnr"](images, truths, np.zeros((3, 24, 31), bool)))
+    assert np.isinf(found[2]) and pooled_psnr(found) == pytest.approx(recorded, abs=1e-5)
+    assert pooled_psnr(scores[:1]) == pytest.approx(scores[0]) and pooled_psnr(np.full(2, np.inf, np.float32)) == np.inf
 
 
 def test_a_seam_is_the_jump_that_the_photograph_has_not():

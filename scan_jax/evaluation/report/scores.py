@@ -9,7 +9,7 @@ from typing import NamedTuple
 from scan_jax.evaluation.results import COMPLETION, EntryResult, Image, Results
 from scan_jax.evaluation.statistics import Summary, best_of_images, best_of_sets, printed, subtracted, verdict
 from scan_jax.evaluation.tables.by_bucket import infinite_counts
-from scan_jax.metrics.api import AnyMetric, SetMetric
+from scan_jax.metrics.api import AnyMetric, Metric
 
 GROUP_TITLES = {"standard": "Standard definitions", "checks": "Checks"}
 
@@ -50,7 +50,7 @@ def groups_of(results: Results) -> dict[str, tuple[str, ...]]:
 
 def per_image(results: Results, names: Sequence[str]) -> tuple[str, ...]:
     """Those that give each image a value; the others give a whole set one."""
-    return tuple(name for name in names if not isinstance(results.metrics[name], SetMetric))
+    return tuple(name for name in names if isinstance(results.metrics[name], Metric))
 
 
 def heading(metric: AnyMetric, *, minus: bool = False) -> str:

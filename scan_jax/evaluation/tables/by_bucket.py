@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from scan_jax.evaluation.results import COMPLETION, IMAGES, PREDICTION, EntryResult, Image, Results
 from scan_jax.evaluation.statistics import Summary, best_of_images, best_of_sets, printed, subtracted
 from scan_jax.evaluation.tables.text_table import TextTable
-from scan_jax.metrics.api import AnyMetric, Metric, SetMetric
+from scan_jax.metrics.api import AnyMetric, Metric
 
 EMPTY, NOT_MEASURED = "empty", "not measured"
 Show = Callable[[Summary, AnyMetric], str]
@@ -82,7 +82,7 @@ def _columns(results: Results, group: str) -> Iterator[Column]:
     """One for each metric, and one for the raw prediction's where anything predicts."""
     for name, metric in results.groups[group].items():
         title = column_title(metric)
-        if isinstance(metric, SetMetric):
+        if not isinstance(metric, Metric):
             yield f"{title} (n={results.conditions.count})", name, None
             continue
         yield title, name, COMPLETION

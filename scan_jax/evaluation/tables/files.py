@@ -24,7 +24,7 @@ from scan_jax.evaluation.results import COMPLETION, IMAGES, EntryResult, Image, 
 from scan_jax.evaluation.statistics import Summary, subtracted
 from scan_jax.evaluation.tables.by_bucket import brief, full, make_tables
 from scan_jax.evaluation.tables.text_table import TextTable, latex, markdown, screen
-from scan_jax.metrics.api import AnyMetric, SetMetric
+from scan_jax.metrics.api import AnyMetric, Metric
 
 LATEX_HEAD = "% \\input this file; it needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}.\n"
 HEADER = (
@@ -98,7 +98,7 @@ def json_text(results: Results) -> str:
 
 def _definition(metric: AnyMetric) -> Content:
     shown = ("title", "better", "unit", "decimals", "definition")
-    return {"of": "set" if isinstance(metric, SetMetric) else "image"} | {key: getattr(metric, key) for key in shown}
+    return {"of": "image" if isinstance(metric, Metric) else "set"} | {key: getattr(metric, key) for key in shown}
 
 
 def _entry(results: Results, entry: EntryResult) -> Content:
