@@ -50,7 +50,7 @@ PREALLOCATED = 0.75  # of a GPU's memory is JAX's by default: docs.jax.dev/en/la
 
 
 def _gpu(name: str, gib: float, tflops: tuple[float, float, float], *gbps: float) -> Accelerator:
-    """Peaks of bfloat16, TF32 (else float32) and float32; GB/s of memory, of a port to a switch or bus, out of a node."""
+    """Peaks of bfloat16, TF32 (else float32) and float32; GB/s of memory, to a switch or bus, and out of a node."""
     flops: Any = {precision: rate * 1e12 for precision, rate in zip(get_args(Precision), tflops)}
     memory, link, node_link = (rate * 1e9 for rate in gbps)
     return Accelerator(name, PREALLOCATED * gib * GIB, flops, memory, link, 1, 0, 1e-5, node_link=node_link)
