@@ -5,7 +5,7 @@
 
 A TPU topology needs no TPU, only its compiler, of the version that belongs to JAX: pip install "jax[tpu]". Virtual CPU
 devices need nothing; with --chip, the roofline is of that chip, by the memory traffic of the CPU's program, which fuses
-less and computes bfloat16 in float32; --topology=v5e:2x4 --chip=h100 takes a TPU's program instead. No photographs or
+less and computes bfloat16 in float32; --topology=v5p:2x2x2 --chip=h100 takes a TPU's program instead. No photographs or
 weights are read, and nothing is written. Overrides (--config.method.compute_dtype=bfloat16) are as for scan_jax.main.
 
 Compilers spend most of their time on the last tenths of speed. O0 spares that, and is another program: its memory
@@ -40,7 +40,7 @@ TPU_ENVIRONMENT = {
 }
 IN_FLOAT32 = (
     "no roofline of {0}: CPUs compute bfloat16 in float32, so this program's traffic and memory are not those of one "
-    "for {0}; a TPU's program keeps bfloat16: --topology=v5e:2x4 --chip={0}"
+    "for {0}; a TPU's program keeps bfloat16: --topology=v5p:2x2x2 --chip={0}"
 )
 FSDP_RULES = ((".*", "fsdp"),)
 

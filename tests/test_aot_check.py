@@ -135,7 +135,9 @@ def test_a_gpu_is_checked_against_what_jax_takes_of_it(toy, capsys):
 def test_a_cpu_s_bfloat16_says_nothing_of_a_chip(capsys):
     assert check(*CPU_FOR_H100, "--config.method.compute_dtype=bfloat16") == 0
     said = capsys.readouterr().out
-    assert "no roofline of h100: CPUs compute bfloat16 in float32" in said and "--topology=v5e:2x4 --chip=h100" in said
+    assert (
+        "no roofline of h100: CPUs compute bfloat16 in float32" in said and "--topology=v5p:2x2x2 --chip=h100" in said
+    )
     assert "images/s" not in said
 
 
