@@ -65,7 +65,9 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     where.add_argument("--cpu_devices", type=int, help="virtual ones")
     parser.add_argument("--chip", help="of the roofline, if it is another one: v5e, a100, h100, h200, l4, ...")
-    parser.add_argument("--batch_per_chip", type=int, help="and device; instead of training.batch_size over all")
+    parser.add_argument(
+        "--batch_per_chip", type=int, help="of each device (a tpu7x chip is two); instead of training.batch_size"
+    )
     parser.add_argument("--optimization_level", default="O0", choices=("O0", "O1", "O2", "O3", "UNKNOWN"))
     parser.add_argument("--fsdp", type=int, help="training.fsdp, and every array split where the config has no rules")
     return parser.parse_known_args(argv)
@@ -151,7 +153,10 @@ def topology(name: str) -> Sequence[Any]:
 
 def compiler() -> str:
     """The TPU compiler and its version, and whether it is the one that this JAX asks for."""
-    installed = importlib.metadata.version("libtpu")
+    try:
+        installed = importlib.metadata.version("libtpu")
+    except importlib.metadata.PackageNotFoundError:  # a nightly build goes by another name
+        return "libtpu of unknown version"
     asked = (Requirement(line) for line in importlib.metadata.requires("jax") or ())
     wanted = next((one.specifier for one in asked if one.name == "libtpu"), None)
     if wanted is None or wanted.contains(installed):

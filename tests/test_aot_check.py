@@ -110,6 +110,12 @@ def test_a_compiler_of_another_version_is_named(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda package: "0.0.52")
     assert aot_check.compiler().startswith("libtpu 0.0.52 (this JAX was made with ==0.0.42.*")
 
+    def missing(package):
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert aot_check.compiler() == "libtpu of unknown version"
+
 
 CPU_FOR_H100 = ("--config=demo", "--cpu_devices=4", "--chip=h100", "--batch_per_chip=1")
 
