@@ -96,7 +96,7 @@ def _text(compiled: Any) -> str:
     """The program; empty where the compiler is a newer one than JAX can print."""
     try:
         return compiled.as_text() or ""
-    except jax.errors.JaxRuntimeError:  # libtpu 0.0.52 under JAX 0.10.2, for v5p, v6e and tpu7x
+    except jax.errors.JaxRuntimeError:  # some programs of libtpu 0.0.52 under JAX 0.10.2
         return ""
 
 
