@@ -41,10 +41,15 @@ def estimate_config(config: Config, devices: Sequence[Any] | None = None) -> Est
 
 def bounds(result: Estimate, accelerator: Accelerator, sides: Sequence[int], config: Config) -> str:
     """The roofline of a step, for people; `sides` are those of the devices' torus, empty where there is a switch."""
-    dtype: Precision = config.method.get("compute_dtype", "float32")
-    network = accelerators.join(accelerator, sides)
-    bound = roofline.roofline(result, accelerator, network, dtype)
+    network = accelerators.join(accelerator, sides, result.devices)
+    bound = roofline.roofline(result, accelerator, network, dtype_of(config))
     return roofline.table(bound, accelerator, network, result.batch_size)
+
+
+def dtype_of(config: Config) -> Precision:
+    """Of convolutions and products."""
+    dtype: Precision = config.method.get("compute_dtype", "float32")
+    return dtype
 
 
 def unknown(kind: str) -> str:

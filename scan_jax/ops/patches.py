@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -46,12 +48,18 @@ def extract_patches(x: Array, positions: Array, size: int) -> Array:
         raise ValueError(f"x must be [B,H,W,C] and positions [B,count,2], not {x.shape} and {positions.shape}")
     if size < 1 or size % 2 == 0:
         raise ValueError(f"size must be odd, not {size}")
+    # The batch is an axis of the gather, not one more index: the compilers of CPUs and of tpu7x do not see through such
+    # an index, and have each device send its examples to all others.
+    return jax.vmap(partial(_extract, size=size))(jnp.asarray(x), positions)
+
+
+def _extract(x: Array, positions: Array, size: int) -> Array:
+    """`extract_patches` of one sample: [H,W,C], [count,2] -> [count,size,size,C]."""
     offsets = jnp.arange(size) - size // 2  # [size]
-    rows = positions[:, :, 0, None, None] + offsets[None, None, :, None]  # [B,count,size,1]
-    columns = positions[:, :, 1, None, None] + offsets[None, None, None, :]  # [B,count,1,size]
-    samples = jnp.arange(x.shape[0])[:, None, None, None]  # [B,1,1,1]
+    rows = positions[:, 0, None, None] + offsets[None, :, None]  # [count,size,1]
+    columns = positions[:, 1, None, None] + offsets[None, None, :]  # [count,1,size]
     # "fill" spares a padded copy of the whole map; negative indices must not count from the end.
-    return jnp.asarray(x).at[samples, rows, columns].get(mode="fill", fill_value=0, wrap_negative_indices=False)
+    return x.at[rows, columns].get(mode="fill", fill_value=0, wrap_negative_indices=False)
 
 
 def _keys_per_sample(key: Array, batch: int) -> Array:

@@ -11,6 +11,8 @@ from toy_method import ToyMethod
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.ops.convolution import convolve
+from scan_jax.ops.patches import extract_patches
+from scan_jax.training import sharding
 from scan_jax.training.cost import accelerators
 from scan_jax.training.cost import estimate as matrix_flops
 from scan_jax.training.cost import roofline as collectives
@@ -147,6 +149,48 @@ def test_collectives_are_read_from_the_program():
     assert {each.kind: each.sent for each in found} == sent
 
 
+@pytest.mark.parametrize(
+    ("groups", "size"),
+    [
+        ("mesh['axis_0'=4,'axis_1'=2] {'axis_1'}", 2),
+        ("mesh['axis_0'=4,'axis_1'=2] {'axis_0'}", 4),
+        ("mesh['axis_0'=4,'axis_1'=2] {'axis_0','axis_1'}", 8),
+        ("mesh['axis_0'=1,'axis_1'=2,'axis_2'=4], device_ids=([4,2]T(1,0)) {'axis_1'}", 2),
+        ("mesh['axis_0'=2,'axis_1'=4], device_ids=([4,2]T(1,0)) {'axis_1'}", 4),
+        ("mesh['x'=8] {'x':(2)2}", 2),  # of eight in a row, two that are two apart
+        ("[2,4]<=[8]", 4),
+        ("[4,2]<=[2,4]T(1,0)", 2),
+        ("{{0,1},{2,3},{4,5},{6,7}}", 2),
+        ("{{0,2,4,6},{1,3,5,7}}", 4),
+        ("{}", 8),
+    ],
+)
+def test_who_takes_part_in_a_collective(groups, size):
+    rest = 'dimensions={0}, use_global_device_ids=true, metadata={op_name="jit(step)/dot" stack_frame_id=9}'
+    (found,) = collectives.find(
+        f"  %g = f32[16,3]{{1,0}} all-gather(%p), channel_id=1, replica_groups={groups}, {rest}", 8
+    )
+    assert found == Collective("all-gather", size, 1, (192,))
+    assert found.sent == pytest.approx({2: 96, 4: 144, 8: 168}[size])  # all of 192 bytes but the own share
+    part = f"  %s = f32[16]{{0}} reduce-scatter(%p), channel_id=2, replica_groups={groups}, {rest}"
+    assert collectives.find(part, 8)[0].bytes == 64 * size
+    total = f"  ROOT %r = f32[16]{{0}} all-reduce(%p), channel_id=2, replica_groups={groups}, to_apply=%sum, {rest}"
+    assert collectives.find(total, 8)[0].sent == pytest.approx({2: 64, 4: 96, 8: 112}[size])
+
+
+def test_patches_are_taken_where_their_map_is():
+    split = sharding.batched(sharding.make_mesh(8))
+    x = jax.ShapeDtypeStruct((8, 12, 12, 4), jnp.float32, sharding=split)
+    positions = jax.ShapeDtypeStruct((8, 5, 2), jnp.int32, sharding=split)
+
+    def both(x, positions):
+        patches, pull = jax.vjp(lambda x: extract_patches(x, positions, 3), x)
+        return patches, pull(patches * patches)[0]
+
+    program = jax.jit(both, out_shardings=(split, split)).lower(x, positions).compile()
+    assert collectives.find(program.as_text(), 8) == ()
+
+
 def test_a_roofline(compiled):
     chip = accelerators.of_kind("TPU v5 lite")
     assert chip == accelerators.named("v5e")
@@ -165,14 +209,28 @@ def test_a_roofline(compiled):
 
 def test_links_of_a_slice_and_kinds_as_jax_calls_them():
     chip = accelerators.named("v5e")
-    assert accelerators.join(chip, (2, 4, 1)) == Network(2 * 50e9, pytest.approx(4e-6))  # two lines: 1 + 3 hops
-    assert accelerators.join(chip, (16, 16, 1)) == Network(4 * 50e9, pytest.approx(16e-6))  # two rings: 8 + 8
-    assert accelerators.join(accelerators.named("h100"), ()).bandwidth == 450e9
-    with pytest.raises(UserError, match="did you mean 'h200'"):
-        accelerators.named("h20")
-    calls = "TPU v4=v4, TPU v5=v5p, TPU v6 lite=v6e, NVIDIA A100-SXM4-80GB=a100-80gb, NVIDIA A100-SXM4-40GB=a100, "
-    calls += "NVIDIA H100 80GB HBM3=h100, NVIDIA H200=h200, NVIDIA L4=l4, Tesla T4=t4"
+    assert accelerators.join(chip, (2, 4, 1), 8) == Network(2 * 50e9, pytest.approx(4e-6))  # two lines: 1 + 3 hops
+    assert accelerators.join(chip, (16, 16, 1), 256) == Network(4 * 50e9, pytest.approx(16e-6))  # two rings: 8 + 8
+    assert accelerators.join(accelerators.named("tpu7x"), (1, 1, 1), 2).bandwidth == 600e9  # half with half
+    calls = "TPU v4=v4, TPU v5=v5p, TPU v6 lite=v6e, TPU7x=tpu7x, NVIDIA A100-SXM4-80GB=a100-80gb, "
+    calls += "NVIDIA A100-SXM4-40GB=a100, NVIDIA H100 80GB HBM3=h100, NVIDIA H200=h200, NVIDIA L4=l4, Tesla T4=t4"
     names = dict(call.split("=") for call in calls.split(", "))
     assert {kind: accelerators.of_kind(kind) for kind in names} == {k: accelerators.named(v) for k, v in names.items()}
-    for other in ("cpu", "NVIDIA H100 PCIe", "NVIDIA L40S", "NVIDIA T400"):
+    for other in ("cpu", "TPU v3", "TPU v4 lite", "NVIDIA H100 PCIe", "NVIDIA L40S", "NVIDIA T400"):
         assert accelerators.of_kind(other) is None, "not guessed"
+    with pytest.raises(UserError, match="did you mean 'h200'"):
+        accelerators.named("h20")
+
+
+def test_gpus_beyond_one_node_share_its_adapters():
+    h100, a100, l4 = map(accelerators.named, ("h100", "a100", "l4"))
+    assert [accelerators.join(h100, (), count).bandwidth for count in (1, 8, 9, 64)] == [450e9, 450e9, 400e9, 400e9]
+    assert [accelerators.join(a100, (), count).bandwidth for count in (8, 16)] == [300e9, 200e9]
+    assert [accelerators.join(l4, (), count).bandwidth for count in (8, 16)] == [32e9, 12.5e9]
+
+
+def test_memory_is_what_a_program_may_use_of_it():
+    usable = {
+        name: round(accelerators.named(name).memory / 2**30, 2) for name in ("v5e", "v4", "tpu7x", "h100", "h200")
+    }
+    assert usable == {"v5e": 15.75, "v4": 30.75, "tpu7x": 94.75, "h100": 59.74, "h200": 105.3}

@@ -25,6 +25,7 @@ KNOBS = (
     "method.compute_dtype=bfloat16, or split parameters (training.fsdp and .sharding)"
 )
 GIB = 2.0**30
+UNREADABLE = 'this JAX cannot print what this compiler made; pip install "jax[tpu]" brings the one that belongs to it'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Estimate:
     # that loop is nearly the whole step, and this, `accessed` and `collectives` are so many times it.
     program_flops: float
     accessed: float  # bytes that each device reads and writes in its memory, as XLA counts them
-    collectives: tuple[Collective, ...]  # what the devices send each other; gradients with each part
+    # What the devices send each other, gradients with each part; None where the compiled program cannot be printed.
+    collectives: tuple[Collective, ...] | None
+    text: str  # the compiled program, empty where it cannot be printed
     seconds: float  # that tracing and compiling took
 
     @property
@@ -70,7 +73,7 @@ def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
             raise
         raise UserError(f"the step does not fit: {_reason(error)}; {KNOBS}") from error
     seconds = time.perf_counter() - begun
-    parts, program = trainer.settings.accumulate, compiled.as_text()
+    parts, program = trainer.settings.accumulate, _text(compiled)
     memory, cost, held = compiled.memory_analysis(), compiled.cost_analysis(), held_bytes(trainer, frozen)
     arguments = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return Estimate(
@@ -83,9 +86,18 @@ def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
         count(traced.jaxpr),
         parts * cost.get("flops", 0.0),
         parts * cost.get("bytes accessed", 0.0),
-        tuple(each.times(parts) for each in roofline.find(program, trainer.mesh.size)),
+        tuple(each.times(parts) for each in roofline.find(program, trainer.mesh.size)) if program else None,
+        program,
         seconds,
     )
+
+
+def _text(compiled: Any) -> str:
+    """The program; empty where the compiler is a newer one than JAX can print."""
+    try:
+        return compiled.as_text() or ""
+    except jax.errors.JaxRuntimeError:  # some programs of libtpu 0.0.52 under JAX 0.10.2
+        return ""
 
 
 def held_bytes(trainer: Trainer, frozen: Trees) -> dict[str, int]:
@@ -144,6 +156,8 @@ def table(found: Estimate) -> str:
         "",
         "collectives of a step",
     ]
+    if found.collectives is None:
+        return "\n".join([*lines, f"  unknown: {UNREADABLE}"])
     lines += [
         f"  {each.kind:<20}{each.count:>5} over {each.group:>4} devices, {each.bytes / 1e6:>10,.2f} MB, "
         f"{each.sent / 1e6:>10,.2f} MB sent by each"

@@ -1,7 +1,8 @@
 """How fast a step could be at best: its operations and bytes over the rates that the makers state.
 
 A roofline (Williams et al. 2009) with a third roof for the links. It leaves out everything else that takes time, the
-input pipeline and the host among it, so it is a bound, not a forecast.
+input pipeline and the host among it, so it is no forecast. It is a bound only of the program that was compiled: at
+another level of optimisation it reads and writes more or less.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Roofline:
 
     compute: float  # matrix products and convolutions at their peak rate, evenly shared
     memory: float  # the device's memory traffic at its peak rate
-    network: float  # the collectives one after the other, at the links' rate and latency
+    network: float  # the collectives one after the other, at the links' rate and latency; NaN where they are unknown
     peak: float  # operations a second of all devices together, what a utilisation is a share of
 
     @property
@@ -53,28 +54,28 @@ def roofline(found: Estimate, accelerator: Accelerator, network: Network, dtype:
     """The bounds of a step; `dtype` is that of convolutions and products that ask for no higher precision."""
     peak, devices = accelerator.flops[dtype], found.devices
     compute = (found.flops.default / peak + found.flops.highest / accelerator.flops["highest"]) / devices
-    sent = sum(each.sent for each in found.collectives) / network.bandwidth
+    collectives = found.collectives or ()
+    sent = sum(each.sent for each in collectives) / network.bandwidth if found.collectives is not None else math.nan
     # Two passes, as an all-reduce is a reduction and a broadcast.
-    waited = sum(2 * each.count for each in found.collectives if each.group > 1) * network.latency
+    waited = sum(2 * each.count for each in collectives if each.group > 1) * network.latency
     return Roofline(compute, found.accessed / accelerator.bandwidth, sent + waited, peak * devices)
 
 
 def table(bound: Roofline, accelerator: Accelerator, network: Network, batch_size: int) -> str:
     """The bounds for people, with what they stand on."""
     worst, best = bound.efficiency
-    return "\n".join(
-        (
-            f"roofline on {accelerator.name}: {bound.peak / 1e12:,.0f} TFLOP/s in all (the denominator of MFU), "
-            f"memory {accelerator.bandwidth / 1e9:,.0f} GB/s each, links {network.bandwidth / 1e9:,.0f} GB/s and "
-            f"{network.latency * 1e6:.0f} us each",
-            f"  matrix products      {bound.compute * 1e3:>10.3f} ms",
-            f"  memory               {bound.memory * 1e3:>10.3f} ms",
-            f"  collectives          {bound.network * 1e3:>10.3f} ms",
-            f"  step                 {bound.shortest * 1e3:>10.3f} ms if communication is hidden, "
-            f"{bound.longest * 1e3:.3f} ms if not: at most {batch_size / bound.shortest:,.0f} images/s",
-            f"  scaling efficiency   {worst:>10.1%} to {best:.1%} of one device's speed at the same batch for each",
-        )
-    )
+    lines = [
+        f"roofline on {accelerator.name}: {bound.peak / 1e12:,.0f} TFLOP/s in all (the denominator of MFU), "
+        f"memory {accelerator.bandwidth / 1e9:,.0f} GB/s each, links {network.bandwidth / 1e9:,.0f} GB/s and "
+        f"{network.latency * 1e6:.0f} us each",
+        f"  matrix products      {bound.compute * 1e3:>10.3f} ms",
+        f"  memory               {bound.memory * 1e3:>10.3f} ms",
+        f"  collectives          {bound.network * 1e3:>10.3f} ms",
+        f"  step                 {bound.shortest * 1e3:>10.3f} ms if communication is hidden, "
+        f"{bound.longest * 1e3:.3f} ms if not: at most {batch_size / bound.shortest:,.0f} images/s",
+        f"  scaling efficiency   {worst:>10.1%} to {best:.1%} of one device's speed at the same batch for each",
+    ]
+    return "\n".join(lines[:3] if math.isnan(bound.network) else lines)
 
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
@@ -83,6 +84,9 @@ _OPERATION = re.compile(rf"= (?P<shape>.+?) (?P<kind>{'|'.join(KINDS)})(?P<start
 _ARRAY = re.compile(r"(?P<type>pred|[a-z]+[0-9]+(?:e\d\w*)?)\[(?P<sides>[0-9,]*)\]")
 _GROUP_LIST = re.compile(r"replica_groups=\{\{(?P<first>[0-9,]*)\}")
 _GROUP_SHAPE = re.compile(r"replica_groups=\[\d+,(?P<size>\d+)\]")
+# mesh['data'=4,'fsdp'=2] {'fsdp'}, with the devices' order between, or a part of an axis, {'data':(2)2}: of two.
+_GROUP_MESH = re.compile(r"replica_groups=mesh\[(?P<mesh>[^\]]*)\].*? \{(?P<axes>[^}]*)\}")
+_AXIS = re.compile(r"'(?P<name>[^']*)'(?:=|:\(\d+\))?(?P<size>\d*)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +142,10 @@ def _bytes(kind: str, sides: str) -> int:
 
 def _group(line: str, devices: int) -> int:
     """How many take part in an operation; all where it names none."""
-    shaped, listed = _GROUP_SHAPE.search(line), _GROUP_LIST.search(line)
-    if shaped:
+    if shaped := _GROUP_SHAPE.search(line):
         return int(shaped["size"])
+    if meshed := _GROUP_MESH.search(line):
+        sides = {axis["name"]: int(axis["size"]) for axis in _AXIS.finditer(meshed["mesh"])}
+        return math.prod(int(axis["size"] or sides[axis["name"]]) for axis in _AXIS.finditer(meshed["axes"]))
+    listed = _GROUP_LIST.search(line)
     return len(listed["first"].split(",")) if listed and listed["first"] else devices
