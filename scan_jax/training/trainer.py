@@ -89,7 +89,7 @@ class Trainer:
 
     def trace(self, frozen: Trees) -> Any:
         """A step of the last phase as JAX traces it, also for devices that are not there; `frozen` may be shapes."""
-        return self.steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self._seed))
+        return self.steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, 0))
 
     def start(self, checkpoints: Checkpoints, networks: Variables | None = None) -> TrainState:
         """The state that the newest readable checkpoint holds, or as `begin` has it."""
