@@ -197,6 +197,12 @@ def test_a_platform_that_was_asked_for_and_is_not_there(monkeypatch):
     assert line.endswith("JAX_PLATFORMS=nonsense allows no other")
 
 
+def test_the_mode_in_which_nothing_here_computes_is_named():
+    (line,) = advice.of_devices(ON_CPU, {"JAX_ENABLE_X64": "True"})
+    assert line.startswith("JAX_ENABLE_X64 switches JAX to 64 bits") and line.endswith("unset JAX_ENABLE_X64")
+    assert not list(advice.of_devices(ON_CPU, {"JAX_ENABLE_X64": "0"}))
+
+
 def test_devices_that_crash_or_compute_wrongly_are_named():
     told = [
         {"platform": "gpu", "platform_version": "cuda 13000", "compilations": "", "processes": 1},
