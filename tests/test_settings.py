@@ -133,7 +133,12 @@ def test_a_reference_without_a_value_is_one_line(referring):
 @pytest.mark.parametrize(
     ("seed", "message"),
     [
-        *(("1e3", r"int, not 1000\.0 \(float\)"), ("1.5", "int, not 1.5"), ("None", "int, not None"), ("a", "int, not 'a'")),
+        *(
+            ("1e3", r"int, not 1000\.0 \(float\)"),
+            ("1.5", "int, not 1.5"),
+            ("None", "int, not None"),
+            ("a", "int, not 'a'"),
+        ),
         *(("True", "int, not True"), ("-1", r"from 0 to 4294967295, not -1"), ("2**40", r"int, not '2\*\*40'")),
         (str(2**32), r"from 0 to 4294967295, not 4294967296"),
     ],

@@ -123,7 +123,9 @@ def _bundle(folder: Path, which: str, config: Mapping[str, Any]) -> tuple[int, V
     if which != NEWEST:
         raise UserError(f"{folder} is a bundle, which holds one network; leave out @{which}")
     tree, noted = bundle.load(folder, config)
-    params = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype in (np.float16, jnp.bfloat16) else x, tree["params"])
+    params = jax.tree.map(
+        lambda x: x.astype(np.float32) if x.dtype in (np.float16, jnp.bfloat16) else x, tree["params"]
+    )
     return int(config.get(EXPORTED, {}).get("step", 0)), Variables(params, tree["stats"]), noted
 
 

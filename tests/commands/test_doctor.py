@@ -352,6 +352,27 @@ def test_versions_out_of_bounds_and_missing_ones(monkeypatch, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("extra", "name", "fits", "newer", "wanted"),
+    [("gradio", "pillow", "12.3.0", "13.0.0", "<13"), ("pytorch-fid", "scipy", "1.17.1", "1.18.1", "<1.18")],
+)
+def test_what_an_extra_needs_within_our_bounds_is_told_where_it_is_installed(
+    monkeypatch, tmp_path, extra, name, fits, newer, wanted
+):
+    monkeypatch.setattr(machine, "requirements", lambda: (">=3.11", (f"{name}>=1,<14",)))
+    for number, (version, problems) in enumerate(
+        (
+            (fits, []),
+            (newer, [f'{name} {newer} is not {wanted}, which {extra} needs: pip install -U "{name}{wanted}"']),
+        )
+    ):
+        folder = tmp_path / str(number)
+        make_distribution(folder, extra.replace("-", "_"), "1.0")
+        make_distribution(folder, name, version)
+        monkeypatch.syspath_prepend(folder)
+        assert list(advice.of_packages(machine.find_packages(), NONE)) == problems
+
+
 def test_plugins_must_fit_jax(monkeypatch):
     versions = {"jax": "0.10.2", "jaxlib": "0.10.2", "jax-cuda12-plugin": "0.9.0"}
     needs = ["jaxlib<=0.10.2", 'jaxlib<=0.10.2; extra == "cuda12"', 'jax-cuda12-plugin==0.10.2; extra == "cuda12"']
