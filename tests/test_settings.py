@@ -122,10 +122,10 @@ def test_an_override_reaches_what_refers_to_it(referring):
 
 
 def test_a_reference_without_a_value_is_one_line(referring):
-    with pytest.raises(UserError, match=r"^config\.data\.count has no value; give one: --config\.data\.count=\.\.\.$"):
+    with pytest.raises(UserError, match=r"^config\.data\.count has no value \(.*\); give one: --config\.data\.count="):
         configuration.load(referring)
     assert configuration.load(referring, ["--config.data.count=40"]).data["count"] == 40
-    computed = r"^config\.training\.optimizers\.\w+\.warmup cannot be computed from what it refers to: unsupported"
+    computed = r"^config\.training\.optimizers\.\w+\.warmup has no value \(unsupported operand .*\); give one"
     with pytest.raises(UserError, match=computed):
         configuration.load(referring, ["--config.data.count=40", "--config.training.steps=many"])
 

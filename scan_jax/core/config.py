@@ -11,7 +11,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,41 +156,33 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
         `Config.of`.
     """
     config, given = _get_config(path), list(overrides)
-    _reach_references(config, given)
+    apply_overrides(config, given, _set_reference)
     plain = _plain(config)
     apply_overrides(plain, given)
     return Config.of(plain, path)
 
 
-def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
-    """Sets the keys of `config` that overrides such as `--config.training.steps=100` name.
+def apply_overrides(config: Any, overrides: Iterable[str], put: Callable[[Any, str, Any], None] | None = None) -> None:
+    """Sets the keys of `config` that overrides such as `--config.training.steps=100` name; `put` is how, if not simply.
 
     UserError where an argument is no override, or treats a value as a section.
     """
-    for name, value in _read(overrides):
-        _set(config, name, value)
-
-
-def _read(overrides: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Keys such as "training.steps", and their values."""
     for argument in overrides:
         match = _OVERRIDE.fullmatch(argument)
         if match is None:
             raise UserError(f"cannot read the argument {argument!r}; overrides look like --config.training.steps=100")
-        yield match[1], literal(match[2])
+        (put or _set)(config, match[1], literal(match[2]))
 
 
-def _reach_references(config: Any, overrides: Iterable[str]) -> None:
-    """Overrides the fields of a ConfigDict that others refer to (`get_ref`), so that those follow."""
+def _set_reference(field: Any, where: str, value: Any) -> None:
+    """Sets a field of a ConfigDict to which others refer (`get_ref`), so that those follow; no other field."""
     from ml_collections import FieldReference  # the doctor imports this module without
 
-    for name, value in _read(overrides):
-        field = config
-        for key in name.split("."):
-            fields = field.items(preserve_field_references=True) if hasattr(field, "get_ref") else ()
-            field = dict(fields).get(key)
-        if isinstance(field, FieldReference):
-            field.set(value, type_safe=False)
+    for key in where.split("."):
+        fields = field.items(preserve_field_references=True) if hasattr(field, "get_ref") else ()
+        field = dict(fields).get(key)
+    if isinstance(field, FieldReference):
+        field.set(value, type_safe=False)
 
 
 def shipped() -> dict[str, Path]:
@@ -282,10 +274,8 @@ def _plain(section: Any, where: str = "config") -> Any:
         name = f"{where}.{key}"
         try:
             value = section[key]
-        except RequiredValueError as error:
-            raise UserError(f"{name} has no value; give one: --{name}=...") from error
-        except (TypeError, ValueError, ArithmeticError) as error:
-            raise UserError(f"{name} cannot be computed from what it refers to: {error}") from error
+        except (RequiredValueError, TypeError, ValueError, ArithmeticError) as error:
+            raise UserError(f"{name} has no value ({error}); give one: --{name}=...") from error
         plain[key] = _plain(value, name)
     return plain
 

@@ -141,8 +141,8 @@ def open_benchmark(
     Raises:
       UserError: no such protocol, nothing to measure on, or a source that cannot be opened.
     """
-    found = (_find(name, run_config, run, given) for given in ((), overrides))
-    protocol, evaluation = _override(*found, overrides)
+    found, reached = (_find(name, run_config, run, given) for given in ((), overrides))
+    protocol, evaluation = _override(found, reached, overrides)
     source = open_data(protocol.data)
     photographs = (agree_on_labels(source, num_labels) if num_labels else source).held_out
     held_out = open_holes(protocol.holes).held_out

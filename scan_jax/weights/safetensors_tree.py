@@ -94,9 +94,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(f"{path} is damaged or no safetensors file ({error}); make or copy it anew") from error
     except (AttributeError, TypeError) as error:  # what its NumPy reader says of types that NumPy has not
-        raise UserError(
-            f"{path} has tensors of a type that is not read here ({error}); save them as float32"
-        ) from error
+        raise UserError(f"{path} has tensors of a type that is not read ({error}); save them as float32") from error
 
 
 def grow(path: str | os.PathLike[str], flat: Mapping[str, np.ndarray]) -> Tree:

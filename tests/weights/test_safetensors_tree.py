@@ -69,9 +69,7 @@ def test_types_that_are_not_read_are_one_line(path, dtype):
     header = json.dumps({"a": {"dtype": dtype, "shape": [8], "data_offsets": [0, 8]}}).encode()
     size = 4 if dtype == "F4" else 8
     path.write_bytes(struct.pack("<Q", len(header)) + header.replace(b"0, 8", b"0, %d" % size) + bytes(size))
-    with pytest.raises(
-        UserError, match=r"t\.safetensors has tensors of a type that is not read here \(.*\); save them"
-    ):
+    with pytest.raises(UserError, match=r"t\.safetensors has tensors of a type that is not read \(.*\); save them"):
         safetensors_tree.read(path)
 
 
