@@ -3,8 +3,7 @@
     python -m launch.aot_check --config=configs/celeba.py --topology=v5e:16x16 --batch_per_chip=1
     python -m launch.aot_check --config=configs/celeba.py --cpu_devices=8 --chip=h100
 
-A TPU topology needs no TPU, only its compiler: pip install "jax[tpu]" for the one
-that this JAX takes there, libtpu for the newest. Virtual CPU devices need nothing; with --chip, the
+A TPU topology needs no TPU, only its compiler: pip install libtpu. Virtual CPU devices need nothing; with --chip, the
 roofline is of that chip, by the memory traffic of the CPU's program, which fuses less. No photographs or weights
 are read, and nothing is written. Overrides (--config.method.compute_dtype=bfloat16) are as for scan_jax.main.
 

@@ -211,7 +211,7 @@ class Package:
 
     name: str  # of the distribution, or "python"
     version: str  # that is installed; empty where none is
-    wanted: str  # the bounds, such as ">=0.10.2,<0.12"; empty where any will do
+    wanted: str  # the bounds, such as ">=0.10.2,<0.13"; empty where any will do
     required_by: str  # which package says so
     fits: bool  # whether a version is installed and within the bounds
 
