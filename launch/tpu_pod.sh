@@ -141,7 +141,7 @@ install() {
   gcloud_tpus tpu-vm scp "$archive" "$name:scan_jax.tar.gz" --worker=all
   # The images carry an older Python; uv brings its own.
   on_workers all "set -e; $(installing)$(mounting)mkdir -p scan_jax; tar -xzf scan_jax.tar.gz -C scan_jax; cd scan_jax; \
-python3 -m pip install --quiet --user uv; ~/.local/bin/uv venv --quiet --allow-existing --python=3.12 .venv; \
+python3 -m pip install --quiet --user uv; ~/.local/bin/uv venv --quiet --allow-existing --python=3.13 .venv; \
 ~/.local/bin/uv pip install --quiet --python=.venv/bin/python -r requirements.txt 'jax[tpu]'; \
 .venv/bin/python -c 'import jax; print(jax.__version__)'"
 }

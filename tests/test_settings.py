@@ -89,6 +89,66 @@ def test_bad_arguments_are_named(path, overrides, message):
         configuration.load(path, overrides)
 
 
+@pytest.fixture
+def referring(tmp_path):
+    """A config of references: a warm-up of a share of the steps, twice that, and a value to give."""
+    path = tmp_path / "referring.py"
+    path.write_text(
+        "from ml_collections import config_dict\n"
+        "from scan_jax.configs import demo\n"
+        "def get_config():\n"
+        "    config = demo.get_config()\n"
+        "    training = config.training\n"
+        "    with config.unlocked():\n"
+        "        training.optimizers.generator.warmup = training.get_ref('steps') // 14\n"
+        "        training.optimizers.critic.warmup = training.optimizers.generator.get_oneway_ref('warmup') * 2\n"
+        "        config.data.count = config_dict.required_placeholder(int)\n"
+        "    return config\n"
+    )
+    return str(path)
+
+
+def test_an_override_reaches_what_refers_to_it(referring):
+    def warmups(*overrides):
+        config = configuration.load(referring, ["--config.data.count=40", *overrides])
+        return [config.training.optimizers[name].warmup for name in ("generator", "critic")]
+
+    steps = configuration.load(DEMO).training.steps
+    assert warmups() == [steps // 14, steps // 14 * 2]
+    assert warmups("--config.training.steps=7000") == [500, 1000]
+    own = "--config.training.optimizers.generator.warmup=3"
+    assert warmups(own, "--config.training.steps=7000") == [3, 6], "its own override goes before"
+    assert warmups("--config.training.optimizers.critic.warmup=5") == [steps // 14, 5], "and goes no way back"
+
+
+def test_a_reference_without_a_value_is_one_line(referring):
+    with pytest.raises(UserError, match=r"^config\.data\.count has no value \(.*\); give one: --config\.data\.count="):
+        configuration.load(referring)
+    assert configuration.load(referring, ["--config.data.count=40"]).data["count"] == 40
+    computed = r"^config\.training\.optimizers\.\w+\.warmup has no value \(unsupported operand .*\); give one"
+    with pytest.raises(UserError, match=computed):
+        configuration.load(referring, ["--config.data.count=40", "--config.training.steps=many"])
+
+
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [
+        *(
+            ("1e3", r"int, not 1000\.0 \(float\)"),
+            ("1.5", "int, not 1.5"),
+            ("None", "int, not None"),
+            ("a", "int, not 'a'"),
+        ),
+        *(("True", "int, not True"), ("-1", r"from 0 to 4294967295, not -1"), ("2**40", r"int, not '2\*\*40'")),
+        (str(2**32), r"from 0 to 4294967295, not 4294967296"),
+    ],
+)
+def test_a_seed_that_is_none_is_refused_as_it_is_read(seed, message):
+    with pytest.raises(UserError, match=f"^config\\.seed must be {message}"):
+        configuration.load(DEMO, [f"--config.seed={seed}"])
+    assert configuration.load(DEMO, ["--config.seed=4294967295"]).seed == 2**32 - 1
+
+
 def test_sections_of_a_config_are_bound_once():
     config = configuration.load(DEMO, ["--config.training.optimizers.generator.clip=2", "--config.seed=3"])
     assert (config.seed, config.size, config.training.optimizers["generator"].clip) == (3, 64, 2.0)

@@ -100,6 +100,7 @@ def _begin(folder: Path, config: Config, provenance: Provenance) -> None:
     if config.training.checkpoints:
         run_folder.claim(place(folder, config.training.checkpoints), config.plain)
     run_folder.keep(folder, provenance)
+    run_folder.note_versions(folder)
 
 
 def _measure(

@@ -119,7 +119,7 @@ def read(folder: Path, step: int, like: Any, *, partial: bool = False) -> Any:
 
     def how(leaf: Any) -> ocp.RestoreArgs:
         if leaf.sharding is None:
-            return ocp.RestoreArgs(restore_type=np.ndarray)
+            return ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype)
         return ocp.ArrayRestoreArgs(sharding=leaf.sharding, global_shape=leaf.shape, dtype=leaf.dtype)
 
     args = ocp.args.PyTreeRestore(like, restore_args=jax.tree.map(how, like), partial_restore=partial)

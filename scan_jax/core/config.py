@@ -116,8 +116,11 @@ class Config:
         missing = [key for key in SECTIONS if key not in plain and key != "augmentation"]
         if missing:
             raise UserError(f"{name} does not set config.{missing[0]}; see configs/demo.py for an example")
+        seed = _coerce(plain["seed"], int, "config.seed")
+        if not 0 <= seed < 2**32:
+            raise UserError(f"config.seed must be from 0 to {2**32 - 1}, not {seed}")
         return cls(
-            seed=_coerce(plain["seed"], int, "config.seed"),
+            seed=seed,
             data=plain["data"],
             holes=plain["holes"],
             method=plain["method"],
@@ -152,13 +155,15 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
       UserError: no such file or name, a file without `get_config`, an argument that is not an override, or as
         `Config.of`.
     """
-    plain = _plain(_get_config(path))
-    apply_overrides(plain, overrides)
+    config, given = _get_config(path), list(overrides)
+    apply_overrides(config, given, _set_reference)
+    plain = _plain(config)
+    apply_overrides(plain, given)
     return Config.of(plain, path)
 
 
-def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
-    """Sets the keys of `config` that overrides such as `--config.training.steps=100` name.
+def apply_overrides(config: Any, overrides: Iterable[str], put: Callable[[Any, str, Any], None] | None = None) -> None:
+    """Sets the keys of `config` that overrides such as `--config.training.steps=100` name; `put` is how, if not simply.
 
     UserError where an argument is no override, or treats a value as a section.
     """
@@ -166,7 +171,18 @@ def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
         match = _OVERRIDE.fullmatch(argument)
         if match is None:
             raise UserError(f"cannot read the argument {argument!r}; overrides look like --config.training.steps=100")
-        _set(config, match[1], literal(match[2]))
+        (put or _set)(config, match[1], literal(match[2]))
+
+
+def _set_reference(field: Any, where: str, value: Any) -> None:
+    """Sets a field of a ConfigDict to which others refer (`get_ref`), so that those follow; no other field."""
+    from ml_collections import FieldReference  # the doctor imports this module without
+
+    for key in where.split("."):
+        fields = field.items(preserve_field_references=True) if hasattr(field, "get_ref") else ()
+        field = dict(fields).get(key)
+    if isinstance(field, FieldReference):
+        field.set(value, type_safe=False)
 
 
 def shipped() -> dict[str, Path]:
@@ -247,9 +263,21 @@ def _arguments(text: str, function: Callable[..., Any], file: str) -> dict[str, 
     return values
 
 
-def _plain(section: Any) -> Any:
-    """ConfigDicts as dicts, all the way down."""
-    return {key: _plain(value) for key, value in section.items()} if hasattr(section, "items") else section
+def _plain(section: Any, where: str = "config") -> Any:
+    """ConfigDicts as dicts and references as what they refer to, all the way down."""
+    from ml_collections.config_dict import RequiredValueError
+
+    if not hasattr(section, "items"):
+        return section
+    plain = {}
+    for key in section:
+        name = f"{where}.{key}"
+        try:
+            value = section[key]
+        except (RequiredValueError, TypeError, ValueError, ArithmeticError) as error:
+            raise UserError(f"{name} has no value ({error}); give one: --{name}=...") from error
+        plain[key] = _plain(value, name)
+    return plain
 
 
 def flatten(section: Mapping[str, Any], prefix: str = "", *, with_empty: bool = False) -> dict[str, Any]:

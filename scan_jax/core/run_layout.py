@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CONFIG = "config.json"
 DATA = "data.json"  # names and hashes of what it was trained and measured on
+VERSIONS = "versions.json"  # of the packages that it was begun and continued under
 SCALARS = "scalars.jsonl"
 INCIDENTS = "incidents.json"  # bad steps, and the batches that were passed over because of them
 CHECKPOINTS = "checkpoints"

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 
 import jax
 
+from scan_jax.core.errors import UserError
+
 Array = jax.Array
+
+
+def require_32_bits() -> None:
+    """UserError where JAX makes arrays of 64 bits: the same config would then draw and train another network."""
+    if jax.dtypes.canonicalize_dtype("float64").itemsize > 4:
+        cure = "unset JAX_ENABLE_X64, or in Python jax.config.update('jax_enable_x64', False)"
+        raise UserError(f"JAX's 64-bit mode is on, and everything here is made for 32 bits: {cure}")
 
 
 @jax.tree_util.register_dataclass

@@ -19,6 +19,7 @@ MIN_FREE = 1024**3  # bytes; the least that is worth a warning: most runs want m
 HIDING = ("", "-1", "none", "void", "NoDevFiles")  # values of CUDA_VISIBLE_DEVICES that hide every GPU
 # What changes how JAX starts, by the beginning of the name.
 VARIABLES = ("JAX_", "XLA_", "TPU_", "LIBTPU_", "CUDA_", "NVIDIA_", "LD_LIBRARY_PATH", "TFDS_DATA_DIR", "SCAN_JAX_")
+ON = ("y", "yes", "t", "true", "on", "1")  # what JAX takes for it
 Row = tuple[str, str]
 
 
@@ -70,7 +71,9 @@ def of_packages(packages: tuple[Package, ...], hardware: Hardware) -> Iterator[s
 
 
 def of_devices(backend: Backend, environ: Mapping[str, str]) -> Iterator[str]:
-    """JAX that does not start, and devices that do not compute."""
+    """JAX that does not start or in 64 bits, and devices that do not compute."""
+    if environ.get("JAX_ENABLE_X64", "").lower() in ON:
+        yield "JAX_ENABLE_X64 switches JAX to 64 bits, and everything here is made for 32: unset JAX_ENABLE_X64"
     if not backend.platform and backend.failure:
         late = "; on a TPU pod, start this on all hosts at once" if "no answer" in backend.failure else ""
         chosen = f"; JAX_PLATFORMS={platforms} allows no other" if (platforms := environ.get("JAX_PLATFORMS")) else ""

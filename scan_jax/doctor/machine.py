@@ -30,6 +30,8 @@ STAND_INS = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python-
 # JAX's extras that bring what it needs for an accelerator, by the packages that tell that one was installed.
 CUDA_PLUGINS = {"cuda12": "jax-cuda12-plugin", "cuda13": "jax-cuda13-plugin"}
 TPU_LIBRARY = "libtpu"
+# What packages of our extras need, where they are installed; pytorch-fid does not say so itself.
+NARROWER = {"gradio": ("pillow<13",), "pytorch-fid": ("scipy<1.18",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +211,7 @@ class Package:
 
     name: str  # of the distribution, or "python"
     version: str  # that is installed; empty where none is
-    wanted: str  # the bounds, such as ">=0.10.2,<0.12"; empty where any will do
+    wanted: str  # the bounds, such as ">=0.10.2,<0.13"; empty where any will do
     required_by: str  # which package says so
     fits: bool  # whether a version is installed and within the bounds
 
@@ -225,11 +227,12 @@ def find_packages(extras: Iterable[str] = ()) -> tuple[Package, ...]:
     python = platform.python_version()
     fits = SpecifierSet(bounds).contains(python, prereleases=True)
     ours = (Package("python", python, bounds, "scan_jax", fits), *_rows("scan_jax", lines))
-    beneath = (row for package in ours if package.version for row in _rows(package.name, _requires(package.name)))
+    needs = {package.name: _requires(package.name) for package in ours} | NARROWER
+    beneath = (row for name, lines in needs.items() if version_of(name) for row in _rows(name, lines))
     others = [row for row in beneath if not row.fits or (row.required_by, row.name) == ("jax", "jaxlib")]
     added = [row for extra in extras for row in _rows("jax", _requires("jax"), extra)]
     others += [row for row in added if row.name != "jaxlib" and row.version]
-    names = {_plain(package.name) for package in ours}
+    names = {_plain(package.name) for package in ours if not package.fits}  # and so are told of already
     return (*ours, *(row for row in others if _plain(row.name) not in names))
 
 

@@ -141,7 +141,8 @@ def open_benchmark(
     Raises:
       UserError: no such protocol, nothing to measure on, or a source that cannot be opened.
     """
-    protocol, evaluation = _override(*_find(name, run_config, run), overrides)
+    found, reached = (_find(name, run_config, run, given) for given in ((), overrides))
+    protocol, evaluation = _override(found, reached, overrides)
     source = open_data(protocol.data)
     photographs = (agree_on_labels(source, num_labels) if num_labels else source).held_out
     held_out = open_holes(protocol.holes).held_out
@@ -169,17 +170,21 @@ def _differing(protocol: Protocol, what: Sequence[str]) -> Protocol:
     return dataclasses.replace(protocol, name=f"{protocol.name} with {', '.join(what)}", tables=())
 
 
-def _find(name: str, run_config: Mapping[str, Any], run: str) -> tuple[Protocol, EvaluationSettings]:
+Described = tuple[Protocol, EvaluationSettings]
+
+
+def _find(name: str, run_config: Mapping[str, Any], run: str, overrides: Sequence[str]) -> Described:
+    """What is named; in a config file, what refers to an overridden field has followed it."""
     if not name and not run_config:
         raise UserError("there is no --run whose test could be taken; name one: --protocol=NAME or a config file")
     if not name:
         return _of_config(run_config, f"of {run}")
     if configuration.is_config(name):
-        return _of_config(configuration.load(name).plain, f"of {configuration.run_name(name)}.py")
+        return _of_config(configuration.load(name, overrides).plain, f"of {configuration.run_name(name)}.py")
     return find_protocol(name), EvaluationSettings()
 
 
-def _of_config(config: Mapping[str, Any], name: str) -> tuple[Protocol, EvaluationSettings]:
+def _of_config(config: Mapping[str, Any], name: str) -> Described:
     """The test that a config's `evaluation` section describes."""
     missing = [section for section in SECTIONS if section not in config]
     if missing:
@@ -189,13 +194,15 @@ def _of_config(config: Mapping[str, Any], name: str) -> tuple[Protocol, Evaluati
     return Protocol(name=name, version=1, data=config["data"], holes=config["holes"], **measured), settings
 
 
-def _override(
-    protocol: Protocol, settings: EvaluationSettings, overrides: Sequence[str]
-) -> tuple[Protocol, EvaluationSettings]:
-    """The protocol as the command line wants it; what was changed becomes a part of its name."""
+def _sections(protocol: Protocol, settings: EvaluationSettings) -> dict[str, dict[str, Any]]:
+    """As a config has them."""
     evaluation = dataclasses.asdict(settings) | {key: getattr(protocol, key) for key in MEASURED}
-    config = copy.deepcopy({"data": dict(protocol.data), "holes": dict(protocol.holes), "evaluation": evaluation})
-    before = copy.deepcopy(config)
+    return copy.deepcopy({"data": dict(protocol.data), "holes": dict(protocol.holes), "evaluation": evaluation})
+
+
+def _override(named: Described, reached: Described, overrides: Sequence[str]) -> Described:
+    """The protocol as the command line wants it; what was changed becomes a part of its name."""
+    before, config, (protocol, _) = _sections(*named), _sections(*reached), named
     configuration.apply_overrides(config, overrides)
     foreign = [key for key in config if key not in SECTIONS]
     if foreign:

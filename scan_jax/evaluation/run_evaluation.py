@@ -15,6 +15,7 @@ import jax
 from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import EVALUATION, SCORES
+from scan_jax.core.types import require_32_bits
 from scan_jax.evaluation.benchmark import Benchmark, open_benchmark
 from scan_jax.evaluation.entries import (
     Devices,
@@ -42,6 +43,7 @@ RANKED_BY = "standard/psnr"  # which photographs the report shows
 
 def run_evaluation(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     """Measures everybody that the flags name and writes tables and a report, or writes the test alone."""
+    require_32_bits()
     keep_compilations()
     trained = {folder: Trained.load(folder) for folder in _runs(flags)}
     first = next(iter(trained.values()), None)

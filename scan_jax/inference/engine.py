@@ -14,7 +14,7 @@ import numpy as np
 from scan_jax.core.distributed import fetch
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
-from scan_jax.core.types import Array, Observation
+from scan_jax.core.types import Array, Observation, require_32_bits
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
 
 log = logging.getLogger(__name__)
@@ -147,6 +147,7 @@ class Engine:
 
     def _jit(self, key: object, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, compiled; the one that was kept under `key` where there is one."""
+        require_32_bits()
         return self._compiled.setdefault(key, jax.jit(function))
 
     def _advance(self, index: Any) -> None:

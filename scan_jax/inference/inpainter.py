@@ -15,7 +15,7 @@ import numpy as np
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.core.types import Observation
+from scan_jax.core.types import Observation, require_32_bits
 from scan_jax.images.palette import part_names
 from scan_jax.inference.engine import Engine, predict_each
 from scan_jax.inference.grain import add_grain
@@ -181,6 +181,7 @@ class Inpainter:
         Raises:
           UserError: something that this method cannot do.
         """
+        require_32_bits()
         options = self.with_styles(options)
         if options.refine or options.styles:
             filled = [self._fill_alone(each, options) for each in tiles]

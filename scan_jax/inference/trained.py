@@ -123,7 +123,7 @@ def _bundle(folder: Path, which: str, config: Mapping[str, Any]) -> tuple[int, V
     if which != NEWEST:
         raise UserError(f"{folder} is a bundle, which holds one network; leave out @{which}")
     tree, noted = bundle.load(folder, config)
-    params = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float16 else x, tree["params"])
+    params = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype.itemsize == 2 else x, tree["params"])
     return int(config.get(EXPORTED, {}).get("step", 0)), Variables(params, tree["stats"]), noted
 
 
@@ -244,7 +244,8 @@ def _restore_step(folder: Path, step: int) -> Variables:
     others = {name: network for name, network in tree["params"].items() if name not in tree["ema"]}
     if others:  # an empty tree is none to Orbax
         wanted["params"] = others
-    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), wanted)
+    here = jax.dtypes.canonicalize_dtype  # older runs under JAX_ENABLE_X64=1 hold float64
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, here(leaf.dtype)), wanted)
     restored = checkpoint_folder.read(folder, step, target, partial=True)
     return Variables({**restored.get("params", {}), **restored["ema"]}, restored["stats"])
 

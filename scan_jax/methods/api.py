@@ -14,7 +14,7 @@ import jax
 from scan_jax.core import registry
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
-from scan_jax.core.types import Array, Example, Observation, Prediction
+from scan_jax.core.types import Array, Example, Observation, Prediction, require_32_bits
 
 METHODS = {  # `config.method.name`
     "edge_connect": "scan_jax.methods.edge_connect",
@@ -153,6 +153,7 @@ class Method(Protocol):
 
 def build_method(section: Mapping[str, Any]) -> Method:
     """The method that a config's `method` section describes; a UserError if none has that name or it is refused."""
+    require_32_bits()
     return registry.find(METHODS, section.get("name", ""), "config.method.name").build(section)
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
+import platform
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.checkpoint_folder import write
 from scan_jax.core.config import flatten
+from scan_jax.core.distributed import ALIKE
 from scan_jax.core.errors import UserError
-from scan_jax.core.run_layout import CONFIG, DATA
+from scan_jax.core.run_layout import CONFIG, DATA, VERSIONS
+
+log = logging.getLogger(__name__)
 
 # Where data lies and how often things happen do not change what a step computes.
 MAY_CHANGE = frozenset(
@@ -92,3 +98,20 @@ def keep(folder: Path, data: Provenance) -> None:
             cure = "restore them, or choose another --workdir"
             raise UserError(f"{folder} was begun with other data ({changed}); {cure}")
     write_atomically(path, f"{json.dumps(dict(data), indent=2)}\n".encode())
+
+
+def note_versions(folder: Path) -> None:
+    """Adds those of this start to a run folder's where they are not those of the last one, and says so.
+
+    UserError where the folder cannot be written to.
+    """
+    now = {name: metadata.version(name) for name in (*ALIKE, "orbax-checkpoint")}
+    now["python"] = platform.python_version()
+    path = folder / VERSIONS
+    before = _read(path, "remove it")["starts"] if path.exists() else []
+    if before[-1:] == [now]:
+        return
+    if before:
+        other = (f"{name} {before[-1].get(name)} -> {now[name]}" for name in now if before[-1].get(name) != now[name])
+        log.warning("other versions than before (%s): the same steps need not have the same bits", ", ".join(other))
+    write_atomically(path, f"{json.dumps({'starts': [*before, now]}, indent=2)}\n".encode())

@@ -19,7 +19,7 @@ from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
-from scan_jax.core.types import Array, Example
+from scan_jax.core.types import Array, Example, require_32_bits
 from scan_jax.methods.api import GENERATOR, Method, Trees, Update, Variables
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract, read_state
@@ -43,6 +43,7 @@ class Trainer:
         `seed` is of parameters, patches and all else that a step draws; without `devices` it takes all that there are.
         UserError where optimisers or phases and updates do not match, or the batch does not divide among the devices.
         """
+        require_32_bits()
         self.method, self.settings, self._seed = method, settings, seed
         self.mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
         self.phases = phases_of(method.updates, settings.phases, settings.steps)
@@ -89,7 +90,7 @@ class Trainer:
 
     def trace(self, frozen: Trees) -> Any:
         """A step of the last phase as JAX traces it, also for devices that are not there; `frozen` may be shapes."""
-        return self.steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, self._seed))
+        return self.steps[-1].trace(self.shapes, frozen, self.example, jax.eval_shape(jax.random.key, 0))
 
     def start(self, checkpoints: Checkpoints, networks: Variables | None = None) -> TrainState:
         """The state that the newest readable checkpoint holds, or as `begin` has it."""

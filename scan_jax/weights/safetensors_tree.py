@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import ml_dtypes as ml_dtypes  # registers bfloat16, which safetensors asks NumPy for by its name
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -81,7 +82,7 @@ def save(path: str | os.PathLike[str], tree: Mapping[str, Any], metadata: Mappin
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays of any safetensors file by name, in its dtypes, and its metadata; their bytes are taken as they are.
 
-    A UserError where the file is missing, unreadable or cut short.
+    A UserError where the file is missing, unreadable or cut short, or of a type of fewer than 16 bits (float8_e4m3fn).
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -92,6 +93,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a mapping)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(f"{path} is damaged or no safetensors file ({error}); make or copy it anew") from error
+    except (AttributeError, TypeError) as error:  # what its NumPy reader says of types that NumPy has not
+        raise UserError(f"{path} has tensors of a type that is not read ({error}); save them as float32") from error
 
 
 def grow(path: str | os.PathLike[str], flat: Mapping[str, np.ndarray]) -> Tree:

@@ -197,6 +197,12 @@ def test_a_platform_that_was_asked_for_and_is_not_there(monkeypatch):
     assert line.endswith("JAX_PLATFORMS=nonsense allows no other")
 
 
+def test_the_mode_in_which_nothing_here_computes_is_named():
+    (line,) = advice.of_devices(ON_CPU, {"JAX_ENABLE_X64": "True"})
+    assert line.startswith("JAX_ENABLE_X64 switches JAX to 64 bits") and line.endswith("unset JAX_ENABLE_X64")
+    assert not list(advice.of_devices(ON_CPU, {"JAX_ENABLE_X64": "0"}))
+
+
 def test_devices_that_crash_or_compute_wrongly_are_named():
     told = [
         {"platform": "gpu", "platform_version": "cuda 13000", "compilations": "", "processes": 1},
@@ -344,6 +350,27 @@ def test_versions_out_of_bounds_and_missing_ones(monkeypatch, tmp_path):
         'fake-absent is not installed: pip install -U "fake-absent>=2"',
         'Fake.Base 1.4 is not <1.2, which fake-tool needs: pip install -U "Fake.Base<1.2"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("extra", "name", "fits", "newer", "wanted"),
+    [("gradio", "pillow", "12.3.0", "13.0.0", "<13"), ("pytorch-fid", "scipy", "1.17.1", "1.18.1", "<1.18")],
+)
+def test_what_an_extra_needs_within_our_bounds_is_told_where_it_is_installed(
+    monkeypatch, tmp_path, extra, name, fits, newer, wanted
+):
+    monkeypatch.setattr(machine, "requirements", lambda: (">=3.11", (f"{name}>=1,<14",)))
+    for number, (version, problems) in enumerate(
+        (
+            (fits, []),
+            (newer, [f'{name} {newer} is not {wanted}, which {extra} needs: pip install -U "{name}{wanted}"']),
+        )
+    ):
+        folder = tmp_path / str(number)
+        make_distribution(folder, extra.replace("-", "_"), "1.0")
+        make_distribution(folder, name, version)
+        monkeypatch.syspath_prepend(folder)
+        assert list(advice.of_packages(machine.find_packages(), NONE)) == problems
 
 
 def test_plugins_must_fit_jax(monkeypatch):

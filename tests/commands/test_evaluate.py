@@ -244,6 +244,23 @@ def test_a_papers_protocol_prints_its_rows_beside_what_was_measured(tmp_path, mo
     assert not few.tables, "other holes are another test"
 
 
+def test_an_override_reaches_what_a_config_derives_from_it(tmp_path):
+    config = tmp_path / "derived.py"
+    config.write_text(
+        "from scan_jax.configs import demo\n"
+        "def get_config():\n"
+        "    config = demo.get_config()\n"
+        "    with config.unlocked():\n"
+        "        config.data.held_out = config.data.get_ref('count') // 2\n"
+        "    return config\n"
+    )
+    given = [*overrides("data.size=32 data.count=8"), *BUCKETS]
+    protocol, benchmark = open_benchmark(str(config), {}, "", given, 0)
+    assert benchmark.count == 4 and "data.held_out=4" in protocol.name
+    protocol, benchmark = open_benchmark(str(config), {}, "", [*given, "--config.data.held_out=3"], 0)
+    assert benchmark.count == 3 and "data.held_out=3" in protocol.name
+
+
 PHOTOGRAPHS = 11
 TEST = [
     *("--protocol=configs/demo.py", "--metrics", "standard", "checks", "--baselines", "mean", "navier_stokes"),

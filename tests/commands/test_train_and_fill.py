@@ -17,7 +17,7 @@ def test_a_run_leaves_all_that_it_promises(trained):
     for expected in ("platform cpu, 1 x", "train on 16 photo", "measure on 4", "generator: ", "critic: ", "images/s"):
         assert expected in log
     assert checkpoint_steps(folder) == ([2, 4], [])
-    for name in ("config.json", "losses.png", "psnr.png", "pictures/0000004.png"):
+    for name in ("config.json", "versions.json", "losses.png", "psnr.png", "pictures/0000004.png"):
         assert (folder / name).stat().st_size > 0
     lines = scalars(folder)
     assert [line["step"] for line in lines if "term/l1" in line] == [1, 2, 3, 4]
@@ -47,7 +47,12 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(trained, four_steps, tmp_path
 
 def test_a_finished_run_is_not_trained_and_another_config_is_refused_with_the_difference(trained, four_steps):
     words = [*four_steps, f"--workdir={trained[0]}"]
-    assert "all 4 steps are done" in said(main, *words)
+    log = said(main, *words)
+    assert "all 4 steps are done" in log and "other versions" not in log
+    versions = trained[0] / "versions.json"
+    (begun,) = json.loads(versions.read_text())["starts"]
+    versions.write_text(json.dumps({"starts": [{**begun, "jax": "0.4"}]}))
+    assert f"other versions than before (jax 0.4 -> {begun['jax']}): the same steps" in said(main, *words)
     assert checkpoint_steps(trained[0]) == ([2, 4], [])
     assert "method.width: 4 -> 5" in error_of(main, *words, "--config.method.width=5")
 

@@ -13,6 +13,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jax
+import ml_dtypes
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,6 +24,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.inference.bundles import exporting
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.trained import Trained, parameter_hash
+from scan_jax.weights import safetensors_tree
 
 WITH_LABELS = {**MASKED_ATTENTION, "attention": "none"}  # traced faster
 HEAVY = (
@@ -173,6 +176,16 @@ def test_programs_may_be_left_out_and_bundles_of_older_exports_load(written, bun
     without_section(bundle)
     (bundle / "README.md").unlink()
     assert Trained.load(bundle).identity == written[1].identity
+
+
+def test_arrays_that_somebody_rounded_to_bfloat16_are_computed_with_in_float32(written, bundle):
+    without_section(bundle)
+    tree, _ = safetensors_tree.load(bundle / "model.safetensors")
+    rounded = jax.tree.map(lambda array: array.astype(ml_dtypes.bfloat16), tree)
+    safetensors_tree.save(bundle / "model.safetensors", rounded)
+    params = rounded["params"]
+    found = Trained.load(bundle).variables.params
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b.astype(np.float32), strict=True), found, params)
 
 
 def test_filling_from_a_bundle_imports_nothing_of_training(written, tmp_path):

@@ -181,6 +181,12 @@ def test_the_lines_of_the_model_card_fill_a_hole_with_jax_alone(section, tmp_pat
     code = f"{blocks[1]}\nimport sys\nassert not [name for name in sys.modules if name.startswith('scan_jax')]\n"
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ""}
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True)
+    older = "import jax\njax.__version__, jax.__version_info__ = '0.9.9', (0, 9, 9)\n"
+    done = subprocess.run([sys.executable, "-c", older + code], cwd=folder, env=environment, capture_output=True)
+    assert done.returncode == 1 and done.stderr.decode() == (
+        f"fill.stablehlo was written by JAX {jax.__version__}, and this is JAX 0.9.9: install a newer one, or export "
+        "the network anew under this one\n"
+    )
     filled = np.asarray(Image.open(folder / "filled.png"))
     np.testing.assert_array_equal(filled[known[0, ..., 0] > 0], photo[known[0, ..., 0] > 0])
     seen = (photo[None] / np.float32(255) * known, known, *([labels] if trained.method.num_labels else []))

@@ -58,6 +58,17 @@ def test_the_newest_step_with_the_moving_average_of_a_relative_folder_too(run, m
     assert trained.restore(Path("toy"))[0] == 20
 
 
+def test_what_was_trained_in_64_bits_is_read_in_32(tmp_path):
+    def double(step):
+        return jax.tree.map(lambda leaf: leaf.astype(np.float64) if leaf.dtype == np.float32 else leaf, state(step))
+
+    with jax.enable_x64(True):
+        run = make_run(tmp_path / "run", state=double)
+    _, variables = trained.restore(run)
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(variables.params["generator"]["a"], state(20)["ema"]["generator"]["a"])
+
+
 @pytest.mark.parametrize("stats", [{}, {"mean": np.full((2,), 3, np.float32)}], ids=["no statistics", "statistics"])
 def test_a_generator_alone(tmp_path, stats):
     def alone(step):

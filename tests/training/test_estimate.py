@@ -53,6 +53,12 @@ def test_bytes_of_what_is_replicated_and_of_what_is_split(toy_method):
     assert held["moving average"] == 4 * GENERATOR
 
 
+def test_every_seed_that_a_config_may_have_is_traced():
+    settings = TrainingSettings(10, BATCH, OPTIMIZERS)
+    keys = [Trainer(ToyMethod(), settings, SIZE, seed).trace({}).jaxpr.in_avals[-1] for seed in (0, 2**32 - 1)]
+    assert keys[0] == keys[1]
+
+
 def test_a_compiled_step(compiled):
     assert (compiled.devices, compiled.batch_size) == (DEVICES, BATCH)
     assert compiled.padding < 1024  # the step's number, the key and the scalars

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 
+import jax
 import jax.numpy as jnp
 import pytest
 from run_comparison import scalars
@@ -95,6 +96,27 @@ def test_a_run_folder_belongs_to_one_config_whose_length_may_grow_unless_its_lea
     claim("falling", 10, schedule="cosine")
     with pytest.raises(UserError, match=r"its length is fixed \(training\.steps: 10 -> 20\).*start_from="):
         claim("falling", 20, schedule="cosine")
+
+
+def test_a_start_under_other_versions_is_noted_and_said(tmp_path, monkeypatch, caplog):
+    def starts():
+        return json.loads((tmp_path / "versions.json").read_text())["starts"]
+
+    for _ in range(2):
+        run_folder.note_versions(tmp_path)
+    (begun,) = starts()
+    assert begun.keys() == {"jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "python"}
+    assert begun["jax"] == jax.__version__ and not caplog.messages
+    newer = {**begun, "jax": "9.0", "numpy": "9.1"}
+    monkeypatch.setattr(run_folder.metadata, "version", newer.get)
+    for _ in range(2):
+        run_folder.note_versions(tmp_path)
+    changes = f"jax {begun['jax']} -> 9.0, numpy {begun['numpy']} -> 9.1"
+    assert caplog.messages == [f"other versions than before ({changes}): the same steps need not have the same bits"]
+    assert starts() == [begun, newer]
+    (tmp_path / "versions.json").write_text("{")
+    with pytest.raises(UserError, match=r"versions\.json is damaged \(.*\); remove it"):
+        run_folder.note_versions(tmp_path)
 
 
 def test_pending_scalars_are_averaged():

@@ -1,11 +1,15 @@
 """Networks of partial convolutions in the layouts of the public codes come back as this toolkit's parameters."""
 
 import functools
+import subprocess
+import sys
 
+import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
-from imported import assert_fills_holes, assert_holds, imported, write
+from imported import arrays, assert_fills_holes, assert_holds, imported, write
 from lively_variables import lively_variables
 from torch_names import batch_norm, convolution
 
@@ -85,6 +89,18 @@ def test_every_array_comes_back(tmp_path, name, file):
     stats = {"generator": {"batch_stats": variables()["batch_stats"]}}
     wanted = {"params": {"generator": variables()["params"]}, "stats": stats}
     assert_holds(bundle, wanted, {"name": name, **settings}, "MIT", rtol=rtol)
+
+
+def test_a_file_of_bfloat16_is_read_as_float32(tmp_path):
+    """By the command in a process of its own: here something else has made NumPy know the type."""
+    rounded = {name: np.asarray(value).astype(ml_dtypes.bfloat16) for name, value in rfr_state().items()}
+    path = write(tmp_path / "bf16.safetensors", rounded)
+    command = [sys.executable, "-m", "scan_jax", "weights", "import", "rfr", path, f"--out={tmp_path / 'out'}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    single = {name: value.astype(np.float32) for name, value in rounded.items()}
+    wanted = arrays(imported("rfr", write(tmp_path / "single.safetensors", single)))
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b, strict=True), arrays(tmp_path / "out"), wanted)
 
 
 @pytest.mark.slow

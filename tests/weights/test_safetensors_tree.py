@@ -1,5 +1,8 @@
 """A tree of arrays as a safetensors file, and what is refused."""
 
+import json
+import struct
+
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
@@ -59,6 +62,15 @@ def test_a_truncated_file_and_a_flipped_bit_are_errors(path, kept):
     message = "not those that were saved" if kept is None else r"t\.safetensors is damaged"
     with pytest.raises(UserError, match=message):
         safetensors_tree.load(path)
+
+
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2", "F8_E8M0", "F4"])
+def test_types_that_are_not_read_are_one_line(path, dtype):
+    header = json.dumps({"a": {"dtype": dtype, "shape": [8], "data_offsets": [0, 8]}}).encode()
+    size = 4 if dtype == "F4" else 8
+    path.write_bytes(struct.pack("<Q", len(header)) + header.replace(b"0, 8", b"0, %d" % size) + bytes(size))
+    with pytest.raises(UserError, match=r"t\.safetensors has tensors of a type that is not read \(.*\); save them"):
+        safetensors_tree.read(path)
 
 
 def test_a_missing_file_is_an_error_and_a_missing_folder_is_made(path, tmp_path):

@@ -74,14 +74,17 @@ filled = np.where(hole, prediction, photo)[0]
 Image.fromarray(np.round(255 * filled).astype(np.uint8)).save("filled.png")
 ```
 """
-ABOUT_JAX = """`{program}` is StableHLO as `jax.export` writes it, for {sizes}, on {platforms}. It needs
-`pip install jax flatbuffers safetensors pillow`, and pictures whose sides are {sides}."""
+ABOUT_JAX = f"""`{{program}}` is StableHLO as JAX {jax.__version__} writes it, for {{sizes}}, on {{platforms}}. It needs
+`pip install "jax>={jax.__version__}" flatbuffers safetensors pillow`, and pictures whose sides are {{sides}}."""
 LOAD_JAX = f"""import jax
 import numpy as np
 from jax import export
 from PIL import Image
 from safetensors.numpy import load_file
 
+if jax.__version_info__ < {jax.__version_info__}:
+    written = "{PROGRAM} was written by JAX {jax.__version__}, and this is JAX"
+    raise SystemExit(f"{{written}} {{jax.__version__}}: install a newer one, or export the network anew under this one")
 with open("{PROGRAM}", "rb") as file:
     fill = jax.jit(export.deserialize(bytearray(file.read())).call)"""
 ABOUT_ONNX = """`{file}` is the same network, weights included, for one photograph of {size} pixels (height x width).
