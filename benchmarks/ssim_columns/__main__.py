@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 from skimage import data
@@ -67,7 +68,7 @@ def compare(python: Path | None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         pairs, vectors = made_pairs(), made_vectors()
-        np.savez(folder / "pairs.npz", **pairs, **vectors)
+        np.savez(folder / "pairs.npz", **pairs, **vectors)  # type: ignore[arg-type]  # none is allow_pickle
         interpreter = python or installed(folder / "environment")
         finished = subprocess.run([interpreter, packages.__file__, folder], check=False)
         if finished.returncode:
@@ -79,8 +80,8 @@ def compare(python: Path | None) -> None:
         ours = measured_here(pairs)
     print(f"Measured: {', '.join(f'{name} {version}' for name, version in versions.items())}.\n")
     print_table(("package", "SSIM by", "at 256 px", "belongs beside", "departs"), ssim_rows(found["SSIM"], ours))
-    head = ("package", "PSNR by", "at 256 px", "belongs beside", "of two pictures", "identical")
-    print_table(head, psnr_rows(found["PSNR"], ours))
+    psnr_head = ("package", "PSNR by", "at 256 px", "belongs beside", "of two pictures", "identical")
+    print_table(psnr_head, psnr_rows(found["PSNR"], ours))
     print_table(("package", "LPIPS by", "at 256 px", "belongs beside"), lpips_rows(found["LPIPS"], ours))
     head = ("package", "Fréchet distance", "kernel distance", "what it feeds the network, levels off ours")
     print_table(head, set_rows(found["sets"], vectors, pairs["256"][1]))
@@ -136,7 +137,7 @@ def measured_here(pairs: Mapping[str, np.ndarray]) -> dict[str, dict[str, Value]
             if min(pair.shape[2:4]) < metric.least_side:
                 found[name][key] = "refused"
                 continue
-            values = np.asarray(metric(*pair, np.zeros(pair.shape[1:4], bool)))
+            values = np.asarray(metric(*pair, np.zeros(pair.shape[1:4], bool)))  # type: ignore[call-arg]
             found[name][key] = float(values.mean())
             if key == "two" and name == "standard/psnr":
                 found[name]["pooled"] = pooled_psnr(values)
@@ -232,7 +233,7 @@ def set_rows(
 ) -> Iterator[tuple[str, ...]]:
     x, y = vectors["x"], vectors["y"]
     ours = {"frechet": frechet_distance(x, y), "kernel": kernel_distance(x, y)}
-    fed = np.asarray(inception_v3._resize(picture.astype(np.float32)))[0]  # [299,299,3]
+    fed = np.asarray(inception_v3._resize(jnp.asarray(picture, jnp.float32)))[0]  # [299,299,3]
     for package, values in found.items():
         cells = []
         for key, value in ours.items():

@@ -13,6 +13,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -189,7 +190,8 @@ def sets(x: np.ndarray, y: np.ndarray, picture: Pictures) -> dict[str, dict[str,
 
     def plain_fed() -> np.ndarray:
         interpolate = torch.nn.functional.interpolate
-        return 255 * interpolate(tensor(picture), (299, 299), mode="bilinear", align_corners=False)[0].permute(1, 2, 0)
+        resized = 255 * interpolate(tensor(picture), (299, 299), mode="bilinear", align_corners=False)
+        return resized[0].permute(1, 2, 0).numpy()
 
     vectors = [torch.tensor(x), torch.tensor(y)]
     calls: dict[str, dict[str, Callable[[], Any]]] = {
@@ -252,7 +254,7 @@ def main(folder: Path) -> None:
         for row in rows:
             print(f"{table}: {row.package}, {row.call}", file=sys.stderr)
             values = {
-                name: attempt(lambda row=row, pair=pair: row.measure(*pair))
+                name: attempt(partial(row.measure, *pair))
                 for name, pair in pairs.items()
                 if row.batches or pair.shape[1] == 1
             }
