@@ -13,6 +13,7 @@ from scan_jax.commands.inputs import Inputs, open_config
 from scan_jax.core.checkpoint_folder import place
 from scan_jax.core.config import Config
 from scan_jax.core.distributed import fetch, is_first, keep_compilations, on_process_zero, true_on_process_zero
+from scan_jax.core.folder_lock import held
 from scan_jax.evaluation.entries import Predict
 from scan_jax.evaluation.evaluator import Evaluator
 from scan_jax.evaluation.run_pictures import ContactSheet, draw_curves
@@ -51,14 +52,15 @@ def run(config: Config, folder: Path) -> None:
         "holes": inputs.holes.held_out.description,
         "holes_digest": fixed.digest,
     }
-    on_process_zero(lambda: _begin(folder, config, provenance))
-    _announce(folder, inputs, fixed)
-    keep_compilations()
-    callbacks = _callbacks(inputs, fixed, folder)
-    keep = Keep(config.training.keep, config.training.keep_every, config.training.keep_best)
-    with contextlib.closing(Checkpoints(checkpoint_folder, keep, provenance)) as checkpoints:
+    with contextlib.ExitStack() as stack:
+        on_process_zero(lambda: _begin(stack, folder, config, provenance))
+        _announce(folder, inputs, fixed)
+        keep_compilations()
+        callbacks = _callbacks(inputs, fixed, folder)
+        keep = Keep(config.training.keep, config.training.keep_every, config.training.keep_best)
+        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(checkpoint_folder, keep, provenance)))
         Run(inputs, folder, checkpoints, callbacks).train()
-    on_process_zero(lambda: draw_curves(folder))
+        on_process_zero(lambda: draw_curves(folder))
     log.info("table, pictures, curves and checkpoints are in %s", folder)
 
 
@@ -94,8 +96,9 @@ def _picture(folder: Path, step: int) -> Path:
     return folder / "pictures" / f"{step:07d}.png"
 
 
-def _begin(folder: Path, config: Config, provenance: Provenance) -> None:
-    """Makes the folder this run's, or checks that it is; likewise a place of its checkpoints outside of it."""
+def _begin(stack: contextlib.ExitStack, folder: Path, config: Config, provenance: Provenance) -> None:
+    """Makes the folder this run's, or checks that it is, and this start's; likewise a place of its checkpoints."""
+    stack.enter_context(held(folder, "choose another --workdir"))
     run_folder.claim(folder, config.plain)
     if config.training.checkpoints:
         run_folder.claim(place(folder, config.training.checkpoints), config.plain)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
 
-from scan_jax.core.distributed import keep_compilations
+from scan_jax.core.distributed import is_first, keep_compilations, on_process_zero
 from scan_jax.core.errors import UserError
+from scan_jax.core.folder_lock import held
 from scan_jax.core.run_layout import EVALUATION, SCORES
 from scan_jax.core.types import require_32_bits
 from scan_jax.evaluation.benchmark import Benchmark, open_benchmark
@@ -64,11 +65,12 @@ def run_evaluation(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     entries = _entries(flags, trained, benchmark, devices)
     metrics = _metrics(flags.metrics, benchmark.conditions)
     out = flags.out or _out(flags.run, protocol, flags.protocol)
-    _try_to_write(out)
-    log.info("%s", benchmark.conditions.line())
-    results = _measure(entries, benchmark, MetricSuite(metrics, devices.share, devices.copy), out / SCORES)
-    if jax.process_index() == 0:
-        _write(out, results, protocol)
+    with contextlib.ExitStack() as stack:  # a folder that cannot be written to is found before hours of measuring
+        on_process_zero(lambda: stack.enter_context(held(out, "name another folder with --out")))
+        log.info("%s", benchmark.conditions.line())
+        results = _measure(entries, benchmark, MetricSuite(metrics, devices.share, devices.copy), out / SCORES)
+        if is_first():
+            _write(out, results, protocol)
 
 
 def _out(run: Path | None, protocol: Protocol, flag: str) -> Path:
@@ -150,13 +152,3 @@ def _write(out: Path, results: Results, protocol: Protocol) -> None:
     shown = {name: metric for name, metric in results.metrics.items() if name.startswith("standard/")}
     log.info("\n%s", screen_text(dataclasses.replace(results, metrics=shown), papers))
     log.info("tables and report.html are in %s", out)
-
-
-def _try_to_write(out: Path) -> None:
-    """Refuses a folder that cannot be written to before hours of measuring, not after."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror or error}; name another folder with --out") from error

@@ -51,7 +51,7 @@ def values(folder, entry, bucket, metric, image="completion"):
 
 
 def test_everything_is_written_and_says_its_conditions(results):
-    files = {"results.csv", "results.json", "results.md", "results.tex", "report.html", "scores"}
+    files = {"results.csv", "results.json", "results.md", "results.tex", "report.html", "scores", ".lock"}
     assert {path.name for path in results.iterdir()} == files
     for name in ("results.md", "results.tex", "report.html"):
         text = (results / name).read_text()

@@ -13,6 +13,7 @@ from typing import Any
 
 from scan_jax.core import prepared
 from scan_jax.core.errors import UserError
+from scan_jax.core.folder_lock import held
 from scan_jax.core.prepared import UNREADABLE, PreparedDataset, Record
 from scan_jax.core.progress import progress_bar
 from scan_jax.data.preparation.plan import Plan
@@ -57,20 +58,17 @@ def _already_there(folder: Path, plan: Plan) -> PreparedDataset:
 @contextlib.contextmanager
 def _staged(staging: Path, folder: Path) -> Iterator[None]:
     """The staging folder: kept by an interruption, removed by success and by errors."""
-    try:
-        staging.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {staging.parent}: {error.strerror}; choose another --data_dir") from error
-    try:
-        yield
-    except KeyboardInterrupt:
-        log.warning("interrupted; what is done is kept in %s: run the same command again to go on", staging)
-        raise
-    except Exception as error:
-        _remove(staging, folder)
-        if not isinstance(error, OSError):
+    with held(staging, "choose another --data_dir"):
+        try:
+            yield
+        except KeyboardInterrupt:
+            log.warning("interrupted; what is done is kept in %s: run the same command again to go on", staging)
             raise
-        raise UserError(f"cannot write {folder}: {error.strerror or error}; make room and run it again") from error
+        except Exception as error:
+            _remove(staging, folder)
+            if not isinstance(error, OSError):
+                raise
+            raise UserError(f"cannot write {folder}: {error.strerror or error}; make room and run it again") from error
     for left in folder.parent.glob(f".{folder.name}-*.building"):  # what other plans for the place left, as well
         _remove(left, folder)
 
