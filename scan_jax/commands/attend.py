@@ -35,11 +35,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def show(flags: argparse.Namespace) -> None:
-    """Reads, looks and draws.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Reads, looks and draws."""
     import numpy as np
 
     from scan_jax.evaluation.run_pictures import choose_points, save_heat_maps

@@ -103,11 +103,7 @@ NO_NEWS = "Event loop is closed"  # what TensorStore's futures still say when a 
 
 
 def run(action: Callable[[], object]) -> int:
-    """Runs `action` with the toolkit's log on stderr; a UserError becomes `error: ...`.
-
-    Returns:
-      The exit code.
-    """
+    """The exit code of `action`, run with the toolkit's log on stderr; a UserError becomes `error: ...`."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("scan_jax").setLevel(logging.INFO)
     for name in NOISY:

@@ -40,11 +40,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def show(flags: argparse.Namespace) -> None:
-    """Loads the network and serves the page until it is interrupted.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Loads the network and serves the page until it is interrupted."""
     limits = Limits(flags.max_pixels, flags.max_megabytes, flags.queue, flags.keep_minutes)
     limits.check()
     if importlib.util.find_spec("gradio") is None:

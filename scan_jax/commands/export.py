@@ -31,11 +31,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def export(flags: argparse.Namespace) -> None:
-    """Reads and writes; the folder and the flags are looked at first, so that a wrong one costs no wait.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Reads and writes; the folder and the flags are looked at first, so that a wrong one costs no wait."""
     from scan_jax.inference.bundles import exporting, onnx_file
     from scan_jax.inference.trained import Trained
 

@@ -100,14 +100,7 @@ def _gone(value: str) -> None:
 
 
 def fill(flags: argparse.Namespace) -> int:
-    """Reads, fills and writes; what can be wrong with the files is found out before the network is loaded.
-
-    Returns:
-      The exit code.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """The exit code; what can be wrong with the files is found out before the network is loaded."""
     from scan_jax.inference import batch
     from scan_jax.inference.request import FillOptions
 

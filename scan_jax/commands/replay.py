@@ -31,11 +31,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def replay(flags: argparse.Namespace) -> None:
-    """From the checkpoint before the bad step to the step itself.
-
-    Raises:
-      UserError: there is no such incident, or its checkpoint or data are gone.
-    """
+    """Takes the bad step again; a UserError where there is no such incident, or its checkpoint or data are gone."""
     from scan_jax.commands import inputs, show_batch
     from scan_jax.core.checkpoint_folder import place
     from scan_jax.core.config import Config

@@ -102,29 +102,17 @@ class Job:
         return self.keep_existing and output.exists()
 
     def check_unmatched(self) -> None:
-        """Refuses to skip anything in silence.
-
-        Raises:
-          UserError: it counts and names what does not match.
-        """
+        """Refuses to skip anything in silence: a UserError counts and names what does not match."""
         if self.matched.unmatched:
             raise UserError(f"{self.matched}; complete them, or pass them over with --allow_unmatched")
 
     def check_labels(self, num_labels: int) -> None:
-        """Refuses at once what every photograph of a folder would fail for.
-
-        Raises:
-          UserError: the method needs label maps, and there are none.
-        """
+        """Refuses at once what each photograph of a folder would fail for: that the method needs label maps."""
         if num_labels and not self.alone and self.files[0][0].labels is None:
             raise UserError(f"this method needs label maps of {num_labels} classes; give --labels=FOLDER")
 
     def show(self) -> int:
-        """Reads everything and prints what would be done.
-
-        Returns:
-          The exit code that filling would end with, as far as it can be known.
-        """
+        """Reads everything, prints what would be done, and returns the exit code, as far as it can be known."""
         failed = 0
         for pair, output in self.files:
             try:
@@ -139,11 +127,7 @@ class Job:
         return ALL_FAILED if failed == len(self.files) else SOME_FAILED
 
     def _describe(self, pair: Pair, output: Path) -> str:
-        """One line.
-
-        Raises:
-          UserError: a file cannot be read, or sizes differ.
-        """
+        """One line; a UserError where a file cannot be read, or sizes differ."""
         if self.keeps(output):
             return f"{pair.name} -> {output} is there and is kept"
         hole = self.open(pair).hole

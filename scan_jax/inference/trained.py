@@ -149,11 +149,7 @@ def split(name: Path) -> tuple[Path, str]:
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """The config that the run was made with.
-
-    Raises:
-      UserError: there is no such folder, it is not a run's, or its config is damaged.
-    """
+    """The config of a run; a UserError where there is no such folder, it is no run's, or its config is damaged."""
     if not run.is_dir():
         raise UserError(f"there is no run folder {run}; give the --workdir of a training run")
     path = run / CONFIG
@@ -169,21 +165,13 @@ def read_config(run: Path) -> dict[str, Any]:
 
 
 def checkpoints_of(run: Path) -> Path:
-    """Where the run's checkpoints lie: in its folder, or where its config says.
-
-    Raises:
-      UserError: the config is damaged, or what reads buckets is not installed.
-    """
+    """Where a run's checkpoints lie; a UserError where its config is damaged, or what reads buckets is missing."""
     training = read_config(run).get("training", {}) if (run / CONFIG).is_file() else {}
     return checkpoint_folder.place(run, training.get("checkpoints", ""))
 
 
 def committed_steps(run: Path) -> list[int]:
-    """The steps of all checkpoints that were written to their end, newest first.
-
-    Raises:
-      UserError: the place that the config names is out of reach.
-    """
+    """The steps of all checkpoints that are whole, newest first; a UserError where their place is out of reach."""
     return checkpoint_folder.committed_steps(checkpoints_of(run))
 
 

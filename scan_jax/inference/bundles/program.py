@@ -38,11 +38,7 @@ Fill = Callable[..., Array]  # (flat arrays, image [B,H,W,3], known [B,H,W,1][, 
 
 
 def require_program_can_be_made(platforms: Sequence[str]) -> None:
-    """Looks before minutes of work.
-
-    Raises:
-      UserError: no such platform, or a package is missing.
-    """
+    """Looks before minutes of work; a UserError where there is no such platform, or a package is missing."""
     known = (*PLATFORMS, *OTHERS)
     for name in platforms:
         if name not in known:
