@@ -39,15 +39,11 @@ class Engine:
         copy: Place = jax.device_put,
         frozen: Trees | None = None,
     ) -> None:
-        """Puts the variables on the devices.
+        """Puts the variables, which are on the host, on the devices.
 
-        Args:
-          method: whose networks these are.
-          variables: trained, on the host.
-          share: places a batch; several devices may divide it among them.
-          copy: places what each of them needs whole.
-          frozen: the weights that optimisations at test time look through, on the devices; None to load them when
-            they are needed. Who has them shows no progress of an optimisation: several processes cannot.
+        `share` places a batch, which several devices may divide among them, and `copy` what each of them needs whole.
+        `frozen` are the weights that optimisations at test time look through, on the devices; None loads them when they
+        are needed. Who has them shows no progress of an optimisation: several processes cannot.
         """
         self.method = method
         self._share, self._copy, self._frozen = share, copy, frozen
@@ -107,7 +103,7 @@ class Engine:
 
     @functools.cached_property
     def frozen(self) -> Trees:
-        """The weights that optimisations at test time look through, on the devices; a UserError where they are missing."""
+        """The weights that optimisations at test time look through, on the devices; a UserError if they are missing."""
         return self._copy(self.method.load_frozen()) if self._frozen is None else self._frozen
 
     def _given(self, observation: Observation, seed: int) -> tuple[Variables, Observation, Any]:
@@ -145,15 +141,11 @@ Seen = TypeVar("Seen")  # a tree of arrays [B,...], such as an Observation
 
 
 def predict_each(seen: Sequence[Seen], predict: Callable[[Seen], Array], batch_size: int) -> list[np.ndarray]:
-    """A prediction [h',w',3] for each, in order.
+    """A prediction [h',w',3] for each of `seen`, batches of one on the host, in order.
 
     Those of one shape share batches, and a batch that is not full is filled up with copies: a network's arithmetic may
-    differ in the last bits between batch sizes, and no result shall depend on how many others there were.
-
-    Args:
-      seen: batches of one, on the host.
-      predict: what runs on the device: a batch -> [B,h',w',3].
-      batch_size: of every call.
+    differ in the last bits between batch sizes, and no result shall depend on how many others there were. `predict`
+    runs on the device: a batch -> [B,h',w',3].
     """
     shapes: defaultdict[tuple[tuple[int, ...], ...], list[int]] = defaultdict(list)
     for index, one in enumerate(seen):

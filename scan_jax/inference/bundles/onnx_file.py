@@ -117,14 +117,9 @@ class Value(NamedTuple):
 
 
 def fold(function: Callable[..., Any], *shapes: Any) -> Callable[..., Any]:
-    """`function` of arrays of these shapes, which computes the same.
+    """What computes the same as `function` of arrays, to be traced with arguments of the same shapes.
 
-    Args:
-      function: of arrays, with one array as its result.
-      shapes: of its arguments, as `jax.make_jaxpr` takes them; none may be symbolic.
-
-    Returns:
-      To be traced with arguments of the same shapes.
+    Its result is one array; `shapes` are as `jax.make_jaxpr` takes them, none symbolic.
     """
     closed = jax.make_jaxpr(function)(*shapes)
 
