@@ -5,6 +5,7 @@ A command's module is imported when it is named; the list that --help prints is 
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import logging
 import sys
@@ -95,6 +96,16 @@ def _installed(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def parser(command: str, description: str | None) -> argparse.ArgumentParser:
+    """For a command's flags, none of which can be shortened; `description`, its docstring, keeps its line breaks."""
+    return argparse.ArgumentParser(
+        prog=f"python -m scan_jax {command}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
 
 
 # Their background threads log hundreds of lines about a failure that reaches the user as one of ours.

@@ -20,8 +20,7 @@ from scan_jax.demo.serving import Limits
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax demo", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("demo", __doc__)
     standard = Limits()
     parser.add_argument(
         "--run",
@@ -53,5 +52,4 @@ def show(flags: argparse.Namespace) -> None:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags = parse(argv)
-    return cli.run(lambda: show(flags))
+    return cli.run(lambda: show(parse(argv)))

@@ -18,8 +18,7 @@ from scan_jax.core.distributed import keep_compilations
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax export", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("export", __doc__)
     parser.add_argument("--run", type=Path, required=True, help="a run folder, RUN@best or RUN@STEP")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write: a new one or an older export")
     parser.add_argument("--licence", default="", help="of the weights, for the model card; not stated without it")
@@ -45,5 +44,4 @@ def export(flags: argparse.Namespace) -> None:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags = parse(argv)
-    return cli.run(lambda: export(flags))
+    return cli.run(lambda: export(parse(argv)))
