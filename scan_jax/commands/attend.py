@@ -21,8 +21,7 @@ CHOSEN = 4  # pixels, where none are named
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax attend", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("attend", __doc__)
     parser.add_argument("photograph", type=Path, help="an image file of any size")
     parser.add_argument("hole", type=Path, help="an image file of the same size, white where to fill")
     parser.add_argument("--run", required=True, help="a run folder, RUN@best, RUN@STEP, or a bundle")
@@ -35,11 +34,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def show(flags: argparse.Namespace) -> None:
-    """Reads, looks and draws.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Reads, looks and draws."""
     import numpy as np
 
     from scan_jax.evaluation.run_pictures import choose_points, save_heat_maps
@@ -71,5 +66,4 @@ def _row_and_column(text: str) -> tuple[int, int]:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags = parse(argv)
-    return cli.run(lambda: show(flags))
+    return cli.run(lambda: show(parse(argv)))

@@ -5,6 +5,7 @@ A command's module is imported when it is named; the list that --help prints is 
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import logging
 import sys
@@ -97,17 +98,23 @@ def _installed(name: str) -> str:
         return "not installed"
 
 
+def parser(command: str, description: str | None) -> argparse.ArgumentParser:
+    """For a command's flags, none of which can be shortened; `description`, its docstring, keeps its line breaks."""
+    return argparse.ArgumentParser(
+        prog=f"python -m scan_jax {command}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
 # Their background threads log hundreds of lines about a failure that reaches the user as one of ours.
 NOISY = ("absl", "asyncio", "gcsfs", "grain", "jax", "orbax")
 NO_NEWS = "Event loop is closed"  # what TensorStore's futures still say when a write of theirs has failed
 
 
 def run(action: Callable[[], object]) -> int:
-    """Runs `action` with the toolkit's log on stderr; a UserError becomes `error: ...`.
-
-    Returns:
-      The exit code.
-    """
+    """The exit code of `action`, run with the toolkit's log on stderr; a UserError becomes `error: ...`."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("scan_jax").setLevel(logging.INFO)
     for name in NOISY:

@@ -20,8 +20,7 @@ from scan_jax.demo.serving import Limits
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax demo", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("demo", __doc__)
     standard = Limits()
     parser.add_argument(
         "--run",
@@ -40,11 +39,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def show(flags: argparse.Namespace) -> None:
-    """Loads the network and serves the page until it is interrupted.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Loads the network and serves the page until it is interrupted."""
     limits = Limits(flags.max_pixels, flags.max_megabytes, flags.queue, flags.keep_minutes)
     limits.check()
     if importlib.util.find_spec("gradio") is None:
@@ -57,5 +52,4 @@ def show(flags: argparse.Namespace) -> None:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags = parse(argv)
-    return cli.run(lambda: show(flags))
+    return cli.run(lambda: show(parse(argv)))

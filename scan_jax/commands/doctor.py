@@ -19,8 +19,7 @@ from scan_jax.core.errors import UserError
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax doctor", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("doctor", __doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the page")
     parser.add_argument("--time_limit", type=float, default=120.0, help="seconds for JAX to start and to compute")
     return parser.parse_args(argv)
@@ -44,5 +43,4 @@ def report(flags: argparse.Namespace) -> None:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags = parse(argv)
-    return cli.run(lambda: report(flags))
+    return cli.run(lambda: report(parse(argv)))

@@ -21,8 +21,7 @@ from scan_jax.commands import cli
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax evaluate", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("evaluate", __doc__)
     some: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
     folders: dict[str, Any] = {"type": Path, **some}
     any_number: dict[str, Any] = {"nargs": "*", "action": "extend"}
@@ -69,5 +68,4 @@ def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags, overrides = parse(argv)
-    return cli.run(lambda: evaluate(flags, overrides))
+    return cli.run(lambda: evaluate(*parse(argv)))

@@ -18,8 +18,7 @@ from scan_jax.core.distributed import keep_compilations
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax export", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("export", __doc__)
     parser.add_argument("--run", type=Path, required=True, help="a run folder, RUN@best or RUN@STEP")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write: a new one or an older export")
     parser.add_argument("--licence", default="", help="of the weights, for the model card; not stated without it")
@@ -31,11 +30,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def export(flags: argparse.Namespace) -> None:
-    """Reads and writes; the folder and the flags are looked at first, so that a wrong one costs no wait.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """Reads and writes; the folder and the flags are looked at first, so that a wrong one costs no wait."""
     from scan_jax.inference.bundles import exporting, onnx_file
     from scan_jax.inference.trained import Trained
 
@@ -49,5 +44,4 @@ def export(flags: argparse.Namespace) -> None:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags = parse(argv)
-    return cli.run(lambda: export(flags))
+    return cli.run(lambda: export(parse(argv)))

@@ -48,8 +48,7 @@ FILL_FLAGS = ("seed", "strategy", "blend", "texture", "grain", *STYLES, "batch_s
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax inpaint", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("inpaint", __doc__)
     add = parser.add_argument
     add("photograph", type=Path, help="an image file of any size, or a folder of them")
     add("hole", type=Path, nargs="?", help="one of the same size, white where to fill, or a folder; see --hole_from")
@@ -100,14 +99,7 @@ def _gone(value: str) -> None:
 
 
 def fill(flags: argparse.Namespace) -> int:
-    """Reads, fills and writes; what can be wrong with the files is found out before the network is loaded.
-
-    Returns:
-      The exit code.
-
-    Raises:
-      UserError: whatever the user can put right.
-    """
+    """The exit code; what can be wrong with the files is found out before the network is loaded."""
     from scan_jax.inference import batch
     from scan_jax.inference.request import FillOptions
 

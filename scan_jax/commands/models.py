@@ -7,8 +7,6 @@ Each name stands for --run=NAME in `scan_jax inpaint`, `scan_jax demo` and `Inpa
 
 from __future__ import annotations
 
-import argparse
-
 from scan_jax.commands import cli
 
 DEFAULT = "open"
@@ -25,9 +23,7 @@ NAMES = ", ".join(MODELS)
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax models", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.parse_args(argv)
+    cli.parser("models", __doc__).parse_args(argv)
     return cli.run(show)
 
 

@@ -26,8 +26,7 @@ from scan_jax.data.preparation.plan import add_flags, read_flags
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags, and what to do with them: `act`."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax prepare", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("prepare", __doc__)
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     add_commands(commands)
     add_hole_commands(commands)

@@ -23,19 +23,14 @@ PACKAGE = str(Path(__file__).parents[1])
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax replay", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("replay", __doc__)
     parser.add_argument("--run", type=Path, required=True, help="the run folder")
     parser.add_argument("--incident", type=int, default=0, help="its number in incidents.json, from 1; the newest")
     return parser.parse_args(argv)
 
 
 def replay(flags: argparse.Namespace) -> None:
-    """From the checkpoint before the bad step to the step itself.
-
-    Raises:
-      UserError: there is no such incident, or its checkpoint or data are gone.
-    """
+    """Takes the bad step again; a UserError where there is no such incident, or its checkpoint or data are gone."""
     from scan_jax.commands import inputs, show_batch
     from scan_jax.core.checkpoint_folder import place
     from scan_jax.core.config import Config
@@ -111,5 +106,4 @@ def _is_ours(frame: traceback.FrameSummary) -> bool:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags = parse(argv)
-    return cli.run(lambda: replay(flags))
+    return cli.run(lambda: replay(parse(argv)))

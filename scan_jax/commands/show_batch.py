@@ -1,6 +1,6 @@
 """Draws a batch exactly as training sees it: each photograph, its hole tinted, and its label map where it has one.
 
-    python -m scan_jax show_batch --config=configs/camvid64.py --config.data.path=CAMVID --out=batch.png [--step=0]
+    python -m scan_jax show-batch --config=configs/camvid64.py --config.data.path=CAMVID --out=batch.png [--step=0]
 
 Overrides (--config.augmentation.crop=random_resized) are as for scan_jax.main. Nothing is trained or compiled.
 """
@@ -21,8 +21,7 @@ from scan_jax.core.errors import UserError
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax show_batch", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("show-batch", __doc__)
     parser.add_argument("--config", required=True, help="a name such as celeba, or a file")
     parser.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
     parser.add_argument("--step", type=int, default=0, help="the batch's number; a run begins with 0")

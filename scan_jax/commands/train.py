@@ -13,8 +13,7 @@ from scan_jax.commands import cli
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and the overrides beside them."""
-    parser = argparse.ArgumentParser(prog="python -m scan_jax.main", description=__doc__, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("train", __doc__)
     what = "a name such as celeba, or a file; --config.a.b=value overrides a key of it"
     parser.add_argument("--config", required=True, help=what)
     parser.add_argument("--workdir", help="the run folder; runs/NAME of the config by default")
@@ -43,5 +42,4 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
 
 def main(argv: list[str]) -> int:
     """The command; its exit code."""
-    flags, overrides = parse(argv)
-    return cli.run(lambda: train(flags, overrides))
+    return cli.run(lambda: train(*parse(argv)))

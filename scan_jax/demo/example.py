@@ -32,13 +32,9 @@ class Example(NamedTuple):
 
 
 def draw_example(folder: Path, size: int, num_labels: int, colour: tuple[int, int, int]) -> Example | None:
-    """Draws and writes one; None for a network whose classes are not a portrait's.
+    """Draws and writes one for a network of so many classes, trained at `size`; None where those are not a portrait's.
 
-    Args:
-      folder: where to; it is made.
-      size: at which the network was trained.
-      num_labels: classes that it wants.
-      colour: of the brush.
+    `folder` is made where it is missing; `colour` is the brush's.
     """
     if num_labels not in (0, len(CLASS_NAMES)):
         return None

@@ -139,17 +139,10 @@ class Session:
         return self._write(request, read, pixels, f"{note} at {time.strftime('%H:%M:%S')}")  # tells results apart
 
     def attention(self, request: FillRequest, point: tuple[float, float]) -> dict[str, np.ndarray]:
-        """What a hole pixel attends to, over the photograph as it is shown.
+        """What a hole pixel attends to, over the photograph as it is shown: by the map's name, uint8 [h,w,3].
 
-        Args:
-          request: as for filling.
-          point: (x, y) on the shown photograph; the nearest pixel of the hole is meant, for strokes are thin.
-
-        Returns:
-          By the map's name, uint8 [h,w,3].
-
-        Raises:
-          UserError: the pixel is far from the hole, or the method has no attention.
+        `point` is (x, y) on the shown photograph; the nearest pixel of the hole is meant, for strokes are thin. A
+        UserError where that is far off, or the method has no attention.
         """
         from scan_jax.evaluation.run_pictures import overlay  # loads Matplotlib, which most pages never need
 

@@ -103,11 +103,7 @@ class Handlers:
         amount: float = 1,
         steps: float = 0,
     ) -> tuple[Any, ...]:
-        """Fills the hole of a photograph; all other pixels stay as they are.
-
-        Returns:
-          Before and after, the result's file, the hole's file, and a line about them.
-        """
+        """Fills the hole: before and after, the files of the result and of the hole, and a line about them."""
         search: dict[str, Any] = {"refine": "style_search", "steps": int(steps)} if steps else {}
         options = dataclasses.replace(
             reading(hole_from, hole_tolerance, grow),

@@ -47,12 +47,8 @@ def strokes_of(layers: Layers) -> np.ndarray | None:
 def to_photograph(strokes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Strokes at the photograph's own size, bool [H,W]: a pixel is painted where at least half of it is.
 
-    Args:
-      strokes: bool [h,w], painted on `shown_shape(shape)`, or on `shape` itself.
-      shape: (height, width, ...) of the photograph.
-
-    Raises:
-      UserError: they were painted on a photograph of other proportions.
+    `strokes`, bool [h,w], were painted on `shown_shape(shape)`, or on `shape` (height, width, ...) itself; a UserError
+    where they were painted on a photograph of other proportions.
     """
     _check_canvas(strokes.shape, shape)
     if strokes.shape == shape[:2]:

@@ -27,11 +27,7 @@ MAX_SEED = 2**31 - 1
 
 
 def free_port(host: str, port: int) -> int:
-    """`port`, or a free one for 0.
-
-    Raises:
-      UserError: it is taken or not allowed, or the host is not this machine.
-    """
+    """`port`, or a free one for 0; a UserError where it is taken or not allowed, or the host is not this machine."""
     if not 0 <= port <= 65535:
         raise UserError(f"--port is from 0 to 65535, not {port}")
     try:
@@ -49,11 +45,7 @@ def free_port(host: str, port: int) -> int:
 
 
 def serve(run: str, host: str, port: int, limits: Limits) -> None:
-    """Serves until SIGINT or SIGTERM, by threads of this process.
-
-    Raises:
-      UserError: the network cannot be loaded, or the port was taken meanwhile.
-    """
+    """Serves by threads until SIGINT or SIGTERM; a UserError where `run` cannot be loaded, or the port was taken."""
     with tempfile.TemporaryDirectory(prefix="scan_jax_demo_", ignore_cleanup_errors=True) as folder:
         _prepare(Path(folder), limits)
         page = _build(run, Path(folder), limits)
@@ -160,11 +152,7 @@ class Limits(NamedTuple):
 
 
 def check_image(path: str, name: str, limits: Limits) -> None:
-    """Looks at an uploaded file's header, before anything is decoded; `name` is such as "the photograph".
-
-    Raises:
-      UserError: it is gone, no image, an empty, an animated or too large a one.
-    """
+    """Refuses an uploaded file by its header: gone, no image, empty, animated or too large; `name` is for messages."""
     from scan_jax.images.decode import open_image  # `--help` reads this module, too
 
     check_upload(path, name)

@@ -131,15 +131,9 @@ def open_benchmark(
 ) -> tuple[Protocol, Benchmark]:
     """A protocol, without a paper's tables where something of it was overridden or differs; and what it describes.
 
-    Args:
-      name: a protocol's, a config file, or empty for the run's own test.
-      run_config: of the first run; empty without one.
-      run: its name.
-      overrides: such as `--config.data.path=FACES`.
-      num_labels: classes that the networks need; 0 where they need none.
-
-    Raises:
-      UserError: no such protocol, nothing to measure on, or a source that cannot be opened.
+    `name` is a protocol's, a config file, or empty for the test of `run`, the first one, whose config is empty where
+    there is none; `overrides` are such as `--config.data.path=FACES`; `num_labels` are the classes that networks need,
+    0 for none. UserError where there is no such protocol, nothing to measure on, or a source that cannot be opened.
     """
     found, reached = (_find(name, run_config, run, given) for given in ((), overrides))
     protocol, evaluation = _override(found, reached, overrides)

@@ -91,15 +91,7 @@ def resize_nearest(grey: np.ndarray, size: int) -> np.ndarray:
 
 
 def grow_hole(hole: np.ndarray, pixels: int) -> np.ndarray:
-    """A hole with all that lies up to `pixels` from one of its pixels, centre to centre: dilated by a disc.
-
-    Args:
-      hole: bool [H,W].
-      pixels: the disc's radius; 0 leaves the hole as it is.
-
-    Returns:
-      bool [H,W].
-    """
+    """A hole, bool [H,W], and all that lies up to `pixels` from it, centre to centre: dilated by a disc."""
     if not pixels or not hole.any():
         return hole
     import cv2  # not before it is needed

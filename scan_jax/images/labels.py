@@ -97,11 +97,7 @@ def resize_like(labels: np.ndarray, shape: tuple[int, ...], name: str = "the lab
 
 
 def check_proportions(labels: tuple[int, ...], photograph: tuple[int, ...], name: str = "the label map") -> None:
-    """Refuses a label map (height, width) that cannot show the same as its photograph (height, width, ...).
-
-    Raises:
-      UserError: height and width differ by factors more than 2% apart.
-    """
+    """Refuses a label map (height, width) whose sides differ from its photograph's by factors more than 2% apart."""
     across, down = labels[1] / photograph[1], labels[0] / photograph[0]
     if abs(across - down) > 0.02 * max(across, down):
         raise UserError(

@@ -162,13 +162,7 @@ def write_photograph(path: Path, pixels: np.ndarray, like: Photograph, hole: np.
 def copy_photograph(source: Path, path: Path, like: Photograph) -> None:
     """Writes a photograph without a hole: its file byte for byte, or encoded anew where `path` has another format.
 
-    Args:
-      source: its file.
-      path: as for `write_photograph`.
-      like: what was read from `source`.
-
-    Raises:
-      UserError: a format that cannot be written, or a disk that is full.
+    `like` is what was read from `source`, its file; `path` and errors are as of `write_photograph`.
     """
     check_output(path)
     if like.kind == FORMATS[path.suffix.lower()]:

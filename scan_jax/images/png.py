@@ -17,12 +17,7 @@ MAX_STORED = 65535  # bytes in a stored block (RFC 1951, section 3.2.4)
 
 
 def encode(samples: np.ndarray, metadata: dict[str, Any]) -> bytes:
-    """The file.
-
-    Args:
-      samples: uint16 [H,W,C]: C = 1 is grey, 3 RGB, 2 and 4 have alpha.
-      metadata: as `metadata.metadata_of` finds it.
-    """
+    """The file of samples uint16 [H,W,C]: C = 1 is grey, 3 RGB, 2 and 4 have alpha; metadata as of `metadata_of`."""
     packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
     packed = [packer.compress(_filter(samples, rows)) for rows in bands(samples)]
     data = [(b"IDAT", part) for part in (*packed, packer.flush()) if part]

@@ -102,29 +102,17 @@ class Job:
         return self.keep_existing and output.exists()
 
     def check_unmatched(self) -> None:
-        """Refuses to skip anything in silence.
-
-        Raises:
-          UserError: it counts and names what does not match.
-        """
+        """Refuses to skip anything in silence: a UserError counts and names what does not match."""
         if self.matched.unmatched:
             raise UserError(f"{self.matched}; complete them, or pass them over with --allow_unmatched")
 
     def check_labels(self, num_labels: int) -> None:
-        """Refuses at once what every photograph of a folder would fail for.
-
-        Raises:
-          UserError: the method needs label maps, and there are none.
-        """
+        """Refuses at once what every photograph of a folder would fail for: no label maps where some are needed."""
         if num_labels and not self.alone and self.files[0][0].labels is None:
             raise UserError(f"this method needs label maps of {num_labels} classes; give --labels=FOLDER")
 
     def show(self) -> int:
-        """Reads everything and prints what would be done.
-
-        Returns:
-          The exit code that filling would end with, as far as it can be known.
-        """
+        """Reads everything, prints what would be done, and returns the exit code, as far as it can be known."""
         failed = 0
         for pair, output in self.files:
             try:
@@ -139,11 +127,7 @@ class Job:
         return ALL_FAILED if failed == len(self.files) else SOME_FAILED
 
     def _describe(self, pair: Pair, output: Path) -> str:
-        """One line.
-
-        Raises:
-          UserError: a file cannot be read, or sizes differ.
-        """
+        """One line; a UserError where a file cannot be read, or sizes differ."""
         if self.keeps(output):
             return f"{pair.name} -> {output} is there and is kept"
         hole = self.open(pair).hole
@@ -154,20 +138,11 @@ class Job:
 
 
 def run(job: Job, options: FillOptions, network: str, fill_flags: Mapping[str, Any], summary_path: Path | None) -> int:
-    """Loads the network, fills, and tells.
+    """Loads the network, fills, tells, and returns the exit code.
 
-    Args:
-      job: which photographs.
-      options: how.
-      network: a run folder, a bundle or what needs none, as `Inpainter.load` takes it.
-      fill_flags: the flags on how to fill, for the summary.
-      summary_path: a JSON file to write, even where the run is interrupted; or None.
-
-    Returns:
-      The exit code.
-
-    Raises:
-      UserError: the network cannot be loaded, or a photograph that was asked for alone cannot be filled.
+    `network` is as `Inpainter.load` takes it; `fill_flags`, on how to fill, are for the summary, JSON that is written
+    to `summary_path` even where the run is interrupted. UserError where the network cannot be loaded, or a photograph
+    that was asked for alone cannot be filled.
     """
     first = job.open(job.files[0][0]) if job.alone else None  # a typo costs no wait for the network
     inpainter = Inpainter.load(network)
@@ -199,12 +174,8 @@ def fill_all(
 ) -> None:
     """Fills all photographs, and notes in `summary` what became of each as soon as it is known.
 
-    Args:
-      job: in this order, `options.batch_size` photographs in memory at a time.
-      inpainter: fills.
-      options: how.
-      summary: to add to; it is right at any time, so it can be written when the run is interrupted.
-      first: the first photograph, where it was read already.
+    They are filled in the job's order, `options.batch_size` in memory at a time; the first one is `first` where it was
+    read already. The summary is right at any time, so it can be written when the run is interrupted.
     """
     began, rest = time.perf_counter(), iter(job.files)
     filling = _Filling(job, inpainter, options)

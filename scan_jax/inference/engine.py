@@ -39,15 +39,11 @@ class Engine:
         copy: Place = jax.device_put,
         frozen: Trees | None = None,
     ) -> None:
-        """Puts the variables on the devices.
+        """Puts the variables, which are on the host, on the devices.
 
-        Args:
-          method: whose networks these are.
-          variables: trained, on the host.
-          share: places a batch; several devices may divide it among them.
-          copy: places what each of them needs whole.
-          frozen: the weights that optimisations at test time look through, on the devices; None to load them when
-            they are needed. Who has them shows no progress of an optimisation: several processes cannot.
+        `share` places a batch, which several devices may divide among them, and `copy` what each of them needs whole.
+        `frozen` are the weights that optimisations at test time look through, on the devices; None loads them when they
+        are needed. Who has them shows no progress of an optimisation: several processes cannot.
         """
         self.method = method
         self._share, self._copy, self._frozen = share, copy, frozen
@@ -70,11 +66,7 @@ class Engine:
         return prediction.intermediates or {"completion": prediction.image}
 
     def refine(self, name: str, observation: Observation, seed: int, steps: int | None) -> Refined:
-        """By an optimisation at test time, with a progress bar.
-
-        Raises:
-          UserError: the method has none of that name, or the weights that it needs are missing.
-        """
+        """By an optimisation at test time, with a progress bar; a UserError for an unknown one, or missing weights."""
         refiner = find_refiner(self.method, name)
 
         def refine(*given: Any) -> Refined:
@@ -86,30 +78,18 @@ class Engine:
             return jax.block_until_ready(run(variables, self.frozen, *given))
 
     def read_styles(self, observation: Observation) -> np.ndarray:
-        """What each class is painted from: [B,L,S].
-
-        Raises:
-          UserError: the method has no styles.
-        """
+        """What each class is painted from: [B,L,S]; a UserError where the method has no styles."""
         run = self._jit("read", self._styles.read)
         return np.asarray(run(self.variables, self._share(observation)))
 
     def paint(self, observation: Observation, styles: np.ndarray, seed: int) -> Array:
-        """The image [B,H,W,3] that styles [B,L,S] make.
-
-        Raises:
-          UserError: the method has no styles.
-        """
+        """The image [B,H,W,3] that styles [B,L,S] make; a UserError where the method has no styles."""
         run = self._jit("paint", lambda *given: self._styles.paint(*_with_key(given)).image)
         variables, seen, key = self._given(observation, seed)
         return run(variables, seen, self._share(styles), key)
 
     def look(self, observation: Observation, points: np.ndarray) -> Mapping[str, np.ndarray]:
-        """What pixels (row, column) [B,P,2] attend to, by the map's name: each [B,P,H,W].
-
-        Raises:
-          UserError: the method has no attention between pixels.
-        """
+        """What pixels (row, column) [B,P,2] attend to: [B,P,H,W] by the map's name; a UserError without attention."""
         if not self.method.maps:
             raise UserError("this network has no attention between pixels that could be shown")
         run = self._jit("look", lambda *given: {name: look(*given) for name, look in self.method.maps.items()})
@@ -123,11 +103,7 @@ class Engine:
 
     @functools.cached_property
     def frozen(self) -> Trees:
-        """The weights that optimisations at test time look through, on the devices.
-
-        Raises:
-          UserError: they are missing.
-        """
+        """The weights that optimisations at test time look through, on the devices; a UserError if they are missing."""
         return self._copy(self.method.load_frozen()) if self._frozen is None else self._frozen
 
     def _given(self, observation: Observation, seed: int) -> tuple[Variables, Observation, Any]:
@@ -165,15 +141,11 @@ Seen = TypeVar("Seen")  # a tree of arrays [B,...], such as an Observation
 
 
 def predict_each(seen: Sequence[Seen], predict: Callable[[Seen], Array], batch_size: int) -> list[np.ndarray]:
-    """A prediction [h',w',3] for each, in order.
+    """A prediction [h',w',3] for each of `seen`, batches of one on the host, in order.
 
     Those of one shape share batches, and a batch that is not full is filled up with copies: a network's arithmetic may
-    differ in the last bits between batch sizes, and no result shall depend on how many others there were.
-
-    Args:
-      seen: batches of one, on the host.
-      predict: what runs on the device: a batch -> [B,h',w',3].
-      batch_size: of every call.
+    differ in the last bits between batch sizes, and no result shall depend on how many others there were. `predict`
+    runs on the device: a batch -> [B,h',w',3].
     """
     shapes: defaultdict[tuple[tuple[int, ...], ...], list[int]] = defaultdict(list)
     for index, one in enumerate(seen):

@@ -19,16 +19,9 @@ COARSENESS = (0.0, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.5)  # pixels, standard dev
 
 
 def add_grain(filled: np.ndarray, hole: np.ndarray, seed: int = 0, unseen: np.ndarray | None = None) -> np.ndarray:
-    """Adds the grain that a filling lacks.
+    """A filling uint8 [H,W,3] with the grain that it lacks in its hole, bool [H,W]; `seed` is that of the noise.
 
-    Args:
-      filled: uint8 [H,W,3], a photograph whose hole was filled.
-      hole: bool [H,W].
-      seed: of the noise.
-      unseen: bool [H,W], what no grain is read from besides; None where there is none.
-
-    Returns:
-      uint8 [H,W,3]; `filled` itself outside the hole, and all of it where there is too little to read grain from.
+    No grain is read from `unseen`, bool [H,W], either. Where there is too little to read from, it is `filled` itself.
     """
     if not hole.any():
         return filled

@@ -175,16 +175,9 @@ class Request:
 
 
 def check_size(name: str, array: np.ndarray, shape: tuple[int, ...], cure: str = "") -> None:
-    """Refuses what has another size than the photograph.
+    """Refuses an array [h,w] of another size than the photograph (H, W, ...), by a UserError that names both sizes.
 
-    Args:
-      name: of `array`, for the message: "hole".
-      array: [h,w].
-      shape: (H, W, ...) of the photograph.
-      cure: what else can be done about it.
-
-    Raises:
-      UserError: it names both sizes.
+    `name`, such as "hole", and `cure`, what else can be done about it, are for that message.
     """
     if array.shape != shape[:2]:
         sizes = f"{label_map.size_text(shape)} pixels, the {name} {label_map.size_text(array.shape)}"
@@ -192,14 +185,9 @@ def check_size(name: str, array: np.ndarray, shape: tuple[int, ...], cure: str =
 
 
 def pick_styles(found: Mapping[str, np.ndarray], parts: Sequence[str]) -> dict[str, np.ndarray]:
-    """The styles of some parts; of all that are there where none are named.
+    """The styles, by name as of `Inpainter.styles`, of some parts; of all that are there where none are named.
 
-    Args:
-      found: by name, as `Inpainter.styles` returns them.
-      parts: names of classes.
-
-    Raises:
-      UserError: the reference has no such part; it names those that it has.
+    UserError where the reference has no such part; it names those that it has.
     """
     for part in parts:
         if part not in found:

@@ -123,11 +123,7 @@ class Summary:
         return text
 
     def write(self, path: Path) -> None:
-        """Writes all of it as JSON.
-
-        Raises:
-          UserError: it cannot be written.
-        """
+        """Writes all of it as JSON; a UserError where it cannot be written."""
         totals = {
             "photographs": self.asked,
             **{status: self.count(status) for status in ("filled", "nothing_to_fill", "kept", "failed")},  # type: ignore[arg-type]

@@ -35,15 +35,9 @@ class Level(NamedTuple):
 
 
 def add_texture(filled: np.ndarray, hole: np.ndarray, unseen: np.ndarray | None = None) -> np.ndarray:
-    """Replaces the detail of a filling by that of the photograph around it.
+    """A filling uint8 [H,W,3] whose detail in its hole, bool [H,W], is replaced by that of the photograph around it.
 
-    Args:
-      filled: uint8 [H,W,3], a photograph whose hole was filled.
-      hole: bool [H,W].
-      unseen: bool [H,W], what no patch is taken from besides; None where there is none.
-
-    Returns:
-      uint8 [H,W,3]; `filled` itself outside the hole, and all of it where there is too little known to take from.
+    No patch is taken from `unseen`, bool [H,W], either. Where there is too little to take from, it is `filled` itself.
     """
     if not hole.any():
         return filled

@@ -88,13 +88,8 @@ def working_shape(shape: tuple[int, ...], size: int) -> tuple[int, int]:
 def shrink(image: np.ndarray, known: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Averages over areas, over the known pixels alone, so that nothing of the hole spills over its border.
 
-    Args:
-      image: float32 [H,W,3].
-      known: bool [H,W].
-      shape: height and width afterwards, neither larger than before.
-
-    Returns:
-      float32 [h,w,3], zero where not known, and bool [h,w]: known where at least half of the area is.
+    From float32 [H,W,3] and bool [H,W] to `shape`, neither side larger than before: float32 [h,w,3], zero where not
+    known, and bool [h,w], known where at least half of the area is.
     """
     if image.shape[:2] != known.shape or known.dtype != bool:
         raise ValueError(f"[H,W,3] and bool [H,W] are needed, not {image.shape} and {known.shape} {known.dtype}")
@@ -261,11 +256,7 @@ def grown(window: Window, shape: tuple[int, ...], rows: int = 1, columns: int = 
 def weights(window: Window, shape: tuple[int, ...]) -> np.ndarray:
     """How much a window's answer counts beside those of others: float32 [h,w], falling to its edges.
 
-    An edge that is the photograph's own border is no edge, for there is no window beyond.
-
-    Args:
-      window: whose answer it is.
-      shape: (H, W) of the photograph.
+    An edge that is the border of the photograph, of `shape` (H, W), is no edge, for there is no window beyond.
     """
     rows = _fall(window.top, window.height, shape[0])
     columns = _fall(window.left, window.width, shape[1])

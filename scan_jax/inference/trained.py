@@ -86,14 +86,8 @@ class Trained:
 def fit(found: Variables, method: Method, name: str, shapes: Shapes | None = None) -> Variables:
     """The networks of `method` that `found` has; its generator must be among them.
 
-    Args:
-      found: variables of unknown origin.
-      method: whose shapes they must have.
-      name: begins the message, such as "the networks in runs/camvid".
-      shapes: the method's, where they are known already.
-
-    Raises:
-      UserError: an array is missing, of another shape or unknown; it names the first, and what would fit.
+    `name` begins the message, such as "the networks in runs/camvid"; `shapes` are the method's, where they are known.
+    UserError where an array is missing, of another shape or unknown; it names the first, and what would fit.
     """
     shapes = trace(method) if shapes is None else shapes
     if GENERATOR not in found.params:
@@ -133,11 +127,7 @@ NEWEST, BEST = "newest", "best"  # in place of a step
 def split(name: Path) -> tuple[Path, str]:
     """Which run, and which of its checkpoints: RUN is the newest, RUN@best and RUN@4000 name one.
 
-    Args:
-      name: as the user gives it, such as runs/celeba@best. A run folder of that very name is itself meant.
-
-    Raises:
-      UserError: what follows the @ is neither.
+    A run folder that has the very name is itself meant; a UserError where what follows the @ is neither.
     """
     run, at, which = name.name.rpartition("@")
     folder = name.with_name(run) if run else name
@@ -149,11 +139,7 @@ def split(name: Path) -> tuple[Path, str]:
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """The config that the run was made with.
-
-    Raises:
-      UserError: there is no such folder, it is not a run's, or its config is damaged.
-    """
+    """The config of a run; a UserError where there is no such folder, it is no run's, or its config is damaged."""
     if not run.is_dir():
         raise UserError(f"there is no run folder {run}; give the --workdir of a training run")
     path = run / CONFIG
@@ -171,19 +157,14 @@ def read_config(run: Path) -> dict[str, Any]:
 def checkpoints_of(run: Path) -> Path:
     """Where the run's checkpoints lie: in its folder, or where its config says.
 
-    Raises:
-      UserError: the config is damaged, or what reads buckets is not installed.
+    UserError where the config is damaged, or what reads buckets is not installed.
     """
     training = read_config(run).get("training", {}) if (run / CONFIG).is_file() else {}
     return checkpoint_folder.place(run, training.get("checkpoints", ""))
 
 
 def committed_steps(run: Path) -> list[int]:
-    """The steps of all checkpoints that were written to their end, newest first.
-
-    Raises:
-      UserError: the place that the config names is out of reach.
-    """
+    """The steps of all checkpoints that are whole, newest first; a UserError where their place is out of reach."""
     return checkpoint_folder.committed_steps(checkpoints_of(run))
 
 
@@ -267,12 +248,7 @@ Shapes = dict[str, dict[str, tuple[int, ...]]]  # "params generator" -> path in 
 
 
 def shapes_of(method: Method, section: Mapping[str, Any]) -> Shapes:
-    """The shapes of all its networks, from the disk where they were noted.
-
-    Args:
-      method: whose `init` is traced where nothing is noted.
-      section: that it was built from.
-    """
+    """The shapes of all networks of a method that `section` built: as noted on the disk, else by tracing its `init`."""
     place = _place(method, section)
     noted = _read(place) if place else None
     if noted is not None:

@@ -176,11 +176,7 @@ def _with_an_end(hole: np.ndarray, border: np.ndarray) -> np.ndarray:
 
 
 def check(photograph: np.ndarray, hole: np.ndarray) -> None:
-    """Refuses what is not uint8 [H,W,3] and bool [H,W].
-
-    Raises:
-      ValueError: it is not.
-    """
+    """Refuses what is not uint8 [H,W,3] and bool [H,W], by a ValueError."""
     if photograph.dtype != np.uint8 or photograph.ndim != 3 or hole.dtype != bool or hole.shape != photograph.shape[:2]:
         raise ValueError(f"uint8 [H,W,3] and bool [H,W] are needed, not {photograph.shape}, {hole.shape} {hole.dtype}")
 

@@ -101,23 +101,9 @@ def biharmonic_fill(
     inside: Array | None = None,
     limits: Array | None = None,
 ) -> Array:
-    """Fills the hole by the biharmonic equation: slopes go on into the hole, too.
+    """Fills the hole by the biharmonic equation: slopes go on into the hole, too. All else is as of `harmonic_fill`.
 
     Where that overshoots, it is cut off at the lowest and the highest known value of the channel, as in scikit-image.
-
-    Args:
-      image: [B,H,W,C]; what it holds in the hole has no influence.
-      known: [B,H,W,1], above 0.5 = known.
-      cycles: at most; fewer are faster, and coarser where a hole is wide.
-      tolerance: cycles end when one changes a plane by less than this share of all changes, at their largest; 0 never.
-      inside: as for `harmonic_fill`, like `limits`.
-      limits: likewise.
-
-    Returns:
-      As `harmonic_fill`.
-
-    Raises:
-      ValueError: the shapes are not those.
     """
     return _fill(image, known, dataclasses.replace(BIHARMONIC, cycles=cycles, tolerance=tolerance), inside, limits)
 

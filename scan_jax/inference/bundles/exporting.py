@@ -90,11 +90,7 @@ def _write(
 
 
 def _halved(trained: Trained) -> Trained:
-    """The same network, its generator's parameters rounded to float16.
-
-    Raises:
-      UserError: one of them is too large for that.
-    """
+    """The same network, its generator's parameters rounded to float16; a UserError where one is too large for that."""
     params = dict(trained.variables.params)
     with np.errstate(over="ignore"):
         params[GENERATOR] = jax.tree.map(lambda x: x.astype(np.float16).astype(np.float32), params[GENERATOR])

@@ -99,14 +99,10 @@ LABELS = 'labels = np.asarray(Image.open("labels.png"), np.int32)[None]  # [1,H,
 
 
 def render(trained: Trained, *, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None = None) -> str:
-    """Markdown.
+    """The card of a bundle whose folder is called `name`, in Markdown.
 
-    Args:
-      trained: the network, and the folder that it comes from.
-      name: of the bundle's folder.
-      licence: of the weights; empty where nothing was said.
-      platforms: of the StableHLO program; none where there is none.
-      onnx: height and width that the ONNX file is for; None where there is none.
+    `licence` is that of the weights, or empty where nothing was said; `platforms` are those of the StableHLO program,
+    and `onnx` is the height and width that the ONNX file is for, none where there is none.
     """
     section, classes = trained.config["method"], trained.method.num_labels
     named = ", ".join(f"{index} {part}" for index, part in enumerate(part_names(classes)) if part != str(index))
@@ -221,13 +217,7 @@ class Measured:
 
 
 def newest(folder: Path, step: int, identity: str) -> Measured | None:
-    """The newest table of this very network: that of another step would say nothing of it.
-
-    Args:
-      folder: of the run.
-      step: of the network.
-      identity: hash of its generator.
-    """
+    """The newest table of this very network, by step and hash of its generator: another's would say nothing of it."""
     found = [*_while_training(folder, step), *_by_evaluations(folder, identity)]
     return max(found, key=lambda one: one.time, default=None)
 

@@ -33,11 +33,7 @@ Size = tuple[int, int]  # height and width in pixels
 
 
 def read_size(text: str) -> Size:
-    """ "96x128" -> (96, 128).
-
-    Raises:
-      UserError: it is no such size.
-    """
+    """ "96x128" -> (96, 128); a UserError where it is no such size."""
     height, cross, width = text.partition("x")
     if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise UserError(f"--onnx wants HEIGHTxWIDTH in pixels, such as 256x256, not {text!r}")
@@ -45,11 +41,7 @@ def read_size(text: str) -> Size:
 
 
 def require_onnx() -> None:
-    """Looks before minutes of work.
-
-    Raises:
-      UserError: a package is missing.
-    """
+    """Looks before minutes of work; a UserError where a package is missing."""
     if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
         raise UserError(f'an ONNX file needs {" and ".join(missing)}: pip install "scan_jax[onnx]"')
 
@@ -125,14 +117,9 @@ class Value(NamedTuple):
 
 
 def fold(function: Callable[..., Any], *shapes: Any) -> Callable[..., Any]:
-    """`function` of arrays of these shapes, which computes the same.
+    """What computes the same as `function` of arrays, to be traced with arguments of the same shapes.
 
-    Args:
-      function: of arrays, with one array as its result.
-      shapes: of its arguments, as `jax.make_jaxpr` takes them; none may be symbolic.
-
-    Returns:
-      To be traced with arguments of the same shapes.
+    Its result is one array; `shapes` are as `jax.make_jaxpr` takes them, none symbolic.
     """
     closed = jax.make_jaxpr(function)(*shapes)
 

@@ -38,11 +38,7 @@ Fill = Callable[..., Array]  # (flat arrays, image [B,H,W,3], known [B,H,W,1][, 
 
 
 def require_program_can_be_made(platforms: Sequence[str]) -> None:
-    """Looks before minutes of work.
-
-    Raises:
-      UserError: no such platform, or a package is missing.
-    """
+    """Looks before minutes of work; a UserError where there is no such platform, or a package is missing."""
     known = (*PLATFORMS, *OTHERS)
     for name in platforms:
         if name not in known:
@@ -87,12 +83,7 @@ def _single(array: Array) -> Array:
 def example(shape: tuple[int, int, int], classes: int) -> list[np.ndarray]:
     """What a fill takes besides its arrays, to compare two of them on: noise, so that every pixel counts.
 
-    Args:
-      shape: (B, H, W).
-      classes: of the labels; 0 for none.
-
-    Returns:
-      image [B,H,W,3], known [B,H,W,1] and, where there are classes, labels [B,H,W].
+    Of `shape` (B, H, W): image [B,H,W,3], known [B,H,W,1] and, where there are classes, labels [B,H,W].
     """
     rng = np.random.default_rng(0)
     known = (rng.random((*shape, 1)) > 0.1).astype(np.float32)
@@ -104,19 +95,11 @@ def example(shape: tuple[int, int, int], classes: int) -> list[np.ndarray]:
 def make_program(
     method: Method, arrays: Mapping[str, np.ndarray], platforms: Sequence[str], size: int | None = None
 ) -> bytes:
-    """Traces `make_fill` for sizes that nobody knows yet: batch, and multiples of the method's stride.
+    """Serializes `make_fill`, traced for sizes that nobody knows yet: batch, and multiples of the method's stride.
 
-    Args:
-      method: whose prediction it is.
-      arrays: flat, as they lie in the bundle; only names, shapes and types count.
-      platforms: such as "cpu", "cuda" and "tpu"; each keeps the forms that are fast on it.
-      size: height and width, where they are known; see `fixed_size`.
-
-    Returns:
-      What `jax.export.deserialize` reads.
-
-    Raises:
-      UserError: the method needs sizes that are known.
+    Of `arrays`, flat as they lie in the bundle, only names, shapes and types count; each of `platforms`, such as "cpu",
+    "cuda" and "tpu", keeps the forms that are fast on it; `size` is height and width where they are known, see
+    `fixed_size`. UserError where the method needs sizes that are known.
     """
     side = f"{size}, {size}" if size else f"{method.stride}*h, {method.stride}*w"
     batch, height, width = export.symbolic_shape(f"batch, {side}")
@@ -141,14 +124,8 @@ CHECKED = ((2, 3, 5), (1, 7, 3))  # batch, and height and width in strides
 def check_program(made: bytes, arrays: Mapping[str, np.ndarray], trained: Trained, platforms: Sequence[str]) -> None:
     """Compares a program with its network at odd sizes, on a CPU where it is for one: accelerators round as they like.
 
-    Args:
-      made: by `make_program`.
-      arrays: flat, as they lie in the bundle.
-      trained: what it was made from.
-      platforms: that it is for.
-
-    Raises:
-      UserError: they differ by `TOLERANCE` or more.
+    `made` is what `make_program` returned for `arrays` and `platforms`, which came from `trained`; a UserError where
+    they differ by `TOLERANCE` or more.
     """
     device = _device(platforms)
     if device is None:
