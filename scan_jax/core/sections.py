@@ -109,7 +109,7 @@ class EvaluationSettings:
 
     # Of the hole-ratio buckets, as fractions; each bucket contains its upper edge
     edges: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    holes_per_bucket: int = 50  # in the fixed set; 0 is all that the held-out holes have
+    holes_per_bucket: int = 50  # in the fixed set; 0 is all held-out ones of a folder, 50 of drawn ones
     photographs: int = 0  # how many held-out ones are measured, from the first; 0 is all
     batch_size: int = 16  # photographs at a time
     # The method's optimisations at test time that are measured too, when the run is complete

@@ -52,7 +52,7 @@ class HoleSource(Protocol):
         """The holes to evaluate on, bool [n,size,size], ratios in `bucket`: the same on every call and every machine.
 
         Where `limits` exclude the bucket there are none. A source with a fixed stock gives at most `count`, or all it
-        has for 0, and ignores the seed.
+        has for 0, and ignores the seed; one that draws gives `ratio.DRAWN` for 0.
         """
 
 

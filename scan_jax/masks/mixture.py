@@ -82,7 +82,7 @@ class MixedHoles:
 
         Fewer only where every part that reaches the bucket has a fixed stock and it is used up.
         """
-        if count <= 0:  # all that there is, where the parts have fixed stocks; generators refuse
+        if count <= 0:  # all that parts with a fixed stock have, and as many as usual of each generator
             return np.concatenate([part.fixed(size, bucket, count, seed) for part in self.parts])
         stock = [count] * len(self.parts)  # what each part can give; less once it is known to
         while True:

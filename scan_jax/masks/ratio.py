@@ -19,6 +19,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar
 
 T = TypeVar("T")
+DRAWN = 50  # holes of a bucket, where they are drawn and no number is asked for
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -128,9 +129,13 @@ def _grow(region: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def draw_fixed(source: Draw, size: int, bucket: Bucket, count: int, seed: int) -> np.ndarray:
-    """`count` holes of a generator, bool [count,size,size]; number i is pure in (seed, bucket, i)."""
-    if count <= 0:  # a generator has no end
-        raise UserError(f"drawn holes need a positive count per bucket, not {count}")
+    """`count` holes of a generator, which has no end: DRAWN of them for 0; number i is pure in (seed, bucket, i).
+
+    Returns bool [count,size,size].
+    """
+    if count < 0:
+        raise UserError(f"drawn holes need a count per bucket from 0 on, not {count}")
+    count = count or DRAWN
     # The bit generator is named, since NumPy may change its default one.
     name = [seed, round(1e6 * bucket.low), round(1e6 * bucket.high)]
     rngs = (np.random.Generator(np.random.Philox(np.random.SeedSequence([*name, i]))) for i in range(count))

@@ -73,11 +73,20 @@ def test_buckets_out_of_reach_are_left_out_and_said(caplog):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "count", "match"), [((0.7, 0.9), 5, "no hole to evaluate on in 10-20%"), ((0.1, 0.6), 0, "positive")]
+    ("ratio", "count", "match"),
+    [((0.7, 0.9), 5, "no hole to evaluate on in 10-20%"), ((0.1, 0.6), -1, "a count per bucket from 0 on, not -1")],
 )
 def test_sets_of_no_holes_are_refused(ratio, count, match):
     with pytest.raises(UserError, match=match):
         fixed_set(open_holes({"name": "rectangles", "ratio": ratio}).held_out, 32, BUCKETS, count)
+
+
+@pytest.mark.parametrize("name", ["rectangles", "free_form", "mixture"])
+def test_of_drawn_holes_which_have_no_end_all_are_fifty_of_each_kind(name):
+    source = open_holes({"name": name, "ratio": (0.1, 0.6)}).held_out
+    holes = fixed_set(source, 16, (Bucket(0.2, 0.3),), 0).holes["20-30%"]
+    each = [part.fixed(16, Bucket(0.2, 0.3), 50, 0) for part in getattr(source, "parts", [source])]
+    np.testing.assert_array_equal(holes, np.concatenate(each))
 
 
 def test_a_folder_gives_its_files_in_order(tmp_path):
