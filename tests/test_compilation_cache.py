@@ -41,6 +41,23 @@ def test_programs_of_one_device_are_kept_and_those_of_several_are_not(tmp_path):
     assert kept(several, 2, None) == kept(several, 2, several / "place") == set()
 
 
+def test_an_inpainter_keeps_its_programs_where_jax_was_told_or_in_the_users_cache(tmp_path):
+    code = """
+import jax, sys
+if len(sys.argv) > 1:
+    jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+from scan_jax import Inpainter
+Inpainter.load("telea")
+print(jax.config.jax_compilation_cache_dir)
+"""
+    environment = {name: value for name, value in os.environ.items() if "COMPILATION_CACHE" not in name}
+    environment["XDG_CACHE_HOME"] = str(tmp_path)
+    for words, expected in (([], tmp_path / "scan_jax" / "xla"), ([str(tmp_path / "own")], tmp_path / "own")):
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(expected)
+
+
 SCRIPT = """
 import resource, sys
 from scan_jax.core import distributed

@@ -196,7 +196,7 @@ def _digest() -> str:
 
 
 def keep_compilations() -> None:
-    """In the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another place.
+    """In the user's cache folder, unless JAX has been told of another place.
 
     Nothing is kept where several CPU devices share a program, whatever the variable says: read back from disk, it runs
     the collectives of its loops beside others, in no fixed order, and devices that meet in different ones wait for
@@ -208,7 +208,7 @@ def keep_compilations() -> None:
     if jax.default_backend() == "cpu" and jax.device_count() > 1:
         jax.config.update("jax_enable_compilation_cache", False)
         compilation_cache.reset_cache()  # it may be in use since something was compiled
-    elif "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    elif jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(caches / "scan_jax" / "xla"))
 

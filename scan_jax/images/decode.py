@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from scan_jax.core.errors import UserError
@@ -129,6 +130,22 @@ def _heif() -> str:
 
     pillow_heif.register_heif_opener()
     return "HEIF"
+
+
+Source = str | os.PathLike[str] | Image.Image | npt.ArrayLike  # what callers may hand in; arrays of any library
+
+
+def as_source(source: Source, name: str) -> str | os.PathLike[str] | Image.Image | np.ndarray:
+    """A path or Pillow image as it is; an array of any library, or nested lists of numbers, as a NumPy array.
+
+    UserError for anything else; `name` is what it should be, such as "the photograph".
+    """
+    if isinstance(source, (str, os.PathLike, Image.Image, np.ndarray)):
+        return source
+    if isinstance(source, (list, tuple)) or hasattr(source, "__array__"):
+        with contextlib.suppress(ValueError, TypeError, RuntimeError):  # rows of unequal length, a GPU's tensor
+            return np.asarray(source)
+    raise UserError(f"{name} is a path, a Pillow image or an array, not {type(source).__name__}")
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.images.decode import (
     MAX_PIXELS,
+    Source,
+    as_source,
     is_deep,
     load_orientation,
     open_image,
@@ -30,9 +32,7 @@ HoleColor = Literal["white", "black"]
 SOFT = 5  # levels from black and from white that are still these
 
 
-def read_hole(
-    source: str | os.PathLike[str] | Image.Image | np.ndarray, color: HoleColor = "white", most_pixels: int = MAX_PIXELS
-) -> np.ndarray:
+def read_hole(source: Source, color: HoleColor = "white", most_pixels: int = MAX_PIXELS) -> np.ndarray:
     """A hole from a file, a Pillow image or an array: bool [H,W], True in the hole.
 
     Args:
@@ -45,6 +45,7 @@ def read_hole(
       UserError: it is missing, no image, damaged, empty, too large, an animation, or an array of another kind; or it
         cannot be told what is white in it.
     """
+    source = as_source(source, "the hole")
     if isinstance(source, np.ndarray):
         if source.dtype == bool and source.ndim == 2 and source.size:  # as it is: photographs can be large
             return source if color == "white" else ~source

@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.images.decode import load_orientation, open_image, opened, turn_upright
+from scan_jax.images.decode import Source, as_source, load_orientation, open_image, opened, turn_upright
 
 SINGLE_CHANNEL = ("1", "L", "P")  # Pillow's modes of up to 8 bits; those of 16 and 32 begin with I
 LOSSY = ("JPEG", "WEBP", "MPO")
 
 
-def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_labels: int | None = None) -> np.ndarray:
+def read_labels(source: Source, num_labels: int | None = None) -> np.ndarray:
     """A label map whose pixel values are the classes: int32 [H,W].
 
     Args:
@@ -25,6 +25,7 @@ def read_labels(source: str | os.PathLike[str] | Image.Image | np.ndarray, num_l
     Raises:
       UserError: it is missing or no image, has colours, or has a label below 0 or above the class count.
     """
+    source = as_source(source, "the label map")
     name = f"the label map {os.fspath(source)}" if isinstance(source, (str, os.PathLike)) else "the label map"
     if isinstance(source, np.ndarray):
         if source.ndim == 3 and source.shape[2] in (3, 4):

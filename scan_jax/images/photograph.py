@@ -17,6 +17,8 @@ from scan_jax.core.errors import UserError
 from scan_jax.images import png, tiff
 from scan_jax.images.decode import (
     MAX_PIXELS,
+    Source,
+    as_source,
     in_colour,
     is_deep,
     load_orientation,
@@ -56,19 +58,18 @@ class Photograph:
         return None if seen.all() else seen
 
 
-def read_photograph(
-    source: str | os.PathLike[str] | Image.Image | np.ndarray, most_pixels: int = MAX_PIXELS
-) -> Photograph:
+def read_photograph(source: Source, most_pixels: int = MAX_PIXELS) -> Photograph:
     """A photograph from a file, a Pillow image or an array, decoded as `decode` says.
 
     Args:
-      source: an array is uint8, or floating point in [0, 1]: [H,W], [H,W,1], [H,W,3] or [H,W,4]. Of a Pillow image that
-        moves, the frame at which it stands.
+      source: an array is of integers from 0 to 255, or floating point in [0, 1]: [H,W], [H,W,1], [H,W,3] or [H,W,4]. Of
+        a Pillow image that moves, the frame at which it stands.
       most_pixels: of a file or Pillow image, height times width.
 
     Raises:
       UserError: it is missing, no image, damaged, empty, too large, an animation, or of a kind that cannot be read.
     """
+    source = as_source(source, "the photograph")
     if isinstance(source, np.ndarray):
         samples = _eight_bit_array(source)  # not by way of Pillow, which copies large ones three times
         return Photograph(to_rgb(samples), samples)
@@ -97,7 +98,11 @@ def _eight_bit_array(array: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(array)
     if np.issubdtype(array.dtype, np.floating) and array.min() >= 0.0 and array.max() <= 1.0:
         return np.round(255.0 * array).astype(np.uint8)
-    raise UserError(f"a photograph is uint8, or floating point in [0, 1]; this one is {array.dtype}")
+    kind = array.dtype.kind
+    if kind in "iu" and array.min() >= 0 and array.max() <= 255:
+        return array.astype(np.uint8)
+    found = f"{array.dtype} from {array.min():g} to {array.max():g}" if kind in "iuf" else array.dtype
+    raise UserError(f"a photograph is of levels from 0 to 255, or floating point in [0, 1]; this one is {found}")
 
 
 def _decode_deep(path: str | os.PathLike[str], seen: np.ndarray, orientation: int) -> np.ndarray | None:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from scan_jax.core.config import did_you_mean
+from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation, require_32_bits
 from scan_jax.images.palette import part_names
@@ -66,6 +67,8 @@ class Inpainter:
     def load(cls, run: str | os.PathLike[str] = DEFAULT_MODEL) -> Inpainter:
         """The newest whole checkpoint of a run folder, with the generator's moving average; or a bundle.
 
+        What is compiled is kept in the user's cache folder from then on, unless JAX has been told of another place.
+
         Args:
           run: its folder; or a model that comes with the package: "open", or "harmonic", "biharmonic", "navier_stokes",
             "telea", "patchmatch", which fill without one. A folder of such a name is `Path("open")` or "./open".
@@ -73,6 +76,7 @@ class Inpainter:
         Raises:
           UserError: there is no such folder, nothing in it can be read, or its config describes another network.
         """
+        keep_compilations()
         if isinstance(run, str) and run in WAYS:
             return Untrained(run)
         folder = PACKAGED.get(run) if isinstance(run, str) else None

@@ -6,21 +6,21 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.images import labels as label_map
+from scan_jax.images.decode import Source
 from scan_jax.images.hole import HoleColor, grow_hole, read_hole
 from scan_jax.images.own_hole import check_hole_from, own_hole
 from scan_jax.images.photograph import Photograph, read_photograph
 from scan_jax.inference.tiling import STRATEGIES, Strategy
 
 log = logging.getLogger(__name__)
-Picture = str | os.PathLike[str] | Image.Image | np.ndarray
+Picture = Source
 Blend = Literal["auto", "poisson", "none"]
 BLENDS: tuple[Blend, ...] = ("auto", "poisson", "none")
 
@@ -77,19 +77,33 @@ class FillOptions:
         restyled = bool(self.styles) or self.style_from is not None
         if (self.style_from is None) != (self.style_labels is None):
             raise UserError("--style_from and --style_labels go together: a photograph and its label map")
-        if self.batch_size < 1:
-            raise UserError(f"--batch_size must be at least 1, not {self.batch_size}")
+        for name, least, most in (
+            ("seed", 0, 2**32 - 1),
+            ("batch_size", 1, None),
+            ("grow", 0, None),
+            ("steps", 0, None),
+        ):
+            _require_whole(name, getattr(self, name), least, most)
+        for name in ("texture", "grain"):
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise UserError(f"--{name} is True or False, not {getattr(self, name)!r}")
         if self.batch_size > 1 and (self.refine or restyled):
             raise UserError("styles are searched and taken for one photograph at a time: give a batch_size of 1")
         check_hole_from(self.hole_from, self.hole_tolerance)
-        if self.grow < 0:
-            raise UserError(f"--grow is a number of pixels from 0 on, not {self.grow}")
         if self.blend not in BLENDS:
             raise UserError(f"there is no blend {self.blend!r}; there are: {', '.join(BLENDS)}")
         if self.strategy not in STRATEGIES:
             raise UserError(f"there is no strategy {self.strategy!r}; there are: {', '.join(STRATEGIES)}")
         if self.refine and restyled:
             raise UserError("styles of another photograph are not optimised for this one; give either of the two")
+
+
+def _require_whole(name: str, value: Any, least: int, most: int | None) -> None:
+    """Refuses what is no whole number in the range; steps may be None."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not (whole and least <= value and (most is None or value <= most)) and not (name == "steps" and value is None):
+        upper = "on" if most is None else f"to {most:,}"
+        raise UserError(f"--{name} is a whole number from {least} {upper}, not {value!r}")
 
 
 @dataclasses.dataclass(frozen=True)

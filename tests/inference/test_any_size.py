@@ -85,7 +85,7 @@ def test_numbers_that_differ_are_refused():
     image, hole, _ = photograph(0, 40, 40)
     with pytest.raises(UserError, match="2 photographs, 1 holes: give one of each"):
         next(inpainter().batch([image, image], [hole]))
-    with pytest.raises(UserError, match="batch_size must be at least 1"):
+    with pytest.raises(UserError, match="batch_size is a whole number from 1 on"):
         next(inpainter().batch([image], [hole], batch_size=0))
     with pytest.raises(UserError, match="no strategy 'tiles'; there are: auto, whole, windows"):
         inpainter()(image, hole, strategy="tiles")

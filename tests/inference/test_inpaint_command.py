@@ -94,7 +94,7 @@ def test_errors_are_one_line_and_write_nothing(run, files, tmp_path, capsys):
         (run, [], "would be written over", {"out": "hole.png"}),
         (run, ["--format=png"], "--format is for folders", {}),
         (run, ["--batch_size=2"], "--batch_size is for folders", {}),
-        (run, ["--batch_size=0"], "--batch_size must be at least 1", {}),
+        (run, ["--batch_size=0"], "--batch_size is a whole number from 1 on", {}),
         (run, ["--summary=told.txt"], "end its name in .json", {}),
         (run, [f"--style_from={folder}/photo.png"], "--style_from and --style_labels go together", {}),
     ):

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Prediction
 from scan_jax.inference.inpainter import Inpainter
+from scan_jax.inference.request import FillOptions
 from scan_jax.methods.api import Variables
 
 STRIDE, SIZE = 8, 24
@@ -143,6 +145,54 @@ def test_paths_pillow_images_and_arrays_are_one(tmp_path):
     for picture in (tmp_path / "photo.png", str(tmp_path / "photo.png"), Image.fromarray(image), image / 255.0):
         for where in (tmp_path / "hole.png", Image.fromarray(hole), hole.astype(np.uint8), hole * 255, hole[..., None]):
             np.testing.assert_array_equal(shared()(picture, where), expected)
+
+
+def test_arrays_of_other_libraries_and_nested_lists_are_taken_and_anything_else_is_one_line():
+    pixels, hole = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8), np.zeros((9, 12), bool)
+    hole[3:6, 4:8] = True
+    fill = Inpainter.load("telea")
+    expected = fill(pixels, hole)
+    others = ((pixels.tolist(), hole.tolist()), (jnp.asarray(pixels), jnp.asarray(hole)), (pixels.astype(int), hole))
+    for given in others:
+        np.testing.assert_array_equal(fill(*given), expected)
+    not_a_number = np.where(hole[..., None], np.nan, pixels / 255)
+    for wrong, message in (
+        (b"bytes", "the photograph is a path, a Pillow image or an array, not bytes"),
+        (None, "not NoneType"),
+        ([[1], [1, 2]], "not list"),
+        (not_a_number, "floating point in [0, 1]; this one is float64 from nan to nan"),
+        (
+            pixels.astype(np.int16) - 300,
+            f"this one is int16 from {int(pixels.min()) - 300} to {int(pixels.max()) - 300}",
+        ),
+    ):
+        with pytest.raises(UserError, match=re.escape(message)):
+            fill(wrong, hole)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        *(
+            ({"seed": seed}, "--seed is a whole number from 0 to 4,294,967,295, not ")
+            for seed in (1.5, None, -1, 2**32)
+        ),
+        ({"seed": True}, "not True"),
+        ({"grow": 1.5}, "--grow is a whole number from 0 on, not 1.5"),
+        ({"grow": "3"}, "not '3'"),
+        ({"steps": -1}, "--steps is a whole number from 0 on, not -1"),
+        ({"batch_size": 2.0}, "--batch_size is a whole number from 1 on, not 2.0"),
+        ({"texture": "yes"}, "--texture is True or False, not 'yes'"),
+        ({"grain": None}, "--grain is True or False, not None"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_line(option, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        FillOptions(**option)
+
+
+def test_options_take_numbers_of_numpy():
+    assert FillOptions(seed=np.uint32(2**32 - 1), grow=np.int64(2), texture=np.True_).seed == 2**32 - 1
 
 
 def test_labels_are_nearest_resized_with_the_photograph():

@@ -150,4 +150,4 @@ def test_a_hole_grows_by_a_disc(run, erased, tmp_path, capsys):
     np.testing.assert_array_equal(filled[~disc], pixels[~disc])
     assert (filled[disc][:, 3] == 255).all()
     assert alone(run, tmp_path, "erased.png", str(tmp_path / "hole.png"), "--grow=-1") == 1
-    assert "error: --grow is a number of pixels from 0 on, not -1" in capsys.readouterr().err
+    assert "error: --grow is a whole number from 0 on, not -1" in capsys.readouterr().err

@@ -90,11 +90,11 @@ def test_sixteen_bits_palettes_and_cmyk_become_eight_bit_rgb(tmp_path):
 
 def test_arrays_of_every_kind():
     pixels = picture()
-    for same in (pixels, pixels / 255.0, (pixels / 255).astype(np.float32)):
+    for same in (pixels, pixels.astype(np.int32), pixels / 255.0, (pixels / 255).astype(np.float32)):
         np.testing.assert_array_equal(read_photograph(same).pixels, pixels)
     for grey in (pixels[..., :1], pixels[..., 0]):
         np.testing.assert_array_equal(read_photograph(grey).samples, pixels[..., :1])
-    for wrong in (pixels.astype(np.int32), pixels * 2.0, pixels[..., :2], pixels[None]):
+    for wrong in (pixels.astype(np.int32) - 1, pixels * 2.0, pixels[..., :2], pixels[None]):
         with pytest.raises(UserError, match="a photograph is"):
             read_photograph(wrong)
 
