@@ -58,7 +58,7 @@ def test_a_colour_that_jpeg_has_blurred_is_said(caplog):
     caplog.clear()
     own_hole(read_photograph(row), "ff00ff", 32)
     own_hole(read_photograph(row[:, :2]), "ff00ff")  # the edge of a brush
-    assert not caplog.text
+    assert "levels off" not in caplog.text
 
 
 def test_what_makes_no_sense_is_one_line():
