@@ -98,12 +98,23 @@ def _installed(name: str) -> str:
         return "not installed"
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Of a command: each flag with its default, where it has one, behind what it does."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        absent = any(action.default is nothing for nothing in (None, False, argparse.SUPPRESS)) or action.default in (
+            "",
+            [],
+        )
+        return action.help if absent or not action.option_strings else f"{action.help} (%(default)s)"
+
+
 def parser(command: str, description: str | None) -> argparse.ArgumentParser:
     """For a command's flags, none of which can be shortened; `description`, its docstring, keeps its line breaks."""
     return argparse.ArgumentParser(
         prog=f"python -m scan_jax {command}",
         description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
         allow_abbrev=False,
     )
 

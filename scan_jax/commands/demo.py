@@ -29,9 +29,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets the whole network in")
     parser.add_argument("--port", type=int, default=7860, help="of the page; 0 takes any that is free")
-    parser.add_argument(
-        "--max_pixels", type=int, default=standard.pixels, help="of an uploaded image, such as 25000000"
-    )
+    parser.add_argument("--max_pixels", type=int, default=standard.pixels, help="of an uploaded image")
     parser.add_argument("--max_megabytes", type=int, default=standard.megabytes, help="of an uploaded file")
     parser.add_argument("--queue", type=int, default=standard.queue, help="how many may wait; the next is sent away")
     parser.add_argument("--keep_minutes", type=int, default=standard.minutes, help="how long uploads and results lie")

@@ -25,7 +25,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """The flags."""
     parser = cli.parser("replay", __doc__)
     parser.add_argument("--run", type=Path, required=True, help="the run folder")
-    parser.add_argument("--incident", type=int, default=0, help="its number in incidents.json, from 1; the newest")
+    parser.add_argument("--incident", type=int, default=0, help="its number in incidents.json, from 1; 0 is the newest")
     return parser.parse_args(argv)
 
 

@@ -355,3 +355,17 @@ def test_sixteen_bits_survive_the_command(run, tmp_path):
     assert filled.dtype == np.uint16
     np.testing.assert_array_equal(filled[hole == 0], deep[hole == 0])
     assert np.all(filled[hole > 0] % 257 == 0)
+
+
+def test_help_says_the_defaults_that_there_are(capsys):
+    with pytest.raises(SystemExit):
+        inpaint.parse(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for part in (
+        "patchmatch (a folder: ./NAME) (open)",
+        "what marks the hole (white)",
+        "at random (0)",
+        "the other's (1.0)",
+    ):
+        assert part in text, part
+    assert "(False)" not in text and "(None)" not in text and "()" not in text and "([])" not in text
