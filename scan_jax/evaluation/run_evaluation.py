@@ -36,7 +36,7 @@ from scan_jax.evaluation.scoring import MetricSuite, ScoreStore, Share, measure
 from scan_jax.evaluation.tables.files import screen_text, write_tables
 from scan_jax.evaluation.tables.paper_table import measured_table
 from scan_jax.inference.trained import NEWEST, Trained, split
-from scan_jax.metrics.api import GROUPS, AnyMetric, SetMetric, collect_metrics
+from scan_jax.metrics.api import AnyMetric, SetMetric, collect_metrics
 
 log = logging.getLogger(__name__)
 RANKED_BY = "standard/psnr"  # which photographs the report shows
@@ -118,7 +118,7 @@ def _entries(
 def _metrics(wanted: Sequence[str], conditions: Conditions) -> dict[str, AnyMetric]:
     """The columns; what the test is too small for is an error where it was asked for by name, or else left out."""
     kept = {}
-    for name, metric in collect_metrics([*(wanted or GROUPS), RANKED_BY]).items():
+    for name, metric in {**collect_metrics(wanted), **collect_metrics([RANKED_BY])}.items():
         if conditions.size < metric.least_side:
             lacking = f"needs at least {metric.least_side} pixels a side, the test has {conditions.size}"
         elif isinstance(metric, SetMetric) and conditions.count < metric.least:

@@ -21,6 +21,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array
 
 log = logging.getLogger(__name__)
+HOW_TO_GET = "python -m scan_jax weights list"
 GROUPS = {  # module by group
     "checks": "scan_jax.metrics.standard",
     "edge_connect": "scan_jax.metrics.papers",
@@ -103,27 +104,31 @@ class PooledMetric:
 AnyMetric = Metric | SetMetric | PooledMetric
 
 
-def collect_metrics(wanted: Iterable[str], where: str = "--metrics") -> dict[str, AnyMetric]:
+def collect_metrics(wanted: Iterable[str] = (), where: str = "--metrics") -> dict[str, AnyMetric]:
     """Metrics by their full names, such as "edge_connect/psnr"; `where` is what named them, for messages.
 
-    Groups such as "standard", or single metrics such as "inception/fid", are wanted; a group whose weights were never
-    imported is left out, and the log says how to get it. UserError where there is no such group or metric, or the
-    weights of a single metric are missing.
+    Groups such as "standard", or single metrics such as "inception/fid", are wanted. Of all of them, which none stands
+    for, groups whose weights were never imported are left out, in one line of the log. UserError where there is no such
+    group or metric, or the weights of one that was named are missing.
     """
     found: dict[str, AnyMetric] = {}
-    for name in wanted:
+    wanted, missing = list(wanted), list[str]()
+    for name in wanted or GROUPS:
         group, _, single = name.partition("/")
         module = registry.find(GROUPS, group, where)
         try:
             metrics: Mapping[str, AnyMetric] = module.open_metrics(group)
         except UserError as error:
-            if single:
+            if wanted:
                 raise
-            log.warning("without %s: %s", group, error)
+            missing.append(group)
+            log.debug("without %s: %s", group, error)
             continue
         if single and single not in metrics:
             raise UserError(f"{where}: {group} has no {single!r}{did_you_mean(single, metrics)}")
         found |= {f"{group}/{key}": metric for key, metric in metrics.items() if single in ("", key)}
+    if missing:
+        log.warning("without %s, whose weights are not here: `%s` says how to get them", ", ".join(missing), HOW_TO_GET)
     return found
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array
 from scan_jax.features.api import build_network, load_features, load_imported, weights_name
-from scan_jax.metrics.api import Measure, Metric, Tree, check_pictures
+from scan_jax.metrics.api import HOW_TO_GET, Measure, Metric, Tree, check_pictures
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,9 @@ def open_metrics(group: str = "lpips") -> dict[str, Metric]:
             missing[name] = str(error)
     if not found:
         raise UserError(" · ".join(f"{name}: {complaint}" for name, complaint in missing.items()))
-    for name, complaint in missing.items():
-        log.warning("without lpips/%s: %s", name, complaint)
+    if missing:
+        names = ", ".join(f"lpips/{name}" for name in missing)
+        log.warning("without %s, whose weights are not here: `%s` says how to get them", names, HOW_TO_GET)
     return found
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import pathlib
+import re
 
 import jax
 import numpy as np
@@ -47,9 +48,13 @@ def test_missing_weights_name_the_command(group, source, caplog):
     name, digest = source.split()
     with pytest.raises(UserError, match=f"sha256 {digest}.*weights import {name} /path/to/"):
         open_metrics(group)
+    with pytest.raises(UserError, match=f"weights import {name}"):  # by name, or as one of all
+        collect_metrics(["standard", group])
     with caplog.at_level(logging.WARNING):
-        assert collect_metrics([group]) == {}
-    assert f"without {group}" in caplog.text
+        assert not any(metric.startswith(group) for metric in collect_metrics())
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert re.fullmatch(r"without [a-z, ]+, whose weights are not here: `python -m scan_jax weights list` says.*", line)
+    assert group in line
 
 
 @pytest.fixture
