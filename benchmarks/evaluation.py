@@ -101,8 +101,7 @@ def main() -> None:
     parser.add_argument("--metrics", nargs="+", default=[], help="groups; those of single images without it")
     flags, overrides = parser.parse_known_args()
     sets = ("inception", "squeezenet", "lpips")
-    usable = {name.partition("/")[0] for name in api.collect_metrics()}  # whose weights are here
-    groups = flags.metrics or [name for name in api.GROUPS if name not in sets and name in usable]
+    groups = flags.metrics or [name for name in api.GROUPS if name not in sets]
     network = network_seconds(configuration.load(flags.config, overrides), flags.size, flags.batch, flags.repeats)
     measuring = metric_seconds(groups, flags.size, flags.batch, flags.repeats)
     print(f"{flags.size}x{flags.size}, batch {flags.batch}, {len(groups)} groups: {', '.join(groups)}")
