@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 TIMING = ("images_per_second", "data_wait")
-LEFT_OVER = re.compile(r"\.part$|tmp|^\.")  # names that only a run in progress has
+LEFT_OVER = re.compile(r"\.part$|tmp|^\.(?!lock$)")  # names that only a run in progress has; its lock stays
 
 
 def compare(run, other):
