@@ -102,11 +102,9 @@ class Help(argparse.RawDescriptionHelpFormatter):
     """Of a command: each flag with its default, where it has one, behind what it does."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        absent = any(action.default is nothing for nothing in (None, False, argparse.SUPPRESS)) or action.default in (
-            "",
-            [],
-        )
-        return action.help if absent or not action.option_strings else f"{action.help} (%(default)s)"
+        nothing = not action.default and type(action.default) not in (int, float)  # False, None, "" and []
+        hidden = nothing or action.default is argparse.SUPPRESS or not action.option_strings
+        return action.help if hidden else f"{action.help} (%(default)s)"
 
 
 def parser(command: str, description: str | None) -> argparse.ArgumentParser:

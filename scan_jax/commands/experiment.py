@@ -97,7 +97,7 @@ def _picture(folder: Path, step: int) -> Path:
 
 
 def _begin(stack: contextlib.ExitStack, folder: Path, config: Config, provenance: Provenance) -> None:
-    """Makes the folder this run's, or checks that it is, and this start's; likewise a place of its checkpoints."""
+    """Makes the folder this run's, or checks that it is, likewise a place of its checkpoints; holds the folder."""
     stack.enter_context(held(folder, "choose another --workdir"))
     run_folder.claim(folder, config.plain)
     if config.training.checkpoints:

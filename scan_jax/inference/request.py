@@ -77,13 +77,11 @@ class FillOptions:
         restyled = bool(self.styles) or self.style_from is not None
         if (self.style_from is None) != (self.style_labels is None):
             raise UserError("--style_from and --style_labels go together: a photograph and its label map")
-        for name, least, most in (
-            ("seed", 0, 2**32 - 1),
-            ("batch_size", 1, None),
-            ("grow", 0, None),
-            ("steps", 0, None),
-        ):
-            _require_whole(name, getattr(self, name), least, most)
+        _require_whole("seed", self.seed, 0, 2**32 - 1)
+        _require_whole("batch_size", self.batch_size, 1)
+        _require_whole("grow", self.grow, 0)
+        if self.steps is not None:
+            _require_whole("steps", self.steps, 0)
         for name in ("texture", "grain"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise UserError(f"--{name} is True or False, not {getattr(self, name)!r}")
@@ -98,10 +96,10 @@ class FillOptions:
             raise UserError("styles of another photograph are not optimised for this one; give either of the two")
 
 
-def _require_whole(name: str, value: Any, least: int, most: int | None) -> None:
-    """Refuses what is no whole number in the range; steps may be None."""
+def _require_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuses what is no whole number in the range."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not (whole and least <= value and (most is None or value <= most)) and not (name == "steps" and value is None):
+    if not (whole and least <= value and (most is None or value <= most)):
         upper = "on" if most is None else f"to {most:,}"
         raise UserError(f"--{name} is a whole number from {least} {upper}, not {value!r}")
 
