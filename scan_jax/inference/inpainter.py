@@ -17,10 +17,11 @@ from scan_jax.core.config import did_you_mean
 from scan_jax.core.distributed import keep_compilations
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation, require_32_bits
+from scan_jax.images.decode import Source
 from scan_jax.images.palette import part_names
 from scan_jax.inference.engine import Engine, predict_each
 from scan_jax.inference.grain import add_grain
-from scan_jax.inference.request import Blend, FillOptions, Picture, Request, interpolate, pick_styles
+from scan_jax.inference.request import Blend, FillOptions, Request, interpolate, pick_styles
 from scan_jax.inference.texture import add_texture
 from scan_jax.inference.tiling import NetworkInput, Strategy, Tiles
 from scan_jax.inference.trained import Trained, split
@@ -101,9 +102,9 @@ class Inpainter:
 
     def __call__(
         self,
-        image: Picture,
-        hole: Picture | None = None,
-        labels: Picture | None = None,
+        image: Source,
+        hole: Source | None = None,
+        labels: Source | None = None,
         options: FillOptions | None = None,
         **changes: Any,
     ) -> np.ndarray:
@@ -131,9 +132,9 @@ class Inpainter:
 
     def batch(
         self,
-        images: Sequence[Picture],
-        holes: Sequence[Picture] | None = None,
-        labels: Sequence[Picture] | None = None,
+        images: Sequence[Source],
+        holes: Sequence[Source] | None = None,
+        labels: Sequence[Source] | None = None,
         options: FillOptions | None = None,
         **changes: Any,
     ) -> Iterator[np.ndarray]:
@@ -206,7 +207,7 @@ class Inpainter:
         styles = pick_styles(self.styles(options.style_from, options.style_labels), options.style_parts)
         return dataclasses.replace(options, styles=styles, style_from=None, style_labels=None)
 
-    def styles(self, image: Picture, labels: Picture | None, hole: Picture | None = None) -> dict[str, np.ndarray]:
+    def styles(self, image: Source, labels: Source | None, hole: Source | None = None) -> dict[str, np.ndarray]:
         """What every part of a photograph would be painted from; plain vectors, so a weighted mean lies in between.
 
         Args:
@@ -224,7 +225,7 @@ class Inpainter:
         return self._read_styles(request.photograph.pixels, request.known, request.labels_for(self.num_labels))
 
     def attention(
-        self, image: Picture, hole: Picture, labels: Picture | None, points: np.ndarray
+        self, image: Source, hole: Source, labels: Source | None, points: np.ndarray
     ) -> Mapping[str, np.ndarray]:
         """What hole pixels attend to (masked attention, Fig. 4).
 

@@ -20,7 +20,6 @@ from scan_jax.images.photograph import Photograph, read_photograph
 from scan_jax.inference.tiling import STRATEGIES, Strategy
 
 log = logging.getLogger(__name__)
-Picture = Source
 Blend = Literal["auto", "poisson", "none"]
 BLENDS: tuple[Blend, ...] = ("auto", "poisson", "none")
 
@@ -64,8 +63,8 @@ class FillOptions:
     refine: str | None = None
     steps: int | None = None
     styles: Mapping[str, np.ndarray] | None = None
-    style_from: Picture | None = None
-    style_labels: Picture | None = None
+    style_from: Source | None = None
+    style_labels: Source | None = None
     style_parts: Sequence[str] = ()
     style_amount: float = 1.0
     batch_size: int = 1
@@ -117,9 +116,9 @@ class Request:
     @classmethod
     def open(
         cls,
-        photograph: Picture,
-        hole: Picture | None,
-        labels: Picture | None = None,
+        photograph: Source,
+        hole: Source | None,
+        labels: Source | None = None,
         *,
         hole_color: HoleColor = "white",
         resize_labels: bool = False,
