@@ -360,16 +360,11 @@ def test_what_an_extra_needs_within_our_bounds_is_told_where_it_is_installed(
     monkeypatch, tmp_path, extra, name, fits, newer, wanted
 ):
     monkeypatch.setattr(machine, "requirements", lambda: (">=3.11", (f"{name}>=1,<14",)))
-    for number, (version, problems) in enumerate(
-        (
-            (fits, []),
-            (newer, [f'{name} {newer} is not {wanted}, which {extra} needs: pip install -U "{name}{wanted}"']),
-        )
-    ):
-        folder = tmp_path / str(number)
-        make_distribution(folder, extra.replace("-", "_"), "1.0")
-        make_distribution(folder, name, version)
-        monkeypatch.syspath_prepend(folder)
+    told = f'{name} {newer} is not {wanted}, which {extra} needs: pip install -U "{name}{wanted}"'
+    for version, problems in ((fits, []), (newer, [told])):
+        make_distribution(tmp_path / version, extra.replace("-", "_"), "1.0")
+        make_distribution(tmp_path / version, name, version)
+        monkeypatch.syspath_prepend(tmp_path / version)
         assert list(advice.of_packages(machine.find_packages(), NONE)) == problems
 
 
