@@ -356,9 +356,7 @@ def test_versions_out_of_bounds_and_missing_ones(monkeypatch, tmp_path):
     ("extra", "name", "fits", "newer", "wanted"),
     [("gradio", "pillow", "12.3.0", "13.0.0", "<13"), ("pytorch-fid", "scipy", "1.17.1", "1.18.1", "<1.18")],
 )
-def test_what_an_extra_needs_within_our_bounds_is_told_where_it_is_installed(
-    monkeypatch, tmp_path, extra, name, fits, newer, wanted
-):
+def test_what_an_extra_needs_is_told_where_it_is_installed(monkeypatch, tmp_path, extra, name, fits, newer, wanted):
     monkeypatch.setattr(machine, "requirements", lambda: (">=3.11", (f"{name}>=1,<14",)))
     told = f'{name} {newer} is not {wanted}, which {extra} needs: pip install -U "{name}{wanted}"'
     for version, problems in ((fits, []), (newer, [told])):
