@@ -8,10 +8,3 @@ class UserError(Exception):
 
     Commands print it as `error: ...` and exit with a non-zero code; a traceback would only hide the line.
     """
-
-
-def require_at_least(least: float, where: str, **values: float) -> None:
-    """Refuses settings below `least`; the UserError names the first, in `where`, such as "config.training"."""
-    for key, value in values.items():
-        if not value >= least:
-            raise UserError(f"{where}.{key} must be at least {least:g}, not {value:g}")
