@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import Error
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import NotHere, UserError
 
 VERSION = "1.0.0"
 FORMAT = 1  # of the metadata below
@@ -58,7 +58,7 @@ def find(data_dir: str, dataset: str, config: str, command: str) -> PreparedData
     if not folder.is_dir():
         others = sorted(other.parent.name for other in folder.parents[1].glob(f"*/{VERSION}"))
         there = f" (there: {', '.join(others)})" if others else ""
-        raise UserError(f"no prepared {dataset}/{config} in {folder.parents[2]}{there}; build it: {command}")
+        raise NotHere(f"no prepared {dataset}/{config} in {folder.parents[2]}{there}; build it: {command}")
     return load(folder)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.bounds import Size
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import NotHere, UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import evenly_spaced, splits_by_folder
@@ -179,7 +179,7 @@ def existing_folder(path: str, where: str, builder: str) -> Path:
     if not path or not folder.is_dir():
         what = f": no folder {path}" if path else " is not set"
         told = instead_of_folder(folder, builder) or f"; give a folder of photographs with --{where}=FOLDER"
-        raise UserError(f"{where}{what}{told}")
+        raise NotHere(f"{where}{what}{told}")
     return folder
 
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.config import did_you_mean
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import NotHere, UserError
 from scan_jax.core.types import Array
 from scan_jax.features import alexnet, inception_v3, squeezenet, vgg
 from scan_jax.weights import registry, safetensors_tree
@@ -92,7 +92,7 @@ def _read(name: str, path: str) -> tuple[pathlib.Path, Tree, Mapping[str, str]]:
     file = pathlib.Path(path).expanduser() if path else registry.imported_path(name)
     if not file.is_file():
         source = registry.importer(name)
-        raise UserError(
+        raise NotHere(
             f"the {name!r} weights are missing: there is no file {file}; get {source.file} "
             f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"
         )
@@ -114,8 +114,12 @@ class LossFeatures:
 
     def __init__(self, settings: FeatureSettings, layers: tuple[str, ...], dtype: Any = jnp.float32) -> None:
         """Raises UserError for an unknown name or layer, or a network that no loss reads."""
-        if settings.name in NETWORKS and not layers:
-            raise UserError(f"no loss looks through {settings.name!r}; choose vgg19 or squeezenet as features.name")
+        if not layers:
+            near = did_you_mean(settings.name, NETWORKS)
+            raise UserError(
+                f"config.method.features.name: no loss looks through {settings.name!r}{near}; choose vgg19 or "
+                "squeezenet"
+            )
         self._settings = settings
         self.network = build_network(settings.name, layers, dtype=dtype)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scan_jax.core.bounds import Ratios, Size
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import NotHere, UserError
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
@@ -109,7 +109,7 @@ def open_masks(path: str, hole_color: str, limits: Bucket, where: str = "config.
     if not path or not folder.is_dir():
         told = path and instead_of_folder(folder, "irregular_masks")
         told = told or f"; give a folder of mask images ({', '.join(SUFFIXES)})"
-        raise UserError(f"{where}: no folder {path!r}{told}")
+        raise NotHere(f"{where}: no folder {path!r}{told}")
     name, frozen = folder.resolve().name, frozen_set.load(folder)
     if frozen:
         frozen_set.check(folder, frozen)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
-from scan_jax.core.bounds import Classes, Count, Positive, Size
+from scan_jax.core.bounds import Classes, Count, Positive, Range, Size
 from scan_jax.core.errors import UserError
 from scan_jax.features.api import FeatureSettings
 
@@ -39,7 +39,8 @@ class Settings:
     """The method."""
 
     num_labels: Classes = 19  # semantic classes, numbered from 0; 19 in CelebAMask-HQ
-    width: Size = 64  # channels of the generator's last block; 16 times as many at its first
+    # Channels of the generator's last block; 16 times as many at its first
+    width: Annotated[int, Range(2, 2**16)] = 64
     style_size: Size = 512  # length of a class's style vector
     label_width: Size = 128  # channels of the label branch of every normalisation
     critic_width: Size = 64  # channels of the critic's first layer
