@@ -83,8 +83,16 @@ def _coerce(value: Any, wanted: Any, where: str, *, bounded: bool = True) -> Any
         return float(value)
     if isinstance(wanted, type) and isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)):
         return value
-    name = getattr(wanted, "__name__", str(wanted)) if origin is None else str(wanted)
-    raise UserError(f"{where} must be {name}, not {value!r} ({type(value).__name__})")
+    raise UserError(f"{where} must be {_type_name(wanted)}, not {value!r} ({type(value).__name__})")
+
+
+def _type_name(wanted: Any) -> str:
+    """An annotation as people write it, without bounds: "int", "tuple[float, ...]"."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is typing.Annotated:
+        return _type_name(arguments[0])
+    name = "..." if wanted is Ellipsis else getattr(origin or wanted, "__name__", str(wanted))
+    return f"{name}[{', '.join(map(_type_name, arguments))}]" if origin is tuple else name
 
 
 def _within(value: Any, bounds: Iterable[Any], where: str) -> Any:
