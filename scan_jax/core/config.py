@@ -72,7 +72,9 @@ def _coerce(value: Any, wanted: Any, where: str, *, bounded: bool = True) -> Any
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        return _coerce(value, next(a for a in arguments if a is not type(None)), where)
+        first, *others = (a for a in arguments if a is not type(None))
+        suits = next((other for other in others if isinstance(other, type) and isinstance(value, other)), first)
+        return _coerce(value, suits, where)
     if origin is tuple and isinstance(value, (list, tuple)):
         return _coerce_tuple(value, arguments, where)
     if isinstance(origin, type) and issubclass(origin, Mapping):
