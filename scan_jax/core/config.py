@@ -93,6 +93,8 @@ def _type_name(wanted: Any) -> str:
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is typing.Annotated:
         return _type_name(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join("None" if one is type(None) else _type_name(one) for one in arguments)
     name = "..." if wanted is Ellipsis else getattr(origin or wanted, "__name__", str(wanted))
     return f"{name}[{', '.join(map(_type_name, arguments))}]" if origin is tuple else name
 

@@ -13,9 +13,11 @@ from google.protobuf.message import Error
 
 from scan_jax.core.config import bind
 from scan_jax.core.errors import NotHere, UserError
-from scan_jax.core.run_layout import read_sections
+from scan_jax.core.run_layout import first_line, read_sections
 
 VERSION = "1.0.0"
+# What TensorFlow Datasets raises for files of its own that were edited.
+EDITED = (OSError, ValueError, AssertionError, NotImplementedError, LookupError, TypeError, AttributeError, ParseError)
 FORMAT = 1  # of the metadata below
 Record = Mapping[str, Any]  # arrays as NumPy's, "name" as bytes
 # What reading a damaged record raises: ArrayRecord's own, protocol buffers', and those of the pictures inside.
@@ -91,15 +93,23 @@ def load(folder: Path) -> PreparedDataset:
     try:
         builder = tfds.builder_from_directory(folder)
         splits = {split: builder.as_data_source(split) for split in builder.info.splits}
-    except (OSError, ValueError, AssertionError, ParseError, tfds.core.DatasetNotFoundError) as error:
-        raise UserError(f"{folder} is no dataset that can be read: {error}; build it with scan_jax prepare") from error
+    except (*EDITED, tfds.core.DatasetNotFoundError) as error:
+        raise UserError(
+            f"{folder} is no dataset that can be read: by dataset_info.json and features.json, {first_line(error)}; "
+            "build it with scan_jax prepare"
+        ) from error
     told = load_metadata(folder)
     if told.get("format") != FORMAT:
         raise UserError(f"{folder} was not built by this version of scan_jax prepare; build it again")
     keys = {field.name for field in dataclasses.fields(Metadata)}
     of_readers = bind({key: told[key] for key in told.keys() & keys}, Metadata, f"{folder}/metadata.json")
-    if unknown := [split for split in splits if split not in of_readers.digests]:
-        raise UserError(f"{folder}/metadata.json.digests lacks {unknown[0]!r}; build the dataset again")
+    for file, key, here, noted in (
+        ("dataset_info.json", "splits", splits, of_readers.digests),
+        ("metadata.json", "digests", of_readers.digests, splits),
+        ("features.json", "features", builder.info.features, of_readers.arrays),
+    ):
+        if absent := set(noted) - set(here):
+            raise UserError(f"{folder}/{file} lacks {min(absent)!r} among its {key}; build the dataset again")
     return PreparedDataset(
         folder=folder,
         name="/".join(folder.parts[-3:-1]),

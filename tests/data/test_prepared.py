@@ -1,6 +1,7 @@
 """Prepared datasets as sources of photographs: the built pixels, by every name, or the command that builds them."""
 
 import concurrent.futures
+import json
 import pickle
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import miniatures
 import numpy as np
 import pytest
 
+from scan_jax.core import prepared
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import agree_on_labels, open_data
 from scan_jax.data.builders import celeba_hq, paris_street_view, photo_folder
 from scan_jax.images.labels import resize as resize_labels
@@ -156,6 +159,33 @@ def test_a_folder_that_another_program_wrote(data_dir, tmp_path):
     for file in (folder / "1.0.0").iterdir():
         file.unlink()
     refused(r"is no dataset that can be read: .*build it with scan_jax prepare", tmp_path, "celeba_hq")
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "says"),
+    [
+        ("dataset_info.json", ["splits"], -3, "by dataset_info.json and features.json, Failed to parse splits"),
+        ("dataset_info.json", ["splits"], [], "dataset_info.json lacks 'test' among its splits"),
+        ("dataset_info.json", ["fileFormat"], None, "by dataset_info.json and features.json, Random access"),
+        ("dataset_info.json", ["splits", 0], "x", "by dataset_info.json and features.json, Failed to parse"),
+        ("metadata.json", ["digests"], {}, "metadata.json lacks 'test' among its digests"),
+        ("metadata.json", ["split"], 3, r"metadata.json.split must be str, not 3 \(int\)"),
+        ("metadata.json", ["arrays", "image", 0], -3, r"metadata.json.arrays.image\[0\] must be from 0 to"),
+        ("metadata.json", ["flip_pairs"], [[4]], r"metadata.json.flip_pairs\[0\] must have 2 items"),
+        ("features.json", ["featuresDict", "features", "image"], None, "features.json"),
+        ("features.json", [], [], "by dataset_info.json and features.json"),
+    ],
+)
+def test_an_edited_file_of_a_dataset_is_one_line(name, keys, value, says, data_dir, tmp_path):
+    folder = miniatures.copied(data_dir / "celeba_hq" / "64", tmp_path / "celeba_hq" / "64") / "1.0.0"
+    content = node = {"": json.loads((folder / name).read_text())}
+    for key in (keys := ["", *keys])[:-1]:
+        node = node[key]
+    node[keys[-1]] = value
+    (folder / name).write_text(json.dumps(content[""]))
+    with pytest.raises(UserError, match=rf"^{folder}.*{says}") as refused:
+        prepared.load(folder)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_damaged_record_is_one_line_and_the_place_may_come_from_the_environment(data_dir, tmp_path, monkeypatch):
