@@ -53,6 +53,7 @@ class Rising:
 
 PLAIN = {int: Range(), float: Range(0, MOST)}
 Count = Annotated[int, Range(1)]
+Many = Annotated[int, Range(1, 10**6)]  # things that are drawn
 Size = Annotated[int, Range(1, 2**16)]  # of a photograph, in pixels, or of a network, in channels
 Repeats = Annotated[int, Range(0, 100)]  # blocks of a network, one after the other
 Classes = Annotated[int, Range(1, 256)]  # labels are kept in bytes

@@ -100,7 +100,8 @@ class EvaluationSettings:
 
     # Of the hole-ratio buckets, as fractions; each bucket contains its upper edge
     edges: Annotated[tuple[Share, ...], Rising()] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    holes_per_bucket: int = 50  # in the fixed set; 0 is all held-out ones of a folder, 50 of drawn ones
+    # In the fixed set; 0 is all held-out ones of a folder, 50 of drawn ones
+    holes_per_bucket: Annotated[int, Range(0, 10**6)] = 50
     photographs: int = 0  # how many held-out ones are measured, from the first; 0 is all
     batch_size: Count = 16  # photographs at a time
     # The method's optimisations at test time that are measured too, when the run is complete

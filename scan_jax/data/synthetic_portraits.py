@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from functools import partial
 
-from scan_jax.core.bounds import Count, Size
+from scan_jax.core.bounds import Many, Size
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
 
@@ -18,8 +18,8 @@ class SyntheticPortraits:
     """`config.data` of synthetic portraits."""
 
     size: Size  # height and width, pixels
-    count: Count = 2000  # portraits to train with
-    held_out: Count = 200  # portraits to measure on, none of them among those
+    count: Many = 2000  # portraits to train with
+    held_out: Many = 200  # portraits to measure on, none of them among those
     seed: int = 0  # another seed, other portraits
 
     def open_splits(self) -> DataSplits:

@@ -12,6 +12,7 @@ SENSELESS = {
     "data.held_out=-1": "config.data.held_out must be from 1",
     "holes.ratio=5": "config.holes.ratio must be tuple[float, float], not 5 (int)",
     "holes.ratio=(0.5,0.1)": "config.holes.ratio must be at least 2 numbers that rise, not (0.5, 0.1)",
+    "holes.held_out_path=3": "config.holes.held_out_path must be str, not 3 (int)",
     "method.width=0": "config.method.width must be from 1 to 65536, not 0",
     "method.regions=0": "config.method.regions must be from 1 to 65536, not 0",
     "method.blocks=-1": "config.method.blocks must be from 0 to 100, not -1",
