@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 
 from scan_jax.core.config import Config
+from scan_jax.core.errors import told_of
 from scan_jax.data.api import DataSplits, agree_on_labels, open_data
 from scan_jax.data.pipeline import Batches, batch_members, training_batches
 from scan_jax.inference.trained import Trained, fit
@@ -72,8 +73,9 @@ def build_method(config: Config) -> Method:
     """The config's method; a UserError, too, where the photographs' size or a wanted optimisation do not go with it."""
     method = api.build_method(config.method)
     api.require_size(method, config.size)
-    for name in config.evaluation.refine:
-        api.find_refiner(method, name)
+    with told_of("config.evaluation.refine"):
+        for name in config.evaluation.refine:
+            api.find_refiner(method, name)
     return method
 
 

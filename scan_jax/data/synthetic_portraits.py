@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from functools import partial
+from typing import Annotated
 
-from scan_jax.core.bounds import Many, Size
+from scan_jax.core.bounds import Many, Range
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
 
@@ -17,7 +18,7 @@ FLIP_PAIRS = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
 class SyntheticPortraits:
     """`config.data` of synthetic portraits."""
 
-    size: Size  # height and width, pixels
+    size: Annotated[int, Range(16, 2**16)]  # height and width, pixels
     count: Many = 2000  # portraits to train with
     held_out: Many = 200  # portraits to measure on, none of them among those
     seed: int = 0  # another seed, other portraits

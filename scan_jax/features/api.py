@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import flax.linen as nn
 import jax
@@ -35,7 +35,7 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
 class FeatureSettings:
     """A config's choice of a frozen network behind losses."""
 
-    name: str = "vgg19"  # a key of `NETWORKS`
+    name: Literal["alexnet", "inception_v3", "squeezenet", "squeezenet1_1", "vgg16", "vgg19"] = "vgg19"
     path: str = ""  # its imported weights; empty for where `scan_jax weights import` puts them
 
 
@@ -115,11 +115,8 @@ class LossFeatures:
     def __init__(self, settings: FeatureSettings, layers: tuple[str, ...], dtype: Any = jnp.float32) -> None:
         """Raises UserError for an unknown name or layer, or a network that no loss reads."""
         if not layers:
-            near = did_you_mean(settings.name, NETWORKS)
-            raise UserError(
-                f"config.method.features.name: no loss looks through {settings.name!r}{near}; choose vgg19 or "
-                "squeezenet"
-            )
+            where = "config.method.features.name"
+            raise UserError(f"{where}: no loss looks through {settings.name!r}; choose vgg19 or squeezenet")
         self._settings = settings
         self.network = build_network(settings.name, layers, dtype=dtype)
 
