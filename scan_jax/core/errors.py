@@ -23,4 +23,4 @@ def told_of(what: object) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"{what}: {error}") from error
+        raise type(error)(f"{what}: {error}") from error

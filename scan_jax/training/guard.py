@@ -116,9 +116,8 @@ class Incident:
 
     step: int  # the bad one
     reason: str  # what was wrong
-    scalars: Mapping[
-        str, Annotated[float, Range(-MOST, MOST)] | str
-    ]  # all of the step's; what is not finite as a string
+    # All of the step's; what is not finite as a string
+    scalars: Mapping[str, Annotated[float, Range(-MOST, MOST)] | str]
     photographs: tuple[str, ...]  # titles, in the batch of the step
     restored: int  # the step to which the run went back; its checkpoint is kept, 0 is the run's begin
     first_batch: int  # the number of the batch after `restored`, as it was, so that the steps can be replayed
