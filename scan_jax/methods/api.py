@@ -19,6 +19,7 @@ from scan_jax.core.types import Array, Example, Observation, Prediction, require
 METHODS = {  # `config.method.name`
     "edge_connect": "scan_jax.methods.edge_connect",
     "gated_conv": "scan_jax.methods.gated_conv",
+    "lama": "scan_jax.methods.lama",
     "masked_attention": "scan_jax.methods.masked_attention",
     "partial_conv": "scan_jax.methods.partial_conv",
     "region_norm": "scan_jax.methods.region_norm",

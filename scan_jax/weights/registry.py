@@ -21,6 +21,7 @@ MODULES = {
     "edge_connect": "scan_jax.weights.import_edge_connect",
     "gated_conv": "scan_jax.weights.import_gated_conv",
     "inception_v3": "scan_jax.weights.import_inception_v3",
+    "lama": "scan_jax.weights.import_lama",
     "lpips_alex": "scan_jax.weights.import_lpips",
     "lpips_squeeze": "scan_jax.weights.import_lpips",
     "lpips_vgg16": "scan_jax.weights.import_lpips",
@@ -49,6 +50,7 @@ class Importer:
     # Hex digest of the file, or its first digits where no more was published; empty where nothing was, so that any
     # file of the right layout is taken, as "other" weights.
     sha256: str = ""
+    also: tuple[str, ...] = ()  # where any layout is taken: the digests of files that are known as published
     # For a whole generator, which becomes a bundle: that tree -> the config of its bundle.
     config: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     # Where it is several files: path -> those, whichever of them was named; a UserError where one is missing.

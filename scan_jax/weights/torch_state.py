@@ -26,13 +26,16 @@ WRAPPERS = ("module.", "_orig_mod.", "net.")
 class State:
     """The arrays of a file by PyTorch's names, of which each is taken with the shape that it must have."""
 
-    def __init__(self, path: pathlib.Path, title: str, section: str = "") -> None:
-        """Reads a `.pth` file, or a `.safetensors` one with PyTorch's names.
+    def __init__(
+        self, path: pathlib.Path, title: str, section: str = "", arrays: Mapping[str, Any] | None = None
+    ) -> None:
+        """Reads a `.pth` file, or a `.safetensors` one with PyTorch's names; not where its `arrays` are given.
 
         The `title` says in messages what it should hold, such as "torchvision VGG-19". A `.pth` file may keep the state
         dict under a `section`, beside other things of a training. What wrappers put before every name is taken off.
         """
-        arrays = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else _load_pth(path, section)
+        if arrays is None:
+            arrays = safetensors_tree.load(path)[0] if path.suffix == ".safetensors" else _load_pth(path, section)
         self._arrays: Mapping[str, Any] = _unwrap(arrays)
         self._path, self._title, self._prefix = path, title, ""
 
