@@ -27,7 +27,7 @@ from scan_jax.core.run_layout import COMMIT_FILE as COMMIT_FILE
 from scan_jax.core.types import Example
 from scan_jax.methods import api
 from scan_jax.methods.api import GENERATOR, Method, Trees, Variables
-from scan_jax.weights import bundle
+from scan_jax.weights import bundle, registry
 
 log = logging.getLogger(__name__)
 EXPORTED = "exported"  # the section of a bundle's config that says where it comes from
@@ -127,8 +127,11 @@ NEWEST, BEST = "newest", "best"  # in place of a step
 def split(name: Path) -> tuple[Path, str]:
     """Which run, and which of its checkpoints: RUN is the newest, RUN@best and RUN@4000 name one.
 
-    A run folder that has the very name is itself meant; a UserError where what follows the @ is neither.
+    A run folder that has the very name is itself meant, and where there is none, imported weights of that name; a
+    UserError where what follows the @ is neither.
     """
+    if not name.exists() and (imported := registry.imported_bundle(str(name))):
+        return imported, NEWEST
     run, at, which = name.name.rpartition("@")
     folder = name.with_name(run) if run else name
     if not at or not run or (name / CONFIG).exists() or not folder.is_dir():

@@ -99,6 +99,19 @@ def imported_path(name: str) -> pathlib.Path:
     return folder() / (name if importer(name).config else f"{name}.safetensors")
 
 
+def imported_bundle(name: str) -> pathlib.Path | None:
+    """The folder of a published generator, such as "lama"; None where there is none of that name.
+
+    A UserError with the line that imports it where that was not done.
+    """
+    if name not in MODULES or importer(name).config is None:
+        return None
+    path = imported_path(name)
+    if not path.is_dir():
+        raise UserError(f"the published weights {name} are not there yet: {import_command(name)}")
+    return path
+
+
 def make_folder(path: pathlib.Path) -> None:
     """Makes a folder that is to be written to; a UserError where it cannot be made."""
     try:

@@ -58,9 +58,10 @@ class Tensor:
 class _Shell:
     """An object of a class that is not known here: it can be made and filled."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        del named
-        self.given, self.state = given, {}
+    state: Any = None
+
+    def __init__(self, *given: Any) -> None:
+        pass
 
     def __setstate__(self, state: Any) -> None:
         self.state = state

@@ -25,7 +25,7 @@ PHASED = [name for name in NAMES if phase_begins(small_method(name))]
 DRAWING = ("scan", "masked_attention")  # of the others, predictions are the same whatever the key
 STAGES = {"stage 1", "stage 2"}
 INTERMEDIATES = {"scan": STAGES, "gated_conv": STAGES, "masked_attention": {"filled"}, "edge_connect": {"edges"}}
-GAINS = {"gated_conv": 3.0}  # each gate halves a signal: with smaller kernels nothing of an image reaches the end
+GAINS = {"gated_conv": 3.0, "lama": 3.0}  # gates and ReLUs halve a signal: with smaller kernels nothing reaches the end
 in_each = pytest.mark.parametrize("name", NAMES)
 
 
