@@ -15,6 +15,7 @@ class ToyMethod:
     """Fills a hole with one 3x3 convolution."""
 
     stride = 2
+    least_size = 2
     num_labels = 0
     refiners = {}
     maps = {}

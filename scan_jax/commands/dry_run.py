@@ -1,25 +1,40 @@
-"""What a config's training would need and could reach, from its compiled step: no data, no weights, nothing written."""
+"""What a config's training would need and could reach, from its compiled step; nothing is written.
+
+Photographs, holes and weights are opened as training would; those that this machine lacks are only named.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 
+from scan_jax.commands import inputs
 from scan_jax.core.config import Config
 from scan_jax.core.distributed import is_first
+from scan_jax.core.errors import NotHere
+from scan_jax.data.api import agree_on_labels, open_data
+from scan_jax.masks.api import fixed_set, open_holes
+from scan_jax.masks.ratio import make_buckets
 from scan_jax.methods.api import build_method
 from scan_jax.training.cost import accelerators, roofline
 from scan_jax.training.cost.accelerators import Accelerator, Precision
 from scan_jax.training.cost.estimate import GIB, Estimate, estimate, require_fit, table
 from scan_jax.training.trainer import Trainer
 
+log = logging.getLogger(__name__)
+
 
 def run(config: Config) -> None:
-    """Prints the estimate for the devices that there are; a UserError where a step needs more memory than they have."""
+    """Prints the estimate for the devices that there are.
+
+    UserError where a step needs more memory than they have, or training would refuse its settings or data.
+    """
     devices = jax.devices()
+    open_parts(config)
     result = estimate_config(config)
     kind = devices[0].device_kind
     accelerator = accelerators.of_kind(kind)
@@ -30,6 +45,25 @@ def run(config: Config) -> None:
         print(bounds(result, accelerator, accelerators.torus(devices), config) if accelerator else unknown(kind))
     if memory:
         require_fit(result, memory, kind)
+
+
+def open_parts(config: Config) -> None:
+    """Opens all that training would; a UserError where it is refused, but a warning where this machine lacks it."""
+    method = inputs.build_method(config)
+
+    def open_holes_to_measure_on() -> None:
+        fixed_set(open_holes(config.holes).held_out, config.size, make_buckets(config.evaluation.edges), per_bucket=1)
+
+    for open_part in (
+        method.load_frozen,
+        lambda: inputs.open_networks(config, method),
+        lambda: agree_on_labels(open_data(config.data), method.num_labels),
+        open_holes_to_measure_on,
+    ):
+        try:
+            open_part()
+        except NotHere as error:
+            log.warning("training needs what is not on this machine: %s", error)
 
 
 def estimate_config(config: Config, devices: Sequence[Any] | None = None) -> Estimate:

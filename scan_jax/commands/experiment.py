@@ -20,7 +20,7 @@ from scan_jax.evaluation.run_pictures import ContactSheet, draw_curves
 from scan_jax.inference.engine import Engine
 from scan_jax.masks.api import FixedSet, fixed_set
 from scan_jax.masks.ratio import make_buckets
-from scan_jax.methods.api import Variables, find_refiner
+from scan_jax.methods.api import Variables
 from scan_jax.training import run_folder
 from scan_jax.training.checkpoints import Checkpoints, Keep
 from scan_jax.training.loop import Callback, Run
@@ -39,8 +39,6 @@ def run(config: Config, folder: Path) -> None:
     # Before data are read: once a path was looked at, etils no longer asks how buckets are to be reached.
     checkpoint_folder = place(folder, config.training.checkpoints)
     inputs = open_config(config)
-    for name in config.evaluation.refine:
-        find_refiner(inputs.trainer.method, name)  # before hours of training, not after
     buckets = make_buckets(config.evaluation.edges)
     fixed = fixed_set(inputs.holes.held_out, config.size, buckets, config.evaluation.holes_per_bucket)
     data = inputs.data

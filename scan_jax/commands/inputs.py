@@ -9,12 +9,13 @@ from pathlib import Path
 import jax
 
 from scan_jax.core.config import Config
+from scan_jax.core.errors import told_of
 from scan_jax.data.api import DataSplits, agree_on_labels, open_data
 from scan_jax.data.pipeline import Batches, batch_members, training_batches
 from scan_jax.inference.trained import Trained, fit
 from scan_jax.masks.api import HoleSplits, open_holes
 from scan_jax.methods import api
-from scan_jax.methods.api import Trees, Variables
+from scan_jax.methods.api import Method, Trees, Variables
 from scan_jax.training.trainer import Trainer
 
 
@@ -68,11 +69,26 @@ def open_sources(config: Config, num_labels: int) -> Sources:
     return Sources(config, agree_on_labels(open_data(config.data), num_labels), open_holes(config.holes))
 
 
+def build_method(config: Config) -> Method:
+    """The config's method; a UserError, too, where the photographs' size or a wanted optimisation do not go with it."""
+    method = api.build_method(config.method)
+    api.require_size(method, config.size)
+    with told_of("config.evaluation.refine"):
+        for name in config.evaluation.refine:
+            api.find_refiner(method, name)
+    return method
+
+
+def open_networks(config: Config, method: Method) -> Variables | None:
+    """What a new run begins with; None for random ones."""
+    begin = config.training.start_from
+    return fit(Trained.load(Path(begin)).variables, method, f"the networks in {begin}") if begin else None
+
+
 def open_config(config: Config) -> Inputs:
     """Opens every part; a UserError is something that the user can put right."""
-    method, begin = api.build_method(config.method), config.training.start_from
-    weights = method.load_frozen()
-    networks = fit(Trained.load(Path(begin)).variables, method, f"the networks in {begin}") if begin else None
+    method = build_method(config)
+    weights, networks = method.load_frozen(), open_networks(config, method)
     sources = open_sources(config, method.num_labels)
     trainer = Trainer(method, config.training, config.size, config.seed)
     return Inputs(config, sources.data, sources.holes, trainer, weights, networks)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scan_jax.commands import cli
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, told_of
 
 PACKAGE = str(Path(__file__).parents[1])
 
@@ -34,13 +34,15 @@ def replay(flags: argparse.Namespace) -> None:
     from scan_jax.commands import inputs, show_batch
     from scan_jax.core.checkpoint_folder import place
     from scan_jax.core.config import Config
+    from scan_jax.core.run_layout import CONFIG
     from scan_jax.inference.trained import read_config
     from scan_jax.training.guard import Incidents, shown
 
     number, incident = _choose(list(Incidents(flags.run)), flags.incident, flags.run)
     print(f"incident {number}: {incident.reason} at step {incident.step}")
     print("photographs: " + ", ".join(incident.photographs))
-    parts = inputs.open_config(Config.of(read_config(flags.run), f"{flags.run}/config.json"))
+    with told_of(flags.run / CONFIG):
+        parts = inputs.open_config(Config.of(read_config(flags.run), "it"))
     trainer, frozen = parts.trainer, parts.frozen
     state = trainer.state_at(place(flags.run, parts.config.training.checkpoints), incident.restored, parts.networks)
     with contextlib.closing(trainer.prefetch(parts.batches_from(incident.first_batch))) as batches:

@@ -35,14 +35,13 @@ def show(flags: argparse.Namespace, overrides: list[str]) -> None:
 
     from scan_jax.commands import inputs
     from scan_jax.core import config as configuration
-    from scan_jax.methods.api import build_method
 
     if flags.out.suffix.lower() != ".png":
         raise UserError(f"cannot write {flags.out.name!r}: the name must end in .png")
     if flags.step < 0 or flags.rows < 1:
         raise UserError(f"--step must not be negative and --rows must be positive, not {flags.step} and {flags.rows}")
     config = configuration.load(flags.config, overrides)
-    sources = inputs.open_sources(config, build_method(config.method).num_labels)
+    sources = inputs.open_sources(config, inputs.build_method(config).num_labels)
     train = sources.data.train
     with contextlib.closing(sources.batches_from(flags.step)) as batches:
         draw(flags.out, jax.tree.map(lambda array: array[: flags.rows], next(batches)), train.num_labels)

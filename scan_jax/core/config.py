@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scan_jax.core.bounds import MOST, PLAIN, Range, Size
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import AugmentationSettings, EvaluationSettings, TrainingSettings
 
@@ -30,7 +31,8 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
     """`section` as an instance of the dataclass `settings`; nested dataclasses are bound likewise.
 
-    Its annotations are the allowed types. A key `name`, which picked the dataclass, is dropped where it has none.
+    Its annotations are the allowed types, with what `core.bounds` says of numbers. A key `name`, which picked the
+    dataclass, is dropped where it has none.
     `where` is the section's path for messages, such as "config.method".
 
     UserError where a key is unknown (with the nearest known one) or missing, or a value of another type.
@@ -38,7 +40,7 @@ def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
     if not isinstance(section, Mapping) and not hasattr(section, "items"):
         raise UserError(f"{where} must be a section of keys, not {section!r}")
     fields = {field.name: field for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(settings)
+    hints = typing.get_type_hints(settings, include_extras=True)
     values = {key: value for key, value in section.items() if key != "name" or "name" in fields}
     for key in values:
         if key not in fields:
@@ -50,13 +52,17 @@ def bind(section: Mapping[str, Any], settings: type[T], where: str) -> T:
     return settings(**{key: _coerce(value, hints[key], f"{where}.{key}") for key, value in values.items()})
 
 
-def _coerce(value: Any, wanted: Any, where: str) -> Any:
+def _coerce(value: Any, wanted: Any, where: str, *, bounded: bool = True) -> Any:
     """`value` as the annotation `wanted` has it, or a UserError."""
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if wanted is Any:
         return value
+    if origin is typing.Annotated:
+        return _within(_coerce(value, arguments[0], where, bounded=False), arguments[1:], where)
+    if wanted in PLAIN and bounded:
+        return _within(_coerce(value, wanted, where, bounded=False), (PLAIN[wanted],), where)
     if origin is typing.Literal:
-        if value not in arguments:
+        if not any(value == allowed and type(value) is type(allowed) for allowed in arguments):
             raise UserError(
                 f"{where} must be one of {arguments}, not {value!r}{did_you_mean(value, map(str, arguments))}"
             )
@@ -66,17 +72,39 @@ def _coerce(value: Any, wanted: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        return _coerce(value, next(a for a in arguments if a is not type(None)), where)
+        first, *others = (a for a in arguments if a is not type(None))
+        suits = next((other for other in others if isinstance(other, type) and isinstance(value, other)), first)
+        return _coerce(value, suits, where)
     if origin is tuple and isinstance(value, (list, tuple)):
         return _coerce_tuple(value, arguments, where)
-    if isinstance(origin, type) and issubclass(origin, Mapping) and hasattr(value, "items"):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not hasattr(value, "items"):
+            raise UserError(f"{where} must be a section of keys, not {value!r}")
         return {key: _coerce(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST:
         return float(value)
     if isinstance(wanted, type) and isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)):
         return value
-    name = getattr(wanted, "__name__", str(wanted)) if origin is None else str(wanted)
-    raise UserError(f"{where} must be {name}, not {value!r} ({type(value).__name__})")
+    raise UserError(f"{where} must be {_type_name(wanted)}, not {value!r} ({type(value).__name__})")
+
+
+def _type_name(wanted: Any) -> str:
+    """An annotation as people write it, without bounds: "int", "tuple[float, ...]"."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is typing.Annotated:
+        return _type_name(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join("None" if one is type(None) else _type_name(one) for one in arguments)
+    name = "..." if wanted is Ellipsis else getattr(origin or wanted, "__name__", str(wanted))
+    return f"{name}[{', '.join(map(_type_name, arguments))}]" if origin is tuple else name
+
+
+def _within(value: Any, bounds: Iterable[Any], where: str) -> Any:
+    """`value`, or a UserError where it is outside one of the `bounds`."""
+    for bound in bounds:
+        if value not in bound:
+            raise UserError(f"{where} must be {bound}, not {value!r}")
+    return value
 
 
 def _coerce_tuple(value: Iterable[Any], arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
@@ -87,6 +115,23 @@ def _coerce_tuple(value: Iterable[Any], arguments: tuple[Any, ...], where: str) 
     if len(items) != len(arguments):
         raise UserError(f"{where} must have {len(arguments)} items, not {len(items)}: {items!r}")
     return tuple(_coerce(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(zip(items, arguments)))
+
+
+def value_at(plain: Mapping[str, Any], where: str, wanted: Any, *default: Any) -> Any:
+    """What nested dicts have at a dotted key, such as "data.size", as the annotation `wanted` has it.
+
+    `default` where they have no such key; a UserError without one, or where a value or a section is none.
+    """
+    *sections, last = where.split(".")
+    name, section = "config", plain
+    for key in sections:
+        name = f"{name}.{key}"
+        section = _coerce(section.get(key, {}), Mapping[str, Any], name)
+    if last in section:
+        return _coerce(section[last], wanted, f"{name}.{last}")
+    if not default:
+        raise UserError(f"{name}.{last} is missing; set it in the config file")
+    return default[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,14 +161,9 @@ class Config:
         missing = [key for key in SECTIONS if key not in plain and key != "augmentation"]
         if missing:
             raise UserError(f"{name} does not set config.{missing[0]}; see configs/demo.py for an example")
-        seed = _coerce(plain["seed"], int, "config.seed")
-        if not 0 <= seed < 2**32:
-            raise UserError(f"config.seed must be from 0 to {2**32 - 1}, not {seed}")
         return cls(
-            seed=seed,
-            data=plain["data"],
-            holes=plain["holes"],
-            method=plain["method"],
+            seed=_coerce(plain["seed"], SEED, "config.seed"),
+            **{key: _coerce(plain[key], Mapping[str, Any], f"config.{key}") for key in ("data", "holes", "method")},
             training=bind(plain["training"], TrainingSettings, "config.training"),
             evaluation=bind(plain["evaluation"], EvaluationSettings, "config.evaluation"),
             augmentation=bind(plain.get("augmentation", {}), AugmentationSettings, "config.augmentation"),
@@ -133,11 +173,10 @@ class Config:
     @property
     def size(self) -> int:
         """Height and width of the photographs; a UserError where the `data` section does not say."""
-        if "size" not in self.data:
-            raise UserError("config.data.size is missing; set it in the config file")
-        return _coerce(self.data["size"], int, "config.data.size")
+        return value_at({"data": self.data}, "data.size", Size)
 
 
+SEED = typing.Annotated[int, Range(0, 2**32 - 1)]
 SECTIONS = ("seed", "data", "holes", "method", "training", "evaluation", "augmentation")
 _OVERRIDE = re.compile(r"--config\.([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 

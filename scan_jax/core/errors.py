@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class UserError(Exception):
     """Something the user can put right: one line that says what is wrong and what to do.
@@ -10,8 +13,14 @@ class UserError(Exception):
     """
 
 
-def require_at_least(least: float, where: str, **values: float) -> None:
-    """Refuses settings below `least`; the UserError names the first, in `where`, such as "config.training"."""
-    for key, value in values.items():
-        if not value >= least:
-            raise UserError(f"{where}.{key} must be at least {least:g}, not {value:g}")
+class NotHere(UserError):
+    """Data or weights that this machine lacks; another one may have them."""
+
+
+@contextlib.contextmanager
+def told_of(what: object) -> Iterator[None]:
+    """A context whose UserErrors begin with `what` they are about, such as a file."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(f"{what}: {error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +11,13 @@ from typing import Any
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import Error
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.config import bind
+from scan_jax.core.errors import NotHere, UserError
+from scan_jax.core.run_layout import first_line, read_sections
 
 VERSION = "1.0.0"
+# What TensorFlow Datasets raises for files of its own that were edited.
+EDITED = (OSError, ValueError, AssertionError, NotImplementedError, LookupError, TypeError, AttributeError, ParseError)
 FORMAT = 1  # of the metadata below
 Record = Mapping[str, Any]  # arrays as NumPy's, "name" as bytes
 # What reading a damaged record raises: ArrayRecord's own, protocol buffers', and those of the pictures inside.
@@ -58,15 +61,28 @@ def find(data_dir: str, dataset: str, config: str, command: str) -> PreparedData
     if not folder.is_dir():
         others = sorted(other.parent.name for other in folder.parents[1].glob(f"*/{VERSION}"))
         there = f" (there: {', '.join(others)})" if others else ""
-        raise UserError(f"no prepared {dataset}/{config} in {folder.parents[2]}{there}; build it: {command}")
+        raise NotHere(f"no prepared {dataset}/{config} in {folder.parents[2]}{there}; build it: {command}")
     return load(folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """What readers take of `metadata.json`; the fields are those of `PreparedDataset`."""
+
+    digests: Mapping[str, str]
+    split: str
+    split_digest: str
+    label_names: tuple[str, ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    arrays: Mapping[str, tuple[int | None, ...]]
+    least_side: int = 0  # where photographs are of different sizes
 
 
 def load_metadata(folder: Path) -> Mapping[str, Any]:
     """What the builder wrote down besides TFDS's own; empty where it wrote nothing."""
     try:
-        return json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_sections(folder / "metadata.json", "build it again")
+    except UserError:
         return {}
 
 
@@ -77,20 +93,32 @@ def load(folder: Path) -> PreparedDataset:
     try:
         builder = tfds.builder_from_directory(folder)
         splits = {split: builder.as_data_source(split) for split in builder.info.splits}
-    except (OSError, ValueError, AssertionError, ParseError, tfds.core.DatasetNotFoundError) as error:
-        raise UserError(f"{folder} is no dataset that can be read: {error}; build it with scan_jax prepare") from error
+    except (*EDITED, tfds.core.DatasetNotFoundError) as error:
+        raise UserError(
+            f"{folder} is no dataset that can be read: by dataset_info.json and features.json, {first_line(error)}; "
+            "build it with scan_jax prepare"
+        ) from error
     told = load_metadata(folder)
     if told.get("format") != FORMAT:
         raise UserError(f"{folder} was not built by this version of scan_jax prepare; build it again")
+    keys = {field.name for field in dataclasses.fields(Metadata)}
+    of_readers = bind({key: told[key] for key in told.keys() & keys}, Metadata, f"{folder}/metadata.json")
+    for file, key, here, noted in (
+        ("dataset_info.json", "splits", splits, of_readers.digests),
+        ("metadata.json", "digests", of_readers.digests, splits),
+        ("features.json", "features", builder.info.features, of_readers.arrays),
+    ):
+        if absent := set(noted) - set(here):
+            raise UserError(f"{folder}/{file} lacks {min(absent)!r} among its {key}; build the dataset again")
     return PreparedDataset(
         folder=folder,
         name="/".join(folder.parts[-3:-1]),
         splits=splits,
-        digests=told["digests"],
-        split=told["split"],
-        split_digest=told["split_digest"],
-        label_names=tuple(told["label_names"]),
-        flip_pairs=tuple((left, right) for left, right in told["flip_pairs"]),
-        shapes={name: tuple(shape) for name, shape in told["arrays"].items()},
-        least_side=told.get("least_side") or told["arrays"].get("image", (0,))[0],
+        digests=of_readers.digests,
+        split=of_readers.split,
+        split_digest=of_readers.split_digest,
+        label_names=of_readers.label_names,
+        flip_pairs=of_readers.flip_pairs,
+        shapes=of_readers.arrays,
+        least_side=of_readers.least_side or of_readers.arrays.get("image", (0,))[0] or 0,
     )

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
+from scan_jax.core.errors import UserError
+
 CONFIG = "config.json"
 DATA = "data.json"  # names and hashes of what it was trained and measured on
 VERSIONS = "versions.json"  # of the packages that it was begun and continued under
@@ -18,6 +24,17 @@ COMMIT_FILE = "commit_success.txt"  # Orbax writes it last: a checkpoint without
 
 # What Orbax and TensorStore raise for a checkpoint's file that is missing, cut short or overwritten.
 DAMAGE = (ValueError, KeyError, TypeError, OSError)
+
+
+def read_sections(path: Path, cure: str) -> dict[str, Any]:
+    """What a JSON file holds by name; a UserError with this cure where it cannot be read or holds something else."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({first_line(error)}); {cure}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged (it holds no names); {cure}")
+    return content
 
 
 def first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from typing import BinaryIO, ClassVar, Literal
 
 import numpy as np
 
+from scan_jax.core.bounds import Classes
 from scan_jax.core.errors import UserError
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.photo_folder import LABEL, File, Folder, digest, list_photographs, stem
@@ -33,7 +34,7 @@ class LabelledFolder(Folder):
     and `test` is for `held_out_path`, a folder of the same kind.
     """
 
-    num_labels: int  # classes; labels are 0 to one less
+    num_labels: Classes  # classes; labels are 0 to one less
     crop: Crop = "centre"  # "centre", the largest centred square, or "stretch", all of the photograph
     # "equal" demands label maps of their photographs' size, "any" resizes them to it by nearest neighbour
     label_size: LabelSize = "equal"

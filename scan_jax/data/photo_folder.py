@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, ClassVar, Literal, TypeVar
 import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
-from scan_jax.core.errors import UserError
+from scan_jax.core.bounds import Size
+from scan_jax.core.errors import NotHere, UserError
 from scan_jax.core.progress import progress_bar
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import evenly_spaced, splits_by_folder
@@ -42,7 +43,7 @@ class Folder(abc.ABC):
     # the folder. Where all of it lies in folders such as `train` and `valid` or `test`, those are the split; where
     # there are both, `valid` is measured on, and `test` is for `held_out_path`
     path: str
-    size: int  # height and width of the squares, pixels
+    size: Size  # height and width of the squares, pixels
     held_out_path: str = ""  # photographs to measure on; without it some of `path` are set aside and never trained on
     # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`, or of a
     # folder of the split: evenly spaced over the sorted names, all for 0
@@ -54,8 +55,6 @@ class Folder(abc.ABC):
 
         UserError where a folder is missing or empty, too many files are broken, or a setting makes no sense.
         """
-        if self.size <= 0 or self.held_out < 0:
-            raise UserError(f"config.data: size must be positive and held_out not negative, not {self}")
         folder = held_out_folder = existing_folder(self.path, "config.data.path", self.prepared_by)
         files = self.find(folder)
         parts = splits_by_folder(files, str(folder), operator.attrgetter("name"))
@@ -180,7 +179,7 @@ def existing_folder(path: str, where: str, builder: str) -> Path:
     if not path or not folder.is_dir():
         what = f": no folder {path}" if path else " is not set"
         told = instead_of_folder(folder, builder) or f"; give a folder of photographs with --{where}=FOLDER"
-        raise UserError(f"{where}{what}{told}")
+        raise NotHere(f"{where}{what}{told}")
     return folder
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from scan_jax.core import prepared
+from scan_jax.core.bounds import Size
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.core.prepared import PreparedDataset
@@ -23,7 +24,7 @@ from scan_jax.images.square import Crop, square, square_labels
 class Stored:
     """The `config.data` keys of every prepared dataset."""
 
-    size: int  # height and width that the network sees, pixels
+    size: Size  # height and width that the network sees, pixels
     data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
     held_out: int = 0  # how many to measure on, evenly spaced; 0 for all
 
@@ -31,9 +32,6 @@ class Stored:
         """The training photographs as they are stored, and those of a split to measure on as squares of `size`."""
         command = f"python -m scan_jax prepare {name} --source={flags}"
         dataset = prepared.find(self.data_dir, name, config, command)
-        if self.size <= 0 or self.held_out < 0:
-            numbers = f"{self.size} and {self.held_out}"
-            raise UserError(f"config.data: size must be positive and held_out not negative, not {numbers}")
         if (least := dataset.least_side) < self.size:
             raise UserError(
                 f"{dataset.folder} has photographs of {least} pixels a side, not {self.size}; prepare larger ones"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from functools import partial
+from typing import Annotated
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.bounds import Many, Range
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.split_list import SplitList
 
@@ -17,15 +18,13 @@ FLIP_PAIRS = ((4, 5), (6, 7), (8, 9))  # eyes, brows, ears
 class SyntheticPortraits:
     """`config.data` of synthetic portraits."""
 
-    size: int  # height and width, pixels
-    count: int = 2000  # portraits to train with
-    held_out: int = 200  # portraits to measure on, none of them among those
+    size: Annotated[int, Range(16, 2**16)]  # height and width, pixels
+    count: Many = 2000  # portraits to train with
+    held_out: Many = 200  # portraits to measure on, none of them among those
     seed: int = 0  # another seed, other portraits
 
     def open_splits(self) -> DataSplits:
-        """Portraits for both splits, drawn when first asked for; a UserError where a setting makes no sense."""
-        if min(self.size, self.count, self.held_out) <= 0 or self.seed < 0:
-            raise UserError(f"config.data: size, count and held_out must be positive and seed not negative, not {self}")
+        """Portraits for both splits, drawn when first asked for."""
         split = portrait_split(self.count, self.held_out)
         train, held_out = range(self.held_out, self.held_out + self.count), range(self.held_out)
         return DataSplits(*(portraits(self.seed, numbers, self.size, split.title) for numbers in (train, held_out)))

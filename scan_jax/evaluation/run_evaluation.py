@@ -12,10 +12,11 @@ from pathlib import Path
 
 import jax
 
+from scan_jax.core.config import apply_overrides
 from scan_jax.core.distributed import is_first, keep_compilations, on_process_zero
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, told_of
 from scan_jax.core.folder_lock import held
-from scan_jax.core.run_layout import EVALUATION, SCORES
+from scan_jax.core.run_layout import CONFIG, EVALUATION, SCORES
 from scan_jax.core.types import require_32_bits
 from scan_jax.evaluation.benchmark import Benchmark, open_benchmark
 from scan_jax.evaluation.entries import (
@@ -46,15 +47,18 @@ def run_evaluation(flags: argparse.Namespace, overrides: Sequence[str]) -> None:
     """Measures everybody that the flags name and writes tables and a report, or writes the test alone."""
     require_32_bits()
     keep_compilations()
+    apply_overrides({}, overrides)  # refuses what is none
     trained = {folder: Trained.load(folder) for folder in _runs(flags)}
     first = next(iter(trained.values()), None)
-    protocol, benchmark = open_benchmark(
-        flags.protocol,
-        first.config if first else {},
-        first.folder.resolve().name if first else "",
-        overrides,
-        max((one.method.num_labels for one in trained.values()), default=0),
-    )
+    of_run = first is not None and not flags.protocol and not overrides
+    with told_of(first.folder / CONFIG) if first and of_run else contextlib.nullcontext():
+        protocol, benchmark = open_benchmark(
+            flags.protocol,
+            first.config if first else {},
+            first.folder.resolve().name if first else "",
+            overrides,
+            max((one.method.num_labels for one in trained.values()), default=0),
+        )
     if flags.write_test:
         write_test(flags.write_test, benchmark)
         log.info("wrote the test to %s; measure results with --predictions DIR", flags.write_test)

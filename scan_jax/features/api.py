@@ -6,14 +6,14 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from scan_jax.core.config import did_you_mean
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import NotHere, UserError
 from scan_jax.core.types import Array
 from scan_jax.features import alexnet, inception_v3, squeezenet, vgg
 from scan_jax.weights import registry, safetensors_tree
@@ -35,7 +35,7 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
 class FeatureSettings:
     """A config's choice of a frozen network behind losses."""
 
-    name: str = "vgg19"  # a key of `NETWORKS`
+    name: Literal["alexnet", "inception_v3", "squeezenet", "squeezenet1_1", "vgg16", "vgg19"] = "vgg19"
     path: str = ""  # its imported weights; empty for where `scan_jax weights import` puts them
 
 
@@ -92,7 +92,7 @@ def _read(name: str, path: str) -> tuple[pathlib.Path, Tree, Mapping[str, str]]:
     file = pathlib.Path(path).expanduser() if path else registry.imported_path(name)
     if not file.is_file():
         source = registry.importer(name)
-        raise UserError(
+        raise NotHere(
             f"the {name!r} weights are missing: there is no file {file}; get {source.file} "
             f"(sha256 {source.sha256}, from {source.origin}) and run: {registry.import_command(name, path)}"
         )
@@ -114,8 +114,9 @@ class LossFeatures:
 
     def __init__(self, settings: FeatureSettings, layers: tuple[str, ...], dtype: Any = jnp.float32) -> None:
         """Raises UserError for an unknown name or layer, or a network that no loss reads."""
-        if settings.name in NETWORKS and not layers:
-            raise UserError(f"no loss looks through {settings.name!r}; choose vgg19 or squeezenet as features.name")
+        if not layers:
+            where = "config.method.features.name"
+            raise UserError(f"{where}: no loss looks through {settings.name!r}; choose vgg19 or squeezenet")
         self._settings = settings
         self.network = build_network(settings.name, layers, dtype=dtype)
 

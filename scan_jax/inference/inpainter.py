@@ -344,7 +344,7 @@ class _NoNetwork:
 
     networks: Mapping[str, Any] = {}
     updates: tuple[Update, ...] = ()
-    stride, num_labels = 1, 0
+    stride, least_size, num_labels = 1, 1, 0
     refiners: Mapping[str, Any] = {}
     maps: Mapping[str, Any] = {}
     styles: Styles | None = None

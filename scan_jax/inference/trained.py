@@ -18,9 +18,11 @@ import numpy as np
 import scan_jax
 from scan_jax.core import checkpoint_folder
 from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.bounds import Size
 from scan_jax.core.checkpoint_folder import Ledger
-from scan_jax.core.errors import UserError
-from scan_jax.core.run_layout import BUNDLE, CONFIG, DAMAGE, first_line
+from scan_jax.core.config import value_at
+from scan_jax.core.errors import UserError, told_of
+from scan_jax.core.run_layout import BUNDLE, CONFIG, DAMAGE, first_line, read_sections
 from scan_jax.core.run_layout import COMMIT_FILE as COMMIT_FILE
 from scan_jax.core.types import Example
 from scan_jax.methods import api
@@ -65,14 +67,12 @@ class Trained:
         folder, which = split(name)
         config = read_config(folder)
         noted: Mapping[str, str] = {}
-        is_bundle = (folder / BUNDLE).is_file()
+        is_bundle = (folder / BUNDLE).is_file() or EXPORTED in config or bundle.SECTION in config
         if is_bundle:
             bundle.check(folder, config)
-        try:
-            section, size = config["method"], int(config["data"]["size"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{folder}/config.json lacks a method or data.size; give the folder of a run") from error
-        method = api.build_method(section)
+        with told_of(folder / CONFIG):
+            section, size = value_at(config, "method", Mapping[str, Any]), value_at(config, "data.size", Size)
+            method = api.build_method(section)
         if is_bundle:
             step, found, noted = _bundle(folder, which, config)
         else:
@@ -118,7 +118,7 @@ def _bundle(folder: Path, which: str, config: Mapping[str, Any]) -> tuple[int, V
         raise UserError(f"{folder} is a bundle, which holds one network; leave out @{which}")
     tree, noted = bundle.load(folder, config)
     params = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype.itemsize == 2 else x, tree["params"])
-    return int(config.get(EXPORTED, {}).get("step", 0)), Variables(params, tree["stats"]), noted
+    return config.get(EXPORTED, {}).get("step", 0), Variables(params, tree["stats"]), noted
 
 
 NEWEST, BEST = "newest", "best"  # in place of a step
@@ -138,19 +138,27 @@ def split(name: Path) -> tuple[Path, str]:
     return folder, which
 
 
+# What is read of a config besides its method and what a test needs; more may be there, of an older version.
+READ = {
+    **dict.fromkeys(("data", "holes", "augmentation", "training", "evaluation", EXPORTED), Mapping[str, Any]),
+    "data.size": Size,
+    "training.checkpoints": str,
+    "evaluation.refine": tuple[str, ...],
+    f"{EXPORTED}.step": int,
+}
+
+
 def read_config(run: Path) -> dict[str, Any]:
     """The config of a run; a UserError where there is no such folder, it is no run's, or its config is damaged."""
     if not run.is_dir():
         raise UserError(f"there is no run folder {run}; give the --workdir of a training run")
     path = run / CONFIG
-    try:
-        config = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"{run} is not a run folder: it has no config.json; give a training run's --workdir") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}; restore the file or train anew") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{path} is damaged: it holds no sections; restore the file or train anew")
+    if not path.exists():
+        raise UserError(f"{run} is not a run folder: it has no config.json; give a training run's --workdir")
+    config = read_sections(path, "restore the file or train anew")
+    with told_of(path):
+        for key, kind in READ.items():
+            value_at(config, key, kind, None)
     return config
 
 

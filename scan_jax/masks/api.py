@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from scan_jax.core import registry
+from scan_jax.core.config import value_at
 from scan_jax.core.errors import UserError
 from scan_jax.masks.ratio import BUCKETS, Bucket, hole_ratio
 
@@ -70,12 +71,15 @@ def open_holes(section: Mapping[str, Any]) -> HoleSplits:
     """
     source = registry.bind_named(SOURCES, section, "config.holes")
     splits = source.open_splits()
-    path = section.get("held_out_path", "")
+    path, hole_color = (
+        value_at({"holes": section}, f"holes.{key}", str, default)
+        for key, default in (("held_out_path", ""), ("hole_color", "white"))
+    )
     if not path or hasattr(source, "held_out_path"):  # a source that sees to it itself
         return splits
     from scan_jax.masks import mask_folder  # which imports this module
 
-    held_out = mask_folder.open_masks(path, section.get("hole_color", "white"), splits.held_out.limits)
+    held_out = mask_folder.open_masks(path, hole_color, splits.held_out.limits)
     return HoleSplits(splits.train, held_out)
 
 

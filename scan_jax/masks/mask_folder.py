@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.bounds import Ratios, Size
+from scan_jax.core.errors import NotHere, UserError
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
@@ -31,7 +32,7 @@ class MaskFolder:
     """`config.holes` of a mask folder."""
 
     path: str  # the folder; an `index.csv` in it with a column `file` names the files and their order
-    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high]; files outside it, at the size asked for, are left out
+    ratio: Ratios = (0.1, 0.6)  # (low, high]; files outside it, at the size asked for, are left out
     # masks to measure on; without it those in folders `valid` or `test` of `path` beside `train`, or every second file.
     # All of a frozen set is measured on, whatever `ratio`
     held_out_path: str = ""
@@ -64,8 +65,8 @@ class MaskFolder:
 class IrregularMasks:
     """`config.holes` of masks prepared by `scan-jax prepare irregular_masks`, such as those of Liu et al. (2018)."""
 
-    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high]; masks outside it, at the size asked for, are left out
-    stored_size: int = 512  # that they were prepared at, pixels
+    ratio: Ratios = (0.1, 0.6)  # (low, high]; masks outside it, at the size asked for, are left out
+    stored_size: Size = 512  # that they were prepared at, pixels
     set_name: str = ""  # that they were prepared with, where they are not the authors'
     data_dir: str = ""  # of all datasets; ~/tensorflow_datasets, or $TFDS_DATA_DIR, where it is empty
 
@@ -108,7 +109,7 @@ def open_masks(path: str, hole_color: str, limits: Bucket, where: str = "config.
     if not path or not folder.is_dir():
         told = path and instead_of_folder(folder, "irregular_masks")
         told = told or f"; give a folder of mask images ({', '.join(SUFFIXES)})"
-        raise UserError(f"{where}: no folder {path!r}{told}")
+        raise NotHere(f"{where}: no folder {path!r}{told}")
     name, frozen = folder.resolve().name, frozen_set.load(folder)
     if frozen:
         frozen_set.check(folder, frozen)

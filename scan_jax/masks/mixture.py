@@ -6,13 +6,13 @@ import bisect
 import dataclasses
 import functools
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from scan_jax.core import registry
+from scan_jax.core.bounds import Ratios
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.masks.api import SOURCES, HoleSource, HoleSplits, open_holes
@@ -27,7 +27,7 @@ class Mixture:
 
     # the share of each source by its name; they need not add up to 1
     weights: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(WEIGHTS))
-    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high] of every part
+    ratio: Ratios = (0.1, 0.6)  # (low, high] of every part
     # further settings of a part by its name, such as {"mask_folder": {"path": "masks"}}
     parts: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
@@ -51,8 +51,6 @@ def _checked(name: str, weight: float) -> float:
     if name == "mixture":
         raise UserError("config.holes.weights names mixture, but a mixture cannot hold itself; name its parts")
     registry.find(SOURCES, name, "config.holes.weights")
-    if not (math.isfinite(weight) and weight >= 0):
-        raise UserError(f"config.holes.weights.{name} must be a share of 0 or more, not {weight}")
     return weight
 
 

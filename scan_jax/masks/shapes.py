@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from scan_jax.core.bounds import Ratios
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
 from scan_jax.masks.api import HoleSplits
@@ -24,12 +25,9 @@ HALF = Bucket(0.25, 0.5)  # a half of an odd side is rounded down: 1 of 3, 2 of 
 class DrawnHoles:
     """A `HoleSource` that draws until the ratio lies within its limits, and its `config.holes`."""
 
-    ratio: tuple[float, float] = (0.1, 0.6)  # (low, high], the share of the image that a hole takes
+    ratio: Ratios = (0.1, 0.6)  # (low, high], the share of the image that a hole takes
     attempts: ClassVar[int] = 200  # then the nearest try is fitted
     title: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        Bucket(*self.ratio)  # refuses a senseless one
 
     def open_splits(self) -> HoleSplits:
         """Holes for both splits: held-out ones differ by their seed."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Annotated
 
 import cv2
 import numpy as np
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.bounds import Rising, Share
 from scan_jax.masks.shapes import DrawnHoles
 
+Thickness = Annotated[tuple[Share, Share], Rising(equal=True)]
 FINEST = 256  # pixels: the side below which strokes are painted larger
 MEAN_TURN = 2 * math.pi / 5  # radians
 TURN_SPREAD = 2 * math.pi / 15  # radians, at most, to either side of the mean
@@ -20,12 +22,7 @@ TURN_SPREAD = 2 * math.pi / 15  # radians, at most, to either side of the mean
 class Brush(DrawnHoles):
     """Holes with brush strokes."""
 
-    stroke_width: tuple[float, float] = (12 / 256, 40 / 256)  # thinnest and thickest stroke, as fractions of the side
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0.0 <= self.stroke_width[0] <= self.stroke_width[1] <= 1.0:
-            raise UserError(f"config.holes.stroke_width must be 0 <= thin <= thick <= 1, not {self.stroke_width}")
+    stroke_width: Thickness = (12 / 256, 40 / 256)  # thinnest and thickest stroke, as fractions of the side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +60,7 @@ class FreeForm(Brush):
     scale, so that holes of every size look alike.
     """
 
-    stroke_width: tuple[float, float] = (12 / 256, 48 / 256)
+    stroke_width: Thickness = (12 / 256, 48 / 256)
     title = "free-form strokes and rectangles"
 
     def _try(self, rng: np.random.Generator, size: int) -> np.ndarray:

@@ -131,6 +131,10 @@ class Method(Protocol):
     maps: Mapping[str, PixelMap]  # what pixels attend to, by name; empty for most
     styles: Styles | None  # what it paints each class from; None for most
 
+    @property
+    def least_size(self) -> int:
+        """Height and width in pixels that photographs to train on must have."""
+
     def init(self, rng: Array, example: Example) -> Variables:
         """Fresh variables; only the shapes of `example` matter."""
         ...
@@ -155,6 +159,18 @@ def build_method(section: Mapping[str, Any]) -> Method:
     """The method that a config's `method` section describes; a UserError if none has that name or it is refused."""
     require_32_bits()
     return registry.find(METHODS, section.get("name", ""), "config.method.name").build(section)
+
+
+def require_size(method: Method, size: int) -> None:
+    """UserError where photographs of so many pixels a side cannot train the method; it names the nearest that can."""
+    stride = method.stride
+    least = max(-(-method.least_size // stride), 1) * stride
+    if size % stride or size < least:
+        nearest = sorted({max(size // stride * stride, least), max(-(-size // stride) * stride, least)})
+        raise UserError(
+            f"config.data.size must be a multiple of {stride} from {least} on for this method, not {size}; "
+            f"the nearest: {', '.join(map(str, nearest))}"
+        )
 
 
 def find_refiner(method: Method, name: str) -> Refiner:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.bounds import Blur, Repeats, Size
 from scan_jax.core.config import bind
-from scan_jax.core.errors import UserError, require_at_least
+from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.adversarial import logistic_generator
@@ -48,10 +49,10 @@ class EdgeConnectWeights:
 class EdgeConnectSettings:
     """A config's `method` section; the defaults are the published setting."""
 
-    width: int = 64  # channels of both generators at stride 1
-    critic_width: int = 64  # channels of both critics' first level
-    blocks: int = 8  # residual blocks of each generator
-    sigma: float = 2.0  # of the blur under the edges, in pixels
+    width: Size = 64  # channels of both generators at stride 1
+    critic_width: Size = 64  # channels of both critics' first level
+    blocks: Repeats = 8  # residual blocks of each generator
+    sigma: Blur = 2.0  # of the blur under the edges, in pixels
     loss: EdgeConnectWeights = EdgeConnectWeights()  # the terms' weights
     # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=FeatureSettings)
@@ -60,9 +61,6 @@ class EdgeConnectSettings:
 def build(section: Mapping[str, Any]) -> EdgeConnect:
     """The method for a config's `method` section; a UserError, too, for an edge generator that nothing trains."""
     settings = bind(section, EdgeConnectSettings, "config.method")
-    require_at_least(1, "config.method", width=settings.width, critic_width=settings.critic_width)
-    require_at_least(0, "config.method", blocks=settings.blocks)
-    require_at_least(0.1, "config.method", sigma=settings.sigma)
     if not settings.loss.edge_adversarial:
         raise UserError("config.method.loss.edge_adversarial must not be 0: the critic is what edges are learned from")
     return EdgeConnect(settings)

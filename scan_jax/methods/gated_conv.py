@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.bounds import Range, Size
 from scan_jax.core.config import bind
-from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.adversarial import hinge_critic, hinge_generator
 from scan_jax.losses.pixel import l1
@@ -36,16 +36,12 @@ class LossSettings:
 class GatedConvSettings:
     """A config's `method` section; the defaults are the public code's."""
 
-    width: int = 48  # channels of the first convolutions, features and gates together; a multiple of 4
-    critic_width: int = 64  # channels of the critic's first level
+    # Channels of the first convolutions, features and gates together; it is halved twice.
+    width: Annotated[int, Range(4, 2**16, multiple=4)] = 48
+    critic_width: Size = 64  # channels of the critic's first level
     # "float32" or "bfloat16", of convolutions and products; all else is float32.
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     loss: LossSettings = LossSettings()  # the terms' weights
-
-    def __post_init__(self) -> None:
-        """Refuses a width that cannot be halved twice."""
-        if self.width < 4 or self.width % 4:
-            raise UserError(f"config.method.width must be a multiple of 4, not {self.width}")
 
 
 def build(section: Mapping[str, Any]) -> GatedConv:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 
+from scan_jax.core.bounds import Range, Size
 from scan_jax.core.config import bind
-from scan_jax.core.errors import require_at_least
 from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.restoration import RestorationWeights
@@ -27,8 +27,8 @@ from scan_jax.ops.imagenet import normalize
 class PartialConvSettings:
     """A config's `method` section; the defaults are the published setting."""
 
-    width: int = 64  # channels of the first level
-    depth: int = 7  # levels; images must be multiples of 2**depth
+    width: Size = 64  # channels of the first level
+    depth: Annotated[int, Range(2, 16)] = 7  # levels; images must be multiples of 2**depth
     loss: RestorationWeights = dataclasses.field(default_factory=RestorationWeights)  # the terms' weights
     # The network behind the perceptual and style terms.
     features: FeatureSettings = dataclasses.field(default_factory=lambda: FeatureSettings("vgg16"))
@@ -36,10 +36,7 @@ class PartialConvSettings:
 
 def build(section: Mapping[str, Any]) -> PartialConvMethod:
     """The method for a config's `method` section."""
-    settings = bind(section, PartialConvSettings, "config.method")
-    require_at_least(1, "config.method", width=settings.width)
-    require_at_least(2, "config.method", depth=settings.depth)
-    return PartialConvMethod(settings)
+    return PartialConvMethod(bind(section, PartialConvSettings, "config.method"))
 
 
 class PartialConvMethod(RestorationMethod):

@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 
+from scan_jax.core.bounds import Repeats, Share, Size
 from scan_jax.core.config import bind
-from scan_jax.core.errors import require_at_least
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.pixel import hole_normalised, l1
 from scan_jax.methods.api import Aux, Trees, Variables
@@ -31,19 +31,16 @@ class RegionNormWeights:
 class RegionNormSettings:
     """A config's `method` section; the defaults are the published setting."""
 
-    width: int = 64  # channels at stride 1
-    critic_width: int = 64  # channels of the critic's first level
-    blocks: int = 8  # residual blocks
-    threshold: float = 0.8  # of the importance of a pixel, from which on it belongs to the learned region
+    width: Size = 64  # channels at stride 1
+    critic_width: Size = 64  # channels of the critic's first level
+    blocks: Repeats = 8  # residual blocks
+    threshold: Share = 0.8  # of the importance of a pixel, from which on it belongs to the learned region
     loss: RegionNormWeights = RegionNormWeights()  # the terms' weights
 
 
 def build(section: Mapping[str, Any]) -> RegionNorm:
     """The method for a config's `method` section."""
-    settings = bind(section, RegionNormSettings, "config.method")
-    require_at_least(1, "config.method", width=settings.width, critic_width=settings.critic_width)
-    require_at_least(0, "config.method", blocks=settings.blocks)
-    return RegionNorm(settings)
+    return RegionNorm(bind(section, RegionNormSettings, "config.method"))
 
 
 class RegionNorm(AdversarialMethod):

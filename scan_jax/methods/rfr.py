@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from scan_jax.core.bounds import Range
 from scan_jax.core.config import bind
-from scan_jax.core.errors import require_at_least
 from scan_jax.core.types import Array, Example
 from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.restoration import RestorationWeights
@@ -24,8 +24,8 @@ from scan_jax.ops.imagenet import denormalize
 class RfrSettings:
     """A config's `method` section; the defaults are the published setting."""
 
-    width: int = 64  # channels of the map that recurs
-    recurrences: int = 6  # how often the rim of the hole is filled
+    width: Annotated[int, Range(8, 2**16)] = 64  # channels of the map that recurs; an eighth is the narrowest map
+    recurrences: Annotated[int, Range(1, 100)] = 6  # how often the rim of the hole is filled
     # "plain" shows the feature network images in [0, 1] without ImageNet's normalisation, as the public code does;
     # "normalized" shows them as the network was trained to see them, and is what other networks than VGG want.
     feature_input: Literal["plain", "normalized"] = "plain"
@@ -36,10 +36,7 @@ class RfrSettings:
 
 def build(section: Mapping[str, Any]) -> RecurrentFeatureReasoning:
     """The method for a config's `method` section."""
-    settings = bind(section, RfrSettings, "config.method")
-    require_at_least(1, "config.method", recurrences=settings.recurrences)
-    require_at_least(8, "config.method", width=settings.width)  # an eighth of it is the narrowest map
-    return RecurrentFeatureReasoning(settings)
+    return RecurrentFeatureReasoning(bind(section, RfrSettings, "config.method"))
 
 
 class RecurrentFeatureReasoning(RestorationMethod):

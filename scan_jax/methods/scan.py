@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.bounds import Size
 from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
@@ -42,7 +43,7 @@ class LossSettings:
 class ScanSettings(GeneratorSettings):
     """A config's `method` section; the defaults are the paper's setting."""
 
-    critic_width: int = 64  # channels of the critic's first level
+    critic_width: Size = 64  # channels of the critic's first level
     orthogonality_scale: float = 1e-3  # lambda_so and lambda_co of eq. (1)
     loss: LossSettings = LossSettings()  # the terms' weights
     # The network behind the perceptual and style terms.

@@ -39,6 +39,11 @@ class MethodBase:
         self.weights = {term: weight for term, weight in dataclasses.asdict(settings.loss).items() if weight}
         self.networks: dict[str, Any] = {"generator": generator}
 
+    @property
+    def least_size(self) -> int:
+        """The least size of photographs to train on: below 32 critics and feature networks may have no pixel left."""
+        return 32 if self.features or len(self.networks) > 1 else 1
+
     def load_frozen(self) -> Trees:
         """The feature network's weights, where a loss reads it."""
         return {"features": self.features.load()} if self.features else {}

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scan_jax.core.bounds import Blur, Repeats, Size
 from scan_jax.core.types import Array
 from scan_jax.layers.attention_norm import ChannelAttentionNorm, SpatialAttentionNorm
 from scan_jax.layers.conv import Conv, JoinedConv
@@ -28,16 +29,16 @@ STAGE_KERNELS = ((7, 5, 5, 5), (5, 3, 3, 3))  # of enc1 and enc2: the second sta
 class GeneratorSettings:
     """What the generator is; the defaults are the paper's setting."""
 
-    width: int = 64  # channels at stride 1
-    regions: int = 16  # n of SAN and CAN
+    width: Size = 64  # channels at stride 1
+    regions: Size = 16  # n of SAN and CAN
     stages: Literal[1, 2] = 2  # 1 stops at the rough image
-    blocks: int = 4  # dilated residual blocks in each encoder
+    blocks: Repeats = 4  # dilated residual blocks in each encoder
     # Which of "spatial" (SAN) and "channel" (CAN) the decoder has.
     attention: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel")
     statistics: Literal["weighted", "product"] = "weighted"  # "weighted" or "product", the reading of eq. (3)
     kernels: Literal["unit", "raw"] = "unit"  # "unit" or "raw" sampled patches
     scale: Literal["mean", "sum"] = "mean"  # "mean" or "sum", of CAN's correlations
-    sigma: float = 2.0  # of the blur under the high-frequency residual, in pixels
+    sigma: Blur = 2.0  # of the blur under the high-frequency residual, in pixels
     # What fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended. The
     # networks see that filling and correct it, so that one which has learned nothing equals its prior.
     prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"

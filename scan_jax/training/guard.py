@@ -13,12 +13,14 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 from jax.experimental import multihost_utils
 
 from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.bounds import MOST, Range
+from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import INCIDENTS
 from scan_jax.core.sections import GuardSettings
@@ -114,8 +116,9 @@ class Incident:
 
     step: int  # the bad one
     reason: str  # what was wrong
-    scalars: Mapping[str, float | str]  # all of the step's; what is not finite as a string
-    photographs: Sequence[str]  # titles, in the batch of the step
+    # All of the step's; what is not finite as a string
+    scalars: Mapping[str, Annotated[float, Range(-MOST, MOST)] | str]
+    photographs: tuple[str, ...]  # titles, in the batch of the step
     restored: int  # the step to which the run went back; its checkpoint is kept, 0 is the run's begin
     first_batch: int  # the number of the batch after `restored`, as it was, so that the steps can be replayed
     passed_over: int  # batches that the run never takes because of this and earlier incidents
@@ -128,10 +131,11 @@ class Incidents:
         """Reads what is there; a UserError where it is damaged."""
         self._path, self._all = folder / INCIDENTS, list[Incident]()
         try:
-            self._all = [Incident(**each) for each in json.loads(self._path.read_text(encoding="utf-8"))]
+            noted = json.loads(self._path.read_text(encoding="utf-8"))
+            self._all = [bind(each, Incident, "incident") for each in noted]
         except FileNotFoundError:
             pass
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UserError) as error:
             cure = "remove it: batches that were passed over may come again"
             raise UserError(f"{self._path} is damaged ({error}); {cure}") from error
 

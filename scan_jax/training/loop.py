@@ -231,7 +231,7 @@ class Run:
                 reason=bad.reason,
                 # JSON has no NaN.
                 scalars={name: value if math.isfinite(value) else str(value) for name, value in bad.scalars.items()},
-                photographs=self._inputs.members(bad.step - 1 + before),
+                photographs=tuple(self._inputs.members(bad.step - 1 + before)),
                 restored=restored,
                 first_batch=restored + before,
                 passed_over=before + steps,

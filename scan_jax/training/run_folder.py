@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import platform
@@ -12,10 +13,10 @@ from typing import Any
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.checkpoint_folder import write
-from scan_jax.core.config import flatten
+from scan_jax.core.config import bind, flatten
 from scan_jax.core.distributed import ALIKE
 from scan_jax.core.errors import UserError
-from scan_jax.core.run_layout import CONFIG, DATA, VERSIONS
+from scan_jax.core.run_layout import CONFIG, DATA, VERSIONS, read_sections
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +48,8 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
     config = json.loads(json.dumps(config))  # tuples become lists, as they do on disk
     if path.exists():
         cure = "remove the run folder or choose another --workdir"
-        _compare(folder, flatten(_read(path, cure)), flatten(config))
+        _compare(folder, flatten(read_sections(path, cure)), flatten(config))
     write(path, f"{json.dumps(config, indent=2)}\n".encode())
-
-
-def _read(path: Path, cure: str) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); {cure}") from error
 
 
 def _compare(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -88,7 +82,7 @@ def keep(folder: Path, data: Provenance) -> None:
     """
     path = folder / DATA
     if path.exists():
-        before = _read(path, "remove it, if the data are as they were")
+        before = read_sections(path, "remove it, if the data are as they were")
         changed = "; ".join(
             f"{name}: {before.get(name)} is now {data[name]}"
             for name in ("train", "held_out", "holes")
@@ -100,6 +94,13 @@ def keep(folder: Path, data: Provenance) -> None:
     write_atomically(path, f"{json.dumps(dict(data), indent=2)}\n".encode())
 
 
+@dataclasses.dataclass(frozen=True)
+class Versions:
+    """The contents of `versions.json`."""
+
+    starts: tuple[Mapping[str, str], ...]  # packages and their versions, of each start that had others
+
+
 def note_versions(folder: Path) -> None:
     """Adds those of this start to a run folder's where they are not those of the last one, and says so.
 
@@ -108,8 +109,8 @@ def note_versions(folder: Path) -> None:
     now = {name: metadata.version(name) for name in (*ALIKE, "orbax-checkpoint")}
     now["python"] = platform.python_version()
     path = folder / VERSIONS
-    before = _read(path, "remove it")["starts"] if path.exists() else []
-    if before[-1:] == [now]:
+    before = bind(read_sections(path, "remove it"), Versions, str(path)).starts if path.exists() else ()
+    if before[-1:] == (now,):
         return
     if before:
         other = (f"{name} {before[-1].get(name)} -> {now[name]}" for name in now if before[-1].get(name) != now[name])

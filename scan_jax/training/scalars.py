@@ -91,8 +91,8 @@ def has_scalars(folder: Path, step: int, prefix: str) -> bool:
 
 
 def _step_of(line: str) -> float:
-    """The step of a line; one cut short by a crash counts as after everything."""
+    """The step of a line; one that was cut short or edited counts as after everything."""
     try:
-        return json.loads(line)["step"]
-    except (json.JSONDecodeError, KeyError):
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
         return float("inf")

@@ -55,13 +55,11 @@ def tree_shardings(mesh: Mesh, tree: Any, rules: Rules) -> Any:
 
     "fsdp" splits the largest axis that the mesh's axis divides, and replicates where there is none.
     """
-    actions, parts = ("replicate", "fsdp"), mesh.shape[FSDP]
+    parts = mesh.shape[FSDP]
 
     def place(path: Any, leaf: Any) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         action = next((act for pattern, act in rules if re.search(pattern, name)), "replicate")
-        if action not in actions:
-            raise UserError(f"a sharding rule must end in one of {actions}, not {action!r}")
         free = [axis for axis, length in enumerate(leaf.shape) if length % parts == 0 and length >= parts]
         if action == "replicate" or not free:
             return replicated(mesh)

@@ -20,7 +20,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.core.types import Array, Example, require_32_bits
-from scan_jax.methods.api import GENERATOR, Method, Trees, Update, Variables
+from scan_jax.methods.api import GENERATOR, Method, Trees, Update, Variables, require_size
 from scan_jax.training import sharding
 from scan_jax.training.checkpoints import Checkpoints, abstract, read_state
 from scan_jax.training.step import TrainState, initial_state, make_step
@@ -41,9 +41,11 @@ class Trainer:
         """Shapes, shardings and jitted functions; `size` is the height and width of the photographs.
 
         `seed` is of parameters, patches and all else that a step draws; without `devices` it takes all that there are.
-        UserError where optimisers or phases and updates do not match, or the batch does not divide among the devices.
+        UserError where optimisers or phases and updates do not match, the batch does not divide among the devices, or
+        the method cannot be trained at this size.
         """
         require_32_bits()
+        require_size(method, size)
         self.method, self.settings, self._seed = method, settings, seed
         self.mesh = sharding.make_mesh(settings.batch_size, settings.fsdp, devices, settings.accumulate)
         self.phases = phases_of(method.updates, settings.phases, settings.steps)

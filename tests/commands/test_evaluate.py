@@ -149,7 +149,7 @@ def test_buckets_without_holes_are_shown_empty(runs, tmp_path):
         (["--run", "RUN", "--refine", "style_search"], "no optimisation at test time 'style_search'"),
         (["--run", "RUN", "--config.training.steps=3"], "config.training makes no difference"),
         (["--run", "RUN", "--config.evaluation.edge=3"], "did you mean 'edges'"),
-        (["--run", "RUN", "--config.evaluation.edges=(0.1,)"], "edges must have at least two"),
+        (["--run", "RUN", "--config.evaluation.edges=(0.1,)"], "edges must be at least 2 numbers that rise"),
         (["--run", "RUN", "--config.evaluation.refine=()"], "name optimisations with --refine"),
         (["--run", "RUN", "--baselines", "mean", "mean"], "mean colour .* named twice"),
         (["--compare", "RUN", "RUN"], "tiny0 is named twice"),

@@ -67,7 +67,7 @@ def test_rows_are_the_first_and_methods_without_labels_show_none(tmp_path):
         (["--out=batch.png", "--config.augmentaton.flip=1.0"], "did you mean 'augmentation'"),
         (["--out=batch.png", "--config.augmentation.flip=1.5"], "flip must be from 0 to 1"),
         (["--out=batch.png", "--config.augmentation.crop='random'"], "crop must be one of .*did you mean"),
-        (["--out=batch.png", "--config.training.batch_size=0"], r"batch_size must be at least 1, not 0"),
+        (["--out=batch.png", "--config.training.batch_size=0"], r"batch_size must be from 1 to \d+, not 0"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, message, tmp_path):

@@ -234,7 +234,6 @@ def test_one_broken_file_in_a_hundred_is_skipped_and_named(name, tmp_path, caplo
     [
         ({"num_labels": 0}, r"num_labels must be from 1 to 256, not 0"),
         ({"num_labels": 257}, r"num_labels must be from 1 to 256"),
-        ({"size": 0}, "size must be positive"),
         ({"crop": "center"}, "did you mean 'centre'"),
         ({"label_size": "all"}, r"config\.data\.label_size must be one of"),
         ({"held_out": 0}, "nothing to measure on"),

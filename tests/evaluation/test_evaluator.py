@@ -11,7 +11,6 @@ from made_up_tests import SIZE, Noise, constant, noise_holes
 from skimage.metrics import peak_signal_noise_ratio
 
 from scan_jax.core.errors import UserError
-from scan_jax.core.sections import EvaluationSettings
 from scan_jax.evaluation.entries import class_mean
 from scan_jax.evaluation.evaluator import Evaluator, training_json, training_table
 from scan_jax.evaluation.tables.text_table import markdown, screen
@@ -227,6 +226,3 @@ def test_refuses_what_measures_nothing(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             make(tmp_path, photographs, holes)
-    for wrong in ({"photographs": -1}, {"holes_per_bucket": -1}, {"batch_size": 0}):
-        with pytest.raises(UserError, match=next(iter(wrong))):
-            EvaluationSettings(**wrong)

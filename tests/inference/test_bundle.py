@@ -163,7 +163,7 @@ def test_configs_of_another_network_or_none(bundle):
         edit(bundle, lambda config, section=section: config.update(method=section))
         assert "they are of another method, class count or width" in refusal(bundle)
     (bundle / "config.json").write_text("{")
-    assert "cannot read" in refusal(bundle)
+    assert "config.json is damaged" in refusal(bundle)
     (bundle / "config.json").write_text("[]")
     assert "config.json" in refusal(bundle)
     (bundle / "config.json").unlink()

@@ -111,7 +111,7 @@ def test_folders_that_are_no_runs(tmp_path):
     with pytest.raises(UserError, match="not a run folder"):
         trained.read_config(tmp_path)
     (tmp_path / "config.json").write_text('{"method": ')
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="is damaged"):
         trained.read_config(tmp_path)
 
 

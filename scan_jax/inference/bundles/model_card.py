@@ -12,7 +12,8 @@ from typing import Any
 
 import jax
 
-from scan_jax.core.run_layout import BUNDLE, DATA, EVALUATION, ONNX, PROGRAM
+from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import BUNDLE, DATA, EVALUATION, ONNX, PROGRAM, read_sections
 from scan_jax.images.palette import part_names
 from scan_jax.inference.bundles.onnx_file import INPUTS, OUTPUT, Size
 from scan_jax.inference.bundles.program import fixed_size, sizes_in_words
@@ -175,8 +176,8 @@ def _data(trained: Trained) -> dict[str, str]:
 
 def _noted(path: Path) -> Mapping[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, ValueError) as error:
+        return read_sections(path, "restore the file") if path.is_file() else {}
+    except UserError as error:
         log.warning("%s cannot be read (%s), and is left out of the model card", path, error)
         return {}
 
@@ -241,7 +242,7 @@ def _by_evaluations(folder: Path, identity: str) -> Iterator[Measured]:
                 if path.parent.name.partition("@")[0] != "own":
                     command += f" with the protocol {path.parent.name}"
                 yield Measured(command, _table(results, ours), path.stat().st_mtime)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s cannot be read (%s), and is left out of the model card", path, error)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
+from scan_jax.core.bounds import Classes, Count, Positive, Range, Size
 from scan_jax.core.errors import UserError
 from scan_jax.features.api import FeatureSettings
 
@@ -25,11 +26,11 @@ class LossSettings:
 class StyleSearchSettings:
     """The optimisation at test time (section III-C)."""
 
-    steps: int = 20  # updates at most
-    learning_rate: float = 0.01  # Adam's, with (0.9, 0.999)
+    steps: Count = 20  # updates at most
+    learning_rate: Positive = 0.01  # Adam's, with (0.9, 0.999)
     pixel: float = 5e-3  # weight of the squared error over the known pixels
     perceptual: float = 5e-5  # weight of the feature distance there
-    patience: int = 5  # an image is left alone once its objective has not fallen for so many updates
+    patience: Count = 5  # an image is left alone once its objective has not fallen for so many updates
     tolerance: float = 1e-4  # the share of the objective that counts as a fall
 
 
@@ -37,11 +38,12 @@ class StyleSearchSettings:
 class Settings:
     """The method."""
 
-    num_labels: int = 19  # semantic classes, numbered from 0; 19 in CelebAMask-HQ
-    width: int = 64  # channels of the generator's last block; 16 times as many at its first
-    style_size: int = 512  # length of a class's style vector
-    label_width: int = 128  # channels of the label branch of every normalisation
-    critic_width: int = 64  # channels of the critic's first layer
+    num_labels: Classes = 19  # semantic classes, numbered from 0; 19 in CelebAMask-HQ
+    # Channels of the generator's last block; 16 times as many at its first
+    width: Annotated[int, Range(2, 2**16)] = 64
+    style_size: Size = 512  # length of a class's style vector
+    label_width: Size = 128  # channels of the label branch of every normalisation
+    critic_width: Size = 64  # channels of the critic's first layer
     attention: Literal["none", "self", "masked", "contextual"] = "contextual"  # of the style encoder, Table I
     target: float = 5e-4  # mu of eq. (4)
     # Where eqs. (1) and (2) compare: "known", as printed, or "everywhere", as the released code does.
@@ -52,7 +54,7 @@ class Settings:
     # What fills the hole before any network: "none" (the paper), "harmonic", "biharmonic", or "both", blended. What
     # the paper's generator paints then goes, with the labels, into a small network that corrects that filling.
     prior: Literal["none", "harmonic", "biharmonic", "both"] = "none"
-    query_block: int | None = None  # rows of the attention map in memory at a time; None chooses
+    query_block: Count | None = None  # rows of the attention map in memory at a time; None chooses
     # "float32" or "bfloat16", of convolutions and products; all else is float32.
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     loss: LossSettings = LossSettings()  # the terms' weights
@@ -61,9 +63,7 @@ class Settings:
     style_search: StyleSearchSettings = StyleSearchSettings()  # the optimisation at test time
 
     def __post_init__(self) -> None:
-        """Refuses no classes, a prior without a loss in the hole, or the semantic loss without an attention."""
-        if self.num_labels < 1:
-            raise UserError(f"config.method.num_labels must be at least 1, not {self.num_labels}")
+        """Refuses a prior without a loss in the hole, or the semantic loss without an attention."""
         if self.prior != "none" and self.region == "known":
             raise UserError(
                 "config.method.region='known' asks nothing of the hole, which is all that the network behind a prior "
