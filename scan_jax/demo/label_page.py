@@ -83,7 +83,7 @@ def first_value(num_labels: int, example: Example | None) -> Any:
     """The editor's, with the example's label map."""
     if example is None or example.labels is None:
         return None
-    return background(show_labels(np.asarray(Image.open(example.labels)), num_labels))
+    return background(Image.fromarray(show_labels(np.asarray(Image.open(example.labels)), num_labels)))
 
 
 def wire(handlers: Handlers, labels: Labels, source: Mapping[str, Any], hidden: dict[str, Any]) -> None:
@@ -131,6 +131,9 @@ footer.svelte-czcr5b, .built-with { display: none !important; }
 }
 """
 
+# To the result where it lies below what is to be seen, as it does on a telephone.
+SHOW_RESULT = "() => { document.querySelector('#result').scrollIntoView({ block: 'nearest', behavior: 'smooth' }); }"
+SHOW_PAINTER = SHOW_RESULT.replace("#result", "#painter")
 UPLOAD = "Upload a photograph"
 # A photograph may be dropped anywhere, or pasted; other parts that take files keep what is dropped on them.
 DROP = """
