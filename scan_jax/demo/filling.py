@@ -80,11 +80,12 @@ class Session:
 
     def origin(self, model: str = "") -> str:
         """What one of `models`, or the page's own network, learned from, in a few words; the method where nothing."""
-        if model in WAYS:
-            return f"{model}: not trained, it goes by the photograph alone."
-        source = (OPEN if model else self.inpainter.about.get("data", "")) or ""
+        name = model or self.inpainter.about.get("method", "")
+        if name in WAYS:
+            return f"{name}: not trained, it goes by the photograph alone."
+        source = OPEN if model else self.inpainter.about.get("data")
         if not source:
-            return f"{self.inpainter.about.get('method', 'this model')}: what it was trained on is not noted in it."
+            return "What this was trained on is not noted in it."
         return f"Trained on {SOURCES.get(source, source)}."
 
     def read_photograph(self, path: str | None) -> Photograph:

@@ -48,7 +48,9 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
             press = button.click(handlers.fill, inputs, result, show_progress_on=result[0], **visible, **ENGINE)
             press.success(None, js=label_page.SHOW_RESULT, api_visibility="private")
             running.append(press)
-        buttons["cancel"].click(None, cancels=running, api_visibility="private")
+        buttons["cancel"].click(None, cancels=running, api_visibility="private").then(
+            lambda: (gr.skip(), "Cancelled."), None, [result[0], result[-1]], queue=False, api_visibility="private"
+        )
         _wire_source(handlers, source, note, result, go_on)
         if labels:
             label_page.wire(handlers, labels, source, HIDDEN)
@@ -141,7 +143,7 @@ def _place_result() -> tuple[list[Any], Any]:
     with gr.Row():
         download = gr.DownloadButton("Download", variant="primary", interactive=False, elem_id="download", scale=3)
         hole = gr.DownloadButton("Hole", interactive=False, elem_id="download_hole", scale=1, min_width=110)
-        go_on = gr.Button("Go on from it", size="lg", elem_id="go_on", scale=1, min_width=110)
+    go_on = gr.Button("Go on from this result", size="lg", elem_id="go_on")
     return [slider, download, hole, note], go_on
 
 

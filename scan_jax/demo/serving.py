@@ -107,7 +107,7 @@ def _launch(page: Any, door: Door, limits: Limits, disk: Any) -> None:
             prevent_thread_lock=True, quiet=True, show_error=False, footer_links=[], run_history=False,
             enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False, inline=False,
             max_file_size=limits.megabytes * 1_000_000, state_session_capacity=200, theme=label_page.theme(),
-            css=label_page.STYLE, js=label_page.DROP,
+            css=label_page.STYLE, js=label_page.SCRIPT,
             app_kwargs={"middleware": [Middleware(guard.Guard, hosts=hosts, limits=limits, disk=disk)]},
         )  # fmt: skip
     except OSError as error:

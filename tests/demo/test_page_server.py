@@ -208,6 +208,11 @@ def test_the_label_network_says_that_it_needs_labels(label_page, tmp_path):
     right = gradio_client.handle_file(str(write(tmp_path / "l.png", np.full((40, 40), 13, np.uint8))))
     pixels, _, _ = ask(client, path, hole, **{**none, "labels": right})
     assert_answers(pixels, path, hole)
+    files = {name: gradio_client.handle_file(str(file)) for name, file in (("photograph", path), ("hole", hole))}
+    job = client.submit(**files, **none | {"labels": right}, painted=None, steps=2, api_name="/fill")
+    job.result()
+    before, after = (note for *_, note in job.outputs())
+    assert before.startswith("A preview: ") and after.startswith("40x40 pixels")
 
 
 def test_the_next_page_clears_up_after_a_killed_one_asks_for_passwords_and_leaves_nothing(tmp_path, caches):
