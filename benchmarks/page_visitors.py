@@ -4,8 +4,8 @@
 
 Starts the page, and lets each visitor upload, press Fill and download again and again, in a session of their own. An
 answer is right if it is bit for bit what the same network fills in this process, and lost if an error came instead.
-The page's memory (read on Linux) and the disk in its temporary folder are to stay as they are after a fifth of the time;
-that is longer than --keep_minutes where all is well. Ends with 1 if an answer was wrong or lost. Needs Gradio.
+The page's memory (read on Linux) and the disk in its temporary folder are to stay as they are after a fifth of the
+time, which should be longer than --keep_minutes. Ends with 1 if an answer was wrong or lost. Needs Gradio.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ def _watch(
     measure: Callable[[], tuple[float, float]],
 ) -> tuple[dict[str, tuple[float, float]], list[tuple[bool, float, str]]]:
     """What `measure` found by when, and of each answer whether it was right, its seconds, and its error."""
+    import httpx  # comes with Gradio
+
     answers: list[tuple[bool, float, str]] = []
     start, ended = time.perf_counter(), threading.Event()
 
@@ -69,7 +71,7 @@ def _watch(
             try:
                 result, waited = ask(client, case, begin)
                 answers.append((np.array_equal(result, wanted), waited, ""))
-            except (OSError, RuntimeError, ValueError, concurrent.futures.CancelledError) as error:
+            except (OSError, RuntimeError, ValueError, httpx.HTTPError, concurrent.futures.CancelledError) as error:
                 answers.append((False, time.perf_counter() - begin, f"{type(error).__name__}: {error}"))
 
     used = {"before": measure()}

@@ -140,12 +140,13 @@ class Handlers:
         files = (photograph, hole, labels, reference, reference_labels)
         how = (hole_from, hole_tolerance, grow)
         search: dict[str, Any] = {"refine": "style_search", "steps": int(steps)} if steps else {}
-        detail, style = detail or [], {"style_parts": tuple(parts or ()), "style_amount": float(amount)}
-        chosen = {"strategy": strategy, "blend": blend, "texture": "texture" in detail, "grain": "grain" in detail}
+        detail = detail or []
+        chosen: dict[str, Any] = {"strategy": strategy, "blend": blend, "style_parts": tuple(parts or ())}
+        chosen |= {"texture": "texture" in detail, "grain": "grain" in detail, "style_amount": float(amount)}
 
         @spoken
         def answer(*files: str | None, **search: Any) -> tuple[Any, ...]:
-            options = dataclasses.replace(reading(*how), seed=check_seed(seed), **chosen, **style, **search)
+            options = dataclasses.replace(reading(*how), seed=check_seed(seed), **chosen, **search)
             request = dataclasses.replace(
                 self._request(photograph, painted, hole, hole_color, labels, painted_labels),
                 reference=reference,
@@ -161,6 +162,11 @@ class Handlers:
             *preview, note = answer(*files)
             yield *preview, f"A preview: {note}. The search for better styles goes on."
         yield answer(*files, **search)
+
+    @functools.wraps(fill)
+    def fill_at_once(self, *given: Any) -> tuple[Any, ...]:
+        """The same without a preview, which costs Gradio a second round."""
+        return list(self.fill(*given))[-1]
 
     @spoken
     def open_labels(self, visitor: gr.Request, labels: str | None) -> Any:

@@ -140,8 +140,8 @@ SHOW_RESULT = """
 """
 SHOW_PAINTER = SHOW_RESULT.replace("#result", "#painter")
 UPLOAD = "Upload a photograph"
-# A photograph may be dropped anywhere, or pasted; other parts that take files keep what is dropped on them. The keys [ and
-# ] move the slider of the editor's brush, or of its eraser, which is there only once its button, the last, was pressed.
+# A photograph may be dropped anywhere, or pasted; other parts that take files keep what is dropped on them. The keys [
+# and ] move the slider of the editor's brush or eraser, which is there only once its button, the last, was pressed.
 SCRIPT = """
 () => {
   const give = (event, files) => {

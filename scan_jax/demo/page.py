@@ -42,10 +42,10 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
         gr.HTML(label_page.FOOTER.format(about=html.escape(about)))
         inputs = [*source.values(), *(labels.for_filling if labels else [])]
         presses = [buttons["fill"], *([labels.fill] if labels else [])]
-        running = []
+        running, filling = [], handlers.fill if labels else handlers.fill_at_once
         for number, button in enumerate(presses):
             visible = {"api_name": "fill"} if number == 0 else {"api_visibility": "private"}
-            press = button.click(handlers.fill, inputs, result, show_progress_on=result[0], **visible, **ENGINE)
+            press = button.click(filling, inputs, result, show_progress_on=result[0], **visible, **ENGINE)
             press.success(None, js=label_page.SHOW_RESULT, api_visibility="private")
             running.append(press)
         buttons["cancel"].click(None, cancels=running, api_visibility="private").then(

@@ -89,7 +89,7 @@ def read_auth(path: str) -> list[tuple[str, str]]:
 
 def _is_loopback(host: str) -> bool:
     found = socket.getaddrinfo(host, None)
-    return all(ipaddress.ip_address(address[0].partition("%")[0]).is_loopback for *_, address in found)
+    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 def _launch(page: Any, door: Door, limits: Limits, disk: Any) -> None:
