@@ -168,14 +168,18 @@ SCRIPT = """
     waiting += 1;
     turn = turn.then(async () => {
       const find = () => editor.querySelector("input[type=range]");
-      if (!find()) opened = [...editor.querySelectorAll("button")].pop().click() ?? true;
+      if (!find()) {
+        [...editor.querySelectorAll("button")].pop().click();
+        opened = true;
+      }
       const range = await until(find);
       if (range) {
         range.value = event.key === "]" ? Math.ceil(range.value * 1.2) : Math.floor(range.value / 1.2);
         range.dispatchEvent(new Event("input", { bubbles: true }));
       }
       if ((waiting -= 1) || !opened) return;
-      opened = document.body.dispatchEvent(new Event("mousedown", { bubbles: true })) && false;  // closes it
+      document.body.dispatchEvent(new Event("mousedown", { bubbles: true }));  // closes it
+      opened = false;
       await until(() => !find());
     });
   });
