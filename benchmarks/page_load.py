@@ -39,14 +39,14 @@ def main() -> None:
     given = flags.parse_args()
     inpainter = Inpainter.load(given.run)
     with tempfile.TemporaryDirectory() as name:
-        cases = [_draw(Path(name), i, given.size, inpainter.num_labels) for i in range(given.count)]
+        cases = [draw(Path(name), i, given.size, inpainter.num_labels) for i in range(given.count)]
         with serving(given.run) as (address, process):
-            before = _megabytes(process, "VmRSS")
-            clients = _connect(address, given.count, Path(name))
+            before = megabytes(process, "VmRSS")
+            clients = connect(address, given.count, Path(name))
             start = time.perf_counter()
             with concurrent.futures.ThreadPoolExecutor(given.count) as pool:
-                answers = list(pool.map(_ask, clients, cases, [start] * given.count))
-            peak = _megabytes(process, "VmHWM")
+                answers = list(pool.map(ask, clients, cases, [start] * given.count))
+            peak = megabytes(process, "VmHWM")
         right = sum(_is_right(inpainter, case, result) for case, (result, _) in zip(cases, answers))
     seconds = np.sort([waited for _, waited in answers])
     print(f"{given.count} at once, {given.size}x{given.size}: {right} right")
@@ -55,7 +55,7 @@ def main() -> None:
     sys.exit(right != given.count)
 
 
-def _draw(folder: Path, index: int, size: int, num_labels: int) -> dict[str, Path]:
+def draw(folder: Path, index: int, size: int, num_labels: int) -> dict[str, Path]:
     """A portrait, a hole and a label map, as files; the same index, the same files."""
     image, labels = portrait(1, index, size)
     hole = open_holes({"name": "free_form", "ratio": (0.1, 0.3)}).train.draw(np.random.default_rng(index), size)
@@ -69,10 +69,11 @@ def _draw(folder: Path, index: int, size: int, num_labels: int) -> dict[str, Pat
 
 
 @contextmanager
-def serving(run: str) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The page's address and process."""
-    command = [sys.executable, "-m", "scan_jax", "demo", f"--run={run}", "--port=0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+def serving(run: str, *flags: str, **variables: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """The page's address and process; `variables` are of its environment."""
+    command = [sys.executable, "-m", "scan_jax", "demo", f"--run={run}", "--port=0", *flags]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     for line in process.stderr or ():
         if found := re.search(r"open (http://\S+?)/? in a browser", line):
             break
@@ -85,14 +86,14 @@ def serving(run: str) -> Iterator[tuple[str, subprocess.Popen]]:
         process.wait(60)
 
 
-def _connect(address: str, count: int, folder: Path) -> list:
+def connect(address: str, count: int, folder: Path) -> list:
     """A session for each."""
     import gradio_client
 
     return [gradio_client.Client(address, verbose=False, download_files=str(folder / f"c{i}")) for i in range(count)]
 
 
-def _ask(client, case: dict[str, Path], start: float) -> tuple[np.ndarray, float]:
+def ask(client, case: dict[str, Path], start: float) -> tuple[np.ndarray, float]:
     """The result's pixels, and when it was there."""
     from gradio_client import handle_file
 
@@ -109,7 +110,7 @@ def _is_right(inpainter: Inpainter, case: dict[str, Path], result: np.ndarray) -
     return bool(np.array_equal(result, expected))
 
 
-def _megabytes(process: subprocess.Popen, key: str) -> float:
+def megabytes(process: subprocess.Popen, key: str) -> float:
     """From /proc; not a number elsewhere."""
     status = Path(f"/proc/{process.pid}/status")
     found = re.search(rf"{key}:\s+(\d+) kB", status.read_text()) if status.exists() else None

@@ -13,7 +13,7 @@ from tiny_demo import DEMO, TINY, overrides, said
 
 from scan_jax.commands import evaluate, prepare, train
 from scan_jax.core.errors import UserError
-from scan_jax.core.folder_lock import HOLDER, held
+from scan_jax.core.folder_lock import HOLDER, held, remove_abandoned
 
 ROOT = Path(__file__).parents[1]
 HOLD = """
@@ -51,6 +51,21 @@ def test_one_at_a_time_and_a_killed_process_holds_nobody_back(another, tmp_path)
     assert not (folder / HOLDER).exists()
     with held(folder, "do so"), held(tmp_path / "other", "do so"):
         pass
+
+
+def test_what_a_killed_process_held_is_removed_and_nothing_else(another, tmp_path):
+    folder, stranger = tmp_path / "held", tmp_path / "stranger"
+    stranger.mkdir()
+    (folder / "large").touch()
+    remove_abandoned(tmp_path.iterdir())
+    assert (folder / "large").exists()
+    another.kill()
+    another.wait()
+    (tmp_path / "link").symlink_to(folder)
+    remove_abandoned([tmp_path / "link"])
+    assert folder.exists()
+    remove_abandoned(tmp_path.iterdir())
+    assert not folder.exists() and stranger.exists()
 
 
 def test_a_place_that_cannot_be_written_to_is_one_line(tmp_path):

@@ -2,6 +2,7 @@
 
     python -m scan_jax demo [--run=runs/demo] [--host=127.0.0.1] [--port=7860]
     python -m scan_jax demo --run=biharmonic   (or harmonic, navier_stokes, telea, patchmatch: no network)
+    python -m scan_jax demo --host=0.0.0.0 --auth=FILE [--allow_host=NAME ...]
 
 Upload a photograph, paint over what should go, fill, compare, download. Networks that are conditioned on a label map
 also show it, let it be repainted, take the style of parts from another photograph, and show where a pixel attends.
@@ -15,7 +16,7 @@ import importlib.util
 
 from scan_jax.commands import cli, models
 from scan_jax.core.errors import UserError
-from scan_jax.demo.serving import Limits
+from scan_jax.demo.serving import FLAGS, Limits, read_auth
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -33,19 +34,25 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--max_megabytes", type=int, default=standard.megabytes, help="of an uploaded file")
     parser.add_argument("--queue", type=int, default=standard.queue, help="how many may wait; the next is sent away")
     parser.add_argument("--keep_minutes", type=int, default=standard.minutes, help="how long uploads and results lie")
+    parser.add_argument("--disk_megabytes", type=int, default=standard.disk, help="of all of them; the oldest go first")
+    parser.add_argument("--share", type=int, default=standard.share, help="percent of queue and disk for one address")
+    parser.add_argument("--visitor_queue", type=int, default=standard.visitor, help="how many of one tab may wait")
+    parser.add_argument("--allow_host", nargs="+", default=(), help="other names by which the page may be asked")
+    parser.add_argument("--auth", help="a file of lines NAME:PASSWORD, for who may come in")
     return parser.parse_args(argv)
 
 
 def show(flags: argparse.Namespace) -> None:
     """Loads the network and serves the page until it is interrupted."""
-    limits = Limits(flags.max_pixels, flags.max_megabytes, flags.queue, flags.keep_minutes)
+    limits = Limits(*(getattr(flags, name) for name in FLAGS))
     limits.check()
+    auth = read_auth(flags.auth) if flags.auth else ()
     if importlib.util.find_spec("gradio") is None:
         raise UserError('the page needs Gradio: pip install "scan_jax[demo]"')
     from scan_jax.demo import serving  # after the flags were read, for --help need not wait
 
     port = serving.free_port(flags.host, flags.port)  # before the network is loaded, so that it costs no wait
-    serving.serve(flags.run, flags.host, port, limits)
+    serving.serve(flags.run, serving.Door(flags.host, port, tuple(flags.allow_host), auth), limits)
 
 
 def main(argv: list[str]) -> int:

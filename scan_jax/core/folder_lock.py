@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scan_jax.core.atomic_write import write_atomically
@@ -47,6 +48,15 @@ def held(folder: Path, cure: str) -> Iterator[None]:
     finally:
         (folder / HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def remove_abandoned(folders: Iterable[Path]) -> None:
+    """Deletes those that a process held which is gone; others, of living processes and other users, stay."""
+    for folder in folders:
+        with contextlib.suppress(UserError, OSError):
+            if (folder / LOCK).is_file() and not folder.is_symlink():
+                with held(folder, ""):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holder(folder: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import tempfile
 import threading
 import time
@@ -15,6 +14,7 @@ from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
+from scan_jax.demo.disk import Disk
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
 from scan_jax.demo.serving import Limits, check_image, check_upload
 from scan_jax.images.contact_sheet import TINT
@@ -42,6 +42,7 @@ class FillRequest:
     options: FillOptions = dataclasses.field(default_factory=FillOptions)
     model: str = ""  # one of `Session.models`; the page's own network without any
     suffix: str = ".png"  # of the result's file
+    owner: str = ""  # who is charged for what is written
 
 
 class Filled(NamedTuple):
@@ -54,16 +55,38 @@ class Filled(NamedTuple):
     note: str
 
 
+OPEN = "open_photographs/2048"
+SOURCES = {  # by `config.data.name`, or its data set
+    "synthetic_portraits": "drawn portraits only",
+    "celeba_hq": "photographs of faces only (CelebA-HQ)",
+    "celebamask_hq": "photographs of faces only (CelebAMask-HQ)",
+    "paris_street_view": "photographs of streets in Paris only",
+    "photo_folder": "photographs of one's own",
+    "labelled_folder": "photographs of one's own, with label maps",
+    OPEN: "openly licensed photographs of all kinds",
+}
+
+
 class Session:
     """The network, which serves one at a time, those that may take its place, and the folder where results lie."""
 
     models = (*PACKAGED, *WAYS)  # what comes with the package
 
     def __init__(self, inpainter: Inpainter, limits: Limits, folder: Path) -> None:
-        """Results older than the limits allow are thrown away when a new one is made."""
-        self.inpainter, self.limits, self.folder = inpainter, limits, folder
+        """What the limits do not allow any more is thrown away when something new is written."""
+        self.inpainter, self.limits, self.folder, self.disk = inpainter, limits, folder, Disk(limits)
         self._lock = threading.Lock()
         self._loaded = {"": inpainter}
+
+    def origin(self, model: str = "") -> str:
+        """What one of `models`, or the page's own network, learned from, in a few words; the method where nothing."""
+        name = model or self.inpainter.about.get("method", "")
+        if name in WAYS:
+            return f"{name}: not trained, it goes by the photograph alone."
+        source = OPEN if model else self.inpainter.about.get("data")
+        if not source:
+            return "What this was trained on is not noted in it."
+        return f"Trained on {SOURCES.get(source, source)}."
 
     def read_photograph(self, path: str | None) -> Photograph:
         """An uploaded photograph; UserError where there is none, or it cannot be read."""
@@ -169,7 +192,6 @@ class Session:
 
     def _write(self, request: FillRequest, read: Request, pixels: np.ndarray, note: str) -> Filled:
         """Into a new folder."""
-        self._sweep()
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         stem = Path(str(request.photograph)).stem[:60] or "photograph"
         before, after, hole = folder / "before.png", folder / "after.png", folder / f"{stem}_hole.png"
@@ -178,13 +200,15 @@ class Session:
         Image.fromarray(show(read.photograph.pixels)).save(before)
         Image.fromarray(show(pixels)).save(after)
         Image.fromarray(np.where(read.hole, np.uint8(255), np.uint8(0))).save(hole)
+        self.disk.note(request.owner, (before, after, result, hole))
         return Filled(before, after, result, hole, note)
 
-    def _sweep(self) -> None:
-        oldest = time.time() - 60 * self.limits.minutes
-        for folder in self.folder.iterdir():
-            if folder.stat().st_mtime < oldest:
-                shutil.rmtree(folder, ignore_errors=True)
+    def keep(self, pixels: np.ndarray, owner: str) -> str:
+        """Writes a picture uint8 [h,w,3] that the browser shows, and returns its path."""
+        path = Path(tempfile.mkdtemp(dir=self.folder)) / "shown.png"
+        Image.fromarray(pixels).save(path)
+        self.disk.note(owner, [path])
+        return str(path)
 
 
 def _with_unseen(photograph: Photograph) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.demo.filling import FillRequest, Session, tint
+from scan_jax.demo.disk import owner_of
+from scan_jax.demo.filling import Filled, FillRequest, Session, tint
 from scan_jax.demo.painting import classes_of, show, show_labels, strokes_of
 from scan_jax.demo.serving import check_seed, shown
 from scan_jax.images.labels import size_text
@@ -31,6 +32,9 @@ SUFFIXES = {
 }
 EXACT = next(iter(SUFFIXES))
 NOTHING: dict[str, Any] = {"background": None, "layers": [], "composite": None}  # clears an editor
+TITLE = "This does not work yet"
+GREY: dict[str, Any] = {"value": None, "interactive": False}
+NO_RESULT = (None, gr.DownloadButton(**GREY), gr.DownloadButton(**GREY), "")  # clears the right column
 
 
 def spoken(handler: Callable[P, R]) -> Callable[P, R]:
@@ -44,7 +48,7 @@ def spoken(handler: Callable[P, R]) -> Callable[P, R]:
                 return handler(*args, **kwargs)
             except UserError as error:
                 message = shown(error, *files)
-                raise gr.Error(message, title="This does not work yet", duration=20, print_exception=False) from error
+                raise gr.Error(message, title=TITLE, duration=20, print_exception=False) from error
             finally:
                 for text in collector.messages:
                     gr.Warning(shown(text, *files), title="Note")
@@ -61,27 +65,53 @@ class Handlers:
 
     @spoken
     def open(
-        self,
-        photograph: str | None,
-        hole: str | None,
-        hole_color: Any,
-        hole_from: str = "",
-        hole_tolerance: float | None = 0,
-        grow: float | None = 0,
+        self, visitor: gr.Request, photograph: str | None, hole: str | None, hole_color: Any, painted: Editor, *how: Any
     ) -> tuple[Any, str]:
-        """An uploaded photograph, without strokes, the hole that it comes with tinted, for the editor; and a line."""
-        if photograph is None:
-            return NOTHING, ""
-        how = reading(hole_from, hole_tolerance, grow)
-        read, found = self.session.read_hole(FillRequest(photograph, None, hole, hole_color, options=how))
-        note = f"{size_text(found.shape)} pixels. Paint over what should be filled."
-        if not found.any():
-            return background(show(read.pixels)), note
-        return background(tint(read.pixels, found)), f"{note} What is tinted belongs to the hole already."
+        """The photograph with the hole that it comes with tinted, and its strokes, for the editor; and a line.
+
+        `how` is what `reading` takes.
+        """
+        request = FillRequest(photograph, None, hole, hole_color, owner=owner(visitor))
+        return self._show(request, how, painted) if photograph else (NOTHING, "")
 
     @spoken
+    def open_new(
+        self, visitor: gr.Request, photograph: str | None, hole: str | None, hole_color: Any, *how: Any
+    ) -> tuple[Any, ...]:
+        """Another photograph: its file, the hole's, the editor's value, a line, and no result any more.
+
+        A photograph that cannot be read leaves nothing of the one before, and a hole that is another's is put aside.
+        """
+        bare = FillRequest(photograph, owner=owner(visitor))
+        said = ""
+        for request, asked in ((dataclasses.replace(bare, hole=hole, hole_color=hole_color), how), (bare, ())):
+            try:
+                return photograph, request.hole, *self._show(request, asked), *NO_RESULT
+            except UserError as error:
+                if said != (said := shown(error, photograph, hole)):
+                    gr.Warning(said, title=TITLE, duration=20)
+        return None, None, NOTHING, "", *NO_RESULT
+
+    @spoken
+    def go_on(self, visitor: gr.Request, result: str | None) -> tuple[Any, ...]:
+        """The same of a result, which is taken for the photograph."""
+        if result is None:
+            raise UserError("there is no result to go on from yet: press Fill first")
+        return result, None, *self._show(FillRequest(result, owner=owner(visitor)), ()), *NO_RESULT
+
+    def _show(self, request: FillRequest, how: tuple[Any, ...], painted: Editor = None) -> tuple[Any, str]:
+        """The editor's value, and a line."""
+        read, found = self.session.read_hole(dataclasses.replace(request, options=reading(*how)))
+        note = f"{size_text(found.shape)} pixels. Paint over what should be filled."
+        if found.any():
+            note = f"{note} What is tinted belongs to the hole already."
+        pixels = tint(read.pixels, found) if found.any() else show(read.pixels)
+        layers = [np.asarray(layer.convert("RGBA")) for layer in (painted or NOTHING)["layers"]]
+        return background(*(self.session.keep(picture, request.owner) for picture in (pixels, *layers))), note
+
     def fill(
         self,
+        visitor: gr.Request,
         photograph: str | None,
         painted: Editor = None,
         hole: str | None = None,
@@ -102,52 +132,70 @@ class Handlers:
         parts: list[str] | None = None,
         amount: float = 1,
         steps: float = 0,
-    ) -> tuple[Any, ...]:
-        """Fills the hole: before and after, the files of the result and of the hole, and a line about them."""
+    ) -> Iterator[tuple[Any, ...]]:
+        """Fills the hole: before and after, the files of the result and of the hole, and a line about them.
+
+        While a search for styles runs, what the network makes without it is to be seen.
+        """
+        files = (photograph, hole, labels, reference, reference_labels)
+        how = (hole_from, hole_tolerance, grow)
         search: dict[str, Any] = {"refine": "style_search", "steps": int(steps)} if steps else {}
-        options = dataclasses.replace(
-            reading(hole_from, hole_tolerance, grow),
-            seed=check_seed(seed),
-            strategy=strategy,
-            blend=blend,
-            texture="texture" in (detail or ()),
-            grain="grain" in (detail or ()),
-            style_parts=tuple(parts or ()),
-            style_amount=float(amount),
-            **search,
-        )
-        request = dataclasses.replace(
-            self._request(photograph, painted, hole, hole_color, labels, painted_labels),
-            reference=reference,
-            reference_labels=reference_labels,
-            options=options,
-            model=model or "",
-            suffix=SUFFIXES.get(file_type, file_type),
-        )
-        *files, note = self.session.fill(request)
-        before, after, result, hole_file = map(str, files)
-        downloads = (gr.DownloadButton(value=file, interactive=True) for file in (result, hole_file))
-        return (before, after), *downloads, note
+        detail = detail or []
+        chosen: dict[str, Any] = {"strategy": strategy, "blend": blend, "style_parts": tuple(parts or ())}
+        chosen |= {"texture": "texture" in detail, "grain": "grain" in detail, "style_amount": float(amount)}
+
+        @spoken
+        def answer(*files: str | None, **search: Any) -> tuple[Any, ...]:
+            options = dataclasses.replace(reading(*how), seed=check_seed(seed), **chosen, **search)
+            request = dataclasses.replace(
+                self._request(photograph, painted, hole, hole_color, labels, painted_labels),
+                reference=reference,
+                reference_labels=reference_labels,
+                options=options,
+                model=model or "",
+                suffix=SUFFIXES.get(file_type, file_type),
+                owner=owner(visitor),
+            )
+            return downloads(self.session.fill(request))
+
+        if search:
+            *preview, note = answer(*files)
+            yield *preview, f"A preview: {note}. The search for better styles goes on."
+        yield answer(*files, **search)
+
+    @functools.wraps(fill)
+    def fill_at_once(self, *given: Any) -> tuple[Any, ...]:
+        """The same without a preview, which costs Gradio a second round."""
+        return list(self.fill(*given))[-1]
 
     @spoken
-    def open_labels(self, labels: str | None) -> Any:
+    def open_labels(self, visitor: gr.Request, labels: str | None) -> Any:
         """Shows an uploaded label map in colours; what was painted on it is gone."""
         if labels is None:
             return NOTHING
-        return background(show_labels(self.session.read_labels(labels), self.session.inpainter.num_labels))
+        seen = show_labels(self.session.read_labels(labels), self.session.inpainter.num_labels)
+        return background(self.session.keep(seen, owner(visitor)))
 
     @spoken
     def prepare_look(
-        self, photograph: str | None, painted: Editor, hole: str | None, hole_color: Any, *how: Any
-    ) -> tuple[np.ndarray, None, str]:
+        self,
+        visitor: gr.Request,
+        photograph: str | None,
+        painted: Editor,
+        hole: str | None,
+        hole_color: Any,
+        *how: Any,
+    ) -> tuple[str, None, str]:
         """The photograph with its hole tinted, to click on; `how` is what `reading` takes."""
         request = dataclasses.replace(self._request(photograph, painted, hole, hole_color), options=reading(*how))
         read = self.session.read(request, labelled=False)
-        return tint(read.photograph.pixels, read.hole), None, "Now click a pixel of the hole."
+        seen = self.session.keep(tint(read.photograph.pixels, read.hole), owner(visitor))
+        return seen, None, "Now click a pixel of the hole."
 
     @spoken
     def look(
         self,
+        visitor: gr.Request,
         event: gr.SelectData,
         photograph: str | None,
         painted: Editor,
@@ -156,13 +204,14 @@ class Handlers:
         labels: str | None,
         painted_labels: Editor,
         *how: Any,
-    ) -> tuple[list[tuple[np.ndarray, str]], str]:
+    ) -> tuple[list[tuple[str, str]], str]:
         """What the clicked pixel attends to; `how` is what `reading` takes."""
         x, y = event.index
         request = self._request(photograph, painted, hole, hole_color, labels, painted_labels)
         request = dataclasses.replace(request, options=reading(*how))
         pictures = self.session.attention(request, (float(x), float(y)))
-        return [(picture, name) for name, picture in pictures.items()], "Red is most, blue least; the diamond looks."
+        kept = [(self.session.keep(picture, owner(visitor)), name) for name, picture in pictures.items()]
+        return kept, "Red is most, blue least; the diamond looks."
 
     def _request(
         self,
@@ -186,6 +235,17 @@ def reading(hole_from: str | None = "", hole_tolerance: float | None = 0, grow: 
     )
 
 
-def background(pixels: np.ndarray) -> dict[str, Any]:
-    """An editor's value with nothing painted yet."""
-    return {"background": Image.fromarray(pixels), "layers": [], "composite": None}
+def background(picture: Image.Image | str, *layers: str) -> dict[str, Any]:
+    """An editor's value; what is painted lies on the layers."""
+    return {"background": picture, "layers": [*layers], "composite": None}
+
+
+def downloads(filled: Filled) -> tuple[Any, ...]:
+    """What the right column shows of a result."""
+    before, after, *files = map(str, filled[:4])
+    return (before, after), *(gr.DownloadButton(value=file, interactive=True) for file in files), filled.note
+
+
+def owner(visitor: gr.Request) -> str:
+    """Who is charged for what is written for a visitor."""
+    return owner_of(visitor.client.host)

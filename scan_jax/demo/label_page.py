@@ -83,7 +83,7 @@ def first_value(num_labels: int, example: Example | None) -> Any:
     """The editor's, with the example's label map."""
     if example is None or example.labels is None:
         return None
-    return background(show_labels(np.asarray(Image.open(example.labels)), num_labels))
+    return background(Image.fromarray(show_labels(np.asarray(Image.open(example.labels)), num_labels)))
 
 
 def wire(handlers: Handlers, labels: Labels, source: Mapping[str, Any], hidden: dict[str, Any]) -> None:
@@ -131,9 +131,18 @@ footer.svelte-czcr5b, .built-with { display: none !important; }
 }
 """
 
+# To the result where it is not to be seen, as on a telephone, once it has its height.
+SHOW_RESULT = """
+() => setTimeout(() => {
+  const part = document.querySelector("#result"), top = part.getBoundingClientRect().top;
+  if (top < 0 || top > innerHeight / 2) part.scrollIntoView({ behavior: "smooth" });
+}, 500)
+"""
+SHOW_PAINTER = SHOW_RESULT.replace("#result", "#painter")
 UPLOAD = "Upload a photograph"
-# A photograph may be dropped anywhere, or pasted; other parts that take files keep what is dropped on them.
-DROP = """
+# A photograph may be dropped anywhere, or pasted; other parts that take files keep what is dropped on them. The keys [
+# and ] move the slider of the editor's brush or eraser, which is there only once its button, the last, was pressed.
+SCRIPT = """
 () => {
   const give = (event, files) => {
     const image = [...(files || [])].find((file) => file.type.startsWith("image/"));
@@ -148,6 +157,32 @@ DROP = """
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => give(event, event.dataTransfer && event.dataTransfer.files));
   document.addEventListener("paste", (event) => give(event, event.clipboardData && event.clipboardData.files));
+  let turn = Promise.resolve(), waiting = 0, opened = false;
+  const until = async (ready) => {
+    for (let i = 0; i < 100 && !ready(); i++) await new Promise((done) => setTimeout(done, 10));
+    return ready();
+  };
+  document.addEventListener("keydown", (event) => {
+    if (!"[]".includes(event.key) || event.target.closest("input, textarea")) return;
+    const editor = document.querySelector("#label_painter:hover") || document.querySelector("#painter");
+    waiting += 1;
+    turn = turn.then(async () => {
+      const find = () => editor.querySelector("input[type=range]");
+      if (!find()) {
+        [...editor.querySelectorAll("button")].pop().click();
+        opened = true;
+      }
+      const range = await until(find);
+      if (range) {
+        range.value = event.key === "]" ? Math.ceil(range.value * 1.2) : Math.floor(range.value / 1.2);
+        range.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+      if ((waiting -= 1) || !opened) return;
+      document.body.dispatchEvent(new Event("mousedown", { bubbles: true }));  // closes it
+      opened = false;
+      await until(() => !find());
+    });
+  });
 }
 """.replace("UPLOAD", UPLOAD)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,7 @@ from PIL import Image
 from scan_jax.demo import label_page
 from scan_jax.demo.example import Example
 from scan_jax.demo.filling import Session
-from scan_jax.demo.handlers import EXACT, SUFFIXES, Handlers, background
+from scan_jax.demo.handlers import EXACT, NO_RESULT, SUFFIXES, Handlers, background
 from scan_jax.demo.painting import show
 from scan_jax.images.contact_sheet import TINT
 from scan_jax.inference.request import BLENDS
@@ -23,6 +22,7 @@ BRUSH = (round(255 * TINT[0]), round(255 * TINT[1]), round(255 * TINT[2]))  # RG
 BRUSH_HEX = "#{:02x}{:02x}{:02x}".format(*BRUSH)
 ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}  # one photograph at a time in memory
 HIDDEN: dict[str, Any] = {**ENGINE, "api_visibility": "private", "show_progress": "hidden"}
+PAINTED = 100  # editors' pictures of a few MB at most
 READING = ("hole_from", "hole_tolerance", "grow")  # fields on how the hole is read
 Components = dict[str, Any]  # by name, in the order in which events take them
 
@@ -35,35 +35,50 @@ def build(session: Session, example: Example | None, about: str) -> gr.Blocks:
         gr.HTML(label_page.HEADER)
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
-                source, note, fill, again = _place_source(example, session.models)
+                source, note, buttons = _place_source(example, session)
             with gr.Column(min_width=320):
-                result = _place_result()
+                result, go_on = _place_result()
         labels = label_page.place(count, example) if count else None
         gr.HTML(label_page.FOOTER.format(about=html.escape(about)))
         inputs = [*source.values(), *(labels.for_filling if labels else [])]
-        presses = [fill, *([labels.fill] if labels else [])]
+        presses = [buttons["fill"], *([labels.fill] if labels else [])]
+        running, filling = [], handlers.fill if labels else handlers.fill_at_once
         for number, button in enumerate(presses):
             visible = {"api_name": "fill"} if number == 0 else {"api_visibility": "private"}
-            button.click(
-                handlers.fill, inputs, result, scroll_to_output=True, show_progress_on=result[0],
-                **visible, **ENGINE,
-            )  # fmt: skip
-        opened = [source[name] for name in ("photograph", "hole", "hole_color", *READING)]
-        shown, hole = [source["editor"], note], source["hole"]
-        changed = [source["hole_from"].submit, *(source[name].input for name in ("hole_color", *READING[1:]))]
-        for event in (source["photograph"].upload, hole.upload, hole.clear, *changed):
-            event(handlers.open, opened, shown, **HIDDEN)  # uploads are shown at once
+            press = button.click(filling, inputs, result, show_progress_on=result[0], **visible, **ENGINE)
+            press.success(None, js=label_page.SHOW_RESULT, api_visibility="private")
+            running.append(press)
+        buttons["cancel"].click(None, cancels=running, api_visibility="private").then(
+            lambda: (gr.skip(), "Cancelled."), None, [result[0], result[-1]], queue=False, api_visibility="private"
+        )
+        _wire_source(handlers, source, note, result, go_on)
         if labels:
             label_page.wire(handlers, labels, source, HIDDEN)
-        if example and again:
-            _wire_example(example, count, source, labels, again, note)
+        if example:
+            _wire_example(example, count, source, labels, buttons["example"], [note, *result])
     for block in page.blocks.values():
         _keep_local(block)
+        if isinstance(block, gr.ImageEditor):  # what is painted comes as bytes in memory, and some of it stays
+            block.blob_storage = gr.utils.LRUCache(PAINTED)
     return page
 
 
-def _place_source(example: Example | None, models: Sequence[str]) -> tuple[Components, Any, Any, Any]:
-    """The left column: also the line about the photograph, the button that fills and the one for the example."""
+def _wire_source(handlers: Handlers, source: Components, note: Any, result: list[Any], go_on: Any) -> None:
+    """What is uploaded is shown at once; another photograph leaves no result of the one before."""
+    hole, how = source["hole"], [source[name] for name in READING]
+    files = [source[name] for name in ("photograph", "hole", "hole_color")]
+    fresh = [source["photograph"], hole, source["editor"], note, *result]
+    source["photograph"].upload(handlers.open_new, [*files, *how], fresh, **HIDDEN)
+    go_on.click(handlers.go_on, [result[1]], fresh, **HIDDEN).success(
+        None, js=label_page.SHOW_PAINTER, api_visibility="private"
+    )
+    changed = [source["hole_from"].submit, *(source[name].input for name in ("hole_color", *READING[1:]))]
+    for event in (hole.upload, hole.clear, *changed):
+        event(handlers.open, [*files, source["editor"], *how], [source["editor"], note], **HIDDEN)
+
+
+def _place_source(example: Example | None, session: Session) -> tuple[Components, Any, Components]:
+    """The left column: also the line about the photograph, and the buttons "fill", "cancel" and "example"."""
     with gr.Row():
         photograph = gr.UploadButton(
             label_page.UPLOAD, value=str(example.photograph) if example else None,
@@ -78,7 +93,10 @@ def _place_source(example: Example | None, models: Sequence[str]) -> tuple[Compo
     )  # fmt: skip
     begin = "A drawn portrait with a hole to begin with. Press Fill, or upload your own." if example else ""
     note = gr.Markdown(begin, elem_classes="quiet", elem_id="note")
-    fill = gr.Button("Fill", variant="primary", size="lg", elem_id="fill")
+    with gr.Row():
+        fill = gr.Button("Fill", variant="primary", size="lg", elem_id="fill", scale=3)
+        cancel = gr.Button("Cancel", size="lg", elem_id="cancel", scale=1, min_width=110)
+    origin = gr.Markdown(session.origin(), elem_classes="quiet", elem_id="origin")
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         hole = gr.File(label="Hole as an image of the photograph's size", elem_id="hole", height=150)
         hole_color = gr.Radio(["white", "black"], value="white", label="The hole in that image is", elem_id="color")
@@ -97,9 +115,10 @@ def _place_source(example: Example | None, models: Sequence[str]) -> tuple[Compo
             list(BLENDS), value="auto", label="At the hole's border", elem_id="blend",
             info="poisson: the filling is shifted to meet the known pixels. auto: that, but not with another's styles.",
         )  # fmt: skip
+        own_first = [("what this page was started with", ""), *((name, name) for name in session.models)]
         model = gr.Dropdown(
-            [("what this page was started with", ""), *((name, name) for name in models)], value="", label="Filled by",
-            elem_id="model", info="or what comes with the package; it takes no label map",
+            own_first, value="", label="Filled by", elem_id="model",
+            info="or what comes with the package; it takes no label map",
         )  # fmt: skip
         detail = gr.CheckboxGroup(
             ["texture", "grain"], label="Detail in large holes", elem_id="detail",
@@ -110,11 +129,12 @@ def _place_source(example: Example | None, models: Sequence[str]) -> tuple[Compo
     source = {"photograph": photograph, "editor": editor, "hole": hole, "hole_color": hole_color}
     source |= {"seed": seed, "strategy": strategy, "blend": blend, "model": model, "detail": detail, "type": file_type}
     source |= dict(zip(READING, (own, tolerance, grow)))
-    return source, note, fill, again
+    model.change(session.origin, [model], [origin], queue=False, show_progress="hidden", api_visibility="private")
+    return source, note, {"fill": fill, "cancel": cancel, "example": again}
 
 
-def _place_result() -> list[Any]:
-    """The right column: before and after, two downloads, and a line."""
+def _place_result() -> tuple[list[Any], Any]:
+    """The right column: before and after, two downloads, and a line; and the button that goes on from it."""
     slider = gr.ImageSlider(
         label="Before and after", elem_id="result", format="png", max_height=560, slider_position=30,
         buttons=["fullscreen"], interactive=False,
@@ -123,17 +143,21 @@ def _place_result() -> list[Any]:
     with gr.Row():
         download = gr.DownloadButton("Download", variant="primary", interactive=False, elem_id="download", scale=3)
         hole = gr.DownloadButton("Hole", interactive=False, elem_id="download_hole", scale=1, min_width=110)
-    return [slider, download, hole, note]
+    go_on = gr.Button("Go on from this result", size="lg", elem_id="go_on")
+    return [slider, download, hole, note], go_on
 
 
-def _wire_example(example: Example, count: int, source: Components, labels: Any, button: Any, note: Any) -> None:
+def _wire_example(
+    example: Example, count: int, source: Components, labels: Any, button: Any, others: list[Any]
+) -> None:
     """Back to the first photograph."""
 
     def take() -> tuple[Any, ...]:
-        first = (str(example.photograph), _first_value(example), None, "The example, with a hole to begin with.")
+        line = "The example, with a hole to begin with."
+        first = (str(example.photograph), _first_value(example), None, line, *NO_RESULT)
         return first if labels is None else (*first, str(example.labels), label_page.first_value(count, example))
 
-    outputs = [source["photograph"], source["editor"], source["hole"], note]
+    outputs = [source["photograph"], source["editor"], source["hole"], *others]
     if labels is not None:
         outputs += labels.for_filling[:2]
     button.click(take, None, outputs, **HIDDEN)
@@ -143,7 +167,7 @@ def _first_value(example: Example | None) -> Any:
     if example is None:
         return None
     pixels = np.asarray(Image.open(example.photograph).convert("RGB"))
-    return {**background(show(pixels)), "layers": [str(example.layer)]}
+    return background(Image.fromarray(show(pixels)), str(example.layer))
 
 
 def _keep_local(block: Any) -> None:

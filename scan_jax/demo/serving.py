@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import html
+import ipaddress
 import logging
 import os
 import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.folder_lock import held, remove_abandoned
 
 log = logging.getLogger(__name__)
 QUIET = {
@@ -22,7 +25,7 @@ QUIET = {
     "HF_HUB_OFFLINE": "1",
     "DO_NOT_TRACK": "1",
 }
-ELSEWHERE = ("/gradio_api/proxy=", "/gradio_api/file=http", "/proxy=", "/file=http")
+PREFIX = "scan_jax_demo_"  # of the temporary folder
 MAX_SEED = 2**31 - 1
 
 
@@ -44,12 +47,27 @@ def free_port(host: str, port: int) -> int:
         ) from error
 
 
-def serve(run: str, host: str, port: int, limits: Limits) -> None:
+class Door(NamedTuple):
+    """Where the page is, and who is let in."""
+
+    host: str
+    port: int
+    others: tuple[str, ...] = ()  # host names by which it may be asked besides `host` and those of this machine
+    auth: Sequence[tuple[str, str]] = ()  # names and passwords; all are let in without any
+
+
+def serve(run: str, door: Door, limits: Limits) -> None:
     """Serves by threads until SIGINT or SIGTERM; a UserError where `run` cannot be loaded, or the port was taken."""
-    with tempfile.TemporaryDirectory(prefix="scan_jax_demo_", ignore_cleanup_errors=True) as folder:
+    if not door.auth and not _is_loopback(door.host):
+        log.warning("whoever reaches %s may use this page: give names and passwords with --auth=FILE", door.host)
+    remove_abandoned(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))  # of pages that were killed
+    with (
+        tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder,
+        held(Path(folder), "start the page again"),
+    ):
         _prepare(Path(folder), limits)
-        page = _build(run, Path(folder), limits)
-        _launch(page, host, port, limits)
+        page, disk = _build(run, Path(folder), limits)
+        _launch(page, door, limits, disk)
         try:
             log.info("open %s in a browser; Ctrl+C ends it", page.local_url)
             _wait()
@@ -58,39 +76,42 @@ def serve(run: str, host: str, port: int, limits: Limits) -> None:
     log.info("closed; uploads and results are gone")
 
 
-def _launch(page: Any, host: str, port: int, limits: Limits) -> None:
+def read_auth(path: str) -> list[tuple[str, str]]:
+    """Names and passwords of a file of lines NAME:PASSWORD; a UserError where it has none, or another line."""
+    try:
+        lines = [line.partition(":") for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read --auth={path}: {getattr(error, 'strerror', error)}") from error
+    if not lines or not all(name and password for name, _, password in lines):
+        raise UserError(f"--auth={path} has lines NAME:PASSWORD, at least one, and nothing else")
+    return [(name, password) for name, _, password in lines]
+
+
+def _is_loopback(host: str) -> bool:
+    found = socket.getaddrinfo(host, None)
+    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+
+
+def _launch(page: Any, door: Door, limits: Limits, disk: Any) -> None:
     """Starts the server."""
     from starlette.middleware import Middleware
 
-    from scan_jax.demo import label_page
+    from scan_jax.demo import guard, label_page
 
     page.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
+    guard.limit_queue(page._queue, limits)
+    hosts = (door.host, *door.others)
     try:
         page.launch(
-            server_name=host, server_port=port, share=False, prevent_thread_lock=True, quiet=True, inbrowser=False,
-            show_error=False, footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False,
-            mcp_server=False, max_file_size=limits.megabytes * 1_000_000, state_session_capacity=200, inline=False,
-            theme=label_page.theme(), css=label_page.STYLE, js=label_page.DROP,
-            app_kwargs={"middleware": [Middleware(OnlyHere)]},
+            server_name=door.host, server_port=door.port, auth=[*door.auth] or None, share=False, inbrowser=False,
+            prevent_thread_lock=True, quiet=True, show_error=False, footer_links=[], run_history=False,
+            enable_monitoring=False, ssr_mode=False, pwa=False, mcp_server=False, inline=False,
+            max_file_size=limits.megabytes * 1_000_000, state_session_capacity=200, theme=label_page.theme(),
+            css=label_page.STYLE, js=label_page.SCRIPT,
+            app_kwargs={"middleware": [Middleware(guard.Guard, hosts=hosts, limits=limits, disk=disk)]},
         )  # fmt: skip
     except OSError as error:
-        raise UserError(f"cannot open port {port} of {host}: {error}; choose another with --port") from error
-
-
-class OnlyHere:
-    """Refuses what would have the server fetch something from elsewhere on a caller's behalf."""
-
-    def __init__(self, app: Any) -> None:
-        """Around `app`."""
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One request."""
-        if scope["type"] == "http" and scope["path"].startswith(ELSEWHERE):
-            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"this page fetches nothing from elsewhere"})
-            return
-        await self.app(scope, receive, send)
+        raise UserError(f"cannot open port {door.port} of {door.host}: {error}; choose another with --port") from error
 
 
 def _prepare(folder: Path, limits: Limits) -> None:
@@ -107,8 +128,8 @@ def _prepare(folder: Path, limits: Limits) -> None:
     Image.MAX_IMAGE_PIXELS = limits.pixels  # whatever decodes an upload before the page's own check does
 
 
-def _build(run: str, folder: Path, limits: Limits) -> Any:
-    """The page of the network in `run`, or of what needs none."""
+def _build(run: str, folder: Path, limits: Limits) -> tuple[Any, Any]:
+    """The page of the network in `run`, or of what needs none, and its disk."""
     from scan_jax.core.distributed import keep_compilations
     from scan_jax.inference.inpainter import Inpainter
 
@@ -118,10 +139,12 @@ def _build(run: str, folder: Path, limits: Limits) -> Any:
     from scan_jax.demo.example import draw_example
     from scan_jax.demo.filling import Session
 
-    (folder / "results").mkdir()
+    results = folder / "uploads" / "results"  # from where Gradio hands out files without another copy
+    results.mkdir(parents=True)
     example = draw_example(folder / "example", inpainter.size, inpainter.num_labels, page.BRUSH)
     about = Path(run).name + (f" at step {inpainter.step:,}" if inpainter.step else "")
-    return page.build(Session(inpainter, limits, folder / "results"), example, about)
+    session = Session(inpainter, limits, results)
+    return page.build(session, example, about), session.disk
 
 
 def _wait() -> None:
@@ -143,12 +166,26 @@ class Limits(NamedTuple):
     megabytes: int = 50  # of an uploaded file
     queue: int = 100  # requests that may wait
     minutes: int = 360  # how long uploads and results lie in the temporary folder
+    disk: int = 4000  # megabytes of that folder
+    share: int = 60  # percent of the queue and of the disk that one address may have
+    visitor: int = 8  # requests of one visitor, who is a tab, that may wait
 
     def check(self) -> None:
         """UserError names the first that is not positive and would let nothing through."""
-        for name, value in zip(("max_pixels", "max_megabytes", "queue", "keep_minutes"), self):
+        for name, value in zip(FLAGS, self):
             if value < 1:
                 raise UserError(f"--{name} must be at least 1, not {value}")
+
+
+FLAGS = (
+    "max_pixels",
+    "max_megabytes",
+    "queue",
+    "keep_minutes",
+    "disk_megabytes",
+    "share",
+    "visitor_queue",
+)  # of Limits
 
 
 def check_image(path: str, name: str, limits: Limits) -> None:

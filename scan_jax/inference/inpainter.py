@@ -94,6 +94,7 @@ class Inpainter:
             "step": trained.step,
             "size": trained.size,
             "parameters": trained.identity,
+            "data": trained.config["data"].get("dataset") or trained.config["data"].get("name", ""),
         }
         any_scale = trained.config.get("augmentation", {}).get("crop") == "random_square"
         return cls(

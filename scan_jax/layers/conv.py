@@ -10,7 +10,7 @@ import numpy as np
 
 from scan_jax.core.types import Array
 from scan_jax.layers.spectral_conv import SpectralConv, SpectralConvTranspose
-from scan_jax.ops.conv_transpose import conv_transpose
+from scan_jax.ops.conv_transpose import conv_transpose, convolve_doubled
 from scan_jax.ops.convolution import convolve
 from scan_jax.ops.strided_convolution import convolve_strided
 
@@ -82,6 +82,27 @@ class ConvTranspose3(Conv):
         y = convolve(x, four.reshape(2, 2, channels, -1), (0, 1))  # [B,H,W,4F]
         y = y.reshape(batch, height, width, 2, 2, self.features).transpose(0, 1, 3, 2, 4, 5)  # [B,H,2,W,2,F]
         return y.reshape(batch, 2 * height, 2 * width, self.features)
+
+
+class JoinedConv(nn.Module):
+    """A 3x3 convolution of a map, its pixels repeated to twice the size, with another map's channels behind its own.
+
+    Neither the repeated map nor the joined one is made: each gets its part of the kernel.
+    """
+
+    features: int  # output channels
+    dtype: Any = jnp.float32  # of the products
+    kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()  # of the kernel, as if they were joined
+
+    @nn.compact
+    def __call__(self, x: Array, beside: Array) -> Array:
+        """[B,H,W,C], [B,2H,2W,D] -> [B,2H,2W,features]."""
+        channels = x.shape[-1]
+        kernel = self.param("kernel", self.kernel_init, (3, 3, channels + beside.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
+        kernel = kernel.astype(self.dtype)
+        doubled = convolve_doubled(x.astype(self.dtype), kernel[:, :, :channels])
+        return doubled + convolve(beside.astype(self.dtype), kernel[:, :, channels:], (1, 1)) + bias[None, None, None]
 
 
 Kernels = Literal["free", "spectral"]

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
+from scan_jax.ops.conv_transpose import convolve_doubled
 from scan_jax.ops.strided_convolution import convolve_same
 
 
@@ -32,20 +33,26 @@ class SameConv(nn.Module):
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], channels)
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), shape).astype(self.dtype)
         bias = self.param("bias", nn.initializers.zeros, (channels,)).astype(self.dtype)
-        y = convolve_same(x.astype(self.dtype), kernel, stride=self.stride, dilation=self.dilation)
-        return y + bias[None, None, None]
+        return self._products(x.astype(self.dtype), kernel) + bias[None, None, None]
+
+    def _products(self, x: Array, kernel: Array) -> Array:
+        return convolve_same(x, kernel, stride=self.stride, dilation=self.dilation)
 
 
 class GatedConv(SameConv):
     """activation(F) * sigmoid(G), where one convolution gives both: its first half of channels is F, its second G."""
 
     activation: Callable[[Array], Array] = jax.nn.elu  # of the features
+    doubles: bool = False  # whether every pixel is repeated in a 2x2 square first; kernel 3, without stride or dilation
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """[B,H,W,C] -> [B,H/stride,W/stride,features]."""
+        """[B,H,W,C] -> [B,H/stride,W/stride,features], or [B,2H,2W,features] where it doubles."""
         # The backward pass computes the gate anew from what the convolution gave: neither half nor gate is kept for it.
         return jax.checkpoint(gate, static_argnums=1)(self._convolve(x, 2 * self.features), self.activation)
+
+    def _products(self, x: Array, kernel: Array) -> Array:
+        return convolve_doubled(x, kernel) if self.doubles else super()._products(x, kernel)
 
 
 def gate(y: Array, activation: Callable[[Array], Array]) -> Array:

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from scan_jax.core.types import Array
+from scan_jax.layers.conv import Conv, JoinedConv
 from scan_jax.layers.residual import DilatedResidualBlock
-from scan_jax.ops.image import enlarge
 from scan_jax.ops.smooth_fill import biharmonic_fill, harmonic_fill
 
 Filling = Literal["harmonic", "biharmonic", "both"]
@@ -52,17 +52,20 @@ class Correction(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[B,H,W,C] -> [B,H,W,3] float32, zero before anything was learned. H and W are multiples of 4."""
-        fine = self._convolve(x, self.width, 1)  # [B,H,W,width]
-        middle = self._convolve(fine, 2 * self.width, 2)  # [B,H/2,W/2,2*width]
-        x = self._convolve(middle, 4 * self.width, 2)  # [B,H/4,W/4,4*width]
+        maps = [x]
+        for level in range(3):  # named as in the weights that there are; so below
+            conv = Conv(
+                2**level * self.width,
+                stride=min(level + 1, 2),
+                dtype=self.dtype,
+                kernel_init=nn.initializers.he_normal(),
+                name=f"Conv_{level}",
+            )
+            maps.append(jax.nn.leaky_relu(conv(maps[-1]), 0.2))
+        _, fine, middle, x = maps  # [B,H,W,width], [B,H/2,W/2,2*width], [B,H/4,W/4,4*width]
         for _ in range(2):
             x = DilatedResidualBlock(dtype=self.dtype)(x)
-        x = self._convolve(jnp.concatenate([enlarge(x, 2), middle], axis=-1), 2 * self.width, 1)
-        x = self._convolve(jnp.concatenate([enlarge(x, 2), fine], axis=-1), self.width, 1)  # [B,H,W,width]
-        rgb = nn.Conv(3, (3, 3), padding=1, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="rgb")(x)
+        for beside, name in ((middle, "Conv_3"), (fine, "Conv_4")):
+            x = jax.nn.leaky_relu(JoinedConv(beside.shape[-1], self.dtype, name=name)(x, beside), 0.2)
+        rgb = Conv(3, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="rgb")(x)
         return rgb.astype(jnp.float32)
-
-    def _convolve(self, x: Array, features: int, stride: int) -> Array:
-        init, padding = nn.initializers.he_normal(), ((1, 1), (1, 1))
-        conv = nn.Conv(features, (3, 3), stride, padding=padding, dtype=self.dtype, kernel_init=init)
-        return jax.nn.leaky_relu(conv(x), 0.2)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from scan_jax.core.types import Array
 from scan_jax.layers.gated_conv import GatedConv, SameConv
 from scan_jax.ops.contextual_attention import contextual_attention
-from scan_jax.ops.image import check_sides, complete, enlarge, shrink_nearest
+from scan_jax.ops.image import check_sides, complete, shrink_nearest
 
 STRIDE = 8  # 4 of the networks, 2 of the attention
 
@@ -88,8 +88,10 @@ class Decoder(nn.Module):
     def __call__(self, x: Array) -> Array:
         """[B,h,w,C] -> [B,4h,4w,3] float32 in [-1, 1]."""
         for number, widths in enumerate(DECODER, start=11):
-            x = enlarge(x, 2) if number in (13, 15) else x
-            x = GatedConv(int(widths * self.width) // 2, dtype=self.dtype, name=f"conv{number}")(x)
+            conv = GatedConv(
+                int(widths * self.width) // 2, doubles=number in (13, 15), dtype=self.dtype, name=f"conv{number}"
+            )
+            x = conv(x)
         return jnp.tanh(SameConv(3, dtype=self.dtype, name="conv17")(x).astype(jnp.float32))
 
 

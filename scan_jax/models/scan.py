@@ -13,11 +13,12 @@ import jax.numpy as jnp
 from scan_jax.core.bounds import Blur, Repeats, Size
 from scan_jax.core.types import Array
 from scan_jax.layers.attention_norm import ChannelAttentionNorm, SpatialAttentionNorm
+from scan_jax.layers.conv import Conv, JoinedConv
 from scan_jax.layers.partial_conv import PartialConv
 from scan_jax.layers.prior import Prior
 from scan_jax.layers.residual import DilatedResidualBlock
 from scan_jax.ops.convolution import update_known
-from scan_jax.ops.image import check_sides, complete, enlarge, high_frequency, sobel_gradient
+from scan_jax.ops.image import check_sides, complete, high_frequency, sobel_gradient
 
 STRIDE = 8
 SOBEL_SCALE = 8  # the operator's answer to a slope of 1 per pixel
@@ -93,7 +94,7 @@ class Decoder(nn.Module):
         settings, corrects = self.settings, self.settings.prior != "none"
         shared, x = (settings.regions, settings.statistics), features[-1]
         for depth in (2, 1, 0):
-            x = self._join(x, features[depth], settings.width * 2**depth, name=f"join{depth}")
+            x = JoinedConv(settings.width * 2**depth, settings.dtype, name=f"join{depth}")(x, features[depth])
             if "spatial" in settings.attention:
                 san = SpatialAttentionNorm(*shared, settings.kernels, name=f"spatial{depth}")
                 level_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, depth)
@@ -102,20 +103,13 @@ class Decoder(nn.Module):
                 x = ChannelAttentionNorm(*shared, settings.scale, name=f"channel{depth}")(x)
             x = jax.nn.leaky_relu(x, 0.2)  # [B,H/2^depth,W/2^depth,width*2^depth]
         init = nn.initializers.zeros if corrects else nn.initializers.lecun_normal()
-        rgb = nn.Conv(3, (3, 3), padding=1, dtype=settings.dtype, kernel_init=init, name="rgb")(x).astype(jnp.float32)
+        rgb = Conv(3, dtype=settings.dtype, kernel_init=init, name="rgb")(x).astype(jnp.float32)
         if not corrects:
             return jax.nn.sigmoid(rgb)
         if settings.share == "one":
             return rgb
-        share = nn.Conv(1, (3, 3), padding=1, dtype=settings.dtype, kernel_init=init, name="share")(x)
+        share = Conv(1, dtype=settings.dtype, kernel_init=init, name="share")(x)
         return jnp.concatenate([rgb, share.astype(jnp.float32)], axis=-1)
-
-    def _join(self, x: Array, encoded: Array, width: int, *, name: str) -> Array:
-        """Nearest upsampling of x, concatenation with the encoder's level, 3x3 convolution."""
-        x = enlarge(x, 2)  # [B,2h,2w,C]
-        joined = jnp.concatenate([x, encoded.astype(x.dtype)], axis=-1)
-        init = nn.initializers.he_normal()
-        return nn.Conv(width, (3, 3), padding=1, dtype=self.settings.dtype, kernel_init=init, name=name)(joined)
 
 
 class ScanGenerator(nn.Module):

@@ -57,7 +57,7 @@ def _convolve(x: Array, kernel: Array, steps: Steps) -> Array:
 
 
 def _convolve_backward(steps: Steps, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
-    on_cpu, default = partial(_gradients, _folded, steps), partial(_gradients, _by_xla, steps)
+    on_cpu, default = partial(_gradients_on_cpu, steps), partial(_gradients, _by_xla, steps)
     gradients: tuple[Array, Array] = lax.platform_dependent(*saved, change, cpu=on_cpu, default=default)
     return gradients
 
@@ -82,19 +82,25 @@ def _forward_on_cpu(x: Array, kernel: Array, steps: Steps) -> Array:
         return _of_parts(x, kernel, steps)
     pixels = x.shape[0] * x.shape[1] * x.shape[2]
     is_small = isinstance(pixels, int) and pixels <= 2 * kernel.shape[3] * steps.stride**2
-    return (_of_cells if is_small and _fits(x, kernel, steps) else _by_xla)(x, kernel, steps)
+    pays = is_small and _fills(kernel, steps) and x.shape[3] >= _WIDE
+    return (_of_cells if pays else _by_xla)(x, kernel, steps)
 
 
-def _folded(x: Array, kernel: Array, steps: Steps) -> Array:
-    """The form that has the faster gradients."""
+def _gradients_on_cpu(steps: Steps, x: Array, kernel: Array, change: Array) -> tuple[Array, Array]:
+    """The faster form of each. A 3x3 kernel in cells has too many zeros for the gradient to the map."""
     if steps.stride == 1:
-        return _of_parts(x, kernel, steps)
-    return (_of_cells if _fits(x, kernel, steps) else _by_xla)(x, kernel, steps)
+        return _gradients(_of_parts, steps, x, kernel, change)
+    if x.shape[3] < _WIDE:
+        return _gradients(_by_xla, steps, x, kernel, change)
+    to_map, to_kernel = _gradients(_of_cells, steps, x, kernel, change)
+    if not _fills(kernel, steps) and kernel.shape[0] <= 3:
+        to_map, _ = _gradients(_by_xla, steps, x, kernel, change)  # the compiler drops what is not used
+    return to_map, to_kernel
 
 
-def _fits(x: Array, kernel: Array, steps: Steps) -> bool:
-    """Whether cells fill the kernel, and have channels enough."""
-    return kernel.shape[0] % steps.stride == 0 and x.shape[3] >= _WIDE
+def _fills(kernel: Array, steps: Steps) -> bool:
+    """Whether the kernel is a whole number of cells."""
+    return kernel.shape[0] % steps.stride == 0
 
 
 def _of_parts(x: Array, kernel: Array, steps: Steps) -> Array:

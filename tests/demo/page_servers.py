@@ -84,3 +84,4 @@ def serving(run, caches, *flags, **variables):
     finally:
         if server.process.poll() is None:
             server.end()
+        server.process.stderr.close()

@@ -1,14 +1,12 @@
 """What the page refuses before it decodes anything, and how it says so."""
 
-import asyncio
-
 import numpy as np
 import pytest
 from miniatures import photograph, truncate, write, write_bomb
 from PIL import Image
 
 from scan_jax.core.errors import UserError
-from scan_jax.demo.serving import Limits, OnlyHere, check_image, check_seed, shown
+from scan_jax.demo.serving import Limits, check_image, check_seed, read_auth, shown
 from scan_jax.images.photograph import read_photograph
 
 SMALL = Limits(pixels=10_000)
@@ -54,20 +52,9 @@ def test_seeds_and_limits_that_do_not_fit():
         with pytest.raises(UserError, match="whole number"):
             check_seed(value)
     assert [check_seed(value) for value in (0, 7.0, 2**31 - 1)] == [0, 7, 2**31 - 1]
-    for name in ("pixels", "megabytes", "queue", "minutes"):
+    for name in Limits._fields:
         with pytest.raises(UserError, match="at least 1"):
             Limits(**{name: 0}).check()
-
-
-@pytest.mark.parametrize("route", ["/file=", "/proxy=", "/gradio_api/file=", "/gradio_api/proxy="])
-def test_nothing_is_fetched_from_elsewhere(route):
-    sent = []
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(OnlyHere(None)({"type": "http", "path": f"{route}https://192.0.2.1/x.png"}, None, send))
-    assert sent[0]["status"] == 403
 
 
 def test_messages_name_files_as_people_know_them_and_carry_no_markup(tmp_path):
@@ -85,3 +72,15 @@ def test_a_truncated_file_is_said_in_one_line(tmp_path):
         read_photograph(str(path))
     said = shown(caught.value, str(path))
     assert str(tmp_path) not in said and "\n" not in said
+
+
+def test_names_and_passwords_are_lines_of_a_file(tmp_path):
+    path = tmp_path / "auth"
+    path.write_text("ann:a:b\n\nbob: c \n")
+    assert read_auth(str(path)) == [("ann", "a:b"), ("bob", " c ")]
+    for content in (b"", b"ann\n", b"ann:\n", b":x\n", b"\xff\xfe:"):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="--auth="):
+            read_auth(str(path))
+    with pytest.raises(UserError, match="No such file"):
+        read_auth(str(tmp_path / "none"))

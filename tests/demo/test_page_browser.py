@@ -109,9 +109,13 @@ def visit(request, opened, plain_page):
     return opened(plain_page, request.param)
 
 
-def test_the_example_is_filled_at_once(visit):
+def test_the_example_is_filled_at_once_and_the_result_is_to_be_seen(visit):
     assert "384x384 pixels" in visit.fill()
     visit.assert_no_scrolling()
+    visit.page.wait_for_function(
+        "() => { const { top, bottom } = document.querySelector('#result').getBoundingClientRect();"
+        " return top >= 0 && bottom <= innerHeight }"
+    )
 
 
 def test_upload_paint_fill_compare_download(visit, tmp_path):
@@ -136,6 +140,82 @@ def test_upload_paint_fill_compare_download(visit, tmp_path):
     assert hole[150, 200]
     np.testing.assert_array_equal(result[~hole], original[~hole])
     assert (result[hole] != original[hole]).mean() > 0.5
+
+
+def test_strokes_outlast_other_polarities_and_can_be_undone(opened, plain_page, tmp_path):
+    visit = opened(plain_page, "desktop")
+    page, uploaded = visit.page, np.zeros((120, 160), np.uint8)
+    uploaded[8:24, 8:36] = 255
+    visit.upload("Upload a photograph", write(tmp_path / "mine.png", photograph(1, 120, 160)))
+    page.get_by_text("160x120 pixels").wait_for()
+    page.wait_for_timeout(1500)
+    visit.stroke("#painter", (0.4, 0.5), (0.6, 0.5))
+    page.locator("#advanced button").first.click()
+    page.locator("#hole input[type=file]").set_input_files(str(write(tmp_path / "hole.png", uploaded)))
+    page.get_by_text("tinted belongs").wait_for()
+    for colour in ("black", "white"):
+        page.get_by_label(colour).click()
+        page.wait_for_timeout(1500)
+    visit.stroke("#painter", (0.4, 0.7), (0.6, 0.7))
+    found = []
+    for undo in (False, True):
+        if undo:
+            page.locator("#painter button[aria-label=Undo]").click()
+        visit.fill()
+        found.append(np.asarray(Image.open(visit.download("#download_hole"))) > 0)
+    assert all(hole[16, 20] and hole[60, 80] for hole in found)
+    assert [hole[98, 80] for hole in found] == [True, False]
+
+
+def test_another_photograph_leaves_no_result_and_a_bad_one_no_photograph(opened, plain_page, tmp_path):
+    visit = opened(plain_page, "desktop")
+    page, download = visit.page, visit.page.locator("#download")
+    (tmp_path / "notes.txt").write_text("no image")
+    first = write(tmp_path / "first.png", photograph(1, 60, 70))
+    for name, note in ((first, "70x60 pixels"), (tmp_path / "notes.txt", "cannot read the photograph notes.txt")):
+        page.locator("#example").click()
+        page.get_by_text("The example, with").wait_for()
+        page.wait_for_timeout(1500)
+        visit.fill()
+        assert download.is_enabled()
+        visit.upload("Upload a photograph", name)
+        page.get_by_text(note).wait_for()
+        page.wait_for_function("document.querySelector('#result img') === null")
+        assert download.is_disabled() and page.locator("#about_result").inner_text() == ""
+    page.locator("#fill").click()
+    page.get_by_text("there is no photograph yet").first.wait_for()
+    page.locator("#go_on").click()
+    page.get_by_text("there is no result to go on from").first.wait_for()
+
+
+def test_going_on_from_a_result_the_brush_by_keys_and_cancel(opened, plain_page, tmp_path):
+    visit = opened(plain_page, "desktop")
+    page = visit.page
+    visit.fill()
+    first = np.asarray(Image.open(visit.download("#download")))
+    page.locator("#go_on").click()
+    page.get_by_text("384x384 pixels. Paint").wait_for()
+    page.wait_for_timeout(1500)
+    shares = []
+    for keys in ("[[[[", "]]]]]]]]"):
+        for key in keys:
+            page.keyboard.press(key)
+        page.wait_for_timeout(500)
+        page.locator("#painter input[type=range]").wait_for(state="detached")
+        visit.stroke("#painter", (0.4, 0.5), (0.6, 0.5))
+        visit.fill()
+        hole = np.asarray(Image.open(visit.download("#download_hole"))) > 0
+        shares.append(hole.mean())
+        np.testing.assert_array_equal(np.asarray(Image.open(visit.download("#download")))[~hole], first[~hole])
+    assert shares[1] > 2 * shares[0] > 0
+    visit.upload("Upload a photograph", write(tmp_path / "new.png", photograph(1, 211, 133)))  # to be compiled for
+    page.get_by_text("133x211 pixels").wait_for()
+    page.wait_for_timeout(1500)
+    visit.stroke("#painter", (0.4, 0.5), (0.6, 0.5))
+    page.locator("#fill").click()
+    page.locator("#cancel").click()
+    page.get_by_text("Cancelled.").wait_for()
+    assert "133x211 pixels" in visit.fill()
 
 
 def test_mistakes_are_said_on_the_page(visit, tmp_path):

@@ -193,6 +193,9 @@ def test_names_of_uploads_are_harmless_and_large_files_not_kept(plain_page):
         else:
             assert answer.status_code in (400, 413, 422)
     assert upload("a.png", bytes(2_100_000)).status_code == 413
+    files = [("files", (f"{i}.png", bytes(1_900_000), "image/png")) for i in range(12)]
+    answer = httpx.post(f"{plain_page.address}/gradio_api/upload", files=files)  # each would pass
+    assert (answer.status_code, answer.text) == (413, "a request brings at most 18 MB")
 
 
 def test_the_label_network_says_that_it_needs_labels(label_page, tmp_path):
@@ -205,14 +208,32 @@ def test_the_label_network_says_that_it_needs_labels(label_page, tmp_path):
     right = gradio_client.handle_file(str(write(tmp_path / "l.png", np.full((40, 40), 13, np.uint8))))
     pixels, _, _ = ask(client, path, hole, **{**none, "labels": right})
     assert_answers(pixels, path, hole)
+    files = {name: gradio_client.handle_file(str(file)) for name, file in (("photograph", path), ("hole", hole))}
+    job = client.submit(**files, **none | {"labels": right}, painted=None, steps=2, api_name="/fill")
+    job.result()
+    before, after = (note for *_, note in job.outputs())
+    assert before.startswith("A preview: ") and after.startswith("40x40 pixels")
 
 
-def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path, caches):
+def test_the_next_page_clears_up_after_a_killed_one_asks_for_passwords_and_leaves_nothing(tmp_path, caches):
     pytest.importorskip("gradio")
     bundle, temporary = write_bundle(tmp_path / "bundle", "scan"), tmp_path / "temporary"
     temporary.mkdir()
-    with serving(bundle, caches, TMPDIR=str(temporary)) as server:
-        assert any(temporary.iterdir())
+    with serving(bundle, caches, "--host=0.0.0.0", TMPDIR=str(temporary)) as killed:
+        assert "give names and passwords with --auth=FILE" in killed.said
+        killed.process.kill()
+        killed.process.wait()
+    [left] = temporary.glob("scan_jax_demo_*")
+    (tmp_path / "auth").write_text("ann:secret\n")
+    flags = ("--host=0.0.0.0", f"--auth={tmp_path / 'auth'}", "--allow_host", "page.example")
+    with serving(bundle, caches, *flags, TMPDIR=str(temporary)) as server:
+        [used] = temporary.glob("scan_jax_demo_*")
+        assert used != left and "--auth=FILE" not in server.said
+        address = server.address.replace("0.0.0.0", "127.0.0.1")
+        for host, status in (("page.example", 401), ("other.example", 403)):
+            assert httpx.get(f"{address}/config", headers={"Host": host}).status_code == status
+        entered = httpx.post(f"{address}/login", data={"username": "ann", "password": "secret"})
+        assert httpx.get(f"{address}/config", cookies=dict(entered.cookies)).status_code == 200
         assert server.end() == 0
     assert not list(temporary.glob("scan_jax_demo_*"))
     assert "Traceback" not in server.said

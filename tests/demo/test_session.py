@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 import threading
 import time
 
@@ -130,15 +129,24 @@ def test_what_comes_with_the_package_may_fill_instead(session, painter, wanted, 
         session.fill(dataclasses.replace(wanted, model="harmonics"))
 
 
-def test_one_seed_one_result_and_old_ones_are_thrown_away(session, wanted):
+def test_what_a_model_was_trained_on_stands_beside_the_button(toy, tmp_path):
+    session = open_session(toy, tmp_path)
+    assert "not noted" in session.origin() and "openly licensed" in session.origin("open")
+    assert "not trained" in session.origin("telea")
+    for data, told in (("synthetic_portraits", "drawn portraits only"), ("of_mine", "of_mine")):
+        toy.about["data"] = data
+        assert session.origin() == f"Trained on {told}."
+    toy.about.clear()
+
+
+def test_one_seed_one_result_and_old_ones_are_thrown_away(session, wanted, monkeypatch):
     seeded = dataclasses.replace(wanted, options=FillOptions(seed=3))
     first, second = session.fill(seeded).result, session.fill(seeded).result
     assert first.read_bytes() == second.read_bytes()
-    old = time.time() - 60 * session.limits.minutes - 1
-    for one, when in ((first, old), (second, old + 60)):
-        os.utime(one.parent, (when, when))
-    session.fill(seeded)
-    assert not first.exists() and second.exists()
+    kept = time.time() + 60 * session.limits.minutes
+    monkeypatch.setattr(time, "time", lambda: kept + 1)
+    third = session.fill(seeded).result
+    assert not first.exists() and not second.exists() and third.exists()
 
 
 def test_what_cannot_be_done_is_one_line_and_all_hole_is_said(session, wanted, tmp_path):

@@ -21,6 +21,7 @@ from PIL import Image
 from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.folder_lock import LOCK
 from scan_jax.inference.bundles import exporting
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.trained import Trained, parameter_hash
@@ -86,6 +87,17 @@ def test_it_says_what_it_takes_and_where_it_comes_from(written):
     loaded = Trained.load(folder)
     assert loaded.identity == trained.identity == parameter_hash(trained.variables.params["generator"])
     assert loaded.noted["licence"] == "CC0"
+
+
+def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
+    left, other, strange = (tmp_path / f".{name}.part" for name in ("small.0a1b", "other.0a1b", "small.2c3d"))
+    for folder in (left, other, strange):
+        folder.mkdir()
+    for folder in (left, other):
+        (folder / LOCK).touch()
+    exporting.export(small_trained(PLAIN), tmp_path / "small", platforms=())
+    assert sorted(tmp_path.iterdir()) == sorted([other, strange, tmp_path / "small"])
+    assert {path.name for path in (tmp_path / "small").iterdir()} == {"model.safetensors", "config.json", "README.md"}
 
 
 def test_classes_are_named(tmp_path):

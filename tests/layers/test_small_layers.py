@@ -1,11 +1,13 @@
 """Batch normalisation with scale and shift against PyTorch's, in all modes; instance normalisation, reflection."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from refusals import refused
 
+from scan_jax.layers.conv import JoinedConv
 from scan_jax.layers.normalization import AffineBatchNorm, InstanceNorm
 from scan_jax.layers.residual import reflect
 
@@ -31,6 +33,16 @@ def test_batch_norm_equals_pytorchs_and_frozen_statistics_stay():
         np.testing.assert_allclose(found, wanted.detach().numpy(), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(variables["batch_stats"]["norm"]["mean"], reference.running_mean, rtol=1e-5)
     np.testing.assert_allclose(variables["batch_stats"]["norm"]["variance"], reference.running_var, rtol=1e-5)
+
+
+def test_joining_is_a_convolution_of_the_joined_map_with_the_same_parameters():
+    rng = np.random.default_rng(0)
+    x, beside = rng.normal(size=(2, 3, 4, 5)).astype(np.float32), rng.normal(size=(2, 6, 8, 2)).astype(np.float32)
+    joined = np.concatenate([x.repeat(2, 1).repeat(2, 2), beside], axis=-1)
+    reference = nn.Conv(3, (3, 3), padding=1, bias_init=nn.initializers.normal())
+    variables = reference.init(jax.random.key(0), joined)
+    wanted = reference.apply(variables, joined)
+    np.testing.assert_allclose(JoinedConv(3).apply(variables, x, beside), wanted, atol=1e-5)
 
 
 def test_one_layer_called_twice_moves_its_statistics_twice():

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from exact_convolution import assert_exact, assert_keeps_bfloat16, draw, with_gradients
+from jax import lax
 from refusals import refused
 
-from scan_jax.ops.conv_transpose import conv_transpose, shuffle_pixels
+from scan_jax.ops.conv_transpose import conv_transpose, convolve_doubled, shuffle_pixels, transpose_by_xla
 from scan_jax.ops.convolution import convolve, update_known
 from scan_jax.ops.strided_convolution import convolve_same, convolve_strided, same_padding
 
@@ -53,12 +54,13 @@ def test_convolve_and_its_gradients_are_pytorchs(size, padding, height, width, c
     assert_exact(lambda x, kernel: convolve(x, kernel, padding), *given, padding, rtol=1e-3, atol=1e-3)
 
 
-# kernel, padding, stride, dilation, height, width, channels, features; even kernels on 16 channels are folded
+# kernel, padding, stride, dilation, height, width, channels, features; on 16 channels they are folded
 STRIDED = [
     *((7, 3, 2, 1, 16, 13, 3, 4), (3, 1, 2, 1, 8, 8, 5, 60), (4, 1, 2, 1, 10, 8, 16, 3), (4, 1, 2, 1, 11, 7, 16, 3)),
     *((4, 2, 2, 1, 6, 9, 17, 2), (4, 1, 2, 1, 8, 8, 3, 2), (3, 1, 3, 1, 11, 9, 16, 3), (3, 0, 3, 1, 5, 4, 16, 3)),
-    *((3, 2, 1, 2, 8, 6, 5, 70), (3, 2, 1, 2, 7, 9, 3, 4), (3, 0, 1, 2, 9, 10, 3, 4), (5, 4, 1, 2, 5, 3, 2, 3)),
-    *((3, 3, 1, 3, 8, 7, 2, 3), (3, 6, 1, 3, 4, 5, 2, 3), (7, 3, 1, 1, 9, 20, 3, 4)),
+    *((5, 2, 2, 1, 9, 12, 16, 3), (3, 1, 2, 1, 9, 8, 16, 3), (3, 2, 1, 2, 8, 6, 5, 70), (3, 2, 1, 2, 7, 9, 3, 4)),
+    *((3, 0, 1, 2, 9, 10, 3, 4), (5, 4, 1, 2, 5, 3, 2, 3), (3, 3, 1, 3, 8, 7, 2, 3), (3, 6, 1, 3, 4, 5, 2, 3)),
+    (7, 3, 1, 1, 9, 20, 3, 4),
 ]
 
 
@@ -96,7 +98,8 @@ def test_padding(size, kernel, stride, wanted):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (6, 5)])
-def test_doubling_and_its_gradients_are_pytorchs(size):
+@pytest.mark.parametrize("form", [conv_transpose, transpose_by_xla])  # a CPU's and the others'
+def test_doubling_and_its_gradients_are_pytorchs(form, size):
     torch = pytest.importorskip("torch")
     x, kernel = draw((2, *size, 3), 4, 6)
     change = np.random.default_rng(1).standard_normal((2, 2 * size[0], 2 * size[1], 6), np.float32)
@@ -104,9 +107,21 @@ def test_doubling_and_its_gradients_are_pytorchs(size):
     by_channel = given[0].permute(0, 3, 1, 2), given[1].permute(2, 3, 0, 1)
     wanted = torch.nn.functional.conv_transpose2d(*by_channel, stride=2, padding=1).permute(0, 2, 3, 1)
     wanted.backward(torch.tensor(change).double())
-    found = with_gradients(conv_transpose)(x, kernel, change)
+    found = with_gradients(form)(x, kernel, change)
     for ours, truth in zip(found, (wanted.detach(), given[0].grad, given[1].grad), strict=True):
         np.testing.assert_allclose(ours, truth.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (6, 5)])
+def test_repeated_pixels_are_convolved_as_if_they_were_there(size):
+    def repeated(x, kernel):
+        x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    given = draw((2, *size, 3), 3, 6)
+    change = np.random.default_rng(1).standard_normal((2, 2 * size[0], 2 * size[1], 6), np.float32)
+    for ours, truth in zip(with_gradients(convolve_doubled)(*given, change), with_gradients(repeated)(*given, change)):
+        np.testing.assert_allclose(ours, truth, atol=1e-4)
 
 
 def test_pixels_are_dealt_out_as_pytorch_does():
@@ -135,4 +150,5 @@ def test_wrong_inputs_are_named():
     refused(r"\[k,k,C,D\]", convolve_same, (np.zeros((1, 8, 8, 2)), np.zeros((3, 3, 1, 1))), stride=2)
     refused("k odd", convolve_same, (np.zeros((1, 8, 8, 1)), np.zeros((4, 4, 1, 1))))
     refused("kernel", conv_transpose, (x[..., :3], np.zeros((3, 3, 3, 2))))
+    refused(r"\[3,3,C,D\]", convolve_doubled, (x, np.zeros((4, 4, 4, 2))))
     refused("4C", shuffle_pixels, (np.zeros((1, 4, 4, 6)),))

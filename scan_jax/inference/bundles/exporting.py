@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import jax
 import numpy as np
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.folder_lock import held, remove_abandoned
 from scan_jax.core.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, ONNX, PROGRAM
 from scan_jax.images.palette import part_names
 from scan_jax.inference.bundles import model_card, onnx_file, program
@@ -54,11 +56,14 @@ def export(
     """
     require_possible(out, platforms, onnx)
     trained = _halved(trained) if half else trained
-    stage = out.absolute().with_name(f".{out.absolute().name}.{uuid.uuid4().hex[:12]}.part")
+    name = out.absolute().name
+    remove_abandoned(out.absolute().parent.glob(f".{glob.escape(name)}.*.part"))  # of exports that were killed
+    stage = out.absolute().with_name(f".{name}.{uuid.uuid4().hex[:12]}.part")
     licence = licence or trained.noted.get("licence", "")
     try:
-        _write(trained, stage, out.absolute().name, licence, platforms, onnx)
-        _put(stage, out)
+        with held(stage, "name another folder with --out"):
+            _write(trained, stage / name, name, licence, platforms, onnx)
+            _put(stage / name, out)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}; name another folder with --out") from error
     finally:
