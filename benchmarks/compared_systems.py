@@ -29,6 +29,7 @@ CONFIGS = {
     "edge_connect": "compare/edge_connect64",
     "region_norm": "compare/region_norm64",
     "rfr": "compare/rfr64",
+    "lama": "compare/lama64",
 }
 BASELINES = ("navier_stokes", "biharmonic")
 

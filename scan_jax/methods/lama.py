@@ -51,10 +51,12 @@ class LamaSettings:
 
 
 def build(section: Mapping[str, Any]) -> Lama:
-    """The method for a config's `method` section; a UserError, too, for feature matching in a critic without training."""
+    """The method for a config's `method` section; a UserError, too, for feature matching without a trained critic."""
     settings = bind(section, LamaSettings, "config.method")
     if settings.loss.feature_matching and not settings.loss.adversarial:
-        raise UserError("config.method.loss.feature_matching must be 0 where adversarial is: it looks through the critic")
+        raise UserError(
+            "config.method.loss.feature_matching must be 0 where adversarial is: it looks through the critic"
+        )
     return Lama(settings)
 
 

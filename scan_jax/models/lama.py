@@ -125,9 +125,7 @@ def _norm_relu(x: Array, name: str, *, train: bool) -> Array:
 
 def _norm_relu_both(pair: Pair, name: str, *, train: bool) -> Pair:
     """In a compact method."""
-    local, whole = (
-        _norm_relu(part, f"{name}_{kind}", train=train) for part, kind in zip(pair, ("local", "global"))
-    )
+    local, whole = (_norm_relu(part, f"{name}_{kind}", train=train) for part, kind in zip(pair, ("local", "global")))
     return local, whole
 
 

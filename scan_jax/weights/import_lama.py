@@ -1,7 +1,7 @@
 """LaMa's generator (Suvorov et al. 2022) from the files in which it is published, none of which is run.
 
-These are the checkpoint of the training, also inside of its big-lama.zip, TorchScript, and safetensors with the names of
-either. What is not Big-LaMa has another number of blocks or another width; without Fourier convolutions it is refused.
+These are the checkpoint of the training, also inside of its big-lama.zip, TorchScript, and safetensors with the names
+of either. Other widths and numbers of blocks than Big-LaMa's are read, too, as long as there are Fourier convolutions.
 """
 
 from __future__ import annotations

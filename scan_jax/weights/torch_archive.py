@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import math
 import pathlib
 import pickle
 import zipfile
@@ -48,8 +47,9 @@ class Tensor:
     def read(self) -> np.ndarray:
         """float32; a ValueError where the file is too short for it."""
         numbers = np.frombuffer(self.archive.read(self.file), self.kind)[self.offset :]
+        count = int(np.prod(self.shape))
         last = sum((size - 1) * stride for size, stride in zip(self.shape, self.strides))
-        if min((0, *self.strides)) < 0 or (math.prod(self.shape) and last >= numbers.size):
+        if min((0, *self.shape, *self.strides)) < 0 or max(count, last + 1 if count else 0) > numbers.size:
             raise ValueError(f"{self.file} is too short")
         strides = [stride * self.kind.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(numbers, self.shape, strides).astype(np.float32)

@@ -1,8 +1,9 @@
 """LaMa's generator as PyTorch modules, by the names of the published files."""
 
-from torch_layers import F, torch
+import pytest
 
-nn = torch.nn
+torch = pytest.importorskip("torch")
+nn, F = torch.nn, torch.nn.functional
 
 
 def conv(inputs, outputs, size=3, stride=1, padding=1):
