@@ -2,7 +2,7 @@
 
     python -m benchmarks.public_steps --clones=FOLDER [--only rfr] [--batch=4] [--side=128] [--rounds=5]
 
-FOLDER holds clones of knazeri/edge-connect, geekyutao/RN and jingyuanli001/RFR-Inpainting by their names. Perceptual
+FOLDER holds clones of knazeri/edge-connect, advimman/lama, geekyutao/RN and jingyuanli001/RFR-Inpainting. Perceptual
 and style terms are left out on both sides, and on theirs the edges are given, which costs them nothing.
 """
 
@@ -18,7 +18,7 @@ from benchmarks.public_steps.in_turn import line, medians
 from scan_jax.commands import cli
 from scan_jax.core import distributed
 
-METHODS = ("edge_connect", "region_norm", "rfr")
+METHODS = ("edge_connect", "lama", "region_norm", "rfr")
 
 
 def main(argv: list[str]) -> int:

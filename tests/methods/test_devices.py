@@ -41,7 +41,7 @@ CASES = {
     "partial_conv": Case(32, 0.03, {"generator": 0.01, "finetune": 0.01}),
     "edge_connect": Case(32, 0.03, {"edge": 1e-3, "completion": 2e-3, "joint": 1e-3} | dict.fromkeys(CRITICS, 0.1)),
     "region_norm": Case(32, 0.03, {"generator": 0.02, "critic": 0.1}),
-    "lama": Case(32, 0.03, {"generator": 0.02, "critic": 0.02}),
+    "lama": Case(32, 0.03, {"generator": 2e-4, "critic": 2e-3}),
     "rfr": Case(32, 0.03, {"generator": 0.02, "finetune": 0.02}),
 }
 DRAW = {"scan", "masked_attention"}  # the others' steps are the same whatever the key
