@@ -14,14 +14,14 @@ from benchmarks.public_steps.clones import load
 SECTION = {"name": "lama", "loss": {"perceptual": 0.0}}
 PHASE = ""
 # What its modules import and neither network uses.
-UNUSED = (("kornia.geometry.transform", "rotate"), ("kornia", "SamplePadding"), ("pytorch_lightning", "seed_everything"))
+UNUSED = {"kornia.geometry.transform": "rotate", "kornia": "SamplePadding", "pytorch_lightning": "seed_everything"}
 PLAIN = {"ratio_gin": 0, "ratio_gout": 0, "enable_lfu": False}
 FOURIER = {"ratio_gin": 0.75, "ratio_gout": 0.75, "enable_lfu": False}
 
 
 def public_step(clones: Path, batch: Batch) -> Step:
     """A step of both without the perceptual term."""
-    for package, name in UNUSED:
+    for package, name in UNUSED.items():
         stub = types.ModuleType(package)
         setattr(stub, name, None)
         sys.modules.setdefault(package, stub)
