@@ -14,7 +14,7 @@ import numpy as np
 
 from scan_jax.core.distributed import fetch
 from scan_jax.core.errors import UserError
-from scan_jax.core.progress import progress_bar
+from scan_jax.core.progress import progress_bar, tells_of_compiling
 from scan_jax.core.types import Array, Observation, require_32_bits
 from scan_jax.inference import kept
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
@@ -52,7 +52,8 @@ class Engine:
         self.method = method
         self._share, self._copy, self._frozen = share, copy, frozen
         self.variables = copy(Variables(dict(variables.params), dict(variables.stats)))
-        self._kept = kept.Program(self._predict, lambda: place) if place else None
+        program = kept.Program(self._predict, lambda: place) if place else None
+        self._kept = tells_of_compiling("the network", program) if program else None
         self._compiled: dict[object, Callable[..., Any]] = {}
         self._shapes: set[tuple[int, ...]] = set()
         self._bar: Any = None
@@ -133,7 +134,9 @@ class Engine:
     def _jit(self, key: object, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, compiled; the one that was kept under `key` where there is one."""
         require_32_bits()
-        return self._compiled.setdefault(key, jax.jit(function))
+        if key not in self._compiled:
+            self._compiled[key] = tells_of_compiling("the network", jax.jit(function))
+        return self._compiled[key]
 
     def _advance(self, index: Any) -> None:
         del index

@@ -20,6 +20,7 @@ from scan_jax.core.bounds import Size
 from scan_jax.core.checkpoint_folder import Ledger
 from scan_jax.core.config import value_at
 from scan_jax.core.errors import UserError, told_of
+from scan_jax.core.progress import telling
 from scan_jax.core.run_layout import BUNDLE, CONFIG, DAMAGE, first_line, read_sections
 from scan_jax.core.run_layout import COMMIT_FILE as COMMIT_FILE
 from scan_jax.core.types import Example
@@ -260,7 +261,8 @@ def shapes_of(method: Method, section: Mapping[str, Any]) -> Shapes:
     noted = _read(note) if note else None
     if noted is not None:
         return noted
-    shapes = trace(method)
+    with telling("tracing the network, for the shapes of its arrays"):
+        shapes = trace(method)
     if note:
         kept.write(note, json.dumps(shapes).encode())
     return shapes
