@@ -31,7 +31,7 @@ NARROW = {"width": 4, "critic_width": 4}
 PERCEPTUAL = ("loss.perceptual", "style_search.perceptual")
 NO_FEATURES = {"loss.style": 0.0, "loss.perceptual": 0.0}
 TINY_METHOD = {
-    "scan": {**NARROW, "prior": "none", "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
+    "scan": {**NARROW, "prior": "none", "share": "one", "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
     "masked_attention": {**NARROW, "prior": "none", "style_size": 8, "label_width": 4} | dict.fromkeys(PERCEPTUAL, 0.0),
     "edge_connect": {**NARROW, "blocks": 1, **NO_FEATURES},
     "rfr": {"width": 8, "recurrences": 1, **NO_FEATURES},
@@ -51,8 +51,8 @@ def settings_of(arguments):
     name = next(word.partition("=")[2] for word in arguments if word.startswith("--config="))
     config = configuration.load(name, [word for word in arguments if word.startswith("--config.")])
     settings = dict(TINY)
-    if config.training.start_from != OPEN:  # whose networks have their own size
-        settings |= {f"method.{key}": value for key, value in TINY_METHOD[config.method["name"]].items()}
+    small = NO_FEATURES if config.training.start_from == OPEN else TINY_METHOD[config.method["name"]]
+    settings |= {f"method.{key}": value for key, value in small.items()}  # networks to start from have their own size
     if config.data["name"] in (*ARCHIVES, "synthetic_portraits"):
         settings |= DRAWN
     if config.holes["name"] == "irregular_masks":
@@ -148,6 +148,7 @@ def diverged(folder):
     run = folder / "runs" / "bad"
     if not run.exists():
         bad = {"steps": 6, "checkpoint_every": 1, "guard.retries": 1, "optimizers.generator.schedule": "constant"}
+        bad |= {"pictures_every": 0, "evaluate_every": 6}  # of what is no number nothing can be drawn
         bad |= {"optimizers.generator.warmup": 2, "optimizers.generator.learning_rate": 1e30}
         overrides = [*tiny(["--config=demo"]), *as_flags({f"training.{key}": value for key, value in bad.items()})]
         with contextlib.suppress(UserError):

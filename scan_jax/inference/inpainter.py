@@ -99,15 +99,9 @@ class Inpainter:
             "data": trained.config["data"].get("dataset") or trained.config["data"].get("name", ""),
         }
         any_scale = trained.config.get("augmentation", {}).get("crop") == "random_square"
-        return cls(
-            trained.method,
-            trained.variables,
-            size=trained.size,
-            step=trained.step,
-            about=about,
-            any_scale=any_scale,
-            place=kept.place_of(type(trained.method), trained.config["method"]),
-        )
+        place = kept.place_of(type(trained.method), trained.config["method"])
+        given = {"size": trained.size, "step": trained.step, "about": about, "any_scale": any_scale, "place": place}
+        return cls(trained.method, trained.variables, **given)
 
     def __call__(
         self,
