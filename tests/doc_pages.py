@@ -43,8 +43,11 @@ def fences(page):
     return [(found[1], text[: found.start(2)].count("\n") + 1, found[2]) for found in FENCE.finditer(text)]
 
 
+INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )?(?:python3? (?:-m |tests/)|scan-jax )[^`]+)`")
+
+
 def commands():
-    """Every command of every page once: bash blocks, and the lines after `$ ` in blocks that show a terminal."""
+    """Every command of every page once: bash blocks, lines after `$ ` in blocks that show a terminal, running text."""
     found = {}
     for page in PAGES:
         for language, line, text in fences(page):
@@ -56,6 +59,11 @@ def commands():
             else:
                 continue
             for command in block:
+                found.setdefault(command.words, command)
+        text = FENCE.sub(lambda block: "\n" * block[0].count("\n"), page.read_text())
+        for span in INLINE.finditer(text):
+            place = f"{page.relative_to(ROOT)}:{text[: span.start()].count(chr(10)) + 1}"
+            for command in block_commands(span[1].replace("\n", " "), place):
                 found.setdefault(command.words, command)
     return list(found.values())
 

@@ -1,6 +1,9 @@
 """A miniature of what the documentation's commands speak of: photographs, masks, archives and runs by name."""
 
+import contextlib
+import hashlib
 import shutil
+import tarfile
 from pathlib import Path
 
 import miniatures
@@ -11,7 +14,9 @@ from PIL import Image
 from scan_jax.commands import evaluate as evaluate
 from scan_jax.commands import experiment
 from scan_jax.core import config as configuration
+from scan_jax.core.errors import UserError
 from scan_jax.data.api import open_data
+from scan_jax.data.builders.open_photographs import Package, Photograph
 from scan_jax.inference.bundles import exporting
 from scan_jax.inference.trained import Trained
 
@@ -26,26 +31,33 @@ NARROW = {"width": 4, "critic_width": 4}
 PERCEPTUAL = ("loss.perceptual", "style_search.perceptual")
 NO_FEATURES = {"loss.style": 0.0, "loss.perceptual": 0.0}
 TINY_METHOD = {
-    "scan": {**NARROW, "prior": "none", "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
+    "scan": {**NARROW, "prior": "none", "share": "one", "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
     "masked_attention": {**NARROW, "prior": "none", "style_size": 8, "label_width": 4} | dict.fromkeys(PERCEPTUAL, 0.0),
     "edge_connect": {**NARROW, "blocks": 1, **NO_FEATURES},
     "rfr": {"width": 8, "recurrences": 1, **NO_FEATURES},
 }
 DRAWN = {"data.name": "synthetic_portraits", "data.count": 8, "data.held_out": 2}  # where the config has archives
+OPEN = "scan_jax/weights/open"
 ARCHIVES = ("celeba_hq", "celebamask_hq", "paris_street_view")
 
 
 def tiny(arguments):
     """The overrides that make a training command small, by what its config says."""
+    return as_flags(settings_of(arguments))
+
+
+def settings_of(arguments):
+    """By key."""
     name = next(word.partition("=")[2] for word in arguments if word.startswith("--config="))
     config = configuration.load(name, [word for word in arguments if word.startswith("--config.")])
     settings = dict(TINY)
-    settings |= {f"method.{key}": value for key, value in TINY_METHOD[config.method["name"]].items()}
+    small = NO_FEATURES if config.training.start_from == OPEN else TINY_METHOD[config.method["name"]]
+    settings |= {f"method.{key}": value for key, value in small.items()}  # networks to start from have their own size
     if config.data["name"] in (*ARCHIVES, "synthetic_portraits"):
         settings |= DRAWN
     if config.holes["name"] == "irregular_masks":
         settings["holes.name"] = "free_form"
-    return as_flags(settings)
+    return settings
 
 
 def as_flags(settings):
@@ -55,12 +67,16 @@ def as_flags(settings):
 
 def build(folder, root):
     (folder / "configs").symlink_to(root / "configs")
+    (folder / OPEN).parent.mkdir(parents=True)
+    (folder / OPEN).symlink_to(root / OPEN)
+    packages(folder / "DEBS")
     portraits = open_data({"name": "synthetic_portraits", "size": SIDE, "count": 24, "held_out": 4}).train
     _write_photographs(folder, portraits)
     _write_labelled(folder, portraits)
     _write_masks(folder)
     miniatures.write_celebamask(folder / "archive", range(3))
     miniatures.write_zip(folder / "CelebAMask-HQ.zip", folder / "archive")
+    (folder / "FEW").symlink_to(folder / "archive")
     for part, names in (("paris_train", "abc"), ("paris_eval", "de")):
         miniatures.write_photographs(folder / "PARIS" / part, [f"{name}.png" for name in names], 96)
 
@@ -68,7 +84,7 @@ def build(folder, root):
 def _write_photographs(folder, portraits):
     for i in range(24):
         where = "FACES" if i < 16 else "TEST_FACES"
-        for name in (where, "PHOTOS"):
+        for name in (where, "PHOTOS", "SQUARES"):
             miniatures.write(folder / name / f"{i:03d}.png", portraits[i]["image"])
     hole = np.zeros((SIDE, SIDE), np.uint8)
     hole[20:44, 16:48] = 255
@@ -118,11 +134,47 @@ def write_runs(folder):
     """runs/demo, which was trained for two steps, copies of it, a bundle of it, and a bundle of masked attention."""
     runs = folder / "runs"
     experiment.run(configuration.load("demo", tiny(["--config=demo"])), runs / "demo")
-    for other in ("faces64", "a", "b"):
+    for other in ("faces64", "a", "b", "celeba", "paris", "first", "perceptual"):
         shutil.copytree(runs / "demo", runs / other)
+    (runs / "first" / "checkpoints" / "2").rename(runs / "first" / "checkpoints" / "200")
     exporting.export(Trained.load(runs / "demo"), runs / "exported", platforms=("cpu",))
     section = {**small_networks.MASKED_ATTENTION, "num_labels": 19}
-    exporting.export(small_networks.small_trained(section, size=SIDE), runs / "portraits64", platforms=())
+    for name in ("portraits64", "celebamask", "camvid64"):
+        exporting.export(small_networks.small_trained(section, size=SIDE), runs / name, platforms=())
+
+
+def diverged(folder):
+    """A run that gave up after a bad step, in place of one that had none."""
+    run = folder / "runs" / "bad"
+    if not run.exists():
+        bad = {"steps": 6, "checkpoint_every": 1, "guard.retries": 1, "optimizers.generator.schedule": "constant"}
+        bad |= {"pictures_every": 0, "evaluate_every": 6}  # of what is no number nothing can be drawn
+        bad |= {"optimizers.generator.warmup": 2, "optimizers.generator.learning_rate": 1e30}
+        overrides = [*tiny(["--config=demo"]), *as_flags({f"training.{key}": value for key, value in bad.items()})]
+        with contextlib.suppress(UserError):
+            experiment.run(configuration.load("demo", overrides), run)
+    return f"--run={run}"
+
+
+def packages(folder):
+    """Two of Debian's packages with a photograph each, in place of those that `open_photographs` lists."""
+    listed = []
+    for name, split in (("one", "train"), ("two", "test")):
+        photograph, file = folder / f"{name}.png", folder / f"{name}_1.0_all.deb"
+        if not file.exists():
+            miniatures.write_photographs(folder, [photograph.name], 300)
+            with tarfile.open(folder / "data.tar.xz", "w:xz") as archive:
+                archive.add(photograph, "./usr/p.png")
+            parts = {b"debian-binary": b"2.0\n", b"data.tar.xz": (folder / "data.tar.xz").read_bytes()}
+            members = (
+                b"%-48s%-10d`\n%s%s" % (part, len(data), data, b"\n" * (len(data) % 2)) for part, data in parts.items()
+            )
+            file.write_bytes(b"!<arch>\n" + b"".join(members))
+        with Image.open(photograph) as image:
+            one = Photograph(f"{name}/p", "usr/p.png", "", "CC0-1.0", "Ann", image.height, image.width, False)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        listed.append(Package(name, "1.0", digest, split, "https://example.org", (one,)))
+    return listed
 
 
 def write_results(folder, overrides):
@@ -137,16 +189,21 @@ def write_results(folder, overrides):
         miniatures.write(results / image.parts[-3] / image.name, pixels)
 
 
-def demo_test():
-    """The overrides that make a config's test small."""
-    settings = {"data.size": SIDE, "data.count": 8, "data.held_out": 2}
-    kept = ("evaluation.photographs", "evaluation.holes_per_bucket")
-    return as_flags(settings | {key: TINY[key] for key in kept})
+def small_test(arguments):
+    """The overrides that make the test of a config or a paper small."""
+    name = next((word.partition("=")[2] for word in arguments if word.startswith("--protocol=")), "")
+    if not name:
+        return []
+    settings = {"data.size": SIDE, "holes.name": "free_form", **DRAWN}
+    if configuration.is_config(name):
+        found = settings_of([f"--config={name}", *arguments])
+        settings = {key: value for key, value in found.items() if key.startswith(("data.", "holes."))}
+    return as_flags(settings | {key: TINY[key] for key in ("evaluation.photographs", "evaluation.holes_per_bucket")})
 
 
 def fewer(arguments, folder):
     """The arguments that let a dataset be built from a few of its photographs."""
-    if arguments[0] in ("celeba_hq", "celebamask_hq"):
+    if arguments[0] in ("celeba_hq", "celebamask_hq") and "--source=FEW" not in arguments:
         split = miniatures.write_split(folder / "split.txt", train=["0-1"], test=["2"])
         return [f"--split={split}", f"--size={SIDE}"]
     if arguments[0] == "paris_street_view":

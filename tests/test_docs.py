@@ -5,53 +5,31 @@ import functools
 import importlib
 import importlib.util
 import logging
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import tomllib
+import urllib.request
 
+import doc_commands
 import doc_pages
 import doc_world
+import jax
 import pytest
 from doc_pages import ROOT
 
-from scan_jax.commands import cli, inputs, train
+from scan_jax.commands import cli, inputs, prepare, train
 from scan_jax.core import config as configuration
-from scan_jax.data.builders import paris_street_view
+from scan_jax.data.builders import open_photographs, paris_street_view
 from scan_jax.evaluation.protocols import find_protocol
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods.api import build_method
 from scan_jax.weights import registry
 
-# Not run at all, by how they begin, and why.
-SKIPPED = {
-    "python3 -m venv": "makes an environment",
-    ".venv/bin/pip install": "installs from the network",
-    "pip install": "installs from the network; tests/test_packaging.py installs the wheel",
-    "apt-get install": "installs from the network",
-    "apt-get download": "fetches from the network",
-    ".venv/bin/python -m pytest": "runs these tests",
-    "python -m pytest": "likewise, some of them beside clones of other repositories",
-    "python tests/torture.py": "takes minutes; tests/commands/test_failing_disks.py runs a part of it",
-    "python tests/mutants.py": "takes an hour",
-}
-# Only read by their own parser, with their config, by what their line says, and why.
-PARSED = {
-    "scan_jax replay": "needs a run with a bad step; tests/commands/test_replay.py makes one",
-    "scan_jax weights import": "needs a published file; tests/weights writes such files",
-    "scan_jax demo": "serves until it is stopped; tests/demo opens the page",
-    "launch.aot_check": "needs a TPU's compiler or a process of its own; tests/test_aot_check.py runs it",
-    "--onnx=": "needs jax2onnx; tests/inference/test_onnx_file.py runs where that is installed",
-    "benchmarks.": "takes minutes",
-    "--protocol=scan_": "needs an archive that cannot be shipped; tests/commands/test_evaluate.py has a miniature",
-    "--protocol=masked_attention_": "needs an archive that cannot be shipped",
-    "scan_jax prepare verify": "needs what another command wrote; tests/test_prepare_command.py runs it",
-    "configs/open.py": "needs the photographs of the next line",
-    "open_photographs": "needs packages of Debian; tests/data/builders/test_open_photographs.py writes tiny ones",
-    "--source=FEW": "shows how an archive with gaps is refused; tests/data/builders does that",
-}
-FOUND = {"scan_jax doctor", "scan_jax prepare inspect"}  # which end with 1 where they find problems
 ENTRIES = {f"scan_jax {word}": module for word, module in cli.COMMANDS.items()}
-COMMANDS = doc_pages.commands()
 
 
 def name_of(command):
@@ -68,13 +46,23 @@ def as_entry(command):
     return [command.module, *command.arguments]
 
 
-def is_skipped(command):
-    return any(" ".join(command.words).startswith(beginning) for beginning in SKIPPED)
+def line_of(command):
+    return " ".join(as_entry(command))
 
 
-def is_run(command):
-    line = " ".join(as_entry(command))
-    return not is_skipped(command) and command.module != "scan-jax" and not any(part in line for part in PARSED)
+COMMANDS = [command for command in doc_pages.commands() if line_of(command) not in doc_commands.MENTIONED]
+
+
+def why_not(command):
+    """Why a command is not run; None where it is."""
+    return doc_commands.find(doc_commands.SKIPPED, " ".join(command.words)) or doc_commands.find(
+        doc_commands.READ, line_of(command)
+    )
+
+
+def is_program(command):
+    """Whether it needs a process of its own: what is no command of `scan_jax`, and what serves."""
+    return as_entry(command)[0] not in (*ENTRIES, "scan-jax")
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +76,7 @@ def world(tmp_path_factory):
             patch.delenv(name, raising=False)
         patch.setattr(logging, "basicConfig", lambda **_: None)
         patch.setattr(paris_street_view, "EXPECTED", {"train": 3, "test": 2})
+        patch.setattr(open_photographs, "read_list", lambda: doc_world.packages(folder / "DEBS"))
         doc_world.build(folder, ROOT)
         doc_world.write_runs(folder)
         # A network that was loaded once stays compiled.
@@ -96,29 +85,36 @@ def world(tmp_path_factory):
         yield folder
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if not is_run(command)], ids=name_of)
-def test_a_command_is_one_as_far_as_can_be_read(command):
-    module, *arguments = as_entry(command)
-    if is_skipped(command):
+@pytest.mark.parametrize("command", [command for command in COMMANDS if why_not(command)], ids=name_of)
+def test_a_command_that_is_not_run_is_one_as_far_as_can_be_read(command):
+    if doc_commands.find(doc_commands.SKIPPED, " ".join(command.words)):
         check_extras(" ".join(command.words))
-    elif module == "scan-jax":
-        assert cli.main(arguments) == 0
     else:
+        module, *arguments = as_entry(command)
         read(module, arguments)
 
 
+RUN = [command for command in COMMANDS if not why_not(command)]
+# Whole trainings and programs take an hour together; without this, training goes as far as its first batch.
+EVERY = os.environ.get("SCAN_JAX_EVERY_COMMAND")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [command for command in COMMANDS if is_run(command)], ids=name_of)
+@pytest.mark.parametrize("command", [command for command in RUN if not is_program(command)], ids=name_of)
 def test_a_command_does_what_the_page_says(command, world):
+    get_ready(line_of(command))
     module, *arguments = as_entry(command)
+    arguments = [word for given in arguments for word in doc_commands.WORDS.get(given, [os.path.expanduser(given)])]
     small = shrink(module, arguments, world)
-    if module == "scan_jax train" and not {"--dry_run", "--config=configs/demo.py"} & set(small):
+    if module == "scan_jax train" and not EVERY and not {"--dry_run", "--config=configs/demo.py"} & set(small):
         open_all(small)
         return
     make_room(world, small)
-    code = importlib.import_module(ENTRIES[module]).main(small)
-    line = " ".join(as_entry(command))
-    assert code in ((0, 1) if any(line.startswith(one) for one in FOUND) else (0,)), line
+    if module == "scan_jax demo":
+        serve(small)
+        return
+    code = importlib.import_module(ENTRIES.get(module, cli.__name__)).main(small)
+    assert code == 0 or (code == 1 and any(part in line_of(command) for part in doc_commands.ENDS_WITH_1))
 
 
 def open_all(arguments):
@@ -131,6 +127,56 @@ def open_all(arguments):
     assert (example.labels is not None) == bool(parts.trainer.method.num_labels)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not EVERY, reason="takes an hour together; SCAN_JAX_EVERY_COMMAND=1 runs the programs of the pages")
+@pytest.mark.parametrize("command", [command for command in RUN if is_program(command)], ids=name_of)
+def test_a_program_ends_well(command, world):
+    get_ready(line_of(command))
+    module, *arguments = as_entry(command)
+    make_room(world, arguments)
+    words = [ROOT / arguments.pop(0)] if module == "python" else ["-m", module]
+    done = subprocess.run(
+        [sys.executable, *words, *arguments, *doc_commands.trim(line_of(command), arguments)],
+        env=environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def environment():
+    """Of a process that compiles as these tests do, in the world's home."""
+    cache = jax.config.values["jax_compilation_cache_dir"]
+    own = {"PYTHONPATH": str(ROOT), "JAX_COMPILATION_CACHE_DIR": cache, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    return {**os.environ, **own, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+
+
+def get_ready(line):
+    """Looks for packages, and makes what another command of the pages makes before this one."""
+    for part, package in doc_commands.NEEDS.items():
+        if part in line:
+            pytest.importorskip(package)
+    for part, arguments in doc_commands.AFTER.items():
+        if part in line:
+            assert prepare.main(arguments) == 0
+
+
+def serve(arguments):
+    """The page opens, answers, and goes when it is told to."""
+    words = [sys.executable, "-m", "scan_jax", "demo", *arguments, "--port=0"]
+    with subprocess.Popen(words, env=environment(), stderr=subprocess.PIPE, text=True) as server:
+        said = ""
+        while not (found := re.search(r"open (http://\S+) in a browser", said)):
+            line = server.stderr.readline()
+            assert line, f"the page did not open: {said}"
+            said += line
+        with urllib.request.urlopen(found[1]) as page:
+            assert page.status == 200
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=60)
+
+
 def check_extras(text):
     """What is installed by `.[name]` is an extra."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -140,16 +186,18 @@ def check_extras(text):
 
 def shrink(module, arguments, home):
     """The arguments with others behind them that make the command small."""
-    if module in ("scan_jax train", "scan_jax show-batch"):
-        config = next(word for word in arguments if word.startswith("--config="))
-        overrides = [word for word in arguments if word.startswith("--config.")]
-        return [*arguments, *doc_world.tiny([config, *overrides])]
+    if module == "scan_jax train":
+        return [*arguments, *doc_world.tiny(arguments), "--workdir=runs/new"]
+    if module == "scan_jax show-batch":
+        return [*arguments, *doc_world.tiny(arguments)]
     if module == "scan_jax evaluate":
-        few = doc_world.demo_test() if any(word.startswith("--protocol=") for word in arguments) else []
+        few = doc_world.small_test(arguments)
         metrics = [] if "--metrics" in arguments or "--write_test" in " ".join(arguments) else ["--metrics", "standard"]
         if "--predictions" in arguments:
             doc_world.write_results(home, few)
         return [*arguments, *metrics, *few]
+    if module == "scan_jax replay":
+        return [*arguments, doc_world.diverged(home)]
     if module == "scan_jax export":
         return [*arguments, "--no_stablehlo"]  # tests/commands/test_export.py has it
     if module == "scan_jax prepare":
@@ -178,7 +226,8 @@ def read(module, arguments):
         files = (ROOT / "benchmarks" / file for file in (f"{name}.py", f"{name}/__main__.py", "variants.py"))
         known = "".join(file.read_text() for file in files if file.exists())
         flags = {word.partition("=")[0] for word in arguments if word.startswith("--")} - {"--config"}
-        assert all(f'"{flag}"' in known for flag in flags if not flag.startswith("--config."))
+        flags = {flag for flag in flags if not flag.startswith("--config.")}
+        assert all(f'"{flag}"' in known or f'"{flag[2:]}"' in known for flag in flags)
     for word in arguments:
         flag, _, value = word.partition("=")
         if flag == "--config":
@@ -188,11 +237,14 @@ def read(module, arguments):
             find_protocol(value)
 
 
-def test_every_page_has_its_commands_and_no_reason_is_left_over():
+def test_every_command_is_run_or_has_its_reason_and_none_is_left_over():
     texts = [" ".join(command.words) for command in COMMANDS]
-    lines = [" ".join(as_entry(command)) for command in COMMANDS]
-    assert [part for part in SKIPPED if not any(text.startswith(part) for text in texts)] == []
-    assert [part for part in PARSED if not any(part in line for line in lines)] == []
+    lines = [line_of(command) for command in COMMANDS]
+    assert [part for part in doc_commands.SKIPPED if not any(part in text for text in texts)] == []
+    tables = (doc_commands.READ, doc_commands.NEEDS, doc_commands.AFTER, doc_commands.TRIMS, doc_commands.ENDS_WITH_1)
+    assert [part for table in tables for part in table if not any(part in line for line in lines)] == []
+    programs = [line_of(command) for command in RUN if is_program(command)]
+    assert [line for line in programs if doc_commands.find(doc_commands.TRIMS, line) is None] == []
     places = {command.place.partition(":")[0] for command in COMMANDS}
     assert {"README.md", "docs/scaling.md", "docs/own_data.md", "docs/evaluation.md"} <= places
     assert len(COMMANDS) > 50
@@ -228,6 +280,14 @@ def test_line_numbers_paths_and_modules_are_there(page):
         assert importlib.util.find_spec(module), f"{page.name}: {module}"
     for word in re.findall(r"python3? -m scan_jax ([\w-]+)", text):
         assert word in cli.COMMANDS, f"{page.name}: {word}"
+
+
+def test_beside_the_commands_with_a_network_stands_what_it_is_good_for():
+    networks = re.compile(r"scan[_-]jax (?:inpaint|evaluate|attend|demo|export) .*--run=runs/")
+    users = {page for page in doc_pages.PAGES for _, _, text in doc_pages.fences(page) if networks.search(text)}
+    assert len(users) > 5
+    linked = {page for page in users if "using.md#which-network-for-what" in page.read_text()}
+    assert {page.name for page in users - linked} <= {"using.md"}
 
 
 def test_every_page_is_in_the_index():

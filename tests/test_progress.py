@@ -1,9 +1,12 @@
 """Progress: a bar that is drawn over itself on a terminal, whole lines at intervals in a log."""
 
+import contextlib
 import io
+import logging
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from scan_jax.core import progress
@@ -53,3 +56,22 @@ def test_what_is_disabled_says_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert list(progress.progress_bar(range(3), disable=True)) == [0, 1, 2]
     assert sys.stderr.getvalue() == ""
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.0, []), (0.5, ["compiling it", "still compiling it, for 0 s"])])
+def test_what_cannot_be_counted_says_so_once_it_takes_long(monkeypatch, caplog, seconds, said):
+    monkeypatch.setattr(progress, "SILENCE", 0.1)
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.3)
+    with caplog.at_level(logging.INFO, "scan_jax"), contextlib.suppress(ValueError), progress.telling("compiling it"):
+        time.sleep(seconds)
+        raise ValueError("ends it, too")
+    time.sleep(0.4)
+    assert [record.message for record in caplog.records] == said
+
+
+def test_a_compiled_function_tells_of_its_first_call_with_each_shape(monkeypatch):
+    told = []
+    monkeypatch.setattr(progress, "telling", lambda what: told.append(what) or contextlib.nullcontext())
+    double = progress.tells_of_compiling("it", lambda x: 2 * x)
+    assert [double(np.ones(size)).sum() for size in (1, 1, 2)] == [2, 2, 4]
+    assert told == ["compiling it, which takes long the first time only"] * 2

@@ -11,7 +11,9 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from scan_jax.core import device
 from scan_jax.core.errors import UserError
 
 # Each has `main(argv) -> exit code`.
@@ -104,17 +106,34 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         nothing = not action.default and type(action.default) not in (int, float)  # False, None, "" and []
         hidden = nothing or action.default is argparse.SUPPRESS or not action.option_strings
-        return action.help if hidden else f"{action.help} (%(default)s)"
+        shown = " ".join(map(str, action.default)) if isinstance(action.default, tuple) else "%(default)s"
+        return action.help if hidden else f"{action.help} ({shown})"
 
 
-def parser(command: str, description: str | None) -> argparse.ArgumentParser:
-    """For a command's flags, none of which can be shortened; `description`, its docstring, keeps its line breaks."""
-    return argparse.ArgumentParser(
-        prog=f"python -m scan_jax {command}",
-        description=description,
-        formatter_class=Help,
-        allow_abbrev=False,
-    )
+class Parser(argparse.ArgumentParser):
+    """Of a command or a part of it; none of its flags can be shortened, and those that all have take effect at once.
+
+    `description`, such as a docstring, keeps its line breaks.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": Help, "allow_abbrev": False, **options})
+        add = self.add_argument_group("of every command").add_argument
+        told = "what JAX computes on; without it, the best that there is"
+        add("--device", choices=device.PLATFORMS, default=argparse.SUPPRESS, help=told)
+        add("--verbose", action="store_true", default=argparse.SUPPRESS, help="all that there is to say")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # parse_args calls it, too
+        """As the standard library has it."""
+        flags, others = super().parse_known_args(args, namespace)
+        device.choose(getattr(flags, "device", ""))
+        logging.getLogger("scan_jax").setLevel(logging.DEBUG if getattr(flags, "verbose", False) else logging.INFO)
+        return flags, others
+
+
+def parser(command: str, description: str | None) -> Parser:
+    """For a command's flags."""
+    return Parser(prog=f"python -m scan_jax {command}", description=description)
 
 
 # Their background threads log hundreds of lines about a failure that reaches the user as one of ours.
@@ -125,7 +144,8 @@ NO_NEWS = "Event loop is closed"  # what TensorStore's futures still say when a 
 def run(action: Callable[[], object]) -> int:
     """The exit code of `action`, run with the toolkit's log on stderr; a UserError becomes `error: ...`."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    logging.getLogger("scan_jax").setLevel(logging.INFO)
+    if not (ours := logging.getLogger("scan_jax")).level:  # else the command line has set it
+        ours.setLevel(logging.INFO)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     _pass_over_no_news()

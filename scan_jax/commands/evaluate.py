@@ -59,7 +59,7 @@ def evaluate(flags: argparse.Namespace, overrides: list[str]) -> None:
     from scan_jax.core import distributed
 
     with distributed.joined(flags.distributed):
-        alike = {name: value for name, value in vars(flags).items() if name not in ("out", "distributed")}
+        alike = {name: value for name, value in vars(flags).items() if name not in ("out", "distributed", "verbose")}
         distributed.agree("arguments", {**alike, "overrides": overrides})
         from scan_jax.evaluation.run_evaluation import run_evaluation
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax
 
+from scan_jax.core import device
 from scan_jax.core.config import Config
 from scan_jax.core.errors import told_of
 from scan_jax.data.api import DataSplits, agree_on_labels, open_data
@@ -66,6 +67,7 @@ class Inputs(Sources):
 
 def open_sources(config: Config, num_labels: int) -> Sources:
     """Photographs, with labels of so many classes or for 0 without any, and holes."""
+    device.require_chosen()
     return Sources(config, agree_on_labels(open_data(config.data), num_labels), open_holes(config.holes))
 
 

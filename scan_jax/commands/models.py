@@ -11,7 +11,7 @@ from scan_jax.commands import cli
 
 DEFAULT = "open"
 MODELS = {  # those of `inference.inpainter`, which the other commands' --help cannot wait for
-    "open": "SCAN, trained on openly licensed photographs: what is taken without --run",
+    "open": "SCAN, trained on openly licensed photographs: scratches, wires, posts, no objects; taken without --run",
     "harmonic": "Laplace's equation: as smooth as can be; for holes of any width",
     "biharmonic": "the biharmonic equation: slopes go on into the hole; for thin holes, skin, sky and walls",
     "navier_stokes": "OpenCV, Bertalmio et al. 2001: along the lines that meet the hole; the quickest",
@@ -33,3 +33,5 @@ def show() -> None:
     for name, about in MODELS.items():
         print(f"{name:<{width}}  {about}")
     print("\nOwn runs: --run=runs/NAME (its newest checkpoint), runs/NAME@best, runs/NAME@STEP, or an exported folder.")
+    print("A network is good for photographs like those it was trained on (docs/using.md says more): demo, portraits64")
+    print("know drawn portraits alone, faces64 and celeba aligned faces, camvid64 street frames with label maps.")

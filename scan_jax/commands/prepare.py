@@ -19,7 +19,7 @@ from typing import Any
 
 from scan_jax.commands import cli
 from scan_jax.core import config as configuration
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.sections import EvaluationSettings
 from scan_jax.data.preparation.plan import add_flags, read_flags
 
@@ -61,10 +61,14 @@ def add_commands(commands: Any) -> None:
     """A command for each builder, and one that verifies."""
     for name, place in BUILDERS.items():
         builder = pkgutil.resolve_name(f"scan_jax.data.builders.{place}")
-        command = commands.add_parser(name, help=builder.__doc__, description=builder.__doc__, allow_abbrev=False)
+        command = commands.add_parser(name, help=builder.__doc__, description=builder.__doc__)
         command.set_defaults(act=partial(_build, builder), takes_overrides=False)
-        command.add_argument("--data_dir", default="", help="of all datasets ($TFDS_DATA_DIR, ~/tensorflow_datasets)")
-        command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="images made at a time (the cores)")
+        command.add_argument(
+            "--data_dir", default="", help="of all datasets, else $TFDS_DATA_DIR, ~/tensorflow_datasets"
+        )
+        command.add_argument(
+            "--jobs", type=int, default=os.cpu_count() or 1, help="images made at a time, else as the cores"
+        )
         add_flags(command, builder)
     text = "whether a prepared dataset still has the pixels that were built"
     command = commands.add_parser("verify", help=text, description=text)
@@ -81,7 +85,7 @@ def _build(builder: Any, flags: argparse.Namespace) -> None:
     plan = read_flags(flags, builder).plan()
     dataset = build(plan, flags.data_dir, flags.jobs)
     for split, records in dataset.splits.items():
-        log.info("%s: %s records (%s)", split, f"{len(records):,}", dataset.digests[split][:12])
+        log.info("%s: %s (%s)", split, counted(len(records), "record"), dataset.digests[split][:12])
     size = sum(file.stat().st_size for file in dataset.folder.iterdir())
     log.info("%s, %.1f MB", dataset.folder, size / 1e6)
     usage = plan.usage | ({"data_dir": flags.data_dir} if flags.data_dir else {})
@@ -99,7 +103,7 @@ def _verify(flags: argparse.Namespace) -> None:
     from scan_jax.data.preparation.build import verify
 
     for split, count in verify(flags.folder).items():
-        log.info("%s: %s records are as they were built", split, f"{count:,}")
+        log.info("%s: %s", split, counted(count, "record is as it was built", "records are as they were built"))
 
 
 def add_hole_commands(commands: Any) -> None:
@@ -111,21 +115,19 @@ def add_hole_commands(commands: Any) -> None:
     command = commands.add_parser("holes", help=text, description=text)
     command.set_defaults(act=_freeze, takes_overrides=True)
     command.add_argument("--out", type=Path, required=True, help="the folder to write")
-    command.add_argument("--size", type=int, default=256, help="height and width, pixels (256)")
-    command.add_argument("--per_bucket", type=int, default=100, help="holes in each ratio bucket (100)")
-    command.add_argument("--edges", type=float, nargs="+", default=edges, help="of the buckets (0.1 0.2 ... 0.6)")
-    command.add_argument("--seed", type=int, default=0, help="another seed, other holes (0)")
+    command.add_argument("--size", type=int, default=256, help="height and width, pixels")
+    command.add_argument("--per_bucket", type=int, default=100, help="holes in each ratio bucket")
+    command.add_argument("--edges", type=float, nargs="+", default=edges, help="of the buckets")
+    command.add_argument("--seed", type=int, default=0, help="another seed, other holes")
     text = (
         "what is wrong with a folder of hole masks: polarity, greys, ratios, broken and unmatched files, with a picture"
     )
     command = commands.add_parser("inspect", help=text, description=text)
     command.set_defaults(act=_inspect, takes_overrides=False)
     command.add_argument("folder", type=Path, help="of masks, at any depth")
-    command.add_argument(
-        "--hole_color", choices=("white", "black"), default="white", help="what marks the hole (white)"
-    )
+    command.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
     command.add_argument("--photographs", type=Path, help="a folder whose photographs the masks belong to, by name")
-    command.add_argument("--sheet", type=Path, help="where the picture goes (FOLDER_masks.png)")
+    command.add_argument("--sheet", type=Path, help="where the picture goes; by default FOLDER_masks.png")
 
 
 def _freeze(flags: argparse.Namespace) -> None:
@@ -140,7 +142,7 @@ def _freeze(flags: argparse.Namespace) -> None:
         config["holes"], flags.out, size=flags.size, edges=flags.edges, per_bucket=flags.per_bucket, seed=flags.seed
     )
     for label, count in written.counts.items():
-        log.info("%s: %d holes", label, count)
+        log.info("%s: %s", label, counted(count, "hole"))
     log.info("measure on it with --config.holes.held_out_path=%s", flags.out)
 
 
@@ -151,5 +153,7 @@ def _inspect(flags: argparse.Namespace) -> None:
     sheet = flags.sheet or Path(f"{flags.folder.resolve().name}_masks.png")
     report = inspect(flags.folder, hole_color=flags.hole_color, photographs=flags.photographs, sheet=sheet)
     print(report.text())
+    if report.files:
+        log.info("examples of every ratio are in %s", sheet)
     if report.problems:
-        raise UserError(f"{len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}: see above")
+        raise UserError(f"{counted(len(report.problems), 'problem')}: see above")

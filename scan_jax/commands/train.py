@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from scan_jax.commands import cli
+from scan_jax.core.errors import UserError
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -27,6 +28,9 @@ def train(flags: argparse.Namespace, overrides: list[str]) -> None:
     from scan_jax.core import config as configuration
     from scan_jax.core import distributed
 
+    if "://" in (flags.workdir or ""):
+        own = "checkpoints alone go to a bucket by its address, --config.training.checkpoints=gs://BUCKET/RUN"
+        raise UserError(f"--workdir={flags.workdir} is no folder; mount the bucket and name a folder there, or {own}")
     with distributed.joined(flags.distributed):
         config = configuration.load(flags.config, overrides)
         distributed.agree("config", config.plain)

@@ -16,11 +16,8 @@ from scan_jax.weights import registry
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scan_jax weights",
-        description="Imports published weights from a file on this machine; nothing is downloaded.",
-        epilog=f"Imported files lie in ${registry.FOLDER_VARIABLE}, or in ~/.cache/scan_jax/weights.",
-    )
+    parser = cli.parser("weights", "Imports published weights from a file on this machine; nothing is downloaded.")
+    parser.epilog = f"Imported files lie in ${registry.FOLDER_VARIABLE}, or in ~/.cache/scan_jax/weights."
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = commands.add_parser("import", help="check a published file and rewrite it as safetensors")
     add.add_argument("name", help=f"one of: {', '.join(registry.MODULES)}")

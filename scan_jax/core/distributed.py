@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scan_jax.core import coordinator
+from scan_jax.core import coordinator, device
 from scan_jax.core.config import flatten
 from scan_jax.core.connection import Connection, ProcessInfo, connect, end, may_be_others
 from scan_jax.core.errors import UserError
@@ -50,6 +50,7 @@ def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
       UserError: `how` cannot be read, nothing says who takes part, not all come, or they do not fit together.
     """
     if how == OFF:
+        device.require_chosen()
         yield
         return
     global _connection  # for good: the coordinator goes when the last process has closed its connection
@@ -57,6 +58,7 @@ def joined(how: str, timeout: float = TIMEOUT) -> Iterator[None]:
     try:
         agree("versions", {**{name: importlib.metadata.version(name) for name in ALIKE}, "scan_jax": _digest()})
         _initialize_jax(_connection)
+        device.require_chosen()
         yield
         _connection.finish()
     except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this process and is told to the others
@@ -205,6 +207,7 @@ def keep_compilations() -> None:
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
+    device.require_chosen()  # what compiles starts JAX here
     if jax.default_backend() == "cpu" and jax.device_count() > 1:
         jax.config.update("jax_enable_compilation_cache", False)
         compilation_cache.reset_cache()  # it may be in use since something was compiled

@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""What a user is meant to read: the one exception, and words in it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ class UserError(Exception):
 
     Commands print it as `error: ...` and exit with a non-zero code; a traceback would only hide the line.
     """
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Such as "1 picture" and "2,000 pictures"; where an "s" does not make it, `many` is said of other numbers."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 class NotHere(UserError):

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from scan_jax.core.errors import counted
+
 log = logging.getLogger(__name__)
 
 LISTS = (".txt", ".flist", ".lst")  # a path in each line
@@ -30,5 +32,5 @@ def warn_of_left_out(names: Iterable[str], read: Collection[str], where: str) ->
     """Counts in the log the pictures among the names that are of other kinds than those `read`, which are suffixes."""
     left_out = [name for name in names if (kind := Path(name).suffix.lower()) in OTHER_PICTURES and kind not in read]
     if left_out:
-        told = (len(left_out), where, ", ".join(left_out[:3]))
-        log.warning("left out %d pictures in %s of kinds that are not read here: %s; convert them to png", *told)
+        told = (counted(len(left_out), "picture"), where, ", ".join(left_out[:3]))
+        log.warning("left out %s in %s of kinds that are not read here: %s; convert them to png", *told)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from scan_jax.core.errors import counted
+
 log = logging.getLogger(__name__)
 
 # What a folder's name says, as a word of it: train, train2017, val_large, DIV2K_valid_HR.
@@ -48,8 +50,8 @@ def splits_by_folder(things: Sequence[T], where: str, name: Callable[[T], str]) 
         return {}
     counts = ", ".join(f"{split} {len(some):,}" for split, some in found.items())
     if beside:
-        told = (where, counts, len(beside), name(beside[0]))
-        log.warning("%s is not taken as split by its folders (%s): %d files lie beside these, such as %s", *told)
+        told = (where, counts, counted(len(beside), "file lies", "files lie"), name(beside[0]))
+        log.warning("%s is not taken as split by its folders (%s): %s beside these, such as %s", *told)
         return {}
     log.info("the folders in %s are the split: %s", where, counts)
     return found

@@ -12,7 +12,7 @@ from typing import BinaryIO, ClassVar, Literal
 import numpy as np
 
 from scan_jax.core.bounds import Classes
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
 from scan_jax.data.photo_folder import LABEL, File, Folder, digest, list_photographs, stem
 from scan_jax.images import labels as label_map
@@ -135,19 +135,22 @@ def pair_up(files: Sequence[File], folder: str) -> list[Pair]:
     found = {name: file for name, file in labels.items() if file is not None}
     missing = [name for name in labels if name not in found]
     if not photographs or len(missing) == len(photographs):
+        there = f"{counted(len(photographs), 'photograph')}, {counted(len(maps), 'label map')}"
         raise UserError(
-            f"no photograph with a label map in {folder} ({len(photographs)} photographs, {len(maps)} label maps); "
+            f"no photograph with a label map in {folder} ({there}); "
             f"put {LAYOUTS}; photographs without labels are for --config.data.name=photo_folder"
         )
     if missing:
+        has = "has" if len(missing) == 1 else "have"
         raise UserError(
-            f"{len(missing)} of {len(photographs)} photographs in {folder} have no label map: "
+            f"{len(missing)} of {counted(len(photographs), 'photograph')} in {folder} {has} no label map: "
             f"{', '.join(missing[:3])}; remove them, or put {LAYOUTS}"
         )
     pairs = [Pair(file.name, file.path, file.size, file.changed, file, found[file.name]) for file in photographs]
     unused = len(maps) - len({pair.labels.name for pair in pairs})
     if unused:
-        log.warning("%d label maps in %s belong to no photograph", unused, folder)
+        told = counted(unused, "label map belongs", "label maps belong")
+        log.warning("%s to no photograph, in %s", told, folder)
     return pairs
 
 

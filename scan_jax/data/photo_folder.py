@@ -18,7 +18,7 @@ import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.bounds import Size
-from scan_jax.core.errors import NotHere, UserError
+from scan_jax.core.errors import NotHere, UserError, counted
 from scan_jax.core.progress import progress_bar
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import evenly_spaced, splits_by_folder
@@ -138,7 +138,8 @@ def without_label_maps(files: Sequence[File]) -> list[File]:
     labels = {stem(file.name) + LABEL for file in files}
     kept = [file for file in files if stem(file.name) not in labels]
     if len(kept) < len(files):
-        log.info("passed over %d label maps (NAME%s.png beside NAME)", len(files) - len(kept), LABEL)
+        told = counted(len(files) - len(kept), "label map")
+        log.info("passed over %s (NAME%s.png beside NAME)", told, LABEL)
     return kept
 
 
@@ -150,7 +151,7 @@ def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list
     """
     if count == 0 or len(files) < 2:
         raise UserError(
-            f"nothing to measure on: {len(files)} photographs, held_out={count}; "
+            f"nothing to measure on: {counted(len(files), 'photograph')}, held_out={count}; "
             "give two or more and held_out of at least 1, or held_out_path"
         )
     by_hash = sorted(files, key=lambda file: hashlib.sha256(f"held out: {file.name}".encode()).digest())
@@ -267,7 +268,7 @@ def without_broken(
         )
     for line in named:
         log.warning("skipped, it does not decode: %s", line)
-    log.info("%d photographs, %d broken, in %s", len(good), len(broken), folder)
+    log.info("%s, %d broken, in %s", counted(len(good), "photograph"), len(broken), folder)
     return good
 
 

@@ -200,7 +200,7 @@ def find_folders(compilations: str) -> tuple[Folder, ...]:
         folders.append(look("datasets", datasets, "TFDS_DATA_DIR", names))
     if compilations and "://" not in compilations:  # storage elsewhere has no disk to measure
         count = sum(1 for _ in Path(compilations).glob("*-cache"))
-        content = [f"{count} programs"] * bool(count)
+        content = [f"{count} program{'s' * (count > 1)}"] * bool(count)
         folders.append(look("compiled programs", Path(compilations), "JAX_COMPILATION_CACHE_DIR", content))
     return tuple(folders)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.distributed import is_first
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.run_layout import SCORES
 from scan_jax.data.api import PhotoSource
 from scan_jax.evaluation.benchmark import Benchmark
@@ -118,7 +118,7 @@ def training_table(results: Results, step: int) -> TextTable:
     titles = [f"{name.upper()} {metric.unit}".strip() for name, metric in METRICS.items()]
     definitions = "; ".join(metric.definition for metric in METRICS.values())
     return TextTable(
-        title=f"Held-out photographs after {step} steps",
+        title=f"Held-out photographs after {counted(step, 'step')}",
         header=("hole", "filled by", *titles, f"{network.name} above, dB", "n"),
         rows=tuple(rows),
         conditions=results.conditions,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scan_jax.core.errors import counted
 from scan_jax.evaluation import statistics
 from scan_jax.evaluation.statistics import Summary, summarize
 from scan_jax.metrics.api import AnyMetric
@@ -40,8 +41,9 @@ class Conditions:
 
     def line(self) -> str:
         """All of it in two sentences, for the foot of a table."""
+        photographs = counted(self.count, "photograph")
         return (
-            f"Protocol {self.protocol}: {self.count} photographs ({self.photographs}, {self.photographs_digest[:12]}) "
+            f"Protocol {self.protocol}: {photographs} ({self.photographs}, {self.photographs_digest[:12]}) "
             f"at {self.size}x{self.size}, each once in every bucket (low, high] of hole ratios, photograph i with hole "
             f"i modulo their number; holes {self.holes} ({self.holes_digest[:12]}). Completion: {self.completion}."
         )

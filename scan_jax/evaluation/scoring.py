@@ -18,7 +18,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from scan_jax.core.atomic_write import write_atomically
-from scan_jax.core.progress import progress_bar
+from scan_jax.core.progress import progress_bar, tells_of_compiling
 from scan_jax.evaluation.benchmark import Batch, Benchmark, Row
 from scan_jax.evaluation.entries import Entry, Fill, Pictures
 from scan_jax.evaluation.results import COMPLETION, PREDICTION, EntryResult, Scores, SetScores
@@ -47,12 +47,15 @@ class MetricSuite:
         embeddings = {m.embedding.name: m.embedding for m in metrics.values() if isinstance(m, SetMetric)}
         self._parameters = copy({name: metric.parameters for name, metric in images.items()})
         self._weights = copy({name: one.parameters for name, one in embeddings.items()})
-        self._score = jax.jit(
-            lambda given, *pictures: {name: metric.measure(given[name], *pictures) for name, metric in images.items()}
-        )
-        self._embed = jax.jit(
-            lambda given, image: {name: one.embed(given[name], image) for name, one in embeddings.items()}
-        )
+
+        def score(given: Any, *pictures: Any) -> Any:
+            return {name: metric.measure(given[name], *pictures) for name, metric in images.items()}
+
+        def embed(given: Any, image: Any) -> Any:
+            return {name: one.embed(given[name], image) for name, one in embeddings.items()}
+
+        self._score = tells_of_compiling("the metrics", jax.jit(score))
+        self._embed = tells_of_compiling("the networks of the metrics", jax.jit(embed))
 
     def depends_on(self, benchmark: Benchmark) -> list[object]:
         """What every score of a benchmark depends on besides who fills its holes."""

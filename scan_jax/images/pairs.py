@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.images.decode import SUFFIXES
 from scan_jax.images.photograph import FORMATS, check_output
 
@@ -44,7 +44,7 @@ class Matched:
 
     def __str__(self) -> str:
         """ "12 photographs, 10 holes, 2 unmatched: a.png (no hole), b.png (no hole)"."""
-        counts = f"{_count(self.photographs, 'photograph')}, {_count(self.holes, 'hole')}"
+        counts = f"{counted(self.photographs, 'photograph')}, {counted(self.holes, 'hole')}"
         return f"{counts}, {len(self.unmatched)} unmatched{': ' * bool(self.unmatched)}{_some(self.unmatched)}"
 
 
@@ -108,7 +108,7 @@ def _photographs(photographs: Path, hole_suffix: str, others: Sequence[Path]) ->
     images = list_images(photographs, others)
     found = {name: path for name, path in images.items() if not (hole_suffix and unmarked(_key(name), hole_suffix))}
     if not found:
-        of_which = f" but {_count(len(images), 'hole')} (*{hole_suffix}*)" if images else ""
+        of_which = f" but {counted(len(images), 'hole')} (*{hole_suffix}*)" if images else ""
         raise UserError(f"0 photographs in {photographs}{of_which}; names end in one of {', '.join(SUFFIXES)}")
     return found
 
@@ -176,10 +176,6 @@ def unmarked(key: str, suffix: str, flags: re.RegexFlag = re.NOFLAG) -> str:
 def named_as_mask(stem: str) -> str:
     """`unmarked` for masks that were collected without a suffix being given: `_mask` in any case."""
     return unmarked(stem, "_mask", re.IGNORECASE)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import functools
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -13,8 +14,9 @@ import numpy as np
 
 from scan_jax.core.distributed import fetch
 from scan_jax.core.errors import UserError
-from scan_jax.core.progress import progress_bar
+from scan_jax.core.progress import progress_bar, tells_of_compiling
 from scan_jax.core.types import Array, Observation, require_32_bits
+from scan_jax.inference import kept
 from scan_jax.methods.api import Method, Refined, Styles, Trees, Variables, find_refiner
 
 log = logging.getLogger(__name__)
@@ -38,16 +40,20 @@ class Engine:
         share: Place = jax.device_put,
         copy: Place = jax.device_put,
         frozen: Trees | None = None,
+        place: Path | None = None,
     ) -> None:
         """Puts the variables, which are on the host, on the devices.
 
         `share` places a batch, which several devices may divide among them, and `copy` what each of them needs whole.
         `frozen` are the weights that optimisations at test time look through, on the devices; None loads them when they
-        are needed. Who has them shows no progress of an optimisation: several processes cannot.
+        are needed. Who has them shows no progress of an optimisation: several processes cannot. `place` is where what
+        predicts is kept as it was traced, for a single device; None keeps nothing.
         """
         self.method = method
         self._share, self._copy, self._frozen = share, copy, frozen
         self.variables = copy(Variables(dict(variables.params), dict(variables.stats)))
+        program = kept.Program(self._predict, lambda: place) if place else None
+        self._kept = tells_of_compiling("the network", program) if program else None
         self._compiled: dict[object, Callable[..., Any]] = {}
         self._shapes: set[tuple[int, ...]] = set()
         self._bar: Any = None
@@ -55,8 +61,12 @@ class Engine:
     def predict(self, observation: Observation, seed: int) -> Array:
         """What the network makes of it, [B,H,W,3] in [0, 1]: known pixels are not put back (`Tiles.merge` does)."""
         self._note(observation.image.shape)
-        run = self._jit("predict", lambda *given: self.method.predict(*_with_key(given)).image)
-        return run(*self._given(observation, seed))
+        require_32_bits()
+        given = self._given(observation, seed)
+        return (self._kept or self._jit("predict", self._predict))(*given)
+
+    def _predict(self, *given: Any) -> Array:
+        return self.method.predict(*_with_key(given)).image
 
     def stages(self, observation: Observation) -> Mapping[str, np.ndarray]:
         """The network's pictures [B,H,W,3] on the way to the filled image, by name; where it has none, that image."""
@@ -124,7 +134,9 @@ class Engine:
     def _jit(self, key: object, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, compiled; the one that was kept under `key` where there is one."""
         require_32_bits()
-        return self._compiled.setdefault(key, jax.jit(function))
+        if key not in self._compiled:
+            self._compiled[key] = tells_of_compiling("the network", jax.jit(function))
+        return self._compiled[key]
 
     def _advance(self, index: Any) -> None:
         del index

@@ -19,6 +19,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.types import Observation, require_32_bits
 from scan_jax.images.decode import Source
 from scan_jax.images.palette import part_names
+from scan_jax.inference import kept
 from scan_jax.inference.engine import Engine, predict_each
 from scan_jax.inference.grain import add_grain
 from scan_jax.inference.request import Blend, FillOptions, Request, interpolate, pick_styles
@@ -54,15 +55,16 @@ class Inpainter:
         step: int = 0,
         about: Mapping[str, Any] | None = None,
         any_scale: bool = False,
+        place: Path | None = None,
     ) -> None:
         """From parts; `Inpainter.load` finds them in a run folder.
 
         `any_scale` says that the network was trained on details of photographs as well as on whole ones, so that
-        windows are the better strategy at every size.
+        windows are the better strategy at every size. `place` is where what was traced is kept (`kept.place_of`).
         """
         self.size, self.step, self.num_labels, self._any_scale = size, step, method.num_labels, any_scale
         self.about = dict(about or {})
-        self._engine, self._stride = Engine(method, variables), method.stride
+        self._engine, self._stride = Engine(method, variables, place=place), method.stride
 
     @classmethod
     def load(cls, run: str | os.PathLike[str] = DEFAULT_MODEL) -> Inpainter:
@@ -97,9 +99,9 @@ class Inpainter:
             "data": trained.config["data"].get("dataset") or trained.config["data"].get("name", ""),
         }
         any_scale = trained.config.get("augmentation", {}).get("crop") == "random_square"
-        return cls(
-            trained.method, trained.variables, size=trained.size, step=trained.step, about=about, any_scale=any_scale
-        )
+        place = kept.place_of(type(trained.method), trained.config["method"])
+        given = {"size": trained.size, "step": trained.step, "about": about, "any_scale": any_scale, "place": place}
+        return cls(trained.method, trained.variables, **given)
 
     def __call__(
         self,

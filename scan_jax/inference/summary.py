@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.errors import counted
 from scan_jax.images.pairs import Pair
 from scan_jax.inference.tiling import Tiles
 
@@ -113,7 +114,7 @@ class Summary:
 
     def __str__(self) -> str:
         """ "filled 10 of 14 photographs in 4.2 s; 1 had nothing to fill; 2 were there before; 1 failed"."""
-        text = f"filled {self.count('filled'):,} of {self.asked:,} photographs in {self.seconds:.1f} s"
+        text = f"filled {self.count('filled'):,} of {counted(self.asked, 'photograph')} in {self.seconds:.1f} s"
         if whole := self.count("nothing_to_fill"):
             text += f"; {whole:,} had nothing to fill"
         if kept := self.count("kept"):

@@ -15,16 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import scan_jax
 from scan_jax.core import checkpoint_folder
-from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.bounds import Size
 from scan_jax.core.checkpoint_folder import Ledger
 from scan_jax.core.config import value_at
 from scan_jax.core.errors import UserError, told_of
+from scan_jax.core.progress import telling
 from scan_jax.core.run_layout import BUNDLE, CONFIG, DAMAGE, first_line, read_sections
 from scan_jax.core.run_layout import COMMIT_FILE as COMMIT_FILE
 from scan_jax.core.types import Example
+from scan_jax.inference import kept
 from scan_jax.methods import api
 from scan_jax.methods.api import GENERATOR, Method, Trees, Variables
 from scan_jax.weights import bundle, registry
@@ -253,23 +253,21 @@ def parameter_hash(params: Trees) -> str:
 
 
 BLANK = 64  # pixels; no parameter's shape depends on the photograph's size
-CODE = ("methods", "models", "layers", "ops")  # the packages that shapes follow from
 
 Shapes = dict[str, dict[str, tuple[int, ...]]]  # "params generator" -> path in the tree -> shape
 
 
 def shapes_of(method: Method, section: Mapping[str, Any]) -> Shapes:
     """The shapes of all networks of a method that `section` built: as noted on the disk, else by tracing its `init`."""
-    place = _place(method, section)
-    noted = _read(place) if place else None
+    place = kept.place_of(type(method), section)
+    note = place.with_name(f"{place.name}.shapes.json") if place else None
+    noted = _read(note) if note else None
     if noted is not None:
         return noted
-    shapes = trace(method)
-    if place:
-        try:
-            write_atomically(place, json.dumps(shapes).encode())
-        except UserError:
-            return shapes  # a cache that cannot be written to costs time alone
+    with telling("tracing the network, for the shapes of its arrays"):
+        shapes = trace(method)
+    if note:
+        kept.write(note, json.dumps(shapes).encode())
     return shapes
 
 
@@ -294,19 +292,6 @@ def blank(num_labels: int) -> Example:
 def shapes_in(tree: Any) -> dict[str, tuple[int, ...]]:
     """By the leaf's path."""
     return {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-
-
-def _place(method: Method, section: Mapping[str, Any]) -> Path | None:
-    """The file for these shapes, where compiled programs are kept on a disk."""
-    folder = jax.config.values["jax_compilation_cache_dir"]
-    if not folder or "://" in folder:
-        return None
-    root = Path(scan_jax.__file__).parent
-    follows_from = [section, str(type(method)), jax.__version__]
-    hasher = hashlib.sha256(json.dumps(follows_from, sort_keys=True, default=str).encode())
-    for path in sorted(path for package in CODE for path in (root / package).rglob("*.py")):
-        hasher.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
-    return Path(folder) / f"scan_jax-shapes-{hasher.hexdigest()[:32]}.json"
 
 
 def _read(place: Path) -> Shapes | None:

@@ -16,7 +16,9 @@ import jax
 import numpy as np
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.progress import tells_of_compiling
 from scan_jax.core.types import Array
+from scan_jax.inference import kept
 from scan_jax.inference.engine import predict_each
 from scan_jax.inference.tiling import Layer, Tiles, Window, to_bytes
 from scan_jax.ops import smooth_fill
@@ -166,7 +168,8 @@ class ByEquation(Way):
         def solve(image: Array, known: Array, inside: Array | None = None, limits: Array | None = None) -> Array:
             return self.solve(image, known, self.equation.cycles, inside=inside, limits=limits)
 
-        return jax.jit(solve)
+        program = kept.Program(solve, lambda: kept.place_of(type(self), {"equation": str(self.equation)}))
+        return tells_of_compiling("the equation", program)
 
 
 def _with_an_end(hole: np.ndarray, border: np.ndarray) -> np.ndarray:

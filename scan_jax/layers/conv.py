@@ -6,11 +6,10 @@ from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
-import numpy as np
 
 from scan_jax.core.types import Array
 from scan_jax.layers.spectral_conv import SpectralConv, SpectralConvTranspose
-from scan_jax.ops.conv_transpose import conv_transpose, convolve_doubled
+from scan_jax.ops.conv_transpose import conv_transpose, conv_transpose3, convolve_doubled
 from scan_jax.ops.convolution import convolve
 from scan_jax.ops.strided_convolution import convolve_strided
 
@@ -19,9 +18,6 @@ torch_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 torch_uniform_transposed = nn.initializers.variance_scaling(1 / 3, "fan_out", "uniform")
 SMALL = 0.02**2
 small_xavier = nn.initializers.variance_scaling(SMALL, "fan_avg", "normal")
-
-# Output 2m reads tap 1 at input m; output 2m+1 reads tap 2 at m and tap 0 at m+1. [input offset, parity, tap]
-_PLACES = np.array([[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]], np.float32)
 
 
 class Conv(nn.Module):
@@ -68,20 +64,13 @@ class ConvTranspose(Conv):
 class ConvTranspose3(Conv):
     """Kernel 3, stride 2, padding 1, output padding 1: [B,H,W,C] -> [B,2H,2W,features].
 
-    `kernel` is [3,3,in,out] with output[2*i + k - 1] += input[i] * kernel[k]; one 2x2 convolution to four outputs a
-    pixel, as the weight gradient of the dilated form is very slow on a CPU.
+    `kernel` is [3,3,in,out] with output[2*i + k - 1] += input[i] * kernel[k].
     """
 
     kernel_init: nn.initializers.Initializer = small_xavier
 
     def _convolve(self, x: Array, kernel: Array) -> Array:
-        batch, height, width, channels = x.shape
-        places = jnp.asarray(_PLACES, self.dtype)
-        # offsets a, b; parities r, s; taps k, l
-        four = jnp.einsum("ark,bsl,klio->abirso", places, places, kernel)  # [2,2,C,2,2,F]
-        y = convolve(x, four.reshape(2, 2, channels, -1), (0, 1))  # [B,H,W,4F]
-        y = y.reshape(batch, height, width, 2, 2, self.features).transpose(0, 1, 3, 2, 4, 5)  # [B,H,2,W,2,F]
-        return y.reshape(batch, 2 * height, 2 * width, self.features)
+        return conv_transpose3(x, kernel)
 
 
 class JoinedConv(nn.Module):

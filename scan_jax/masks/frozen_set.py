@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from scan_jax.core import registry
 from scan_jax.core.config import bind
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.images import png
 from scan_jax.images.pairs import list_images
 from scan_jax.masks.api import SOURCES, fixed_set, open_holes
@@ -86,7 +86,7 @@ def _keep_or_write(folder: Path, manifest: Manifest, files: Mapping[str, bytes])
         if (folder / MANIFEST).read_bytes() != manifest.to_json():
             raise UserError(f"{folder} holds another set of holes; choose another place, or remove it")
         check(folder, manifest)
-        log.info("%s is there already, %d holes, digest %s", folder, manifest.files, manifest.digest[:12])
+        log.info("%s is there already, %s, digest %s", folder, counted(manifest.files, "hole"), manifest.digest[:12])
         return
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
@@ -99,7 +99,7 @@ def _keep_or_write(folder: Path, manifest: Manifest, files: Mapping[str, bytes])
         raise UserError(f"cannot write {folder}: {reason}; free some space or choose another place") from error
     finally:  # whatever goes wrong, even Ctrl-C, nothing is left
         shutil.rmtree(part, ignore_errors=True)
-    log.info("wrote %d holes to %s, digest %s", manifest.files, folder, manifest.digest[:12])
+    log.info("wrote %s to %s, digest %s", counted(manifest.files, "hole"), folder, manifest.digest[:12])
 
 
 FORMAT = "frozen holes"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.images import contact_sheet
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, read_image
@@ -41,12 +41,12 @@ class Report(NamedTuple):
 
     def text(self) -> str:
         """The whole report, in lines."""
-        lines = [f"{self.folder}: {len(self.files) + len(self.unreadable)} mask files, {self._sizes()}"]
+        lines = [f"{self.folder}: {counted(len(self.files) + len(self.unreadable), 'mask file')}, {self._sizes()}"]
         lines += [self.frozen] if self.frozen else []
         lines += [self.polarity.text, problems.grey_text(self.files), *self._histogram()]
         lines += [f"duplicates: {problems.duplicates(self.files)}", *self._unreadable(), *self._pairs()]
         count = len(self.problems)
-        lines += [f"{count or 'no'} problem{'' if count == 1 else 's'} found{':' if count else ''}"]
+        lines += [f"{counted(count, 'problem') if count else 'no problems'} found{':' if count else ''}"]
         return "\n".join(lines + [f"  {i}. {problem}" for i, problem in enumerate(self.problems, 1)])
 
     def _sizes(self) -> str:
@@ -71,8 +71,11 @@ class Report(NamedTuple):
     def _pairs(self) -> list[str]:
         if self.pairing is None:
             return []
-        alone = f"{len(self.pairing.masks_alone)} masks and {len(self.pairing.photographs_alone)} photographs alone"
-        return [f"pairs: {len(self.pairing.photograph_of)} masks have their photograph; {alone}"]
+        masks, photographs = len(self.pairing.masks_alone), len(self.pairing.photographs_alone)
+        alone = f"{counted(masks, 'mask')} and {counted(photographs, 'photograph')} alone"
+        return [
+            f"pairs: {counted(len(self.pairing.photograph_of), 'mask has its', 'masks have their')} photograph; {alone}"
+        ]
 
 
 def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: Path | None) -> Report:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scan_jax.core.bounds import Ratios, Size
-from scan_jax.core.errors import NotHere, UserError
+from scan_jax.core.errors import NotHere, UserError, counted
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
@@ -57,7 +57,7 @@ class MaskFolder:
             train, measured = parts["train"], parts.get("validation") or parts["test"]
         if not measured:
             raise UserError(f"{self.path} has a single mask, but one must be held out; add masks or set held_out_path")
-        log.info("%d masks to train with, %d held out, from %s", len(train), len(measured), self.path)
+        log.info("%s to train with, %d held out, from %s", counted(len(train), "mask"), len(measured), self.path)
         return HoleSplits(masks.some(train, limits), masks.some(measured, limits, upright=True))
 
 
@@ -117,8 +117,8 @@ def open_masks(path: str, hole_color: str, limits: Bucket, where: str = "config.
     warn_of_left_out(list_files(folder), SUFFIXES, str(folder))
     absent = [file.name for file in files if not file.is_file()]
     if absent:
-        index = folder / frozen_set.INDEX
-        raise UserError(f"{index} names {len(absent)} files that are not there, such as {absent[0]}; correct the index")
+        names = f"{folder / frozen_set.INDEX} names {counted(len(absent), 'file that is', 'files that are')}"
+        raise UserError(f"{names} not there, such as {absent[0]}; correct the index")
     if not files:
         raise UserError(f"{where}: no mask images ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
     if frozen:  # these are white on black, whatever the config says of other folders

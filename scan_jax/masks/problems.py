@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from scan_jax.core.errors import counted
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
 from scan_jax.images.hole import binarise, read_grey, resize_nearest
 from scan_jax.images.pairs import Pairing, list_images, named_as_mask
@@ -87,7 +88,7 @@ def pixels(files: Sequence[MaskFile], hole_color: str, guess: Polarity) -> Itera
     for share, color in ((1.0, "white"), (0.0, "black")):
         if count := sum(file.white == share for file in files):
             what = "nothing but hole and no pixel known" if color == hole_color else "without a hole to fill"
-            yield f"{count} of {len(files)} files are all {color}, {what}; remove them"
+            yield f"{counted(count, *_of(files, 'is', 'are'))} all {color}, {what}; remove them"
     if guess.hole and guess.hole != hole_color:
         yield (
             f"the masks look inverted: {hole_color} is taken for hole, but {guess.hole} looks like it "
@@ -103,8 +104,8 @@ def pixels(files: Sequence[MaskFile], hole_color: str, guess: Polarity) -> Itera
     if odd:
         size = f"{odd[0].width}x{odd[0].height}"
         yield (
-            f"{len(odd)} of {len(files)} files are not square, such as {odd[0].file.name} ({size}): they would be "
-            "stretched to squares; crop them first if that matters"
+            f"{counted(len(odd), *_of(files, 'is', 'are'))} not square, such as {odd[0].file.name} ({size}): they "
+            "would be stretched to squares; crop them first if that matters"
         )
 
 
@@ -134,8 +135,8 @@ def repeated(files: Sequence[MaskFile]) -> Iterable[str]:
         name = Counter(file.pixels for file in files).most_common(1)[0][0]
         first, second = [file.file.name for file in files if file.pixels == name][:2]
         yield (
-            f"{count} of {len(files)} files repeat the pixels of an earlier one, such as {first} and {second}; "
-            "remove them, or they count double"
+            f"{counted(count, *_of(files, 'repeats', 'repeat'))} the pixels of an earlier one, such as {first} and "
+            f"{second}; remove them, or they count double"
         )
 
 
@@ -148,10 +149,11 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
     kinds = Counter(file.suffix.lower() for file in others if file not in known)
     for kind in ARRAYS:
         if kinds[kind]:
-            yield f"{kinds[kind]} {kind} files are not read as masks; save them as PNGs"
+            yield f"{counted(kinds[kind], f'{kind} file is', f'{kind} files are')} not read as masks; save them as PNGs"
     unlisted = sum(kinds[kind] for kind in SUFFIXES)
     if unlisted:
-        yield f"{unlisted} images are not in {INDEX}, which names the masks; add them to it, or remove it"
+        names = counted(unlisted, "image is", "images are")
+        yield f"{names} not in {INDEX}, which names the masks; add them to it, or remove it"
 
 
 def mixed(files: Sequence[MaskFile], pairs: Pairing | None) -> Iterable[str]:
@@ -159,7 +161,7 @@ def mixed(files: Sequence[MaskFile], pairs: Pairing | None) -> Iterable[str]:
     masks = sum(bool(named_as_mask(file.file.stem)) for file in files)
     if pairs is None and 0 < masks < len(files):
         yield (
-            f"{masks} of {len(files)} files are called NAME_mask*, the others may be their photographs: "
+            f"{counted(masks, *_of(files, 'is', 'are'))} called NAME_mask*, the others may be their photographs: "
             "give the same folder as photographs, too, and move the masks to a folder of their own before training"
         )
 
@@ -175,15 +177,20 @@ def unmatched(pairs: Pairing | None) -> Iterable[str]:
         )
         return
     if pairs.masks_alone:
-        names = f"{len(pairs.masks_alone)} masks have no photograph, such as {pairs.masks_alone[0].name}"
+        names = counted(len(pairs.masks_alone), "mask has no photograph", "masks have no photograph")
         stem = pairs.masks_alone[0].stem
-        yield f"{names}; add {named_as_mask(stem) or stem}.*, or remove them"
+        yield f"{names}, such as {pairs.masks_alone[0].name}; add {named_as_mask(stem) or stem}.*, or remove them"
     if pairs.photographs_alone:
         first = pairs.photographs_alone[0]
         yield (
-            f"{len(pairs.photographs_alone)} photographs have no mask, such as {first.name}; "
-            f"add {first.stem}.png or {first.stem}_mask.png, or remove them"
+            f"{counted(len(pairs.photographs_alone), 'photograph has', 'photographs have')} no mask, such as "
+            f"{first.name}; add {first.stem}.png or {first.stem}_mask.png, or remove them"
         )
+
+
+def _of(files: Sequence[MaskFile], is_word: str, are_word: str) -> tuple[str, str]:
+    """What follows on one or more of these files."""
+    return f"of {len(files)} files {is_word}", f"of {len(files)} files {are_word}"
 
 
 def _grey_share(files: Sequence[MaskFile]) -> float:

@@ -1,4 +1,4 @@
-"""Three ways for a convolution to double a map: transposed, of repeated pixels, and pixels dealt out from channels."""
+"""Convolutions that double a map: transposed ones, one of repeated pixels, and pixels dealt out from channels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from scan_jax.ops.convolution import convolve
@@ -13,18 +14,43 @@ from scan_jax.ops.strided_convolution import convolve_strided
 
 Array = jax.Array
 
+# Of kernel 3: output 2m reads tap 1 at input m; output 2m+1 reads 2 at m and 0 at m+1. [input offset, parity, tap]
+_PLACES = np.array([[[0, 1, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]], np.float32)
+
 
 def conv_transpose(x: Array, kernel: Array) -> Array:
     """The transposed convolution of kernel 4, stride 2 and padding 1.
 
     [B,H,W,C], [4,4,C,D] of one dtype -> [B,2H,2W,D], where output[2*i - 1 + k] += input[i] * kernel[k] along both axes.
     On a CPU it is a plain convolution of kernel 2, as the weight gradient of the dilated form is very slow there;
-    elsewhere it is XLA's dilated form, for a TPU's compiler expects up to 3.5 times as long of dealing pixels out.
+    elsewhere it is XLA's dilated form, for a TPU's compiler expects dealing pixels out to take five times as long.
     ValueError for other shapes.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[:3] != (4, 4, x.shape[3]):
         raise ValueError(f"x must be [B,H,W,C] and kernel [4,4,C,D], not {x.shape} and {kernel.shape}")
     return _transpose(x, kernel)
+
+
+def conv_transpose3(x: Array, kernel: Array) -> Array:
+    """The transposed convolution of kernel 3, stride 2, padding 1 and output padding 1.
+
+    [B,H,W,C], [3,3,C,D] of one dtype -> [B,2H,2W,D], where output[2*i - 1 + k] += input[i] * kernel[k] along both axes;
+    in the same two forms. ValueError for other shapes.
+    """
+    if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[:3] != (3, 3, x.shape[3]):
+        raise ValueError(f"x must be [B,H,W,C] and kernel [3,3,C,D], not {x.shape} and {kernel.shape}")
+    return lax.platform_dependent(x, kernel, cpu=_deal_out3, default=transpose_by_xla)
+
+
+def _deal_out3(x: Array, kernel: Array) -> Array:
+    """Four pixels as the channels of one."""
+    batch, height, width, channels = x.shape
+    features, places = kernel.shape[3], jnp.asarray(_PLACES, x.dtype)
+    # offsets a, b; parities r, s; taps k, l
+    four = jnp.einsum("ark,bsl,klio->abirso", places, places, kernel)  # [2,2,C,2,2,D]
+    y = convolve(x, four.reshape(2, 2, channels, -1), (0, 1))  # [B,H,W,4D]
+    y = y.reshape(batch, height, width, 2, 2, features).transpose(0, 1, 3, 2, 4, 5)  # [B,H,2,W,2,D]
+    return y.reshape(batch, 2 * height, 2 * width, features)
 
 
 def convolve_doubled(x: Array, kernel: Array) -> Array:
@@ -50,14 +76,10 @@ def _transpose(x: Array, kernel: Array) -> Array:
 
 
 def transpose_by_xla(x: Array, kernel: Array) -> Array:
-    """XLA's convolution of the map with zeros between its pixels."""
+    """XLA's convolution of the map with zeros between its pixels; with a kernel of 4 or 3."""
+    around, layout = (kernel.shape[0] - 2, 2), ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(
-        x,
-        kernel[::-1, ::-1],
-        (1, 1),
-        ((2, 2), (2, 2)),
-        lhs_dilation=(2, 2),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        x, kernel[::-1, ::-1], (1, 1), (around, around), lhs_dilation=(2, 2), dimension_numbers=layout
     )
 
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import jax
 
 from scan_jax.core.distributed import is_first, on_process_zero
-from scan_jax.core.errors import UserError
-from scan_jax.core.progress import progress_bar
+from scan_jax.core.errors import UserError, counted
+from scan_jax.core.progress import progress_bar, telling, tells_of_compiling
 from scan_jax.core.types import Example
 from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.checkpoints import Checkpoints
@@ -117,6 +117,7 @@ class Run:
         self._inputs, self._trainer, self._settings = inputs, inputs.trainer, inputs.trainer.settings
         self._folder, self._checkpoints, self._callbacks = folder, checkpoints, callbacks
         self._incidents, self._guard, self._collapse = Incidents(folder), Guard(self._settings.guard), CollapseWatch()
+        self._compiled: set[object] = set()  # steps that were taken
 
     def train(self) -> None:
         """Until the last step or a polite request to stop; a run that was complete already is only measured again.
@@ -127,7 +128,8 @@ class Run:
         bad: BadStep | None = None
         with ScalarWriters(self._folder) as self._writers:
             while True:
-                state = self._trainer.start(self._checkpoints, self._inputs.networks)
+                with telling("making the networks, or reading their checkpoint"):
+                    state = self._trainer.start(self._checkpoints, self._inputs.networks)
                 first = int(state.step)
                 if bad is not None:
                     self._skip(bad, first)
@@ -144,7 +146,7 @@ class Run:
         """From `state` on; what stopped it, without the memory that its traceback would hold."""
         first, last = int(state.step), self._settings.steps
         if first >= last:
-            log.info("all %d steps are done", last)
+            log.info("all %s done", counted(last, "step is", "steps are"))
             self._call(self._due(last), last, state)
             return None
         # What was due where the run goes on, and what a kill kept from its end.
@@ -171,7 +173,7 @@ class Run:
         with self._checkpoints.finished(), stop_request() as stops_after, progress, jax.transfer_guard("disallow"):
             for done in range(first + 1, last + 1):
                 batch = _take(batches, pending, meter)
-                state, scalars = self._trainer.step_after(done - 1)(state, frozen, batch, key)
+                state, scalars = self._step_after(done - 1)(state, frozen, batch, key)
                 pending.add(done, scalars)
                 progress.update()
                 with jax.transfer_guard("allow"):
@@ -185,6 +187,14 @@ class Run:
                     if stops_after(done):
                         self._save(done, state, pending, meter, progress)
                         break
+
+    def _step_after(self, done: int) -> Callable[..., tuple[TrainState, Scalars]]:
+        """The step that follows on so many, which says so where compiling it takes long."""
+        step = self._trainer.step_after(done)
+        if step in self._compiled:
+            return step
+        self._compiled.add(step)
+        return tells_of_compiling("a training step", step)
 
     def _log(self, done: int, pending: Pending, meter: _Meter, progress: Any) -> None:
         """Writes the means of the pending scalars, if any, and shows the terms on the bar."""
@@ -245,8 +255,8 @@ class Run:
         if times > retries:
             raise UserError(f"{bad}, after {times - 1} other tries from step {restored}; {CURES}; {where}")
         log.warning(
-            "%s; back to step %d, passing over the next %d batches (try %d of %d); %s",
-            *(bad, restored, steps, times, retries, where),
+            "%s; back to step %d, passing over the next %s (try %d of %d); %s",
+            *(bad, restored, counted(steps, "batch", "batches"), times, retries, where),
         )
 
 

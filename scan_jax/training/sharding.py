@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.types import Example
 
 DATA, FSDP = "data", "fsdp"
@@ -29,7 +29,7 @@ def make_mesh(batch_size: int, fsdp: int = 1, devices: Sequence[Any] | None = No
     devices = jax.devices() if devices is None else devices
     count = len(devices)
     if count % fsdp:
-        raise UserError(f"training.fsdp = {fsdp} does not divide the {count} devices; choose a divisor")
+        raise UserError(f"training.fsdp = {fsdp} does not divide the {counted(count, 'device')}; choose a divisor")
     if batch_size % count:
         raise UserError(f"training.batch_size = {batch_size} must be a multiple of the {count} devices")
     if batch_size % (count * parts):

@@ -203,9 +203,9 @@ def test_those_without_the_other_half_are_named_or_counted(tmp_path, caplog):
     write_beside(tmp_path, 4)
     miniatures.write(tmp_path / "left_label.png", scene(0)[1])
     assert len(open_folder(tmp_path).train) == 3
-    assert "1 label maps" in caplog.text
+    assert "1 label map " in caplog.text
     (tmp_path / "0002_label.png").unlink()
-    refused(tmp_path, r"1 of 4 photographs .* have no label map: 0002\.png; remove them, or put NAME_label\.png")
+    refused(tmp_path, r"1 of 4 photographs .* has no label map: 0002\.png; remove them, or put NAME_label\.png")
     write_apart(tmp_path / "apart", 3)
     (tmp_path / "apart" / "labels" / "0001.png").unlink()
     refused(tmp_path / "apart", r"1 of 3 .*images/0001\.png")
@@ -213,7 +213,7 @@ def test_those_without_the_other_half_are_named_or_counted(tmp_path, caplog):
     refused(tmp_path / "x", r"no photograph with a label map .*NAME_label\.png beside.*labels/NAME\.png.*photo_folder")
     refused(tmp_path / "nowhere", r"config\.data\.path: no folder .*nowhere")
     miniatures.write(tmp_path / "maps" / "a_label.png", scene(0)[1])
-    refused(tmp_path / "maps", r"0 photographs, 1 label maps")
+    refused(tmp_path / "maps", r"0 photographs, 1 label map\)")
 
 
 @pytest.mark.parametrize("name", ["0007.png", "0007_label.png"])

@@ -54,6 +54,11 @@ def test_photographs_are_found_at_any_depth_in_any_case(tmp_path, caplog):
     assert found == ["g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif"]
     assert "left out 4 pictures in " in caplog.text
     assert "not read here: l.pGm, m.ppm, n.CR2; convert them to png" in caplog.text
+    (tmp_path / "one").mkdir()
+    for name in ("a.ppm", "b.png"):
+        (tmp_path / "one" / name).touch()
+    list_photographs(tmp_path / "one")
+    assert "left out 1 picture in " in caplog.text
     write_photo(tmp_path / "elsewhere" / "a.png")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
@@ -152,7 +157,7 @@ def test_folders_that_are_a_split_stay_one(folders, held_out, tmp_path, caplog):
     assert len(open_folder(tmp_path, held_out=2).held_out) == 2
     write_photo(tmp_path / "cover.png")
     assert len(open_folder(tmp_path).held_out) == 1
-    assert "1 files lie beside these, such as cover.png" in caplog.text
+    assert "1 file lies beside these, such as cover.png" in caplog.text
 
 
 def test_folders_that_only_sound_like_a_split(tmp_path):

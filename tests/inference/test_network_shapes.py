@@ -1,10 +1,13 @@
-"""Shapes are traced once, and again whenever what they follow from has changed or what was noted is damaged."""
+"""Shapes and programs are traced once, and again when what they follow from has changed or what is kept is damaged."""
 
 import jax
+import numpy as np
 import pytest
 from small_networks import MASKED_ATTENTION, PLAIN
+from toy_method import toy_batch
 
-from scan_jax.inference import trained
+from scan_jax.inference import kept, trained
+from scan_jax.inference.inpainter import Inpainter
 from scan_jax.methods.api import build_method
 
 PLAIN_LABELS = {**MASKED_ATTENTION, "attention": "none"}
@@ -42,7 +45,7 @@ def test_code_that_changed_is_traced_anew(cache, traced, monkeypatch, tmp_path_f
     other = tmp_path_factory.mktemp("code")
     (other / "models").mkdir()
     (other / "models" / "scan.py").write_text("# other")
-    monkeypatch.setattr(trained.scan_jax, "__file__", str(other / "__init__.py"))
+    monkeypatch.setattr(kept.scan_jax, "__file__", str(other / "__init__.py"))
     shapes(PLAIN)
     assert len(traced) == 2
 
@@ -60,3 +63,59 @@ def test_a_cache_that_cannot_be_written_to_costs_time_alone(cache, traced):
     jax.config.update("jax_compilation_cache_dir", str(cache / "file" / "in"))
     (cache / "file").write_text("")
     assert shapes(PLAIN) == shapes(PLAIN) and len(traced) == 2
+
+
+class Doubling:
+    """A function that notes when it is traced, in a process of its own each time that it is asked for."""
+
+    def __init__(self, place):
+        self.traced, self._place = 0, place
+
+    def __call__(self, *given):
+        return kept.Program(self._double, lambda: self._place)(*given)
+
+    def _double(self, tree, x):
+        self.traced += 1
+        return 2 * x + tree["one"]
+
+
+ONES = {"one": np.float32(1)}
+
+
+def test_a_program_is_traced_by_one_process_for_each_shape_type_and_setting(cache):
+    double = Doubling(cache / "double")
+    for x in (np.arange(3.0, dtype=np.float32), np.ones((2, 3), np.float32), np.ones(3, np.int32)):
+        before = double.traced
+        for _ in range(3):
+            np.testing.assert_array_equal(double(ONES, x), 2 * x + 1)
+        assert double.traced == before + 1
+    with jax.default_matmul_precision("highest"):
+        double(ONES, np.ones(3, np.float32))
+    assert double.traced == 4
+
+
+def test_a_damaged_program_is_traced_anew_and_none_is_kept_where_nothing_is(cache):
+    double, x = Doubling(cache / "double"), np.ones(3, np.float32)
+    double(ONES, x)
+    (path,) = cache.glob("*.traced")
+    whole = path.read_bytes()
+    for times, content in enumerate((b"", whole[:-1], whole[:40] + b"x" + whole[41:]), 2):
+        path.write_bytes(content)
+        for _ in range(2):
+            np.testing.assert_array_equal(double(ONES, x), 2 * x + 1)
+        assert double.traced == times
+    for bare in (Doubling(None), Doubling(path / "in" / "a file")):
+        assert np.array_equal(bare(ONES, x), bare(ONES, x)) and bare.traced == 2
+
+
+def test_a_run_is_filled_from_without_tracing_again(cache, monkeypatch, tmp_path):
+    image, hole = np.full((32, 32, 3), 90, np.uint8), np.zeros((32, 32), bool)
+    hole[8:20, 8:20] = True
+    method = build_method(PLAIN)
+    predict, times = type(method).predict, []
+    monkeypatch.setattr(type(method), "predict", lambda *given: times.append(given) or predict(*given))
+    variables = method.init(jax.random.key(0), toy_batch(0))
+    place = kept.place_of(type(method), PLAIN)
+    first, second = (Inpainter(method, variables, size=32, place=place)(image, hole) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert len(times) == 1

@@ -208,8 +208,8 @@ def test_uneven_sizes_and_kinds_that_are_not_read_are_said(clean):
     assert "26 mask files, 64x64 (25), 40x30 (1)" in report.text()
     uneven, repeated, unread = report.problems
     assert "more.bmp" in repeated
-    assert uneven.startswith("1 of 26 files are not square, such as wide.png (40x30)")
-    assert unread == "1 .npy files are not read as masks; save them as PNGs"
+    assert uneven.startswith("1 of 26 files is not square, such as wide.png (40x30)")
+    assert unread == "1 .npy file is not read as masks; save them as PNGs"
 
 
 def test_an_index_names_the_masks_and_may_name_missing_ones(clean):
@@ -238,9 +238,9 @@ def test_masks_and_photographs_without_their_partners(clean, tmp_path):
     assert len(report.pairing.photograph_of) == 22
     assert report.problems == (
         "2 masks have no photograph, such as 00.png; add 00.*, or remove them",
-        "1 photographs have no mask, such as alone.jpeg; add alone.png or alone_mask.png, or remove them",
+        "1 photograph has no mask, such as alone.jpeg; add alone.png or alone_mask.png, or remove them",
     )
-    assert "pairs: 22 masks have their photograph; 2 masks and 1 photographs alone" in report.text()
+    assert "pairs: 22 masks have their photograph; 2 masks and 1 photograph alone" in report.text()
 
 
 def test_masks_named_after_their_photographs_in_the_same_folder(holes, tmp_path):

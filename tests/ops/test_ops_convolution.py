@@ -11,7 +11,13 @@ from exact_convolution import assert_exact, assert_keeps_bfloat16, draw, with_gr
 from jax import lax
 from refusals import refused
 
-from scan_jax.ops.conv_transpose import conv_transpose, convolve_doubled, shuffle_pixels, transpose_by_xla
+from scan_jax.ops.conv_transpose import (
+    conv_transpose,
+    conv_transpose3,
+    convolve_doubled,
+    shuffle_pixels,
+    transpose_by_xla,
+)
 from scan_jax.ops.convolution import convolve, update_known
 from scan_jax.ops.strided_convolution import convolve_same, convolve_strided, same_padding
 
@@ -98,14 +104,18 @@ def test_padding(size, kernel, stride, wanted):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (6, 5)])
-@pytest.mark.parametrize("form", [conv_transpose, transpose_by_xla])  # a CPU's and the others'
-def test_doubling_and_its_gradients_are_pytorchs(form, size):
+@pytest.mark.parametrize(
+    ("form", "taps"),  # a CPU's and the others'
+    [(conv_transpose, 4), (transpose_by_xla, 4), (conv_transpose3, 3), (transpose_by_xla, 3)],
+)
+def test_doubling_and_its_gradients_are_pytorchs(form, taps, size):
     torch = pytest.importorskip("torch")
-    x, kernel = draw((2, *size, 3), 4, 6)
+    x, kernel = draw((2, *size, 3), taps, 6)
     change = np.random.default_rng(1).standard_normal((2, 2 * size[0], 2 * size[1], 6), np.float32)
     given = [torch.tensor(value).double().requires_grad_() for value in (x, kernel)]
     by_channel = given[0].permute(0, 3, 1, 2), given[1].permute(2, 3, 0, 1)
-    wanted = torch.nn.functional.conv_transpose2d(*by_channel, stride=2, padding=1).permute(0, 2, 3, 1)
+    options = {"stride": 2, "padding": 1, "output_padding": 4 - taps}
+    wanted = torch.nn.functional.conv_transpose2d(*by_channel, **options).permute(0, 2, 3, 1)
     wanted.backward(torch.tensor(change).double())
     found = with_gradients(form)(x, kernel, change)
     for ours, truth in zip(found, (wanted.detach(), given[0].grad, given[1].grad), strict=True):
@@ -150,5 +160,6 @@ def test_wrong_inputs_are_named():
     refused(r"\[k,k,C,D\]", convolve_same, (np.zeros((1, 8, 8, 2)), np.zeros((3, 3, 1, 1))), stride=2)
     refused("k odd", convolve_same, (np.zeros((1, 8, 8, 1)), np.zeros((4, 4, 1, 1))))
     refused("kernel", conv_transpose, (x[..., :3], np.zeros((3, 3, 3, 2))))
-    refused(r"\[3,3,C,D\]", convolve_doubled, (x, np.zeros((4, 4, 4, 2))))
+    for doubling in (convolve_doubled, conv_transpose3):
+        refused(r"\[3,3,C,D\]", doubling, (x, np.zeros((4, 4, 4, 2))))
     refused("4C", shuffle_pixels, (np.zeros((1, 4, 4, 6)),))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scan_jax.core.config import did_you_mean
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.data.label_orders import LabelOrder, reorder, warn_of_implausible
 from scan_jax.data.photo_folder import File
@@ -63,7 +63,7 @@ class CelebaHq(SquareSettings):
             description="CelebA-HQ: 30,000 aligned portraits, resized by averaging areas.",
             homepage="https://github.com/tkarras/progressive_growing_of_gans",
             arrays=self.arrays(),
-            found=(f"found {len(photographs):,} photographs in {self.source}",),
+            found=(f"found {counted(len(photographs), 'photograph')} in {self.source}",),
         )
 
     def _plan(self, split: SplitList, items: Mapping[str, Item], dataset: str, **fields: Any) -> Plan:
@@ -118,7 +118,9 @@ class CelebaMaskHq(CelebaHq):
             label_names=CELEBAMASK_HQ_NAMES,
             flip_pairs=FLIP_PAIRS,
             rules=f"size={self.size}" + ("" if self.label_order == OWN else f" label_order={self.label_order}"),
-            found=(f"found {len(photographs):,} photographs and the labels of {len(labels):,} in {self.source}",),
+            found=(
+                f"found {counted(len(photographs), 'photograph')} and the labels of {len(labels):,} in {self.source}",
+            ),
         )
 
 
@@ -228,8 +230,8 @@ def _check_labels(photographs: Mapping[str, File], labels: Mapping[str, Labels],
     gone = [str(k) for k in sorted(folders) if not any(int(number) // PER_FOLDER == k for number in labels)]
     part = f"; {ANNOTATIONS}/{name_ranges(gone)} is missing from the source" if gone else ""
     raise UserError(
-        f"{len(bare):,} photographs have no masks: {name_ranges(bare)}{part}; complete the source, or do without them: "
-        f"--allow_missing={len(bare)}"
+        f"{counted(len(bare), 'photograph has', 'photographs have')} no masks: "
+        f"{name_ranges(bare)}{part}; complete the source, or do without them: --allow_missing={len(bare)}"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.split_folders import split_of
 from scan_jax.data.photo_folder import BY_FOLDER, File, file_split
 from scan_jax.data.preparation.archive import open_images
@@ -56,7 +56,7 @@ class IrregularMasks(SquareSettings):
             split=file_split(BY_FOLDER if by_folder else "every_second", parts),
             allow_missing=self.allow_missing,
             rules=f"size={self.size} hole_color={self.hole_color}",
-            found=(f"found {len(files):,} masks in {self.source}",),
+            found=(f"found {counted(len(files), 'mask')} in {self.source}",),
             section="holes",
             usage={"name": "irregular_masks", "stored_size": self.size} | own,
         )

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.progress import progress_bar
 from scan_jax.data.photo_folder import file_split
 from scan_jax.data.preparation.containers import DAMAGED, edj_entry, package_files, rcc_file
@@ -213,7 +213,8 @@ def _found(
 ) -> Iterator[str]:
     for package in packages:
         sizes = [np.prod(photo.stored(most)) for photo in package.photographs if photo in there]
-        yield f"{package.name}: {len(sizes):,} photographs, {sum(sizes) / 1e6:.0f} megapixels, to {package.split}"
+        told = counted(len(sizes), "photograph")
+        yield f"{package.name}: {told}, {sum(sizes) / 1e6:.0f} megapixels, to {package.split}"
     if missing:
         yield f"{len(missing)} listed photographs are not there: {name_ranges(missing)}"
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.data import labelled_folder as source
 from scan_jax.data.labelled_folder import LabelSize, check_classes, pair_up
@@ -47,7 +47,7 @@ class PhotoFolder(SquareSettings):
             split=split,
             missing=missing,
             rules=f"size={self.size} crop={self.crop}",
-            found=(f"found {len(files):,} photographs in {self.source}",),
+            found=(f"found {counted(len(files), 'photograph')} in {self.source}",),
         )
 
     def _name(self) -> str:
@@ -107,5 +107,5 @@ class LabelledFolder(PhotoFolder):
             flip_pairs=self.flip_pairs,
             missing=missing,
             rules=f"size={self.size} crop={self.crop} num_labels={self.num_labels}",
-            found=(f"found {len(pairs):,} photographs with label maps in {self.source}",),
+            found=(f"found {counted(len(pairs), 'photograph')} with label maps in {self.source}",),
         )

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.source_kinds import LISTS, TARS
 from scan_jax.data.photo_folder import File, file_at, only_images, walk
 from scan_jax.images.decode import SUFFIXES
@@ -105,9 +105,14 @@ def _listed(path: Path) -> list[File]:
     names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     absent = [name for name in names if not (path.parent / name).is_file()]
     if absent or not names:
-        what = f"names {len(absent)} files that are not there, such as {absent[0]}" if absent else "is empty"
+        gone = (
+            f"{counted(len(absent), 'file that is', 'files that are')} not there, such as {absent[0]}" if absent else ""
+        )
+        what = f"names {gone}" if absent else "is empty"
         raise UserError(f"--source: the list {path} {what}; paths are relative to the list")
     files = {posixpath.normpath(name).lstrip("/"): path.parent / name for name in names}
     if len(files) < len(names):
-        raise UserError(f"--source: the list {path} names {len(files)} files in {len(names)} lines; name each once")
+        raise UserError(
+            f"--source: the list {path} names {counted(len(files), 'file')} in {len(names)} lines; name each once"
+        )
     return [file_at(files[name], name) for name in sorted(files)]

@@ -145,12 +145,11 @@ def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:
     hints = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
         required = field.default is dataclasses.MISSING
-        shown = "" if required or field.default in ("", ()) or field.default is False else f" ({field.default})"
         parser.add_argument(
             f"--{field.name}",
             required=required,
             default=None if required else field.default,
-            help=field.metadata["help"].replace("%", "%%") + shown,
+            help=field.metadata["help"].replace("%", "%%"),
             **_reading(hints[field.name]),
         )
 

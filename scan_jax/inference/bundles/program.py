@@ -17,6 +17,7 @@ import numpy as np
 from jax import export
 
 from scan_jax.core.errors import UserError
+from scan_jax.core.progress import telling
 from scan_jax.core.run_layout import PROGRAM
 from scan_jax.core.types import Array, Observation
 from scan_jax.inference.trained import Trained
@@ -134,7 +135,7 @@ def check_program(made: bytes, arrays: Mapping[str, np.ndarray], trained: Traine
     stride, size, classes = trained.method.stride, fixed_size(trained.config), trained.method.num_labels
     checked = ((2, size // stride, size // stride),) if size else CHECKED
     differences = []
-    with jax.default_device(device):
+    with jax.default_device(device), telling(f"comparing {PROGRAM} with the network, which compiles both"):
         answer = jax.jit(export.deserialize(bytearray(made)).call)
         truth = jax.jit(make_fill(in_full_precision(trained.config["method"])))
         for batch, rows, columns in checked:

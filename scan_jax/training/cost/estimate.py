@@ -13,7 +13,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.interpreters import partial_eval
 
-from scan_jax.core.errors import UserError
+from scan_jax.core.errors import UserError, counted
 from scan_jax.methods.api import Trees
 from scan_jax.training import sharding
 from scan_jax.training.cost import roofline
@@ -139,7 +139,8 @@ def require_fit(found: Estimate, memory: float, device: str) -> None:
 def table(found: Estimate) -> str:
     """The estimate for people."""
     lines = [
-        f"mesh: {' x '.join(f'{name} {size}' for name, size in found.mesh.items())} = {found.devices} devices, "
+        f"mesh: {' x '.join(f'{name} {size}' for name, size in found.mesh.items())} = "
+        f"{counted(found.devices, 'device')}, "
         f"batch {found.batch_size} ({found.batch_size // found.devices} on each)",
         f"traced and compiled in {found.seconds:.1f} s",
         "",

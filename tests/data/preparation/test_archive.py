@@ -73,7 +73,7 @@ def test_lists_of_paths(tree, tmp_path):
     [
         (b"b.png\nc.png\nd.png\n", "names 2 files that are not there, such as c.png"),
         (b"# nothing\n", "is empty"),
-        (b"b.png\n./b.png\n", "names 1 files in 2 lines; name each once"),
+        (b"b.png\n./b.png\n", "names 1 file in 2 lines; name each once"),
         (b"\xff\xfe\x00b", "cannot read the list .*; save it as UTF-8 text"),
     ],
 )

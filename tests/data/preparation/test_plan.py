@@ -1,12 +1,12 @@
 """Settings as flags of a command; what makes two datasets the same, and what is refused before a pixel is decoded."""
 
-import argparse
 import dataclasses
 from typing import Literal
 
 import miniatures
 import pytest
 
+from scan_jax.commands import cli
 from scan_jax.core.errors import UserError
 from scan_jax.data.preparation.plan import Item, Plan, SquareSettings, add_flags, check_name, flag, read_flags
 from scan_jax.data.split_list import SplitList
@@ -80,7 +80,7 @@ class Settings:
 
 
 def read(*argv):
-    parser = argparse.ArgumentParser()
+    parser = cli.parser("prepare", None)
     add_flags(parser, Settings)
     return read_flags(parser.parse_args(argv), Settings)
 

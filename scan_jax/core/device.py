@@ -1,0 +1,37 @@
+"""On which platform JAX computes: chosen before it is imported, and looked for when it starts."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from scan_jax.core.errors import UserError
+
+PLATFORMS = ("cpu", "gpu", "tpu")
+_chosen = ""  # by the newest command line of this process
+
+
+def choose(platform: str) -> None:
+    """One of `PLATFORMS`, whatever JAX_PLATFORMS says; with "" it is as JAX has it. Starts nothing."""
+    global _chosen
+    _chosen = platform
+    if not platform:
+        return
+    # JAX's own names are of makers, and it is silent where a GPU that was named is not there: it takes the best
+    # there is, and `require_chosen` looks what that was.
+    wanted = "cpu" if platform == "cpu" else ""
+    os.environ["JAX_PLATFORMS"] = wanted
+    if "jax" in sys.modules:  # which has read the environment
+        sys.modules["jax"].config.update("jax_platforms", wanted)
+
+
+def require_chosen() -> None:
+    """Starts JAX where a platform was chosen; a UserError that names those there are where it is none of them."""
+    if not _chosen:
+        return
+    import jax
+
+    if jax.default_backend() != _chosen:
+        there = " and ".join(sorted({jax.default_backend(), "cpu"}))
+        cure = "leave the flag out, or let `python -m scan_jax doctor` say why"
+        raise UserError(f"--device={_chosen}: JAX has no {_chosen} here, only {there}; {cure}")
