@@ -248,7 +248,7 @@ def test_what_lies_where(monkeypatch, tmp_path):
     assert found["working folder"].path == str(tmp_path) and found["working folder"].free > 0
     assert found["datasets"].content == ("celeba_hq/256",) and found["datasets"].chosen_by == "TFDS_DATA_DIR"
     assert found["weights"].content == ("mat", "vgg19.safetensors") and found["weights"].writable
-    assert found["compiled programs"].content == ("1 programs",)
+    assert found["compiled programs"].content == ("1 program",)
     assert list(advice.of_resources(LINUX, tuple(found.values()))) == []
     assert "compiled programs" not in {place.name for place in machine.find_folders("gs://bucket/xla")}
 

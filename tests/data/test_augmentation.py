@@ -119,10 +119,11 @@ def test_flip_mirrors_and_swaps_left_and_right():
     [
         ({"flip": 1.5}, r"augmentation.flip must be from 0 to 1.*not 1\.5"),
         ({"flip": float("nan")}, "flip"),
-        ({"scale": (0.9, 0.5)}, r"scale must be 0 < low <= high <= 1, not \(0\.9, 0\.5\)"),
+        ({"scale": (0.9, 0.5)}, r"scale must be at least 2 numbers that do not fall, not \(0\.9, 0\.5\)"),
         ({"scale": (0.0, 0.5)}, "scale"),
         ({"scale": (0.5, 1.2)}, "scale"),
-        *(({"share": share}, "share must be 0 <= low <= high <= 1") for share in ((0.5, 0.2), (-0.1, 1), (0.5, 1.1))),
+        ({"share": (0.5, 0.2)}, "share must be at least 2 numbers that do not fall"),
+        *(({"share": share}, r"share\[\d\] must be from 0 to 1") for share in ((-0.1, 1), (0.5, 1.1))),
         ({"aspect": (2.0, 0.5)}, "aspect"),
         ({"aspect": (0.0, 1.0)}, "aspect"),
         ({"crop": "random_resize"}, "did you mean 'random_resized'"),
