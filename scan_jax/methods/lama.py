@@ -21,7 +21,7 @@ from scan_jax.features.api import FeatureSettings
 from scan_jax.losses.adversarial import critic_accuracy, logistic_generator
 from scan_jax.losses.pixel import l1
 from scan_jax.methods.api import Aux, Trees, Variables
-from scan_jax.methods.terms import AdversarialMethod, FeatureTerms, PatchCritic, fresh
+from scan_jax.methods.terms import AdversarialMethod, FeatureTerms, PatchCritic
 from scan_jax.models.lama import STRIDE, LamaCritic, LamaGenerator
 
 
@@ -70,14 +70,6 @@ class Lama(AdversarialMethod):
         super().__init__(settings, generator, PatchCritic(LamaCritic(settings.critic_width)))
         self.feature_terms = FeatureTerms(settings.features, self.weights)
         self.features = self.feature_terms.features
-
-    def init(self, rng: Array, example: Example) -> Variables:
-        """Fresh variables of both networks; only the shapes of `example` matter."""
-        generator_rng, critic_rng = jax.random.split(rng)
-        made = {"generator": self.generator.init(generator_rng, example.image, example.known, train=False)}
-        if "critic" in self.networks:
-            made["critic"] = self.critic.network.init(critic_rng, example.image, train=False)
-        return fresh(made)
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole, by the running statistics."""

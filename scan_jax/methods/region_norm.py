@@ -6,14 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-
 from scan_jax.core.bounds import Repeats, Share, Size
 from scan_jax.core.config import bind
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.losses.pixel import hole_normalised, l1
 from scan_jax.methods.api import Aux, Trees, Variables
-from scan_jax.methods.terms import AdversarialMethod, PatchCritic, fresh
+from scan_jax.methods.terms import AdversarialMethod, PatchCritic
 from scan_jax.models.discriminators import PatchDiscriminator
 from scan_jax.models.region_norm import STRIDE, RegionNormGenerator, published_start
 from scan_jax.ops.image import complete
@@ -52,14 +50,6 @@ class RegionNorm(AdversarialMethod):
         generator = RegionNormGenerator(settings.width, settings.blocks, settings.threshold)
         critic = PatchDiscriminator(settings.critic_width, input_range="unit", kernel_init=published_start)
         super().__init__(settings, generator, PatchCritic(critic, weight=0.5))
-
-    def init(self, rng: Array, example: Example) -> Variables:
-        """Fresh variables of both networks; only the shapes of `example` matter."""
-        generator_rng, critic_rng = jax.random.split(rng)
-        made = {"generator": self.generator.init(generator_rng, example.image, example.known, train=False)}
-        if "critic" in self.networks:
-            made["critic"] = self.critic.network.init(critic_rng, example.image, train=False)
-        return fresh(made)
 
     def predict(self, variables: Variables, observation: Observation, rng: Array) -> Prediction:
         """Fills the hole; the statistics are each image's own, where the released code takes the batch's."""

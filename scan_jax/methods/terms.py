@@ -208,6 +208,14 @@ class AdversarialMethod(MethodBase):
             self.networks["critic"] = critic.network
             self.updates += (Update("critic", ("critic",), self.critic_loss),)
 
+    def init(self, rng: Array, example: Example) -> Variables:
+        """Fresh variables of both networks; only the shapes of `example` matter."""
+        generator_rng, critic_rng = jax.random.split(rng)
+        made = {"generator": self.generator.init(generator_rng, example.image, example.known, train=False)}
+        if "critic" in self.networks:
+            made["critic"] = self.critic.network.init(critic_rng, example.image, train=False)
+        return fresh(made)
+
     def generator_loss(
         self, params: Trees, frozen: Trees, stats: Trees, example: Example, carried: Any, rng: Array
     ) -> tuple[Array, Aux]:
