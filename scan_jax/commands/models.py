@@ -28,9 +28,13 @@ def main(argv: list[str]) -> int:
 
 
 def show() -> None:
-    """Prints a line for each."""
-    width = max(map(len, MODELS))
-    for name, about in MODELS.items():
+    """Prints a line for each, and for public weights that were imported."""
+    from scan_jax.weights import registry
+
+    folders = {name: registry.folder() / name for name in registry.MODULES}
+    models = MODELS | {name: f"public weights, in {path}" for name, path in folders.items() if path.is_dir()}
+    width = max(map(len, models))
+    for name, about in models.items():
         print(f"{name:<{width}}  {about}")
     print("\nOwn runs: --run=runs/NAME (its newest checkpoint), runs/NAME@best, runs/NAME@STEP, or an exported folder.")
     print("A network is good for photographs like those it was trained on (docs/using.md says more): demo, portraits64")

@@ -240,10 +240,13 @@ def test_a_constant_offset_is_taken_away_and_without_a_border_nothing_is():
     np.testing.assert_array_equal(meet_border(off, pixels, np.zeros_like(hole), ~hole), off)
 
 
-def test_the_models_are_listed(capsys):
+def test_the_models_are_listed_and_what_was_imported(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCAN_JAX_WEIGHTS", str(tmp_path))
+    (tmp_path / "rfr").mkdir()
+    (tmp_path / "vgg19.safetensors").touch()
     assert cli.main(["models"]) == 0
     listed = [line.partition(" ")[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed[: len(MODELS)] == [*PACKAGED, *WAYS]
+    assert listed[: len(MODELS) + 2] == [*PACKAGED, *WAYS, "rfr", ""]
 
 
 @pytest.mark.slow
