@@ -22,6 +22,7 @@ READ = {
     "--public=": "likewise",
     "benchmarks.ssim_columns": "makes an environment from the network",
     "benchmarks.scan_overhead": "compiles four whole steps, which takes minutes at any size",
+    "benchmarks.style_search": "needs a run folder with labels; the world of these tests has a bundle",
     "benchmarks.compared_systems": "trains seven methods at their own widths; each config's own line is run",
 }
 # Names in running text, without what such a command wants.
@@ -40,7 +41,7 @@ PHOTO_FOLDER = ["photo_folder", "--source=FACES", "--size=64"]
 OPEN_PHOTOGRAPHS = ["open_photographs", "--source=DEBS"]
 AFTER = {
     "prepare verify": PHOTO_FOLDER,
-    "name=prepared ": PHOTO_FOLDER,
+    "name=prepared": PHOTO_FOLDER,
     "configs/open.py": OPEN_PHOTOGRAPHS,
     "open_photographs/2048": OPEN_PHOTOGRAPHS,
 }
@@ -60,9 +61,10 @@ TRIMS = {
     "benchmarks.compile_step": "",
     "benchmarks.convolutions": "--batch=1 --depth=1 --rounds=1",
     "benchmarks.evaluation": "--size=64 --count=8 --repeats=1",
-    "benchmarks.feeding": "--batches=2 --config.data.dataset=photo_folder/FACES-64",
+    "benchmarks.feeding": "--batches=2 --config.data.dataset=photo_folder/FACES-64 --config.holes.path=HOLES",
     "benchmarks.holes": "--size=64 --seconds=0.01 --per_bucket=2",
     "benchmarks.large_photograph": "--width=400 --height=300 --hole=32 --repeats=1",
+    "--thick=0.4": "--side=128 --only 0",
     "benchmarks.own_size": "--side=64 --only 0",
     "benchmarks.page_visitors": "--visitors=2 --minutes=0.2 --size=64",
     "benchmarks.prepare": "--sizes 64 --repeats=1 --jobs=1",
@@ -71,7 +73,6 @@ TRIMS = {
     "benchmarks.smooth_fill": "--sizes=64 --count=1 --rounds=1",
     "benchmarks.strategies": "--sides 64 --count=2",
     "benchmarks.style_branch": "--batch=1 --size=16 --classes=3 --style_size=8 --channels=8 --repeats=1",
-    "benchmarks.style_search": "--count=1 --steps=1",
     "launch.aot_check": "",
     "tests/torture.py": "--kills=1",
 }
