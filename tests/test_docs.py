@@ -95,7 +95,7 @@ def test_a_command_that_is_not_run_is_one_as_far_as_can_be_read(command):
 
 
 RUN = [command for command in COMMANDS if not why_not(command)]
-# Whole trainings and programs take an hour together; without this, training goes as far as its first batch.
+# Whole trainings and programs take long; without this, training goes as far as its first batch.
 EVERY = os.environ.get("SCAN_JAX_EVERY_COMMAND")
 
 
@@ -128,7 +128,7 @@ def open_all(arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not EVERY, reason="takes an hour together; SCAN_JAX_EVERY_COMMAND=1 runs the programs of the pages")
+@pytest.mark.skipif(not EVERY, reason="takes long: SCAN_JAX_EVERY_COMMAND=1 runs the programs of the pages")
 @pytest.mark.parametrize("command", [command for command in RUN if is_program(command)], ids=name_of)
 def test_a_program_ends_well(command, world):
     get_ready(line_of(command))

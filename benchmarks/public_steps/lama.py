@@ -31,20 +31,20 @@ def public_step(clones: Path, batch: Batch) -> Step:
     )
     kinds = {"init_conv_kwargs": PLAIN, "downsample_conv_kwargs": PLAIN, "resnet_conv_kwargs": FOURIER}
     fill = modules.FFCResNetGenerator(4, 3, n_blocks=18, add_out_act="sigmoid", **kinds)
-    judge = modules.NLayerDiscriminator(3, n_layers=4)
+    critic = modules.NLayerDiscriminator(3, n_layers=4)
     game = losses.NonSaturatingWithR1(0.001, 10, mask_as_fake_target=True, allow_scale_mask=True)
-    image, hole, optimizers = as_torch(batch.image), as_torch(1 - batch.known), (adam(fill), adam(judge))
+    image, hole, optimizers = as_torch(batch.image), as_torch(1 - batch.known), (adam(fill), adam(critic))
 
     def take() -> None:
         filled = fill(torch.cat((image * (1 - hole), hole), 1))
-        (_, real), (fake, layers) = judge(image), judge(filled)
+        (_, real), (fake, layers) = critic(image), critic(filled)
         loss = matching.masked_l1_loss(filled, image, hole, 10, 0) + 100 * matching.feature_matching_loss(layers, real)
         loss = loss + game.generator_loss(image, filled, None, fake)[0]
         optimizers[0].zero_grad()
         loss.backward()
         optimizers[0].step()
-        game.pre_discriminator_step(image, filled, fill, judge)
-        (true, _), (fake, _) = judge(image), judge(filled.detach())
+        game.pre_discriminator_step(image, filled, fill, critic)
+        (true, _), (fake, _) = critic(image), critic(filled.detach())
         optimizers[1].zero_grad()
         game.discriminator_loss(image, filled, true, fake, hole)[0].backward()
         optimizers[1].step()

@@ -139,7 +139,7 @@ def without_label_maps(files: Sequence[File]) -> list[File]:
     kept = [file for file in files if stem(file.name) not in labels]
     if len(kept) < len(files):
         told = counted(len(files) - len(kept), "label map")
-        log.info("passed over %s (NAME%s.png beside NAME)", told, LABEL)
+        log.info("skipped %s (NAME%s.png beside NAME)", told, LABEL)
     return kept
 
 

@@ -91,10 +91,10 @@ class Lama(AdversarialMethod):
             **self.feature_terms(frozen, prediction, example),
         }
         if "critic" in self.networks:
-            judged, _ = self._judge(frozen, stats["critic"], prediction)
-            real, _ = self._judge(frozen, stats["critic"], example.image)
-            pairs = zip(judged[:-1], real[:-1])
-            terms["adversarial"] = logistic_generator(judged[-1])
+            fake, _ = self._criticize(frozen, stats["critic"], prediction)
+            real, _ = self._criticize(frozen, stats["critic"], example.image)
+            pairs = zip(fake[:-1], real[:-1])
+            terms["adversarial"] = logistic_generator(fake[-1])
             terms["feature_matching"] = jnp.stack([jnp.mean(jnp.square(a - b)) for a, b in pairs])
         return self.weigh({name: jnp.mean(term) for name, term in terms.items()}, {"generator": changed}, prediction)
 
@@ -105,16 +105,16 @@ class Lama(AdversarialMethod):
         del frozen, rng
 
         def of_real(image: Array) -> tuple[Array, Any]:
-            answers, changed = self._judge(params, stats["critic"], image)
+            answers, changed = self._criticize(params, stats["critic"], image)
             return answers[-1].sum(), (answers[-1], changed)
 
         slopes, (real, changed) = jax.grad(of_real, has_aux=True)(example.image)  # [B,H,W,3], [B,h,w,1]
-        answers, changed = self._judge(params, changed, carried)
+        answers, changed = self._criticize(params, changed, carried)
         fake = answers[-1]
         hole = _nearest(1 - example.known, fake.shape[1:3])  # [B,h,w,1]
-        judged = hole * logistic_generator(-fake) + (1 - hole) * logistic_generator(fake)
+        of_fake = hole * logistic_generator(-fake) + (1 - hole) * logistic_generator(fake)
         penalty = jnp.mean(jnp.sum(jnp.square(slopes), axis=(1, 2, 3)))
-        loss = jnp.mean(logistic_generator(real)) + jnp.mean(judged) + self.settings.gradient_penalty * penalty
+        loss = jnp.mean(logistic_generator(real)) + jnp.mean(of_fake) + self.settings.gradient_penalty * penalty
         terms = {
             "critic": loss,
             "critic_real": real.mean(),
@@ -124,7 +124,7 @@ class Lama(AdversarialMethod):
         }
         return loss, Aux(terms, {"critic": changed})
 
-    def _judge(self, params: Trees, stats: Any, image: Array) -> tuple[tuple[Array, ...], Any]:
+    def _criticize(self, params: Trees, stats: Any, image: Array) -> tuple[tuple[Array, ...], Any]:
         """What the critic's layers answer to [B,H,W,3], by its own statistics, and the running ones after that."""
         variables = {"params": params["critic"], **stats}
         answers, changed = self.critic.network.apply(variables, image, train=True, mutable=["batch_stats"])

@@ -23,7 +23,8 @@ def conv_transpose(x: Array, kernel: Array) -> Array:
 
     [B,H,W,C], [4,4,C,D] of one dtype -> [B,2H,2W,D], where output[2*i - 1 + k] += input[i] * kernel[k] along both axes.
     On a CPU it is a plain convolution of kernel 2, as the weight gradient of the dilated form is very slow there;
-    elsewhere it is XLA's dilated form, for a TPU's compiler expects dealing pixels out to take five times as long.
+    elsewhere it is XLA's dilated form, for a TPU's compiler expects dealing pixels out to take five times as long
+    (findings/libtpu-expects-dilated-doubling-to-be-faster.sh).
     ValueError for other shapes.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[:3] != (4, 4, x.shape[3]):
