@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def place_of(kind: type, section: Mapping[str, Any]) -> Path | None:
     if not folder or "://" in folder or not jax.config.values["jax_enable_compilation_cache"]:
         return None
     root = Path(scan_jax.__file__).parent
-    hasher = hashlib.sha256(json.dumps([section, str(kind), jax.__version__], sort_keys=True, default=str).encode())
+    versions = [metadata.version(package) for package in ("jax", "flax")]
+    hasher = hashlib.sha256(json.dumps([section, str(kind), versions], sort_keys=True, default=str).encode())
     for path in sorted(path for package in CODE for path in (root / package).rglob("*.py")):
         hasher.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
     return Path(folder) / f"scan_jax-{hasher.hexdigest()[:32]}"

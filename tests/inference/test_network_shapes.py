@@ -119,3 +119,10 @@ def test_a_run_is_filled_from_without_tracing_again(cache, monkeypatch, tmp_path
     first, second = (Inpainter(method, variables, size=32, place=place)(image, hole) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert len(times) == 1
+
+
+@pytest.mark.parametrize("package", ["jax", "flax"])
+def test_another_version_begins_another_file(cache, monkeypatch, package):
+    before, version = kept.place_of(int, {}), kept.metadata.version
+    monkeypatch.setattr(kept.metadata, "version", lambda name: "0" if name == package else version(name))
+    assert kept.place_of(int, {}) != before == cache / before.name
