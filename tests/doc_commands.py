@@ -18,6 +18,8 @@ READ = {
     "weights import vgg19 ": "needs a published file; tests/weights writes such files",
     "weights import rfr ": "likewise",
     "weights import sean ": "likewise",
+    "weights import lama ": "likewise",
+    "--run=lama ": "needs that import",
     "--clones=": "needs clones of the public implementations",
     "--public=": "likewise",
     "benchmarks.ssim_columns": "makes an environment from the network",

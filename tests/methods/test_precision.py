@@ -44,6 +44,7 @@ CASES = {
         {"pixel": 0.015, "feature_matching": 0.015, "semantic_attention": 0.005, "adversarial": 0.005, "critic": 0.002},
     ),
     "gated_conv": Case(32, 0.03, {"l1": 0.015, "adversarial": 0.02, "critic": 0.002}),
+    "lama": Case(64, 0.03, {"l1": 0.02, "adversarial": 0.01, "feature_matching": 0.04, "critic": 0.01}),
 }
 
 
