@@ -75,7 +75,7 @@ TRIMS = {
     "benchmarks.smooth_fill": "--sizes=64 --count=1 --rounds=1",
     "benchmarks.strategies": "--sides 64 --count=2",
     "benchmarks.style_branch": "--batch=1 --size=16 --classes=3 --style_size=8 --channels=8 --repeats=1",
-    "launch.aot_check": "",
+    "launch.aot_check": "--batch_per_chip=1",
     "tests/torture.py": "--kills=1",
 }
 

@@ -34,6 +34,7 @@ TINY_METHOD = {
     "scan": {**NARROW, "prior": "none", "share": "one", "stages": 1, "blocks": 0, "attention": (), **NO_FEATURES},
     "masked_attention": {**NARROW, "prior": "none", "style_size": 8, "label_width": 4} | dict.fromkeys(PERCEPTUAL, 0.0),
     "edge_connect": {**NARROW, "blocks": 1, **NO_FEATURES},
+    "partial_conv": {"width": 4, "depth": 2, **NO_FEATURES},
     "rfr": {"width": 8, "recurrences": 1, **NO_FEATURES},
 }
 DRAWN = {"data.name": "synthetic_portraits", "data.count": 8, "data.held_out": 2}  # where the config has archives

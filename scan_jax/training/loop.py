@@ -134,7 +134,8 @@ class Run:
                 if bad is not None:
                     self._skip(bad, first)
                     self._guard.forget_after(first)
-                on_process_zero(functools.partial(forget_after, self._folder, first))
+                repeated = "eval/" if first >= self._settings.steps else ""  # by a run that was complete already
+                on_process_zero(functools.partial(forget_after, self._folder, first, repeated))
                 bad = self._attempt(state)
                 del state
                 if bad is None:
