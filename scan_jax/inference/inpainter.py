@@ -254,10 +254,11 @@ class Inpainter:
         return {name: whole.outward(weights[0]) for name, weights in maps.items()}
 
     def _tiles(self, request: Request, labels: np.ndarray | None, strategy: Strategy) -> Tiles:
-        if strategy == "auto" and self._any_scale and labels is None:
+        square = strategy == "auto" and self._any_scale and labels is None
+        if square:
             strategy = "windows"
         tiles = Tiles.of(request.photograph.pixels, request.hole, labels, self.size, strategy)
-        return dataclasses.replace(tiles, unseen=request.unseen)
+        return dataclasses.replace(tiles, unseen=request.unseen, square=square)
 
     def _fill_together(self, tiles: Sequence[Tiles], options: FillOptions) -> list[np.ndarray]:
         """All windows of a turn of all photographs, those of one shape together."""

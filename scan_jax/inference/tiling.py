@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import cv2
@@ -42,14 +42,25 @@ class NetworkInput:
 
     @classmethod
     def of(
-        cls, pixels: np.ndarray, known: np.ndarray, labels: np.ndarray | None, size: int, stride: int
+        cls,
+        pixels: np.ndarray,
+        known: np.ndarray,
+        labels: np.ndarray | None,
+        size: int,
+        stride: int,
+        *,
+        square: bool = False,
     ) -> NetworkInput:
-        """From uint8 [H,W,3], bool [H,W] and integers [H,W] or None; `size` is the short side of larger photographs."""
-        shape = working_shape(pixels.shape[:2], size)
+        """From uint8 [H,W,3], bool [H,W] and integers [H,W] or None.
+
+        `size` is the short side of larger photographs; or with `square` the long one, and both sides are padded to it.
+        """
+        shape = working_shape(pixels.shape[:2], size, square=square)
+        sides = [padded_side(size if square else side, stride) for side in shape]  # h', w'
         image, seen = shrink(pixels.astype(np.float32) / np.float32(255), known, shape)  # [h,w,3], [h,w]
-        padded = pad(image, stride)[None]  # [1,h',w',3]
-        padded_known = pad(seen[..., None].astype(np.float32), stride)[None]  # [1,h',w',1]
-        classes = None if labels is None else pad(label_map.resize(labels, shape), stride)[None]  # [1,h',w']
+        padded = pad(image, sides)[None]  # [1,h',w',3]
+        padded_known = pad(seen[..., None].astype(np.float32), sides)[None]  # [1,h',w',1]
+        classes = None if labels is None else pad(label_map.resize(labels, shape), sides)[None]  # [1,h',w']
         observation = Observation(padded * padded_known, padded_known, classes)  # type: ignore[arg-type]
         return cls(image, seen, observation, (pixels.shape[0], pixels.shape[1]))
 
@@ -78,10 +89,12 @@ class NetworkInput:
         return inside[:, rows[: self.shape[0], None], columns[None, : self.shape[1]]]
 
 
-def working_shape(shape: tuple[int, ...], size: int) -> tuple[int, int]:
-    """Height and width at which a photograph is filled: its own, or with `size` as the short side if it is larger."""
+def working_shape(shape: tuple[int, ...], size: int, *, square: bool = False) -> tuple[int, int]:
+    """Height and width at which a photograph is filled: its own, or if it is larger with `size` as the short side, or
+    as the long one where it is to fit into a `square`.
+    """
     height, width = shape
-    scale = min(1.0, size / min(height, width))
+    scale = min(1.0, size / (max(shape) if square else min(shape)))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
@@ -111,10 +124,9 @@ def enlarge(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
 
 
-def pad(array: np.ndarray, stride: int) -> np.ndarray:
-    """Continues `array`, [h,w,...], by reflection at the bottom and right, to a side that others share."""
-    height, width = (padded_side(side, stride) for side in array.shape[:2])
-    amounts = [(0, height - array.shape[0]), (0, width - array.shape[1]), *[(0, 0)] * (array.ndim - 2)]
+def pad(array: np.ndarray, sides: Sequence[int]) -> np.ndarray:
+    """Continues `array`, [h,w,...], by reflection at the bottom and right, to `sides` (h', w')."""
+    amounts = [(0, sides[0] - array.shape[0]), (0, sides[1] - array.shape[1]), *[(0, 0)] * (array.ndim - 2)]
     return np.pad(array, amounts, mode="reflect")
 
 
@@ -281,6 +293,7 @@ class Tiles:
     layers: tuple[Layer, ...]  # of windows; none where there is no hole
     # bool [H,W], what is neither looked at nor filled, such as transparent pixels; None where there is none
     unseen: np.ndarray | None = None
+    square: bool = False  # whether each window is seen within a square of the network's size, so that all share a shape
 
     @property
     def unknown(self) -> np.ndarray:
@@ -325,7 +338,7 @@ class Tiles:
             for window in self.layers[turn].windows:
                 place = window.slices
                 labels = None if self.labels is None else self.labels[place]
-                yield NetworkInput.of(filled[place], ~hole[place], labels, size, stride)
+                yield NetworkInput.of(filled[place], ~hole[place], labels, size, stride, square=self.square)
 
     def write_hole(
         self, turn: int, filled: np.ndarray, predictions: Iterator[np.ndarray], correct: Correction | None = None

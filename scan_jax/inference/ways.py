@@ -29,7 +29,7 @@ GREY = 128  # where there is nothing to start from
 REACH = 3  # known pixels around a hole that an equation needs: two, and one to spare
 GRID = 32  # windows begin at multiples of it, so that multigrid has the same cells in them as in the whole photograph
 # Sides of padded windows; each shape is compiled, which takes longer than filling too large a one.
-MIN_SIDE, SQUARE = 64, 512
+MIN_SIDE, SQUARE = 128, 512
 
 # Image, known and inside [1,h,w,.], limits [1,2,3].
 PaddedWindow = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -249,7 +249,7 @@ def _shape(window: Window) -> tuple[int, int]:
 
 
 def _side(length: int) -> int:
-    """64, 128, 256, 512, 768, 1024, 1536, 2048, ...: the first that is not less."""
+    """128, 256, 512, 768, 1024, 1536, 2048, ...: the first that is not less."""
     side = MIN_SIDE
     while side < length:
         side *= 2

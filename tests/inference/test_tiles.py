@@ -1,8 +1,9 @@
 """Windows put together: exact where they agree, gradual where they do not, nothing outside the hole."""
 
 import numpy as np
+import pytest
 
-from scan_jax.inference.tiling import Tiles, to_bytes
+from scan_jax.inference.tiling import Layer, Tiles, Window, shrink, to_bytes
 
 SIZE, STRIDE = 32, 8
 
@@ -49,6 +50,24 @@ def test_network_inputs_show_each_window_without_its_hole():
         known = ~tiles.hole[place.slices]
         np.testing.assert_array_equal(network_input.known, known)
         np.testing.assert_array_equal(to_bytes(network_input.image), tiles.pixels[place.slices] * known[..., None])
+
+
+@pytest.mark.parametrize(
+    "height, width, shown", [(20, 9, (20, 9)), (32, 64, (16, 32)), (300, 260, (32, 28)), (33, 7, (32, 7))]
+)
+def test_windows_of_any_proportions_share_one_shape_within_a_square(height, width, shown):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    hole = np.zeros((height, width), bool)
+    hole[2:5, 2:5] = True
+    whole = (Layer(hole, (Window(0, 0, height, width),)),)
+    (seen,) = Tiles(pixels, hole, None, whole, square=True).network_inputs(0, pixels, SIZE, STRIDE)
+    assert seen.known.shape == shown and seen.shape == (height, width)
+    image, known = (np.asarray(array)[0] for array in (seen.observation.image, seen.observation.known))
+    assert image.shape == (SIZE, SIZE, 3)
+    expected = np.pad(seen.image, [(0, SIZE - shown[0]), (0, SIZE - shown[1]), (0, 0)], mode="reflect")
+    np.testing.assert_array_equal(image, expected * known)
+    small = shrink(pixels.astype(np.float32) / np.float32(255), ~hole, shown)
+    np.testing.assert_array_equal(seen.image, small[0])
 
 
 def test_labels_want_the_whole_photograph_unless_told_otherwise():
