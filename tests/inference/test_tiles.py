@@ -53,18 +53,18 @@ def test_network_inputs_show_each_window_without_its_hole():
 
 
 @pytest.mark.parametrize(
-    "height, width, shown", [(20, 9, (20, 9)), (32, 64, (16, 32)), (300, 260, (32, 28)), (33, 7, (32, 7))]
+    "height, width, shown", [(20, 9, (20, 9)), (64, 128, (32, 64)), (300, 260, (64, 55)), (65, 7, (64, 7))]
 )
 def test_windows_of_any_proportions_share_one_shape_within_a_square(height, width, shown):
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     hole = np.zeros((height, width), bool)
     hole[2:5, 2:5] = True
     whole = (Layer(hole, (Window(0, 0, height, width),)),)
-    (seen,) = Tiles(pixels, hole, None, whole, square=True).network_inputs(0, pixels, SIZE, STRIDE)
+    (seen,) = Tiles(pixels, hole, None, whole, square=True).network_inputs(0, pixels, 64, STRIDE)
     assert seen.known.shape == shown and seen.shape == (height, width)
     image, known = (np.asarray(array)[0] for array in (seen.observation.image, seen.observation.known))
-    assert image.shape == (SIZE, SIZE, 3)
-    expected = np.pad(seen.image, [(0, SIZE - shown[0]), (0, SIZE - shown[1]), (0, 0)], mode="reflect")
+    assert image.shape == (64, 64, 3)
+    expected = np.pad(seen.image, [(0, 64 - shown[0]), (0, 64 - shown[1]), (0, 0)], mode="reflect")
     np.testing.assert_array_equal(image, expected * known)
     small = shrink(pixels.astype(np.float32) / np.float32(255), ~hole, shown)
     np.testing.assert_array_equal(seen.image, small[0])
