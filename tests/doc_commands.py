@@ -47,10 +47,11 @@ AFTER = {
     "configs/open.py": OPEN_PHOTOGRAPHS,
     "open_photographs/2048": OPEN_PHOTOGRAPHS,
 }
-# What is read in place of a word: results.md says so of the first, the world has the second.
+# What is read in place of a word: results.md says so of the first, the world has the second and no weights of the third.
 WORDS = {
     "B": ["--baselines", "navier_stokes", "harmonic", "--metrics", "standard"],
     "--run=RUN@best": ["--run=runs/demo@best"],
+    "lpips/alex": [],
 }
 
 ENDS_WITH_1 = ("scan_jax doctor", "prepare inspect", "--source=FEW")  # where they find problems, as there they do
