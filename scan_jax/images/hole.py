@@ -64,14 +64,12 @@ def read_hole(source: Source, color: HoleColor = "white", most_pixels: int = MAX
 def read_grey(source: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
     """A mask's brightness from a file or an open file, uint8 [H,W], upright; for those who count what is broken.
 
-    A mask that is dark everywhere is black: who looks at many says so himself.
-
     Raises:
-      One of DECODE_ERRORS: it is missing, empty, no image, damaged or too large, or has one shape in its brightness and
-        another in its transparency.
+      One of DECODE_ERRORS: it is missing, empty, no image, damaged or too large, has one shape in its brightness and
+        another in its transparency, or is dark everywhere without being black, so that nobody can tell what is white.
     """
     with opened(source) as image:
-        return _image_grey(image, allow_dark=True)[0]
+        return _image_grey(image)[0]
 
 
 def binarise(grey: np.ndarray, color: str = "white") -> np.ndarray:
@@ -153,7 +151,7 @@ def _array_grey(array: np.ndarray) -> tuple[np.ndarray, str]:
         raise UserError(f"a hole's values must tell black from white: {error}") from error
 
 
-def _image_grey(image: Image.Image, allow_dark: bool = False) -> tuple[np.ndarray, str]:
+def _image_grey(image: Image.Image) -> tuple[np.ndarray, str]:
     """uint8 [H,W], upright, colours weighed as luma; and what is to be said of it, or nothing."""
     deep = is_deep(image)  # forgotten in decoding
     orientation, said = load_orientation(image), ""
@@ -165,7 +163,11 @@ def _image_grey(image: Image.Image, allow_dark: bool = False) -> tuple[np.ndarra
             raise ValueError("its 16-bit colours are all below 256: save it in black and white, with 8 bits")
         if image.has_transparency_data:
             grey, said = _with_alpha(grey, np.asarray(image.convert("RGBA").getchannel("A")))
-    return np.ascontiguousarray(turn_upright(to_grey(grey, allow_dark), orientation)), said
+    try:
+        return np.ascontiguousarray(turn_upright(to_grey(grey), orientation)), said
+    except ValueError as error:
+        palette = "; its values are the brightness of a palette's colours" if image.mode == "P" else ""
+        raise ValueError(f"{error}{palette}") from error
 
 
 def _with_alpha(grey: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, str]:

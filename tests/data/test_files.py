@@ -6,7 +6,7 @@ import zipfile
 import miniatures
 import pytest
 
-from scan_jax.data.preparation.archive import open_source
+from scan_jax.data.files import open_source
 
 
 def names(source):
@@ -135,18 +135,17 @@ def test_a_truncated_zip_and_nothing_at_all(tree, tmp_path):
     size = source.stat().st_size
     refused(rf"x.zip is damaged or not wholly there \({size:,} bytes: .*download it again", source)
     refused(r"nothing at '.*nowhere'; give a folder", tmp_path / "nowhere")
-    refused(r"nothing at ''", "")
+    refused(r"--source is not set", "")
 
 
 @pytest.mark.parametrize(
     ("name", "match"),
     [
-        *(
-            (name, rf"{name} cannot be read piece by piece; unpack it")
-            for name in ("x.tar", "x.tar.gz", "x.tgz", "x.7z")
-        ),
+        *((name, rf"{name} cannot be read piece by piece: unpack it") for name in ("x.tar.gz", "x.tgz", "x.7z")),
         ("x.zip", r"x.zip is damaged or not wholly there"),
-        ("x.docx", r"x.docx is neither a folder, a .zip nor a list"),
+        ("x.tar", r"x.tar is damaged or not wholly there"),
+        ("x.docx", r"x.docx is neither a folder, a list"),
+        ("x.json", r"x.json has annotations, from which masks must be drawn first"),
     ],
 )
 @pytest.mark.parametrize("content", [b"", b"<html>Quota exceeded</html>"])
