@@ -277,7 +277,7 @@ def _named(shards: Sequence[Container]) -> Iterator[tuple[str, Container, Entry]
 
 def _by_numbers(shard: Container) -> list[Any]:
     """A key that sorts part-2 before part-10."""
-    return [int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", str(shard.path))]
+    return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", str(shard.path))]
 
 
 class Zip(Container):

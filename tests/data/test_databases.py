@@ -193,11 +193,11 @@ def test_splits_of_file_names_and_repeated_names(photographs, tmp_path):
     import pyarrow.parquet
 
     contents = list(photographs.values())[:8]
-    for part, first, count, shard in (("train", 0, 3, 0), ("train", 3, 2, 1), ("test", 5, 3, 0)):
+    for part, first, count, shard in (("train", 0, 3, 9), ("train", 3, 2, 10), ("test", 5, 3, 0)):
         rows = [{"bytes": content, "path": "image.png"} for content in contents[first : first + count]]
         maps = [png(np.full((SIZE, SIZE), first + i, np.uint8)) for i in range(count)]
         table = pyarrow.table({"photo": rows, "mask": maps, "id": range(count)})
-        pyarrow.parquet.write_table(table, tmp_path / f"{part}-{shard:05d}-of-00002.parquet")
+        pyarrow.parquet.write_table(table, tmp_path / f"{part}-{shard}-of-11.parquet")
     made = LabelledFolder(source=str(tmp_path), size=SIZE, num_labels=8).plan()
     assert made.split.name == "by_folder"
     numbers = {part: [item.name for item in items] for part, items in made.splits.items()}

@@ -1,6 +1,7 @@
 """Sources as people have them, and those that mean harm."""
 
 import random
+import tarfile
 import zipfile
 
 import miniatures
@@ -162,3 +163,20 @@ def test_another_file_has_another_identity(tree, tmp_path):
     one = open_source(str(miniatures.write_zip(tmp_path / "one.zip", tree)))
     two = open_source(str(miniatures.write_zip(tmp_path / "two.zip", tree)))
     assert [file.identity() for file in one] == [file.identity() for file in two]
+
+
+def test_a_tar_is_read_as_it_lies_and_one_that_is_cut_meanwhile_is_broken(tree, tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.add(tree, ".")
+    *_, file = files = open_source(str(tmp_path / "x.tar"))
+    assert [file.name for file in files] == names(tree)
+    assert [file.open().read() for file in files] == [(tree / name).read_bytes() for name in names(tree)]
+    miniatures.truncate(tmp_path / "x.tar", 0.1)
+    with pytest.raises(OSError, match=r"x\.tar ends before it"):
+        file.open()
+
+
+def test_a_tar_whose_names_lead_out(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("../x.png"))
+    refused(r"x\.tar has a member with the name '\.\./x\.png', which leads out of it", tmp_path / "x.tar")

@@ -65,6 +65,7 @@ ROUND = np.hypot(*np.mgrid[-32:32, -32:32]) < 12  # bool [64,64]
         (np.uint8(38) * ROUND, "L", r"4 files do not decode: 0\.png \(its brightest value is 38, but white is 1"),
         (np.uint8(1) * ROUND, "P", r"its brightest value is 38, .*; its values are the brightness of a palette's"),
         (np.uint8(127) * ROUND, "L", r"its brightest value is 127"),
+        (miniatures.photograph(0), "RGB", r"0\.png \(\d+% of its pixels are neither black nor white, as of a photo"),
         (np.uint8(0) * ROUND, "L", r"train: none of 2 masks has a hole; look at them"),
         (np.uint8(255) * (ROUND | True), "L", r"train: none of 2 masks has a known pixel"),
     ],
