@@ -199,7 +199,8 @@ def open_source(source: str, where: str = "--source") -> list[File]:
     if path.suffix.lower() in TARS:
         raise UserError(f"{where}: {path.name} cannot be read piece by piece: unpack it and give the folder")
     if path.suffix.lower() == ".json":
-        raise UserError(f"{where}: {path.name} has annotations, from which masks must be drawn first; give images")
+        told = f"draw holes from them: python -m scan_jax prepare holes --from={path} --images=FOLDER --out=HOLES"
+        raise UserError(f"{where}: {path.name} is no image, but may have annotations; {told}")
     raise UserError(f"{where}: {path.name} is neither {KINDS}")
 
 

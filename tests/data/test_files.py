@@ -146,7 +146,7 @@ def test_a_truncated_zip_and_nothing_at_all(tree, tmp_path):
         ("x.zip", r"x.zip is damaged or not wholly there"),
         ("x.tar", r"x.tar is damaged or not wholly there"),
         ("x.docx", r"x.docx is neither a folder, a list"),
-        ("x.json", r"x.json has annotations, from which masks must be drawn first"),
+        ("x.json", r"x.json is no image, but may have annotations; draw holes from them: .* prepare holes --from="),
     ],
 )
 @pytest.mark.parametrize("content", [b"", b"<html>Quota exceeded</html>"])
