@@ -201,7 +201,7 @@ def open_source(source: str, where: str = "--source") -> list[File]:
     if path.suffix.lower() == ".json":
         told = f"draw holes from them: python -m scan_jax prepare holes --from={path} --images=FOLDER --out=HOLES"
         raise UserError(f"{where}: {path.name} is no image, but may have annotations; {told}")
-    raise UserError(f"{where}: {path.name} is neither {KINDS}")
+    raise UserError(f"{where}: {path.name} is not {KINDS}")
 
 
 def open_images(source: str, where: str = "--source") -> list[File]:

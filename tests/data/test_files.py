@@ -145,7 +145,7 @@ def test_a_truncated_zip_and_nothing_at_all(tree, tmp_path):
         *((name, rf"{name} cannot be read piece by piece: unpack it") for name in ("x.tar.gz", "x.tgz", "x.7z")),
         ("x.zip", r"x.zip is damaged or not wholly there"),
         ("x.tar", r"x.tar is damaged or not wholly there"),
-        ("x.docx", r"x.docx is neither a folder, a list"),
+        ("x.docx", r"x.docx is not a folder, a list"),
         ("x.json", r"x.json is no image, but may have annotations; draw holes from them: .* prepare holes --from="),
     ],
 )

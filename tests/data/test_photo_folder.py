@@ -47,7 +47,7 @@ def test_photographs_are_found_at_any_depth_in_any_case(tmp_path, caplog):
         write_photo(tmp_path / name)
     (tmp_path / "notes.txt").write_text("")
     assert [file.name for file in list_photographs(tmp_path)] == ["a/B/c.PnG", "a/z.jpeg", "b.JPG", "d.webp", "f.tiff"]
-    assert "left out" not in caplog.text
+    assert "convert them" not in caplog.text
     for name in ("g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif", "l.pGm", "m.ppm", "n.CR2", "o.ppm"):
         (tmp_path / "kinds" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "kinds" / name).write_bytes(b"")
@@ -209,7 +209,7 @@ def test_missing_and_empty_folders_say_what_to_do(tmp_path):
         ("faces.zip", r"faces\.zip is damaged or not wholly there \(0 bytes: .*download it again"),
         ("faces.txt", r"config\.data\.path: the list .*faces\.txt is empty"),
         ("faces.tar.gz", r"faces\.tar\.gz cannot be read piece by piece: unpack it"),
-        ("faces.jpg", r"config\.data\.path: faces\.jpg is neither a folder, a list"),
+        ("faces.jpg", r"config\.data\.path: faces\.jpg is not a folder, a list"),
     ):
         (tmp_path / name).write_text("")
         refused(told, tmp_path / name)
