@@ -226,12 +226,20 @@ class StoredHoles:
 
 
 def _warn_of_odd_masks(ratio: float, grey: float, name: str) -> None:
-    """Says where the polarity looks reversed or the files are not black and white; both are means over the masks."""
+    """Says where the polarity looks reversed or the files are not black and white; both are means over the masks.
+
+    UserError where most pixels are neither, so that these are no masks.
+    """
     if ratio > 0.6:
         log.warning(
             "the masks in %s are %.0f%% hole on average: white is hole here; if theirs is black, set hole_color=black",
             name,
             100 * ratio,
+        )
+    if grey > 0.5:
+        raise UserError(
+            f"{grey:.0%} of the pixels in {name} are neither black nor white, as of photographs or label maps; give the "
+            "folder of the masks"
         )
     if grey > 0.001:
         log.warning("%.2f%% of the mask pixels in %s are neither black nor white; cut at 0.5", 100 * grey, name)
