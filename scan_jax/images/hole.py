@@ -30,6 +30,7 @@ from scan_jax.images.decode import (
 log = logging.getLogger(__name__)
 HoleColor = Literal["white", "black"]
 SOFT = 5  # levels from black and from white that are still these
+NO_MASK = 0.5  # share of grey from which on a file among masks is a photograph or a label map
 
 
 def read_hole(source: Source, color: HoleColor = "white", most_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -55,9 +56,8 @@ def read_hole(source: Source, color: HoleColor = "white", most_pixels: int = MAX
             grey, said = _image_grey(image)  # [H,W]
     if said:
         log.warning("%s", said)
-    share = 100 * float(np.mean((grey > SOFT) & (grey < 255 - SOFT)))
-    if share > 0.1:
-        log.warning("%.1f%% of the hole's pixels are neither black nor white; they were split at mid-grey", share)
+    if (share := grey_share(grey)) > 0.001:
+        log.warning("%.1f%% of the hole's pixels are neither black nor white; they were split at mid-grey", 100 * share)
     return binarise(grey, color)
 
 
@@ -70,6 +70,18 @@ def read_grey(source: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
     """
     with opened(source) as image:
         return _image_grey(image)[0]
+
+
+def grey_share(grey: np.ndarray) -> float:
+    """The share of `grey`, uint8 [H,W], that is clearly neither black nor white."""
+    return float(np.mean((grey > SOFT) & (grey < 255 - SOFT)))
+
+
+def refuse_grey(grey: np.ndarray) -> np.ndarray:
+    """`grey`, uint8 [H,W], of a mask among many; a ValueError where most of it is grey, so that it is none."""
+    if (share := grey_share(grey)) > NO_MASK:
+        raise ValueError(f"{share:.0%} of its pixels are neither black nor white, as of a photograph or label map")
+    return grey
 
 
 def binarise(grey: np.ndarray, color: str = "white") -> np.ndarray:

@@ -14,12 +14,11 @@ import numpy as np
 
 from scan_jax.core.errors import counted
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
-from scan_jax.images.hole import binarise, read_grey, resize_nearest
+from scan_jax.images.hole import NO_MASK, binarise, grey_share, read_grey, resize_nearest
 from scan_jax.images.pairs import Pairing, list_images, named_as_mask
 from scan_jax.masks.frozen_set import INDEX, MANIFEST
 
 MUCH_GREY = 0.001  # of all pixels
-NO_MASKS = 0.5  # likewise: from here on these are photographs or label maps
 ARRAYS = (".npy", ".npz", ".mat", ".json")  # what people keep masks in that are no images
 
 
@@ -32,6 +31,7 @@ class MaskFile(NamedTuple):
     white: float  # share above 127
     above_zero: float  # share above 0, which other programs take for white
     grey: float  # share that is neither 0 nor 255
+    clearly_grey: float  # share that is further from both than JPEG leaves it
     frame: float  # share of white among the outermost pixels
     white_pieces: int  # connected white regions
     black_pieces: int  # connected black regions
@@ -70,6 +70,7 @@ def measure(file: Path) -> MaskFile | Unreadable:
         white=np.count_nonzero(white) / white.size,
         above_zero=cv2.countNonZero(grey) / grey.size,
         grey=np.count_nonzero((grey != 0) & (grey != 255)) / grey.size,
+        clearly_grey=grey_share(grey),
         frame=float(np.concatenate([white[0], white[-1], white[1:-1, 0], white[1:-1, -1]]).mean()),
         white_pieces=cv2.connectedComponents(small)[0] - 1,
         black_pieces=cv2.connectedComponents(1 - small)[0] - 1,
@@ -96,9 +97,9 @@ def pixels(files: Sequence[MaskFile], hole_color: str, guess: Polarity) -> Itera
             f"(white takes {guess.white:.0%} on average); set hole_color={guess.hole}"
         )
     share = _grey_share(files)
-    if share > NO_MASKS:
+    if (clearly := _clearly_grey(files)) > NO_MASK:
         yield (
-            f"{share:.0%} of the pixels are greys or colours: these look like photographs or label maps; give the "
+            f"{clearly:.0%} of the pixels are greys or colours: these look like photographs or label maps; give the "
             "folder of the masks alone"
         )
     elif share > MUCH_GREY:
@@ -198,6 +199,11 @@ def _grey_share(files: Sequence[MaskFile]) -> float:
     return sum(file.grey * file.height * file.width for file in files) / pixels if pixels else 0.0
 
 
+def _clearly_grey(files: Sequence[MaskFile]) -> float:
+    """The mean share over the files."""
+    return statistics.fmean(file.clearly_grey for file in files) if files else 0.0
+
+
 class Polarity(NamedTuple):
     """A guess of which colour is the hole."""
 
@@ -208,7 +214,7 @@ class Polarity(NamedTuple):
 
 def guess_polarity(files: Sequence[MaskFile]) -> Polarity:
     """The polarity of a set from the files that have both colours."""
-    if _grey_share(files) > NO_MASKS:
+    if _clearly_grey(files) > NO_MASK:
         return Polarity("", 0.0, "polarity: cannot tell (most pixels are neither black nor white)")
     files = [file for file in files if file.has_both]
     if not files:

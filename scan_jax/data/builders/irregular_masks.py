@@ -12,7 +12,7 @@ from scan_jax.core.split_folders import split_of
 from scan_jax.data.files import File, open_images
 from scan_jax.data.photo_folder import BY_FOLDER, file_split
 from scan_jax.data.preparation.plan import Arrays, Plan, SquareSettings, check_name, flag, items_of
-from scan_jax.images.hole import SOFT, HoleColor, binarise, read_grey, resize_nearest
+from scan_jax.images.hole import HoleColor, binarise, read_grey, refuse_grey, resize_nearest
 
 TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask")  # of the authors' training archive
 
@@ -68,8 +68,6 @@ def _is_to_train(name: str) -> bool:
 def _make(file: File, size: int, color: HoleColor) -> Arrays:
     """The hole in the file, 255 where it is, binarised after the resize."""
     with file.open() as opened:
-        grey = read_grey(opened)  # [H,W]
-    if (share := np.mean((grey > SOFT) & (grey < 255 - SOFT))) > 0.5:
-        raise ValueError(f"{share:.0%} of its pixels are neither black nor white, as of a photograph or label map")
+        grey = refuse_grey(read_grey(opened))  # [H,W]
     hole = binarise(resize_nearest(grey, size), color)  # [S,S]
     return {"hole": np.where(hole, np.uint8(255), np.uint8(0))}
