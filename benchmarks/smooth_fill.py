@@ -26,7 +26,7 @@ from benchmarks.public_steps.in_turn import medians
 from scan_jax.commands import cli
 from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.data.api import open_data
-from scan_jax.data.photo_folder import PhotoFolder, existing_folder, list_photographs
+from scan_jax.data.photo_folder import PhotoFolder, list_photographs
 from scan_jax.inference.ways import WAYS, ByEquation
 from scan_jax.masks.api import fixed_set, open_holes
 from scan_jax.masks.ratio import make_buckets
@@ -79,7 +79,7 @@ def compare(flags: argparse.Namespace) -> None:
 def pictures(flags: argparse.Namespace, size: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """By bucket: its label, photographs uint8 [n,S,S,3] and holes bool [n,S,S]."""
     if flags.photographs:
-        files = list_photographs(existing_folder(str(flags.photographs), "--photographs", PhotoFolder.prepared_by))
+        files = list_photographs(flags.photographs)
         source = PhotoFolder(path="", size=size).source("photographs", evenly_spaced(files, flags.count))
     else:
         section = {"name": "synthetic_portraits", "size": size, "count": 1, "held_out": flags.count}

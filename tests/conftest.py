@@ -35,7 +35,10 @@ else:
 
 PIP = "pip install -r requirements.txt -r requirements-test.txt"
 SLOW_PIP = "pip install -r requirements-slow.txt"
-OF_THE_FIRST_TIER = ("torch", "torchvision", "lpips", "pytorch_fid", "scipy", "sklearn", "skimage", "orbax")
+OF_THE_FIRST_TIER = (
+    *("torch", "torchvision", "lpips", "pytorch_fid", "scipy", "sklearn", "skimage", "orbax"),
+    *("lmdb", "google_crc32c", "pyarrow"),
+)
 COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "xla"  # what earlier runs compiled, by JAX's own keys
 MANY_MAPS = 30_000  # Linux grants a process 65,530 memory maps, and every compiled program needs some
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -87,6 +88,10 @@ def _write_photographs(folder, portraits):
         where = "FACES" if i < 16 else "TEST_FACES"
         for name in (where, "PHOTOS", "SQUARES"):
             miniatures.write(folder / name / f"{i:03d}.png", portraits[i]["image"])
+    image = {"id": 0, "file_name": "000.png", "height": SIDE, "width": SIDE}
+    person = {"image_id": 0, "category_id": 1, "segmentation": [[9, 9, 40, 9, 9, 40]]}
+    coco = {"images": [image], "annotations": [person], "categories": [{"id": 1, "name": "person"}]}
+    (folder / "instances.json").write_text(json.dumps(coco))
     hole = np.zeros((SIDE, SIDE), np.uint8)
     hole[20:44, 16:48] = 255
     miniatures.write(folder / "hole.png", hole)

@@ -181,8 +181,8 @@ def test_bad_sources_are_one_line(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     for source, words in (
         (miniatures.write_members(archive, members), ["'../../evil.png'", "leads out of it"]),
-        (miniatures.write_members(tmp_path / "x.tar.gz", {}), ["x.tar.gz cannot be read piece by piece; unpack it"]),
-        (tmp_path / "empty", ["no photographs"]),
+        (miniatures.write_members(tmp_path / "x.tar.gz", {}), ["x.tar.gz cannot be read piece by piece: unpack it"]),
+        (tmp_path / "empty", ["no images"]),
         (tmp_path / "nowhere", ["nothing at", "nowhere"]),
     ):
         refused(["photo_folder", f"--source={source}", "--size=64"], words, capsys, tmp_path / "out")

@@ -3,6 +3,7 @@
 python -m scan_jax prepare celebamask_hq --source=CelebAMask-HQ.zip [--size=256] [--data_dir=DIR]
 python -m scan_jax prepare verify DIR
 python -m scan_jax prepare holes --out=DIR [--size=256] [--per_bucket=100] [--config.holes.name=free_form ...]
+python -m scan_jax prepare holes --out=DIR --from=coco.json --images=DIR [--category=person] [--grow=8]
 python -m scan_jax prepare inspect DIR
 """
 
@@ -119,6 +120,11 @@ def add_hole_commands(commands: Any) -> None:
     command.add_argument("--per_bucket", type=int, default=100, help="holes in each ratio bucket")
     command.add_argument("--edges", type=float, nargs="+", default=edges, help="of the buckets")
     command.add_argument("--seed", type=int, default=0, help="another seed, other holes")
+    add = command.add_argument_group("instead, drawn from annotations of photographs, at their sizes").add_argument
+    add("--from", type=Path, dest="annotations", help="COCO's or labelme's JSON, or a folder of labelme's")
+    add("--images", type=Path, help="the folder of the photographs that were annotated; by default that of --from")
+    add("--category", default="", help="what becomes the hole, by its label; everything without it")
+    add("--grow", type=int, default=0, metavar="PIXELS", help="by which the holes are larger than what is outlined")
     text = (
         "what is wrong with a folder of hole masks: polarity, greys, ratios, broken and unmatched files, with a picture"
     )
@@ -132,6 +138,11 @@ def add_hole_commands(commands: Any) -> None:
 
 def _freeze(flags: argparse.Namespace) -> None:
     """Draws the holes and writes them."""
+    if flags.annotations:
+        _draw(flags)
+        return
+    if flags.images or flags.category or flags.grow:
+        raise UserError("--images, --category and --grow go with --from=FILE, the annotations to draw holes from")
     from scan_jax.masks import frozen_set
 
     config = {"holes": {"name": "free_form"}}
@@ -144,6 +155,19 @@ def _freeze(flags: argparse.Namespace) -> None:
     for label, count in written.counts.items():
         log.info("%s: %s", label, counted(count, "hole"))
     log.info("measure on it with --config.holes.held_out_path=%s", flags.out)
+
+
+def _draw(flags: argparse.Namespace) -> None:
+    """Holes of annotated photographs, beside which they are used."""
+    from scan_jax.masks.annotations import draw_holes
+
+    if flags.overrides:
+        raise UserError("--config.holes sets a generator, which --from does without")
+    source = flags.annotations
+    photographs = flags.images or (source if source.is_dir() else source.parent)
+    count = draw_holes(source, photographs, flags.out, flags.category, flags.grow)
+    log.info("%s in %s: look at them with scan_jax prepare inspect %s", counted(count, "hole"), flags.out, flags.out)
+    log.info("train on them with --config.holes.name=mask_folder --config.holes.path=%s", flags.out)
 
 
 def _inspect(flags: argparse.Namespace) -> None:

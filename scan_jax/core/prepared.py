@@ -86,6 +86,19 @@ def load_metadata(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
+def _records(file: Path) -> int:
+    """How many an ArrayRecord file has by its own index; a UserError where it is missing or damaged."""
+    from array_record.python import array_record_module
+
+    try:
+        reader = array_record_module.ArrayRecordReader(os.fspath(file))
+        count = reader.num_records()
+        reader.close()
+    except UNREADABLE as error:
+        raise UserError(f"{file} cannot be read ({first_line(error)}); remove it and build it again") from error
+    return count
+
+
 def load(folder: Path) -> PreparedDataset:
     """The dataset in `folder`; a UserError where there is none, or another program wrote it."""
     import tensorflow_datasets as tfds  # heavy, and only those with prepared data need it
@@ -110,6 +123,13 @@ def load(folder: Path) -> PreparedDataset:
     ):
         if absent := set(noted) - set(here):
             raise UserError(f"{folder}/{file} lacks {min(absent)!r} among its {key}; build the dataset again")
+    for split, info in builder.info.splits.items():
+        for file, noted in zip(info.filepaths, info.shard_lengths):
+            if (there := _records(Path(file))) != noted:
+                raise UserError(
+                    f"{folder}/dataset_info.json says {noted:,} records for {Path(file).name} of {split}, which has "
+                    f"{there:,}; remove it and build it again"
+                )
     return PreparedDataset(
         folder=folder,
         name="/".join(folder.parts[-3:-1]),

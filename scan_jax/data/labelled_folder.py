@@ -6,22 +6,23 @@ import dataclasses
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, ClassVar, Literal
+from pathlib import PurePosixPath
+from typing import BinaryIO, Literal
 
 import numpy as np
 
 from scan_jax.core.bounds import Classes
 from scan_jax.core.errors import UserError, counted
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
-from scan_jax.data.photo_folder import LABEL, File, Folder, digest, list_photographs, stem
+from scan_jax.data.files import LABEL, File, open_images, stem
+from scan_jax.data.photo_folder import Folder, digest
 from scan_jax.images import labels as label_map
-from scan_jax.images.decode import verify_image
 from scan_jax.images.square import Crop, square, square_labels
 
 log = logging.getLogger(__name__)
 
 LabelSize = Literal["equal", "any"]
+BLURRED = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".heic", ".heif")
 LAYOUTS = "NAME_label.png beside NAME.jpg (or another kind), or images/NAME.jpg with labels/NAME.png"
 
 
@@ -40,7 +41,6 @@ class LabelledFolder(Folder):
     label_size: LabelSize = "equal"
     # labels that change places when a photograph is flipped: ((4, 5), (6, 7), (8, 9)) for CelebAMask-HQ's
     flip_pairs: tuple[tuple[int, int], ...] = ()
-    prepared_by: ClassVar[str] = "labelled_folder"
 
     def open_splits(self) -> DataSplits:
         """Reads every photograph and label map once, to know that they can be used, and splits the folder.
@@ -51,13 +51,13 @@ class LabelledFolder(Folder):
         check_classes(self.num_labels, self.flip_pairs)
         return super().open_splits()
 
-    def find(self, folder: Path) -> list[Pair]:
+    def find(self, source: str, where: str) -> list[Pair]:
         """The photographs with their label maps."""
-        return pair_up(list_photographs(folder), str(folder))
+        return pair_up(open_images(source, where), source)
 
     def verify(self, pair: Pair) -> None:
         """Reads both files; a label map that decodes to something else than the classes is refused."""
-        self._read_labels(pair, verify_image(pair.path))
+        self._read_labels(pair, pair.verify())
 
     @property
     def rules(self) -> str:
@@ -129,7 +129,7 @@ def pair_up(files: Sequence[File], folder: str) -> list[Pair]:
 
     UserError where there are no photographs or no label maps, or a photograph without one, which is named.
     """
-    maps = {stem(file.name): file for file in files if file.path.suffix.lower() == ".png" and _is_label_map(file.name)}
+    maps = {stem(file.name): file for file in files if _is_label_map(file.name)}
     photographs = [file for file in files if not _is_label_map(file.name)]
     labels = {file.name: _label_map(file.name, maps) for file in photographs}
     found = {name: file for name, file in labels.items() if file is not None}
@@ -165,5 +165,7 @@ def _label_map(name: str, maps: Mapping[str, File]) -> File | None:
 
 
 def _is_label_map(name: str) -> bool:
-    """Whether a name is of a label map: NAME_label.png, or anything in labels/."""
-    return name.lower().endswith(f"{LABEL}.png") or "labels" in PurePosixPath(name).parts[:-1]
+    """Whether a name is of a label map: NAME_label of a kind that blurs no classes, or anything in labels/."""
+    path = PurePosixPath(name)
+    beside = path.stem.lower().endswith(LABEL) and path.suffix.lower() not in BLURRED
+    return beside or "labels" in path.parts[:-1]

@@ -1,9 +1,11 @@
-"""Photographs from any folder, at any depth."""
+"""Photographs from any folder, at any depth, or from an archive or table of them."""
 
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
+import fnmatch
 import hashlib
 import json
 import logging
@@ -12,57 +14,54 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, ClassVar, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
 from scan_jax.core.atomic_write import write_atomically
 from scan_jax.core.bounds import Size
-from scan_jax.core.errors import NotHere, UserError, counted
+from scan_jax.core.errors import UserError, counted
 from scan_jax.core.progress import progress_bar
-from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import evenly_spaced, splits_by_folder
 from scan_jax.data.api import DataSplits, Photo, PhotoSource
+from scan_jax.data.files import LABEL, AnyFile, File, open_images, stem
 from scan_jax.data.split_list import SplitList
-from scan_jax.images import labels as label_map
-from scan_jax.images.decode import DECODE_ERRORS, MAX_PIXELS, SUFFIXES, read_image, reason, verify_image
-from scan_jax.images.pairs import list_files
+from scan_jax.images.decode import DECODE_ERRORS, MAX_PIXELS, opened, reason
 from scan_jax.images.square import square
 
 log = logging.getLogger(__name__)
 
 # Splits without a text file: those that folders make, and that of `set_aside`.
 BY_FOLDER, BY_NAME = "by_folder", "by_name_hash"
-LABEL = "_label"  # ends the name of a label map that lies beside its photograph
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Folder(abc.ABC):
     """What folders of photographs have in common: the `config.data` keys, and how they are split."""
 
-    # the folder. Where all of it lies in folders such as `train` and `valid` or `test`, those are the split; where
-    # there are both, `valid` is measured on, and `test` is for `held_out_path`
+    # the folder, archive or table. Where all of it lies in folders such as `train` and `valid` or `test`, those are the
+    # split; where there are both, `valid` is measured on, and `test` is for `held_out_path`
     path: str
     size: Size  # height and width of the squares, pixels
     held_out_path: str = ""  # photographs to measure on; without it some of `path` are set aside and never trained on
     # how many to measure on. Of `path`: at most a tenth, chosen by a hash of the name. Of `held_out_path`, or of a
     # folder of the split: evenly spaced over the sorted names, all for 0
     held_out: int = 500
-    prepared_by: ClassVar[str] = "photo_folder"  # the command that takes archives and lists
 
     def open_splits(self) -> DataSplits:
         """Reads every file once, to know what decodes, and splits the folder.
 
         UserError where a folder is missing or empty, too many files are broken, or a setting makes no sense.
         """
-        folder = held_out_folder = existing_folder(self.path, "config.data.path", self.prepared_by)
-        files = self.find(folder)
+        folder = held_out_folder = Path(self.path).expanduser()
+        files = self.find(self.path, "config.data.path")
         parts = splits_by_folder(files, str(folder), operator.attrgetter("name"))
         train = parts["train"] if parts else files
         held_out = (parts.get("validation") or parts["test"]) if parts else []
         if self.held_out_path:
-            held_out_folder = existing_folder(self.held_out_path, "config.data.held_out_path", self.prepared_by)
-            train, held_out = outside(train, folder, held_out_folder), self.find(held_out_folder)
+            held_out_folder = Path(self.held_out_path).expanduser()
+            held_out = self.find(self.held_out_path, "config.data.held_out_path")
+            train = outside(train, folder, held_out_folder)
         train, split = without_broken(train, folder, self.verify, self.rules), BY_FOLDER if held_out else BY_NAME
         if held_out:
             held_out = without_broken(held_out, held_out_folder, self.verify, self.rules)
@@ -76,8 +75,8 @@ class Folder(abc.ABC):
         )
 
     @abc.abstractmethod
-    def find(self, folder: Path) -> list[Any]:
-        """The photographs in a folder, one `File` or more."""
+    def find(self, source: str, where: str) -> list[Any]:
+        """The photographs in a source, one `File` or more, which the setting `where` names."""
 
     @abc.abstractmethod
     def verify(self, file: Any) -> None:
@@ -100,14 +99,17 @@ class PhotoFolder(Folder):
     # "none", or "one": every pixel is of class 0, so that methods that take labels can be compared with others on
     # photographs without any
     labels: Literal["none", "one"] = "none"
+    # which images are photographs, where others are among them: a pattern of names, such as "*.jpg" or "images/*", "*"
+    # for all. Without it names and pixels are looked at, and what looks like masks and label maps is refused
+    only: str = ""
 
-    def find(self, folder: Path) -> list[File]:
+    def find(self, source: str, where: str) -> list[File]:
         """The photographs, without label maps."""
-        return without_label_maps(list_photographs(folder))
+        return only_photographs(open_images(source, where), self.only, source, "--config.data.only")
 
     def verify(self, file: File) -> None:
         """Reads the whole file."""
-        verify_image(file.path)
+        file.verify()
 
     def source(self, name: str, files: Sequence[File]) -> PhotoSource:
         """Squares of the files."""
@@ -122,18 +124,77 @@ class PhotoFolder(Folder):
 
 def list_photographs(folder: Path) -> list[File]:
     """The folder's image files at any depth, by relative name, without hidden ones; a UserError where there is none."""
-    if not (files := only_images(walk(folder), str(folder))):
-        raise UserError(f"no photographs ({', '.join(SUFFIXES)}) in {folder}; give a folder that has some")
-    return files
+    return open_images(str(folder), "the photographs")
 
 
-def only_images(files: Sequence[File], where: str) -> list[File]:
-    """Those that are images by their suffixes; pictures of kinds that are not read are counted in the log."""
-    warn_of_left_out((file.name for file in files), SUFFIXES, where)
-    return [file for file in files if PurePosixPath(file.name).suffix.lower() in SUFFIXES]
+# What people call folders of masks and label maps that lie beside those of photographs.
+NO_PHOTOGRAPHS = {
+    "mask",
+    "masks",
+    "label",
+    "labels",
+    "annotation",
+    "annotations",
+    "seg",
+    "segmentation",
+    "segmentations",
+}
+LOOKED_AT = 40  # files, of which a tenth with two values are many
 
 
-def without_label_maps(files: Sequence[File]) -> list[File]:
+def only_photographs(files: Sequence[AnyFile], only: str, where: str, flag: str) -> list[AnyFile]:
+    """The photographs among image files: those of the pattern `only`, or without one all but label maps beside them.
+
+    UserError where the pattern fits none, or where there is none and names or pixels look as if others were among them.
+    """
+    if only:
+        chosen = [file for file in files if fnmatch.fnmatchcase(file.name.lower(), only.lower())]
+        if not chosen:
+            raise UserError(
+                f"{flag}={only} is the name of none of {len(files):,} images in {where}, such as {files[0].name}"
+            )
+        return chosen
+    kept = without_label_maps(files)
+    if doubt := _by_names(kept) or _by_pixels(kept):
+        raise UserError(
+            f"{where}: {doubt}; say which are photographs: {flag}='*.jpg', 'images/*' or the like, '*' for all"
+        )
+    return kept
+
+
+def _by_names(files: Sequence[File]) -> str:
+    """What names say against all being photographs: several files of one name, or folders of masks beside others."""
+    stems: dict[str, str] = {}
+    for name in sorted((file.name for file in files), key=len):
+        base = whole = stem(name)
+        while base not in stems and stem(base) != base:  # a.mask.png beside a.jpg
+            base = stem(base)
+        if base in stems:
+            return f"{stems[base]} and {name} have one name, so that one of them may be a mask"
+        stems[whole] = name
+    masks = [file for file in files if not NO_PHOTOGRAPHS.isdisjoint(PurePosixPath(file.name.lower()).parts[:-1])]
+    if not masks or len(masks) == len(files):
+        return ""
+    return f"{len(masks):,} of {len(files):,} images are masks by their folder, such as {masks[0].name}"
+
+
+def _by_pixels(files: Sequence[File]) -> str:
+    """What some of the files, JPEGs aside, say against all being photographs: many of two values only."""
+    some = evenly_spaced(files, LOOKED_AT)
+    two = [file.name for file in some if _has_two_values(file)]
+    if len(two) <= len(some) / 10:
+        return ""
+    return f"{len(two)} of {len(some)} images hold two values only, as masks do, such as {two[0]}"
+
+
+def _has_two_values(file: File) -> bool:
+    """Whether there are two brightnesses; False of what does not decode, which others say."""
+    with contextlib.suppress(*DECODE_ERRORS), file.open() as content, opened(content) as image:
+        return image.format not in ("JPEG", "MPO") and sum(map(bool, image.convert("L").histogram())) == 2
+    return False
+
+
+def without_label_maps(files: Sequence[AnyFile]) -> list[AnyFile]:
     """The files without each NAME_label.png that lies beside a NAME: nobody wants to train on those as photographs."""
     labels = {stem(file.name) + LABEL for file in files}
     kept = [file for file in files if stem(file.name) not in labels]
@@ -154,8 +215,12 @@ def set_aside(files: Sequence[AnyFile], count: int) -> tuple[list[AnyFile], list
             f"nothing to measure on: {counted(len(files), 'photograph')}, held_out={count}; "
             "give two or more and held_out of at least 1, or held_out_path"
         )
+    most = max(1, len(files) // 10)
+    if count > most:
+        told = "%d of %s are set aside to measure on, not %d: a tenth is the most; name others in a part of their own"
+        log.info(told, most, counted(len(files), "photograph"), count)
     by_hash = sorted(files, key=lambda file: hashlib.sha256(f"held out: {file.name}".encode()).digest())
-    chosen = {file.name for file in by_hash[: min(count, max(1, len(files) // 10))]}
+    chosen = {file.name for file in by_hash[: min(count, most)]}
     return [file for file in files if file.name not in chosen], [file for file in files if file.name in chosen]
 
 
@@ -174,73 +239,10 @@ def outside(files: Sequence[AnyFile], folder: Path, held_out_folder: Path) -> li
     return kept
 
 
-def existing_folder(path: str, where: str, builder: str) -> Path:
-    """The folder that the setting `where` names; without it, a UserError, which names what prepares other sources."""
-    folder = Path(path).expanduser()
-    if not path or not folder.is_dir():
-        what = f": no folder {path}" if path else " is not set"
-        told = instead_of_folder(folder, builder) or f"; give a folder of photographs with --{where}=FOLDER"
-        raise NotHere(f"{where}{what}{told}")
-    return folder
-
-
 def digest(files: Iterable[File], settings: str) -> str:
     """SHA-256 (hex) of names, sizes in bytes and order, and of the settings that make pixels of them."""
     lines = "".join(f"{file.name}\t{file.size}\n" for file in files)
     return hashlib.sha256(f"{settings}\n{lines}".encode()).hexdigest()
-
-
-@dataclasses.dataclass(frozen=True)
-class File:
-    """One file of a folder."""
-
-    name: str  # relative to the folder, with forward slashes
-    path: Path  # where it lies
-    size: int  # bytes
-    changed: int  # when, nanoseconds
-
-    def identity(self) -> str:
-        """A line that is another one where the file has changed."""
-        return f"{self.path}\t{self.size}\t{self.changed}\n"
-
-    def open(self) -> BinaryIO:
-        """The file's bytes."""
-        return self.path.open("rb")
-
-    def read_image(self) -> np.ndarray:
-        """The photograph, uint8 RGB [H,W,3], upright; one of DECODE_ERRORS where it is none, cut or absurdly large."""
-        with self.open() as opened:
-            return read_image(opened)
-
-    def read_labels(self) -> np.ndarray:
-        """The label map, int32 [H,W], upright.
-
-        UserError where it has colours; OSError, which names it, where it is truncated or no image.
-        """
-        try:
-            with self.open() as opened:
-                return label_map.read_file(opened, self.name)
-        except DECODE_ERRORS as error:
-            raise OSError(f"its label map {self.name}: {reason(error)}") from error
-
-
-AnyFile = TypeVar("AnyFile", bound=File)
-
-
-def walk(folder: Path) -> list[File]:
-    """Every file of the folder that is not hidden, sorted by name; links to folders are followed, each folder once."""
-    return [file_at(path, name) for name, path in list_files(folder, follow_links=True).items()]
-
-
-def file_at(path: Path, name: str) -> File:
-    """The file at `path`, called `name`; a dangling link has no bytes: it is broken, not fatal."""
-    status = path.stat() if path.exists() else os.stat_result((0,) * 10)
-    return File(name, path, status.st_size, status.st_mtime_ns)
-
-
-def stem(name: str) -> str:
-    """ "a/b.jpg" -> "a/b"."""
-    return PurePosixPath(name).with_suffix("").as_posix()
 
 
 MANY = 500  # files; from here on progress is shown and the result kept
@@ -308,6 +310,6 @@ def _decode_all(files: Sequence[AnyFile], verify: Callable[[AnyFile], None]) -> 
 
 def _memory(files: Sequence[File], rules: str) -> Path:
     """Where the result for exactly these files, unchanged, under these rules is kept."""
-    told = "".join((f"{MAX_PIXELS} {rules}", *(file.identity() for file in files)))
+    told = "".join((f"{MAX_PIXELS} visible {rules}", *(file.identity() for file in files)))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return cache / "scan_jax" / "verified" / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"

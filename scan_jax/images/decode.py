@@ -24,11 +24,15 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+from PIL import __version__ as PIL_VERSION
 
 from scan_jax.core.errors import UserError
 
 # What every command takes for an image when it looks through a folder or an archive.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"),
+    *(".heic", ".heif", ".jxl", ".psd"),
+)
 # What is raised for files that are missing, no images, broken, truncated or absurdly large.
 DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error),
@@ -40,9 +44,16 @@ EXIF_ERRORS = (*DECODE_ERRORS, *STUMBLES)
 MAX_PIXELS = 150_000_000  # to an image, such as 14,000 x 10,700; Pillow itself stops not far above
 # Decoders that only decode, for Pillow starts Ghostscript for others; that of JPEG knows MPO, too.
 KINDS = ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000"]
+KINDS += ["PSD"] if tuple(map(int, PIL_VERSION.split(".")[:3])) >= (12, 1, 1) else []  # older ones write out of bounds
 KINDS += ["AVIF"] if importlib.util.find_spec("PIL.AvifImagePlugin") else []  # of newer versions of Pillow
 # What a file of HEIC begins with, of phones; "mif1" may be AVIF, too, which is then named besides.
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+JXL_HEADS = (b"\xff\x0a", b"\0\0\0\x0cJXL ")  # bare, and in a container
+# Formats that other packages teach Pillow: as Pillow calls them, what people call them, the module, what to install.
+PLUGINS = {
+    "HEIF": ("HEIC", "pillow_heif", 'the package pillow-heif reads: pip install "scan_jax[heic]"'),
+    "JXL": ("JPEG XL", "pillow_jxl", "the package pillow-jxl-plugin reads: pip install pillow-jxl-plugin"),
+}
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # whose further frames are an animation's, not previews or layers
 REDUCED, PAGES = 0x00FE, 0x00FF  # TIFF: what an image is to its file (NewSubfileType), and the older tag for it
 BITS_PER_SAMPLE = 0x0102  # TIFF
@@ -54,36 +65,42 @@ _WARNINGS = threading.Lock()
 TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
 
 
-def read_image(source: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
+def read_image(source: str | os.PathLike[str] | BinaryIO, to_train: bool = False) -> np.ndarray:
     """The photograph in a file or an open file, uint8 RGB [H,W,3], upright; of an animation the first frame.
 
     Raises:
-      One of DECODE_ERRORS: the file is missing, truncated, no image or absurdly large.
+      One of DECODE_ERRORS: the file is missing, truncated, no image or absurdly large, or, `to_train` with, has pixels
+        that are fully transparent: nobody knows them, and a network must not learn that they are white.
     """
     content = Path(source).read_bytes() if isinstance(source, (str, os.PathLike)) else source.read()
     with opened(io.BytesIO(content)) as image:
         pixels = _decode_plain_jpeg(image, content)
         if pixels is None:
-            pixels = to_rgb(upright_samples(image, load_orientation(image)))
+            samples = upright_samples(image, load_orientation(image))
+            if to_train:
+                _check_visible(samples)
+            pixels = to_rgb(samples)
     return np.require(pixels, requirements=("C", "W"))
 
 
-def verify_image(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Reads all of `path`; what it lets pass, `read_image` will read, with the height and width that this returns.
+def verify_image(source: str | os.PathLike[str] | BinaryIO, to_train: bool = False) -> tuple[int, int]:
+    """Reads all of a file; what it lets pass, `read_image` will read, with the height and width that this returns.
 
     A JPEG is decoded at an eighth of its size: all its data are parsed, few of its pixels computed.
 
     Raises:
-      One of DECODE_ERRORS: the file is missing, truncated or no image.
+      One of DECODE_ERRORS: as `read_image` of the same `to_train`.
     """
-    with opened(path) as image:
+    with opened(source) as image:
         width, height = image.size
         turned = _orientation(image) > 4  # a TIFF knows that only before it is decoded
         if image.format != "HEIF":  # of which that would be the preview
             image.draft("L", (1, 1))
         orientation = load_orientation(image)
-        if image.mode[0] in "FI":  # of these some are refused by their values
-            upright_samples(image, orientation)
+        if image.mode[0] in "FI" or (to_train and image.has_transparency_data):  # some are refused by their values
+            samples = upright_samples(image, orientation)
+            if to_train:
+                _check_visible(samples)
     return (width, height) if turned else (height, width)
 
 
@@ -107,13 +124,16 @@ def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MAX_P
             raise OSError("the file is empty")
         source.seek(0)
         is_heif = head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS and b"avif" not in head
-        kinds = [_heif()] if is_heif else KINDS
+        by_plugin = "HEIF" if is_heif else "JXL" if head.startswith(JXL_HEADS) else ""
+        kinds = [_taught(by_plugin)] if by_plugin else KINDS
         with _damage_said():
             try:
                 image = stack.enter_context(Image.open(source, formats=kinds))
             except UnidentifiedImageError as error:
-                if is_heif:
-                    raise OSError("it is a HEIC file that is damaged or cut short") from error
+                if by_plugin:
+                    raise OSError(f"it is a {PLUGINS[by_plugin][0]} file that is damaged or cut short") from error
+                if head.startswith(b"8BPS") and "PSD" not in KINDS:
+                    raise OSError("it is a Photoshop file, which Pillow reads from 12.1.1 on; export a png") from error
                 raise
         width, height = image.size
         if width * height > most_pixels:  # a file of a few kilobytes can claim to hold any number
@@ -122,14 +142,15 @@ def opened(source: str | os.PathLike[str] | BinaryIO, most_pixels: float = MAX_P
 
 
 @functools.cache
-def _heif() -> str:
-    """Pillow's name of HEIC, once its decoder is there; an OSError names the package where it is missing."""
-    if importlib.util.find_spec("pillow_heif") is None:
-        raise OSError('it is a HEIC file, which the package pillow-heif reads: pip install "scan_jax[heic]"')
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-    return "HEIF"
+def _taught(kind: str) -> str:
+    """Pillow's name of one of PLUGINS, once its decoder is there; an OSError names the package where it is missing."""
+    called, module, package = PLUGINS[kind]
+    if importlib.util.find_spec(module) is None:
+        raise OSError(f"it is a {called} file, which {package}")
+    plugin = importlib.import_module(module)
+    if kind == "HEIF":  # the other one registers itself
+        plugin.register_heif_opener()
+    return kind
 
 
 Source = str | os.PathLike[str] | Image.Image | npt.ArrayLike  # what callers may hand in; arrays of any library
@@ -257,6 +278,15 @@ def upright_samples(image: Image.Image, orientation: int) -> np.ndarray:
         mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
         samples = np.asarray(image.convert(f"{mode}A" if image.has_transparency_data else mode))
     return np.ascontiguousarray(turn_upright(samples.reshape(*samples.shape[:2], -1), orientation))
+
+
+def _check_visible(samples: np.ndarray) -> None:
+    """A ValueError where any of samples [H,W,C] is fully transparent."""
+    if samples.shape[2] in (2, 4) and not (alpha := samples[..., -1]).all():
+        raise ValueError(
+            f"{100 * np.mean(alpha == 0):.1f}% of its pixels are transparent, so that nobody knows what is there: fill "
+            "them (scan_jax inpaint --hole_from=alpha) or leave it out"
+        )
 
 
 def to_rgb(samples: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ from scan_jax.images.decode import (
 log = logging.getLogger(__name__)
 HoleColor = Literal["white", "black"]
 SOFT = 5  # levels from black and from white that are still these
+NO_MASK = 0.5  # share of grey from which on a file among masks is a photograph or a label map
 
 
 def read_hole(source: Source, color: HoleColor = "white", most_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -55,23 +56,32 @@ def read_hole(source: Source, color: HoleColor = "white", most_pixels: int = MAX
             grey, said = _image_grey(image)  # [H,W]
     if said:
         log.warning("%s", said)
-    share = 100 * float(np.mean((grey > SOFT) & (grey < 255 - SOFT)))
-    if share > 0.1:
-        log.warning("%.1f%% of the hole's pixels are neither black nor white; they were split at mid-grey", share)
+    if (share := grey_share(grey)) > 0.001:
+        log.warning("%.1f%% of the hole's pixels are neither black nor white; they were split at mid-grey", 100 * share)
     return binarise(grey, color)
 
 
 def read_grey(source: str | os.PathLike[str] | BinaryIO) -> np.ndarray:
     """A mask's brightness from a file or an open file, uint8 [H,W], upright; for those who count what is broken.
 
-    A mask that is dark everywhere is black: who looks at many says so himself.
-
     Raises:
-      One of DECODE_ERRORS: it is missing, empty, no image, damaged or too large, or has one shape in its brightness and
-        another in its transparency.
+      One of DECODE_ERRORS: it is missing, empty, no image, damaged or too large, has one shape in its brightness and
+        another in its transparency, or is dark everywhere without being black, so that nobody can tell what is white.
     """
     with opened(source) as image:
-        return _image_grey(image, allow_dark=True)[0]
+        return _image_grey(image)[0]
+
+
+def grey_share(grey: np.ndarray) -> float:
+    """The share of `grey`, uint8 [H,W], that is clearly neither black nor white."""
+    return float(np.mean((grey > SOFT) & (grey < 255 - SOFT)))
+
+
+def refuse_grey(grey: np.ndarray) -> np.ndarray:
+    """`grey`, uint8 [H,W], of a mask among many; a ValueError where most of it is grey, so that it is none."""
+    if (share := grey_share(grey)) > NO_MASK:
+        raise ValueError(f"{share:.0%} of its pixels are neither black nor white, as of a photograph or label map")
+    return grey
 
 
 def binarise(grey: np.ndarray, color: str = "white") -> np.ndarray:
@@ -153,7 +163,7 @@ def _array_grey(array: np.ndarray) -> tuple[np.ndarray, str]:
         raise UserError(f"a hole's values must tell black from white: {error}") from error
 
 
-def _image_grey(image: Image.Image, allow_dark: bool = False) -> tuple[np.ndarray, str]:
+def _image_grey(image: Image.Image) -> tuple[np.ndarray, str]:
     """uint8 [H,W], upright, colours weighed as luma; and what is to be said of it, or nothing."""
     deep = is_deep(image)  # forgotten in decoding
     orientation, said = load_orientation(image), ""
@@ -165,7 +175,11 @@ def _image_grey(image: Image.Image, allow_dark: bool = False) -> tuple[np.ndarra
             raise ValueError("its 16-bit colours are all below 256: save it in black and white, with 8 bits")
         if image.has_transparency_data:
             grey, said = _with_alpha(grey, np.asarray(image.convert("RGBA").getchannel("A")))
-    return np.ascontiguousarray(turn_upright(to_grey(grey, allow_dark), orientation)), said
+    try:
+        return np.ascontiguousarray(turn_upright(to_grey(grey), orientation)), said
+    except ValueError as error:
+        palette = "; its values are the brightness of a palette's colours" if image.mode == "P" else ""
+        raise ValueError(f"{error}{palette}") from error
 
 
 def _with_alpha(grey: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, str]:

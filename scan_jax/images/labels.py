@@ -78,6 +78,7 @@ def check(labels: np.ndarray, num_labels: int | None, name: str = "the label map
         raise UserError(f"{name} has the label {least}; classes are numbered from 0")
     if num_labels is not None and most >= num_labels:
         void = "; 255 often marks void pixels: give them a class of their own" if most == 255 else ""
+        void = void or ("; where classes are counted from 1, subtract 1" if most == num_labels and least > 0 else "")
         classes = f"{num_labels} classes are numbered 0 to {num_labels - 1}"
         raise UserError(f"{name} has the label {most}, but {classes}{void}")
 

@@ -76,7 +76,10 @@ def match(
     if own_holes and (hole is not None or hole_suffix):
         raise UserError("give files of holes, or have them read from the photographs by --hole_from")
     if hole is None and not hole_suffix and not own_holes:
-        raise UserError("give the hole, or --hole_suffix=_mask where holes lie beside the photographs as NAME_mask.png")
+        raise UserError(
+            "give the hole, or --hole_suffix=_mask where holes lie beside the photographs as NAME_mask.png, or "
+            "--hole_from=alpha where the photographs are transparent there"
+        )
     if hole is not None and not hole_suffix and hole.is_dir() and hole.samefile(photographs):
         raise UserError(f"photographs and holes are both in {hole}; tell them apart with --hole_suffix=_mask")
     others = tuple(path for path in (hole, labels, *leave_out) if path is not None)

@@ -96,7 +96,7 @@ def inspect(folder: Path, *, hole_color: str, photographs: Path | None, sheet: P
     found = (
         *broken,
         *problems.unreadable(unreadable, len(masks)),
-        *problems.mixed(files, pairs),
+        *problems.mixed(masks, pairs),
         *problems.pixels(files, hole_color, guess),
         *(() if frozen else problems.repeated(files)),  # sources with few holes repeat them in large sets
         *problems.other_kinds(folder, masks, photographs),

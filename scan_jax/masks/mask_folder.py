@@ -18,7 +18,7 @@ from scan_jax.core.errors import NotHere, UserError, counted
 from scan_jax.core.source_kinds import instead_of_folder, warn_of_left_out
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
-from scan_jax.images.hole import binarise, check_color, read_grey, resize_nearest
+from scan_jax.images.hole import binarise, check_color, read_grey, refuse_grey, resize_nearest
 from scan_jax.images.pairs import list_files
 from scan_jax.masks import frozen_set
 from scan_jax.masks.api import HoleSplits
@@ -92,9 +92,9 @@ def _brightness(records: Sequence[Mapping[str, Any]], row: int) -> np.ndarray:
 
 
 def read_mask(file: Path) -> np.ndarray:
-    """The file's brightness, uint8 [H,W]; a UserError where it is missing, no image, damaged or too large."""
+    """The file's brightness, uint8 [H,W]; a UserError where it is missing, no image, no mask, damaged or too large."""
     try:
-        return read_grey(file)
+        return refuse_grey(read_grey(file))
     except DECODE_ERRORS as error:
         raise UserError(f"cannot read the hole image {file}: {reason(error)}; replace or remove it") from error
 

@@ -7,19 +7,19 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from scan_jax.core.errors import counted
 from scan_jax.images.decode import DECODE_ERRORS, SUFFIXES, reason
-from scan_jax.images.hole import binarise, read_grey, resize_nearest
+from scan_jax.images.hole import NO_MASK, binarise, grey_share, read_grey, resize_nearest
 from scan_jax.images.pairs import Pairing, list_images, named_as_mask
-from scan_jax.masks.frozen_set import INDEX
+from scan_jax.masks.frozen_set import INDEX, MANIFEST
 
 MUCH_GREY = 0.001  # of all pixels
-ARRAYS = (".npy", ".npz", ".mat")  # what people keep masks in that are no images
+ARRAYS = (".npy", ".npz", ".mat", ".json")  # what people keep masks in that are no images
 
 
 class MaskFile(NamedTuple):
@@ -31,6 +31,7 @@ class MaskFile(NamedTuple):
     white: float  # share above 127
     above_zero: float  # share above 0, which other programs take for white
     grey: float  # share that is neither 0 nor 255
+    clearly_grey: float  # share that is further from both than JPEG leaves it
     frame: float  # share of white among the outermost pixels
     white_pieces: int  # connected white regions
     black_pieces: int  # connected black regions
@@ -69,6 +70,7 @@ def measure(file: Path) -> MaskFile | Unreadable:
         white=np.count_nonzero(white) / white.size,
         above_zero=cv2.countNonZero(grey) / grey.size,
         grey=np.count_nonzero((grey != 0) & (grey != 255)) / grey.size,
+        clearly_grey=grey_share(grey),
         frame=float(np.concatenate([white[0], white[-1], white[1:-1, 0], white[1:-1, -1]]).mean()),
         white_pieces=cv2.connectedComponents(small)[0] - 1,
         black_pieces=cv2.connectedComponents(1 - small)[0] - 1,
@@ -80,11 +82,11 @@ def unreadable(files: Sequence[Unreadable], total: int) -> Iterable[str]:
     """Files that are missing, cut short or no images."""
     if files:
         example = f"{files[0].file.name} ({files[0].reason})"
-        yield f"{len(files)} of {total} files cannot be read, such as {example}; fetch them again or remove them"
+        yield f"{len(files)} of {total} files cannot be read, such as {example}; put them right or remove them"
 
 
 def pixels(files: Sequence[MaskFile], hole_color: str, guess: Polarity) -> Iterable[str]:
-    """Masks of one colour, a polarity that looks like the other one, more than a trace of grey, and odd shapes."""
+    """Masks of one colour, a polarity that looks like the other one, more than a trace of grey, and what is no mask."""
     for share, color in ((1.0, "white"), (0.0, "black")):
         if count := sum(file.white == share for file in files):
             what = "nothing but hole and no pixel known" if color == hole_color else "without a hole to fill"
@@ -95,17 +97,15 @@ def pixels(files: Sequence[MaskFile], hole_color: str, guess: Polarity) -> Itera
             f"(white takes {guess.white:.0%} on average); set hole_color={guess.hole}"
         )
     share = _grey_share(files)
-    if share > MUCH_GREY:
+    if (clearly := _clearly_grey(files)) > NO_MASK:
+        yield (
+            f"{clearly:.0%} of the pixels are greys or colours: these look like photographs or label maps; give the "
+            "folder of the masks alone"
+        )
+    elif share > MUCH_GREY:
         yield (
             f"{share:.2%} of the pixels are neither black nor white, as JPEG or smooth resizing leaves them, and "
             "programs that cut elsewhere than at 127 see other holes; save the masks as black and white PNGs"
-        )
-    odd = [file for file in files if file.height != file.width]
-    if odd:
-        size = f"{odd[0].width}x{odd[0].height}"
-        yield (
-            f"{counted(len(odd), *_of(files, 'is', 'are'))} not square, such as {odd[0].file.name} ({size}): they "
-            "would be stretched to squares; crop them first if that matters"
         )
 
 
@@ -146,7 +146,7 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
         return
     known = set(masks)
     others = list_images(folder, suffixes=(*SUFFIXES, *ARRAYS)).values()
-    kinds = Counter(file.suffix.lower() for file in others if file not in known)
+    kinds = Counter(file.suffix.lower() for file in others if file not in known and file.name != MANIFEST)
     for kind in ARRAYS:
         if kinds[kind]:
             yield f"{counted(kinds[kind], f'{kind} file is', f'{kind} files are')} not read as masks; save them as PNGs"
@@ -156,9 +156,9 @@ def other_kinds(folder: Path, masks: Sequence[Path], photographs: Path | None) -
         yield f"{names} not in {INDEX}, which names the masks; add them to it, or remove it"
 
 
-def mixed(files: Sequence[MaskFile], pairs: Pairing | None) -> Iterable[str]:
+def mixed(files: Sequence[Path], pairs: Pairing | None) -> Iterable[str]:
     """Photographs among their masks, in the layout NAME.png with NAME_mask001.png."""
-    masks = sum(bool(named_as_mask(file.file.stem)) for file in files)
+    masks = sum(bool(named_as_mask(file.stem)) for file in files)
     if pairs is None and 0 < masks < len(files):
         yield (
             f"{counted(masks, *_of(files, 'is', 'are'))} called NAME_mask*, the others may be their photographs: "
@@ -188,7 +188,7 @@ def unmatched(pairs: Pairing | None) -> Iterable[str]:
         )
 
 
-def _of(files: Sequence[MaskFile], is_word: str, are_word: str) -> tuple[str, str]:
+def _of(files: Sequence[Any], is_word: str, are_word: str) -> tuple[str, str]:
     """What follows on one or more of these files."""
     return f"of {len(files)} files {is_word}", f"of {len(files)} files {are_word}"
 
@@ -197,6 +197,11 @@ def _grey_share(files: Sequence[MaskFile]) -> float:
     """Of all pixels of all files."""
     pixels = sum(file.height * file.width for file in files)
     return sum(file.grey * file.height * file.width for file in files) / pixels if pixels else 0.0
+
+
+def _clearly_grey(files: Sequence[MaskFile]) -> float:
+    """The mean share over the files."""
+    return statistics.fmean(file.clearly_grey for file in files) if files else 0.0
 
 
 class Polarity(NamedTuple):
@@ -209,6 +214,8 @@ class Polarity(NamedTuple):
 
 def guess_polarity(files: Sequence[MaskFile]) -> Polarity:
     """The polarity of a set from the files that have both colours."""
+    if _clearly_grey(files) > NO_MASK:
+        return Polarity("", 0.0, "polarity: cannot tell (most pixels are neither black nor white)")
     files = [file for file in files if file.has_both]
     if not files:
         return Polarity("", 0.0, "polarity: cannot tell (no file has both black and white)")

@@ -211,7 +211,7 @@ def test_those_without_the_other_half_are_named_or_counted(tmp_path, caplog):
     refused(tmp_path / "apart", r"1 of 3 .*images/0001\.png")
     miniatures.write(tmp_path / "x" / "a.jpg", scene(0)[0])
     refused(tmp_path / "x", r"no photograph with a label map .*NAME_label\.png beside.*labels/NAME\.png.*photo_folder")
-    refused(tmp_path / "nowhere", r"config\.data\.path: no folder .*nowhere")
+    refused(tmp_path / "nowhere", r"config\.data\.path: nothing at .*nowhere")
     miniatures.write(tmp_path / "maps" / "a_label.png", scene(0)[1])
     refused(tmp_path / "maps", r"0 photographs, 1 label map\)")
 

@@ -11,6 +11,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.core.split_folders import evenly_spaced
 from scan_jax.data import photo_folder
 from scan_jax.data.api import PhotoSource, open_data
+from scan_jax.data.files import File
 from scan_jax.data.photo_folder import list_photographs, without_label_maps
 
 
@@ -46,14 +47,14 @@ def test_photographs_are_found_at_any_depth_in_any_case(tmp_path, caplog):
         write_photo(tmp_path / name)
     (tmp_path / "notes.txt").write_text("")
     assert [file.name for file in list_photographs(tmp_path)] == ["a/B/c.PnG", "a/z.jpeg", "b.JPG", "d.webp", "f.tiff"]
-    assert "left out" not in caplog.text
+    assert "convert them" not in caplog.text
     for name in ("g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif", "l.pGm", "m.ppm", "n.CR2", "o.ppm"):
         (tmp_path / "kinds" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "kinds" / name).write_bytes(b"")
     found = [file.name for file in list_photographs(tmp_path / "kinds")]
     assert found == ["g.bmp", "h.tif", "i.jfif", "j.avif", "k.gif"]
     assert "left out 4 pictures in " in caplog.text
-    assert "not read here: l.pGm, m.ppm, n.CR2; convert them to png" in caplog.text
+    assert "not read here: 2 .ppm, 1 .pgm, 1 .cr2, such as l.pGm, m.ppm, n.CR2; convert them to png" in caplog.text
     (tmp_path / "one").mkdir()
     for name in ("a.ppm", "b.png"):
         (tmp_path / "one" / name).touch()
@@ -113,6 +114,37 @@ def test_a_tenth_at_most_is_set_aside_and_never_trained_on(tmp_path):
     assert len(before & set(names(open_folder(tmp_path, held_out=3).held_out))) >= 2
 
 
+@pytest.mark.parametrize(
+    ("names_of_others", "two_values", "doubt", "only"),
+    [
+        ("x/{}.mask.png", False, r"x/0\.jpg and x/0\.mask\.png have one name", "*.jpg"),
+        ("x/{}.png", False, r"x/0\.jpg and x/0\.png have one name", "X/*.jpg"),
+        ("masks/{}.png", False, r"10 of 20 images are masks by their folder, such as masks/0\.png", "x/*"),
+        ("other/{}.png", True, r"10 of 20 images hold two values only, .* such as other/0\.png", "x*"),
+    ],
+)
+def test_masks_and_label_maps_among_photographs_are_doubted(names_of_others, two_values, doubt, only, tmp_path):
+    pixels = np.where(np.eye(16), 0, 255).astype(np.uint8) if two_values else miniatures.photograph(0, 16)
+    for i in range(10):
+        miniatures.write(tmp_path / "x" / f"{i}.jpg", miniatures.photograph(i, 16))
+        miniatures.write(tmp_path / names_of_others.format(i), pixels)
+    refused(rf"{doubt}.*say which are photographs: --config\.data\.only=", tmp_path)
+    for pattern, count in ((only, 10), ("*", 20)):
+        splits = open_folder(tmp_path, only=pattern)
+        assert len(splits.train) + len(splits.held_out) == count
+    refused(r"--config\.data\.only=y/\* is the name of none of 20 images in .*, such as", tmp_path, only="y/*")
+
+
+def test_dots_in_names_and_few_masks_are_no_doubt(tmp_path, caplog):
+    for i in range(40):
+        miniatures.write(tmp_path / f"IMG.{i:04d}.png", miniatures.photograph(i, 16))
+    for i in range(4):
+        miniatures.write(tmp_path / f"{i}.png", np.where(np.eye(16), 0, 255).astype(np.uint8))
+    with caplog.at_level(logging.INFO):
+        assert len(open_folder(tmp_path, held_out=8).held_out) == 4
+    assert "4 of 44 photographs are set aside to measure on, not 8: a tenth is the most" in caplog.text
+
+
 def test_small_folders_hold_one_out_if_they_can(tmp_path):
     refused("nothing to measure on", write_photos(tmp_path, 1))
     splits = open_folder(write_photos(tmp_path, 2))
@@ -169,20 +201,21 @@ def test_folders_that_only_sound_like_a_split(tmp_path):
 
 
 def test_missing_and_empty_folders_say_what_to_do(tmp_path):
-    refused(r"config\.data\.path is not set.*--config\.data\.path=FOLDER", "")
-    refused(r"config\.data\.path: no folder .*nowhere", tmp_path / "nowhere")
-    refused("no photographs", tmp_path)
+    refused(r"config\.data\.path is not set.*--config\.data\.path=SOURCE", "")
+    refused(r"config\.data\.path: nothing at .*nowhere", tmp_path / "nowhere")
+    (tmp_path / "notes.json").write_text("")
+    refused(r"config\.data\.path: no images .*; there: 1 \.json", tmp_path)
     for name, told in (
-        ("faces.zip", r"it is an archive, make it ready once: .*prepare photo_folder --source=.*faces\.zip"),
-        ("faces.txt", r"it is a list, make it ready once: .*prepare photo_folder --source=.*faces\.txt"),
-        ("faces.tar", r"it is an archive: unpack it and give the folder, .*prepare photo_folder --source=FOLDER"),
-        ("faces.jpg", r"no folder .*faces\.jpg; give a folder of photographs"),
+        ("faces.zip", r"faces\.zip is damaged or not wholly there \(0 bytes: .*download it again"),
+        ("faces.txt", r"config\.data\.path: the list .*faces\.txt is empty"),
+        ("faces.tar.gz", r"faces\.tar\.gz cannot be read piece by piece: unpack it"),
+        ("faces.jpg", r"config\.data\.path: faces\.jpg is not a folder, a list"),
     ):
         (tmp_path / name).write_text("")
         refused(told, tmp_path / name)
         (tmp_path / name).unlink()
     write_photos(tmp_path, 3)
-    refused(r"config\.data\.held_out_path: no folder", tmp_path, held_out_path=str(tmp_path / "nowhere"))
+    refused(r"config\.data\.held_out_path: nothing at", tmp_path, held_out_path=str(tmp_path / "nowhere"))
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.jpg").write_text("no image")
     refused(r"none of the 1 files .*a\.jpg \(it is no image", tmp_path / "text")
@@ -213,7 +246,7 @@ def cache(tmp_path, monkeypatch):
 
 def test_large_folders_are_verified_once(cache, tmp_path, monkeypatch, capsys):
     read = []
-    monkeypatch.setattr(photo_folder, "verify_image", lambda path: read.append(path.name))
+    monkeypatch.setattr(File, "verify", lambda file: read.append(file.name))
     folder = write_photos(tmp_path / "photos", 60)
     open_folder(folder)
     assert len(read) == 60

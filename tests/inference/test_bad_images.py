@@ -174,15 +174,15 @@ class HeifStandIn(ImageFile.ImageFile):
 
 @pytest.fixture
 def heif(monkeypatch):
-    """The stand-in's package; `_heif` and Pillow have forgotten it afterwards."""
+    """The stand-in's package; `_taught` and Pillow have forgotten it afterwards."""
     package = types.ModuleType("pillow_heif")
     package.__spec__ = importlib.machinery.ModuleSpec("pillow_heif", None)
     package.register_heif_opener = lambda: Image.register_open("HEIF", HeifStandIn, lambda head: head[4:8] == b"ftyp")
     for name in ("ID", "OPEN"):
         monkeypatch.setattr(Image, name, getattr(Image, name).copy())
-    decode._heif.cache_clear()
+    decode._taught.cache_clear()
     yield lambda: monkeypatch.setitem(sys.modules, "pillow_heif", package)
-    decode._heif.cache_clear()
+    decode._taught.cache_clear()
 
 
 def test_heic_photographs_are_read_where_the_package_is_and_else_it_is_named(reader, heif, tmp_path, monkeypatch):
@@ -197,8 +197,18 @@ def test_heic_photographs_are_read_where_the_package_is_and_else_it_is_named(rea
     assert decode.verify_image(path) == (2, 3) and read_photograph(path).kind == ""
     path.write_bytes(HEIC[:30])
     refuses(PHOTOGRAPH, path, "truncated")
+    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a".ljust(64, b"\0"))
+    refuses(reader, tmp_path / "a.jxl", "a JPEG XL file, which the package pillow-jxl-plugin reads: pip install")
     (tmp_path / "mif1.avif").write_bytes(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf")  # Pillow's own, and broken
     refuses(PHOTOGRAPH, tmp_path / "mif1.avif", "it is no image")
+
+
+def test_photoshop_files_are_read_as_their_merged_picture(tmp_path):
+    pixels, path = picture(2, 3), tmp_path / "a.psd"
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 2, 3, 8, 3)
+    path.write_bytes(head + bytes(14) + pixels.transpose(2, 0, 1).tobytes())  # three empty sections, not compressed
+    np.testing.assert_array_equal(read_photograph(path).pixels, pixels)
+    np.testing.assert_array_equal(decode.read_image(path), pixels)
 
 
 def test_whatever_is_wrong_with_a_file_is_one_line(tmp_path):

@@ -127,6 +127,17 @@ def test_jpeg_masks_are_grey(holes, tmp_path):
     assert f"GREY: {share:.2%} of the pixels" in report.text()
 
 
+def test_a_folder_of_photographs_is_doubted(tmp_path):
+    for i in range(3):
+        save(miniatures.photograph(i), tmp_path / f"{i}.jpg")
+        (tmp_path / f"{i}.json").touch()
+    report = examine(tmp_path)
+    assert report.polarity.hole == "" and "polarity: cannot tell (most pixels are neither" in report.text()
+    doubt, unread = report.problems
+    assert "of the pixels are greys or colours: these look like photographs or label maps" in doubt
+    assert unread == "3 .json files are not read as masks; save them as PNGs"
+
+
 def test_what_a_cut_at_zero_would_do_to_grey_masks(tmp_path):
     for i, grey_rows in enumerate((2, 4)):
         grey = np.zeros((20, 20), np.uint8)
@@ -206,9 +217,8 @@ def test_uneven_sizes_and_kinds_that_are_not_read_are_said(clean):
     (clean / ".hidden.png").write_text("")
     report = examine(clean)
     assert "26 mask files, 64x64 (25), 40x30 (1)" in report.text()
-    uneven, repeated, unread = report.problems
+    repeated, unread = report.problems  # that one is not square is none
     assert "more.bmp" in repeated
-    assert uneven.startswith("1 of 26 files is not square, such as wide.png (40x30)")
     assert unread == "1 .npy file is not read as masks; save them as PNGs"
 
 
@@ -252,7 +262,9 @@ def test_masks_named_after_their_photographs_in_the_same_folder(holes, tmp_path)
     assert len(report.files) == 12
     assert report.pairing.photograph_of[tmp_path / "3_mask001.png"] == tmp_path / "3.png"
     assert [path.name for path in report.pairing.photographs_alone] == ["6.png"]
-    assert examine(tmp_path).problems[0].startswith("12 of 19 files are called NAME_mask*")
+    dark, together, *_ = examine(tmp_path).problems
+    assert dark.startswith("7 of 19 files cannot be read, such as 0.png (its brightest value is 40, but white is 1")
+    assert together.startswith("12 of 19 files are called NAME_mask*")
 
 
 def test_the_sheet_shows_a_few_of_each_group_tinted(tmp_path):

@@ -157,3 +157,15 @@ def test_folders_that_are_a_split_stay_one(folder):
     assert (ratios(splits.train), ratios(splits.held_out)) == ([0.06, 0.16, 0.56], [0.26])
     apart = open_folder(folder, held_out_path=str(folder / "test"))
     assert (ratios(apart.train), ratios(apart.held_out)) == ([0.06, 0.16, 0.56], [0.36, 0.46])
+
+
+def test_photographs_and_masks_of_a_palette_are_not_taken_for_holes(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(tmp_path / f"{i}.png")
+    with pytest.raises(UserError, match=r"cannot read the hole image .*% of its pixels are neither black nor white"):
+        open_folder(tmp_path).train.draw(rng, 16)
+    for i in range(4):
+        Image.fromarray(np.uint8(38) * np.eye(20, dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    with pytest.raises(UserError, match=r"cannot read the hole image .*\.png: its brightest value is 38"):
+        open_folder(tmp_path).train.draw(rng, 16)

@@ -16,9 +16,8 @@ import numpy as np
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError, counted
 from scan_jax.core.split_folders import evenly_spaced
+from scan_jax.data.files import File, open_source
 from scan_jax.data.label_orders import LabelOrder, reorder, warn_of_implausible
-from scan_jax.data.photo_folder import File
-from scan_jax.data.preparation.archive import open_source
 from scan_jax.data.preparation.plan import Arrays, Item, Plan, SquareSettings, flag, make_square
 from scan_jax.data.split_list import SplitList, name_ranges, read_split
 from scan_jax.data.synthetic_portraits import FLIP_PAIRS

@@ -9,11 +9,10 @@ import numpy as np
 
 from scan_jax.core.errors import UserError, counted
 from scan_jax.core.split_folders import split_of
-from scan_jax.data.photo_folder import BY_FOLDER, File, file_split
-from scan_jax.data.preparation.archive import open_images
+from scan_jax.data.files import File, open_images
+from scan_jax.data.photo_folder import BY_FOLDER, file_split
 from scan_jax.data.preparation.plan import Arrays, Plan, SquareSettings, check_name, flag, items_of
-from scan_jax.images.decode import SUFFIXES
-from scan_jax.images.hole import HoleColor, binarise, read_grey, resize_nearest
+from scan_jax.images.hole import HoleColor, binarise, read_grey, refuse_grey, resize_nearest
 
 TRAIN_FOLDERS = ("disocclusion_img_mask", "irregular_mask")  # of the authors' training archive
 
@@ -36,7 +35,7 @@ class IrregularMasks(SquareSettings):
         """
         files = open_images(self.source)
         if len(files) < 2:
-            raise UserError(f"--source: no mask images ({', '.join(SUFFIXES)}) in {self.source}; two are the fewest")
+            raise UserError(f"--source: a single mask in {self.source}; two are the fewest")
         to_train = [_is_to_train(file.name) for file in files]
         by_folder = any(to_train) and not all(to_train)
         if not by_folder:
@@ -69,6 +68,6 @@ def _is_to_train(name: str) -> bool:
 def _make(file: File, size: int, color: HoleColor) -> Arrays:
     """The hole in the file, 255 where it is, binarised after the resize."""
     with file.open() as opened:
-        grey = read_grey(opened)  # [H,W]
+        grey = refuse_grey(read_grey(opened))  # [H,W]
     hole = binarise(resize_nearest(grey, size), color)  # [S,S]
     return {"hole": np.where(hole, np.uint8(255), np.uint8(0))}

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import File
-from scan_jax.data.preparation.archive import open_images
+from scan_jax.data.files import File, open_images
 from scan_jax.data.preparation.plan import Item, Plan, SquareSettings, flag, make_square
 from scan_jax.data.split_list import SplitList
 from scan_jax.images.square import Crop

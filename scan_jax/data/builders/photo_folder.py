@@ -11,12 +11,11 @@ from typing import Any
 from scan_jax.core.errors import UserError, counted
 from scan_jax.core.split_folders import splits_by_folder
 from scan_jax.data import labelled_folder as source
+from scan_jax.data.files import AnyFile, open_images, stem
 from scan_jax.data.labelled_folder import LabelSize, check_classes, pair_up
-from scan_jax.data.photo_folder import BY_FOLDER, BY_NAME, AnyFile, file_split, set_aside, stem, without_label_maps
-from scan_jax.data.preparation.archive import open_images
+from scan_jax.data.photo_folder import BY_FOLDER, BY_NAME, file_split, only_photographs, set_aside
 from scan_jax.data.preparation.plan import Plan, SquareSettings, check_name, flag, items_of, make_square
 from scan_jax.data.split_list import SplitList, name_ranges, read_split
-from scan_jax.images.decode import SUFFIXES
 from scan_jax.images.palette import part_names
 from scan_jax.images.square import Crop
 
@@ -25,19 +24,19 @@ from scan_jax.images.square import Crop
 class PhotoFolder(SquareSettings):
     """A dataset of any photographs, squared and resized once."""
 
-    source: str = flag("a folder of photographs at any depth, a zip archive of one, or a text file of paths")
+    source: str = flag("a folder of photographs at any depth, an archive or table of them, or a text file of paths")
     name: str = flag("what to call the dataset; the source's name by default", "")
     crop: Crop = flag("centre: the largest centred square; stretch: all of the photograph", "centre")
     split: str = flag("a text file of lines such as `train a/b.jpg` and `test c.jpg`", "")
     held_out: int = flag("without a split, or folders train and valid or test: how many to set aside, by a hash", 500)
     allow_missing: int = flag("broken or missing photographs to do without", 0)
+    only: str = flag(
+        "which images are photographs, where others are among them: a pattern such as *.jpg; * for all", ""
+    )
 
     def plan(self) -> Plan:
         """The photographs; a UserError for none, a split that names others, or a setting that makes no sense."""
-        files = open_images(self.source)
-        if not files:
-            raise UserError(f"--source: no photographs ({', '.join(SUFFIXES)}) in {self.source}")
-        files = without_label_maps(files)
+        files = only_photographs(open_images(self.source), self.only, self.source, "--only")
         split, parts, missing = self._split(files)
         return self._plan(
             dataset="photo_folder",

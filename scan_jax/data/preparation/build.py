@@ -168,6 +168,7 @@ def _verify(whole: Path, shards: Mapping[str, Sequence[Shard]]) -> None:
         records, count = dataset.splits[split], sum(len(shard.digests) for shard in written)
         if len(records) != count:
             raise UserError(f"{whole}: {split} has {len(records)} records, but {count} were written; run it again")
+        _check_holes(split, records)
         for record in (records[0], records[count - 1]):
             for name, shape in dataset.shapes.items():
                 if any(side not in (None, got) for side, got in zip(shape, record[name].shape)):
@@ -191,8 +192,18 @@ def verify(folder: Path) -> dict[str, int]:
             raise UserError(
                 f"{folder}: {split} is not what was built (hash {digest[:12]}); remove it and build it again"
             )
+        _check_holes(f"{folder}: {split}", records)
         counts[split] = len(records)
     return counts
+
+
+def _check_holes(split: str, records: Sequence[Record]) -> None:
+    """Refuses masks none of which has a hole to fill, or none a known pixel; reads no more than it takes to know."""
+    for value, what in ((True, "a hole"), (False, "a known pixel")):
+        if "hole" in records[0] and not any(((record["hole"] > 0) == value).any() for record in records):
+            raise UserError(
+                f"{split}: none of {len(records):,} masks has {what}; look at them: scan_jax prepare inspect"
+            )
 
 
 def _digest(record: Record, shapes: Mapping[str, tuple[int | None, ...]]) -> bytes:

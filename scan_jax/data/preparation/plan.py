@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.data.photo_folder import AnyFile, File
+from scan_jax.data.files import AnyFile, File
 from scan_jax.data.split_list import SplitList, name_ranges
 from scan_jax.images.square import Crop, square
 

@@ -117,9 +117,9 @@ def test_settings_that_cannot_be(settings, match, tree):
 
 def test_no_photographs(tmp_path):
     (tmp_path / "empty").mkdir()
-    refused(r"--source: no photographs .*empty", tmp_path / "empty")
+    refused(r"--source: no images .*empty", tmp_path / "empty")
     (tmp_path / "empty" / "x.txt").write_text("")
-    refused(r"--source: no photographs", tmp_path / "empty")
+    refused(r"--source: no images .*; there: 1 \.txt", tmp_path / "empty")
 
 
 def test_a_name_with_a_space_and_umlauts(tmp_path):

@@ -5,6 +5,7 @@ import shutil
 import miniatures
 import numpy as np
 import pytest
+from PIL import Image
 
 from scan_jax.core.errors import UserError
 from scan_jax.data.builders import irregular_masks
@@ -50,6 +51,41 @@ def test_black_and_white_by_the_nearest_pixel(size, color, tmp_path):
         np.testing.assert_array_equal(record["hole"], np.where(white == (color == "white"), 255, 0))
 
 
+ROUND = np.hypot(*np.mgrid[-32:32, -32:32]) < 12  # bool [64,64]
+
+
+@pytest.mark.parametrize(
+    ("mask", "mode", "complaint"),
+    [
+        (np.uint8(255) * ROUND, "L", ""),
+        (np.uint8(1) * ROUND, "L", ""),
+        (ROUND, "1", ""),
+        (np.uint16(255) * ROUND, "I;16", ""),
+        (np.stack([0 * ROUND, 255 * ROUND], -1).astype(np.uint8), "LA", ""),  # a shape in alpha
+        (np.uint8(38) * ROUND, "L", r"4 files do not decode: 0\.png \(its brightest value is 38, but white is 1"),
+        (np.uint8(1) * ROUND, "P", r"its brightest value is 38, .*; its values are the brightness of a palette's"),
+        (np.uint8(127) * ROUND, "L", r"its brightest value is 127"),
+        (miniatures.photograph(0), "RGB", r"0\.png \(\d+% of its pixels are neither black nor white, as of a photo"),
+        (np.uint8(0) * ROUND, "L", r"train: none of 2 masks has a hole; look at them"),
+        (np.uint8(255) * (ROUND | True), "L", r"train: none of 2 masks has a known pixel"),
+    ],
+)
+def test_masks_of_any_values_have_the_same_hole_or_are_refused(mask, mode, complaint, tmp_path):
+    image = Image.fromarray(mask)
+    if mode == "P":
+        image.putpalette([0, 0, 0, 128, 0, 0])
+    assert image.mode == mode
+    (tmp_path / "in").mkdir()
+    for i in range(4):
+        image.save(tmp_path / "in" / f"{i}.png")
+    if complaint:
+        with miniatures.refuses(complaint, tmp_path / "out"):
+            miniatures.built(plan(tmp_path / "in"), tmp_path / "out")
+        return
+    for record in miniatures.by_name(miniatures.built(plan(tmp_path / "in"), tmp_path / "out")).values():
+        np.testing.assert_array_equal(record["hole"], 255 * ROUND)
+
+
 def test_both_archives_as_they_are_downloaded(tmp_path):
     made = plan(write_test(write_training(tmp_path / "both")))
     members = miniatures.members(made)
@@ -92,10 +128,10 @@ def test_a_name_of_ones_own_and_too_few_masks(tmp_path):
     assert made.config == "mine-64" and made.section == "holes" and made.usage["name"] == "irregular_masks"
     with pytest.raises(UserError, match="--name must be"):
         plan(tmp_path / "in", name="../mine")
-    with miniatures.refuses(r"no mask images .*two are the fewest"):
+    with miniatures.refuses(r"a single mask in .*two are the fewest"):
         plan(write_test(tmp_path / "few", 1))
     shutil.rmtree(tmp_path / "few" / "mask")
-    with miniatures.refuses("no mask images"):
+    with miniatures.refuses("no images"):
         plan(tmp_path / "few")
 
 

@@ -346,6 +346,15 @@ def test_what_was_built(folder, shard):
     assert main(["verify", str(folder)]) == 0
 
 
+@pytest.mark.parametrize("noted", [15, 100])
+def test_lengths_that_are_not_those_of_the_files(noted, folder):
+    info = (folder / "dataset_info.json").read_text()
+    assert '"20"' in info
+    (folder / "dataset_info.json").write_text(info.replace('"20"', f'"{noted}"'))
+    with miniatures.refuses(rf"says {noted} records for photo_folder-train.* of train, which has 20; remove it"):
+        prepared.load(folder)
+
+
 @pytest.mark.parametrize("record", [0, 9, 19])
 def test_a_flipped_bit(record, folder, shard, capsys):
     content = bytearray(shard.read_bytes())

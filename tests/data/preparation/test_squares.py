@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2
 
-from scan_jax.data.photo_folder import file_at
+from scan_jax.data.files import file_at
 from scan_jax.data.preparation.shards import encode_png, encode_record, record_digest, split_digest
 from scan_jax.images.square import square, square_labels
 

@@ -1,12 +1,13 @@
 """Sources as people have them, and those that mean harm."""
 
 import random
+import tarfile
 import zipfile
 
 import miniatures
 import pytest
 
-from scan_jax.data.preparation.archive import open_source
+from scan_jax.data.files import open_source
 
 
 def names(source):
@@ -135,18 +136,17 @@ def test_a_truncated_zip_and_nothing_at_all(tree, tmp_path):
     size = source.stat().st_size
     refused(rf"x.zip is damaged or not wholly there \({size:,} bytes: .*download it again", source)
     refused(r"nothing at '.*nowhere'; give a folder", tmp_path / "nowhere")
-    refused(r"nothing at ''", "")
+    refused(r"--source is not set", "")
 
 
 @pytest.mark.parametrize(
     ("name", "match"),
     [
-        *(
-            (name, rf"{name} cannot be read piece by piece; unpack it")
-            for name in ("x.tar", "x.tar.gz", "x.tgz", "x.7z")
-        ),
+        *((name, rf"{name} cannot be read piece by piece: unpack it") for name in ("x.tar.gz", "x.tgz", "x.7z")),
         ("x.zip", r"x.zip is damaged or not wholly there"),
-        ("x.docx", r"x.docx is neither a folder, a .zip nor a list"),
+        ("x.tar", r"x.tar is damaged or not wholly there"),
+        ("x.docx", r"x.docx is not a folder, a list"),
+        ("x.json", r"x.json is no image, but may have annotations; draw holes from them: .* prepare holes --from="),
     ],
 )
 @pytest.mark.parametrize("content", [b"", b"<html>Quota exceeded</html>"])
@@ -163,3 +163,20 @@ def test_another_file_has_another_identity(tree, tmp_path):
     one = open_source(str(miniatures.write_zip(tmp_path / "one.zip", tree)))
     two = open_source(str(miniatures.write_zip(tmp_path / "two.zip", tree)))
     assert [file.identity() for file in one] == [file.identity() for file in two]
+
+
+def test_a_tar_is_read_as_it_lies_and_one_that_is_cut_meanwhile_is_broken(tree, tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.add(tree, ".")
+    *_, file = files = open_source(str(tmp_path / "x.tar"))
+    assert [file.name for file in files] == names(tree)
+    assert [file.open().read() for file in files] == [(tree / name).read_bytes() for name in names(tree)]
+    miniatures.truncate(tmp_path / "x.tar", 0.1)
+    with pytest.raises(OSError, match=r"x\.tar ends before it"):
+        file.open()
+
+
+def test_a_tar_whose_names_lead_out(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("../x.png"))
+    refused(r"x\.tar has a member with the name '\.\./x\.png', which leads out of it", tmp_path / "x.tar")
