@@ -47,7 +47,7 @@ AFTER = {
     "configs/open.py": OPEN_PHOTOGRAPHS,
     "open_photographs/2048": OPEN_PHOTOGRAPHS,
 }
-# What is read in place of a word: results.md says so of the first, the world has the second and no weights of the third.
+# What is read in place of a word: results.md says so of the first; the world has the second, not the third.
 WORDS = {
     "B": ["--baselines", "navier_stokes", "harmonic", "--metrics", "standard"],
     "--run=RUN@best": ["--run=runs/demo@best"],
