@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -75,8 +76,18 @@ def save(path: str | os.PathLike[str], tree: Mapping[str, Any], metadata: Mappin
     path = pathlib.Path(path)
     flat = flatten(tree)
     noted = {**(metadata or {}), CONTENT_HASH: content_sha256(flat)}
-    content = safetensors.numpy.save(flat, metadata=noted)
-    write_atomically(path, content)
+    write_atomically(path, _with_metadata(safetensors.numpy.save(flat), noted))
+
+
+def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """A file's bytes with metadata, in order of its keys: safetensors 0.8.0 writes several in another order each time,
+    and who exports twice should have one hash.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(content[8:end])}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # arrays begin at multiples of it
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:

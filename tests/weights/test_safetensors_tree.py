@@ -53,6 +53,17 @@ def test_tree_and_metadata_come_back_bit_for_bit_whatever_the_arrays_and_whoever
     assert set(found) == {"features.0.weight", "a"} and set(found["a"]) == {"b"}
 
 
+def test_the_same_tree_and_metadata_are_the_same_bytes_in_any_order(path):
+    metadata = {str(k): f"ü{k}" for k in range(8)}
+    contents = set()
+    for order in (metadata, dict(reversed(metadata.items()))):
+        safetensors_tree.save(path, tree(), order)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1 and safetensors_tree.load(path)[1] == metadata
+    (length,) = struct.unpack("<Q", contents.pop()[:8])
+    assert length % 8 == 0
+
+
 @pytest.mark.parametrize("kept", [0, 4, 50, -1, None])
 def test_a_truncated_file_and_a_flipped_bit_are_errors(path, kept):
     safetensors_tree.save(path, tree())
