@@ -85,6 +85,35 @@ def fill(state, x):
     return picture
 
 
+def judge(params, seen):
+    """The critic's logits; tensors by our names, and [B,4,H,W]."""
+
+    def pixels(x, layer):
+        kernel = layer["kernel"] / layer["kernel"].norm(dim=0)
+        x = torch.einsum("bihw,io->bohw", x, kernel)
+        return x + layer["bias"][:, None, None] if "bias" in layer else x
+
+    def separable(x, layer, between=lambda x: x, gain=1.0):
+        kernel = layer["kernel"] / layer["kernel"].flatten(0, 1).norm(dim=0)
+        x = F.conv2d(x, kernel.permute(2, 0, 1)[:, None], layer["bias"], padding=1, groups=x.shape[1])
+        return activate(pixels(between(activate(x, gain)), layer["pointwise"]), gain)
+
+    x = activate(pixels(seen, params["from_image"]))
+    for level in range(sum(name.startswith("skip") for name in params)):
+        beside = pixels(smaller(x), params[f"skip{level}"]) / 2**0.5
+        x = separable(x, params[f"first{level}"])
+        x = beside + separable(x, params[f"second{level}"], smaller, 0.5**0.5)
+    count = len(x) // max(size for size in (1, 2, 3, 4) if len(x) % size == 0)  # of groups
+    stds = [(x[first::count].var(0, correction=0) + 1e-8).sqrt().mean() for first in range(count)]
+    levels = torch.stack([stds[row % count].expand(1, *x.shape[2:]) for row in range(len(x))])
+    x = separable(torch.cat([x, levels], 1), params["last"])
+    for name in ("dense", "logits"):
+        kernel = params[f"{name}_kernel"].permute(3, 2, 0, 1)
+        x = F.conv2d(x, kernel / kernel[0].numel() ** 0.5, params[f"{name}_bias"])
+        x = activate(x) if name == "dense" else x
+    return x
+
+
 class Network(torch.nn.Module):
     """The same as modules inside of each other, as a program is traced from."""
 
