@@ -13,13 +13,13 @@ from scan_jax.methods import api
 from scan_jax.methods.migan import distillation
 from scan_jax.weights import bundle, registry
 
-SECTION = {"name": "migan", **SMALL["migan"]}
+SECTION = {"name": "migan", **SMALL["migan"], "halvings": 2}
 
 
 @pytest.fixture(scope="module")
 def begun():
-    method = api.build_method(SECTION)
-    return method, *begin(method, noise_example(64), optax.adam(1e-3))
+    method = api.build_method({**SECTION, "halvings": 1})
+    return method, *begin(method, noise_example(32), optax.adam(1e-3))
 
 
 def bundle_of(folder, name, **changes):
@@ -45,16 +45,18 @@ def test_steps_train_both_networks_and_learn():
 def test_losses_and_the_critics_gradient_are_the_published_ones(begun):
     """The gradient is of second order, by the penalty."""
     torch = pytest.importorskip("torch")
-    from torch_layers import to_torch
     from torch_migan import judge
 
-    (method, state, _), given = begun, noise_example(64)
+    def to_torch(x):
+        return torch.tensor(np.array(x)).permute(0, 3, 1, 2).double()
+
+    (method, state, _), given = begun, noise_example(32)
     softplus, critic = torch.nn.functional.softplus, state.params["critic"]
     params = jax.tree.map(lambda leaf: torch.tensor(np.array(leaf)).double().requires_grad_(), critic)
-    known, image = (to_torch(np.array(x)).double() for x in (given.known, given.image))
+    known, image = (to_torch(x) for x in (given.known, given.image))
     loss, aux = loss_of(method.updates[0], state, given)
     np.testing.assert_array_equal(np.where(given.known > 0, aux.carried, 0), np.where(given.known > 0, given.image, 0))
-    fake = torch.cat([known - 0.5, to_torch(np.array(aux.carried)).double() * 2 - 1], 1)
+    fake = torch.cat([known - 0.5, to_torch(aux.carried) * 2 - 1], 1)
     judged = judge(params, fake)
     assert set(aux.terms) == {"adversarial"} and float(loss) == pytest.approx(softplus(-judged).mean().item(), rel=1e-4)
 
@@ -112,7 +114,9 @@ def test_a_network_of_another_method_teaches(tmp_path, monkeypatch, by_name):
     monkeypatch.setenv(registry.FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.chdir(tmp_path / "..")
     folder = bundle_of(tmp_path / "lama", "lama")
-    method = api.build_method({**SECTION, "teacher": "lama" if by_name else folder, "loss": {"adversarial": 0.0}})
+    method = api.build_method(
+        {**SECTION, "halvings": 1, "teacher": "lama" if by_name else folder, "loss": {"adversarial": 0.0}}
+    )
     teacher, given = small_trained({"name": "lama", **SMALL["lama"]}), noise_example(32)
     variables = jax.jit(method.init)(jax.random.key(0), given)
     assert set(variables.params) == {"generator"}
@@ -146,7 +150,7 @@ def test_who_cannot_teach_is_refused_in_a_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"noise": 4}, "noise must be at least 8, a pixel for the smallest of 3 halvings, not 4"),
+    ({"noise": 3}, "noise must be at least 4, a pixel for the smallest of 2 halvings, not 3"),
     ({"loss": {"adversarial": 0.0}}, "leaves no term to train with"),
     ({"halvings": 0}, r"halvings must be from 1 to 9, not 0"),
 ])  # fmt: skip

@@ -21,16 +21,25 @@ def test_maps_within_their_channels(shape):
     from torch_layers import to_numpy
     from torch_migan import larger, smaller
 
-    x, kernel = torch.randn(2, 3, *shape).double(), torch.randn(3, 1, 3, 3).double()
-    given, taps = np.float32(to_numpy(x)), np.float32(kernel.numpy()[:, 0].transpose(1, 2, 0))
-    wanted = torch.nn.functional.conv2d(x, kernel, padding=1, groups=3)
-    np.testing.assert_allclose(depthwise(given, taps), to_numpy(wanted), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(double(given), to_numpy(larger(x)), rtol=0, atol=1e-6)
-    if not shape[0] % 2 and not shape[1] % 2:
-        np.testing.assert_allclose(halve(given), to_numpy(smaller(x)), rtol=0, atol=1e-6)
-    else:
+    x, kernel = torch.randn(2, 3, *shape).double().requires_grad_(), torch.randn(3, 1, 3, 3).double().requires_grad_()
+    given, taps = np.float32(to_numpy(x)), np.float32(kernel.detach().numpy()[:, 0].transpose(1, 2, 0))
+    pairs = [(double, larger)]
+    if shape[0] % 2 or shape[1] % 2:
         with pytest.raises(ValueError, match="must be even"):
             halve(given)
+    else:
+        pairs.append((halve, smaller))
+    pairs.append((lambda x: depthwise(x, taps), lambda x: torch.nn.functional.conv2d(x, kernel, padding=1, groups=3)))
+    for ours, theirs in pairs:
+        wanted = theirs(x)
+        np.testing.assert_allclose(ours(given), to_numpy(wanted), rtol=0, atol=1e-5)
+        change = torch.randn(wanted.shape).double()
+        (slope,) = torch.autograd.grad((wanted * change).sum(), x, retain_graph=True)
+        (found,) = jax.vjp(ours, given)[1](jnp.float32(to_numpy(change)))
+        np.testing.assert_allclose(found, to_numpy(slope), rtol=0, atol=1e-5)
+    (slope,) = torch.autograd.grad((wanted * change).sum(), kernel)
+    (found,) = jax.vjp(lambda taps: depthwise(given, taps), taps)[1](jnp.float32(to_numpy(change)))
+    np.testing.assert_allclose(found, slope.numpy()[:, 0].transpose(1, 2, 0), rtol=0, atol=1e-4)
     with pytest.raises(ValueError, match=r"kernel \[3,3,C\]"):
         depthwise(given, taps[..., :2])
 
