@@ -62,13 +62,8 @@ class MiganSettings:
 
 
 def build(section: Mapping[str, Any]) -> Migan:
-    """The method for a config's `method` section; a UserError, too, for less noise than levels. No teacher is read."""
+    """The method for a config's `method` section; a UserError, too, where no term is left. No teacher is read."""
     settings = bind(section, MiganSettings, "config.method")
-    if settings.noise < 2**settings.halvings:
-        raise UserError(
-            f"config.method.noise must be at least {2**settings.halvings}, a pixel for the smallest of "
-            f"{settings.halvings} halvings, not {settings.noise}"
-        )
     if not (settings.loss.adversarial or settings.loss.l1 or (settings.teacher and settings.loss.distillation)):
         raise UserError("config.method.loss leaves no term to train with; give one of its weights, or a teacher")
     return Migan(settings)

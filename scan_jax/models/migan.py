@@ -60,7 +60,7 @@ class MiganGenerator(nn.Module):
             x = Separable(below, self.kernels, before=smaller, name=f"encode{level}_second")(x)
         pictures: list[Array] = []
         for level in range(self.halvings, -1, -1):
-            noise, larger = (self.noise // 2**level, double) if pictures else (0, _same)
+            noise, larger = (max(self.noise // 2**level, 1), double) if pictures else (0, _same)
             separable = partial(Separable, widths[level], self.kernels, noise=noise)
             x = separable(after=larger, name=f"decode{level}_first")(x, train=train) + skips.pop()
             x = separable(name=f"decode{level}_second")(x, train=train)

@@ -150,7 +150,6 @@ def test_who_cannot_teach_is_refused_in_a_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"noise": 3}, "noise must be at least 4, a pixel for the smallest of 2 halvings, not 3"),
     ({"loss": {"adversarial": 0.0}}, "leaves no term to train with"),
     ({"halvings": 0}, r"halvings must be from 1 to 9, not 0"),
 ])  # fmt: skip
