@@ -30,6 +30,7 @@ CONFIGS = {
     "region_norm": "compare/region_norm64",
     "rfr": "compare/rfr64",
     "lama": "compare/lama64",
+    "migan": "compare/migan64",
 }
 BASELINES = ("navier_stokes", "biharmonic")
 

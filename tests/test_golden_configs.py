@@ -26,7 +26,7 @@ from scan_jax.masks import api as masks_api
 from scan_jax.methods import api
 
 GOLDEN = Path(__file__).parent / "golden"
-COMPARED = ("edge_connect", "gated_conv", "lama", "partial_conv", "region_norm", "rfr")
+COMPARED = ("edge_connect", "gated_conv", "lama", "migan", "partial_conv", "region_norm", "rfr")
 LISTED = ("celeba", "celebamask", *(f"compare/{method}" for method in COMPARED))
 SECTIONS = [TrainingSettings, OptimizerSettings, EvaluationSettings, AugmentationSettings]
 

@@ -196,7 +196,9 @@ DATA = [
     *("celeba_hq", "celebamask_hq", "labelled_folder", "paris_street_view", "photo_folder", "prepared"),
     "synthetic_portraits",
 ]
-METHODS = ["edge_connect", "gated_conv", "lama", "masked_attention", "partial_conv", "region_norm", "rfr", "scan"]
+METHODS = [
+    *("edge_connect", "gated_conv", "lama", "masked_attention", "migan", "partial_conv", "region_norm", "rfr", "scan"),
+]
 METRICS = [
     *("checks", "edge_connect", "hole_only", "inception", "lama", "lpips", "masked_attention", "reflected"),
     *("region_norm", "squeezenet", "standard"),

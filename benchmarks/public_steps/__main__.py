@@ -2,8 +2,9 @@
 
     python -m benchmarks.public_steps --clones=FOLDER [--only rfr] [--batch=4] [--side=128] [--rounds=5]
 
-FOLDER holds clones of knazeri/edge-connect, advimman/lama, geekyutao/RN and jingyuanli001/RFR-Inpainting. Perceptual
-and style terms are left out on both sides, and on theirs the edges are given, which costs them nothing.
+FOLDER holds clones of knazeri/edge-connect, advimman/lama, Picsart-AI-Research/MI-GAN, geekyutao/RN and
+jingyuanli001/RFR-Inpainting. Perceptual and style terms are left out on both sides, and on theirs the edges are given,
+which costs them nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from benchmarks.public_steps.in_turn import line, medians
 from scan_jax.commands import cli
 from scan_jax.core import distributed
 
-METHODS = ("edge_connect", "lama", "region_norm", "rfr")
+METHODS = ("edge_connect", "lama", "migan", "region_norm", "rfr")
 
 
 def main(argv: list[str]) -> int:

@@ -21,6 +21,7 @@ METHODS = {  # `config.method.name`
     "gated_conv": "scan_jax.methods.gated_conv",
     "lama": "scan_jax.methods.lama",
     "masked_attention": "scan_jax.methods.masked_attention",
+    "migan": "scan_jax.methods.migan",
     "partial_conv": "scan_jax.methods.partial_conv",
     "region_norm": "scan_jax.methods.region_norm",
     "rfr": "scan_jax.methods.rfr",

@@ -60,7 +60,7 @@ class MethodBase:
 
 def fresh(networks: Mapping[str, Tree]) -> Variables:
     """What the networks' `init` made: parameters, and the collections that a forward pass changes."""
-    kept = ("batch_stats", "spectral")
+    kept = ("batch_stats", "spectral", "noise")
     stats = {name: {kind: made[kind] for kind in kept if kind in made} for name, made in networks.items()}
     return Variables({name: made["params"] for name, made in networks.items()}, stats)
 

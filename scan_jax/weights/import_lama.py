@@ -6,10 +6,8 @@ of either. Other widths and numbers of blocks than Big-LaMa's are read, too, as 
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import pathlib
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from scan_jax.core.errors import UserError
 from scan_jax.weights import safetensors_tree, torch_archive
 from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
-from scan_jax.weights.torch_state import Shape, State
+from scan_jax.weights.torch_state import Shape, State, prefix_before
 
 SIZE = 512  # of the paper's tests; it was trained on crops of 256
 TITLE = "LaMa generator with Fourier convolutions"
@@ -58,20 +56,10 @@ def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
             f"{path} is an ONNX export, in which the names of the weights are lost; give big-lama.pt or best.ckpt"
         )
     if path.suffix != ".safetensors":
-        return torch_archive.read(path, lambda names: _prefix(path, names))
+        return torch_archive.read(path, lambda names: prefix_before(FIRST, names, path, TITLE))
     found = safetensors_tree.load(path)[0]
-    prefix = _prefix(path, found)
+    prefix = prefix_before(FIRST, found, path, TITLE)
     return {name.removeprefix(prefix): array for name, array in found.items() if name.startswith(prefix)}
-
-
-def _prefix(path: pathlib.Path, names: Collection[str]) -> str:
-    """What the names of the generator begin with; not of its moving average, whose name is longer."""
-    prefixes = [name.removesuffix(FIRST) for name in names if name.endswith(FIRST)]
-    if not prefixes:
-        near = difflib.get_close_matches(FIRST, names, n=1, cutoff=0)
-        nearest = f"; the nearest that it has is {near[0]!r}" if near else ""
-        raise UserError(f"{path} is no {TITLE}: it has no {FIRST!r}{nearest}")
-    return min(prefixes, key=len)
 
 
 class _Reader:

@@ -29,7 +29,7 @@ def import_weights(
     given = registry.find_in_package(package, importer.file) if package else pathlib.Path(path).expanduser()
     files = importer.files(given) if importer.files else [given]
     sha256 = registry.sha256_of_all(files)
-    published = (bool(importer.sha256) and sha256.startswith(importer.sha256)) or sha256 in importer.also
+    published = importer.is_published(sha256, sum(file.stat().st_size for file in files))
     if importer.sha256 and not (published or allow_other_weights):
         raise UserError(
             f"{given} is not the published {importer.file}: expected sha256 {importer.sha256}, "

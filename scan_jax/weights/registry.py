@@ -8,7 +8,7 @@ import importlib
 import importlib.metadata
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scan_jax.core.config import did_you_mean
@@ -25,6 +25,7 @@ MODULES = {
     "lpips_alex": "scan_jax.weights.import_lpips",
     "lpips_squeeze": "scan_jax.weights.import_lpips",
     "lpips_vgg16": "scan_jax.weights.import_lpips",
+    "migan": "scan_jax.weights.import_migan",
     "partial_conv": "scan_jax.weights.import_partial_conv",
     "region_norm": "scan_jax.weights.import_region_norm",
     "rfr": "scan_jax.weights.import_rfr",
@@ -51,10 +52,17 @@ class Importer:
     # file of the right layout is taken, as "other" weights.
     sha256: str = ""
     also: tuple[str, ...] = ()  # where any layout is taken: the digests of files that are known as published
+    # Likewise of files of which no more is known than how the digest begins, and their number of bytes.
+    beginnings: Mapping[str, int] = dataclasses.field(default_factory=dict)
     # For a whole generator, which becomes a bundle: that tree -> the config of its bundle.
     config: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     # Where it is several files: path -> those, whichever of them was named; a UserError where one is missing.
     files: Callable[[pathlib.Path], list[pathlib.Path]] | None = None
+
+    def is_published(self, sha256: str, size: int) -> bool:
+        """Whether a file of this digest and so many bytes is known as published."""
+        begins = any(sha256.startswith(digits) and size == count for digits, count in self.beginnings.items())
+        return begins or sha256 in self.also or (bool(self.sha256) and sha256.startswith(self.sha256))
 
 
 def torchvision(file: str, read: Callable[[pathlib.Path], dict[str, Any]]) -> Importer:

@@ -6,10 +6,11 @@ Whatever cannot be read, is not there or has another shape is a UserError; and s
 from __future__ import annotations
 
 import copy
+import difflib
 import itertools
 import pathlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,19 @@ def residual_settings(generator: Tree, params: Tree) -> dict[str, int]:
     if "critic" in params:
         told["critic_width"] = params["critic"]["SpectralConv_0"]["kernel"].shape[3]
     return told
+
+
+def prefix_before(first: str, names: Collection[str], path: pathlib.Path, title: str) -> str:
+    """What stands before the name `first` of an array, and before all others of its network.
+
+    Not of its moving average, whose prefix is longer. A UserError with the nearest name where it is not there.
+    """
+    prefixes = [name.removesuffix(first) for name in names if name.endswith(first)]
+    if not prefixes:
+        near = difflib.get_close_matches(first, names, n=1, cutoff=0)
+        nearest = f"; the nearest that it has is {near[0]!r}" if near else ""
+        raise UserError(f"{path} is no {title}: it has no {first!r}{nearest}")
+    return min(prefixes, key=len)
 
 
 def _unwrap(arrays: Mapping[str, Any]) -> Mapping[str, Any]:

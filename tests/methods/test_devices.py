@@ -42,9 +42,10 @@ CASES = {
     "edge_connect": Case(32, 0.03, {"edge": 1e-3, "completion": 2e-3, "joint": 1e-3} | dict.fromkeys(CRITICS, 0.1)),
     "region_norm": Case(32, 0.03, {"generator": 0.02, "critic": 0.1}),
     "lama": Case(32, 0.03, {"generator": 2e-4, "critic": 2e-3}),
+    "migan": Case(32, 0.03, {"generator": 0.02, "critic": 0.03}),
     "rfr": Case(32, 0.03, {"generator": 0.02, "finetune": 0.02}),
 }
-DRAW = {"scan", "masked_attention"}  # the others' steps are the same whatever the key
+DRAW = {"scan", "masked_attention", "migan"}  # the others' steps are the same whatever the key
 # Devices, how many of them share the parameters, and what becomes of each parameter.
 ONE, MESHES = (1, 1, "replicate"), {"8": (8, 1, "replicate"), "4x2": (8, 2, "fsdp")}
 
