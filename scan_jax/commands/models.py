@@ -31,8 +31,7 @@ def show() -> None:
     """Prints a line for each, and for public weights that were imported."""
     from scan_jax.weights import registry
 
-    folders = {name: registry.folder() / name for name in registry.MODULES}
-    models = MODELS | {name: f"public weights, in {path}" for name, path in folders.items() if path.is_dir()}
+    models = MODELS | {name: f"public weights, in {path}" for name, path in registry.imported_bundles().items()}
     width = max(map(len, models))
     for name, about in models.items():
         print(f"{name:<{width}}  {about}")

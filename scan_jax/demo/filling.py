@@ -14,6 +14,7 @@ from PIL import Image
 
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import UserError
+from scan_jax.core.run_layout import CONFIG, read_sections
 from scan_jax.demo.disk import Disk
 from scan_jax.demo.painting import repaint, show, shown_shape, to_photograph
 from scan_jax.demo.serving import Limits, check_image, check_upload
@@ -25,6 +26,7 @@ from scan_jax.images.photograph import Photograph, check_output, read_photograph
 from scan_jax.inference.inpainter import PACKAGED, Inpainter
 from scan_jax.inference.request import FillOptions, Request, check_size
 from scan_jax.inference.ways import WAYS
+from scan_jax.weights import registry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,12 @@ class Filled(NamedTuple):
     note: str
 
 
+def _imported() -> tuple[str, ...]:
+    """The published networks that were imported and take no label map."""
+    sections = {name: read_sections(at / CONFIG, "import it anew") for name, at in registry.imported_bundles().items()}
+    return tuple(name for name, config in sections.items() if not config.get("method", {}).get("num_labels"))
+
+
 OPEN = "open_photographs/2048"
 SOURCES = {  # by `config.data.name`, or its data set
     "synthetic_portraits": "drawn portraits only",
@@ -70,11 +78,11 @@ SOURCES = {  # by `config.data.name`, or its data set
 class Session:
     """The network, which serves one at a time, those that may take its place, and the folder where results lie."""
 
-    models = (*PACKAGED, *WAYS)  # what comes with the package
-
     def __init__(self, inpainter: Inpainter, limits: Limits, folder: Path) -> None:
         """What the limits do not allow any more is thrown away when something new is written."""
         self.inpainter, self.limits, self.folder, self.disk = inpainter, limits, folder, Disk(limits)
+        self._imported = _imported()
+        self.models = (*PACKAGED, *self._imported, *WAYS)  # what takes the network's place
         self._lock = threading.Lock()
         self._loaded = {"": inpainter}
 
@@ -83,6 +91,8 @@ class Session:
         name = model or self.inpainter.about.get("method", "")
         if name in WAYS:
             return f"{name}: not trained, it goes by the photograph alone."
+        if model in self._imported:
+            return f"Public weights of {model}, as they were imported; docs/compared.md says whose."
         source = OPEN if model else self.inpainter.about.get("data")
         if not source:
             return "What this was trained on is not noted in it."

@@ -118,7 +118,7 @@ def _place_source(example: Example | None, session: Session) -> tuple[Components
         own_first = [("what this page was started with", ""), *((name, name) for name in session.models)]
         model = gr.Dropdown(
             own_first, value="", label="Filled by", elem_id="model",
-            info="or what comes with the package; it takes no label map",
+            info="or what comes with the package, or was imported; it takes no label map",
         )  # fmt: skip
         detail = gr.CheckboxGroup(
             ["texture", "grain"], label="Detail in large holes", elem_id="detail",

@@ -120,6 +120,12 @@ def imported_bundle(name: str) -> pathlib.Path | None:
     return path
 
 
+def imported_bundles() -> dict[str, pathlib.Path]:
+    """The folders of published generators that were imported, by name."""
+    folders = {name: folder() / name for name in MODULES}
+    return {name: path for name, path in folders.items() if path.is_dir()}
+
+
 def make_folder(path: pathlib.Path) -> None:
     """Makes a folder that is to be written to; a UserError where it cannot be made."""
     try:

@@ -11,6 +11,7 @@ import pytest
 from mean_colours import GREY, MeanColours
 from miniatures import photograph, write
 from PIL import Image
+from small_networks import MASKED_ATTENTION, PLAIN, small_trained
 from toy_method import ToyMethod, toy_batch
 
 from scan_jax.core.errors import UserError
@@ -19,9 +20,11 @@ from scan_jax.demo.example import draw_example
 from scan_jax.demo.filling import FillRequest, Session, tint
 from scan_jax.demo.painting import shown_shape, strokes_of
 from scan_jax.demo.serving import Limits
+from scan_jax.inference.bundles.exporting import export
 from scan_jax.inference.inpainter import Inpainter
 from scan_jax.inference.request import FillOptions
 from scan_jax.inference.summary import WarningCollector
+from scan_jax.weights import registry
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +130,18 @@ def test_what_comes_with_the_package_may_fill_instead(session, painter, wanted, 
     assert session.fill(wanted).result.read_bytes() == own.result.read_bytes()
     with pytest.raises(UserError, match="no model 'harmonics', did you mean 'harmonic'"):
         session.fill(dataclasses.replace(wanted, model="harmonics"))
+
+
+def test_imported_weights_without_labels_may_fill_instead(toy, wanted, tmp_path, monkeypatch):
+    monkeypatch.setenv(registry.FOLDER_VARIABLE, str(tmp_path / "weights"))
+    for name, section in (("lama", PLAIN), ("sean", MASKED_ATTENTION)):
+        export(small_trained(section), tmp_path / "weights" / name, platforms=())
+    session = open_session(toy, tmp_path)
+    assert "lama" in session.models and "sean" not in session.models
+    assert "Public weights of lama" in session.origin("lama")
+    filled = np.asarray(Image.open(session.fill(dataclasses.replace(wanted, model="lama")).result))
+    expected = Inpainter.load(tmp_path / "weights" / "lama")(wanted.photograph, wanted.hole)
+    np.testing.assert_array_equal(filled, expected)
 
 
 def test_what_a_model_was_trained_on_stands_beside_the_button(toy, tmp_path):
