@@ -203,7 +203,10 @@ METRICS = [
     *("checks", "edge_connect", "hole_only", "inception", "lama", "lpips", "masked_attention", "reflected"),
     *("region_norm", "squeezenet", "standard"),
 ]
-HOLES = ["border", "free_form", "half", "irregular_masks", "mask_folder", "mixture", "rectangles", "strokes"]
+HOLES = [
+    *("border", "free_form", "half", "irregular_masks", "lama_medium", "lama_thick", "lama_thin", "lama_training"),
+    *("mask_folder", "mixture", "rectangles", "strokes"),
+]
 
 
 def test_every_choice_is_found():

@@ -9,7 +9,8 @@ Data: CelebA-HQ (28,000 to train, 2,000 held out), the irregular masks of Liu et
     python -m scan_jax weights import vgg19 vgg19-dcbd9e11.pth
     python -m scan_jax.main --config=configs/compare/lama.py
 
-The released code draws wide strokes and boxes as holes, and looks through a segmentation network instead of VGG-19.
+The released code looks through a segmentation network instead of VGG-19, and draws its holes:
+--config.holes.name=lama_training --config.holes.ratio="(0.0,1.0)".
 """
 
 from ml_collections import ConfigDict

@@ -16,7 +16,7 @@ from scan_jax.masks.ratio import (
     make_buckets,
 )
 
-DRAWN = ("free_form", "rectangles", "strokes", "mixture")
+DRAWN = ("free_form", "lama_medium", "lama_thin", "rectangles", "strokes", "mixture")
 
 
 def hole_of(pixels, size=10):

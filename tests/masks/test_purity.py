@@ -16,7 +16,7 @@ from PIL import Image
 from scan_jax.masks.api import open_holes
 from scan_jax.masks.ratio import BUCKETS
 
-GENERATORS = ("free_form", "strokes", "rectangles", "border", "half", "mixture")
+GENERATORS = ("free_form", "strokes", "rectangles", "border", "half", "mixture", "lama_thick", "lama_training")
 
 PROGRAM = f"""
 import numpy as np
