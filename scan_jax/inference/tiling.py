@@ -48,7 +48,6 @@ class NetworkInput:
         labels: np.ndarray | None,
         size: int,
         stride: int,
-        *,
         square: bool = False,
     ) -> NetworkInput:
         """From uint8 [H,W,3], bool [H,W] and integers [H,W] or None.
@@ -90,12 +89,9 @@ class NetworkInput:
 
 
 def working_shape(shape: tuple[int, ...], size: int, *, square: bool = False) -> tuple[int, int]:
-    """Height and width at which a photograph is filled: its own, or if it is larger with `size` as the short side, or
-    as the long one where it is to fit into a `square`.
-    """
-    height, width = shape
+    """At which it is filled: its own, or where it is larger with `size` as the short side; with `square` as the long."""
     scale = min(1.0, size / (max(shape) if square else min(shape)))
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def shrink(image: np.ndarray, known: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
