@@ -89,7 +89,7 @@ class NetworkInput:
 
 
 def working_shape(shape: tuple[int, ...], size: int, *, square: bool = False) -> tuple[int, int]:
-    """At which it is filled: its own, or where it is larger with `size` as the short side; with `square` as the long."""
+    """At which it is filled: its own, or where that is larger `size` as the short side; with `square` as the long."""
     scale = min(1.0, size / (max(shape) if square else min(shape)))
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
