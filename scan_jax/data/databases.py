@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import importlib
+import os
 import re
 import struct
 import threading
@@ -108,8 +109,16 @@ class Table(Container):
                         yield Entry(name, size, changed, (number, row, column))
 
     def _size(self, path: str | None) -> int:
-        file = self.path.parent / path if path else self.path.parent
+        file = self._beside(path or ".")
         return file.stat().st_size if file.is_file() else 0
+
+    def _beside(self, path: str) -> Path:
+        """A file that the table names; a UserError where it lies outside of the table's folder."""
+        folder = os.path.abspath(self.path.parent)
+        file = os.path.normpath(os.path.join(folder, path))
+        if os.path.commonpath((folder, file)) != folder:
+            raise UserError(f"{self.path} names {path}, which is outside of its folder; save it with the images in it")
+        return Path(file)
 
     def read(self, place: tuple[int, int, str]) -> bytes:
         """The bytes in that block, row and column, or those of the file that it names."""
@@ -120,7 +129,7 @@ class Table(Container):
         path = block.paths[row].as_py() if block.paths is not None else None
         if not path:
             raise OSError(f"row {row} of block {number} in {self.path} is empty")
-        return (self.path.parent / path).read_bytes()
+        return self._beside(path).read_bytes()
 
 
 def _columns(schema: Any, path: Path) -> tuple[str, ...]:

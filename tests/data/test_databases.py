@@ -220,6 +220,11 @@ def test_a_table_of_paths_and_columns_that_cannot_be_told(photographs, tmp_path)
     assert (gone.name, gone.size) == ("gone.png", 0)
     with pytest.raises(FileNotFoundError):
         gone.open()
+    for outside in ("../other.png", str(tmp_path.parent / "other.png")):
+        rows = pyarrow.array([{"bytes": None, "path": outside}], kind)
+        pyarrow.parquet.write_table(pyarrow.table({"any": rows}), tmp_path / "x.parquet")
+        with miniatures.refuses(r"other\.png, which is outside of its folder"):
+            open_source(str(tmp_path / "x.parquet"))
     pyarrow.parquet.write_table(pyarrow.table({"left": [b"x"], "right": [b"x"]}), tmp_path / "x.parquet")
     with miniatures.refuses(r"which of its columns has the photographs\? Call it `image` \(there: left, right\)"):
         open_source(str(tmp_path / "x.parquet"))
