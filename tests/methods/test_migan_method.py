@@ -108,6 +108,7 @@ def test_distillation_is_of_the_hole_at_every_level_from_32_pixels_on():
     assert tiny == pytest.approx(np.abs(pictures[0][:, :16, :16] - taught[:, :16, :16]).mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_name", [False, True])
 def test_a_network_of_another_method_teaches(tmp_path, monkeypatch, by_name):
     """Its prediction is what is learned; the teacher stays as it is, and no hole is filled by it."""

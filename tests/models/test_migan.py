@@ -93,9 +93,9 @@ def test_the_critic_equals_the_literal_form(batch):
 
     critic, seen = MiganCritic(4, 2, 12), np.random.default_rng(1).normal(size=(batch, 16, 24, 4)).astype(np.float32)
     seen *= np.arange(1, batch + 1, dtype=np.float32)[:, None, None, None]
-    params = critic.init(jax.random.key(0), seen)["params"]
+    params = jax.jit(critic.init)(jax.random.key(0), seen)["params"]
     params = jax.tree.map(lambda leaf: leaf + 0.1 * jnp.sin(jnp.arange(leaf.size)).reshape(leaf.shape), params)
     wanted = judge(jax.tree.map(lambda leaf: tensor(leaf).double(), params), to_torch(seen).double())
-    found = critic.apply({"params": params}, seen)
+    found = jax.jit(critic.apply)({"params": params}, seen)
     assert found.shape == (batch, 1, 3, 1) and wanted.std() > 1e-3
     np.testing.assert_allclose(found, to_numpy(wanted), rtol=1e-4, atol=1e-5)
