@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # those of Playwright are not ours
 ]
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-PATIENCE = 30_000  # milliseconds
+PATIENCE = 90_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
