@@ -120,7 +120,7 @@ class Run:
         self._compiled: set[object] = set()  # steps that were taken
 
     def train(self) -> None:
-        """Until the last step or a polite request to stop; a run that was complete already is only measured again.
+        """Until the last step or a polite request to stop; of a complete run only what a kill left undone.
 
         UserError where a step is bad again and again, or at all where the guard is disabled, or a checkpoint cannot be
         written.
@@ -134,8 +134,7 @@ class Run:
                 if bad is not None:
                     self._skip(bad, first)
                     self._guard.forget_after(first)
-                repeated = "eval/" if first >= self._settings.steps else ""  # by a run that was complete already
-                on_process_zero(functools.partial(forget_after, self._folder, first, repeated))
+                on_process_zero(functools.partial(forget_after, self._folder, first))
                 bad = self._attempt(state)
                 del state
                 if bad is None:
@@ -148,10 +147,10 @@ class Run:
         first, last = int(state.step), self._settings.steps
         if first >= last:
             log.info("all %s done", counted(last, "step is", "steps are"))
-            self._call(self._due(last), last, state)
-            return None
         # What was due where the run goes on, and what a kill kept from its end.
         self._call([callback for callback in self._due(first) if first and not callback.is_done(first)], first, state)
+        if first >= last:
+            return None
         number = first + self._incidents.skipped(first)
         with contextlib.closing(self._trainer.prefetch(self._inputs.batches_from(number))) as batches:
             try:
@@ -218,13 +217,13 @@ class Run:
         return [callback for callback in self._callbacks if due(done, callback.every, self._settings.steps)]
 
     def _call(self, callbacks: Sequence[Callback], done: int, state: TrainState) -> None:
-        """Runs them, writes their scalars, and notes the PSNR, if any, for the checkpoint of the step."""
+        """Runs them, notes the PSNR, if any, for the checkpoint of the step, and writes their scalars."""
         for callback in callbacks:
             scalars = callback.act(done, state)
-            self._writers.write(done, scalars)
             psnr = [value for name, value in scalars.items() if name.startswith(PSNR)]
-            if psnr:
+            if psnr:  # before the scalars, by which a resumed run knows that all of this was done
                 self._checkpoints.score(done, sum(psnr) / len(psnr))
+            self._writers.write(done, scalars)
 
     def _is_kept(self, done: int) -> bool:
         """Whether a checkpoint is made after `done` steps; one that may be the best, before it is measured."""

@@ -75,17 +75,11 @@ def _full_disk_as_user_error() -> Iterator[None]:
         raise UserError(f"cannot write scalars: {reason}; free some disk space, then go on") from error
 
 
-def forget_after(folder: Path, step: int, repeated: str = "") -> None:
-    """Drops the lines after `step`, which a resumed run is about to write again; of `step`, those of `repeated` names.
-
-    These begin with it, such as "eval/" where a complete run is measured once more.
-    """
+def forget_after(folder: Path, step: int) -> None:
+    """Drops the lines after `step`, which a resumed run is about to write again."""
     path = folder / SCALARS
     if path.exists():
-        lines = path.read_text().splitlines()
-        kept = [
-            line for line in lines if _step_of(line) < step or (_step_of(line) == step and not _has(line, repeated))
-        ]
+        kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
         write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
 
 
@@ -93,11 +87,7 @@ def has_scalars(folder: Path, step: int, prefix: str) -> bool:
     """Whether there are scalars of a step whose names begin so."""
     path = folder / SCALARS
     lines = path.read_text().splitlines() if path.exists() else []
-    return any(_step_of(line) == step and _has(line, prefix) for line in lines)
-
-
-def _has(line: str, prefix: str) -> bool:
-    return bool(prefix) and f'"{prefix}' in line
+    return any(_step_of(line) == step and f'"{prefix}' in line for line in lines)
 
 
 def _step_of(line: str) -> float:

@@ -49,7 +49,7 @@ def test_a_finished_run_is_not_trained_and_another_config_is_refused_with_the_di
     words, before = [*four_steps, f"--workdir={trained[0]}"], scalars(trained[0])
     log = said(main, *words)
     assert "all 4 steps are done" in log and "other versions" not in log
-    assert scalars(trained[0]) == before, "measured again, and noted once"
+    assert scalars(trained[0]) == before, "nothing is noted twice"
     versions = trained[0] / "versions.json"
     (begun,) = json.loads(versions.read_text())["starts"]
     versions.write_text(json.dumps({"starts": [{**begun, "jax": "0.4"}]}))
