@@ -23,7 +23,7 @@ SMALL = {
     "masked_attention": {**LABELLED, "critic_width": 4, "loss": MATCHING, "style_search": NO_FEATURES},
     "gated_conv": {"width": 8, "critic_width": 4, "loss": {"adversarial": 3.0}},
     "lama": {"width": 4, "critic_width": 4, "blocks": 1, "loss": NO_FEATURES},
-    "migan": {"width": 4, "critic_width": 4, "halvings": 3, "most": 16, "noise": 16},
+    "migan": {"width": 4, "critic_width": 4, "halvings": 3, "max_channels": 16, "noise": 16},
     "partial_conv": {"width": 4, "depth": 2, "loss": {**NO_FEATURES, "style": 0.0}},
     "edge_connect": {"width": 4, "critic_width": 4, "blocks": 1, "sigma": 1.0, "loss": {**NO_FEATURES, "style": 0.0}},
     "region_norm": {"width": 4, "critic_width": 4, "blocks": 1},

@@ -85,7 +85,7 @@ def fill(state, x):
     return picture
 
 
-def judge(params, seen):
+def criticize(params, seen):
     """The critic's logits; tensors by our names, and [B,4,H,W]."""
 
     def pixels(x, layer):

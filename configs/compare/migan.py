@@ -19,8 +19,8 @@ from scan_jax.configs import celeba
 
 def get_config() -> ConfigDict:
     config = celeba.get_config()
-    config.method = {"name": "migan", "width": 128, "halvings": 6, "most": 512, "noise": 256, "critic_width": 128}
-    config.method.update(kernels="unit", gradient_penalty=10.0, teacher="")
+    config.method = {"name": "migan", "width": 128, "halvings": 6, "max_channels": 512, "noise": 256}
+    config.method.update(kernels="unit", critic_width=128, gradient_penalty=10.0, teacher="")
     config.method.loss = {"adversarial": 1.0, "distillation": 4.0, "l1": 0.0}
     config.training.update(steps=1_562_500, batch_size=32, ema_decay=0.9989)  # 50 million pictures; half after 20,000
     config.training.optimizers = {name: celeba.adam(1e-3, 0.0, 0.99) for name in ("generator", "critic")}

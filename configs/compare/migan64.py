@@ -17,7 +17,7 @@ from scan_jax.configs.celeba import adam
 
 def get_config() -> ConfigDict:
     config = faces64.get_config()
-    config.method = {"name": "migan", "width": 32, "halvings": 4, "most": 128, "noise": 64, "critic_width": 16}
+    config.method = {"name": "migan", "width": 32, "halvings": 4, "max_channels": 128, "noise": 64, "critic_width": 16}
     config.method.update(gradient_penalty=1.0, teacher="")  # as much as so small photographs bear
     config.method.loss = {"adversarial": 0.1, "distillation": 4.0, "l1": 10.0}  # as short a training
     config.training.update(steps=4000, checkpoint_every=500, evaluate_every=2000)

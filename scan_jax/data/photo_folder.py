@@ -139,7 +139,7 @@ NO_PHOTOGRAPHS = {
     "segmentation",
     "segmentations",
 }
-LOOKED_AT = 40  # files, of which a tenth with two values are many
+SAMPLED = 40  # files, of which a tenth with two values are many
 
 
 def only_photographs(files: Sequence[AnyFile], only: str, where: str, flag: str) -> list[AnyFile]:
@@ -180,7 +180,7 @@ def _by_names(files: Sequence[File]) -> str:
 
 def _by_pixels(files: Sequence[File]) -> str:
     """What some of the files, JPEGs aside, say against all being photographs: many of two values only."""
-    some = evenly_spaced(files, LOOKED_AT)
+    some = evenly_spaced(files, SAMPLED)
     two = [file.name for file in some if _has_two_values(file)]
     if len(two) <= len(some) / 10:
         return ""

@@ -14,7 +14,7 @@ from scan_jax.masks.shapes import DrawnHoles
 from scan_jax.masks.strokes import fine_canvas, thin
 
 SEGMENTS = 5  # of a stroke, at most
-LEAST_LENGTH, LEAST_WIDTH = 10, 5  # of a segment, in a recipe's pixels
+MIN_LENGTH, MIN_WIDTH = 10, 5  # of a segment, in a recipe's pixels
 HEADINGS = tuple(0.01 + turn for turn in range(4))  # radians, from the y axis: whole ones, as the release draws them
 
 
@@ -24,8 +24,8 @@ class Recipe:
 
     side: int
     strokes: tuple[int, int]  # the released code paints up to one more than its config says
-    lengths: int  # how many there are, from `LEAST_LENGTH` on
-    widths: int  # how many there are, from `LEAST_WIDTH` on
+    lengths: int  # how many there are, from `MIN_LENGTH` on
+    widths: int  # how many there are, from `MIN_WIDTH` on
     box_share: float = 0.0  # of the holes; the others are of strokes
     boxes: tuple[int, int] = (0, 0)
     box_side: tuple[int, int] = (0, 0)
@@ -96,11 +96,11 @@ def _strokes(rng: np.random.Generator, canvas: np.ndarray, recipe: Recipe) -> No
         start = (int(rng.integers(edge)), int(rng.integers(edge)))  # x, y
         choices = (len(HEADINGS), recipe.lengths, recipe.widths)
         for turn, length, width in rng.integers(0, choices, (int(rng.integers(1, SEGMENTS + 1)), 3)).tolist():
-            reach, heading = scale * (LEAST_LENGTH + length), HEADINGS[turn]
+            reach, heading = scale * (MIN_LENGTH + length), HEADINGS[turn]
             # The C library's sine: NumPy's vectorised one differs between processors.
             x, y = start[0] + side * reach * math.sin(heading), start[1] + reach * math.cos(heading)
             end = (min(max(int(x), 0), edge), min(max(int(y), 0), edge))
-            cv2.line(canvas, start, end, 1, max(round(scale * (LEAST_WIDTH + width)), 1))
+            cv2.line(canvas, start, end, 1, max(round(scale * (MIN_WIDTH + width)), 1))
             start = end
 
 

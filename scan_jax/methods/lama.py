@@ -18,10 +18,10 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array, Example, Observation, Prediction
 from scan_jax.features.api import FeatureSettings
-from scan_jax.losses.adversarial import critic_accuracy, logistic_generator
+from scan_jax.losses.adversarial import logistic_generator
 from scan_jax.losses.pixel import l1
 from scan_jax.methods.api import Aux, Trees, Variables
-from scan_jax.methods.terms import AdversarialMethod, FeatureTerms, PatchCritic
+from scan_jax.methods.terms import AdversarialMethod, FeatureTerms, PatchCritic, critic_terms
 from scan_jax.models.lama import STRIDE, LamaCritic, LamaGenerator
 
 
@@ -115,13 +115,7 @@ class Lama(AdversarialMethod):
         of_fake = hole * logistic_generator(-fake) + (1 - hole) * logistic_generator(fake)
         penalty = jnp.mean(jnp.sum(jnp.square(slopes), axis=(1, 2, 3)))
         loss = jnp.mean(logistic_generator(real)) + jnp.mean(of_fake) + self.settings.gradient_penalty * penalty
-        terms = {
-            "critic": loss,
-            "critic_real": real.mean(),
-            "critic_fake": fake.mean(),
-            "critic_accuracy": critic_accuracy(real, fake),
-            "critic_slope": penalty,
-        }
+        terms = critic_terms("critic", loss, real, fake) | {"critic_slope": penalty}
         return loss, Aux(terms, {"critic": changed})
 
     def _criticize(self, params: Trees, stats: Any, image: Array) -> tuple[tuple[Array, ...], Any]:

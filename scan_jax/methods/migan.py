@@ -23,17 +23,17 @@ from scan_jax.core.config import bind
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import BUNDLE, CONFIG, read_sections
 from scan_jax.core.types import Array, Example, Observation, Prediction
-from scan_jax.losses.adversarial import critic_accuracy, logistic_critic, logistic_generator
+from scan_jax.losses.adversarial import logistic_critic, logistic_generator
 from scan_jax.losses.pixel import l1
 from scan_jax.methods import api
 from scan_jax.methods.api import Aux, Method, Trees, Variables
-from scan_jax.methods.terms import AdversarialMethod, PatchCritic, fresh
+from scan_jax.methods.terms import AdversarialMethod, PatchCritic, critic_terms, fresh
 from scan_jax.models.migan import END, MiganCritic, MiganGenerator
 from scan_jax.ops.image import complete
 from scan_jax.weights import bundle, registry
 
 NAME = "migan"
-LEAST = 32  # pixels a side of the smallest picture that is compared with the teacher's
+MIN_SIDE = 32  # pixels a side of the smallest picture that is compared with the teacher's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class MiganSettings:
 
     width: Size = 64  # channels at level 0; 128 for 256 pixels
     halvings: Annotated[int, Range(1, 9)] = 7  # 6 for 256 pixels
-    most: Size = 512  # channels of any level
+    max_channels: Size = 512  # channels of any level
     noise: Size = 512  # pixels a side of what is added when a hole is filled; on larger images it is repeated
     kernels: Literal["unit", "free"] = "unit"  # each output's divided by its length, as in the paper, or as they are
     critic_width: Size = 64  # channels of the critic at level 0
@@ -73,8 +73,10 @@ class Migan(AdversarialMethod):
     """The method: a generator and a critic, trained alternately on one forward pass of the generator a step."""
 
     def __init__(self, settings: MiganSettings) -> None:
-        generator = MiganGenerator(settings.width, settings.halvings, settings.most, settings.noise, settings.kernels)
-        critic = MiganCritic(settings.critic_width, settings.halvings, settings.most)
+        generator = MiganGenerator(
+            settings.width, settings.halvings, settings.max_channels, settings.noise, settings.kernels
+        )
+        critic = MiganCritic(settings.critic_width, settings.halvings, settings.max_channels)
         super().__init__(settings, generator, PatchCritic(critic))
         self.stride = 2**settings.halvings
         if not settings.teacher:
@@ -125,7 +127,7 @@ class Migan(AdversarialMethod):
         completion = complete(example.image, pictures[-1], example.known)
         terms = {"l1": l1(pictures[-1], example.image).mean()}
         if "critic" in self.networks:
-            logits = self.critic.network.apply({"params": frozen["critic"]}, judged(completion, example.known))
+            logits = self.critic.network.apply({"params": frozen["critic"]}, critic_input(completion, example.known))
             terms["adversarial"] = logistic_generator(logits).mean()
         if "distillation" in self.weights:
             taught = jax.lax.stop_gradient(self.teacher.fill(frozen["teacher"], seen, teacher_rng))
@@ -142,21 +144,15 @@ class Migan(AdversarialMethod):
             logits = self.critic.network.apply({"params": params["critic"]}, real)  # [B,h,w,1]
             return logits.sum(), logits
 
-        slopes, real = jax.grad(of_real, has_aux=True)(judged(example.image, example.known))  # [B,H,W,4]
-        fake = self.critic.network.apply({"params": params["critic"]}, judged(carried, example.known))
+        slopes, real = jax.grad(of_real, has_aux=True)(critic_input(example.image, example.known))  # [B,H,W,4]
+        fake = self.critic.network.apply({"params": params["critic"]}, critic_input(carried, example.known))
         penalty = jnp.mean(jnp.sum(jnp.square(slopes), axis=(1, 2, 3)))
         loss = logistic_critic(real, fake).mean() + 0.5 * self.settings.gradient_penalty * penalty
-        terms = {
-            "critic": loss,
-            "critic_real": real.mean(),
-            "critic_fake": fake.mean(),
-            "critic_accuracy": critic_accuracy(real, fake),
-            "critic_slope": penalty,
-        }
+        terms = critic_terms("critic", loss, real, fake) | {"critic_slope": penalty}
         return loss, Aux(terms, {})
 
 
-def judged(image: Array, known: Array) -> Array:
+def critic_input(image: Array, known: Array) -> Array:
     """What the critic sees of [B,H,W,3] in [0, 1] and known: [B,H,W,4]."""
     return jnp.concatenate([known - 0.5, 2 * image - 1], axis=-1)
 
@@ -172,7 +168,7 @@ def distillation(pictures: tuple[Array, ...], taught: Array, known: Array) -> Ar
     for picture in pictures:
         _, high, wide, _ = picture.shape
         step = height // high
-        if min(high, wide) >= LEAST or step == 1:
+        if min(high, wide) >= MIN_SIDE or step == 1:
             mean = taught.reshape(batch, high, step, wide, step, 3).mean(axis=(2, 4))
             total += (l1(picture, mean) * (1 - known[:, ::step, ::step])).mean()
     return total

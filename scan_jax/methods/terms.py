@@ -187,13 +187,14 @@ class PatchCritic:
         logits, changed = self.network.apply(variables, *both, train=True, mutable=["spectral"])
         of_real, of_fake = apart(logits)  # [B,h,w,C] each
         loss = self.weight * self.losses[1](of_real, of_fake).mean()
-        terms = {
-            self.name: loss,
-            f"{self.name}_real": of_real.mean(),
-            f"{self.name}_fake": of_fake.mean(),
-            f"{self.name}_accuracy": critic_accuracy(of_real, of_fake),
-        }
+        terms = critic_terms(self.name, loss, of_real, of_fake)
         return loss, Aux(terms, {self.name: changed}, jax.lax.stop_gradient(carried))
+
+
+def critic_terms(name: str, loss: Array, real: Array, fake: Array) -> dict[str, Array]:
+    """What is logged of a critic's update, by name: its loss, the means of its logits [B,h,w,C], and its accuracy."""
+    terms = {name: loss, f"{name}_real": real.mean(), f"{name}_fake": fake.mean()}
+    return {**terms, f"{name}_accuracy": critic_accuracy(real, fake)}
 
 
 class AdversarialMethod(MethodBase):

@@ -38,7 +38,7 @@ class MiganGenerator(nn.Module):
 
     width: int = 64  # channels at level 0; the published ones have 64 for 512 pixels and 128 for 256
     halvings: int = 7  # from level to level; 6 in the published network for 256 pixels
-    most: int = 512  # channels of any level
+    max_channels: int = 512  # channels of any level
     noise: int = 512  # pixels a side of the noise at level 0; on larger maps it is repeated
     kernels: Kernels = "unit"  # each output's divided by its length, as in the released training, or as they are
 
@@ -50,7 +50,7 @@ class MiganGenerator(nn.Module):
         `train` draws new noise, by the key "noise"; else it is that of the variables.
         """
         check_sides(image, 2**self.halvings)
-        widths = [min(2**level * self.width, self.most) for level in range(self.halvings + 1)]
+        widths = [min(2**level * self.width, self.max_channels) for level in range(self.halvings + 1)]
         seen = jnp.concatenate([known - 0.5, (2 * image - 1) * known], axis=-1)  # [B,H,W,4]
         x, skips = activate(Pointwise(widths[0], self.kernels, use_bias=True, name="from_image")(seen)), []
         for level, (width, below) in enumerate(zip(widths, [*widths[1:], widths[-1]])):
@@ -138,18 +138,18 @@ class MiganCritic(nn.Module):
 
     width: int = 64  # channels at level 0
     halvings: int = 7
-    most: int = 512  # channels of any level
+    max_channels: int = 512  # channels of any level
 
     @nn.compact
     def __call__(self, seen: Array) -> Array:
-        """What is judged, [B,H,W,4]: known - 0.5, the image in [-1, 1] -> logits [B,h,w,1], positive for real.
+        """What it sees, [B,H,W,4]: known - 0.5, the image in [-1, 1] -> logits [B,h,w,1], positive for real.
 
         h is H/2**halvings - 3. What an image is told depends on its batch: on how much it differs.
         """
         check_sides(seen, 2**self.halvings)
-        x = activate(Pointwise(min(self.width, self.most), use_bias=True, name="from_image")(seen))
+        x = activate(Pointwise(min(self.width, self.max_channels), use_bias=True, name="from_image")(seen))
         for level in range(self.halvings):
-            width, below = (min(2**deep * self.width, self.most) for deep in (level, level + 1))
+            width, below = (min(2**deep * self.width, self.max_channels) for deep in (level, level + 1))
             beside = Pointwise(below, name=f"skip{level}")(halve(x)) * 0.5**0.5
             x = Separable(width, name=f"first{level}")(x)
             x = beside + Separable(below, before=halve, gain=0.5**0.5, name=f"second{level}")(x)

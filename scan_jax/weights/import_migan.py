@@ -30,10 +30,10 @@ def config(tree: Tree) -> dict[str, Any]:
     """What the bundle of such a generator says of it: the settings that its arrays tell, and the size."""
     params, noise = tree["params"]["generator"], tree["stats"]["generator"]["noise"]
     halvings = sum(name.startswith("to_image") for name in params) - 1
-    width, most = (params[f"encode{level}_first"]["kernel"].shape[2] for level in (0, halvings))
+    width, max_channels = (params[f"encode{level}_first"]["kernel"].shape[2] for level in (0, halvings))
     side = noise["decode0_first"]["tile"].shape[0]
     kernels = (array for name, array in safetensors_tree.flatten(params).items() if name.endswith("kernel"))
-    section = {"name": "migan", "width": width, "halvings": halvings, "most": most, "noise": side}
+    section = {"name": "migan", "width": width, "halvings": halvings, "max_channels": max_channels, "noise": side}
     section["kernels"] = "unit" if all(map(_is_unit, kernels)) else "free"
     return {"method": section, "data": {"size": side}}
 

@@ -45,7 +45,7 @@ def test_steps_train_both_networks_and_learn():
 def test_losses_and_the_critics_gradient_are_the_published_ones(begun):
     """The gradient is of second order, by the penalty."""
     torch = pytest.importorskip("torch")
-    from torch_migan import judge
+    from torch_migan import criticize
 
     def to_torch(x):
         return torch.tensor(np.array(x)).permute(0, 3, 1, 2).double()
@@ -57,13 +57,13 @@ def test_losses_and_the_critics_gradient_are_the_published_ones(begun):
     loss, aux = loss_of(method.updates[0], state, given)
     np.testing.assert_array_equal(np.where(given.known > 0, aux.carried, 0), np.where(given.known > 0, given.image, 0))
     fake = torch.cat([known - 0.5, to_torch(aux.carried) * 2 - 1], 1)
-    judged = judge(params, fake)
-    assert set(aux.terms) == {"adversarial"} and float(loss) == pytest.approx(softplus(-judged).mean().item(), rel=1e-4)
+    logits = criticize(params, fake)
+    assert set(aux.terms) == {"adversarial"} and float(loss) == pytest.approx(softplus(-logits).mean().item(), rel=1e-4)
 
     real = torch.cat([known - 0.5, image * 2 - 1], 1).requires_grad_()
-    answers = judge(params, real)
+    answers = criticize(params, real)
     (slopes,) = torch.autograd.grad(answers.sum(), real, create_graph=True)
-    wanted = softplus(-answers).mean() + softplus(judged).mean() + 10 / 2 * slopes.square().sum((1, 2, 3)).mean()
+    wanted = softplus(-answers).mean() + softplus(logits).mean() + 10 / 2 * slopes.square().sum((1, 2, 3)).mean()
     (loss, found), gradient = loss_of(method.updates[1], state, given, carried=aux.carried, slopes=True)
     assert found.terms["critic_slope"] > 1e-4
     assert float(loss) == pytest.approx(wanted.item(), rel=1e-4)

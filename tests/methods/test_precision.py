@@ -48,7 +48,7 @@ CASES = {
     "lama": Case(
         64,
         0.03,
-        {"l1": 0.02, "adversarial": 0.01, "feature_matching": 0.04, "critic": 0.01},
+        {"l1": 0.02, "adversarial": 0.01, "feature_matching": 0.04},
         {"feature_matching": 10.0},
     ),
 }

@@ -12,7 +12,7 @@ from scan_jax.ops.depthwise import depthwise, double, halve
 from scan_jax.weights import import_migan
 
 SIDES, WIDTHS = (32, 16, 8, 4), (6, 12, 20, 20)
-SECTION = {"name": "migan", "width": 6, "halvings": 3, "most": 20, "noise": 32}
+SECTION = {"name": "migan", "width": 6, "halvings": 3, "max_channels": 20, "noise": 32}
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 7), (6, 4)])
@@ -89,13 +89,13 @@ def test_the_critic_equals_the_literal_form(batch):
     """Batches are one group, and two of every second image."""
     pytest.importorskip("torch")
     from torch_layers import tensor, to_numpy, to_torch
-    from torch_migan import judge
+    from torch_migan import criticize
 
     critic, seen = MiganCritic(4, 2, 12), np.random.default_rng(1).normal(size=(batch, 16, 24, 4)).astype(np.float32)
     seen *= np.arange(1, batch + 1, dtype=np.float32)[:, None, None, None]
     params = jax.jit(critic.init)(jax.random.key(0), seen)["params"]
     params = jax.tree.map(lambda leaf: leaf + 0.1 * jnp.sin(jnp.arange(leaf.size)).reshape(leaf.shape), params)
-    wanted = judge(jax.tree.map(lambda leaf: tensor(leaf).double(), params), to_torch(seen).double())
+    wanted = criticize(jax.tree.map(lambda leaf: tensor(leaf).double(), params), to_torch(seen).double())
     found = jax.jit(critic.apply)({"params": params}, seen)
     assert found.shape == (batch, 1, 3, 1) and wanted.std() > 1e-3
     np.testing.assert_allclose(found, to_numpy(wanted), rtol=1e-4, atol=1e-5)

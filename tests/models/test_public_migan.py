@@ -26,7 +26,7 @@ def test_both_published_sizes(tmp_path, side):
     torch.save(network.state_dict(), tmp_path / "migan.pt")
     tree = import_migan.read(tmp_path / "migan.pt")
     config = import_migan.config(tree)
-    section = {"name": "migan", "width": 32768 // side, "halvings": len(sides) - 1, "most": 512, "noise": side}
+    section = {"name": "migan", "width": 32768 // side, "halvings": len(sides) - 1, "max_channels": 512, "noise": side}
     assert config == {"method": {**section, "kernels": "unit"}, "data": {"size": side}}
     image, known = draw(np.s_[20:230, 30:200], side)
     seen = to_torch(np.concatenate([known - 0.5, (2 * image - 1) * known], axis=-1))

@@ -15,7 +15,7 @@ from scan_jax.weights import import_migan, onnx_tensors, safetensors_tree
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 SIDES, WIDTHS = (16, 8, 4), (4, 8, 8)
-METHOD = {"name": "migan", "width": 4, "halvings": 2, "most": 8, "noise": 16, "kernels": "unit"}
+METHOD = {"name": "migan", "width": 4, "halvings": 2, "max_channels": 8, "noise": 16, "kernels": "unit"}
 
 
 def state_dict(path, state):
