@@ -1,8 +1,10 @@
 """Building a dataset beside a plain loop of OpenCV: decode, crop, resize by areas, encode as PNG.
 
-python -m benchmarks.prepare --source=FACES [--sizes 64 256] [--repeats=5] [--jobs=2]
+python -m benchmarks.prepare --source=FACES [--sizes 64 256] [--repeats=5] [--jobs=2] [--forms FACES.zip ...]
 
 The loop writes nothing, checks nothing and hashes nothing; it runs once as a loop and once shared by as many threads.
+With --forms, archives or tables of the same photographs, it is left out, and each form's processor time stands beside
+the folder's.
 """
 
 from __future__ import annotations
@@ -55,13 +57,35 @@ def seconds(action: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+def processors(action: Callable[[], None]) -> float:
+    """Seconds of all threads and of the processes that it started."""
+    before = sum(os.times()[:4])
+    action()
+    return sum(os.times()[:4]) - before
+
+
+def compare_forms(flags: argparse.Namespace) -> None:
+    """A line for each form and size."""
+    sources = [flags.source, *flags.forms]
+    for size in flags.sizes:
+        rounds = [[processors(partial(ours, each, size, flags.jobs)) for each in sources] for _ in range(flags.repeats)]
+        folder, *others = (statistics.median(taken) for taken in zip(*rounds))
+        print(f"{size:4d} px  {flags.source}: {folder:.2f} s of the processors, the median of {flags.repeats} in turn")
+        for form, taken in zip(flags.forms, others):
+            print(f"{size:4d} px  {form}: {taken / folder:.2f} of that", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", required=True, help="a folder of photographs")
     parser.add_argument("--sizes", type=int, nargs="+", default=(64, 256))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--forms", nargs="+", help="other forms of the same photographs")
     flags = parser.parse_args()
+    if flags.forms:
+        compare_forms(flags)
+        return
     paths = [str(file.path) for file in list_photographs(Path(flags.source))]
     print(f"{len(paths)} photographs, {flags.jobs} jobs, medians of {flags.repeats} in turn")
     for size in flags.sizes:
