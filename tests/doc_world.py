@@ -88,6 +88,7 @@ def _write_photographs(folder, portraits):
         where = "FACES" if i < 16 else "TEST_FACES"
         for name in (where, "PHOTOS", "SQUARES"):
             miniatures.write(folder / name / f"{i:03d}.png", portraits[i]["image"])
+    miniatures.write_zip(folder / "FACES.zip", folder / "FACES")
     image = {"id": 0, "file_name": "000.png", "height": SIDE, "width": SIDE}
     person = {"image_id": 0, "category_id": 1, "segmentation": [[9, 9, 40, 9, 9, 40]]}
     coco = {"images": [image], "annotations": [person], "categories": [{"id": 1, "name": "person"}]}
