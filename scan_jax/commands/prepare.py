@@ -4,6 +4,7 @@ python -m scan_jax prepare celebamask_hq --source=CelebAMask-HQ.zip [--size=256]
 python -m scan_jax prepare verify DIR
 python -m scan_jax prepare holes --out=DIR [--size=256] [--per_bucket=100] [--config.holes.name=free_form ...]
 python -m scan_jax prepare holes --out=DIR --from=coco.json --images=DIR [--category=person] [--grow=8]
+python -m scan_jax prepare labels --out=DIR --from=coco.json --images=DIR [--category sky road]
 python -m scan_jax prepare inspect DIR
 """
 
@@ -121,10 +122,17 @@ def add_hole_commands(commands: Any) -> None:
     command.add_argument("--edges", type=float, nargs="+", default=edges, help="of the buckets")
     command.add_argument("--seed", type=int, default=0, help="another seed, other holes")
     add = command.add_argument_group("instead, drawn from annotations of photographs, at their sizes").add_argument
-    add("--from", type=Path, dest="annotations", help="COCO's or labelme's JSON, or a folder of labelme's")
+    add("--from", type=Path, dest="annotations", help=ANNOTATIONS)
     add("--images", type=Path, help="the folder of the photographs that were annotated; by default that of --from")
-    add("--category", default="", help="what becomes the hole, by its label; everything without it")
+    add("--category", nargs="+", default=(), help="what becomes the hole, by its labels; everything without it")
     add("--grow", type=int, default=0, metavar="PIXELS", help="by which the holes are larger than what is outlined")
+    text = "photographs with label maps, to train on, from annotations of photographs"
+    command = commands.add_parser("labels", help=text, description=text)
+    command.set_defaults(act=_label, takes_overrides=False)
+    command.add_argument("--out", type=Path, required=True, help="the folder to write")
+    command.add_argument("--from", type=Path, dest="annotations", required=True, help=ANNOTATIONS)
+    command.add_argument("--images", type=Path, help="the photographs' folder; by default that of --from")
+    command.add_argument("--category", nargs="+", default=(), help="labels that become classes 1, 2, ...; else all")
     text = (
         "what is wrong with a folder of hole masks: polarity, greys, ratios, broken and unmatched files, with a picture"
     )
@@ -134,6 +142,12 @@ def add_hole_commands(commands: Any) -> None:
     command.add_argument("--hole_color", choices=("white", "black"), default="white", help="what marks the hole")
     command.add_argument("--photographs", type=Path, help="a folder whose photographs the masks belong to, by name")
     command.add_argument("--sheet", type=Path, help="where the picture goes; by default FOLDER_masks.png")
+
+
+ANNOTATIONS = (
+    "JSON of COCO, Segment Anything or labelme, a CSV of run lengths, or a folder of labelme's or Segment Anything's "
+    "JSON or of label maps"
+)
 
 
 def _freeze(flags: argparse.Namespace) -> None:
@@ -159,15 +173,30 @@ def _freeze(flags: argparse.Namespace) -> None:
 
 def _draw(flags: argparse.Namespace) -> None:
     """Holes of annotated photographs, beside which they are used."""
-    from scan_jax.masks.annotations import draw_holes
+    from scan_jax.masks.draw_annotations import draw_holes
 
     if flags.overrides:
         raise UserError("--config.holes sets a generator, which --from does without")
-    source = flags.annotations
-    photographs = flags.images or (source if source.is_dir() else source.parent)
-    count = draw_holes(source, photographs, flags.out, flags.category, flags.grow)
+    count = draw_holes(flags.annotations, _photographs(flags), flags.out, flags.category, flags.grow)
     log.info("%s in %s: look at them with scan_jax prepare inspect %s", counted(count, "hole"), flags.out, flags.out)
     log.info("train on them with --config.holes.name=mask_folder --config.holes.path=%s", flags.out)
+
+
+def _photographs(flags: argparse.Namespace) -> Path:
+    """The folder of --images, by default that of --from."""
+    source: Path = flags.annotations
+    return flags.images or (source if source.is_dir() else source.parent)
+
+
+def _label(flags: argparse.Namespace) -> None:
+    """Label maps of annotated photographs."""
+    from scan_jax.masks.draw_annotations import draw_label_maps
+
+    classes = draw_label_maps(flags.annotations, _photographs(flags), flags.out, flags.category)
+    log.info("classes: %s", ", ".join(f"{value} {name}" for value, name in enumerate(classes)))
+    section = f"--config.data.name=labelled_folder --config.data.path={flags.out}"
+    numbers = f"--config.data.num_labels={len(classes)} --config.method.num_labels={len(classes)}"
+    log.info("look at them with scan_jax show-batch --config=portraits64 %s %s", section, numbers)
 
 
 def _inspect(flags: argparse.Namespace) -> None:

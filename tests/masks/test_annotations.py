@@ -1,4 +1,4 @@
-"""Holes drawn from COCO's and labelme's annotations, against shapes that are known by hand."""
+"""Holes and label maps drawn from annotations, against shapes that are known by hand."""
 
 import base64
 import io
@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 from scan_jax.commands.prepare import main
+from scan_jax.data.api import open_data
 from scan_jax.images.hole import read_hole
-from scan_jax.masks.annotations import draw_holes, fill_polygon
+from scan_jax.images.labels import read_labels
+from scan_jax.masks.draw_annotations import draw_holes
+from scan_jax.masks.outlines import fill_polygon
 
 HEIGHT, WIDTH = 30, 40
 SQUARE = [[10, 10], [20, 10], [20, 20], [10, 20]]
@@ -120,9 +123,9 @@ IMAGE = {"id": 0, "file_name": "0.png", "height": HEIGHT, "width": WIDTH}
     [
         (RUN, {}, {}, r"a region of 0\.png cannot be drawn: its runs are not of 40x30 pixels"),
         (RUN | {"counts": "0"}, {}, {}, r"cannot be drawn"),
-        ([[1, 2, 3]], {}, {}, r"is not as COCO describes"),
+        ([[1, 2, 3]], {}, {}, r"is not as COCO has it"),
         ([], {}, {}, r"outlines nothing in any of 1 photographs"),
-        ([flat(SQUARE)], {}, {"category": "persn"}, r"outlines no 'persn'.*person.*; there: person"),
+        ([flat(SQUARE)], {}, {"categories": ["persn"]}, r"outlines no 'persn'.*person.*; there: person, dog"),
         ([flat(SQUARE)], {"images": [IMAGE | {"file_name": "../0.png"}]}, {}, r"leads out of the folder"),
         ([flat(SQUARE)], {"images": [IMAGE | {"height": 10**6, "width": 10**6}]}, {}, r"of 1000000x1000000 pixels"),
         ([flat(SQUARE)], {"images": [IMAGE | {"height": 31}]}, {}, r"0\.png is 40x30, but was annotated as 40x31"),
@@ -133,8 +136,8 @@ IMAGE = {"id": 0, "file_name": "0.png", "height": HEIGHT, "width": WIDTH}
             r"1 annotated photograph is not in .*x\.p",
         ),
         ([flat(SQUARE)], {"images": [IMAGE, IMAGE | {"id": 1}]}, {}, r"annotates several photographs called 0\.\*"),
-        ([flat(SQUARE)], {"images": []}, {}, r"is not as COCO describes: KeyError 0"),
-        ([flat(SQUARE)], {"annotations": 3}, {}, r"is not as COCO describes: TypeError"),
+        ([flat(SQUARE)], {"images": []}, {}, r"is not as COCO has it: KeyError 0"),
+        ([flat(SQUARE)], {"annotations": 3}, {}, r"is not as COCO has it: TypeError"),
     ],
 )
 def test_annotations_that_make_no_sense_leave_nothing(shape, changed, options, complaint, tmp_path):
@@ -143,8 +146,95 @@ def test_annotations_that_make_no_sense_leave_nothing(shape, changed, options, c
         draw_holes(source, tmp_path / "in", tmp_path / "out", **options)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', "[" * 10**5])
+@pytest.mark.parametrize("content", ["", "[]", "[3]", '{"a": 1}', "[" * 10**5])
 def test_json_of_other_kinds(content, tmp_path):
     (tmp_path / "x.json").write_text(content)
-    with miniatures.refuses(r"cannot read the annotations|neither COCO's `annotations` nor labelme's"):
+    with miniatures.refuses(r"cannot read the annotations|neither the `annotations` of COCO or Segment"):
         draw_holes(tmp_path / "x.json", tmp_path, tmp_path / "out")
+
+
+def label_map(path, *layers):
+    """A palette PNG whose pixels have a value where a layer (value, bool [H,W]) lies, the last on top."""
+    values = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for value, inside in layers:
+        values[inside] = value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(values, "P")
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    image.save(path)
+
+
+def one_of_each_kind(folder):
+    """(source, the file's square as a hole) for a photograph in/a/7.jpg, its square outlined in each way."""
+    miniatures.write(folder / "in" / "a" / "7.jpg", miniatures.photograph(0, HEIGHT, WIDTH))
+    box = {"size": [HEIGHT, WIDTH], "counts": [310, *[10, 20] * 9, 10, 610]}
+    about = {"image_id": 7, "width": WIDTH, "height": HEIGHT, "file_name": "7.jpg"}
+    yield write_json(folder / "sa" / "a" / "7.json", {"image": about, "annotations": [{"segmentation": box}]}).parents[
+        1
+    ]
+    yield write_json(folder / "generator" / "a" / "7.json", [{"segmentation": box, "area": 100}]).parents[1]
+    starts = " ".join(f"{311 + 30 * i} 10" for i in range(10))
+    table = folder / "train.csv"
+    table.write_text(f"ImageId,EncodedPixels,ClassId\na/7,{starts},3\na/8.jpg,,\n", encoding="utf-8-sig")
+    yield table
+    label_map(folder / "SegmentationClass" / "a" / "7.png", (255, LEFT), (2, BOX))
+    yield folder / "SegmentationClass"
+
+
+def test_every_other_kind_outlines_the_same(tmp_path):
+    for source in one_of_each_kind(tmp_path):
+        whole = LEFT | BOX if source.name == "SegmentationClass" else BOX  # the last has a second class
+        holes = drawn(source, tmp_path / "in", tmp_path / "out" / source.name)
+        assert list(holes) == ["a/7.png"]
+        np.testing.assert_array_equal(holes["a/7.png"], whole)
+    one = drawn(source, tmp_path / "in", tmp_path / "one", categories=["2"])
+    np.testing.assert_array_equal(one["a/7.png"], BOX)
+    (tmp_path / "class_names.txt").write_text("__ignore__\n_background_\nsky\nroad\n")
+    named = drawn(source, tmp_path / "in", tmp_path / "named", categories=["road"])
+    np.testing.assert_array_equal(named["a/7.png"], BOX)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("ImageId,Pixels\n7,1 2\n", r"no column of runs \(EncodedPixels\); its columns: ImageId, Pixels"),
+        ("", r"no column of a photograph's name \(image_id\); its columns: none"),
+        ("image,rle\na/7,1 2 3\n", r"line 2: its runs are no pairs of numbers"),
+        ("image,rle\na/7,0 2\n", r"a region of a/7\.jpg cannot be drawn: its runs are not of 40x30"),
+        ("image,rle\na/7,1200 2\n", r"cannot be drawn: its runs are not of 40x30"),
+        ("image,rle\n../7.jpg,1 2\n", r"leads out of the folder"),
+        ("image,rle\nb,1 2\n", r"1 annotated photograph is not in"),
+    ],
+)
+def test_tables_that_make_no_sense_leave_nothing(content, complaint, tmp_path):
+    list(one_of_each_kind(tmp_path))
+    (tmp_path / "train.csv").write_text(content)
+    with miniatures.refuses(complaint, tmp_path):
+        draw_holes(tmp_path / "train.csv", tmp_path / "in", tmp_path / "out")
+
+
+def test_label_maps_of_coco_can_be_trained_on(tmp_path, caplog):
+    caplog.set_level("INFO")
+    shapes = [[flat(SQUARE)], {"size": [HEIGHT, WIDTH], "counts": RUNS}, []]
+    source, out = coco(tmp_path, *shapes), tmp_path / "out"
+    content = json.loads(source.read_text())
+    content["annotations"].append({"image_id": 0, "category_id": 9, "segmentation": [[12, 12, 30, 12, 30, 14, 12, 14]]})
+    content["categories"].append({"id": 11, "name": "cat"})
+    write_json(source, content)
+    given = [f"--from={source}", f"--images={tmp_path / 'in'}"]
+    assert main(["labels", f"--out={out}", *given]) == 0
+    assert "0 background, 1 person, 2 dog, 3 cat" in caplog.text
+    assert "in 1 photograph regions of different classes overlap" in caplog.text
+    splits = open_data({"name": "labelled_folder", "path": str(out), "num_labels": 4, "held_out": 1, "size": 16})
+    assert (len(splits.train), len(splits.held_out)) == (2, 1)
+    strip = np.zeros((HEIGHT, WIDTH), bool)
+    strip[12:14, 12:30] = True
+    first, second, third = (read_labels(out / "labels" / f"{i}.png") for i in range(3))
+    np.testing.assert_array_equal(first, np.where(strip, 2, BOX.astype(int)))
+    np.testing.assert_array_equal(second, 2 * LEFT)
+    assert not third.any()
+    assert (out / "images" / "1.png").read_bytes() == (tmp_path / "in" / "1.png").read_bytes()
+    assert (
+        main(["labels", f"--out={out}2", f"--from={source}", f"--images={tmp_path / 'in'}", "--category", "dog"]) == 0
+    )
+    np.testing.assert_array_equal(read_labels(tmp_path / "out2" / "labels" / "0.png"), strip)
