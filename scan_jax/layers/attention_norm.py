@@ -5,6 +5,7 @@ Spatial Attention Normalization (SAN, section 3.1) and Channel Attention Normali
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 
 import flax.linen as nn
@@ -62,19 +63,20 @@ def self_sampled_filters(
     The hole's come from x, the known ones from `encoded`, [B,H,W,C] each; `known` is [B,H,W,1], `keys` are [B], n is
     the `count`. Zero for a sample without a hole or without a known pixel, so that the term drops out.
     """
-    hole_key, known_key = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)  # [B], [B]
-    hole_at, hole_usable = sample_positions(hole_key, known[..., 0] < 0.5, 2 * count)  # [B,2n,2], [B,2n]
-    known_at, known_usable = sample_positions(known_key, known[..., 0] >= 0.5, 2 * count)
-    hole_patches = extract_patches(x, hole_at, PATCH_SIZE)  # [B,2n,3,3,C]
-    known_patches = extract_patches(encoded, known_at, PATCH_SIZE)  # [B,2n,3,3,C]
+    # Both regions are drawn from by one program: random draws are most of what a compiler has to do in this layer.
+    regions = jnp.stack([known[..., 0] < 0.5, known[..., 0] >= 0.5], axis=1)  # [B,2,H,W], hole and known
+    draw = jax.vmap(functools.partial(sample_positions, count=2 * count))
+    at, usable = draw(jax.vmap(jax.random.split)(keys), regions)  # [B,2,2n,2], [B,2,2n]
+    hole_patches = extract_patches(x, at[:, 0], PATCH_SIZE)  # [B,2n,3,3,C]
+    known_patches = extract_patches(encoded, at[:, 1], PATCH_SIZE)  # [B,2n,3,3,C]
     similarity = jax.lax.stop_gradient(patch_correlation(hole_patches, known_patches))  # phi [B,2n,2n]
     best = jax.lax.top_k(similarity.max(axis=1), count)[1]  # [B,n]: the choice has no gradient
     chosen = jnp.take_along_axis(known_patches, best[:, :, None, None, None], axis=1)  # [B,n,3,3,C]
     if kernels == "unit":
         square = jnp.sum(jnp.square(chosen.astype(jnp.float32)), axis=(2, 3, 4), keepdims=True)  # [B,n,1,1,1]
         chosen = chosen * jax.lax.rsqrt(square + 1e-12).astype(chosen.dtype)
-    usable = jnp.any(hole_usable, axis=1) & jnp.any(known_usable, axis=1)  # [B]
-    return jnp.where(usable[:, None, None, None, None], chosen, 0)
+    both = jnp.all(jnp.any(usable, axis=2), axis=1)  # [B]
+    return jnp.where(both[:, None, None, None, None], chosen, 0)
 
 
 class ChannelAttentionNorm(nn.Module):
