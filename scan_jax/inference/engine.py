@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from scan_jax.core.device import compiler_options
 from scan_jax.core.distributed import fetch
 from scan_jax.core.errors import UserError
 from scan_jax.core.progress import progress_bar, tells_of_compiling
@@ -135,7 +136,9 @@ class Engine:
         """`function`, compiled; the one that was kept under `key` where there is one."""
         require_32_bits()
         if key not in self._compiled:
-            self._compiled[key] = tells_of_compiling("the network", jax.jit(function))
+            devices = {device for leaf in jax.tree.leaves(self.variables) for device in leaf.devices()}
+            program = jax.jit(function, compiler_options=compiler_options([*devices]))
+            self._compiled[key] = tells_of_compiling("the network", program)
         return self._compiled[key]
 
     def _advance(self, index: Any) -> None:

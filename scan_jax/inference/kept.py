@@ -15,6 +15,7 @@ from jax import export
 
 import scan_jax
 from scan_jax.core.atomic_write import write_atomically
+from scan_jax.core.device import compiler_options
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Array
 
@@ -66,9 +67,9 @@ class Program:
         def function(*leaves: Any) -> Array:
             return self._function(*jax.tree.unflatten(tree, leaves))
 
-        place = self._place()
+        place, options = self._place(), compiler_options(jax.devices()[:1])
         if place is None:
-            return jax.jit(function)
+            return jax.jit(function, compiler_options=options)
         shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
         flags = {
             name: value for name, value in jax.config.values.items() if isinstance(value, bool | int | float | str)
@@ -81,7 +82,7 @@ class Program:
             traced = export.export(jax.jit(function))(*shapes)
             content = bytes(traced.serialize())
             write(path, hashlib.sha256(content).digest() + content)
-        return jax.jit(traced.call)
+        return jax.jit(traced.call, compiler_options=options)
 
 
 def _flags() -> list[tuple[str, object]]:

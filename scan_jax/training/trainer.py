@@ -16,6 +16,7 @@ import optax
 import optax.contrib
 
 from scan_jax.core.config import did_you_mean
+from scan_jax.core.device import compiler_options
 from scan_jax.core.errors import UserError
 from scan_jax.core.run_layout import DAMAGE, first_line
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
@@ -79,7 +80,8 @@ class Trainer:
             ),
         )
         inputs, outputs = (places, everywhere, split, everywhere), (places, everywhere)
-        return jax.jit(step, donate_argnums=0, in_shardings=inputs, out_shardings=outputs)
+        options = compiler_options(list(self.mesh.devices.flat))
+        return jax.jit(step, donate_argnums=0, in_shardings=inputs, out_shardings=outputs, compiler_options=options)
 
     @functools.cached_property
     def key(self) -> Array:

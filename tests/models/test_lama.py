@@ -1,10 +1,13 @@
 """LaMa's generator beside PyTorch's form of it, on random weights that the importer reads."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
 from comparison import error_of
 
+from scan_jax.core.device import compiler_options
 from scan_jax.methods.api import build_method
 from scan_jax.weights import import_lama
 
@@ -49,3 +52,17 @@ def test_big_lama_has_as_many_parameters_as_published():
     known = jax.ShapeDtypeStruct((1, 64, 64, 1), np.float32)
     made = jax.eval_shape(lambda *given: method.generator.init(jax.random.key(0), *given, train=False), image, known)
     assert sum(leaf.size for leaf in jax.tree.leaves(made["params"])) == 50_975_875
+
+
+@pytest.mark.slow
+def test_big_lama_holds_little_at_once_on_one_cpu(monkeypatch):
+    generator = build_method({"name": "lama", "loss": {"perceptual": 0.0}}).generator
+    given = jax.ShapeDtypeStruct((1, 512, 512, 3), np.float32), jax.ShapeDtypeStruct((1, 512, 512, 1), np.float32)
+    fill = functools.partial(generator.apply, train=False)
+    variables = jax.eval_shape(functools.partial(generator.init, train=False), jax.random.key(0), *given)
+    options = compiler_options(jax.devices())
+    held = jax.jit(fill, compiler_options=options).lower(variables, *given).compile().memory_analysis()
+    assert held.temp_size_in_bytes < 200 * 2**20  # 130 MiB; 706 by the order that XLA takes by itself
+    assert not compiler_options(jax.devices() * 2)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_scheduler_type=CPU_SCHEDULER_TYPE_DEFAULT")
+    assert not compiler_options(jax.devices())
