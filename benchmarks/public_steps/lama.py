@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,18 +20,26 @@ PLAIN = {"ratio_gin": 0, "ratio_gout": 0, "enable_lfu": False}
 FOURIER = {"ratio_gin": 0.75, "ratio_gout": 0.75, "enable_lfu": False}
 
 
-def public_step(clones: Path, batch: Batch) -> Step:
-    """A step of both without the perceptual term."""
+def generator(clones: Path) -> torch.nn.Module:
+    """Big-LaMa's; a UserError without its clone."""
+    kinds = {"init_conv_kwargs": PLAIN, "downsample_conv_kwargs": PLAIN, "resnet_conv_kwargs": FOURIER}
+    return _modules(clones).FFCResNetGenerator(4, 3, n_blocks=18, add_out_act="sigmoid", **kinds)
+
+
+def _modules(clones: Path) -> Any:
     for package, name in UNUSED.items():
         stub = types.ModuleType(package)
         setattr(stub, name, None)
         sys.modules.setdefault(package, stub)
-    modules = load(clones, "lama", "saicinpainting.training.modules")
+    return load(clones, "lama", "saicinpainting.training.modules")
+
+
+def public_step(clones: Path, batch: Batch) -> Step:
+    """A step of both without the perceptual term."""
+    modules, fill = _modules(clones), generator(clones)
     losses, matching = (
         load(clones, "lama", f"saicinpainting.training.losses.{name}") for name in ("adversarial", "feature_matching")
     )
-    kinds = {"init_conv_kwargs": PLAIN, "downsample_conv_kwargs": PLAIN, "resnet_conv_kwargs": FOURIER}
-    fill = modules.FFCResNetGenerator(4, 3, n_blocks=18, add_out_act="sigmoid", **kinds)
     critic = modules.NLayerDiscriminator(3, n_layers=4)
     game = losses.NonSaturatingWithR1(0.001, 10, mask_as_fake_target=True, allow_scale_mask=True)
     image, hole, optimizers = as_torch(batch.image), as_torch(1 - batch.known), (adam(fill), adam(critic))
