@@ -28,6 +28,7 @@ def diverged(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_operation_is_named_and_the_steps_are_as_they_were(diverged, capsys):
     before = sorted(path.name for path in (diverged / "checkpoints").iterdir())
     assert replay.main([f"--run={diverged}"]) == 0

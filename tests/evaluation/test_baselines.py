@@ -28,6 +28,7 @@ def scene(height=31, width=45):
     return image, hole
 
 
+@pytest.mark.slow
 def test_each_fills_as_it_does_alone():
     image, hole = scene()
     blank = np.where(hole[..., None], np.uint8(0), image)

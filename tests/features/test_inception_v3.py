@@ -19,6 +19,7 @@ def images(height=48, width=61):
     return np.stack([ramp, np.random.default_rng(0).uniform(size=ramp.shape)]).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_pool3_is_pytorch_fids(tmp_path):
     torch = pytest.importorskip("torch")
     model, state = public_networks.fid_inception()

@@ -129,6 +129,7 @@ def test_every_platform_keeps_its_forms_and_nothing_calls_back(folder):
     assert called and all(name.startswith("stablehlo.dynamic_") or name == "shape_assertion" for name in called)
 
 
+@pytest.mark.slow
 def test_a_prior_has_to_know_the_size_and_rounded_parameters_are_taken_as_they_lie(tmp_path, caplog):
     trained = small_trained({**PLAIN, "prior": "both"})
     with caplog.at_level(logging.INFO):

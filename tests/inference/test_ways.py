@@ -52,6 +52,7 @@ def read(path):
     return np.asarray(Image.open(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_padding_and_cropping_change_nothing(name):
     image, hole = scene(60, 90)

@@ -109,6 +109,7 @@ def begun_loss(name):
     return float(loss), jax.tree.map(np.asarray, aux), gradient["generator"]
 
 
+@pytest.mark.slow
 def test_the_joint_loss_is_both_and_reaches_the_edge_generator():
     loss, aux, gradient = begun_loss("joint")
     weights = {"edge_adversarial": 1.0, "feature_matching": 10.0, "l1": 1.0, "adversarial": 0.1}
@@ -177,6 +178,7 @@ def test_what_the_networks_are_shown():
     np.testing.assert_allclose(aux.carried["painted"], painted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_feature_terms_see_the_whole_and_the_hole():
     section = {**SMALL, "loss": {"perceptual": 0.1, "style": 250.0}, "features": {"name": "squeezenet"}}
     method = api.build_method(section)

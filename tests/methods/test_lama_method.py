@@ -47,6 +47,7 @@ def answers(params, image):
     return found
 
 
+@pytest.mark.slow
 def test_losses_and_the_critics_gradient_are_the_published_ones(begun):
     """The gradient is of second order, by the penalty."""
     torch = pytest.importorskip("torch")

@@ -105,6 +105,7 @@ def test_attention_maps_are_shares_of_the_known_pixels(trained):
     np.testing.assert_array_equal(maps[:, 0] * (1 - inside), 0)
 
 
+@pytest.mark.slow
 def test_style_search_begins_with_the_prediction_and_lowers_its_objective(trained, predict):
     method, _, state, _ = trained
     given, search = example(), jax.jit(method.refiners["style_search"])
@@ -125,6 +126,7 @@ def test_styles_read_and_painted_again_are_the_prediction(trained, predict):
     assert np.abs(np.asarray(other - again)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_with_a_prior_it_corrects_that_filling_by_what_it_has_painted():
     method, given = api.build_method({**SMALL, "prior": "harmonic", "loss": {**LOSS, "adversarial": 0.0}}), example()
     variables, seen = jax.jit(method.init)(jax.random.key(0), given), given.observe()

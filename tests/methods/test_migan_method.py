@@ -42,6 +42,7 @@ def test_steps_train_both_networks_and_learn():
     assert {"loss/generator", "loss/critic", "term/critic_accuracy", "term/critic_slope"} <= set(scalars[-1])
 
 
+@pytest.mark.slow
 def test_losses_and_the_critics_gradient_are_the_published_ones(begun):
     """The gradient is of second order, by the penalty."""
     torch = pytest.importorskip("torch")

@@ -29,6 +29,7 @@ def test_steps_train_both_networks_and_learn(begun):
     assert {"loss/generator", "loss/critic", "term/critic_accuracy"} <= set(scalars[-1])
 
 
+@pytest.mark.slow
 def test_losses_are_the_published_ones(begun):
     """L1 of the completion by the hole's share; the critic sees raw predictions, and takes the mean of both parts."""
     method, state, _ = begun

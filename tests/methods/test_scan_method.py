@@ -94,6 +94,7 @@ def test_a_network_that_has_learned_nothing_equals_its_prior():
     assert np.abs(slopes["dec"]["rgb"]["kernel"]).max() > 0 and np.abs(slopes["prior"]["share"]).max() > 0
 
 
+@pytest.mark.slow
 def test_a_share_by_pixel_changes_nothing_at_first_and_leans_where_the_network_says():
     terms = dict.fromkeys(("perceptual", "style", "adversarial"), 0.0)
     small = {"prior": "both", "attention": (), "stages": 1, "loss": terms}

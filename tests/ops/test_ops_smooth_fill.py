@@ -131,6 +131,7 @@ def test_its_gradient_is_that_of_the_linear_system(power):
     np.testing.assert_allclose(np.asarray(found).ravel(), expected, atol=2e-3 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_a_batch_in_groups_is_filled_as_at_once(monkeypatch):
     images = jnp.asarray(smooth(24, 16)[None] * np.linspace(0.5, 1, 6)[:, None, None, None], jnp.float32)
     known = jnp.stack([jnp.asarray(~holes("strokes", 24, 16, seed)[..., None], jnp.float32) for seed in range(6)])

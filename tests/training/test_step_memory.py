@@ -86,6 +86,7 @@ def settings(**changes):
     return TrainingSettings(steps=4, batch_size=16, optimizers=ADAM, **changes)
 
 
+@pytest.mark.slow
 def test_parts_stay_on_their_devices_and_need_less_memory():
     """No example moves: beside the gradients' sums nothing is sent."""
     trainer = Trainer(QuietToy(), settings(accumulate=2), 16, 0)
