@@ -1,11 +1,13 @@
 """A training pass of the whole SEAN generator, forward and to the gradient of every parameter, beside the public code.
 
-    python -m benchmarks.sean_generator [--public=DIR] [--repeats=3] [--attention=none] [--profile]
+    python -m benchmarks.sean_generator [--public=DIR] [--repeats=3] [--attention=none] [--profile] \\
+        [--device=cuda] [--dtype=bfloat16]
 
 DIR is a checkout of the public PyTorch code; without it our side is timed alone. Both paint 128x128 pictures, with 19
 classes, width 64, style size 512, batch statistics, a step of the spectral norm and noise, and the loss is the mean
 square of the picture. They take updates in one process, with all cores each, after a pass that is not counted (ours
 compiles then). The public encoder has no attention, so only `--attention=none` compares like with like.
+bfloat16 is the public code's by autocast.
 """
 
 from __future__ import annotations
@@ -40,10 +42,12 @@ def main() -> None:
     flags.add_argument("--profile", action="store_true", help="time our parts one by one instead")
     for name, default in (("repeats", 3), ("size", 128), ("batch", 2), ("width", 64)):
         flags.add_argument(f"--{name}", type=int, default=default)
+    flags.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of the public code; ours is JAX's")
+    flags.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     given = flags.parse_args()
     print(f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, {given.size}x{given.size}, batch {given.batch}")
     image, known, labels = draw_pictures(given.size, given.batch)
-    model = Sean(CLASSES, given.width, attention=given.attention)
+    model = Sean(CLASSES, given.width, attention=given.attention, dtype=jnp.dtype(given.dtype))
     if given.profile:
         print_profile(model, image, known, labels, given.repeats)
         return
@@ -86,14 +90,18 @@ def public_step(given: argparse.Namespace, image: jax.Array, labels: jax.Array) 
 
     torch.set_num_threads(os.cpu_count() or 1)
     generator = _public_generator(torch, given)
-    picture = torch.from_numpy(2 * np.asarray(image) - 1).permute(0, 3, 1, 2).contiguous()
-    one_hot = torch.nn.functional.one_hot(torch.from_numpy(np.asarray(labels, np.int64)), CLASSES)
+    torch.set_default_device(given.device)
+    picture = torch.tensor(2 * np.asarray(image) - 1).permute(0, 3, 1, 2).contiguous()
+    one_hot = torch.nn.functional.one_hot(torch.tensor(np.asarray(labels, np.int64)), CLASSES)
     one_hot = one_hot.permute(0, 3, 1, 2).float().contiguous()
 
     def seconds() -> float:
         generator.zero_grad(set_to_none=True)
         start = time.perf_counter()
-        generator(one_hot, picture).square().mean().backward()
+        with torch.autocast(given.device, torch.bfloat16, enabled=given.dtype == "bfloat16"):
+            generator(one_hot, picture).square().mean().backward()
+        if given.device == "cuda":
+            torch.cuda.synchronize()
         return time.perf_counter() - start
 
     counter = FlopCounterMode(display=False)
@@ -104,14 +112,15 @@ def public_step(given: argparse.Namespace, image: jax.Array, labels: jax.Array) 
 
 
 def _public_generator(torch: Any, given: argparse.Namespace) -> Any:
-    """The public generator on this CPU, whose code moves its noise to a GPU and imports what it does not call."""
+    """The public generator, whose code moves its noise to a GPU and imports what it does not call."""
     for name in UNCALLED:
         try:
             importlib.import_module(name)
         except ImportError:
             sys.modules[name] = types.ModuleType(name)
     importlib.import_module("torch.nn.utils.spectral_norm")
-    torch.Tensor.cuda = lambda tensor, *_, **__: tensor
+    if given.device == "cpu":
+        torch.Tensor.cuda = lambda tensor, *_, **__: tensor
     sys.path.insert(0, given.public)
     options = argparse.Namespace(
         ngf=given.width,

@@ -10,6 +10,7 @@ SKIPPED = {
     "venv .venv": "makes an environment",
     "pip install": "installs from the network; tests/test_packaging.py installs the wheel",
     "apt-get ": "fetches from the network",
+    "--pack=": "fetches from the network; tests/device_check has it",
     "pytest": "runs these tests, some of them beside clones of other repositories",
     "tests/mutants.py": "runs these tests on changed copies, for an hour",
 }
@@ -80,6 +81,7 @@ TRIMS = {
     "benchmarks.strategies": "--sides 64 --count=2",
     "benchmarks.style_branch": "--batch=1 --size=16 --classes=3 --style_size=8 --channels=8 --repeats=1",
     "launch.aot_check": "--batch_per_chip=1",
+    "scan_jax.device_check --minutes": "--tiny --only solver",
     "tests/torture.py": "--kills=1",
 }
 

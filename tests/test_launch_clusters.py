@@ -214,15 +214,33 @@ def test_slurm_queues_the_job_again_and_it_goes_on():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_open_on_gpu_saves_and_ends_when_its_time_is_over(tmp_path):
-    refused("give --data=DIR and --workdir=DIR", "open_on_gpu.sh", f"--data={tmp_path}")
-    given = (f"--data={tmp_path}", f"--workdir={tmp_path}/run", "--config.seed=1")
-    refused("holds no open_photographs/448", "open_on_gpu.sh", *given)
-    (tmp_path / "open_photographs" / "448").mkdir(parents=True)
-    refused("whole number from 1", "open_on_gpu.sh", *given, "--minutes=0")
-    (words,) = printed("open_on_gpu.sh", *given, "--minutes=7", PYTHON="python3")
-    assert words[:6] == ["timeout", "--foreground", "--preserve-status", "--signal=TERM", "7m", "python3"]
-    assert {"--config.data.dataset=open_photographs/448", f"--workdir={tmp_path}/run", "--config.seed=1"} < set(words)
+def test_gpu_train_goes_on_saves_now_and_then_and_ends_in_time(tmp_path):
+    refused("name a config and minutes", "gpu_train.sh", "open")
+    refused("whole number from 1", "gpu_train.sh", "open", "0.5")
+    refused("is no run folder", "gpu_train.sh", "open", "9", f"--from={tmp_path}")
+    carried, out, log = tmp_path / "carried", tmp_path / "out", tmp_path / "log"
+    (carried / "checkpoints" / "40").mkdir(parents=True)
+    given = ("configs/open.py", "1", f"--from={carried}", f"--out={out}", "--config.seed=1")
+    (words,) = printed("gpu_train.sh", *given, PYTHON="python3")
+    assert words[:5] == ["python3", "-m", "scan_jax.main", "--config=configs/open.py", f"--workdir={out}"]
+    assert words[5:] == ["--config.training.keep=1", "--config.seed=1"] and not out.exists()
+    assert "--workdir=runs/open" in printed("gpu_train.sh", "configs/open.py", "1")[0]
+    trainer = tmp_path / "trainer.py"  # what one does with the signals
+    trainer.write_text(
+        "import os, signal, sys\n"
+        f"def note(word): print(word, file=open({str(log)!r}, 'a'))\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: note('save'))\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (note('end'), sys.exit(int(os.environ['CODE']))))\n"
+        "while True: signal.pause()"
+    )
+    program(tmp_path / "bin", "python3", f"exec {sys.executable} {trainer}")
     for code in (0, 3):
-        program(tmp_path / "bin", "python3", f"exit {code}")
-        assert launch("open_on_gpu.sh", *given, PYTHON=str(tmp_path / "bin" / "python3")).returncode == code
+        log.unlink(missing_ok=True)
+        settings = {"PYTHON": str(tmp_path / "bin" / "python3"), "EVERY": "1", "RESERVE": "56", "CODE": str(code)}
+        done = launch("gpu_train.sh", *given, **settings)
+        assert (done.returncode, log.read_text().split()[-1]) == (code, "end")
+        assert log.read_text().split().count("save") in (2, 3)
+    assert (out / "checkpoints" / "40").is_dir() and "MB: 40" in done.stdout
+    (out / "large").write_bytes(bytes(62 * 2**20))
+    done = launch("gpu_train.sh", *given, **{**settings, "CODE": "0"})
+    assert done.returncode == 1 and "more than 60 MB" in done.stderr

@@ -76,3 +76,15 @@ def as_torch(values: np.ndarray) -> torch.Tensor:
 def adam(network: torch.nn.Module) -> torch.optim.Optimizer:
     """PyTorch's Adam with the settings of `our_step`."""
     return torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, betas=(B1, B2))
+
+
+def on_device(step: Step, device: str, dtype: str) -> Step:
+    """PyTorch's step at this type, which ends when the device has done it."""
+
+    def take() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
+            step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return take

@@ -154,6 +154,14 @@ def _list_gpus(tool: str) -> tuple[tuple[Gpu, ...], str, str]:
     return gpus, driver, "" if rows else "nvidia-smi lists no GPU"
 
 
+def memory_holders(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The processes that hold memory of NVIDIA's GPUs, in words; none where nvidia-smi does not say."""
+    tool = shutil.which("nvidia-smi", path=os.pathsep.join([environ.get("PATH", os.defpath), WSL_TOOLS]))
+    code, output = _ask(tool, "--query-compute-apps=pid,used_memory,process_name") if tool else (1, "")
+    rows = [[cell.strip() for cell in line.split(",", 2)] for line in output.splitlines() if line.count(",") >= 2]
+    return () if code else tuple(f"process {row[0]} ({row[2]}, {row[1]} MiB)" for row in rows)
+
+
 def _ask(tool: str, *queries: str) -> tuple[int, str]:
     """Exit code and output."""
     form = ["--format=csv,noheader,nounits"] if queries else []

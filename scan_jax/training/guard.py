@@ -191,6 +191,30 @@ def stop_request() -> Iterator[Callable[[int], bool]]:
         restore()
 
 
+@contextlib.contextmanager
+def save_request() -> Iterator[Callable[[], bool]]:
+    """A context in which SIGUSR1 asks for a checkpoint after the step in progress, whose time nobody can know in steps.
+
+    What it yields says whether one was asked for since it was asked last. Of one process alone: several would have to
+    agree on the step.
+    """
+    asked: list[int] = []
+    if jax.process_count() > 1 or not hasattr(signal, "SIGUSR1"):
+        yield lambda: False
+        return
+
+    def was_asked() -> bool:
+        found = bool(asked)
+        asked.clear()
+        return found
+
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: asked.append(number))
+    try:
+        yield was_asked
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def _all_stop(step: int) -> bool:
     """Whether a SIGTERM came to any process, in time to stop all after the same step."""
     reached = multihost_utils.reached_preemption_sync_point(step)

@@ -21,7 +21,16 @@ from scan_jax.core.progress import progress_bar, telling, tells_of_compiling
 from scan_jax.core.types import Example
 from scan_jax.methods.api import Trees, Variables
 from scan_jax.training.checkpoints import Checkpoints
-from scan_jax.training.guard import BadStep, CollapseWatch, Guard, Incident, Incidents, Stepped, stop_request
+from scan_jax.training.guard import (
+    BadStep,
+    CollapseWatch,
+    Guard,
+    Incident,
+    Incidents,
+    Stepped,
+    save_request,
+    stop_request,
+)
 from scan_jax.training.scalars import ScalarWriters, forget_after
 from scan_jax.training.sharding import Prefetch
 from scan_jax.training.step import Scalars, TrainState
@@ -170,7 +179,8 @@ class Run:
             total=last, initial=first, disable=not is_first(), unit="step", mininterval=1.0, smoothing=0.05
         )
         # Whatever ends the loop, a checkpoint that is being written is finished first.
-        with self._checkpoints.finished(), stop_request() as stops_after, progress, jax.transfer_guard("disallow"):
+        keeping, quiet = self._checkpoints.finished(), jax.transfer_guard("disallow")
+        with keeping, stop_request() as stops_after, save_request() as saves_now, progress, quiet:
             for done in range(first + 1, last + 1):
                 batch = _take(batches, pending, meter)
                 state, scalars = self._step_after(done - 1)(state, frozen, batch, key)
@@ -179,7 +189,7 @@ class Run:
                 with jax.transfer_guard("allow"):
                     if due(done, settings.log_every, last):
                         self._log(done, pending, meter, progress)
-                    if self._is_kept(done):
+                    if self._is_kept(done) or saves_now():
                         self._save(done, state, pending, meter, progress)
                     if callbacks := self._due(done):
                         self._call(callbacks, done, state)

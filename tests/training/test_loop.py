@@ -44,6 +44,17 @@ def test_stopping_and_going_on_changes_no_bit(whole, tmp_path):
     assert_same(train(tmp_path, settings()), whole[1])
 
 
+def test_asked_for_a_checkpoint_it_makes_one_and_goes_on(whole, tmp_path):
+    def ask_at_two(step, state):
+        if step == 2:
+            signal.raise_signal(signal.SIGUSR1)
+        return {}
+
+    assert_same(train(tmp_path, settings(), [Callback(1, ask_at_two)]), whole[1])
+    assert {path.name for path in (tmp_path / "checkpoints").glob("[0-9]*")} == {"2", "3", "4", "6"}
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
 def test_scalars_are_written_once_per_step(copy):
     with (copy / "scalars.jsonl").open("a") as lines:
         lines.write('{"step": 8, "torn')

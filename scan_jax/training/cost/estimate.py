@@ -60,9 +60,14 @@ class Estimate:
 
 
 def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
+    """As `compile_step` has it."""
+    return compile_step(trainer, frozen)[0]
+
+
+def compile_step(trainer: Trainer, frozen: Trees) -> tuple[Estimate, Any]:
     """Compiles the step of `trainer`, perhaps for devices that are not there, with the method's `frozen_shapes()`.
 
-    UserError where the compiler finds that it does not fit.
+    What it needs, and itself. UserError where the compiler finds that it does not fit.
     """
     begun = time.perf_counter()
     traced = trainer.trace(frozen)
@@ -76,7 +81,7 @@ def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
     parts, program = trainer.settings.accumulate, _text(compiled)
     memory, cost, held = compiled.memory_analysis(), compiled.cost_analysis(), held_bytes(trainer, frozen)
     arguments = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
-    return Estimate(
+    found = Estimate(
         dict(trainer.mesh.shape),
         trainer.example.image.shape[0],
         held,
@@ -90,6 +95,7 @@ def estimate(trainer: Trainer, frozen: Trees) -> Estimate:
         program,
         seconds,
     )
+    return found, compiled
 
 
 def _text(compiled: Any) -> str:
