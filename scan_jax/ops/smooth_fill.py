@@ -304,14 +304,17 @@ def _inverse(level: Level, equation: Equation) -> Array:
     rows = _apply(level, level.hole * units.reshape(1, size, *level.hole.shape[2:]), equation)  # [B,n,h,w]
 
     def sweep(k: Array, matrix: Array) -> Array:
-        row, column = units[k][None, None], units[k][None, :, None]  # 1 at k: [1,1,n], [1,n,1]
-        taken = lax.dynamic_slice_in_dim(matrix, k, 1, axis=1)  # [B,1,n]
-        pivot = jnp.sum(taken * row, axis=2, keepdims=True)  # [B,1,1]
-        across, down = taken / pivot, jnp.swapaxes(taken / pivot, 1, 2)  # [B,1,n], [B,n,1]
-        rest = (matrix - down * taken) * (1 - row) * (1 - column)
-        return rest + column * (1 - row) * across + row * (1 - column) * down - row * column / pivot
+        """Takes away one product: of row k, less 1 at its pivot p, with itself over p.
 
-    return -lax.fori_loop(0, size, sweep, rows.reshape(-1, size, size) + (1 - hole) * units[None])
+        Row and column are then theirs over p, and the pivot 2 - 1/p: the 2 are taken away at the end.
+        """
+        row = lax.dynamic_slice_in_dim(matrix, k, 1, axis=1)  # [B,1,n]
+        pivot = lax.dynamic_slice_in_dim(row, k, 1, axis=2)  # [B,1,1]
+        less = row - units[k][None, None]  # [B,1,n]
+        return matrix - jnp.swapaxes(less / pivot, 1, 2) * less
+
+    swept = lax.fori_loop(0, size, sweep, rows.reshape(-1, size, size) + (1 - hole) * units[None])
+    return 2 * units[None] - swept
 
 
 def _solve_directly(inverse: Array, right: Array) -> Array:
@@ -330,22 +333,27 @@ def _laplacian(level: Level, u: Array) -> Array:
     return level.inside * (_neighbours(u) - level.degree * u)
 
 
+# These four are functions of their own in what JAX traces, so that exports can tell them by their names.
+@jax.jit
 def _neighbours(u: Array) -> Array:
     around = jnp.pad(u, ((0, 0), (0, 0), (1, 1), (1, 1)))  # [B,C,h+2,w+2]
     rows = around[:, :, :-2, 1:-1] + around[:, :, 2:, 1:-1]
     return rows + (around[:, :, 1:-1, :-2] + around[:, :, 1:-1, 2:])
 
 
+@jax.jit
 def _block_sums(x: Array) -> Array:
     """[B,C,h,w] -> [B,C,h/2,w/2]."""
     return (x[:, :, ::2, ::2] + x[:, :, 1::2, ::2]) + (x[:, :, ::2, 1::2] + x[:, :, 1::2, 1::2])
 
 
+@jax.jit
 def _enlarge(x: Array) -> Array:
     """[B,C,h,w] -> [B,C,2h,2w], bilinearly between the pixels' centres; its adjoint is a blur, then block sums."""
     return _blur(jnp.repeat(jnp.repeat(x, 2, axis=2), 2, axis=3))
 
 
+@jax.jit
 def _blur(x: Array) -> Array:
     """By (1, 2, 1) / 4 along columns and rows, the edges repeated: symmetric."""
     down = jnp.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)), mode="edge")

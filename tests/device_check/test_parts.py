@@ -91,7 +91,7 @@ def test_what_travels(tmp_path, monkeypatch, caplog):
     (run / "checkpoints" / "5").mkdir(parents=True)
 
     def pip(command, **_):
-        folder, pin = command[5].partition("=")[2], command[-1]
+        folder, pin = next(word for word in command if word.startswith("--dest=")).partition("=")[2], command[-1]
         asked.append(pin.partition("==")[0])
         (Path(folder) / f"{pin}.whl").write_bytes(bytes(1000))
         return subprocess.CompletedProcess(command, 0, "", "")
@@ -100,6 +100,7 @@ def test_what_travels(tmp_path, monkeypatch, caplog):
     pack.pack(tmp_path / "packed", [run], "3.12")
     assert {"grain", "tensorflow-datasets", "array-record", "ml-collections", "clu", "promise"} <= set(asked)
     assert not {"jax", "numpy", "flax", "orbax-checkpoint"} & set(asked)
+    assert len(list((tmp_path / "packed" / pack.WHEELS).iterdir())) == len(asked)
     assert (tmp_path / "packed" / "carried" / "demo" / "checkpoints" / "5").is_dir()
     assert "carried/" in (tmp_path / "packed" / "README.md").read_text()
     with pytest.raises(UserError, match="is not empty"):

@@ -1,10 +1,10 @@
 """ONNX files: run by onnxruntime, they answer as the network does."""
 
 import contextlib
-import sys
 
 import miniatures
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 from small_networks import MASKED_ATTENTION, PLAIN, SCAN, observation, small_trained
@@ -27,24 +27,18 @@ def test_sizes_and_missing_packages_are_said_in_one_line(monkeypatch):
         onnx_file.make_onnx(small_trained(PLAIN).method, {}, (96, 100))
 
 
-@pytest.fixture
-def packages():
-    for package in onnx_file.PACKAGES:
-        pytest.importorskip(package)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "size"),
     [(SCAN, (24, 40))]
     + [({**MASKED_ATTENTION, "attention": kind}, (96, 64)) for kind in ("none", "self", "masked", "contextual")],
 )
-def test_onnxruntime_answers_as_the_network(packages, section, size):
+def test_onnxruntime_answers_as_the_network(section, size):
     """On another photograph than the one on which `make_onnx` has compared already."""
     trained = small_trained(section)
     arrays = safetensors_tree.flatten({"params": trained.variables.params, "stats": trained.variables.stats})
     made = onnx_file.make_onnx(trained.method, arrays, size, {"hole_files": "white = hole", "stride": 8})
-    told = sys.modules["onnxruntime"].InferenceSession(made)
+    told = onnxruntime.InferenceSession(made)
     assert told.get_modelmeta().custom_metadata_map == {"hole_files": "white = hole", "stride": "8"}
     shapes = {"image": [1, *size, 3], "known": [1, *size, 1], "labels": [1, *size]}
     wanted = dict(list(shapes.items())[: 3 if trained.method.num_labels else 2])
@@ -57,7 +51,7 @@ def test_onnxruntime_answers_as_the_network(packages, section, size):
 
 
 @pytest.mark.slow
-def test_an_export_with_an_onnx_file_still_loads(packages, tmp_path):
+def test_an_export_with_an_onnx_file_still_loads(tmp_path):
     exporting.export(small_trained(PLAIN), tmp_path / "bundle", platforms=(), onnx=(16, 24))
     miniatures.write(tmp_path / "bundle" / "photo.png", np.full((16, 24, 3), 77, np.uint8))
     miniatures.write(tmp_path / "bundle" / "hole.png", np.eye(16, 24, dtype=np.uint8) * 255)

@@ -5,9 +5,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,7 @@ from scan_jax.inference.trained import Trained
 from scan_jax.weights import safetensors_tree
 
 pytest.importorskip("flatbuffers")
+ROOT = Path(__file__).parents[2]
 LETTER = {"statistics": "product", "kernels": "raw", "scale": "sum"}
 DRAWING = {**PLAIN, "attention": ("spatial",)}  # takes patches at random
 SHORT_BLOCKS = {**MASKED_ATTENTION, "query_block": 64, "attention": "masked"}
@@ -194,3 +197,29 @@ def test_the_lines_of_the_model_card_fill_a_hole_with_jax_alone(section, tmp_pat
     expected = np.round(255 * np.asarray(load(folder)(*seen)))[0]
     difference = np.abs(filled - expected)[known[0, ..., 0] == 0]
     assert difference.max() <= 1 and len(difference) > 20
+
+
+def test_more_is_allowed_where_rounding_alone_makes_more_and_never_a_quarter_of_a_level():
+    image, known, _ = observation((1, 16, 16))
+    for slope, least, most in ((1, 1e-5, 1e-5), (1e3, 1e-4, 9e-4), (1e6, 1e-3, 1e-3), (np.nan, 1e-5, 1e-5)):
+        truth = np.asarray(slope * image)
+        assert least <= program.allowed(lambda image, known, slope=slope: slope * image, truth, image, known) <= most
+
+
+@pytest.mark.slow
+def test_exports_from_two_checkouts_are_the_same_bytes_and_name_no_folder(tmp_path):
+    code = (
+        "import sys; from small_networks import *; from scan_jax.inference.bundles import program\n"
+        "from scan_jax.weights import safetensors_tree\n"
+        "trained = small_trained({**PLAIN, 'attention': ('channel',)})\n"
+        "flat = safetensors_tree.flatten({'params': trained.variables.params, 'stats': trained.variables.stats})\n"
+        "sys.stdout.buffer.write(program.make_program(trained.method, flat, ('cpu', 'tpu')))\n"
+    )
+    shutil.copytree(ROOT / "scan_jax", tmp_path / "scan_jax", ignore=shutil.ignore_patterns("open", "__pycache__"))
+    made = []
+    for folder, before in ((ROOT, ""), (tmp_path, "\n\n")):
+        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{folder}:{ROOT / 'tests'}"}
+        done = subprocess.run([sys.executable, "-c", before + code], cwd=folder, env=environment, capture_output=True)
+        made.append(done.stdout)
+    assert made[0] == made[1] and len(made[0]) > 10_000
+    assert b".py" not in made[0] and ROOT.name.encode() not in made[0]

@@ -19,16 +19,17 @@ import numpy as np
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.folder_lock import held, remove_abandoned
-from scan_jax.core.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, ONNX, PROGRAM
+from scan_jax.core.run_layout import BUNDLE, CARD, CONFIG, EVALUATION, ONNX, PAGE, PROGRAM
 from scan_jax.images.palette import part_names
-from scan_jax.inference.bundles import model_card, onnx_file, program
+from scan_jax.inference.bundles import model_card, onnx_file, program, web_page
 from scan_jax.inference.bundles.onnx_file import Size
 from scan_jax.inference.trained import EXPORTED, GENERATOR, ROUNDED, Trained
 from scan_jax.methods.api import Variables
 from scan_jax.weights import bundle, safetensors_tree
 
 log = logging.getLogger(__name__)
-OURS = {BUNDLE, CONFIG, EVALUATION, CARD, PROGRAM, ONNX}  # what may lie in an older export; an evaluation of it stays
+# What may lie in an older export; an evaluation of it stays.
+OURS = {BUNDLE, CONFIG, EVALUATION, CARD, PROGRAM, ONNX, PAGE}
 
 
 def export(
@@ -38,6 +39,7 @@ def export(
     licence: str = "",
     platforms: tuple[str, ...] = program.PLATFORMS,
     onnx: Size | None = None,
+    web: Path | None = None,
     half: bool = False,
 ) -> None:
     """Writes the bundle, which `--run=` takes wherever it takes a run.
@@ -48,13 +50,16 @@ def export(
       licence: of the weights, for the model card.
       platforms: of the StableHLO program; none writes no program.
       onnx: height and width that an ONNX file is for; None writes none.
+      web: the folder of onnxruntime-web, which a page in one file then holds; None writes none.
       half: rounds the parameters to 16 bits (float16), which halves the file; they are float32 again once it is read.
 
     Raises:
       UserError: `out` holds anything else, or cannot be written to; the program cannot be made, or answers otherwise
         than the network. `out` is then as it was.
     """
-    require_possible(out, platforms, onnx)
+    require_possible(out, platforms, onnx, web)
+    if web and trained.method.num_labels:
+        raise UserError("--web: the page has no label maps, which this network wants; leave out --web")
     trained = _halved(trained) if half else trained
     name = out.absolute().name
     remove_abandoned(out.absolute().parent.glob(f".{glob.escape(name)}.*.part"))  # of exports that were killed
@@ -62,7 +67,7 @@ def export(
     licence = licence or trained.noted.get("licence", "")
     try:
         with held(stage, "name another folder with --out"):
-            _write(trained, stage / name, name, licence, platforms, onnx)
+            _write(trained, stage / name, name, licence, platforms, onnx, web)
             _put(stage / name, out)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror or error}; name another folder with --out") from error
@@ -73,7 +78,13 @@ def export(
 
 
 def _write(
-    trained: Trained, stage: Path, name: str, licence: str, platforms: tuple[str, ...], onnx: Size | None
+    trained: Trained,
+    stage: Path,
+    name: str,
+    licence: str,
+    platforms: tuple[str, ...],
+    onnx: Size | None,
+    web: Path | None,
 ) -> None:
     """All files."""
     noted = {"run": trained.folder.absolute().name, "step": trained.step, bundle.GENERATOR_HASH: trained.identity}
@@ -86,10 +97,15 @@ def _write(
     others, flat = {CARD: card.encode()}, safetensors_tree.flatten(tree)
     if platforms:
         others[PROGRAM] = _make_program(trained, flat, platforms)
+    square = (trained.size, trained.size)
+    onnx_files = {
+        size: _make_onnx(trained, flat, size, told) for size in {*filter(None, [onnx, square if web else None])}
+    }
     if onnx:
-        log.info("translating the network to %s for photographs of %dx%d", ONNX, onnx[1], onnx[0])
-        method = program.in_full_precision(trained.config["method"])
-        others[ONNX] = onnx_file.make_onnx(method, flat, onnx, describe(trained, ()))
+        others[ONNX] = onnx_files[onnx]
+    if web:
+        about = f"{name} ({trained.config['method']['name']})"
+        others[PAGE] = web_page.make_page(onnx_files[square], trained.size, about, web)
     config = {**trained.config, EXPORTED: noted, bundle.SECTION: describe(trained, platforms)}
     bundle.save(stage, config, tree, told, others)
 
@@ -127,6 +143,12 @@ def describe(trained: Trained, platforms: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def _make_onnx(trained: Trained, arrays: Mapping[str, np.ndarray], size: Size, told: Mapping[str, str]) -> bytes:
+    log.info("translating the network to ONNX for photographs of %dx%d", size[1], size[0])
+    method = program.in_full_precision(trained.config["method"])
+    return onnx_file.make_onnx(method, arrays, size, {**describe(trained, ()), **told})
+
+
 def _make_program(trained: Trained, arrays: Mapping[str, np.ndarray], platforms: tuple[str, ...]) -> bytes:
     """Traces, tells how long that took, and checks."""
     size = program.fixed_size(trained.config)
@@ -139,7 +161,7 @@ def _make_program(trained: Trained, arrays: Mapping[str, np.ndarray], platforms:
     return made
 
 
-def require_possible(out: Path, platforms: tuple[str, ...], onnx: Size | None) -> None:
+def require_possible(out: Path, platforms: tuple[str, ...], onnx: Size | None, web: Path | None = None) -> None:
     """Looks before minutes of work.
 
     Raises:
@@ -148,8 +170,10 @@ def require_possible(out: Path, platforms: tuple[str, ...], onnx: Size | None) -
     """
     _require_free(out)
     program.require_program_can_be_made(platforms)
-    if onnx:
+    if onnx or web:
         onnx_file.require_onnx()
+    if web:
+        web_page.require_runtime(web)
 
 
 def _require_free(out: Path) -> None:
@@ -175,7 +199,7 @@ def _put(stage: Path, out: Path) -> None:
         os.replace(stage, out)
         return
     (out / CONFIG).unlink()
-    for name in (BUNDLE, PROGRAM, ONNX, CARD, CONFIG):
+    for name in (BUNDLE, PROGRAM, ONNX, PAGE, CARD, CONFIG):
         if (stage / name).exists():
             os.replace(stage / name, out / name)
         else:

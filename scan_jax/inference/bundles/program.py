@@ -6,9 +6,11 @@ names that `safetensors` gives them, so that the program stays small and serves 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.util
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -34,6 +36,9 @@ NEEDED = "flatbuffers"  # by jax.export, for the file
 NOT_SYMBOLIC = (TypeError, ValueError, NotImplementedError, jax.errors.JAXTypeError)
 
 TOLERANCE = 1e-5  # of answers in [0, 1], for whatever is made of a network to be kept
+# More where the network itself answers otherwise to a picture that is rounded otherwise: so many times that, and at
+# most a quarter of one of 255 levels.
+NUDGES, MOST = 4, 1e-3
 
 Fill = Callable[..., Array]  # (flat arrays, image [B,H,W,3], known [B,H,W,1][, labels [B,H,W]]) -> [B,H,W,3]
 
@@ -93,6 +98,18 @@ def example(shape: tuple[int, int, int], classes: int) -> list[np.ndarray]:
     return [rng.random((*shape, 3), np.float32), known, *labels]
 
 
+def allowed(network: Callable[..., Any], truth: np.ndarray, image: np.ndarray, *others: Any) -> float:
+    """By how much an answer may differ from `truth`, the network's own to `image` and `others`.
+
+    Another order of sums is no error, and no network answers more exactly than it takes its picture: the image with
+    each number moved to one of its two neighbours in float32 says what rounding makes of this one.
+    """
+    up = np.random.default_rng(0).random(image.shape) < 0.5
+    nudged = np.nextafter(image, np.where(up, np.float32(2), np.float32(-1)))
+    change = float(np.max(np.abs(np.asarray(network(nudged, *others)) - truth)))
+    return min(max(TOLERANCE, NUDGES * change), MOST) if np.isfinite(change) else TOLERANCE
+
+
 def make_program(
     method: Method, arrays: Mapping[str, np.ndarray], platforms: Sequence[str], size: int | None = None
 ) -> bytes:
@@ -108,7 +125,8 @@ def make_program(
     labels = [jax.ShapeDtypeStruct((batch, height, width), jnp.int32)] if method.num_labels else []
     shapes = {name: jax.ShapeDtypeStruct(array.shape, array.dtype) for name, array in arrays.items()}
     try:
-        exported = export.export(jax.jit(make_fill(method)), platforms=platforms)(shapes, *floats, *labels)
+        with _without_paths():
+            exported = export.export(jax.jit(make_fill(method)), platforms=platforms)(shapes, *floats, *labels)
     except NOT_SYMBOLIC as error:
         first = str(error).strip().splitlines()[0]
         raise UserError(
@@ -116,6 +134,23 @@ def make_program(
             "out with --no_stablehlo"
         ) from error
     return bytes(exported.serialize())
+
+
+# JAX notes for each operation where in the sources it stands: in whose folders they lie is nobody's business, and the
+# lines of those who call us make no other program.
+PLACELESS = {"jax_include_full_tracebacks_in_locations": False, "jax_hlo_source_file_canonicalization_regex": ".*"}
+
+
+@contextlib.contextmanager
+def _without_paths() -> Iterator[None]:
+    before = {name: getattr(jax.config, name) for name in PLACELESS}
+    for name, value in PLACELESS.items():
+        jax.config.update(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
 
 
 log = logging.getLogger(__name__)
@@ -126,7 +161,7 @@ def check_program(made: bytes, arrays: Mapping[str, np.ndarray], trained: Traine
     """Compares a program with its network at odd sizes, on a CPU where it is for one: accelerators round as they like.
 
     `made` is what `make_program` returned for `arrays` and `platforms`, which came from `trained`; a UserError where
-    they differ by `TOLERANCE` or more.
+    they differ by as much as is `allowed` or more.
     """
     device = _device(platforms)
     if device is None:
@@ -134,15 +169,17 @@ def check_program(made: bytes, arrays: Mapping[str, np.ndarray], trained: Traine
         return
     stride, size, classes = trained.method.stride, fixed_size(trained.config), trained.method.num_labels
     checked = ((2, size // stride, size // stride),) if size else CHECKED
-    differences = []
+    differences, most = [], []
     with jax.default_device(device), telling(f"comparing {PROGRAM} with the network, which compiles both"):
         answer = jax.jit(export.deserialize(bytearray(made)).call)
         truth = jax.jit(make_fill(in_full_precision(trained.config["method"])))
         for batch, rows, columns in checked:
-            inputs = (dict(arrays), *example((batch, rows * stride, columns * stride), classes))
-            differences.append(float(np.max(np.abs(np.asarray(answer(*inputs)) - np.asarray(truth(*inputs))))))
+            inputs = example((batch, rows * stride, columns * stride), classes)
+            expected = np.asarray(truth(dict(arrays), *inputs))
+            differences.append(float(np.max(np.abs(np.asarray(answer(dict(arrays), *inputs)) - expected))))
+            most.append(allowed(functools.partial(truth, dict(arrays)), expected, *inputs))
     sizes = " and ".join(f"{columns * stride}x{rows * stride}" for _, rows, columns in checked)
-    if not max(differences) < TOLERANCE:  # nor NaN
+    if not all(difference < limit for difference, limit in zip(differences, most)):  # nor NaN
         raise UserError(
             f"{PROGRAM} differs from the network by {max(differences):.1e} at {sizes}; leave it out: --no_stablehlo"
         )
