@@ -178,7 +178,6 @@ def test_what_the_networks_are_shown():
     np.testing.assert_allclose(aux.carried["painted"], painted, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_feature_terms_see_the_whole_and_the_hole():
     section = {**SMALL, "loss": {"perceptual": 0.1, "style": 250.0}, "features": {"name": "squeezenet"}}
     method = api.build_method(section)

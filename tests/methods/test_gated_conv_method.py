@@ -34,7 +34,6 @@ def test_steps_train_both_networks_and_learn():
     assert all(np.isfinite(value) for value in scalars[-1].values())
 
 
-@pytest.mark.slow
 def test_the_losses_are_the_public_formulas():
     """mean |I - stage| of both stages in [-1, 1]; -mean(fake); mean relu(1 - real) / 2 + mean relu(1 + fake) / 2."""
     method, given = api.build_method(SMALL), example()
