@@ -29,6 +29,7 @@ READ = {
     "--public=": "likewise",
     "--web": "needs onnxruntime-web, and translates for a minute; tests/inference/test_web_page.py opens such a page",
     "benchmarks.ssim_columns": "makes an environment from the network",
+    "benchmarks.runtimes": "likewise, of other runtimes",
     "benchmarks.scan_overhead": "compiles four whole steps, which takes minutes at any size",
     "benchmarks.style_search": "needs a run folder with labels; the world of these tests has a bundle",
     "benchmarks.compared_systems": "trains seven methods at their own widths; each config's own line is run",
