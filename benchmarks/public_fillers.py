@@ -101,7 +101,11 @@ def measure(name: str, flags: argparse.Namespace) -> None:
         found = generator.apply(*given, train=False)
         return found[-1] if isinstance(found, list | tuple) else found
 
-    fill = jax.jit(fill_once, compiler_options=compiler_options(jax.devices())).lower(*given).compile()
+    options = compiler_options(jax.devices())
+    ordered, fill = (jax.jit(fill_once, compiler_options=each).lower(*given).compile() for each in ({}, options))
+    analyses: list[Any] = [each.memory_analysis() for each in (ordered, fill)]
+    held = [each.temp_size_in_bytes >> 20 for each in analyses]
+    print(f"{name:6} by the compiler's count {held[1]} MiB, in XLA's own order {held[0]}", flush=True)
 
     def public() -> None:
         with torch.no_grad():

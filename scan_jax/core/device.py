@@ -32,9 +32,9 @@ def compiler_options(devices: Sequence[Any]) -> dict[str, str]:
 
     By itself XLA's compiler for CPUs puts all that follows from the weights alone, such as kernels in the form that a
     convolution wants, at the beginning, and holds it until its layer comes (findings/): the 18 blocks of LaMa's
-    generator at 512x512 take 706 MiB that way and 130 by the order that holds the least, in the same time on two cores,
-    with the same bits. XLA_FLAGS that name an order are left alone, and so are several devices of one CPU, as tests
-    have them, which wait for each other.
+    generator at 512x512 take 706 MiB that way and 130 by the order that holds the least, with the same bits
+    (`benchmarks.public_fillers`). XLA_FLAGS that name an order are left alone, and so are several devices of one CPU,
+    as tests have them, which wait for each other.
     """
     flag = "xla_cpu_scheduler_type"
     if (

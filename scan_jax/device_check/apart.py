@@ -120,15 +120,9 @@ def _forward(method: Method, key: Any, state: Any, frozen: Any, batch: Any) -> A
 
 
 def _gradients(method: Method, count: int, key: Any, state: Any, frozen: Any, batch: Any) -> Any:
-    """Of the first `count` updates, each with what the one before it carries."""
-    found, carried = {}, None
-    for update in method.updates[:count]:
-        trained = trained_by(state.params, update.trains)
-        others = {**frozen, **{name: tree for name, tree in state.params.items() if name not in trained}}
-        loss = jax.value_and_grad(update.loss, has_aux=True)
-        (_, aux), found[update.name] = loss(trained, others, state.stats, batch, carried, key)
-        carried = aux.carried
-    return found
+    """Of the first `count` updates."""
+    networks = Variables(state.params, state.stats)
+    return drawn.gradients(method.updates[:count], networks, frozen, batch, key)
 
 
 def _optimise(update: Update, optimizer: optax.GradientTransformation, state: Any, frozen: Any, batch: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import unittest.mock
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -15,8 +15,8 @@ import numpy as np
 from scan_jax.core.config import Config, load
 from scan_jax.core.errors import UserError
 from scan_jax.core.types import Example
-from scan_jax.methods.api import GENERATOR, Method, Trees, Variables
-from scan_jax.training.step import TrainState
+from scan_jax.methods.api import GENERATOR, Method, Trees, Update, Variables
+from scan_jax.training.step import TrainState, trained_by
 from scan_jax.training.trainer import Trainer
 
 # JAX's precision of float32 products; at the default one, NVIDIA's newer GPUs take TF32 and TPUs a bfloat16 pass.
@@ -149,6 +149,18 @@ def example(batch: int, size: int, num_labels: int = 0) -> Example:
         return Example(jnp.asarray(image), jnp.asarray(known))
     labels = rng.integers(0, num_labels, (batch, 8, 8), np.int32).repeat(size // 8, 1).repeat(size // 8, 2)
     return Example(jnp.asarray(image), jnp.asarray(known), jnp.asarray(labels))
+
+
+def gradients(updates: Sequence[Update], networks: Variables, frozen: Trees, example: Example, key: Any) -> Any:
+    """Of every update at the same parameters, by its name, each with what the one before it carries."""
+    found, carried = {}, None
+    for update in updates:
+        trained = trained_by(networks.params, update.trains)
+        others = {**frozen, **{name: tree for name, tree in networks.params.items() if name not in trained}}
+        loss = jax.value_and_grad(update.loss, has_aux=True)
+        (_, aux), found[update.name] = loss(trained, others, networks.stats, example, carried, key)
+        carried = aux.carried
+    return found
 
 
 def config(name: str, precision: str, batch_size: int = 0, *, tiny: bool = False) -> Config:

@@ -156,14 +156,9 @@ def _passes(method: Method, slopes: bool) -> Callable[..., Any]:
     """The picture, and gradients of every update as a step takes them, but all at the same parameters."""
 
     def passes(variables: Any, example: Any, key: jax.Array) -> Any:
-        image, gradients, carried = method.predict(variables, example.observe(), key).image, {}, None
-        for update in method.updates if slopes else ():
-            trained = {name: variables.params[name] for name in update.trains}
-            others = {name: tree for name, tree in variables.params.items() if name not in trained}
-            loss = jax.value_and_grad(update.loss, has_aux=True)
-            (_, aux), gradients[update.name] = loss(trained, others, variables.stats, example, carried, key)
-            carried = aux.carried
-        return image, gradients
+        image = method.predict(variables, example.observe(), key).image
+        updates = method.updates if slopes else ()
+        return image, drawn.gradients(updates, variables, {}, example, key)
 
     return passes
 

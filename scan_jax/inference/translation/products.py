@@ -1,9 +1,9 @@
-"""Convolutions, products, windows, and what takes numbers from places: gather and scatter."""
+"""Convolutions, products, windows, what takes numbers from places, and functions that ONNX has whole."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -267,4 +267,54 @@ ALL: dict[str, Rule] = RULES | {
     "gather": gather,
     **dict.fromkeys(("reduce_window", "reduce_window_max", "reduce_window_min", "reduce_window_sum"), window),
     **dict.fromkeys(("scatter", "scatter-add"), scatter),
+}
+
+
+# Functions that ONNX has as one operation: shorter files, which load faster. They are known by the names of their jit,
+# and all are of planes [B,C,h,w], of `ops/smooth_fill.py`, which says what each computes.
+CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)
+BLUR = np.outer((1, 2, 1), (1, 2, 1)).astype(np.float32) / 16
+
+
+def _each_alone(graph: Graph, x: Tensor, kernel: np.ndarray, pad: int, stride: int = 1) -> Tensor:
+    """Each channel alone."""
+    channels = x.shape[1]
+    kernels = graph.constant(np.tile(kernel, (channels, 1, 1, 1)))
+    how = {"group": channels, "pads": [pad] * 4, "strides": [stride] * 2}
+    shape = (*x.shape[:2], x.shape[2] // stride, x.shape[3] // stride)
+    return _plane(x, graph.node("Conv", graph.ordered(graph.full(x)), kernels, **how), shape)
+
+
+def _plane(x: Tensor, name: str, shape: Shape) -> Tensor:
+    return Tensor(name, shape, shape, x.dtype, natural(4))
+
+
+def _neighbours(graph: Graph, x: Tensor) -> Tensor:
+    return _each_alone(graph, x, CROSS, 1)
+
+
+def _block_sums(graph: Graph, x: Tensor) -> Tensor:
+    return _each_alone(graph, x, np.ones((2, 2), np.float32), 0, 2)
+
+
+def _blur(graph: Graph, x: Tensor) -> Tensor:
+    wider = (*x.shape[:2], x.shape[2] + 2, x.shape[3] + 2)
+    amounts = graph.integers(0, 0, 1, 1, 0, 0, 1, 1)
+    around = _plane(x, graph.node("Pad", graph.ordered(graph.full(x)), amounts, mode="edge"), wider)
+    blurred = _each_alone(graph, around, BLUR, 0)
+    return _plane(x, blurred.name, x.shape)
+
+
+def _enlarge(graph: Graph, x: Tensor) -> Tensor:
+    shape = (*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
+    names = [graph.ordered(graph.full(x)), "", "", graph.integers(*shape)]
+    how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return _plane(x, graph.node("Resize", *names, **how), shape)
+
+
+FORMS: dict[str, Callable[[Graph, Tensor], Tensor]] = {
+    "_neighbours": _neighbours,
+    "_block_sums": _block_sums,
+    "_blur": _blur,
+    "_enlarge": _enlarge,
 }

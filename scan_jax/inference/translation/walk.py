@@ -13,9 +13,8 @@ import numpy as np
 import onnx
 from jax.extend import core
 
-from scan_jax.inference.translation.forms import FORMS
 from scan_jax.inference.translation.graph import Graph, Tensor, Value
-from scan_jax.inference.translation.products import ALL
+from scan_jax.inference.translation.products import ALL, FORMS
 
 # Primitives that call a function, and the parameter that holds it.
 CALLS = {
