@@ -85,12 +85,6 @@ class Program:
         return jax.jit(traced.call, compiler_options=options)
 
 
-def _flags() -> list[tuple[str, object]]:
-    """JAX's settings that may change what is traced; where things are kept does not."""
-    here = {name: getattr(jax.config, name) for name in jax.config.values if "cache" not in name}  # of this thread
-    return sorted((name, value) for name, value in here.items() if isinstance(value, bool | int | float | str))
-
-
 def _read(path: Path) -> export.Exported | None:
     """What was kept, or None; its hash comes first."""
     try:

@@ -168,7 +168,8 @@ class ByEquation(Way):
         def solve(image: Array, known: Array, inside: Array | None = None, limits: Array | None = None) -> Array:
             return self.solve(image, known, self.equation.cycles, inside=inside, limits=limits)
 
-        program = kept.Program(solve, lambda: kept.place_of(type(self), {"equation": str(self.equation)}))
+        follows_from = {"equation": str(self.equation), "by": f"{self.solve.__module__}.{self.solve.__qualname__}"}
+        program = kept.Program(solve, lambda: kept.place_of(type(self), follows_from))
         return tells_of_compiling("the equation", program)
 
 
