@@ -61,8 +61,8 @@ class SpectralConv(nn.Module):
 
         def start() -> dict[str, Array]:
             u = normalize(jax.random.normal(self.make_rng("params"), (self.features,)))
-            for _ in range(self.warmup):
-                u, v = iterate(u)
+            # A loop: unrolled, these products were most of what initialising a network compiled.
+            u, v = jax.lax.fori_loop(0, self.warmup, lambda _, vectors: iterate(vectors[0]), (u, matrix[:, 0]))
             return {"u": u, "v": v}
 
         vectors = self.variable("spectral", "vectors", start)
