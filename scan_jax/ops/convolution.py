@@ -160,19 +160,26 @@ def _kernel_gradient(x: Array, kernel: Array, change: Array, padding: Padding) -
 
 
 def _kernel_gradient_by_strip(x: Array, kernel: Array, change: Array, padding: Padding) -> Array:
-    """The same, added up over strips of rows whose neighbourhoods stay in the cache: [k,k,C,D]."""
+    """The same, added up over strips of rows whose neighbourhoods stay in the cache: [k,k,C,D].
+
+    Devices that share the batch add up their own parts, and all of them once: they would wait for each other at each
+    strip.
+    """
     size, channels, features = kernel.shape[1:]
     batch, height, width, _ = change.shape
-    padded = _pad(x, padding)
-    rows = max(n for n in range(1, height + 1) if height % n == 0 and (n == 1 or batch * n * width <= _STRIP_PIXELS))
+    devices = max(1, jax.sharding.get_abstract_mesh().size)  # 0 outside of a mesh
+    parts = devices if batch % devices == 0 else 1
+    padded, pixels = _pad(x, padding), batch // parts * width
+    rows = max(n for n in range(1, height + 1) if height % n == 0 and (n == 1 or n * pixels <= _STRIP_PIXELS))
 
     def add(strip: Array, total: Array) -> Array:
         seen = lax.dynamic_slice_in_dim(padded, strip * rows, rows + size - 1, axis=1)  # [B,rows+k-1,W+..,C]
-        changed = lax.dynamic_slice_in_dim(change, strip * rows, rows, axis=1).reshape(-1, features)
-        product = jnp.matmul(changed.T, _columns(seen, size), preferred_element_type=jnp.float32)
-        return total + product  # [D,k*k*C]
+        changed = lax.dynamic_slice_in_dim(change, strip * rows, rows, axis=1).reshape(parts, -1, features)
+        seen = _columns(seen, size).reshape(parts, -1, size * size * channels)
+        return total + jnp.einsum("pnd,pnc->pdc", changed, seen, preferred_element_type=jnp.float32)
 
-    total = lax.fori_loop(0, height // rows, add, jnp.zeros((features, size * size * channels), jnp.float32))
+    nothing = jnp.zeros((parts, features, size * size * channels), jnp.float32)
+    total = lax.fori_loop(0, height // rows, add, nothing).sum(axis=0)  # [D,k*k*C]
     return total.T.reshape(kernel.shape).astype(kernel.dtype)
 
 

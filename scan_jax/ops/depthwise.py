@@ -33,15 +33,19 @@ def _depthwise(x: Array, kernel: Array) -> Array:
 
 
 def _depthwise_backward(saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
-    """To the map by the mirrored kernel; to the kernel tap by tap, with one program for all, quick to compile."""
+    """To the map by the mirrored kernel; to the kernel tap by tap, with one program for all, quick to compile.
+
+    The sum over the batch, which devices may share, comes after the loop: they would wait for each other at each tap.
+    """
     x, kernel = saved
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
     def tap(index: Array) -> Array:
         seen = lax.dynamic_slice(padded, (0, index // 3, index % 3, 0), x.shape)
-        return jnp.sum(seen * change, axis=(0, 1, 2))
+        return jnp.sum(seen * change, axis=(1, 2))  # [B,C]
 
-    return _depthwise(change, kernel[::-1, ::-1]), lax.map(tap, jnp.arange(9)).reshape(kernel.shape)
+    to_kernel = lax.map(tap, jnp.arange(9)).sum(axis=1)  # [9,C]
+    return _depthwise(change, kernel[::-1, ::-1]), to_kernel.reshape(kernel.shape)
 
 
 _depthwise.defvjp(lambda x, kernel: (_depthwise(x, kernel), (x, kernel)), _depthwise_backward)

@@ -68,7 +68,7 @@ class Trainer:
     def _jitted(self, phase: Phase, optimizers: Mapping[str, optax.GradientTransformation]) -> Any:
         """The step of a phase; it takes over its state's buffers."""
         everywhere, split, places = sharding.replicated(self.mesh), sharding.batched(self.mesh), self.shardings
-        step = make_step(
+        anywhere = make_step(
             phase.updates,
             optimizers,
             self.settings.ema_decay,
@@ -79,6 +79,11 @@ class Trainer:
                 trees, {name: places.params[name] for name in trees}
             ),
         )
+
+        def step(*given: Any) -> Any:
+            with jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh):  # sums over a batch ask how many share it
+                return anywhere(*given)
+
         inputs, outputs = (places, everywhere, split, everywhere), (places, everywhere)
         options = compiler_options(list(self.mesh.devices.flat))
         return jax.jit(step, donate_argnums=0, in_shardings=inputs, out_shardings=outputs, compiler_options=options)

@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import lax
 from toy_method import ToyMethod
@@ -11,6 +12,7 @@ from toy_method import ToyMethod
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
 from scan_jax.ops.convolution import convolve
+from scan_jax.ops.depthwise import depthwise
 from scan_jax.ops.patches import extract_patches
 from scan_jax.training import sharding
 from scan_jax.training.cost import accelerators
@@ -114,6 +116,28 @@ def test_what_nobody_reads_does_not_count():
     assert matrix_flops.count(jax.make_jaxpr(to_map)(image)).total == one_pass  # its value and the kernel's go unread
     first = jax.make_jaxpr(lambda a, b: twice(a, b)[0])(jnp.ones((5, 7)), jnp.ones((7, 11)))
     assert matrix_flops.count(first) == MatrixFlops(default=2 * 5 * 7 * 11)
+
+
+@pytest.mark.parametrize(
+    ("apply", "shape"), [(lambda x, kernel: convolve(x, kernel, (1, 1)), (3, 3, 4, 5)), (depthwise, (3, 3, 4))]
+)
+def test_devices_wait_for_each_other_once_for_a_kernels_gradient(apply, shape):
+    """Each adds up its photographs' shares in a loop; in it, they would wait for each other every time."""
+    mesh = sharding.make_mesh(BATCH)
+    split, whole = sharding.batched(mesh), sharding.replicated(mesh)
+    image, kernel = (jax.random.normal(jax.random.key(seed), size) for seed, size in enumerate([(8, 32, 64, 4), shape]))
+    to_kernel = jax.grad(lambda kernel, image: jnp.sum(apply(image, kernel) ** 2))
+
+    def on_the_mesh(kernel, image):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return to_kernel(kernel, image)
+
+    kernel, image = jax.device_put(kernel, whole), jax.device_put(image, split)
+    program = jax.jit(on_the_mesh, out_shardings=whole).lower(kernel, image).compile()
+    everywhere, (_, outside) = program.as_text(), program.as_text().split("\nENTRY")
+    assert " while(" in outside and everywhere.count(" all-reduce(") == outside.count(" all-reduce(") == 1
+    expected = jax.jit(to_kernel)(*jax.device_get((kernel, image)))
+    np.testing.assert_allclose(program(kernel, image), expected, rtol=1e-5, atol=1e-5 * float(jnp.abs(expected).max()))
 
 
 def test_products_in_loops_and_branches():
