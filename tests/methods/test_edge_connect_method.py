@@ -21,9 +21,9 @@ SMALL = {"name": "edge_connect", "width": 4, "critic_width": 4, "blocks": 1, "si
 
 
 def example():
-    """Bright patches on a dark ground, so that there are edges to find."""
-    coarse = jax.random.uniform(jax.random.key(2), (2, 4, 4, 3))
-    return dataclasses.replace(noise_example(), image=coarse.repeat(8, 1).repeat(8, 2))
+    """Patches, so that there are edges to find, and a little noise: of two equal slopes either may be the ridge."""
+    coarse, fine = jax.random.uniform(jax.random.key(2), (2, 4, 4, 3)), noise_example()
+    return dataclasses.replace(fine, image=0.95 * coarse.repeat(8, 1).repeat(8, 2) + 0.05 * fine.image)
 
 
 @functools.cache
