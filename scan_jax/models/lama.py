@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 
 from scan_jax.core.types import Array
 from scan_jax.layers.conv import Conv, ConvTranspose3, torch_uniform_transposed
@@ -102,14 +104,30 @@ class SpectralTransform(nn.Module):
         conv = partial(Conv, kernel_size=1, padding=0, use_bias=False)
         x = conv(channels // 2, dtype=self.dtype, name="narrow")(x)
         x = _norm_relu(x, "narrow_norm", train=train)  # [B,h,w,C/2] float32
-        waves = jnp.fft.rfft2(x, axes=(1, 2), norm="ortho")  # [B,h,w//2+1,C/2]
+        waves = _where_they_lie(partial(jnp.fft.rfft2, axes=(1, 2), norm="ortho"), x)  # [B,h,w//2+1,C/2]
         parts = jnp.concatenate([waves.real, waves.imag], axis=-1)  # [B,h,w//2+1,C]
         parts = _norm_relu(conv(parts.shape[-1], name="waves")(parts), "waves_norm", train=train)
         waves = jax.lax.complex(*jnp.split(parts, 2, axis=-1))
-        # One axis after the other: what no real map has as its frequencies is then read alike on all devices.
-        waves = jnp.fft.ifft(waves, axis=1, norm="ortho")
-        y = jnp.fft.irfft(waves, columns, axis=2, norm="ortho")  # [B,h,w,C/2]
+        y = _where_they_lie(partial(_from_waves, columns=columns), waves)  # [B,h,w,C/2]
         return conv(channels, dtype=self.dtype, name="widen")(x + y)
+
+
+def _from_waves(waves: Array, columns: int) -> Array:
+    """[B,h,w//2+1,C] -> [B,h,columns,C]."""
+    # One axis after the other: what no real map has as its frequencies is then read alike on all devices.
+    return jnp.fft.irfft(jnp.fft.ifft(waves, axis=1, norm="ortho"), columns, axis=2, norm="ortho")
+
+
+def _where_they_lie(transform: Callable[[Array], Array], x: Array) -> Array:
+    """A Fourier transform of each photograph's map [B,...] on the device that has it, in a step that several share.
+
+    By itself XLA brings the whole batch to each device (jax 0.10.2 on CPUs), and computes all of it there.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.size <= 1 or x.shape[0] % mesh.size:
+        return transform(x)
+    batch = PartitionSpec(mesh.axis_names)
+    return jax.shard_map(transform, in_specs=batch, out_specs=batch)(x)
 
 
 def _split(x: Array) -> Pair:

@@ -11,6 +11,7 @@ from toy_method import ToyMethod
 
 from scan_jax.core.errors import UserError
 from scan_jax.core.sections import OptimizerSettings, TrainingSettings
+from scan_jax.models.lama import SpectralTransform
 from scan_jax.ops.convolution import convolve
 from scan_jax.ops.depthwise import depthwise
 from scan_jax.ops.patches import extract_patches
@@ -138,6 +139,26 @@ def test_devices_wait_for_each_other_once_for_a_kernels_gradient(apply, shape):
     assert " while(" in outside and everywhere.count(" all-reduce(") == outside.count(" all-reduce(") == 1
     expected = jax.jit(to_kernel)(*jax.device_get((kernel, image)))
     np.testing.assert_allclose(program(kernel, image), expected, rtol=1e-5, atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+def test_lamas_maps_are_transformed_where_they_lie():
+    """XLA by itself brings all of a batch to each device before a Fourier transform."""
+    mesh, layer = sharding.make_mesh(BATCH), SpectralTransform()
+    image = jax.random.normal(jax.random.key(0), (BATCH, 8, 8, 4))
+    variables = jax.jit(lambda: layer.init(jax.random.key(1), image, train=False))()
+
+    def slopes(variables, image):
+        return jax.grad(lambda image: jnp.sum(layer.apply(variables, image, train=False) ** 2))(image)
+
+    def on_the_mesh(variables, image):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return slopes(variables, image)
+
+    expected = jax.jit(slopes)(variables, image)
+    given = jax.device_put(variables, sharding.replicated(mesh)), jax.device_put(image, sharding.batched(mesh))
+    program = jax.jit(on_the_mesh, out_shardings=sharding.batched(mesh)).lower(*given).compile()
+    assert "fft(" in program.as_text() and collectives.find(program.as_text(), DEVICES) == ()
+    np.testing.assert_allclose(program(*given), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_products_in_loops_and_branches():
