@@ -121,7 +121,7 @@ def _from_waves(waves: Array, columns: int) -> Array:
 def _where_they_lie(transform: Callable[[Array], Array], x: Array) -> Array:
     """A Fourier transform of each photograph's map [B,...] on the device that has it, in a step that several share.
 
-    By itself XLA brings the whole batch to each device (jax 0.10.2 on CPUs), and computes all of it there.
+    By itself XLA brings the whole batch to each device (on CPUs, jax 0.10.2; not in 0.12.0.1), and computes all of it.
     """
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.size <= 1 or x.shape[0] % mesh.size:
