@@ -33,6 +33,10 @@ def run(folder, *names, seconds=60.0, head=HEAD, tiny=False):
     return results
 
 
+def lines_of(folder, name):
+    return [line for line in (folder / LINES).read_text().splitlines() if f'"{name}"' in line]
+
+
 @pytest.mark.parametrize("minutes", [1, 3, 10, 45, 120])
 @pytest.mark.parametrize("tiny", [False, True])
 def test_shares_sum_to_the_time_and_each_part_has_enough(minutes, tiny):
@@ -69,7 +73,9 @@ def test_a_part_that_ends_badly_is_a_row_and_costs_the_others_nothing(tmp_path):
 def test_the_same_call_again_does_only_what_is_left(tmp_path):
     before = run(tmp_path, "works", part("overruns", share=1.0), seconds=8).rows
     assert "overruns" in Results(tmp_path).ended
+    told = lines_of(tmp_path, "works")
     after = run(tmp_path, "works", "overruns", "errs")
+    assert lines_of(tmp_path, "works") == told
     assert after.rows["works"] == before["works"] and after.ended["overruns"] == "done"
     assert next(iter(after.rows["overruns"].values())) == before["overruns"]["first"]
     assert list(after.rows["overruns"]) == ["first", "second"]
@@ -106,7 +112,9 @@ def test_killed_in_the_middle_it_leaves_a_table_and_no_process(tmp_path):
         time.sleep(0.1)
     with (tmp_path / LINES).open("a") as file:
         file.write('{"part": "works", "what": "cut sh')  # as a kill within a write leaves it
-    assert list(run(tmp_path, "works", "errs").rows) == ["works", "kills_the_caller", "errs"]
+    found = run(tmp_path, "works", "errs", head={**HEAD, "driver": "1.3"})
+    assert list(found.rows) == ["works", "kills_the_caller", "errs"]
+    assert Results(tmp_path).head["driver"] == "1.3"  # the line after the one that was cut
     assert all(json.loads(line) for line in (tmp_path / LINES).read_text().splitlines() if "cut sh" not in line)
 
 

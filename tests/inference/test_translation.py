@@ -71,6 +71,8 @@ OPERATIONS = {
     "updates": lambda x: lax.dynamic_update_slice(x, 2 * x[:1, :2, :3], (1, 2, 1, 0)),
     "scattered": lambda x: x.at[:, jnp.array([1, 4]), :, 2].add(1.0).at[1, 2].set(x[0, 0]),
     "rounds": until,
+    "fewer rounds": lambda x: until(jnp.abs(x)),
+    "unsigned": lambda x: jnp.abs(9 * x).astype(jnp.uint32) * np.uint32(2654435761) + np.uint32(7),
     "draws": draw,
     "remainders": lambda x: lax.rem(jnp.round(9 * x).astype(int), 4) + jnp.round(9 * x).astype(int) // 4,
     "long sums": lambda x: jnp.sum(jnp.tile(x, (1, 64, 64, 1)), axis=(1, 2)) + x.std(),
