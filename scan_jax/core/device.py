@@ -46,6 +46,14 @@ def compiler_options(devices: Sequence[Any]) -> dict[str, str]:
     return {flag: "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
+def sharing(batch: int) -> int:
+    """How many devices share a batch of that size in the mesh that is traced for: 1 outside of one, or if unequally."""
+    import jax
+
+    count = max(1, jax.sharding.get_abstract_mesh().size)
+    return count if batch % count == 0 else 1
+
+
 def require_chosen() -> None:
     """Starts JAX where a platform was chosen; a UserError that names those there are where it is none of them."""
     if not _chosen:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
+from scan_jax.core.device import sharing
 from scan_jax.core.types import Array
 from scan_jax.layers.conv import Conv, ConvTranspose3, torch_uniform_transposed
 from scan_jax.layers.normalization import AffineBatchNorm
@@ -123,10 +124,9 @@ def _where_they_lie(transform: Callable[[Array], Array], x: Array) -> Array:
 
     By itself XLA brings the whole batch to each device (on CPUs, jax 0.10.2; not in 0.12.0.1), and computes all of it.
     """
-    mesh = jax.sharding.get_abstract_mesh()
-    if mesh.size <= 1 or x.shape[0] % mesh.size:
+    if sharing(x.shape[0]) == 1:
         return transform(x)
-    batch = PartitionSpec(mesh.axis_names)
+    batch = PartitionSpec(jax.sharding.get_abstract_mesh().axis_names)
     return jax.shard_map(transform, in_specs=batch, out_specs=batch)(x)
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from scan_jax.core.device import sharing
 from scan_jax.ops.tiled_convolution import TileAlgorithm, convolve_tiled, fourier, tiled_kernel_gradient, toom_cook
 
 Array = jax.Array
@@ -167,8 +168,7 @@ def _kernel_gradient_by_strip(x: Array, kernel: Array, change: Array, padding: P
     """
     size, channels, features = kernel.shape[1:]
     batch, height, width, _ = change.shape
-    devices = max(1, jax.sharding.get_abstract_mesh().size)  # 0 outside of a mesh
-    parts = devices if batch % devices == 0 else 1
+    parts = sharing(batch)
     padded, pixels = _pad(x, padding), batch // parts * width
     rows = max(n for n in range(1, height + 1) if height % n == 0 and (n == 1 or n * pixels <= _STRIP_PIXELS))
 

@@ -119,6 +119,16 @@ def test_what_nobody_reads_does_not_count():
     assert matrix_flops.count(first) == MatrixFlops(default=2 * 5 * 7 * 11)
 
 
+def traced_for(mesh, function):
+    """As the trainer has its steps."""
+
+    def on_the_mesh(*given):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*given)
+
+    return on_the_mesh
+
+
 @pytest.mark.parametrize(
     ("apply", "shape"), [(lambda x, kernel: convolve(x, kernel, (1, 1)), (3, 3, 4, 5)), (depthwise, (3, 3, 4))]
 )
@@ -129,12 +139,8 @@ def test_devices_wait_for_each_other_once_for_a_kernels_gradient(apply, shape):
     image, kernel = (jax.random.normal(jax.random.key(seed), size) for seed, size in enumerate([(8, 32, 64, 4), shape]))
     to_kernel = jax.grad(lambda kernel, image: jnp.sum(apply(image, kernel) ** 2))
 
-    def on_the_mesh(kernel, image):
-        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-            return to_kernel(kernel, image)
-
     kernel, image = jax.device_put(kernel, whole), jax.device_put(image, split)
-    program = jax.jit(on_the_mesh, out_shardings=whole).lower(kernel, image).compile()
+    program = jax.jit(traced_for(mesh, to_kernel), out_shardings=whole).lower(kernel, image).compile()
     everywhere, (_, outside) = program.as_text(), program.as_text().split("\nENTRY")
     assert " while(" in outside and everywhere.count(" all-reduce(") == outside.count(" all-reduce(") == 1
     expected = jax.jit(to_kernel)(*jax.device_get((kernel, image)))
@@ -150,13 +156,9 @@ def test_lamas_maps_are_transformed_where_they_lie():
     def slopes(variables, image):
         return jax.grad(lambda image: jnp.sum(layer.apply(variables, image, train=False) ** 2))(image)
 
-    def on_the_mesh(variables, image):
-        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-            return slopes(variables, image)
-
     expected = jax.jit(slopes)(variables, image)
     given = jax.device_put(variables, sharding.replicated(mesh)), jax.device_put(image, sharding.batched(mesh))
-    program = jax.jit(on_the_mesh, out_shardings=sharding.batched(mesh)).lower(*given).compile()
+    program = jax.jit(traced_for(mesh, slopes), out_shardings=sharding.batched(mesh)).lower(*given).compile()
     assert "fft(" in program.as_text() and collectives.find(program.as_text(), DEVICES) == ()
     np.testing.assert_allclose(program(*given), expected, rtol=1e-5, atol=1e-5)
 
