@@ -4,10 +4,8 @@
 #
 # Guessed beforehand: the sum over the devices is moved behind the loop, for XLA has a pass for that; a transform of each
 # map needs nothing from other devices. CPUs and TPUs alike, since partitioning is one code for all.
-# Seen: the compiler for CPUs has the devices wait for each other in every turn of the loop (a step of such convolutions:
-# 34 collectives in the text, but 25 of them within loops of 3 to 64 turns; two processes took 3.8 s for what one takes
-# 0.8), and brings the whole batch to each device for the transform. The compiler for TPUs sums once, behind the loop, and
-# brings nothing. With an accumulator for each device and the sum written behind the loop, CPUs wait once, too;
+# Seen: the compiler for CPUs has the devices wait for each other in every turn of the loop, and brings the whole batch to
+# each device for the transform. The compiler for TPUs sums once, behind the loop, and brings nothing. With an accumulator for each device and the sum written behind the loop, CPUs wait once, too;
 # jax.shard_map keeps the transform where its maps lie.
 # jax 0.10.2 with libtpu 0.0.42.1 here, which compiles for a v5e without one; Linux on x86-64. In jax 0.12.0.1 with libtpu
 # 0.0.50 the loop is as before, and the plain transform brings nothing on CPUs either.

@@ -17,8 +17,8 @@ import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
-# XLA's older way to emit loops compiles a step in half of the CPU time; what it makes is slower by a fifth. JAX 0.11
-# has no such way, and ends where a flag is not known.
+# XLA's older way to emit loops compiles faster; what it makes is slower. JAX 0.11 has no such way, and ends where a
+# flag is not known.
 if importlib.util.find_spec("jaxlib") and importlib.metadata.version("jaxlib").startswith("0.10."):
     os.environ["XLA_FLAGS"] = f"--xla_cpu_use_fusion_emitters=false {os.environ.get('XLA_FLAGS', '')}".strip()
 os.environ.setdefault("EPATH_USE_TF", "false")  # gs:// by gcsfs; etils asks when JAX first looks into its cache

@@ -15,19 +15,19 @@ import jax.numpy as jnp
 from scan_jax.core.config import did_you_mean
 from scan_jax.core.errors import NotHere, UserError
 from scan_jax.core.types import Array
-from scan_jax.features import alexnet, inception_v3, squeezenet, vgg
+from scan_jax.features import chains, inception_v3, squeezenet
 from scan_jax.weights import registry, safetensors_tree
 
 Tree = Any  # a nested dict of arrays
 
 # Name in configs -> the module, called with `layers` and `dtype`, and the layers that it has.
 NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
-    "alexnet": (alexnet.AlexNet, alexnet.LAYERS),
+    "alexnet": (chains.AlexNet, chains.ALEXNET_LAYERS),
     "inception_v3": (inception_v3.InceptionV3, inception_v3.LAYERS),
     "squeezenet": (squeezenet.SqueezeNet, squeezenet.LAYERS),
     "squeezenet1_1": (functools.partial(squeezenet.SqueezeNet, variant="squeezenet1_1"), squeezenet.LAYERS),
-    "vgg16": (functools.partial(vgg.VGG, variant="vgg16"), vgg.layer_names("vgg16")),
-    "vgg19": (vgg.VGG, vgg.layer_names("vgg19")),
+    "vgg16": (functools.partial(chains.VGG, variant="vgg16"), chains.layer_names("vgg16")),
+    "vgg19": (chains.VGG, chains.layer_names("vgg19")),
 }
 
 

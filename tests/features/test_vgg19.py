@@ -5,7 +5,7 @@ import public_networks
 import pytest
 
 from scan_jax.features.api import load_features
-from scan_jax.features.vgg import layer_names
+from scan_jax.features.chains import layer_names
 from scan_jax.weights.importing import import_weights
 
 torch = pytest.importorskip("torch")
